@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+)
+
+// maxReruns is how often in a row a hook is run again because of a dead-lock,
+// a lost connection or a value changed by another, before the attempt fails.
+const maxReruns = 20
+
+// attempt runs the hook that is due for a job, and commits what becomes of it.
+// A job that was lost meanwhile is left alone.
+func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
+	if !s.claims.known(j.Claim) {
+		return // the incarnation that claimed it is gone
+	}
+	if ctx.Err() != nil {
+		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+		return
+	}
+	for rerun := 0; ; rerun++ {
+		again := s.once(ctx, l, j, rerun)
+		if !again {
+			return
+		}
+		pause := time.Duration(1+rand.IntN(20)) * time.Millisecond << min(rerun, 6)
+		for {
+			if !sleep(ctx, s.eng.clock, pause) {
+				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+				return
+			}
+			if !s.claims.known(j.Claim) {
+				return
+			}
+			ours, err := s.eng.store.Refresh(ctx, j)
+			if err == nil && !ours {
+				s.lost(j)
+				return
+			}
+			if err == nil {
+				break
+			}
+			pause = min(2*pause, time.Second)
+		}
+	}
+}
+
+// once runs the hook one time. It says whether it must be run again.
+func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (again bool) {
+	c, err := s.newCall(ctx, l, j)
+	if err != nil {
+		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
+		return true
+	}
+	defer s.running.remove(j.ID)
+	defer c.end()
+	commit := context.WithoutCancel(ctx)
+	var result Raw
+	if err = context.Cause(c.ctx); err == nil {
+		if result, err = runHook(l.hook, c); c.poison != nil {
+			err = c.poison
+		}
+		if c.ctx.Err() != nil {
+			err = context.Cause(c.ctx)
+		}
+	}
+	if err == nil && len(result) > MaxResult {
+		err = c.misuse("the hook returned %d bytes of JSON, more than %d", len(result), MaxResult)
+	}
+	if err == nil {
+		if again, err = s.succeed(commit, l, c, result); err == nil {
+			return again
+		}
+	}
+	// From here on nothing of the hook's since its last checkpoint stays.
+	c.end()
+	switch code := CodeOf(err); {
+	case errors.Is(err, ErrLost) || code == CodeLost:
+		s.lost(j)
+		return false
+	case errors.Is(err, ErrDrained):
+		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+		return false
+	case code == CodeUnreachable || code == CodeUnknown:
+		return true
+	case code == CodeRetry || code == CodeConflict:
+		if rerun < maxReruns {
+			s.eng.log.Debug("run the hook again", "job", j.ID, "type", l.typ.Name, "error", err)
+			return true
+		}
+		err = &Failure{Kind: KindError, Code: "db." + string(code), Retryable: true, Cause: err,
+			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun+1, err)}
+	}
+	o := c.outcome()
+	o.Items, o.Enqueue, o.Writes = nil, nil, nil
+	o.Stats, o.NewStats = c.saved, Stats{}
+	s.failed(c, l, o, err)
+	o.Logged = c.logged
+	if again, err = s.settle(commit, c, nil, o); err != nil {
+		s.lost(j)
+	}
+	return again
+}
+
+// newCall prepares an execution of a hook.
+func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, error) {
+	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, stats: Stats{}, saved: Stats{}, logLeft: maxLogLines, draining: s.drains.Load}
+	var err error
+	if c.position, err = parsePosition(j.Position); err != nil {
+		return nil, Wrapf(CodeInternal, err, "read the position of job %d", j.ID)
+	}
+	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
+	if j.Checkpoints > 0 {
+		if c.saved, err = s.eng.store.SavedStats(ctx, j.ID); err != nil {
+			return nil, err
+		}
+		c.stats.Add(c.saved)
+	}
+	switch j.Phase {
+	case PhaseFail:
+		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {
+			return nil, err
+		}
+	case PhaseFinish:
+		if c.summary, err = s.eng.store.Summary(ctx, j.ID); err != nil {
+			return nil, err
+		}
+	}
+	limit := l.typ.Settings.Timeout[j.Phase]
+	c.ctx, c.stop = context.WithCancelCause(ctx)
+	began := s.eng.clock.Boot()
+	c.elapsed = func() time.Duration { return s.eng.clock.Boot() - began }
+	c.watch = newStopwatch(s.eng.clock, limit, func() {
+		c.stop(&Failure{Kind: KindTimeout, Code: "timeout", Retryable: true, Message: fmt.Sprintf("%s ran longer than its timeout of %s", j.Phase, FormatDuration(limit))})
+	})
+	if !s.running.add(c) {
+		c.stop(ErrCancelled)
+	}
+	return c, nil
+}
+
+// runHook calls the hook and turns a panic into a failure.
+func runHook(hook Hook, c *Call) (result Raw, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Failure{Kind: KindError, Code: "panic", Message: fmt.Sprintf("panic: %v", p), Backtrace: string(debug.Stack()), Retryable: true}
+		}
+	}()
+	return hook(c)
+}
+
+// succeed commits a hook that ended well.
+func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw) (again bool, err error) {
+	c.watch.stop()
+	o := c.outcome()
+	o.Logged = c.logged
+	if c.job.Phase == PhaseFail {
+		obey(o, l.typ.Settings.Retry, c.failure)
+	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
+		return false, f
+	}
+	session := c.session
+	if session != nil && !session.Wrote() {
+		session.Rollback(ctx)
+		session = nil
+	}
+	if session == nil && o.Plain() && len(c.pend.onCommit) == 0 {
+		last := l.working.Load() == 1 && l.buffered.Load() == 0
+		s.done.add(*o, last)
+		return false, nil
+	}
+	if again, err = s.settle(ctx, c, session, o); err == nil && !again {
+		c.committed()
+	}
+	return again, err
+}
+
+// failed decides about a hook that ended badly.
+func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
+	policy := l.typ.Settings.Retry
+	var v *Verdict
+	switch {
+	case errors.Is(err, ErrCancelled):
+		giveUp(o, Withdrawn, nil)
+	case errors.As(err, &v):
+		if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp) {
+			c.Log(slog.LevelInfo, v.Error(), nil)
+		}
+		obeyVerdict(o, l.hooks, policy, v, c.failure)
+	case c.job.Phase == PhaseFail:
+		f := AsFailure(err)
+		c.Log(slog.LevelError, "the fail hook failed: "+f.Message, map[string]any{"backtrace": f.Backtrace})
+		obey(o, policy, c.failure)
+	default:
+		f := AsFailure(err)
+		s.eng.log.Debug("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "error", f.Message)
+		failure(o, l.hooks, policy, f)
+	}
+}
+
+// settle commits an outcome, in the session's transaction if there is one. The
+// claim is dropped with the last of its jobs.
+func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcome) (again bool, err error) {
+	j := c.job
+	ctx, cancel := s.whileOurs(ctx)
+	defer cancel()
+	if s.claims.rest(j.Claim, 1) {
+		o.LastOf = &j.Claim
+	}
+	if err := s.eng.store.Commit(ctx, session, o); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if session == nil && (CodeOf(err) == CodeConflict || CodeOf(err) == CodeRetry) {
+			return true, nil
+		}
+		return false, err
+	}
+	s.settled([]Outcome{*o})
+	return false, nil
+}
+
+// settled tells all who want to know that outcomes were committed, and drops
+// the claims that are done with.
+func (s *Server) settled(outcomes []Outcome) {
+	s.tally.settled(s.eng.clock.Now(), outcomes)
+	var drop []ClaimID
+	for i := range outcomes {
+		o := &outcomes[i]
+		if s.claims.settled(o.Job.Claim, 1) && o.LastOf == nil {
+			drop = append(drop, o.Job.Claim)
+		}
+		s.announce(o)
+	}
+	if len(drop) > 0 {
+		s.done.drop(drop)
+	}
+}
+
+// announce wakes whoever has something to do after a commit.
+func (s *Server) announce(o *Outcome) {
+	if o.To.Status == StatusWaiting {
+		s.due(QueueOf(o.Job.Type, o.To.Phase), o.Delay > 0)
+	}
+	for _, list := range [][]JobInsert{o.Items, o.Enqueue} {
+		for k := range list {
+			s.due(QueueOf(list[k].Type, list[k].Phase), list[k].Delay > 0)
+		}
+	}
+	if o.To.Status == StatusOpen || o.To.Status.Final() && o.Job.Parent != 0 {
+		poke(s.wakeFold)
+	}
+	if o.To.Status.Final() && !o.Job.ScheduledFor.IsZero() {
+		poke(s.wakeTick)
+	}
+}
+
+// due wakes the queue's lane, or for a delayed job the promoter.
+func (s *Server) due(q Queue, delayed bool) {
+	if delayed {
+		poke(s.wakePromote)
+	} else {
+		s.wake(q)
+	}
+}
+
+// lost forgets a job whose claim is no longer ours.
+func (s *Server) lost(j *ClaimedJob) {
+	s.eng.log.Info("lost the claim of a job", "job", j.ID)
+	if s.claims.settled(j.Claim, 1) {
+		s.done.drop([]ClaimID{j.Claim})
+	}
+}
+
+// whileOurs gives a context that ends when the lease may have.
+func (s *Server) whileOurs(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancelCause(ctx)
+	undo := s.running.guard(stop)
+	return ctx, func() { undo(); stop(nil) }
+}

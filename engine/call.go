@@ -1,0 +1,319 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Call is one execution of one hook, and all that the hook may do. What it
+// emits, enqueues, sets and counts waits here and is committed together with
+// what it wrote through its Session and with the job's own move. Its methods
+// are for the goroutine of the hook alone, but for Context, Log and Progress.
+type Call struct {
+	eng     *Engine
+	typ     *Type
+	job     *ClaimedJob
+	failure *Failure // for the fail hook
+	summary *Summary // for the finish hook
+	srv     *Server
+
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	watch *stopwatch
+
+	session  Session
+	pend     pending
+	position position // of the last checkpoint
+	loops    loops
+	stats    Stats             // all that was counted, committed and not
+	saved    Stats             // the committed part
+	poison   error             // of an iterator that failed
+	seen     map[seenKey]int64 // versions of the variables that were read
+	catching int               // catches around the running function
+	closers  []io.Closer
+	resets   []func()
+	logged   bool
+	logLeft  int
+	elapsed  func() time.Duration
+	draining func() bool
+}
+
+// pending is what waits for the next commit.
+type pending struct {
+	items    []JobInsert
+	loose    int // items that no loop counts
+	enqueue  []JobInsert
+	bytes    int
+	writes   []VariableWrite
+	onCommit []func() error
+}
+
+// touched says whether anything but the items of loops waits.
+func (p *pending) touched() bool {
+	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || len(p.onCommit) > 0
+}
+
+// Bounds of what one hook may hold back until its next commit.
+const (
+	MaxPendingItems = 10_000
+	MaxPendingBytes = 64 << 20
+	MaxPayload      = 4 << 20  // of one job, in bytes of JSON
+	MaxPosition     = 1 << 20  // of a checkpoint
+	MaxResult       = 1 << 20  // of a job
+	MaxVariable     = 64 << 10 // of one value of state or vars
+	maxLogLines     = 1000     // kept of one attempt
+)
+
+// Errors that end a hook from outside; catch never holds them.
+var (
+	// ErrLost ends a hook whose claim is no longer ours.
+	ErrLost = errors.New("the claim was lost")
+	// ErrDrained ends a hook at its checkpoint because the process stops.
+	ErrDrained = errors.New("the process stops")
+	// ErrCancelled ends a hook whose job a person cancelled.
+	ErrCancelled = errors.New("the job was cancelled")
+)
+
+// Context ends when the hook must: time-out, cancellation, a lost claim, the
+// end of the process.
+func (c *Call) Context() context.Context { return c.ctx }
+
+// Type is the job's type.
+func (c *Call) Type() *Type { return c.typ }
+
+// Job is the job as it was claimed. It must not be changed.
+func (c *Call) Job() *ClaimedJob { return c.job }
+
+// Attempt counts from 1; in the fail hook it is the number of the attempt that failed.
+func (c *Call) Attempt() int {
+	if c.failure != nil {
+		return c.failure.Attempt
+	}
+	return c.job.Attempts + 1
+}
+
+// Server is the name of the server that runs the hook.
+func (c *Call) Server() string { return c.srv.opts.Name }
+
+// Payload is the job's payload as it was enqueued; Item is what consume works
+// on: what produce handed on, else the payload.
+func (c *Call) Payload() Raw { return c.job.Payload }
+
+// Item is what consume works on: what produce handed on, else the payload.
+func (c *Call) Item() Raw {
+	if c.job.Item != nil {
+		return c.job.Item
+	}
+	return c.job.Payload
+}
+
+// Params are the parameters of the job's instance, a JSON object, or nil.
+func (c *Call) Params() Raw { return c.srv.params(c.typ, c.job.Instance) }
+
+// Position is what the last checkpoint of this phase was given, or nil.
+func (c *Call) Position() Raw { return c.position.User }
+
+// Failure is how the attempt failed; nil outside the fail hook.
+func (c *Call) Failure() *Failure { return c.failure }
+
+// Summary counts the items; nil outside the finish hook.
+func (c *Call) Summary() *Summary { return c.summary }
+
+// Results calls yield with each item's result until it returns false.
+func (c *Call) Results(yield func(JobID, Raw) bool) error {
+	return c.eng.store.Results(c.ctx, c.job.ID, yield)
+}
+
+// Now is the time by the database's clock, in UTC.
+func (c *Call) Now() time.Time { return c.srv.now() }
+
+// Session is the hook's transaction on the job database.
+func (c *Call) Session() Session {
+	if c.session == nil {
+		c.session = c.eng.store.Begin(SessionOptions{
+			Job: c.job.ID, Type: c.typ.Name,
+			Waiting: func(waits bool) {
+				if waits {
+					c.watch.pause()
+				} else {
+					c.watch.resume()
+				}
+			},
+			Busy: func(waited time.Duration, holder string) {
+				c.Log(slog.LevelWarn, "waiting to write", map[string]any{"waited": FormatDuration(waited.Round(time.Second)), "holder": holder})
+			},
+		})
+	}
+	return c.session
+}
+
+// Close has a resource closed when the hook ends, however it ends.
+func (c *Call) Close(r io.Closer) { c.closers = append(c.closers, r) }
+
+// OnCheckpoint has f called after each checkpoint: limits for one call of a
+// hook begin anew there.
+func (c *Call) OnCheckpoint(f func()) { c.resets = append(c.resets, f) }
+
+// Poison notes an error that ends the hook whatever its script does next: of
+// an iterator, whose for loop would end quietly. The first one counts.
+func (c *Call) Poison(err error) {
+	if c.poison == nil {
+		c.poison = err
+	}
+}
+
+// Poisoned is the noted error, or nil.
+func (c *Call) Poisoned() error { return c.poison }
+
+// Count adds n to a named count of the job.
+func (c *Call) Count(name string, n int64) { c.stats[name] += n }
+
+// AddStats adds counts of what was done.
+func (c *Call) AddStats(s Stats) { c.stats.Add(s) }
+
+// Progress says how far the hook is; it is shown, never rolled back.
+func (c *Call) Progress(p Progress) { c.srv.progress.set(c.job.ID, p) }
+
+// Log writes a line about the job; it is never rolled back. Past a bound the
+// lines of an attempt are dropped, and one line says so.
+func (c *Call) Log(level slog.Level, message string, fields map[string]any) {
+	c.srv.logs.add(c, level, message, fields)
+}
+
+// OnCommit has f called after the next commit. A crash in between loses it.
+func (c *Call) OnCommit(f func() error) { c.pend.onCommit = append(c.pend.onCommit, f) }
+
+// Verdicts: each ends the hook at once; what it did since the last checkpoint
+// is rolled back. Return the error from the hook.
+
+// Retry fails the attempt; wait says whether after was given.
+func (c *Call) Retry(after time.Duration, wait bool, reason string) error {
+	return &Verdict{Event: Retried, After: after, Wait: wait, Reason: reason}
+}
+
+// Snooze runs the hook again later and burns no attempt.
+func (c *Call) Snooze(after time.Duration) error {
+	return &Verdict{Event: Snoozed, After: after, Wait: true}
+}
+
+// Cancel ends the job as cancelled.
+func (c *Call) Cancel(reason string) error { return &Verdict{Event: Withdrawn, Reason: reason} }
+
+// Fail fails the job for good.
+func (c *Call) Fail(reason string) error { return &Verdict{Event: GaveUp, Reason: reason} }
+
+// Catchable says whether catch may hold an error: it never holds verdicts,
+// time-outs, limits, a lost claim, or what ended the transaction.
+func Catchable(err error) bool {
+	var v *Verdict
+	if errors.As(err, &v) {
+		return false
+	}
+	var f *Failure
+	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit) {
+		return false
+	}
+	for _, stop := range []error{ErrLost, ErrDrained, ErrCancelled, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, stop) {
+			return false
+		}
+	}
+	switch CodeOf(err) {
+	case CodeRetry, CodeConflict, CodeLost, CodeUnknown, CodeUnreachable:
+		return false
+	}
+	return true
+}
+
+// Catch runs fn on a savepoint: if it fails with an error that may be caught,
+// what it wrote, emitted and set is undone, and the error is given as caught.
+// err is an error that must end the hook.
+func (c *Call) Catch(fn func() error) (caught, err error) {
+	if c.poison != nil {
+		return nil, c.poison
+	}
+	before, loops, stats := c.pend, c.loops.copy(), Stats{}
+	before.writes = append([]VariableWrite(nil), c.pend.writes...)
+	stats.Add(c.stats)
+	mark, err := c.Session().Mark(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.catching++
+	ferr := fn()
+	c.catching--
+	if c.poison != nil {
+		ferr, c.poison = c.poison, nil
+	}
+	if ferr == nil {
+		return nil, c.session.Keep(c.ctx, mark)
+	}
+	if c.ctx.Err() != nil {
+		return nil, context.Cause(c.ctx)
+	}
+	if !Catchable(ferr) {
+		return nil, ferr
+	}
+	if err := c.session.Undo(c.ctx, mark); err != nil {
+		return nil, err
+	}
+	c.pend, c.loops, c.stats = before, loops, stats
+	return ferr, nil
+}
+
+// end closes what the hook left open, rolls back what was not committed, and
+// stops its clock. It may be called twice.
+func (c *Call) end() {
+	c.watch.stop()
+	c.stop(nil)
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		c.closers[i].Close()
+	}
+	c.closers = nil
+	if c.session != nil {
+		c.session.Close()
+		c.session = nil
+	}
+}
+
+// stopwatch fires once when its limit has been used up; it can be paused, and
+// started anew.
+type stopwatch struct {
+	clock Clock
+	limit time.Duration
+	fire  func()
+	left  time.Duration
+	since time.Duration
+	timer Timer
+}
+
+func newStopwatch(clock Clock, limit time.Duration, fire func()) *stopwatch {
+	w := &stopwatch{clock: clock, limit: limit, fire: fire, left: limit}
+	w.resume()
+	return w
+}
+
+func (w *stopwatch) pause() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+		w.left -= w.clock.Boot() - w.since
+	}
+}
+
+func (w *stopwatch) resume() {
+	if w.timer == nil {
+		w.since = w.clock.Boot()
+		w.timer = w.clock.After(max(w.left, 0), w.fire)
+	}
+}
+
+func (w *stopwatch) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+)
+
+// Enqueue makes jobs, all of them or none, and says what became of each: with
+// a key, one that exists may stand for it.
+func (e *Engine) Enqueue(ctx context.Context, jobs ...NewJob) ([]Enqueued, error) {
+	ins, err := e.resolveAll(ctx, jobs)
+	if err != nil {
+		return nil, err
+	}
+	return e.store.Enqueue(ctx, ins)
+}
+
+// EnqueueTx makes jobs within the caller's own transaction on the job
+// database: they come to be when, and only if, it commits. On SQLite tx must
+// come from the store's own database handle.
+func (e *Engine) EnqueueTx(ctx context.Context, tx *sql.Tx, jobs ...NewJob) ([]Enqueued, error) {
+	ins, err := e.resolveAll(ctx, jobs)
+	if err != nil {
+		return nil, err
+	}
+	return e.store.EnqueueTx(ctx, tx, ins)
+}
+
+func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob) ([]JobInsert, error) {
+	ins := make([]JobInsert, len(jobs))
+	for i, j := range jobs {
+		if len(j.Payload) > MaxPayload {
+			return nil, Errorf(CodeUsage, "a payload of %d bytes is too large: at most %d", len(j.Payload), MaxPayload)
+		}
+		if j.Payload != nil && !json.Valid(j.Payload) {
+			return nil, Errorf(CodeUsage, "the payload of a job of type %q is no JSON: %.60q", j.Type, j.Payload)
+		}
+		var err error
+		if ins[i], err = e.resolve(ctx, j); err != nil {
+			return nil, err
+		}
+	}
+	return ins, nil
+}
+
+// resolve finds the type of a job to be made and fills in what it says. A type
+// that nobody knows is registered if the job says its first phase.
+func (e *Engine) resolve(ctx context.Context, j NewJob) (JobInsert, error) {
+	t, err := e.Type(ctx, j.Type)
+	if CodeOf(err) == CodeNotFound && j.Phase != 0 {
+		if err := CheckTypeName(j.Type); err != nil {
+			return JobInsert{}, err
+		}
+		if _, err := e.store.SaveTypes(ctx, []TypeRecord{{Name: j.Type}}); err != nil {
+			return JobInsert{}, err
+		}
+		if err := e.refreshTypes(ctx); err != nil {
+			return JobInsert{}, err
+		}
+		t, err = e.Type(ctx, j.Type)
+	}
+	if err != nil {
+		return JobInsert{}, err
+	}
+	in := JobInsert{
+		Type: t.ID, Phase: j.Phase, Priority: t.Priority, Instance: j.Instance, Payload: j.Payload,
+		Key: j.Key, Unique: j.Unique, Replace: j.Replace, Delay: j.After, At: j.At,
+	}
+	switch {
+	case in.Phase == 0 && t.Hooks == 0:
+		return in, Errorf(CodeNotFound, "no script has said where a job of type %q begins", j.Type).WithHint("give its first phase")
+	case in.Phase == 0:
+		in.Phase = t.Hooks.First()
+	case in.Phase != PhaseProduce && in.Phase != PhaseConsume:
+		return in, Errorf(CodeUsage, "a job begins in produce or consume, not in %s", in.Phase)
+	}
+	if j.Priority != nil {
+		in.Priority = *j.Priority
+	}
+	if in.Priority < -100 || in.Priority > 100 {
+		return in, Errorf(CodeUsage, "priority must be from -100 to 100, not %d", in.Priority)
+	}
+	if len(j.Key) > MaxKeyLen {
+		return in, Errorf(CodeUsage, "a key has at most %d bytes, not %d: %.40q...", MaxKeyLen, len(j.Key), j.Key)
+	}
+	if len(j.Instance) > MaxNameLen {
+		return in, Errorf(CodeUsage, "the name of an instance has at most %d bytes, not %d", MaxNameLen, len(j.Instance))
+	}
+	if j.Key == "" && (j.Unique != Unique{} || j.Replace) {
+		return in, Errorf(CodeUsage, "unique and replace need a key")
+	}
+	if j.After < 0 {
+		return in, Errorf(CodeUsage, "after must not be negative")
+	}
+	return in, nil
+}

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// A lease is renewed three times in its length. The process stops its hooks a
+// fifth of a lease before the last renewal that succeeded, counted from when
+// it was sent, can have run out.
+
+// leaseClock is when the last renewal that succeeded was sent, by Clock.Boot.
+type leaseClock struct{ sent atomic.Int64 }
+
+func (s *Server) renewed(sent time.Duration, now time.Time) {
+	s.lease.sent.Store(int64(sent))
+	s.offset.Store(int64(now.Sub(s.eng.clock.Now())))
+	if s.suspended.Swap(false) {
+		s.eng.log.Info("the lease is renewed: claiming again")
+		s.wakeAll()
+	}
+}
+
+// heartbeat renews the lease, and looks for claims in our name that we do not
+// know.
+func (s *Server) heartbeat(ctx context.Context) {
+	s.keepTrying(ctx, "renew the lease", nil, func(ctx context.Context) (time.Duration, error) {
+		sent := s.eng.clock.Boot()
+		c, cancel := context.WithTimeout(ctx, s.opts.Lease/3)
+		alive, now, err := s.eng.store.Beat(c, s.id(), s.opts.Lease)
+		cancel()
+		if err != nil {
+			return 0, err
+		}
+		if !alive {
+			s.eng.log.Warn("this server was declared dead: starting anew", "incarnation", s.id())
+			s.loseAll()
+			if err := s.incarnate(ctx); err != nil {
+				return 0, err
+			}
+			return s.opts.Lease / 3, nil
+		}
+		s.renewed(sent, now)
+		s.reconcile(ctx)
+		return s.opts.Lease / 3, nil
+	})
+}
+
+// watchLease stops all hooks when the lease may end before it is renewed.
+func (s *Server) watchLease(ctx context.Context) {
+	for {
+		end := time.Duration(s.lease.sent.Load()) + s.opts.Lease - s.opts.Lease/5
+		if left := end - s.eng.clock.Boot(); left > 0 {
+			if !sleep(ctx, s.eng.clock, left) {
+				return
+			}
+			continue
+		}
+		if !s.suspended.Swap(true) {
+			n := s.loseAll()
+			s.eng.log.Warn("the lease could not be renewed in time: running hooks are stopped", "hooks", n)
+		}
+		if !sleep(ctx, s.eng.clock, s.opts.Lease/20) {
+			return
+		}
+	}
+}
+
+// loseAll stops every hook and forgets every claim. If the database still has
+// them in our name they are given back as strangers, else others have them.
+func (s *Server) loseAll() int {
+	s.claims.clear()
+	n := s.running.stopAll(ErrLost)
+	for _, l := range s.lanes {
+		l.empty()
+	}
+	return n
+}
+
+// reconcile gives back claims that the database holds in our name and we do
+// not know: of answers that were lost, or of hooks that had to stop.
+func (s *Server) reconcile(ctx context.Context) {
+	held, err := s.eng.store.OwnClaims(ctx, s.id())
+	if err != nil {
+		s.eng.log.Debug("compare claims", "error", err)
+		return
+	}
+	for id, jobs := range held {
+		if s.claims.known(id) {
+			continue
+		}
+		if err := s.eng.store.Release(ctx, id, jobs); err != nil {
+			s.eng.log.Warn("give back a claim", "jobs", len(jobs), "error", err)
+			continue
+		}
+		s.eng.log.Debug("gave back a claim of ours that we did not know", "jobs", len(jobs))
+		s.wakeAll()
+	}
+}
+
+// readSignals stops the hooks of jobs that a person cancelled.
+func (s *Server) readSignals(ctx context.Context) {
+	var mark int64
+	s.keepTrying(ctx, "read signals", nil, func(ctx context.Context) (time.Duration, error) {
+		jobs, next, err := s.eng.store.Signals(ctx, mark)
+		if err != nil {
+			return 0, err
+		}
+		mark = next
+		for _, ref := range jobs {
+			s.running.cancel(ref)
+		}
+		return s.opts.Poll, nil
+	})
+}
+
+// wakeAll has every lane look for jobs.
+func (s *Server) wakeAll() {
+	for _, l := range s.lanes {
+		poke(l.wakeUp)
+	}
+}

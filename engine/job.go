@@ -1,0 +1,152 @@
+package engine
+
+import "time"
+
+// JobID names a job for ever; ids are never used again.
+type JobID int64
+
+// Epoch counts how often the right to work a job was given up: each settle,
+// retry, release, cancel and rescue raises it, a checkpoint does not. A write
+// about a job that names another epoch than the stored one changes nothing.
+type Epoch uint32
+
+// JobRef is a job at an epoch: what a claim holds.
+type JobRef struct {
+	ID    JobID
+	Epoch Epoch
+}
+
+// NewJob is a job to be made.
+type NewJob struct {
+	Type     string
+	Instance string // "" for none
+	Phase    Phase  // 0: the first phase of its type
+	Payload  Raw    // nil: null
+	Key      string // "" for none
+	Unique   Unique // while when the key counts as taken
+	Replace  bool   // a waiting job with the key gets this payload
+	Priority *int   // -100 to 100, smaller first; nil: the type's
+	// After is how long it waits, At until when; At wins.
+	After time.Duration
+	At    time.Time
+}
+
+// Enqueued is what became of a NewJob.
+type Enqueued struct {
+	ID      JobID // of the new job, or of the one that holds the key
+	Created bool
+	// Replaced says that the job that holds the key got the new payload.
+	Replaced bool
+}
+
+// ClaimedJob is a job in the hands of a process.
+type ClaimedJob struct {
+	JobRef
+	Claim        ClaimID
+	Type         TypeID
+	Phase        Phase
+	Priority     int
+	Instance     string
+	Key          string
+	Parent       JobID
+	Attempts     int // charged attempts of this phase before this one
+	Losses       int // processes lost since the last attempt or checkpoint
+	FailedPhase  Phase
+	Verdict      Status // Failed or Cancelled once that is settled; else 0
+	ScheduledFor time.Time
+	Payload      Raw   // as it was enqueued
+	Item         Raw   // what produce handed on to consume; nil: nothing
+	Position     Raw   // of the last checkpoint of this phase; nil: none
+	Checkpoints  int   // committed so far in this phase
+	Emitted      int64 // items committed so far
+}
+
+// State is the job's state while it is claimed.
+func (j *ClaimedJob) State() State { return State{j.Phase, StatusRunning} }
+
+// Stats are named counts of what a job did: read, inserted, updated,
+// unchanged, deleted, rejected, skipped, and what its script counts itself.
+type Stats map[string]int64
+
+// Add adds the counts of o.
+func (s Stats) Add(o Stats) {
+	for k, n := range o {
+		s[k] += n
+	}
+}
+
+// Minus is s without o, and without zero counts.
+func (s Stats) Minus(o Stats) Stats {
+	d := Stats{}
+	for k, n := range s {
+		if n -= o[k]; n != 0 {
+			d[k] = n
+		}
+	}
+	return d
+}
+
+// StatNames are the counts that the engine keeps itself, in the order in which
+// they are shown.
+var StatNames = []string{"read", "inserted", "updated", "unchanged", "deleted", "rejected", "skipped"}
+
+// Job is all that is known of a job, as jobs show prints it and as JSON.
+type Job struct {
+	ID           JobID            `json:"id"`
+	Type         string           `json:"type"`
+	Instance     *string          `json:"instance"`
+	Phase        Phase            `json:"phase"`
+	Status       Status           `json:"status"`
+	Attempt      int              `json:"attempt"`
+	MaxAttempts  int              `json:"max_attempts"`
+	Priority     int              `json:"priority"`
+	Key          *string          `json:"key"`
+	Items        int64            `json:"items"` // emitted by it
+	Payload      Raw              `json:"payload"`
+	Result       Raw              `json:"result"`
+	Error        *JobError        `json:"error"`
+	Parent       *JobID           `json:"parent"`
+	Children     *Children        `json:"children"`
+	Stats        map[string]int64 `json:"stats"`
+	Window       *struct{}        `json:"window"`
+	Position     Raw              `json:"position"`
+	Version      *string          `json:"version"`
+	ScheduledFor *time.Time       `json:"scheduled_for"`
+	RunAt        *time.Time       `json:"run_at"`
+	CreatedAt    time.Time        `json:"created_at"`
+	StartedAt    *time.Time       `json:"started_at"`
+	FinishedAt   *time.Time       `json:"finished_at"`
+	Server       *string          `json:"server"`
+	Progress     *Progress        `json:"progress"`
+	WaitingFor   *string          `json:"waiting_for"`
+
+	Epoch       Epoch  `json:"-"`
+	TypeID      TypeID `json:"-"`
+	Losses      int    `json:"-"`
+	FailedPhase Phase  `json:"-"`
+	CancelAsked bool   `json:"-"`
+}
+
+// JobError is how the job's last attempt failed.
+type JobError struct {
+	Message   string `json:"message"`
+	Kind      Kind   `json:"kind"`
+	Code      string `json:"code"`
+	Backtrace string `json:"backtrace"`
+}
+
+// Children counts a job's items by status.
+type Children struct {
+	Waiting   int64 `json:"waiting"`
+	Running   int64 `json:"running"`
+	Completed int64 `json:"completed"`
+	Failed    int64 `json:"failed"`
+	Cancelled int64 `json:"cancelled"`
+}
+
+// Progress is how far a running hook says it is.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total *int64 `json:"total"`
+	Note  string `json:"note"`
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// prefetch is how much work, in time, a process claims ahead of its slots.
+const prefetch = 250 * time.Millisecond
+
+// lane is one queue in one process: a fetcher that claims, and slots that run
+// the hook.
+type lane struct {
+	srv   *Server
+	queue Queue
+	typ   *Type
+	hook  Hook
+	hooks HookSet
+	slots int
+
+	jobs     chan *ClaimedJob
+	buffered atomic.Int64 // claimed, not begun
+	working  atomic.Int64 // hooks that run
+	spent    atomic.Int64 // ns per job, smoothed; 0: unknown
+	last     atomic.Int64 // size of the last claim
+	idle     atomic.Bool  // the last claim found nothing
+	wakeUp   chan struct{}
+}
+
+func newLane(s *Server, q Queue, t *Type) *lane {
+	slots := t.Settings.Slots[q.Phase()]
+	if n := s.opts.Slots[t.Name][q.Phase()]; n > 0 {
+		slots = n
+	}
+	return &lane{
+		srv: s, queue: q, typ: t, hook: t.Hooks[q.Phase()], hooks: t.record().Hooks, slots: slots,
+		jobs: make(chan *ClaimedJob, 4*s.opts.Batch+slots), wakeUp: make(chan struct{}, 1),
+	}
+}
+
+// fetch claims whenever less than half a claim is left, so that the next jobs
+// are there before the slots run dry.
+func (l *lane) fetch(ctx context.Context) {
+	s := l.srv
+	s.keepTrying(ctx, "claim jobs of "+l.typ.Name, l.wakeUp, func(ctx context.Context) (time.Duration, error) {
+		if s.suspended.Load() {
+			return 100 * time.Millisecond, nil
+		}
+		if l.buffered.Load() > l.last.Load()/2 {
+			return -1, nil // a slot wakes us
+		}
+		n := l.size()
+		// A claim that is under way is not broken off: its answer would be lost.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Lease)
+		defer cancel()
+		claims, err := s.eng.store.Claim(ctx, ClaimRequest{
+			Server: s.id(), Queue: l.queue, Max: n, NewID: s.claims.newID,
+			Alone: max(0, l.slots-int(l.buffered.Load()+l.working.Load())),
+		})
+		if err != nil {
+			return 0, err
+		}
+		got := 0
+		for i := range claims {
+			got += len(claims[i].Jobs)
+		}
+		if got == 0 {
+			l.idle.Store(true)
+			return -1, nil
+		}
+		l.last.Store(int64(got))
+		l.idle.Store(false)
+		l.buffered.Add(int64(got))
+		s.tally.claimed(s.eng.clock.Now())
+		for i := range claims {
+			s.claims.taken(claims[i].ID, len(claims[i].Jobs))
+		}
+		for i := range claims {
+			for k := range claims[i].Jobs {
+				l.jobs <- &claims[i].Jobs[k]
+			}
+		}
+		return 0, nil
+	})
+}
+
+// size is how many jobs to claim: what the slots work off in the time of
+// prefetch, four times the last claim at most, and never fewer than the slots.
+func (l *lane) size() int {
+	n := l.slots
+	if spent := l.spent.Load(); spent > 0 {
+		n = int(int64(prefetch) * int64(l.slots) / spent)
+		n = min(n, 4*max(int(l.last.Load()), l.slots))
+	}
+	return min(max(n, l.slots), l.srv.opts.Batch)
+}
+
+// work runs hooks, one after the other.
+func (l *lane) work(ctx context.Context) {
+	for j := range l.jobs {
+		left := l.buffered.Add(-1)
+		l.working.Add(1)
+		if left <= l.last.Load()/2 {
+			poke(l.wakeUp)
+		}
+		began := l.srv.eng.clock.Boot()
+		l.srv.attempt(ctx, l, j)
+		l.sample(l.srv.eng.clock.Boot() - began)
+		if l.working.Add(-1); l.buffered.Load() == 0 {
+			poke(l.wakeUp) // a job that must be claimed alone may wait for this slot
+		}
+	}
+}
+
+// sample smooths the time per job.
+func (l *lane) sample(d time.Duration) {
+	old := l.spent.Load()
+	if old == 0 {
+		l.spent.Store(max(int64(d), 1))
+		return
+	}
+	l.spent.Store(max(old+(int64(d)-old)/8, 1))
+}
+
+// quiet says that the lane has nothing in hand.
+func (l *lane) quiet() bool {
+	return l.idle.Load() && l.buffered.Load() == 0 && l.working.Load() == 0
+}
+
+// empty throws away what was claimed and not begun.
+func (l *lane) empty() {
+	for {
+		select {
+		case _, ok := <-l.jobs:
+			if !ok {
+				return
+			}
+			l.buffered.Add(-1)
+		default:
+			return
+		}
+	}
+}

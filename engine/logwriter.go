@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// logWriter gathers what hooks log and writes it a few times a second, on a
+// connection of its own: a hook that is rolled back keeps its lines.
+type logWriter struct {
+	srv   *Server
+	mu    sync.Mutex
+	lines []LogLine
+	full  chan struct{}
+}
+
+const (
+	logEvery    = 200 * time.Millisecond
+	logBuffer   = 10_000 // lines; beyond it the oldest are dropped
+	maxLogField = 16 << 10
+)
+
+func newLogWriter(s *Server) *logWriter {
+	return &logWriter{srv: s, full: make(chan struct{}, 1)}
+}
+
+// add takes a line of a hook.
+func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[string]any) {
+	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: message}
+	if len(line.Message) > maxLogField {
+		line.Message = line.Message[:maxLogField] + "..."
+	}
+	if len(fields) > 0 {
+		b, err := json.Marshal(fields)
+		if err != nil || len(b) > maxLogField {
+			b, _ = json.Marshal(map[string]string{"fields": fmt.Sprintf("%.1000v", fields)})
+		}
+		line.Fields = b
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.logged = true
+	if c.logLeft--; c.logLeft < 0 {
+		return
+	}
+	if c.logLeft == 0 {
+		line.Level, line.Message, line.Fields = "warn", fmt.Sprintf("more than %d lines: the rest of this attempt's is dropped", maxLogLines), nil
+	}
+	if w.lines = append(w.lines, line); len(w.lines) > logBuffer {
+		w.lines = w.lines[len(w.lines)-logBuffer:]
+	}
+	if len(w.lines) >= 500 {
+		poke(w.full)
+	}
+	w.srv.eng.log.LogAttrs(context.Background(), level, message, slog.Group("job", "id", c.job.ID, "type", c.typ.Name), slog.Any("fields", fields))
+}
+
+// run writes lines until ctx ends.
+func (w *logWriter) run(ctx context.Context) {
+	w.srv.keepTrying(ctx, "write the log", w.full, func(ctx context.Context) (time.Duration, error) {
+		return logEvery, w.write(ctx)
+	})
+}
+
+// flush writes what is left.
+func (w *logWriter) flush(ctx context.Context) {
+	if err := w.write(ctx); err != nil {
+		w.srv.eng.log.Warn("write the log", "error", err)
+	}
+}
+
+func (w *logWriter) write(ctx context.Context) error {
+	w.mu.Lock()
+	lines := w.lines
+	w.lines = nil
+	w.mu.Unlock()
+	for len(lines) > 0 {
+		n := min(len(lines), 500)
+		if err := w.srv.eng.store.AppendLogs(ctx, lines[:n]); err != nil {
+			w.mu.Lock()
+			w.lines = append(lines, w.lines...)
+			w.mu.Unlock()
+			return err
+		}
+		lines = lines[n:]
+	}
+	return nil
+}
+
+func levelName(l slog.Level) string {
+	switch {
+	case l < slog.LevelInfo:
+		return "debug"
+	case l < slog.LevelWarn:
+		return "info"
+	case l < slog.LevelError:
+		return "warn"
+	}
+	return "error"
+}

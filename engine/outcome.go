@@ -1,0 +1,48 @@
+package engine
+
+import "time"
+
+// Outcome is all that one commit writes about one job: the move, or for a
+// checkpoint none, and everything that commits with it.
+type Outcome struct {
+	Job *ClaimedJob
+	// Event is the move's; "" for a checkpoint, which keeps the epoch.
+	Event Event
+	To    State
+	// Delay is how long a waiting job waits; 0 makes it ready at once.
+	Delay time.Duration
+
+	Attempts    int    // of the phase that is due next
+	FailedPhase Phase  // for Failing: the phase that failed
+	Verdict     Status // Failed or Cancelled: what the job becomes once its items have settled
+	// SetPosition writes Position; a move to another phase clears it anyhow.
+	SetPosition bool
+	Position    Raw
+	Checkpoints int // counted so far in this phase, this one included
+	Item        Raw // for HandedOn
+	SetResult   bool
+	Result      Raw
+	Stats       Stats // the job's counts so far, in all
+	NewStats    Stats // the part of Stats that was not committed before
+
+	Items    []JobInsert // emitted: children of the job
+	Enqueue  []JobInsert // made by ctx.enqueue
+	Writes   []VariableWrite
+	Failure  *Failure // of a failed attempt; nil for success
+	Because  *Failure // why the job is failed, where that is not Failure
+	Logged   bool     // the attempt logged something and gets a row for it
+	Server   ServerID
+	Elapsed  time.Duration // how long the hook ran
+	LastOf   *ClaimID      // the claim to drop: this is the last of its jobs
+	Released bool          // the job was alone and is given back by a draining process
+}
+
+// Checkpoint says that the outcome keeps the claim.
+func (o *Outcome) Checkpoint() bool { return o.Event == "" }
+
+// Plain says that the outcome is one that can be written together with many
+// others: a success that brings nothing along.
+func (o *Outcome) Plain() bool {
+	return o.Event == Succeeded && o.Failure == nil && !o.Logged && o.Verdict == 0 &&
+		len(o.Items) == 0 && len(o.Enqueue) == 0 && len(o.Writes) == 0
+}

@@ -1,0 +1,360 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ServerOptions say what a process runs, and how. Zero values are defaults.
+type ServerOptions struct {
+	Types   []*Type
+	Name    string   // default: the host's name
+	Version string   // of the program, for servers list
+	Phases  []Phase  // default: all
+	Only    []string // globs of type names; default: all
+	// Slots overrides how many hooks of a type's phase run at once.
+	Slots map[string]map[Phase]int
+
+	Lease time.Duration // after which others take a silent process's jobs; default 15 s
+	Drain time.Duration // how long running hooks may go on when the process stops; default 30 s
+	Poll  time.Duration // the longest pause between looks at an idle database; default 1 s
+	Batch int           // jobs claimed or completed at once, at most; default 1000
+
+	// UntilIdle fires what is due once and ends when nothing is left to do.
+	UntilIdle bool
+	// Once fires no schedule and ends when the jobs, and all their items, are final.
+	Once []JobID
+}
+
+// WithDefaults is a copy with every zero value replaced by its default.
+func (o ServerOptions) WithDefaults() ServerOptions {
+	if o.Name == "" {
+		o.Name, _ = os.Hostname()
+		o.Name = orElse(o.Name, "localhost")
+	}
+	if len(o.Phases) == 0 {
+		o.Phases = Phases
+	}
+	o.Lease = orElse(o.Lease, 15*time.Second)
+	o.Drain = orElse(o.Drain, 30*time.Second)
+	o.Poll = orElse(o.Poll, time.Second)
+	o.Batch = orElse(o.Batch, 1000)
+	return o
+}
+
+// Validate reports the first option that cannot be, by its name.
+func (o ServerOptions) Validate() error {
+	switch {
+	case o.Lease < time.Second || o.Lease > time.Hour:
+		return Errorf(CodeUsage, "lease must be from 1s to 1h, not %s", FormatDuration(o.Lease))
+	case o.Drain < 0:
+		return Errorf(CodeUsage, "drain must not be negative")
+	case o.Batch < 1 || o.Batch > 10_000:
+		return Errorf(CodeUsage, "batch must be from 1 to 10000, not %d", o.Batch)
+	case len(o.Name) > MaxNameLen:
+		return Errorf(CodeUsage, "the server's name has at most %d bytes", MaxNameLen)
+	}
+	for _, g := range o.Only {
+		if _, err := path.Match(g, ""); err != nil {
+			return Errorf(CodeUsage, "types: %q is no glob", g)
+		}
+	}
+	seen := map[string]bool{}
+	for _, t := range o.Types {
+		if err := t.Validate(); err != nil {
+			return err
+		}
+		if seen[t.Name] {
+			return Errorf(CodeUsage, "job type %q is given twice", t.Name)
+		}
+		seen[t.Name] = true
+	}
+	return nil
+}
+
+// Server runs jobs: it is one incarnation of a named server after another,
+// each with a lease. Make one with NewServer; Run it once.
+type Server struct {
+	eng  *Engine
+	opts ServerOptions
+
+	types map[TypeID]*Type
+	ids   map[string]TypeID
+	lanes map[Queue]*lane
+
+	incarnation atomic.Int64
+	offset      atomic.Int64 // database's clock minus ours, in ns
+	drains      atomic.Bool
+	suspended   atomic.Bool // the lease could not be renewed: nothing is claimed
+	lease       leaseClock
+
+	claims   *claimTable
+	running  *runTable
+	done     *completer
+	logs     *logWriter
+	progress *progressWriter
+	tally    tally
+	paramsOf paramsCache
+
+	wakeFold, wakePromote, wakeTick, wakePoll chan struct{}
+	firedOnce                                 chan struct{} // closed when what was due has fired
+}
+
+// NewServer registers the types and prepares to run their jobs.
+func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
+	o = o.WithDefaults()
+	var mine []*Type
+	for _, t := range o.Types {
+		c := *t
+		c.Settings = c.Settings.WithDefaults()
+		mine = append(mine, &c)
+	}
+	o.Types = mine
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.Types = slices.DeleteFunc(mine, func(t *Type) bool { return !t.Settings.RunsOn(o.Name) || !matchAny(o.Only, t.Name) })
+	s := &Server{
+		eng: e, opts: o, types: map[TypeID]*Type{}, lanes: map[Queue]*lane{},
+		wakeFold: make(chan struct{}, 1), wakePromote: make(chan struct{}, 1),
+		wakeTick: make(chan struct{}, 1), wakePoll: make(chan struct{}, 1),
+		firedOnce: make(chan struct{}),
+	}
+	ids, err := e.RegisterTypes(ctx, o.Types...)
+	if err != nil {
+		return nil, err
+	}
+	s.ids = ids
+	for _, t := range o.Types {
+		s.types[ids[t.Name]] = t
+		for _, p := range o.Phases {
+			if t.Hooks[p] != nil {
+				q := QueueOf(ids[t.Name], p)
+				s.lanes[q] = newLane(s, q, t)
+			}
+		}
+	}
+	s.claims = newClaimTable()
+	s.running = newRunTable()
+	s.done = newCompleter(s)
+	s.logs = newLogWriter(s)
+	s.progress = newProgressWriter(s)
+	s.tally.init(o.Types, ids)
+	return s, nil
+}
+
+// Types are the types that this server runs: those given, without the ones
+// that its name or its options leave out.
+func (s *Server) Types() []*Type { return s.opts.Types }
+
+// Run runs jobs until ctx ends, and then drains: it claims no more, lets
+// running hooks end or hand over at a checkpoint within Drain, gives back the
+// rest, and returns nil. With UntilIdle or Once it also ends by itself. A
+// database that does not answer does not end it.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	// Hooks live longer than ctx: they drain. What serves them lives longer still.
+	hooks, stopHooks := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopHooks(nil)
+	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	ctx, idle := context.WithCancel(ctx)
+	defer idle()
+
+	var fetching, serving, working sync.WaitGroup
+	for _, duty := range []func(context.Context){s.heartbeat, s.watchLease, s.readSignals, s.logs.run, s.progress.run} {
+		serving.Go(func() { duty(serve) })
+	}
+	duties := []func(context.Context){s.poll, s.promote, s.fold, s.rescue, s.prune, s.sweep}
+	if len(s.opts.Once) == 0 {
+		duties = append(duties, s.tick)
+	}
+	for _, duty := range duties {
+		fetching.Go(func() { duty(ctx) })
+	}
+	var completing sync.WaitGroup
+	completing.Go(func() { s.done.run(serve) })
+	for _, l := range s.lanes {
+		fetching.Go(func() { l.fetch(ctx) })
+		for range l.slots {
+			working.Go(func() { l.work(hooks) })
+		}
+	}
+	if s.opts.UntilIdle || len(s.opts.Once) > 0 {
+		fetching.Go(func() { s.watchIdle(ctx, idle) })
+	}
+
+	<-ctx.Done()
+	s.drains.Store(true)
+	fetching.Wait()
+	s.giveBackBuffered(serve)
+	late := s.eng.clock.After(s.opts.Drain, func() { stopHooks(ErrDrained) })
+	for _, l := range s.lanes {
+		close(l.jobs)
+	}
+	working.Wait()
+	late.Stop()
+	s.done.close()
+	completing.Wait()
+	s.progress.flush(serve)
+	s.logs.flush(serve)
+	s.reconcile(serve)
+	err := s.eng.store.StopServer(serve, s.id())
+	stopServing()
+	serving.Wait()
+	return err
+}
+
+// begin makes the first incarnation, and the schedules of the types.
+func (s *Server) begin(ctx context.Context) error {
+	if err := s.incarnate(ctx); err != nil {
+		return err
+	}
+	if len(s.opts.Once) > 0 {
+		return nil
+	}
+	return s.saveSchedules(ctx, s.opts.Types)
+}
+
+// incarnate makes a new incarnation of the server, with a lease of its own.
+func (s *Server) incarnate(ctx context.Context) error {
+	versions := map[string]string{}
+	for _, t := range s.opts.Types {
+		versions[t.Name] = t.Version
+	}
+	host, _ := os.Hostname()
+	sent := s.eng.clock.Boot()
+	id, err := s.eng.store.StartServer(ctx, ServerInfo{
+		Name: s.opts.Name, Host: host, PID: os.Getpid(), Version: s.opts.Version, Types: versions,
+	}, s.opts.Lease)
+	if err != nil {
+		return err
+	}
+	s.incarnation.Store(int64(id))
+	now, err := s.eng.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	s.renewed(sent, now)
+	return nil
+}
+
+func (s *Server) id() ServerID { return ServerID(s.incarnation.Load()) }
+
+// ID is the number of the server's present incarnation.
+func (s *Server) ID() ServerID { return s.id() }
+
+func (s *Server) typeID(name string) TypeID { return s.ids[name] }
+
+// now is the database's time, as far as the last heartbeat told it.
+func (s *Server) now() time.Time {
+	return s.eng.clock.Now().Add(time.Duration(s.offset.Load())).UTC()
+}
+
+// queues are those that this server works.
+func (s *Server) queues() []Queue {
+	qs := make([]Queue, 0, len(s.lanes))
+	for q := range s.lanes {
+		qs = append(qs, q)
+	}
+	slices.Sort(qs)
+	return qs
+}
+
+// wake has a queue looked at, if this server works it.
+func (s *Server) wake(qs ...Queue) {
+	for _, q := range qs {
+		if l := s.lanes[q]; l != nil {
+			poke(l.wakeUp)
+		}
+	}
+}
+
+// poke makes the one waiting on the channel go on; a poke that finds nobody is kept.
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// giveBackBuffered releases what was claimed and not begun.
+func (s *Server) giveBackBuffered(ctx context.Context) {
+	back := map[ClaimID][]JobRef{}
+	for _, l := range s.lanes {
+		for {
+			select {
+			case j := <-l.jobs:
+				back[j.Claim] = append(back[j.Claim], j.JobRef)
+				l.buffered.Add(-1)
+				continue
+			default:
+			}
+			break
+		}
+	}
+	for claim, jobs := range back {
+		s.giveBack(ctx, claim, jobs)
+	}
+}
+
+// giveBack releases jobs of a claim. What cannot be released now is found by
+// the next look at our own claims, or rescued.
+func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
+	for try := 0; try < 5; try++ {
+		err := s.eng.store.Release(ctx, claim, jobs)
+		if err == nil {
+			s.claims.settled(claim, len(jobs))
+			return
+		}
+		s.eng.log.Warn("give back jobs", "jobs", len(jobs), "error", err)
+		if !sleep(ctx, s.eng.clock, time.Duration(try+1)*100*time.Millisecond) {
+			break
+		}
+	}
+	s.claims.forget(claim)
+}
+
+// keepTrying runs a duty again and again: f says how long to wait, and a wake
+// shortens that. Errors are logged once until they end, and waited out.
+func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
+	var failing bool
+	pause := 100 * time.Millisecond
+	for {
+		d, err := f(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if !failing {
+				s.eng.log.Warn(what, "error", err)
+			}
+			failing, d = true, pause
+			pause = min(2*pause, 5*time.Second)
+		default:
+			if failing {
+				s.eng.log.Info(what + ": works again")
+			}
+			failing, pause = false, 100*time.Millisecond
+		}
+		if !wait(ctx, s.eng.clock, d, wakeUp) {
+			return
+		}
+	}
+}
+
+func matchAny(globs []string, name string) bool {
+	for _, g := range globs {
+		if ok, _ := path.Match(g, name); ok {
+			return true
+		}
+	}
+	return len(globs) == 0
+}

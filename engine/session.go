@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Session is a hook's own transaction on the job database: what the script's
+// db module works on. It is used by one goroutine at a time. The transaction
+// begins with the first statement (on SQLite: with the first write) and ends
+// with Store.Commit or Rollback; after either the next statement begins a new
+// one.
+//
+// Values go in and come out as nil, bool, int64, *big.Int, float64, string,
+// []byte and time.Time (UTC).
+type Session interface {
+	// Query runs a reading statement. The rows are those of its start; what has
+	// not been read is spooled when another statement needs the connection.
+	Query(ctx context.Context, query string, args []any) (Rows, error)
+	// Exec runs a writing statement and gives the number of rows it touched.
+	Exec(ctx context.Context, query string, args []any) (int64, error)
+	// Insert writes rows, many to a statement.
+	Insert(ctx context.Context, table string, rows RowSource) (Stats, error)
+	// Upsert inserts rows, or updates those whose key is there already.
+	Upsert(ctx context.Context, table string, rows RowSource, spec Upsert) (Stats, error)
+	// Ensure creates the table if it is missing; it never alters one. It says
+	// whether it created it.
+	Ensure(ctx context.Context, table string, columns []Column, key []string) (bool, error)
+	// Columns describes a table; CodeNotFound if there is none.
+	Columns(ctx context.Context, table string) ([]Column, error)
+
+	// Mark sets a savepoint, under a number that grows.
+	Mark(ctx context.Context) (int, error)
+	// Undo takes back all since the mark and forgets it; Keep forgets it only.
+	Undo(ctx context.Context, mark int) error
+	Keep(ctx context.Context, mark int) error
+
+	// Rollback takes back all since the transaction began. It never fails to
+	// leave the session fit for another one.
+	Rollback(ctx context.Context)
+	// Close rolls back and gives the connection back.
+	Close()
+	// Wrote says whether anything was written in the open transaction, or may have been.
+	Wrote() bool
+}
+
+// Rows is a result, read forwards once.
+type Rows interface {
+	Columns() []string
+	// Next is the next row's values, or nil and io.EOF after the last.
+	Next(ctx context.Context) ([]any, error)
+	Close() error
+}
+
+// Row is a row to write: names and values of the same length. Rows of one
+// source may share the Names slice; telling by its address saves comparing.
+type Row struct {
+	Names  []string
+	Values []any
+}
+
+// RowSource gives rows until io.EOF.
+type RowSource interface {
+	Next(ctx context.Context) (Row, error)
+}
+
+// Upsert says how rows meet those that are there.
+type Upsert struct {
+	Key    []string // columns of a unique index
+	Update []string // columns to update; nil: all others
+}
+
+// Column is a column of a table, in the types that ensure knows.
+type Column struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"` // "text", "text(40)", "integer", "decimal(10,2)", ...
+	Nullable bool   `json:"nullable"`
+	Key      bool   `json:"key"` // part of the primary key
+}
+
+// ColumnTypes are the types that Ensure takes; text may have a length, decimal
+// has a precision and a scale.
+var ColumnTypes = []string{"text", "integer", "float", "decimal", "boolean", "date", "time", "timestamp", "bytes", "json"}
+
+// ParseColumnType splits a type as scripts write it into its name and its
+// numbers: "text(40)" into "text" and [40].
+func ParseColumnType(s string) (name string, n []int, err error) {
+	name, rest, has := strings.Cut(strings.ToLower(strings.ReplaceAll(s, " ", "")), "(")
+	known := false
+	for _, t := range ColumnTypes {
+		known = known || t == name
+	}
+	if !known {
+		return "", nil, Errorf(CodeUsage, "there is no column type %q: use text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json", s)
+	}
+	if has {
+		num, cur := 0, false
+		for _, r := range rest {
+			switch {
+			case r >= '0' && r <= '9' && num < 100_000:
+				num, cur = num*10+int(r-'0'), true
+			case (r == ',' || r == ')') && cur:
+				n, num, cur = append(n, num), 0, false
+			default:
+				return "", nil, badColumnType(s)
+			}
+		}
+	}
+	switch {
+	case name == "text" && (len(n) == 0 && !has || len(n) == 1 && n[0] >= 1 && n[0] <= 16_000):
+	case name == "decimal" && len(n) == 2 && n[0] >= 1 && n[0] <= 65 && n[1] >= 0 && n[1] <= min(n[0], 30):
+	case name != "text" && name != "decimal" && !has:
+	default:
+		return "", nil, badColumnType(s)
+	}
+	return name, n, nil
+}
+
+func badColumnType(s string) error {
+	return Errorf(CodeUsage, "column type %q: text may have a length (text(40)), decimal needs a precision and a scale (decimal(10,2)), no other type has numbers", s)
+}
+
+// SessionOptions are for one hook's session.
+type SessionOptions struct {
+	Job  JobID
+	Type string
+	// Waiting is called when the session begins and ceases to wait for the only
+	// writer, so that the wait does not count as the hook's own time.
+	Waiting func(waits bool)
+	// Busy is called when a wait has grown long, with the job that holds the writer.
+	Busy func(waited time.Duration, holder string)
+}

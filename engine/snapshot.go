@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+// Snapshot is what a Server has done since it began, for progress bars and
+// for the summary at the end.
+type Snapshot struct {
+	Types      []TypeTally `json:"types"`
+	Rescued    int         `json:"rescued"`     // jobs taken back from lost servers
+	FirstClaim *time.Time  `json:"first_claim"` // by this machine's clock
+	LastCommit *time.Time  `json:"last_commit"`
+}
+
+// TypeTally counts what was done for one type.
+type TypeTally struct {
+	Type      string `json:"type"`
+	Completed int64  `json:"completed"`
+	Failed    int64  `json:"failed"`
+	Cancelled int64  `json:"cancelled"`
+	Retried   int64  `json:"retried"` // failed attempts that another follows
+	Running   int64  `json:"running"`
+	Stats     Stats  `json:"stats"` // of committed work, by name
+}
+
+// tally counts settled jobs.
+type tally struct {
+	mu      sync.Mutex
+	types   map[TypeID]*TypeTally
+	order   []TypeID
+	rescues int
+	first   time.Time
+	last    time.Time
+}
+
+func (t *tally) init(types []*Type, ids map[string]TypeID) {
+	t.types = map[TypeID]*TypeTally{}
+	for _, ty := range types {
+		id := ids[ty.Name]
+		t.types[id] = &TypeTally{Type: ty.Name, Stats: Stats{}}
+		t.order = append(t.order, id)
+	}
+}
+
+func (t *tally) claimed(now time.Time) {
+	t.mu.Lock()
+	if t.first.IsZero() {
+		t.first = now
+	}
+	t.mu.Unlock()
+}
+
+func (t *tally) settled(now time.Time, outcomes []Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = now
+	for i := range outcomes {
+		o := &outcomes[i]
+		y := t.types[o.Job.Type]
+		if y == nil {
+			continue
+		}
+		t.count(y, o.To.Status, o.Failure != nil && o.To.Status == StatusWaiting && o.To.Phase != PhaseFail)
+		if len(o.NewStats) > 0 {
+			y.Stats.Add(o.NewStats)
+		}
+	}
+}
+
+func (t *tally) count(y *TypeTally, s Status, retried bool) {
+	switch {
+	case s == StatusCompleted:
+		y.Completed++
+	case s == StatusFailed:
+		y.Failed++
+	case s == StatusCancelled:
+		y.Cancelled++
+	case retried:
+		y.Retried++
+	}
+}
+
+// checkpoint counts what a checkpoint committed.
+func (t *tally) checkpoint(now time.Time, o *Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = now
+	if y := t.types[o.Job.Type]; y != nil {
+		y.Stats.Add(o.NewStats)
+	}
+}
+
+// folded counts emitters that became final because their items settled.
+func (t *tally) folded(jobs []Settled) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, j := range jobs {
+		if y := t.types[j.Type]; y != nil {
+			t.count(y, j.Status, false)
+		}
+	}
+}
+
+func (t *tally) rescued(r Rescue) {
+	t.mu.Lock()
+	t.rescues += r.Jobs
+	t.mu.Unlock()
+}
+
+// Snapshot is what the server has done so far.
+func (s *Server) Snapshot() Snapshot {
+	t := &s.tally
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	snap := Snapshot{Rescued: t.rescues}
+	if !t.first.IsZero() {
+		first := t.first
+		snap.FirstClaim = &first
+	}
+	if !t.last.IsZero() {
+		last := t.last
+		snap.LastCommit = &last
+	}
+	for _, id := range t.order {
+		y := *t.types[id]
+		y.Stats = Stats{}
+		y.Stats.Add(t.types[id].Stats)
+		for _, p := range Phases {
+			if l := s.lanes[QueueOf(id, p)]; l != nil {
+				y.Running += l.working.Load()
+			}
+		}
+		snap.Types = append(snap.Types, y)
+	}
+	return snap
+}
+
+// Progress is what running hooks last said of how far they are.
+func (s *Server) Progress() map[JobID]Progress {
+	w := s.progress
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := make(map[JobID]Progress, len(w.now))
+	for id, p := range w.now {
+		m[id] = p
+	}
+	return m
+}

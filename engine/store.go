@@ -1,0 +1,409 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Store is a job database. Its packages keep all SQL; mysqlstore and
+// sqlitestore are the ones there are, and storetest is what each must pass.
+// All methods may be called by many goroutines at once. Errors carry a Code.
+type Store interface {
+	TypeStore
+	ServerStore
+	JobStore
+	ClaimStore
+	SessionStore
+	ScheduleStore
+	VariableStore
+	LogStore
+	MaintenanceStore
+
+	// Describe says what the database is and how jobs are claimed on it.
+	Describe(ctx context.Context) (Report, error)
+	// Migrate brings the tables to this program's version. It is safe to call
+	// at every start, by many processes at once. A newer schema is CodeSchema.
+	Migrate(ctx context.Context) (Migration, error)
+	// Now is the database's clock.
+	Now(ctx context.Context) (time.Time, error)
+	Close() error
+}
+
+// TypeStore keeps what is known of job types.
+type TypeStore interface {
+	// SaveTypes registers types, and gives their numbers by name.
+	SaveTypes(ctx context.Context, types []TypeRecord) (map[string]TypeID, error)
+	// Types lists all types ever registered, by name.
+	Types(ctx context.Context) ([]TypeRecord, error)
+}
+
+// TypeRecord is what the database keeps of a job type.
+type TypeRecord struct {
+	ID          TypeID
+	Name        string
+	Doc         string
+	Version     string
+	Hooks       HookSet
+	Priority    int
+	MaxAttempts int
+	Keep        map[Status]time.Duration
+	Counts      TypeCounts // kept as work is committed; read only
+}
+
+// TypeCounts are a type's totals since its first job.
+type TypeCounts struct {
+	Created, Completed, Failed, Cancelled int64
+	Retries, Losses                       int64
+	Stats                                 Stats
+}
+
+// ServerID is one incarnation of a server: one process that runs jobs.
+type ServerID int64
+
+// ServerInfo describes a process that runs jobs.
+type ServerInfo struct {
+	Name    string // of the server; the host's by default
+	Host    string
+	PID     int
+	Version string            // of the program
+	Types   map[string]string // name and version of the types it has loaded
+}
+
+// ServerRow is an incarnation as the database knows it.
+type ServerRow struct {
+	ID ServerID
+	ServerInfo
+	StartedAt time.Time
+	SeenAt    time.Time // last heartbeat, by the database's clock
+	StoppedAt time.Time // zero while it runs
+	Beat      int64
+	Expired   bool // its lease has passed on the database's clock
+	Dead      bool
+	// Liveness says what the store itself knows: 1 it lives, -1 it does not, 0
+	// only the lease can tell.
+	Liveness int
+	Claimed  int // jobs in its claims
+}
+
+// ServerStore keeps the processes that run jobs.
+type ServerStore interface {
+	// StartServer makes a new incarnation with a lease.
+	StartServer(ctx context.Context, info ServerInfo, lease time.Duration) (ServerID, error)
+	// Beat renews the lease. It is false when the incarnation was declared dead.
+	Beat(ctx context.Context, id ServerID, lease time.Duration) (alive bool, now time.Time, err error)
+	// StopServer ends an incarnation that holds no claim any more.
+	StopServer(ctx context.Context, id ServerID) error
+	// Servers lists those that run, or all that are remembered.
+	Servers(ctx context.Context, all bool) ([]ServerRow, error)
+	// MarkDead declares a server dead if its beat is still the one that was seen
+	// and its lease has passed.
+	MarkDead(ctx context.Context, id ServerID, beat int64) (bool, error)
+	// Signals lists the jobs that were asked to stop, newer than a mark; the
+	// mark to give next time comes back.
+	Signals(ctx context.Context, after int64) (jobs []JobRef, mark int64, err error)
+}
+
+// JobInsert is a job to be written, its type resolved.
+type JobInsert struct {
+	Type         TypeID
+	Phase        Phase
+	Priority     int
+	Instance     string
+	Payload      Raw
+	Key          string
+	Unique       Unique
+	Replace      bool
+	Delay        time.Duration // from now; 0: none
+	At           time.Time     // zero: none
+	ScheduledFor time.Time
+	Parent       JobID
+	// Foretold is what the hook was told: 1 created, -1 not, 0 nothing. Another
+	// outcome is CodeConflict, and the hook runs again.
+	Foretold int
+}
+
+// JobFilter says which jobs to list; zero fields do not filter.
+type JobFilter struct {
+	Type     TypeID
+	Instance *string
+	Status   Status
+	Phase    Phase
+	Parent   JobID
+	Since    time.Time // created at or after
+	Before   JobID     // only ids below: for the next page
+	Limit    int       // default 50
+}
+
+// CancelResult says what a cancel did.
+type CancelResult int
+
+// The outcomes of a cancel.
+const (
+	CancelDone    CancelResult = iota // it is cancelled
+	CancelAsked                       // it runs, and its process was asked to stop it
+	CancelTooLate                     // it was final already
+)
+
+// RetryOptions are for an operator's retry of a final job.
+type RetryOptions struct {
+	From  Phase // 0: the phase that failed, or the first one
+	Fresh bool  // drop the position of its last checkpoint
+}
+
+// JobStore makes, shows and steers jobs.
+type JobStore interface {
+	// Enqueue writes jobs in one transaction, keys and all.
+	Enqueue(ctx context.Context, jobs []JobInsert) ([]Enqueued, error)
+	// EnqueueTx does so in the caller's own transaction on the same database.
+	EnqueueTx(ctx context.Context, tx *sql.Tx, jobs []JobInsert) ([]Enqueued, error)
+	// KeyHolder says whether a key counts as taken just now, and by which job.
+	KeyHolder(ctx context.Context, j JobInsert) (holder JobID, taken bool, err error)
+	// Job shows one job; CodeNotFound if there is none.
+	Job(ctx context.Context, id JobID) (*Job, error)
+	// Jobs lists jobs, newest first.
+	Jobs(ctx context.Context, f JobFilter) ([]*Job, error)
+	// Results calls yield with each completed item's result, by id, until it
+	// returns false.
+	Results(ctx context.Context, parent JobID, yield func(JobID, Raw) bool) error
+	// Cancel ends a job that waits, and asks the process of one that runs. Open
+	// jobs are cancelled with their items.
+	Cancel(ctx context.Context, id JobID, reason string) (CancelResult, error)
+	// Retry makes a final job due again and reopens its parents. CodeConflict if
+	// it is not final, or if its key was taken since.
+	Retry(ctx context.Context, id JobID, o RetryOptions) error
+	// Pending says whether any job of the queues waits or is delayed or claimed,
+	// or any job of their types is open.
+	Pending(ctx context.Context, queues []Queue) (bool, error)
+	// Backlog counts what waits by queue, for what this process cannot run; a
+	// count stops at limit.
+	Backlog(ctx context.Context, limit int) (map[Queue]int, error)
+}
+
+// ClaimID names a claim; it is made by the client, so that a claim whose
+// answer was lost can be found.
+type ClaimID [16]byte
+
+// ClaimRequest asks for jobs of one queue.
+type ClaimRequest struct {
+	Server ServerID
+	Queue  Queue
+	Max    int // jobs in one claim
+	Alone  int // jobs that must be claimed alone, at most; they come in a claim each
+	// NewID makes the ids of the claims; the caller knows them before the database does.
+	NewID func() ClaimID
+}
+
+// Claim is the right to run some jobs.
+type Claim struct {
+	ID   ClaimID
+	Jobs []ClaimedJob
+}
+
+// ClaimStore hands jobs to processes and takes back what became of them.
+type ClaimStore interface {
+	// Claim takes jobs; none when nothing is there.
+	Claim(ctx context.Context, r ClaimRequest) ([]Claim, error)
+	// Ready says which of the queues have jobs to claim.
+	Ready(ctx context.Context, queues []Queue) ([]Queue, error)
+	// Refresh reads a claimed job again, before its hook is run once more: its
+	// position, checkpoints and counts. False if the claim is lost.
+	Refresh(ctx context.Context, j *ClaimedJob) (bool, error)
+	// LastFailure is how the last attempt failed, for the fail hook.
+	LastFailure(ctx context.Context, id JobID) (*Failure, error)
+	// Summary counts an emitter's items, for its finish hook.
+	Summary(ctx context.Context, id JobID) (*Summary, error)
+	// SavedStats are the counts committed by checkpoints of the job.
+	SavedStats(ctx context.Context, id JobID) (Stats, error)
+	// Settle commits outcomes of jobs in one transaction and drops the claims
+	// that are done with. Jobs that were lost are left out and named. An answer
+	// that is lost is found out before it returns.
+	Settle(ctx context.Context, outcomes []Outcome, done []ClaimID) (lost []JobID, err error)
+	// OwnClaims lists what the database holds in a server's name.
+	OwnClaims(ctx context.Context, id ServerID) (map[ClaimID][]JobRef, error)
+	// Release gives jobs of a claim back, unharmed; the rest stays. A claim of
+	// which nothing is left goes.
+	Release(ctx context.Context, claim ClaimID, jobs []JobRef) error
+	// Rescue takes the claims of dead and unknown servers and makes their jobs
+	// due again. lost decides about a job that was alone in its claim: it gets
+	// the job with the loss counted, and may return what becomes of it instead.
+	Rescue(ctx context.Context, lost func(j *ClaimedJob, t TypeRecord) *Outcome) (Rescue, error)
+}
+
+// Rescue says what a rescue did.
+type Rescue struct {
+	Claims, Jobs, Losses int
+	Left                 int // jobs locked by somebody, left for the next pass
+}
+
+// Summary is what finish is given of the items.
+type Summary struct {
+	Total, Completed, Failed, Cancelled int64
+	Stats                               Stats
+	Error                               *Failure // of the emitter itself, if it failed for good
+	Payload                             Raw
+}
+
+// SessionStore opens hooks' transactions.
+type SessionStore interface {
+	// Begin opens a session for a hook. It costs nothing until it is used.
+	Begin(o SessionOptions) Session
+	// Commit writes an outcome, and all it brings along, in the session's
+	// transaction under the fence, and commits. Session may be nil: a
+	// transaction of its own then. CodeLost: the job is not ours any more.
+	// CodeRetry and CodeConflict: nothing was committed, run the hook again.
+	Commit(ctx context.Context, s Session, o *Outcome) error
+	// Dialect is "mysql", "mariadb" or "sqlite".
+	Dialect() string
+}
+
+// ScheduleRow is a schedule as the database keeps it.
+type ScheduleRow struct {
+	Type     TypeID
+	Instance string
+	Schedule Schedule
+	Phase    Phase
+	Priority int
+	NextAt   time.Time // zero: never
+	Owes     bool
+	LastJob  JobID // 0: none
+	LastAt   time.Time
+}
+
+// ScheduleStore keeps when things fire.
+type ScheduleStore interface {
+	// SaveSchedules makes the given ones the schedules of their types: new ones
+	// are added, changed ones (by hash) set anew, others of the type removed.
+	SaveSchedules(ctx context.Context, types []TypeID, rows []ScheduleRow) error
+	// Schedules lists them.
+	Schedules(ctx context.Context) ([]ScheduleRow, error)
+	// Fire fires what is due of the types: for each, decide says what to do, and
+	// the jobs and the next time are written in one transaction. It returns the
+	// jobs made and how long until the next one is due (negative: none is).
+	Fire(ctx context.Context, types []TypeID, decide func(r ScheduleRow, now time.Time, active bool) (Tick, error)) (fired []Fired, wait time.Duration, err error)
+}
+
+// Fired is a job that a schedule made.
+type Fired struct {
+	Type         TypeID
+	Instance     string
+	Job          JobID
+	ScheduledFor time.Time
+	Skipped      int
+}
+
+// Scope says whose variables are meant: a type's (and instance's) own state,
+// or with Type 0 the shared ones.
+type Scope struct {
+	Type     TypeID
+	Instance string
+}
+
+// Variable is a stored value with its version; version 0 means that there is none.
+type Variable struct {
+	Value   Raw
+	Version int64
+}
+
+// VariableWrite sets a value, or with a nil Value deletes it. Seen is the
+// version that the hook read, or -1 if it did not look. A write raises the
+// version by one, a deletion too: a version never comes back.
+type VariableWrite struct {
+	Scope Scope
+	Name  string
+	Value Raw
+	Seen  int64
+}
+
+// VariableStore reads state and variables, and writes them outside of hooks.
+type VariableStore interface {
+	Variable(ctx context.Context, s Scope, name string) (Variable, error)
+	VariableNames(ctx context.Context, s Scope) ([]string, error)
+	SetVariables(ctx context.Context, writes []VariableWrite) error
+}
+
+// LogLine is one line that a hook, or the engine about it, logged.
+type LogLine struct {
+	ID      int64     `json:"id"`
+	Job     JobID     `json:"job"`
+	Type    TypeID    `json:"-"`
+	Phase   Phase     `json:"phase"`
+	Attempt int       `json:"attempt"`
+	At      time.Time `json:"at"`
+	Level   string    `json:"level"` // debug, info, warn, error
+	Message string    `json:"message"`
+	Fields  Raw       `json:"fields"` // an object, or nil
+}
+
+// Attempt is a finished attempt that left a row of its own.
+type Attempt struct {
+	Job        JobID     `json:"job"`
+	Phase      Phase     `json:"phase"`
+	Attempt    int       `json:"attempt"`
+	Server     string    `json:"server"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+	Failure    *Failure  `json:"error"`
+}
+
+// LogStore keeps what hooks log and how attempts failed.
+type LogStore interface {
+	// AppendLogs writes lines; they are never rolled back with a hook.
+	AppendLogs(ctx context.Context, lines []LogLine) error
+	// Logs lists lines of a job, or of a type, after an id, oldest first; with
+	// last, the newest limit of them.
+	Logs(ctx context.Context, job JobID, t TypeID, after int64, last bool, limit int) ([]LogLine, error)
+	Attempts(ctx context.Context, job JobID) ([]Attempt, error)
+	// SaveProgress keeps how far running hooks are.
+	SaveProgress(ctx context.Context, p map[JobID]Progress) error
+}
+
+// MaintenanceStore has the duties that any server does for all.
+type MaintenanceStore interface {
+	// Promote makes delayed jobs ready whose time has come. wait is how long
+	// until the next one is due (negative: none); more says that it stopped at limit.
+	Promote(ctx context.Context, limit int) (queues []Queue, wait time.Duration, more bool, err error)
+	// Fold adds up what settled items reported to their parents and to the
+	// counters; parents whose items have all settled go on. It gives the queues
+	// in which something became due, and whether there is more to fold.
+	Fold(ctx context.Context, limit int) (queues []Queue, settled []Settled, more bool, err error)
+	// Sweep carries on cancels of open jobs' items.
+	Sweep(ctx context.Context, limit int) (more bool, err error)
+	// Prune deletes final jobs of a type that are older than keep, and what
+	// belongs to them, in small batches.
+	Prune(ctx context.Context, t TypeID, keep map[Status]time.Duration, limit int) (n int, err error)
+	// PruneRest deletes servers, signals and keys that nobody needs any more.
+	PruneRest(ctx context.Context, limit int) error
+}
+
+// Settled is an emitter that became final because its items had settled.
+type Settled struct {
+	Job    JobID
+	Type   TypeID
+	Status Status
+}
+
+// Report is what doctor prints.
+type Report struct {
+	Store    string  `json:"store"`    // sqlite, mariadb, mysql
+	Version  string  `json:"version"`  // of the database server
+	Schema   int64   `json:"schema"`   // version of the tables; 0: none yet
+	Known    int64   `json:"known"`    // the version that this program makes
+	Strategy string  `json:"strategy"` // "skip locked", "compare and set", "single writer"
+	Reason   string  `json:"reason"`   // why
+	Checks   []Check `json:"checks"`
+}
+
+// Check is one thing that doctor looked at.
+type Check struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	OK    bool   `json:"ok"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Migration says what Migrate did.
+type Migration struct {
+	From, To int64
+	Applied  []string // names of the versions, in order
+}
