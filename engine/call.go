@@ -49,6 +49,12 @@ type pending struct {
 	bytes    int
 	writes   []VariableWrite
 	onCommit []func() error
+	keys     map[pendingKey]int // where those with a key are; nil: not built
+}
+
+type pendingKey struct {
+	typ           TypeID
+	instance, key string
 }
 
 // touched says whether anything but the items of loops waits.
@@ -261,6 +267,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 		return nil, err
 	}
 	c.pend, c.loops, c.stats = before, loops, stats
+	c.pend.keys = nil
 	return ferr, nil
 }
 

@@ -66,7 +66,7 @@ func (c *Call) commitPosition() error {
 // outcome holds what waits for a commit; the move is the caller's to add.
 func (c *Call) outcome() *Outcome {
 	return &Outcome{
-		Job: c.job, Server: c.srv.id(), Elapsed: c.elapsed(),
+		Job: c.job, Server: c.srv.id(), Elapsed: c.elapsed(), Verdict: c.job.Verdict,
 		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes,
 		Stats: c.stats, NewStats: c.stats.Minus(c.saved),
 	}

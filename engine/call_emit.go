@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"hash/fnv"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -61,9 +62,9 @@ func (c *Call) add(to *[]JobInsert, j JobInsert) (bool, error) {
 		return false, &Failure{Kind: KindLimit, Message: "too many items wait to be committed (at most 10000, or 64 MB): call ctx.checkpoint() now and then, or use ctx.emit_all", Retryable: false}
 	}
 	if j.Key != "" {
-		if i := c.pend.find(j); i != nil {
+		if i, ok := c.pend.find(j); ok {
 			if j.Replace {
-				i.Payload = j.Payload
+				c.pend.replace(i, j.Payload)
 			}
 			return false, nil
 		}
@@ -80,19 +81,46 @@ func (c *Call) add(to *[]JobInsert, j JobInsert) (bool, error) {
 	}
 	c.pend.bytes += len(j.Payload)
 	*to = append(*to, j)
+	if to == &c.pend.items {
+		c.pend.note(&j, len(c.pend.items)-1)
+	} else {
+		c.pend.note(&j, -len(c.pend.enqueue))
+	}
 	return j.Foretold >= 0, nil
 }
 
-// find looks for a pending job with the same key.
-func (p *pending) find(j JobInsert) *JobInsert {
-	for _, list := range [][]JobInsert{p.items, p.enqueue} {
-		for i := range list {
-			if list[i].Key == j.Key && list[i].Type == j.Type && list[i].Instance == j.Instance {
-				return &list[i]
-			}
+// find says where a pending job with the same key is.
+func (p *pending) find(j JobInsert) (int, bool) {
+	if p.keys == nil {
+		p.keys = map[pendingKey]int{}
+		for i := range p.items {
+			p.note(&p.items[i], i)
+		}
+		for i := range p.enqueue {
+			p.note(&p.enqueue[i], -1-i)
 		}
 	}
-	return nil
+	i, ok := p.keys[pendingKey{j.Type, j.Instance, j.Key}]
+	return i, ok
+}
+
+// note remembers where a pending job with a key is: i in items, -1-i in enqueue.
+func (p *pending) note(j *JobInsert, i int) {
+	if j.Key != "" && p.keys != nil {
+		p.keys[pendingKey{j.Type, j.Instance, j.Key}] = i
+	}
+}
+
+// replace gives a pending job another payload. The list is copied, because a
+// catch around it may want the old one back.
+func (p *pending) replace(i int, payload Raw) {
+	if i < 0 {
+		p.enqueue = slices.Clone(p.enqueue)
+		p.enqueue[-1-i].Payload = payload
+		return
+	}
+	p.items = slices.Clone(p.items)
+	p.items[i].Payload = payload
 }
 
 // created counts the pending items that will be made.

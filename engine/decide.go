@@ -23,11 +23,13 @@ func success(o *Outcome, hooks HookSet, result Raw, emitted int64, summary *Summ
 		o.move(Finishing, State{PhaseFinish, StatusWaiting})
 	case j.Phase != PhaseFinish && emitted > 0:
 		o.move(Opened, State{j.Phase, StatusOpen})
-		o.Verdict = j.Verdict
+		o.Attempts = j.Attempts + 1
 	case j.Phase == PhaseFinish && j.Verdict == StatusCancelled:
 		o.move(Withdrawn, State{PhaseFinish, StatusCancelled})
+		o.Attempts = j.Attempts + 1
 	case j.Phase == PhaseFinish && (j.Verdict == StatusFailed || summary != nil && summary.Failed > 0):
 		o.move(GaveUp, State{PhaseFinish, StatusFailed})
+		o.Attempts = j.Attempts + 1
 		o.Because = itemsFailed(summary)
 	default:
 		o.move(Succeeded, State{j.Phase, StatusCompleted})
@@ -140,6 +142,23 @@ func obeyVerdict(o *Outcome, hooks HookSet, policy RetryPolicy, v *Verdict, f *F
 		}
 		giveUp(o, GaveUp, &because)
 	}
+}
+
+// Withdraw turns an outcome that would have the job go on into its end: a
+// person asked to cancel it meanwhile. emitted counts its items, those of the
+// outcome included; if it has any, it is open until they are cancelled too.
+func (o *Outcome) Withdraw(emitted int64) {
+	j := o.Job
+	phase := j.Phase
+	if phase == PhaseFail {
+		phase = j.FailedPhase
+	}
+	if phase != PhaseFinish && emitted > 0 {
+		o.move(Opened, State{phase, StatusOpen})
+		o.Verdict = StatusCancelled
+		return
+	}
+	o.move(Withdrawn, State{j.Phase, StatusCancelled})
 }
 
 // move sets the event and where it leads; a move that the table does not have

@@ -36,7 +36,11 @@ func Open(ctx context.Context, store Store, o Options) (*Engine, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{store: store, clock: o.Clock, log: o.Logger, types: map[string]TypeRecord{}}
-	if !o.ReadOnly {
+	if o.ReadOnly {
+		if err := store.CheckSchema(ctx); err != nil {
+			return nil, err
+		}
+	} else {
 		m, err := store.Migrate(ctx)
 		if err != nil {
 			return nil, err

@@ -25,6 +25,18 @@ func (s *Server) fold(ctx context.Context) {
 	})
 }
 
+// foldAll adds up what is there, at the end of a process's life.
+func (s *Server) foldAll(ctx context.Context) {
+	for more := true; more; {
+		var settled []Settled
+		var err error
+		if _, settled, more, err = s.eng.store.Fold(ctx, maintenanceBatch); err != nil {
+			return // another server does it
+		}
+		s.tally.folded(settled)
+	}
+}
+
 // sweep carries on cancelling the items of jobs that were cancelled.
 func (s *Server) sweep(ctx context.Context) {
 	s.keepTrying(ctx, "cancel items", nil, func(ctx context.Context) (time.Duration, error) {

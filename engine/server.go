@@ -118,6 +118,9 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := e.store.Prepare(ctx); err != nil {
+		return nil, err
+	}
 	o.Types = slices.DeleteFunc(mine, func(t *Type) bool { return !t.Settings.RunsOn(o.Name) || !matchAny(o.Only, t.Name) })
 	s := &Server{
 		eng: e, opts: o, types: map[TypeID]*Type{}, lanes: map[Queue]*lane{},
@@ -203,6 +206,7 @@ func (s *Server) Run(ctx context.Context) error {
 	late.Stop()
 	s.done.close()
 	completing.Wait()
+	s.foldAll(serve)
 	s.progress.flush(serve)
 	s.logs.flush(serve)
 	s.reconcile(serve)

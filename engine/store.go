@@ -22,9 +22,15 @@ type Store interface {
 
 	// Describe says what the database is and how jobs are claimed on it.
 	Describe(ctx context.Context) (Report, error)
+	// Prepare finds out how jobs can be claimed here, or why they cannot. It is
+	// called before the first claim.
+	Prepare(ctx context.Context) error
 	// Migrate brings the tables to this program's version. It is safe to call
 	// at every start, by many processes at once. A newer schema is CodeSchema.
 	Migrate(ctx context.Context) (Migration, error)
+	// CheckSchema says whether the tables are there and of this program's
+	// version, without changing anything; CodeSchema if not.
+	CheckSchema(ctx context.Context) error
 	// Now is the database's clock.
 	Now(ctx context.Context) (time.Time, error)
 	Close() error

@@ -1,0 +1,103 @@
+package mysqlstore
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// dialect is MySQL's or MariaDB's SQL.
+type dialect struct {
+	name      string
+	isolation string // the variable that holds the isolation level
+	collation string // for keys and names: binary, no padding
+	session   string // of connections
+	skip      string
+}
+
+const (
+	forUpdate  = " FOR UPDATE"
+	skipLocked = " FOR UPDATE SKIP LOCKED"
+)
+
+// newDialect knows a server by its version text.
+func newDialect(version string) (*dialect, error) {
+	major, minor, patch := parseVersion(version)
+	if strings.Contains(version, "MariaDB") {
+		if major < 10 || major == 10 && minor < 6 {
+			return nil, engine.Errorf(engine.CodeUnsupported, "MariaDB %d.%d is too old: 10.6 or newer is needed", major, minor)
+		}
+		return &dialect{name: "mariadb", isolation: "tx_isolation", collation: "utf8mb4_nopad_bin", session: "utf8mb4_bin", skip: skipLocked}, nil
+	}
+	if major < 8 || major == 8 && minor == 0 && patch < 19 {
+		return nil, engine.Errorf(engine.CodeUnsupported, "MySQL %d.%d.%d is too old: 8.0.19 or newer is needed", major, minor, patch)
+	}
+	return &dialect{name: "mysql", isolation: "transaction_isolation", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin", skip: skipLocked}, nil
+}
+
+var versionNumber = regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)`)
+
+// parseVersion reads "10.11.6-MariaDB" and "5.5.5-10.11.6-MariaDB", as old
+// clients are told.
+func parseVersion(v string) (major, minor, patch int) {
+	m := versionNumber.FindStringSubmatch(strings.TrimPrefix(v, "5.5.5-"))
+	if m == nil {
+		return 0, 0, 0
+	}
+	major, _ = strconv.Atoi(m[1])
+	minor, _ = strconv.Atoi(m[2])
+	patch, _ = strconv.Atoi(m[3])
+	return major, minor, patch
+}
+
+func (d *dialect) Name() string { return d.name }
+func (d *dialect) Now() string  { return "UTC_TIMESTAMP(6)" }
+func (d *dialect) Lock() string { return forUpdate }
+func (d *dialect) Skip() string { return d.skip }
+
+func (d *dialect) In(t time.Duration) string {
+	return fmt.Sprintf("UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND", t.Microseconds())
+}
+
+// ByKey keeps an UPDATE or SELECT with a long list of ids from scanning the
+// table, which it would while the table is small beside the list.
+func (d *dialect) ByKey() string { return " FORCE INDEX (PRIMARY)" }
+
+func (d *dialect) Upsert(_, set string) string { return " ON DUPLICATE KEY UPDATE " + set }
+
+// DeleteIn joins the keys, as a table that is read first, to the table's
+// primary key: an index hint does not help a DELETE with a list, and one that
+// scans waits for every row that it passes.
+func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) string {
+	var columns, on []string
+	for i, c := range cols {
+		path := fmt.Sprintf("'$[%d]'", i)
+		if len(cols) == 1 {
+			path = "'$[0]'"
+		}
+		var typ, value string
+		switch c.Type {
+		case sqlstore.KeyInt:
+			typ, value = "BIGINT", "j."+c.Name
+		case sqlstore.KeyTime:
+			typ, value = "DATETIME(6)", "j."+c.Name
+		case sqlstore.KeyHex:
+			typ, value = "CHAR(40)", "UNHEX(j."+c.Name+")"
+		}
+		columns = append(columns, fmt.Sprintf("%s %s PATH %s", c.Name, typ, path))
+		on = append(on, fmt.Sprintf("r.%s = %s", c.Name, value))
+	}
+	if where != "" {
+		on = append(on, where)
+	}
+	return fmt.Sprintf("DELETE r FROM JSON_TABLE(?, '$[*]' COLUMNS(%s)) j STRAIGHT_JOIN %s r ON %s",
+		strings.Join(columns, ", "), table, strings.Join(on, " AND "))
+}
+
+// MaxParams is far below what the driver can put into a statement.
+func (d *dialect) MaxParams() int { return 60_000 }

@@ -1,0 +1,130 @@
+package mysqlstore
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// Class tells what an error of the driver means.
+func (d *dialect) Class(err error) sqlstore.Class {
+	var me *mysql.MySQLError
+	if errors.As(err, &me) {
+		switch me.Number {
+		case 1213, // dead-lock, or on a cluster a certification that failed
+			1205, // lock wait time-out
+			3101, // group replication rolled it back
+			1180, // error during COMMIT
+			3058: // dead-lock on user-level locks
+			return sqlstore.ClassRetry
+		case 1053, 1077, 1079, // the server shuts down
+			1927, // the connection was killed
+			1317, // the query was interrupted
+			1040, // too many connections
+			1203, 1226,
+			1047, // a cluster node that has no quorum
+			2006, 2013:
+			return sqlstore.ClassConnection
+		case 1062, 1586:
+			return sqlstore.ClassDuplicate
+		case 1146:
+			return sqlstore.ClassNoTable
+		}
+		return sqlstore.ClassOther
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return sqlstore.ClassUnreachable
+	}
+	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) || op != nil {
+		return sqlstore.ClassConnection
+	}
+	return sqlstore.ClassOther
+}
+
+// classified gives an error that happened outside of sqlstore its code.
+func classified(err error, what string) error {
+	if err == nil || engine.CodeOf(err) != "" {
+		return err
+	}
+	code := engine.CodeInternal
+	switch (&dialect{}).Class(err) {
+	case sqlstore.ClassUnreachable:
+		code = engine.CodeUnreachable
+	case sqlstore.ClassConnection, sqlstore.ClassRetry:
+		code = engine.CodeRetry
+	}
+	return engine.Wrapf(code, err, "%s", what)
+}
+
+// unreachable says why the first connection failed.
+func unreachable(err error, cfg *mysql.Config) error {
+	where := fmt.Sprintf("the database at %s", cfg.Addr)
+	var me *mysql.MySQLError
+	if errors.As(err, &me) {
+		hint := ""
+		switch me.Number {
+		case 1045, 1698:
+			hint = "check the user and the password in the database URL"
+		case 1044:
+			hint = fmt.Sprintf("let the user use it: GRANT ALL ON %s.* TO '%s'@'...'", cfg.DBName, cfg.User)
+		case 1049:
+			hint = fmt.Sprintf("make it: CREATE DATABASE %s", cfg.DBName)
+		}
+		return engine.Wrapf(engine.CodeUnreachable, err, "%s refuses the connection", where).WithHint("%s", hint)
+	}
+	return engine.Wrapf(engine.CodeUnreachable, err, "%s cannot be reached", where).WithHint("is it running, and is its address right in --db or DSENGINE_DB?")
+}
+
+// HookError makes an error of a script's statement one for its author.
+func (s *Store) HookError(err error) (f error, ended bool) {
+	switch s.dialect.Class(err) {
+	case sqlstore.ClassRetry, sqlstore.ClassConnection, sqlstore.ClassUnreachable:
+		return err, true
+	}
+	var me *mysql.MySQLError
+	if !errors.As(err, &me) {
+		return &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Retryable: true, Cause: err}, false
+	}
+	code, retryable := "db.error", true
+	switch me.Number {
+	case 1062, 1586:
+		code = "db.duplicate"
+	case 1064, 1149:
+		code, retryable = "db.syntax", false
+	case 1146, 1051:
+		code, retryable = "db.missing", false
+	case 1054, 1136, 1110:
+		code, retryable = "db.column", false
+	case 1048, 1364, 1451, 1452, 3819, 4025:
+		code = "db.constraint"
+	case 1264, 1265, 1292, 1366, 1406, 1411, 1367:
+		code = "db.value"
+	case 1044, 1045, 1142, 1143, 1227, 1370:
+		code, retryable = "db.denied", false
+	case 1242:
+		code = "db.duplicate"
+		if strings.Contains(me.Message, "more than 1 row") {
+			return &engine.Failure{Kind: engine.KindError, Code: code, Retryable: true, Cause: err,
+				Message: "a row has the value of another row in a unique index besides the key: upsert would change that other row"}, false
+		}
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: code, Message: me.Message, Retryable: retryable, Cause: err}, false
+}
+
+// NoSavepoint says that a savepoint does not exist: the transaction in which it
+// was set is over.
+func (s *Store) NoSavepoint(err error) bool {
+	var me *mysql.MySQLError
+	return errors.As(err, &me) && me.Number == 1305
+}

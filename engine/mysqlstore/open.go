@@ -1,0 +1,260 @@
+// Package mysqlstore keeps jobs in MySQL 8.0.19 or newer, or MariaDB 10.6 or
+// newer.
+//
+// The statements are those of sqlstore. What is here: connections and their
+// settings (open.go), the words in which the dialects differ (dialect.go), what
+// errors mean (errors.go), hooks' transactions (session.go, table.go,
+// value.go), the probe that picks how jobs are claimed (probe.go), the tables
+// (migrations).
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// Options are for Open. Zero values are defaults.
+type Options struct {
+	Prefix string        // of the tables; default "ds_"
+	Lease  time.Duration // of the servers; an idle transaction is ended after it; default 15 s
+	Clock  engine.Clock
+	Logger *slog.Logger
+	// Strategy forces how jobs are claimed: "skip locked" or "compare and set".
+	// Default: what the probe finds.
+	Strategy string
+}
+
+// Store is a job database on MySQL or MariaDB.
+type Store struct {
+	*sqlstore.Store
+	opts    Options
+	control *sql.DB // for reading, KILL and tables: apart from what may be busy
+	hooks   *sql.DB
+	beats   *sqlstore.Store
+	dialect *dialect
+	version string
+	choice  choice
+}
+
+var _ engine.Store = (*Store)(nil)
+
+// Open connects to the database of a URL: mysql://user:password@host:3306/name,
+// or mysql://user@/name?socket=PATH; tls=true, skip-verify or preferred is
+// allowed. Errors never show the password.
+func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
+	cfg, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Clock == nil {
+		o.Clock = engine.SystemClock{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Lease == 0 {
+		o.Lease = 15 * time.Second
+	}
+	if o.Prefix == "" {
+		o.Prefix = sqlstore.DefaultPrefix
+	}
+	version, err := serverVersion(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDialect(version)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opts: o, dialect: d, version: version}
+	seconds := fmt.Sprint(max(1, int(o.Lease.Seconds())))
+	engineDB := s.pool(cfg, true, map[string]string{"innodb_lock_wait_timeout": "10"})
+	s.hooks = s.pool(cfg, false, map[string]string{
+		// A process that is frozen, or cut off, must not hold locks for long.
+		"autocommit": "0", "wait_timeout": seconds, "net_write_timeout": seconds,
+	})
+	s.hooks.SetConnMaxIdleTime(o.Lease / 2)
+	s.hooks.SetMaxIdleConns(32)
+	engineDB.SetMaxIdleConns(16)
+	s.control = s.pool(cfg, true, map[string]string{"lock_wait_timeout": "5"})
+	s.control.SetMaxIdleConns(4)
+	beats := s.pool(cfg, true, map[string]string{"innodb_lock_wait_timeout": "2"})
+	beats.SetMaxOpenConns(2)
+	s.Store = &sqlstore.Store{DB: engineDB, Reader: s.control, D: d, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
+	s.beats = &sqlstore.Store{DB: beats, Reader: beats, D: d, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
+	if err := s.checkSession(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes all connections.
+func (s *Store) Close() error {
+	for _, db := range []*sql.DB{s.Store.DB, s.hooks, s.control, s.beats.DB} {
+		db.Close()
+	}
+	return nil
+}
+
+// Beat renews the lease, on connections that nothing else uses.
+func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duration) (bool, time.Time, error) {
+	return s.beats.Beat(ctx, id, lease)
+}
+
+// Now is the database's clock.
+func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
+	var t sqlstore.Time
+	if err := s.control.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&t); err != nil {
+		return now, classified(err, "read the clock")
+	}
+	return t.Time, nil
+}
+
+// parseURL reads a database URL. Its errors leave the password out.
+func parseURL(raw string) (*mysql.Config, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "mysql" {
+		return nil, engine.Errorf(engine.CodeUsage, "the database URL cannot be read").
+			WithHint("write it like mysql://user:password@host:3306/name; a password with special characters is percent-encoded")
+	}
+	cfg := mysql.NewConfig()
+	cfg.User = u.User.Username()
+	cfg.Passwd, _ = u.User.Password()
+	cfg.DBName = strings.TrimPrefix(u.Path, "/")
+	cfg.Net, cfg.Addr = "tcp", u.Host
+	if u.Port() == "" {
+		cfg.Addr = u.Hostname() + ":3306"
+	}
+	for name, values := range u.Query() {
+		switch v := values[0]; name {
+		case "socket":
+			cfg.Net, cfg.Addr = "unix", v
+		case "tls":
+			cfg.TLSConfig = v
+		default:
+			return nil, engine.Errorf(engine.CodeUsage, "the database URL has an option %q that is not known: socket and tls are", name)
+		}
+	}
+	switch {
+	case cfg.DBName == "":
+		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no database: mysql://%s/NAME", u.Host)
+	case cfg.User == "":
+		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no user: mysql://USER:PASSWORD@%s/%s", u.Host, cfg.DBName)
+	case cfg.Net == "tcp" && u.Hostname() == "":
+		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no host (or a socket: ?socket=PATH)")
+	}
+	cfg.Loc = time.UTC
+	cfg.ParseTime = true
+	cfg.InterpolateParams = true
+	cfg.Timeout = 10 * time.Second
+	cfg.Logger = quiet{}
+	return cfg, nil
+}
+
+// quiet keeps the driver from writing to standard error.
+type quiet struct{}
+
+func (quiet) Print(...any) {}
+
+// pool makes a pool whose connections have the engine's settings: READ
+// COMMITTED, UTC, strict mode, and the given ones.
+func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]string) *sql.DB {
+	cfg := base.Clone()
+	cfg.ClientFoundRows = foundRows
+	cfg.Params = map[string]string{
+		s.dialect.isolation: "'READ-COMMITTED'",
+		"time_zone":         "'+00:00'",
+		"sql_mode":          "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
+	}
+	for k, v := range settings {
+		cfg.Params[k] = v
+	}
+	cfg.Collation = s.dialect.session
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return sql.OpenDB(failing{err})
+	}
+	return sql.OpenDB(tracking{connector})
+}
+
+// failing is a connector for settings that the driver refuses.
+type failing struct{ err error }
+
+func (f failing) Connect(context.Context) (driver.Conn, error) { return nil, f.err }
+func (f failing) Driver() driver.Driver                        { return mysql.MySQLDriver{} }
+
+// tracking makes connections that know their number on the server, so that
+// what they run can be ended there.
+type tracking struct{ driver.Connector }
+
+// driverConn is what the driver's connections can do.
+type driverConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+	driver.NamedValueChecker
+}
+
+type numbered struct {
+	driverConn
+	number int64
+}
+
+// Connect connects and reads the connection's number.
+func (t tracking) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := t.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dc, ok := c.(driverConn)
+	if !ok {
+		return c, nil
+	}
+	rows, err := dc.QueryContext(ctx, "SELECT CONNECTION_ID()", nil)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	defer rows.Close()
+	row := make([]driver.Value, 1)
+	if err := rows.Next(row); err != nil {
+		c.Close()
+		return nil, err
+	}
+	n, _ := row[0].(int64)
+	if u, ok := row[0].(uint64); ok {
+		n = int64(u)
+	}
+	return &numbered{dc, n}, nil
+}
+
+// serverVersion connects once and asks what the server is.
+func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, err error) {
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return "", engine.Errorf(engine.CodeUsage, "the database URL cannot be used: %v", err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+		return "", unreachable(err, cfg)
+	}
+	return version, nil
+}

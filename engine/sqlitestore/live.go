@@ -1,0 +1,195 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// liveness tells which servers live by locks on files beside the database: an
+// operating system frees the locks of a process that is gone, whatever became
+// of it, and never those of one that is merely slow. So a hook that holds the
+// writer for long does not look dead.
+type liveness struct {
+	path string
+	mu   sync.Mutex
+	mine map[engine.ServerID]*flock.Flock
+}
+
+func newLiveness(path string) *liveness {
+	return &liveness{path: path, mine: map[engine.ServerID]*flock.Flock{}}
+}
+
+func (l *liveness) file(id engine.ServerID) string {
+	return l.path + "-server-" + strconv.FormatInt(int64(id), 10)
+}
+
+// take locks the file of a server of this process.
+func (l *liveness) take(id engine.ServerID) error {
+	f := flock.New(l.file(id))
+	ok, err := f.TryLock()
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("%s is locked by another process", f.Path())
+	}
+	l.mu.Lock()
+	l.mine[id] = f
+	l.mu.Unlock()
+	return nil
+}
+
+// drop unlocks and removes the file of a server of this process.
+func (l *liveness) drop(id engine.ServerID) {
+	l.mu.Lock()
+	f := l.mine[id]
+	delete(l.mine, id)
+	l.mu.Unlock()
+	if f != nil {
+		_ = f.Unlock()
+		_ = os.Remove(f.Path())
+	}
+}
+
+// lives says whether the process of a server is there: 1 or -1.
+func (l *liveness) lives(id engine.ServerID) int {
+	l.mu.Lock()
+	_, mine := l.mine[id]
+	l.mu.Unlock()
+	if mine {
+		return 1
+	}
+	if _, err := os.Stat(l.file(id)); err != nil {
+		return -1 // removed at its end
+	}
+	f := flock.New(l.file(id))
+	ok, err := f.TryLock()
+	if err != nil || !ok {
+		return 1
+	}
+	_ = f.Unlock()
+	return -1
+}
+
+// sweep removes the files of servers that are gone for good.
+func (l *liveness) sweep(alive map[engine.ServerID]bool) {
+	files, _ := filepath.Glob(globEscape(l.path) + "-server-*")
+	for _, name := range files {
+		n, err := strconv.ParseInt(strings.TrimPrefix(name, l.path+"-server-"), 10, 64)
+		if err != nil || alive[engine.ServerID(n)] || l.lives(engine.ServerID(n)) > 0 {
+			continue
+		}
+		_ = os.Remove(name)
+	}
+}
+
+func globEscape(p string) string {
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(p)
+}
+
+// close lets go of all files.
+func (l *liveness) close() {
+	l.mu.Lock()
+	var ids []engine.ServerID
+	for id := range l.mine {
+		ids = append(ids, id)
+	}
+	l.mu.Unlock()
+	for _, id := range ids {
+		l.drop(id)
+	}
+}
+
+// lockMigration lets one process make the tables at a time.
+func (l *liveness) lockMigration(ctx context.Context) (unlock func(), err error) {
+	f := flock.New(l.path + "-migrate")
+	if _, err := f.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = os.Remove(f.Path())
+		_ = f.Unlock()
+	}, nil
+}
+
+// StartServer makes a new incarnation and locks its file.
+func (s *Store) StartServer(ctx context.Context, info engine.ServerInfo, lease time.Duration) (engine.ServerID, error) {
+	id, err := s.Store.StartServer(ctx, info, lease)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.live.take(id); err != nil {
+		return 0, engine.Wrapf(engine.CodeInternal, err, "lock the file that says that this process lives")
+	}
+	return id, nil
+}
+
+// Beat renews nothing: the lock on the file says that we live. It writes only
+// when the row is a minute old, so that an idle process leaves the disk alone.
+func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duration) (alive bool, now time.Time, err error) {
+	servers, err := s.Store.Servers(ctx, false)
+	if err != nil {
+		return false, now, err
+	}
+	now = s.opts.Clock.Now().UTC()
+	for _, x := range servers {
+		if x.ID != id {
+			continue
+		}
+		if now.Sub(x.SeenAt) < time.Minute {
+			return true, now, nil
+		}
+		return s.Store.Beat(ctx, id, lease)
+	}
+	return false, now, nil
+}
+
+// StopServer ends an incarnation and lets go of its file.
+func (s *Store) StopServer(ctx context.Context, id engine.ServerID) error {
+	err := s.Store.StopServer(ctx, id)
+	s.live.drop(id)
+	return err
+}
+
+// Servers lists servers with what their files tell.
+func (s *Store) Servers(ctx context.Context, all bool) ([]engine.ServerRow, error) {
+	list, err := s.Store.Servers(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	alive := map[engine.ServerID]bool{}
+	for i := range list {
+		if list[i].Dead {
+			continue
+		}
+		list[i].Liveness = s.live.lives(list[i].ID)
+		if young := s.opts.Clock.Now().Sub(list[i].StartedAt); list[i].Liveness < 0 && young < startTime {
+			list[i].Liveness = 1 // its row is there before its lock
+		}
+		alive[list[i].ID] = true
+	}
+	s.live.sweep(alive)
+	return list, nil
+}
+
+// startTime is how long a process may take between making its row and locking
+// its file.
+const startTime = 10 * time.Second
+
+// MarkDead declares a server dead whose file nobody has locked.
+func (s *Store) MarkDead(ctx context.Context, id engine.ServerID, _ int64) (dead bool, err error) {
+	if s.live.lives(id) > 0 {
+		return false, nil
+	}
+	return s.Store.DeclareDead(ctx, id)
+}

@@ -1,0 +1,188 @@
+// Package sqlitestore keeps jobs in one SQLite file, for one machine. Several
+// processes on it may share the file.
+//
+// The statements are those of sqlstore. What is here: the two pools (open.go),
+// who may write (writer.go), which processes live (live.go), the words in which
+// the dialect differs (dialect.go), hooks' transactions (session.go, table.go),
+// the tables (migrations).
+//
+// There is one writer at a time, in a process and among processes. A commit is
+// on disk when it returns (synchronous=FULL).
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// Options are for Open. Zero values are defaults.
+type Options struct {
+	Prefix string // of the tables; default "ds_"
+	Clock  engine.Clock
+	Logger *slog.Logger
+}
+
+// Store is a job database in a file.
+type Store struct {
+	*sqlstore.Store
+	opts   Options
+	path   string
+	writer *writer
+	live   *liveness
+}
+
+var _ engine.Store = (*Store)(nil)
+
+// Open opens the file, and makes it if it is not there. path may be written as
+// a URL, "sqlite:PATH".
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	path = strings.TrimPrefix(path, "sqlite:")
+	if path == "" {
+		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no file: sqlite:PATH")
+	}
+	if o.Clock == nil {
+		o.Clock = engine.SystemClock{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Prefix == "" {
+		o.Prefix = sqlstore.DefaultPrefix
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, engine.Wrapf(engine.CodeUsage, err, "find %s", path)
+	}
+	if info, err := os.Stat(filepath.Dir(abs)); err != nil || !info.IsDir() {
+		return nil, engine.Errorf(engine.CodeUnreachable, "the database file %s cannot be made: there is no folder %s", path, filepath.Dir(abs))
+	}
+	// WAL: readers see the last commit and wait for nobody. immediate: a
+	// transaction takes the writer when it begins, so that it cannot fail half way.
+	dsn := func(more string) string {
+		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath()}
+		return u.String() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=foreign_keys(OFF)&_time_format=sqlite" + more
+	}
+	w, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
+	if err != nil {
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
+	}
+	w.SetMaxOpenConns(1)
+	r, err := sql.Open("sqlite", dsn("&_pragma=query_only(1)"))
+	if err != nil {
+		w.Close()
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
+	}
+	r.SetMaxOpenConns(16)
+	r.SetMaxIdleConns(4)
+	s := &Store{opts: o, path: abs}
+	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
+	s.writer = newWriter(w, o.Clock)
+	s.Store.Begin = s.writer.begin
+	s.live = newLiveness(abs)
+	if err := s.touch(ctx); err != nil {
+		s.Close()
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
+	}
+	return s, nil
+}
+
+// touch reads from the file, so that one that is no database is told at once.
+func (s *Store) touch(ctx context.Context) error {
+	var mode string
+	if err := s.Store.DB.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return err
+	}
+	var n int
+	if err := s.Store.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master").Scan(&n); err != nil {
+		return err
+	}
+	if !strings.EqualFold(mode, "wal") {
+		return fmt.Errorf("it cannot use a write-ahead log (journal mode %s): is it on a network drive?", mode)
+	}
+	return nil
+}
+
+// Close closes the file and lets go of the locks that say that we live.
+func (s *Store) Close() error {
+	s.live.close()
+	s.Reader.Close()
+	return s.Store.DB.Close()
+}
+
+// Handle is the database handle for engine.EnqueueTx: a transaction begun on it
+// is the only writer until it ends.
+func (s *Store) Handle() *sql.DB { return s.Store.DB }
+
+// Now is the machine's clock: file and process are on the same one.
+func (s *Store) Now(context.Context) (time.Time, error) { return s.opts.Clock.Now().UTC(), nil }
+
+// Prepare has nothing to find out: there is one writer.
+func (s *Store) Prepare(context.Context) error { return nil }
+
+// Describe says what the database is.
+func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
+	r := engine.Report{Store: "sqlite", Strategy: "single writer", Reason: "one process writes at a time, for all on this machine"}
+	if err := s.Reader.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&r.Version); err != nil {
+		return r, engine.Wrapf(engine.CodeInternal, err, "ask SQLite for its version")
+	}
+	var err error
+	if r.Schema, r.Known, err = s.Store.SchemaVersion(ctx, s.migrations()); err != nil {
+		return r, err
+	}
+	check := func(name, value string, ok bool, hint string) {
+		if ok {
+			hint = ""
+		}
+		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
+	}
+	check("tables", fmt.Sprintf("version %d, this program makes %d", r.Schema, r.Known), r.Schema == r.Known, "run: dsengine migrate")
+	info, err := os.Stat(s.path)
+	if err == nil {
+		check("file", fmt.Sprintf("%s, %d bytes", s.path, info.Size()), true, "")
+	}
+	var damaged string
+	if err := s.Reader.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&damaged); err != nil {
+		damaged = err.Error()
+	}
+	check("integrity", damaged, damaged == "ok", "restore the file from a backup")
+	return r, nil
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+func (s *Store) migrations() sqlstore.Migrations {
+	return sqlstore.Migrations{
+		Files: migrations, Dialect: goose.DialectSQLite3, DB: s.Store.DB,
+		Replace: strings.NewReplacer(sqlstore.DefaultPrefix, s.Prefix),
+	}
+}
+
+// Migrate brings the tables to this program's version.
+func (s *Store) Migrate(ctx context.Context) (engine.Migration, error) {
+	unlock, err := s.live.lockMigration(ctx)
+	if err != nil {
+		return engine.Migration{}, engine.Wrapf(engine.CodeUnreachable, err, "wait for another process that makes the tables")
+	}
+	defer unlock()
+	return s.Store.Migrate(ctx, s.migrations())
+}
+
+// CheckSchema says whether the tables are those that this program knows.
+func (s *Store) CheckSchema(ctx context.Context) error {
+	return s.Store.CheckSchema(ctx, s.migrations())
+}

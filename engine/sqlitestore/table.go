@@ -1,0 +1,256 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// Quote writes a name so that it can be used in SQL.
+func (s *Store) Quote(name string) string {
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// DescribeTable gives a table's columns and its unique indexes.
+func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (columns []engine.Column, unique [][]string, err error) {
+	rows, err := x.QueryContext(ctx, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?) ORDER BY cid", table)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	type keyPart struct {
+		at   int
+		name string
+	}
+	var parts []keyPart
+	for rows.Next() {
+		var c engine.Column
+		var typ string
+		var notNull bool
+		var pk int
+		if err := rows.Scan(&c.Name, &typ, &notNull, &pk); err != nil {
+			return nil, nil, err
+		}
+		c.Type, c.Nullable, c.Key = neutralType(typ), !notNull && pk == 0, pk > 0
+		if pk > 0 {
+			parts = append(parts, keyPart{pk, c.Name})
+		}
+		columns = append(columns, c)
+	}
+	if err := rows.Err(); err != nil || len(columns) == 0 {
+		return nil, nil, err
+	}
+	slices.SortFunc(parts, func(a, b keyPart) int { return a.at - b.at })
+	if len(parts) > 0 {
+		var key []string
+		for _, p := range parts {
+			key = append(key, p.name)
+		}
+		unique = append(unique, key)
+	}
+	indexes, err := x.QueryContext(ctx, `SELECT l.name, i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i
+ WHERE l."unique" = 1 AND l.origin <> 'pk' AND l.partial = 0 ORDER BY l.seq, i.seqno`, table)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer indexes.Close()
+	last := ""
+	for indexes.Next() {
+		var index string
+		var column sql.NullString
+		if err := indexes.Scan(&index, &column); err != nil {
+			return nil, nil, err
+		}
+		if index != last {
+			unique, last = append(unique, nil), index
+		}
+		unique[len(unique)-1] = append(unique[len(unique)-1], column.String)
+	}
+	return columns, unique, indexes.Err()
+}
+
+// neutralType names a column's type as db.ensure would.
+func neutralType(t string) string {
+	low := strings.ToLower(t)
+	base, numbers, has := strings.Cut(low, "(")
+	switch {
+	case base == "varchar" && has:
+		return "text(" + numbers
+	case base == "decimal" || base == "decimal_text":
+		return "decimal(" + numbers
+	case base == "json_text":
+		return "json"
+	case base == "boolean", base == "date", base == "time":
+		return base
+	case base == "timestamp", base == "datetime":
+		return "timestamp"
+	case strings.Contains(base, "int"):
+		return "integer"
+	case strings.Contains(base, "char"), strings.Contains(base, "text"), strings.Contains(base, "clob"):
+		return "text"
+	case strings.Contains(base, "real"), strings.Contains(base, "floa"), strings.Contains(base, "doub"):
+		return "float"
+	}
+	return "bytes"
+}
+
+// exactDigits is how many digits of a decimal a 64-bit number keeps; longer
+// decimals are kept as text.
+const exactDigits = 15
+
+// CreateTable is the statement that makes a script's table.
+func (s *Store) CreateTable(table string, columns []engine.Column, key []string) (string, error) {
+	var defs []string
+	for _, c := range columns {
+		name, n, err := engine.ParseColumnType(c.Type)
+		if err != nil {
+			return "", err
+		}
+		typ := map[string]string{
+			"text": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "BOOLEAN", "date": "DATE",
+			"time": "TIME", "timestamp": "TIMESTAMP", "bytes": "BLOB", "json": "JSON_TEXT",
+		}[name]
+		switch {
+		case name == "text" && len(n) == 1:
+			typ = fmt.Sprintf("VARCHAR(%d)", n[0])
+		case name == "decimal" && n[0] <= exactDigits:
+			typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
+		case name == "decimal":
+			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d)", n[0], n[1])
+		}
+		def := s.Quote(c.Name) + " " + typ
+		if !c.Nullable || slices.Contains(key, c.Name) {
+			def += " NOT NULL"
+		}
+		if name == "text" && len(n) == 1 { // SQLite itself does not look at it
+			def += fmt.Sprintf(" CHECK (length(%s) <= %d)", s.Quote(c.Name), n[0])
+		}
+		defs = append(defs, def)
+	}
+	if len(key) > 0 {
+		quoted := make([]string, len(key))
+		for i, k := range key {
+			quoted[i] = s.Quote(k)
+		}
+		defs = append(defs, "PRIMARY KEY ("+strings.Join(quoted, ", ")+")")
+	}
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", s.Quote(table), strings.Join(defs, ", ")), nil
+}
+
+// UpsertSQL is the tail of an upsert. A row that is the same already is not
+// touched, so that the count of changes tells; a conflict in another unique
+// index is an error of its own accord.
+func (s *Store) UpsertSQL(table string, _, key, update []string, _ bool) string {
+	quoted := make([]string, len(key))
+	for i, k := range key {
+		quoted[i] = s.Quote(k)
+	}
+	tail := " ON CONFLICT (" + strings.Join(quoted, ", ") + ") DO "
+	if len(update) == 0 {
+		return tail + "NOTHING"
+	}
+	var set, differs []string
+	for _, u := range update {
+		q := s.Quote(u)
+		set = append(set, q+" = excluded."+q)
+		differs = append(differs, s.Quote(table)+"."+q+" IS NOT excluded."+q)
+	}
+	return tail + "UPDATE SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(differs, " OR ")
+}
+
+// Updated tells how many rows an upsert changed, besides the new ones.
+func (s *Store) Updated(affected int64, fresh int) int64 { return affected - int64(fresh) }
+
+// FromDB makes a value of the driver's one that scripts know, by the column's
+// declared type, so that it is the same as from MySQL.
+func (s *Store) FromDB(v any, column *sql.ColumnType) any {
+	typ := strings.ToUpper(column.DatabaseTypeName())
+	base, numbers, _ := strings.Cut(typ, "(")
+	switch x := v.(type) {
+	case bool:
+		if x {
+			return int64(1)
+		}
+		return int64(0)
+	case time.Time:
+		if base == "DATE" {
+			return x.Format(time.DateOnly)
+		}
+		return x.UTC()
+	case string:
+		if base == "TIMESTAMP" || base == "DATETIME" {
+			if t, ok := parseTimestamp(x); ok {
+				return t
+			}
+		}
+		if base == "DECIMAL_TEXT" {
+			return decimal(x, numbers)
+		}
+	case int64:
+		if base == "DECIMAL" {
+			return decimal(strconv.FormatInt(x, 10), numbers)
+		}
+	case float64:
+		if base == "DECIMAL" {
+			return decimal(strconv.FormatFloat(x, 'f', -1, 64), numbers)
+		}
+	}
+	return v
+}
+
+// decimal writes a number with the digits behind the point that its column has;
+// one without any is a whole number.
+func decimal(text, numbers string) any {
+	_, scale, _ := strings.Cut(strings.TrimSuffix(numbers, ")"), ",")
+	n, err := strconv.Atoi(strings.TrimSpace(scale))
+	if err != nil {
+		return text
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return text
+	}
+	if n == 0 && r.IsInt() {
+		if i := r.Num(); i.IsInt64() {
+			return i.Int64()
+		}
+		return r.Num()
+	}
+	return r.FloatString(n)
+}
+
+func parseTimestamp(s string) (time.Time, bool) {
+	for _, layout := range []string{"2006-01-02 15:04:05.999999", time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// ToDB makes a script's value one that is stored the way MySQL would.
+func (s *Store) ToDB(v any) any {
+	switch x := v.(type) {
+	case bool:
+		if x {
+			return int64(1)
+		}
+		return int64(0)
+	case *big.Int:
+		if x.IsInt64() {
+			return x.Int64()
+		}
+		return x.String()
+	case time.Time:
+		return x.UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	return v
+}

@@ -1,0 +1,185 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// jobRow is what steering a job needs of its row.
+type jobRow struct {
+	engine.ClaimedJob
+	status engine.Status
+	runAt  Time
+	cancel bool
+}
+
+const jobRowColumns = "id, epoch, type, phase, status, priority, attempts, losses, failed_phase, verdict, parent, items, run_at, instance, job_key, cancel"
+
+// lockJob reads and locks one job; CodeNotFound if there is none.
+func (t *Tx) lockJob(id engine.JobID, lock string) (*jobRow, error) {
+	var j jobRow
+	var instance, key text
+	found, err := t.row([]any{&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.status, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.runAt, &instance, &key, &j.cancel},
+		"SELECT "+jobRowColumns+" FROM ds_jobs WHERE id = ?"+lock, id)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, engine.Errorf(engine.CodeNotFound, "there is no job %d", id)
+	}
+	j.Instance, j.Key = string(instance), string(key)
+	return &j, nil
+}
+
+// takeOut removes a waiting job from where it waits, in the direction in which
+// jobs flow: delayed, then ready. False: it is claimed.
+func (t *Tx) takeOut(j *jobRow) (bool, error) {
+	if !j.runAt.IsZero() {
+		if n, err := t.exec("DELETE FROM ds_delayed WHERE due = ? AND id = ?", stamp(j.runAt.Time), j.ID); err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	n, err := t.exec("DELETE FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?", engine.QueueOf(j.Type, j.Phase), j.Priority, j.ID)
+	return n > 0, err
+}
+
+// Cancel ends a job that waits. One that is claimed is flagged and its process
+// told; one that is open is cancelled with its items.
+//
+// Locks: job, keys, delayed, ready; then new rows.
+func (s *Store) Cancel(ctx context.Context, id engine.JobID, reason string) (result engine.CancelResult, err error) {
+	err = s.write(ctx, fmt.Sprintf("cancel job %d", id), func(t *Tx) error {
+		result, err = t.cancel(id, reason)
+		return err
+	}, nil)
+	return result, err
+}
+
+func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error) {
+	j, err := t.lockJob(id, t.s.D.Lock())
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case j.status.Final():
+		return engine.CancelTooLate, nil
+	case j.status == engine.StatusOpen:
+		_, err := t.exec("UPDATE ds_jobs SET verdict = ?, cancel = 1 WHERE id = ?", engine.StatusCancelled, id)
+		if err != nil {
+			return 0, err
+		}
+		return engine.CancelAsked, t.startSweep(id)
+	}
+	waits, err := t.takeOut(j)
+	if err != nil {
+		return 0, err
+	}
+	if waits {
+		if err := t.noteCancel(j, reason); err != nil {
+			return 0, err
+		}
+		return engine.CancelDone, t.end(&j.ClaimedJob)
+	}
+	if j.cancel {
+		return engine.CancelAsked, nil
+	}
+	if _, err := t.exec("UPDATE ds_jobs SET cancel = 1 WHERE id = ?", id); err != nil {
+		return 0, err
+	}
+	if err := t.noteCancel(j, reason); err != nil {
+		return 0, err
+	}
+	_, err = t.exec("INSERT INTO ds_signals (job, epoch, at) VALUES (?, ?, "+t.s.D.Now()+")", id, j.Epoch)
+	return engine.CancelAsked, err
+}
+
+// noteCancel keeps the reason in the job's log.
+func (t *Tx) noteCancel(j *jobRow, reason string) error {
+	if reason == "" {
+		return nil
+	}
+	_, err := t.exec("INSERT INTO ds_logs (job, type, phase, attempt, at, level, message) VALUES (?, ?, ?, ?, "+t.s.D.Now()+", 'info', ?)",
+		j.ID, j.Type, j.Phase, j.Attempts+1, "cancelled: "+reason)
+	return err
+}
+
+// startSweep notes that the items of an emitter are to be cancelled, and has
+// the emitter looked at when they have all settled.
+func (t *Tx) startSweep(parent engine.JobID) error {
+	if _, err := t.exec("INSERT INTO ds_sweeps (parent, last_id) VALUES (?, 0)"+t.s.D.Upsert("parent", "last_id = 0"), parent); err != nil {
+		return err
+	}
+	var d deltas
+	d.at(parent, 0)
+	return t.insertDeltas(&d)
+}
+
+// Sweep cancels items of cancelled emitters, a batch of them in a transaction
+// each; how far it came is kept with them.
+func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
+	var parents []engine.JobID
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var id engine.JobID
+			err := r.Scan(&id)
+			parents = append(parents, id)
+			return err
+		}, "SELECT parent FROM ds_sweeps LIMIT 10")
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, p := range parents {
+		items, err := s.itemsToSweep(ctx, p, limit)
+		if err != nil {
+			return false, err
+		}
+		for _, id := range items {
+			if _, err := s.Cancel(ctx, id, ""); err != nil && engine.CodeOf(err) != engine.CodeNotFound {
+				return false, err
+			}
+		}
+		err = s.write(ctx, "cancel items", func(t *Tx) error {
+			if len(items) == 0 {
+				_, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ?", p)
+				return err
+			}
+			_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ?", items[len(items)-1], p)
+			return err
+		}, nil)
+		if err != nil {
+			return false, err
+		}
+		more = more || len(items) > 0
+	}
+	return more || len(parents) == 10, nil
+}
+
+// itemsToSweep are the next items of an emitter, by id.
+func (s *Store) itemsToSweep(ctx context.Context, parent engine.JobID, limit int) (ids []engine.JobID, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		var last engine.JobID
+		if found, err := t.row([]any{&last}, "SELECT last_id FROM ds_sweeps WHERE parent = ?", parent); err != nil || !found {
+			return err
+		}
+		ids, err = t.items(parent, last, limit)
+		return err
+	})
+	return ids, err
+}
+
+// items are the ids of an emitter's items above after: its ranges, without the
+// jobs in between that are others'.
+func (t *Tx) items(parent, after engine.JobID, limit int) (ids []engine.JobID, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, "SELECT j.id FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND e.last_id > ? AND j.id > ? AND j.parent = ? ORDER BY j.id LIMIT ?",
+		parent, after, after, parent, limit)
+	return ids, err
+}

@@ -1,0 +1,62 @@
+package sqlstore
+
+import "time"
+
+// Dialect is what differs between the databases: a few words of SQL, and how
+// errors are told apart. The statements themselves are in this package.
+type Dialect interface {
+	// Name is "mysql", "mariadb" or "sqlite".
+	Name() string
+	// Now is the SQL for the database's clock, in UTC with microseconds.
+	Now() string
+	// In is the SQL for that time plus d, which may be negative.
+	In(d time.Duration) string
+	// Lock and Skip end a SELECT whose rows are about to be written: Lock waits
+	// for rows that others have locked, Skip leaves them out. Skip is the same as
+	// Lock where nothing can be left out.
+	Lock() string
+	Skip() string
+	// ByKey follows the table's name in an UPDATE by primary key and keeps the
+	// planner from scanning the table.
+	ByKey() string
+	// Upsert ends an INSERT so that a row whose key is there is updated: set is
+	// a list of assignments in which VALUES(column) is the new value.
+	Upsert(key, set string) string
+	// DeleteIn deletes the rows of a table by key, without a scan, whatever their
+	// number: where is a condition on the table (alias r) or "", cols are the
+	// key's columns in the order of the JSON array that is the last argument.
+	DeleteIn(table, where string, cols ...KeyColumn) string
+	// Class tells what an error of the driver means.
+	Class(err error) Class
+	// MaxParams bounds the placeholders of a statement.
+	MaxParams() int
+}
+
+// KeyColumn is a column of a key and how JSON carries it.
+type KeyColumn struct {
+	Name string
+	Type KeyType
+}
+
+// KeyType is how a key's column is carried in JSON.
+type KeyType int
+
+// The types of key columns.
+const (
+	KeyInt  KeyType = iota // a number
+	KeyTime                // text, "2006-01-02 15:04:05.000000"
+	KeyHex                 // bytes, as hexadecimal text
+)
+
+// Class is what an error of the driver means to the engine.
+type Class int
+
+// The classes of errors.
+const (
+	ClassOther       Class = iota
+	ClassRetry             // dead-lock, lock time-out, busy: the transaction is over, do it again
+	ClassConnection        // the connection is gone; a COMMIT may have happened or not
+	ClassUnreachable       // no connection can be had
+	ClassDuplicate         // a unique key is taken
+	ClassNoTable           // a table is missing
+)

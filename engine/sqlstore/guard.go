@@ -1,0 +1,210 @@
+package sqlstore
+
+import (
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// A script's SQL is looked at before it is run. Nothing here makes it safe to
+// run SQL of somebody who means harm; it keeps an importer from ending its own
+// transaction, or touching the engine's tables, by mistake.
+
+// Verbs by what they do in the job's transaction.
+var (
+	readVerbs  = words("SELECT VALUES TABLE SHOW DESCRIBE DESC EXPLAIN")
+	writeVerbs = words("INSERT UPDATE DELETE REPLACE CALL DO SELECT VALUES TABLE")
+	// Statements that a server commits implicitly, or that steer transactions
+	// and sessions.
+	ddlVerbs     = words("CREATE ALTER DROP TRUNCATE RENAME")
+	txVerbs      = words("BEGIN START COMMIT ROLLBACK SAVEPOINT RELEASE END XA")
+	sessionVerbs = words("SET USE LOCK UNLOCK PREPARE EXECUTE DEALLOCATE PRAGMA ATTACH DETACH FLUSH RESET KILL SHUTDOWN")
+)
+
+func words(s string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		m[w] = true
+	}
+	return m
+}
+
+// statement is what the guard sees of a script's SQL.
+type statement struct {
+	verb  string // the first word, or behind WITH the one that matters
+	names []string
+	more  bool   // another statement follows a semicolon
+	next  string // the word after the verb
+}
+
+// CheckQuery says whether db.query may run the SQL.
+func (s *Store) CheckQuery(sql string) error {
+	st, err := s.check(sql)
+	if err != nil {
+		return err
+	}
+	if !readVerbs[st.verb] {
+		return refused("db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not %s: use db.exec", st.verb)
+	}
+	return nil
+}
+
+// CheckExec says whether db.exec may run the SQL.
+func (s *Store) CheckExec(sql string) error {
+	st, err := s.check(sql)
+	if err != nil {
+		return err
+	}
+	switch v := st.verb; {
+	case writeVerbs[v]:
+		return nil
+	case v == "TRUNCATE":
+		return refused("TRUNCATE ends the job's transaction: use db.exec(\"DELETE FROM ...\")")
+	case ddlVerbs[v]:
+		return refused("%s %s ends the job's transaction on MySQL and MariaDB: make tables with db.ensure(table, columns), and change them outside of jobs", v, st.next)
+	case txVerbs[v]:
+		return refused("%s would end the job's transaction, which commits by itself with the job: use ctx.checkpoint() to commit earlier, catch(fn) to undo a part, error(...) to roll back", v)
+	case sessionVerbs[v]:
+		return refused("%s changes the connection, which jobs share: it is not for scripts", v)
+	}
+	return refused("db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not %s", st.verb)
+}
+
+func (s *Store) check(sql string) (statement, error) {
+	st := parseStatement(sql, s.D.Name() == "sqlite")
+	switch {
+	case st.verb == "":
+		return st, refused("the SQL is empty")
+	case st.more:
+		return st, refused("run one statement at a time: there is another one behind the semicolon")
+	}
+	for _, n := range st.names {
+		if err := s.CheckTable(n); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+// CheckTable says whether scripts may touch the table.
+func (s *Store) CheckTable(name string) error {
+	bare := name[strings.LastIndexByte(name, '.')+1:]
+	prefix := orElse(s.Prefix, DefaultPrefix)
+	if len(bare) >= len(prefix) && strings.EqualFold(bare[:len(prefix)], prefix) {
+		return refused("%s belongs to the engine (tables that begin with %q do): scripts cannot touch it", bare, prefix)
+	}
+	return nil
+}
+
+func orElse(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+func refused(format string, args ...any) error {
+	return &engine.Failure{Kind: engine.KindError, Code: "db.refused", Message: engine.Errorf(engine.CodeUsage, format, args...).Message}
+}
+
+// parseStatement reads the words of a statement: comments and strings are
+// passed over, MySQL's executable comments are not. ansi says that double
+// quotes hold names.
+func parseStatement(sql string, ansi bool) (st statement) {
+	depth, ended, with := 0, false, false
+	word := func(w string, quoted bool) {
+		if ended {
+			st.more = true
+			return
+		}
+		up := strings.ToUpper(w)
+		switch {
+		case quoted:
+			st.names = append(st.names, w)
+		case st.verb == "" || with && depth == 0 && (readVerbs[up] || writeVerbs[up]):
+			with = up == "WITH"
+			st.verb, st.next = up, ""
+		default:
+			if st.next == "" {
+				st.next = up
+			}
+			st.names = append(st.names, w)
+		}
+	}
+	for i := 0; i < len(sql); {
+		c := sql[i]
+		switch {
+		case c == '#' && !ansi, strings.HasPrefix(sql[i:], "--"):
+			i = skipTo(sql, i, "\n")
+		case strings.HasPrefix(sql[i:], "/*!") || strings.HasPrefix(sql[i:], "/*M!"):
+			for i += 3; i < len(sql) && (sql[i] == '!' || sql[i] >= '0' && sql[i] <= '9'); i++ {
+			}
+		case strings.HasPrefix(sql[i:], "*/"):
+			i += 2
+		case strings.HasPrefix(sql[i:], "/*"):
+			i = skipTo(sql, i+2, "*/")
+		case c == '\'' || c == '"' && !ansi:
+			i = skipString(sql, i, !ansi)
+			if ended {
+				st.more = true
+			}
+		case c == '`' || c == '"' || c == '[' && ansi:
+			end := skipString(sql, i, false)
+			if c == '[' {
+				end = skipTo(sql, i, "]")
+			}
+			word(strings.Trim(sql[i:end], "`\"[]"), true)
+			i = end
+		case isWordByte(c):
+			end := i
+			for end < len(sql) && isWordByte(sql[end]) {
+				end++
+			}
+			word(sql[i:end], false)
+			i = end
+		default:
+			switch c {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			case ';':
+				ended = true
+			}
+			if ended && c != ';' && c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+				st.more = true
+			}
+			i++
+		}
+	}
+	return st
+}
+
+func isWordByte(c byte) bool {
+	return c == '_' || c == '$' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// skipTo is the place behind the next end, or the end of the text.
+func skipTo(sql string, i int, end string) int {
+	if n := strings.Index(sql[i:], end); n >= 0 {
+		return i + n + len(end)
+	}
+	return len(sql)
+}
+
+// skipString is the place behind a quoted text that begins at i; a doubled
+// quote stands for one, and where escapes says so a backslash hides one.
+func skipString(sql string, i int, escapes bool) int {
+	quote := sql[i]
+	for i++; i < len(sql); i++ {
+		switch {
+		case escapes && sql[i] == '\\':
+			i++
+		case sql[i] == quote && i+1 < len(sql) && sql[i+1] == quote:
+			i++
+		case sql[i] == quote:
+			return i + 1
+		}
+	}
+	return len(sql)
+}

@@ -1,0 +1,327 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"sort"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// keyForever is keep_for of a key that is never taken again.
+const keyForever = -1
+
+// keepFor is how long a key stays taken after its job completed, in seconds.
+func keepFor(u engine.Unique) int64 {
+	switch u.Mode {
+	case engine.UniqueForever:
+		return keyForever
+	case engine.UniqueFor:
+		return int64(u.For / time.Second)
+	}
+	return 0
+}
+
+// keyRow is a key as it is stored.
+type keyRow struct {
+	job    engine.JobID
+	token  []byte
+	doneAt Time
+}
+
+// counts says whether a key counts as taken for a newcomer's mode. The state of
+// its holder is read only here: most keys are new.
+func (t *Tx) counts(k *keyRow, u engine.Unique, lock bool) (bool, error) {
+	if u.Mode == engine.UniqueForever {
+		return true, nil
+	}
+	var status int64
+	var started Time
+	found, err := t.row([]any{&status, &started}, "SELECT status, started_at FROM ds_jobs WHERE id = ?", k.job)
+	if err != nil {
+		return false, err
+	}
+	final := !found || engine.Status(status).Final()
+	switch {
+	case u.Mode == engine.UniqueFor && final && !k.doneAt.IsZero():
+		now, err := t.clock()
+		return now.Sub(k.doneAt.Time) < u.For, err
+	case u.Mode == engine.UniqueWaiting && !final:
+		if !started.IsZero() {
+			return false, nil
+		}
+		return t.waits(k.job, lock)
+	}
+	return !final, nil
+}
+
+// takeKeys decides for each job with a key whether it may be made: made[i].ID
+// is the holder's when not. It locks the keys in the order of their hashes; a
+// key is won by writing its row, and who won is read back by a token, because
+// affected rows do not tell.
+func (t *Tx) takeKeys(jobs []engine.JobInsert, made []engine.Enqueued) ([]keyed, error) {
+	var ks []keyed
+	for i := range jobs {
+		if jobs[i].Key != "" {
+			k := keyed{i: i, hash: engine.KeyHash(jobs[i].Instance, jobs[i].Key)}
+			rand.Read(k.token[:])
+			ks = append(ks, k)
+		}
+	}
+	sort.SliceStable(ks, func(a, b int) bool {
+		x, y := &ks[a], &ks[b]
+		if jobs[x.i].Type != jobs[y.i].Type {
+			return jobs[x.i].Type < jobs[y.i].Type
+		}
+		return bytes.Compare(x.hash[:], y.hash[:]) < 0
+	})
+	won := ks[:0]
+	for n := 0; n < len(ks); n += insertChunk {
+		chunk := ks[n:min(n+insertChunk, len(ks))]
+		if err := t.writeKeys(jobs, chunk); err != nil {
+			return nil, err
+		}
+		rows, err := t.readKeys(jobs, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range chunk {
+			row, found := rows[typedHash{jobs[k.i].Type, k.hash}]
+			if !found {
+				return nil, engine.Errorf(engine.CodeRetry, "take key %q: it is gone again", jobs[k.i].Key)
+			}
+			ok, err := t.judgeKey(jobs, made, k, row)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				won = append(won, k)
+			}
+		}
+	}
+	return won, nil
+}
+
+// writeKeys inserts the keys that nobody holds. One that is held stays as it
+// is, but is locked.
+func (t *Tx) writeKeys(jobs []engine.JobInsert, ks []keyed) error {
+	q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
+	args := make([]any, 0, 2*len(ks))
+	for n := range ks {
+		if n > 0 {
+			q = append(q, ',')
+		}
+		j := &jobs[ks[n].i]
+		q = append(q, '(')
+		q = append(appendInts(q, int64(j.Type)), ",?,0,?,"...)
+		q = append(appendInts(q, keepFor(j.Unique)), ')')
+		args = append(args, ks[n].hash[:], ks[n].token[:])
+	}
+	_, err := t.exec(string(q)+t.s.D.Upsert("type, hash", "job = ds_keys.job"), args...)
+	return err
+}
+
+type typedHash struct {
+	typ  engine.TypeID
+	hash [20]byte
+}
+
+// readKeys reads keys back that writeKeys has locked. It is a locking read too,
+// because in a caller's transaction another one may show an old snapshot.
+func (t *Tx) readKeys(jobs []engine.JobInsert, ks []keyed) (map[typedHash]*keyRow, error) {
+	rows := make(map[typedHash]*keyRow, len(ks))
+	for len(ks) > 0 {
+		typ, n := jobs[ks[0].i].Type, 1
+		for n < len(ks) && jobs[ks[n].i].Type == typ {
+			n++
+		}
+		args := []any{typ}
+		for _, k := range ks[:n] {
+			args = append(args, k.hash[:])
+		}
+		err := t.query(func(r *sql.Rows) error {
+			var hash []byte
+			var row keyRow
+			if err := r.Scan(&hash, &row.job, &row.token, &row.doneAt); err != nil {
+				return err
+			}
+			rows[typedHash{typ, [20]byte(hash)}] = &row
+			return nil
+		}, "SELECT hash, job, token, done_at FROM ds_keys"+t.s.D.ByKey()+" WHERE type = ? AND hash IN ("+marks(n)+")"+t.s.D.Lock(), args...)
+		if err != nil {
+			return nil, err
+		}
+		ks = ks[n:]
+	}
+	return rows, nil
+}
+
+// judgeKey decides about one key. If another job holds it and it counts, the
+// newcomer is not made; if it does not count any more, the newcomer takes it.
+func (t *Tx) judgeKey(jobs []engine.JobInsert, made []engine.Enqueued, k keyed, row *keyRow) (won bool, err error) {
+	j := &jobs[k.i]
+	if bytes.Equal(row.token, k.token[:]) {
+		return true, nil
+	}
+	holder := row.job
+	if holder == 0 { // a job of this same call has just won it
+		for i := range made {
+			if i != k.i && jobs[i].Key == j.Key && jobs[i].Type == j.Type && jobs[i].Instance == j.Instance && made[i].ID == 0 {
+				if j.Replace {
+					jobs[i].Payload = j.Payload
+				}
+				made[k.i] = engine.Enqueued{ID: -engine.JobID(i + 1), Replaced: j.Replace}
+				return false, nil
+			}
+		}
+	}
+	counts, err := t.counts(row, j.Unique, true)
+	if err != nil {
+		return false, err
+	}
+	if !counts {
+		if _, err := t.exec("UPDATE ds_keys SET token = ?, keep_for = ?, done_at = ? WHERE type = ? AND hash = ?",
+			k.token[:], keepFor(j.Unique), never, j.Type, k.hash[:]); err != nil {
+			return false, err
+		}
+		return true, nil
+	}
+	if j.Foretold > 0 {
+		return false, engine.Errorf(engine.CodeConflict, "key %q was taken meanwhile", j.Key)
+	}
+	made[k.i] = engine.Enqueued{ID: holder}
+	if j.Replace {
+		if made[k.i].Replaced, err = t.replacePayload(holder, j.Payload); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// nameKeyHolders writes the ids of the new jobs into the keys that they won.
+func (t *Tx) nameKeyHolders(jobs []engine.JobInsert, made []engine.Enqueued, ks []keyed) error {
+	for n := 0; n < len(ks); n += insertChunk {
+		chunk := ks[n:min(n+insertChunk, len(ks))]
+		q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
+		args := make([]any, 0, 2*len(chunk))
+		for i, k := range chunk {
+			if i > 0 {
+				q = append(q, ',')
+			}
+			q = append(q, '(')
+			q = append(appendInts(q, int64(jobs[k.i].Type)), ",?,"...)
+			q = append(appendInts(q, int64(made[k.i].ID)), ",?,0)"...)
+			args = append(args, k.hash[:], k.token[:])
+		}
+		if _, err := t.exec(string(q)+t.s.D.Upsert("type, hash", "job = VALUES(job)"), args...); err != nil {
+			return err
+		}
+	}
+	for i := range made { // a job of the same call stands for it
+		if id := made[i].ID; id < 0 {
+			made[i].ID = made[-id-1].ID
+		}
+	}
+	return nil
+}
+
+// waits says whether a job waits to be claimed; with lock, its row is locked
+// and nobody can claim it until the transaction ends.
+func (t *Tx) waits(id engine.JobID, lock bool) (bool, error) {
+	end := ""
+	if lock {
+		end = t.s.D.Lock()
+	}
+	var typ, phase, status, priority int64
+	var runAt Time
+	found, err := t.row([]any{&typ, &phase, &status, &priority, &runAt}, "SELECT type, phase, status, priority, run_at FROM ds_jobs WHERE id = ?", id)
+	if err != nil || !found || engine.Status(status) != engine.StatusWaiting {
+		return false, err
+	}
+	var one int
+	if !runAt.IsZero() {
+		if found, err = t.row([]any{&one}, "SELECT 1 FROM ds_delayed WHERE due = ? AND id = ?"+end, stamp(runAt.Time), id); err != nil || found {
+			return found, err
+		}
+	}
+	return t.row([]any{&one}, "SELECT 1 FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?"+end,
+		engine.QueueOf(engine.TypeID(typ), engine.Phase(phase)), priority, id)
+}
+
+// replacePayload gives a job that still waits another payload.
+func (t *Tx) replacePayload(id engine.JobID, p engine.Raw) (bool, error) {
+	waits, err := t.waits(id, true)
+	if err != nil || !waits {
+		return false, err
+	}
+	_, err = t.exec("INSERT INTO ds_payloads (id, payload) VALUES (?, ?)"+t.s.D.Upsert("id", "payload = VALUES(payload)"), id, nullRaw(p))
+	return err == nil, err
+}
+
+// releaseKeys frees the keys of jobs that became final, unless they are kept.
+func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
+	type key struct {
+		typ  engine.TypeID
+		hash [20]byte
+		job  engine.JobID
+		done bool
+	}
+	var ks []key
+	for _, o := range outcomes {
+		if o.Job.Key != "" && o.To.Status.Final() {
+			ks = append(ks, key{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key), o.Job.ID, o.To.Status == engine.StatusCompleted})
+		}
+	}
+	sort.Slice(ks, func(a, b int) bool {
+		if ks[a].typ != ks[b].typ {
+			return ks[a].typ < ks[b].typ
+		}
+		return bytes.Compare(ks[a].hash[:], ks[b].hash[:]) < 0
+	})
+	// Completed: those to keep on are stamped, and then do not match the DELETE.
+	var free, done [][]any
+	for _, k := range ks {
+		tuple := []any{int64(k.typ), hex.EncodeToString(k.hash[:]), int64(k.job)}
+		free = append(free, tuple)
+		if k.done {
+			done = append(done, tuple)
+		}
+	}
+	for n := 0; n < len(done); n += insertChunk {
+		for _, k := range done[n:min(n+insertChunk, len(done))] {
+			hash, _ := hex.DecodeString(k[1].(string))
+			if _, err := t.exec("UPDATE ds_keys SET done_at = "+t.s.D.Now()+" WHERE type = ? AND hash = ? AND job = ? AND keep_for <> 0", k[0], hash, k[2]); err != nil {
+				return err
+			}
+		}
+	}
+	for n := 0; n < len(free); n += insertChunk {
+		chunk := free[n:min(n+insertChunk, len(free))]
+		q := t.s.D.DeleteIn("ds_keys", "r.keep_for >= 0 AND r.done_at = '"+never+"'",
+			KeyColumn{"type", KeyInt}, KeyColumn{"hash", KeyHex}, KeyColumn{"job", KeyInt})
+		if _, err := t.exec(q, toJSON(chunk)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// KeyHolder says whether a key counts as taken just now.
+func (s *Store) KeyHolder(ctx context.Context, j engine.JobInsert) (holder engine.JobID, taken bool, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		hash := engine.KeyHash(j.Instance, j.Key)
+		var row keyRow
+		found, err := t.row([]any{&row.job, &row.doneAt}, "SELECT job, done_at FROM ds_keys WHERE type = ? AND hash = ?", j.Type, hash[:])
+		if err != nil || !found || row.job == 0 {
+			return err
+		}
+		holder = row.job
+		taken, err = t.counts(&row, j.Unique, false)
+		return err
+	})
+	return holder, taken, err
+}

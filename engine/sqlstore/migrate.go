@@ -1,0 +1,123 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"testing/fstest"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Migrations are a store package's tables, version by version.
+type Migrations struct {
+	Files   fs.FS // migrations/00001_name.sql, ...
+	Dialect goose.Dialect
+	DB      *sql.DB
+	Lock    lock.SessionLocker // nil: none is needed
+	Replace *strings.Replacer  // for prefix and collation
+}
+
+// provider prepares the migrations, with the prefix in place.
+func (s *Store) provider(m Migrations) (*goose.Provider, error) {
+	files := fstest.MapFS{}
+	paths, err := fs.Glob(m.Files, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		b, err := fs.ReadFile(m.Files, p)
+		if err != nil {
+			return nil, err
+		}
+		files[path.Base(p)] = &fstest.MapFile{Data: []byte(m.Replace.Replace(string(b)))}
+	}
+	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.migrationTable())}
+	if m.Lock != nil {
+		opts = append(opts, goose.WithSessionLocker(m.Lock))
+	}
+	return goose.NewProvider(m.Dialect, m.DB, files, opts...)
+}
+
+func (s *Store) migrationTable() string { return orElse(s.Prefix, DefaultPrefix) + "migrations" }
+
+// Migrate brings the tables to this program's version; a newer schema is
+// CodeSchema. Versions are kept in the table ds_migrations.
+func (s *Store) Migrate(ctx context.Context, m Migrations) (done engine.Migration, err error) {
+	current, target, err := s.SchemaVersion(ctx, m)
+	if err != nil {
+		return done, err
+	}
+	done.From, done.To = current, target
+	if current > target {
+		return done, newer(current, target)
+	}
+	if current == target {
+		return done, nil
+	}
+	p, err := s.provider(m)
+	if err != nil {
+		return done, err
+	}
+	results, err := p.Up(ctx)
+	if err != nil {
+		return done, s.wrap(fmt.Errorf("make the tables: %w", err), "migrate")
+	}
+	for _, r := range results {
+		done.Applied = append(done.Applied, strings.TrimSuffix(path.Base(r.Source.Path), ".sql"))
+	}
+	return done, nil
+}
+
+func newer(current, target int64) error {
+	return engine.Errorf(engine.CodeSchema, "the database has version %d of the tables, and this program knows version %d", current, target).
+		WithHint("a newer dsengine has been here: run that version, or a newer one")
+}
+
+// CheckSchema says whether the tables are there and of this program's version.
+func (s *Store) CheckSchema(ctx context.Context, m Migrations) error {
+	current, target, err := s.SchemaVersion(ctx, m)
+	switch {
+	case err != nil:
+		return err
+	case current > target:
+		return newer(current, target)
+	case current == 0:
+		return engine.Errorf(engine.CodeSchema, "the database has no tables of dsengine yet").WithHint("dsengine run, enqueue or migrate makes them")
+	case current < target:
+		return engine.Errorf(engine.CodeSchema, "the database has version %d of the tables, and this program needs version %d", current, target).WithHint("run: dsengine migrate")
+	}
+	return nil
+}
+
+// SchemaVersion is the version of the tables (0: there are none) and the one
+// that this program makes. It writes nothing.
+func (s *Store) SchemaVersion(ctx context.Context, m Migrations) (current, target int64, err error) {
+	p, err := s.provider(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, src := range p.ListSources() {
+		target = max(target, src.Version)
+	}
+	store, err := database.NewStore(database.Dialect(m.Dialect), s.migrationTable())
+	if err != nil {
+		return 0, 0, err
+	}
+	current, err = store.GetLatestVersion(ctx, m.DB)
+	switch {
+	case errors.Is(err, database.ErrVersionNotFound):
+		return 0, target, nil
+	case err != nil && s.D.Class(err) == ClassNoTable:
+		return 0, target, nil
+	}
+	return current, target, s.wrap(err, "read the version of the tables")
+}

@@ -1,0 +1,70 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Promote moves delayed jobs whose time has come into ready.
+//
+// Locks: delayed (skipping rows that others have), then new rows in ready.
+func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, wait time.Duration, more bool, err error) {
+	var next, now Time
+	err = s.read(ctx, func(t *Tx) error {
+		found, err := t.row([]any{&next, &now}, "SELECT due, "+s.D.Now()+" FROM ds_delayed ORDER BY due LIMIT 1")
+		if !found {
+			wait = -1
+		}
+		return err
+	})
+	if err != nil || wait < 0 {
+		return nil, wait, false, err
+	}
+	if wait = next.Sub(now.Time); wait > 0 {
+		return nil, wait, false, nil
+	}
+	err = s.write(ctx, "make delayed jobs ready", func(t *Tx) error {
+		queues = nil
+		n := 0
+		ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES ")
+		keys := []byte{'['}
+		err := t.query(func(r *sql.Rows) error {
+			var due Time
+			var id, queue, priority, epoch int64
+			if err := r.Scan(&due, &id, &queue, &priority, &epoch); err != nil {
+				return err
+			}
+			if n > 0 {
+				keys = append(keys, ',')
+			}
+			keys = append(keys, fmt.Sprintf("[%q,%d]", stamp(due.Time), id)...)
+			ready = openTuple(ready, &n)
+			ready = append(appendInts(ready, queue, priority, id, epoch), ')')
+			t.due = append(t.due, dueRow{engine.Queue(queue), int(priority), engine.JobID(id)})
+			if q := engine.Queue(queue); !slices.Contains(queues, q) {
+				queues = append(queues, q)
+			}
+			return nil
+		}, fmt.Sprintf("SELECT due, id, queue, priority, epoch FROM ds_delayed WHERE due <= %s ORDER BY due, id LIMIT %d%s", s.D.Now(), limit, s.D.Skip()))
+		if err != nil || n == 0 {
+			more = false
+			return err
+		}
+		more = n == limit
+		deleted, err := t.exec(s.D.DeleteIn("ds_delayed", "", KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt}), string(append(keys, ']')))
+		if err != nil {
+			return err
+		}
+		if int(deleted) != n {
+			return engine.Errorf(engine.CodeRetry, "others have made some of these jobs ready")
+		}
+		_, err = t.exec(string(ready))
+		return err
+	}, func(*Tx) (bool, error) { return false, nil }) // run again: a row is moved with its deletion
+	return queues, 0, more, err
+}

@@ -1,0 +1,263 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// rescueBatch is how many claims one pass takes.
+const rescueBatch = 100
+
+// heldJob is a job of a claim, locked, with its epoch still the claim's.
+type heldJob struct {
+	engine.ClaimedJob
+	cancel bool
+}
+
+// OwnClaims lists what the database holds in a server's name.
+func (s *Store) OwnClaims(ctx context.Context, id engine.ServerID) (map[engine.ClaimID][]engine.JobRef, error) {
+	held := map[engine.ClaimID][]engine.JobRef{}
+	err := s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var claim []byte
+			var jobs string
+			if err := r.Scan(&claim, &jobs); err != nil {
+				return err
+			}
+			list, err := parseRefs(jobs)
+			held[engine.ClaimID(claim)] = list
+			return err
+		}, "SELECT id, jobs FROM ds_claims WHERE server = ?", id)
+	})
+	return held, err
+}
+
+// Release gives jobs of a claim back, unharmed; the rest stays in the claim.
+//
+// Locks: claim, jobs ascending, ready.
+func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine.JobRef) error {
+	return s.write(ctx, "give jobs back", func(t *Tx) error {
+		held, size, found, err := t.lockClaim(claim, t.s.D.Lock())
+		if err != nil || !found {
+			return err
+		}
+		give := map[engine.JobRef]bool{}
+		for _, j := range jobs {
+			give[j] = true
+		}
+		var back, keep []engine.JobRef
+		for _, j := range held {
+			if give[j] {
+				back = append(back, j)
+			} else {
+				keep = append(keep, j)
+			}
+		}
+		if err := t.shrinkClaim(claim, keep); err != nil {
+			return err
+		}
+		mine, err := t.lockJobs(claim, back, t.s.D.Lock())
+		if err != nil {
+			return err
+		}
+		return t.requeue(mine, size == 1, 0)
+	}, nil)
+}
+
+// lockClaim reads and locks a claim's row.
+func (t *Tx) lockClaim(claim engine.ClaimID, lock string) (jobs []engine.JobRef, size int, found bool, err error) {
+	var list string
+	found, err = t.row([]any{&list, &size}, "SELECT jobs, size FROM ds_claims WHERE id = ?"+lock, claim[:])
+	if err != nil || !found {
+		return nil, 0, false, err
+	}
+	jobs, err = parseRefs(list)
+	return jobs, size, true, err
+}
+
+// shrinkClaim leaves the given jobs in a claim, or deletes it if there are none.
+func (t *Tx) shrinkClaim(claim engine.ClaimID, keep []engine.JobRef) error {
+	if len(keep) == 0 {
+		_, err := t.exec("DELETE FROM ds_claims WHERE id = ?", claim[:])
+		return err
+	}
+	_, err := t.exec("UPDATE ds_claims SET jobs = ? WHERE id = ?", refs(keep), claim[:])
+	return err
+}
+
+// lockJobs reads and locks those of the jobs whose epoch is still the given
+// one, in the order of their ids.
+func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (mine []heldJob, err error) {
+	if len(want) == 0 {
+		return nil, nil
+	}
+	epochs := make(map[engine.JobID]engine.Epoch, len(want))
+	ids := make([]engine.JobID, 0, len(want))
+	for _, w := range want {
+		epochs[w.ID] = w.Epoch
+		ids = append(ids, w.ID)
+	}
+	slices.Sort(ids)
+	err = t.query(func(r *sql.Rows) error {
+		var j heldJob
+		var instance, key text
+		if err := r.Scan(&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &instance, &key, &j.cancel); err != nil {
+			return err
+		}
+		j.Claim, j.Instance, j.Key = claim, string(instance), string(key)
+		if j.Epoch == epochs[j.ID] {
+			mine = append(mine, j)
+		}
+		return nil
+	}, "SELECT id, epoch, type, phase, priority, attempts, losses, failed_phase, verdict, parent, items, instance, job_key, cancel FROM ds_jobs"+
+		t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+lock)
+	return mine, err
+}
+
+// requeue makes locked jobs due again at once; those that a person asked to
+// cancel end. losses is added to their count of lost processes.
+func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
+	var ids []engine.JobID
+	ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch, alone) VALUES ")
+	n := 0
+	for i := range jobs {
+		j := &jobs[i]
+		if j.cancel {
+			if err := t.end(&j.ClaimedJob); err != nil {
+				return err
+			}
+			continue
+		}
+		ids = append(ids, j.ID)
+		queue := engine.QueueOf(j.Type, j.Phase)
+		ready = openTuple(ready, &n)
+		ready = append(appendInts(ready, int64(queue), int64(j.Priority), int64(j.ID), int64(j.Epoch)+1, b2i(alone)), ')')
+		t.due = append(t.due, dueRow{queue, j.Priority, j.ID})
+	}
+	if n == 0 {
+		return nil
+	}
+	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = losses + %d WHERE id IN (%s)", t.s.D.ByKey(), losses, idList(ids))); err != nil {
+		return err
+	}
+	_, err := t.exec(string(ready))
+	return err
+}
+
+// end writes the end of a locked job that was asked to cancel.
+func (t *Tx) end(j *engine.ClaimedJob) error {
+	o := &engine.Outcome{Job: j, Attempts: j.Attempts, Verdict: j.Verdict}
+	o.Withdraw(j.Emitted)
+	return t.apply(o)
+}
+
+func b2i(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Rescue takes the claims of dead and unknown servers, one transaction each.
+//
+// Locks: claim (skipping those that others rescue), jobs ascending (skipping
+// those that somebody has locked: they stay in the claim for the next pass),
+// keys, delayed, ready; then new rows.
+func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome) (engine.Rescue, error) {
+	var total engine.Rescue
+	var claims []engine.ClaimID
+	err := s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var id []byte
+			err := r.Scan(&id)
+			claims = append(claims, engine.ClaimID(id))
+			return err
+		}, fmt.Sprintf("SELECT c.id FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server WHERE s.id IS NULL OR s.dead = 1 LIMIT %d", rescueBatch))
+	})
+	if err != nil {
+		return total, err
+	}
+	for _, id := range claims {
+		var r engine.Rescue
+		err := s.write(ctx, "take back the claim of a lost server", func(t *Tx) (err error) {
+			r, err = t.rescue(id, lost)
+			return err
+		}, nil)
+		if err != nil {
+			return total, err
+		}
+		total.Claims += r.Claims
+		total.Jobs += r.Jobs
+		total.Losses += r.Losses
+		total.Left += r.Left
+	}
+	return total, nil
+}
+
+func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome) (r engine.Rescue, err error) {
+	held, size, found, err := t.lockClaim(id, t.s.D.Skip())
+	if err != nil || !found {
+		return r, err
+	}
+	r.Claims = 1
+	// Those that another has locked are missing from mine, and seen by a plain read.
+	mine, err := t.lockJobs(id, held, t.s.D.Skip())
+	if err != nil {
+		return r, err
+	}
+	keep, err := t.stillHeld(held, mine)
+	if err != nil {
+		return r, err
+	}
+	r.Left, r.Jobs = len(keep), len(mine)
+	if err := t.shrinkClaim(id, keep); err != nil {
+		return r, err
+	}
+	// Nothing is charged for what may not have run: only the loss of a job that
+	// was alone in its claim counts, and jobs of a larger claim are then claimed
+	// alone.
+	if size > 1 {
+		return r, t.requeue(mine, true, 0)
+	}
+	r.Losses = len(mine)
+	for i := range mine {
+		j := &mine[i]
+		typ, err := t.typeOf(j.Type)
+		if err != nil {
+			return r, err
+		}
+		j.Losses++
+		if o := lost(&j.ClaimedJob, typ); o != nil && !j.cancel {
+			if err := t.apply(o); err != nil {
+				return r, err
+			}
+			continue
+		}
+		if err := t.requeue(mine[i:i+1], true, 1); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// stillHeld are the jobs of a claim that are not locked by us but have its
+// epoch: somebody else has locked them.
+func (t *Tx) stillHeld(held []engine.JobRef, mine []heldJob) (keep []engine.JobRef, err error) {
+	if len(held) == len(mine) {
+		return nil, nil
+	}
+	got := make(map[engine.JobID]bool, len(mine))
+	for i := range mine {
+		got[mine[i].ID] = true
+	}
+	rest := slices.DeleteFunc(slices.Clone(held), func(j engine.JobRef) bool { return got[j.ID] })
+	locked, err := t.lockJobs(engine.ClaimID{}, rest, "")
+	for i := range locked {
+		keep = append(keep, locked[i].JobRef)
+	}
+	return keep, err
+}

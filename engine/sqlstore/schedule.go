@@ -1,0 +1,209 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+const scheduleColumns = "type, instance, definition, phase, priority, next_at, owes, last_job, last_at"
+
+func scanSchedule(r *sql.Rows) (row engine.ScheduleRow, err error) {
+	var definition raw
+	var next, last Time
+	if err = r.Scan(&row.Type, &row.Instance, &definition, &row.Phase, &row.Priority, &next, &row.Owes, &row.LastJob, &last); err != nil {
+		return row, err
+	}
+	row.NextAt, row.LastAt = next.Time, last.Time
+	return row, json.Unmarshal(definition, &row.Schedule)
+}
+
+// Schedules lists all schedules.
+func (s *Store) Schedules(ctx context.Context) (rows []engine.ScheduleRow, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		rows, err = t.schedules("1 = 1")
+		return err
+	})
+	return rows, err
+}
+
+func (t *Tx) schedules(where string) (rows []engine.ScheduleRow, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		row, err := scanSchedule(r)
+		rows = append(rows, row)
+		return err
+	}, "SELECT "+scheduleColumns+" FROM ds_schedules WHERE "+where+" ORDER BY type, instance")
+	return rows, err
+}
+
+// SaveSchedules makes the given rows the schedules of the types. One whose
+// definition is known already, by its hash, keeps its next time.
+//
+// Locks: schedules, in the order of their key.
+func (s *Store) SaveSchedules(ctx context.Context, types []engine.TypeID, rows []engine.ScheduleRow) error {
+	if len(types) == 0 {
+		return nil
+	}
+	return s.write(ctx, "save schedules", func(t *Tx) error {
+		now, err := t.clock()
+		if err != nil {
+			return err
+		}
+		old, err := t.schedules("type IN (" + idList(types) + ")")
+		if err != nil {
+			return err
+		}
+		type key struct {
+			typ      engine.TypeID
+			instance string
+		}
+		known := map[key]engine.ScheduleRow{}
+		for _, r := range old {
+			known[key{r.Type, r.Instance}] = r
+		}
+		for _, r := range rows {
+			k := key{r.Type, r.Instance}
+			had, ok := known[k]
+			delete(known, k)
+			if ok && had.Schedule.Hash() == r.Schedule.Hash() && had.Phase == r.Phase && had.Priority == r.Priority {
+				continue
+			}
+			next, err := r.Schedule.First(now)
+			if err != nil {
+				return err
+			}
+			if ok && r.Schedule.Every > 0 && !had.LastAt.IsZero() && had.LastAt.Add(r.Schedule.Every).After(now) {
+				next = had.LastAt.Add(r.Schedule.Every)
+			}
+			if _, err := t.exec("INSERT INTO ds_schedules (type, instance, hash, definition, phase, priority, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)"+
+				s.D.Upsert("type, instance", "hash = VALUES(hash), definition = VALUES(definition), phase = VALUES(phase), priority = VALUES(priority), next_at = VALUES(next_at), owes = 0"),
+				r.Type, r.Instance, r.Schedule.Hash(), toJSON(r.Schedule), r.Phase, r.Priority, stamp(next)); err != nil {
+				return err
+			}
+		}
+		for k := range known {
+			if _, err := t.exec("DELETE FROM ds_schedules WHERE type = ? AND instance = ?", k.typ, k.instance); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
+}
+
+// Fire fires what is due of the types, each schedule in a transaction of its
+// own: the claim of the firing, the job and the next time are one.
+//
+// Locks: schedule (skipping those that others fire); then new rows.
+func (s *Store) Fire(ctx context.Context, types []engine.TypeID, decide func(engine.ScheduleRow, time.Time, bool) (engine.Tick, error)) (fired []engine.Fired, wait time.Duration, err error) {
+	wait = -1
+	if len(types) == 0 {
+		return nil, wait, nil
+	}
+	var rows []engine.ScheduleRow
+	var now time.Time
+	err = s.read(ctx, func(t *Tx) error {
+		if now, err = t.clock(); err != nil {
+			return err
+		}
+		rows, err = t.schedules("type IN (" + idList(types) + ") AND next_at > '" + never + "'")
+		return err
+	})
+	if err != nil {
+		return nil, wait, err
+	}
+	for _, r := range rows {
+		next := r.NextAt
+		if !next.After(now) {
+			var made []engine.Fired
+			if made, next, err = s.fireOne(ctx, r, decide); err != nil {
+				return fired, wait, err
+			}
+			fired = append(fired, made...)
+		}
+		if next.IsZero() || r.Schedule.Continuous {
+			continue
+		}
+		if d := max(next.Sub(now), 0); wait < 0 || d < wait {
+			wait = d
+		}
+	}
+	return fired, wait, nil
+}
+
+// fireOne fires one schedule that was seen to be due, if it still is.
+func (s *Store) fireOne(ctx context.Context, seen engine.ScheduleRow, decide func(engine.ScheduleRow, time.Time, bool) (engine.Tick, error)) (fired []engine.Fired, next time.Time, err error) {
+	// Most looks at a schedule whose last job lives change nothing: without a lock.
+	idle := false
+	err = s.read(ctx, func(t *Tx) error {
+		tick, _, err := t.decideTick(seen, decide)
+		idle = err == nil && len(tick.Fire) == 0 && tick.Next.Equal(seen.NextAt) && tick.Owes == seen.Owes
+		return err
+	})
+	if err != nil || idle {
+		return nil, time.Time{}, err // looked at again when its job ends, or at the next poll
+	}
+	err = s.write(ctx, "fire a schedule", func(t *Tx) error {
+		fired, next = nil, time.Time{}
+		var row engine.ScheduleRow
+		found := false
+		err := t.query(func(r *sql.Rows) (err error) {
+			found = true
+			row, err = scanSchedule(r)
+			return err
+		}, "SELECT "+scheduleColumns+" FROM ds_schedules WHERE type = ? AND instance = ? AND next_at <= "+s.D.Now()+s.D.Skip(), seen.Type, seen.Instance)
+		if err != nil || !found {
+			return err // another server has it
+		}
+		tick, now, err := t.decideTick(row, decide)
+		if err != nil {
+			return err
+		}
+		var jobs []engine.JobInsert
+		for _, at := range tick.Fire {
+			jobs = append(jobs, engine.JobInsert{Type: row.Type, Phase: row.Phase, Priority: row.Priority, Instance: row.Instance, ScheduledFor: at})
+		}
+		made, err := t.insertJobs(jobs)
+		if err != nil {
+			return err
+		}
+		last, lastAt := row.LastJob, row.LastAt
+		for i, m := range made {
+			fired = append(fired, engine.Fired{Type: row.Type, Instance: row.Instance, Job: m.ID, ScheduledFor: jobs[i].ScheduledFor})
+			last, lastAt = m.ID, now
+		}
+		if tick.Skipped > 0 {
+			fired = append(fired, engine.Fired{Type: row.Type, Instance: row.Instance, Skipped: tick.Skipped})
+		}
+		next = tick.Next
+		n, err := t.exec("UPDATE ds_schedules SET next_at = ?, owes = ?, last_job = ?, last_at = ? WHERE type = ? AND instance = ?",
+			stamp(tick.Next), tick.Owes, last, stamp(lastAt), row.Type, row.Instance)
+		if err == nil && n != 1 {
+			return fmt.Errorf("the schedule is gone")
+		}
+		return err
+	}, func(*Tx) (bool, error) { return false, nil }) // run again: if it took effect, the firing is not due any more
+	return fired, next, err
+}
+
+// decideTick asks what a schedule does now.
+func (t *Tx) decideTick(row engine.ScheduleRow, decide func(engine.ScheduleRow, time.Time, bool) (engine.Tick, error)) (engine.Tick, time.Time, error) {
+	now, err := t.clock()
+	if err != nil {
+		return engine.Tick{}, now, err
+	}
+	active := false
+	if row.LastJob != 0 {
+		var status engine.Status
+		found, err := t.row([]any{&status}, "SELECT status FROM ds_jobs WHERE id = ?", row.LastJob)
+		if err != nil {
+			return engine.Tick{}, now, err
+		}
+		active = found && !status.Final()
+	}
+	tick, err := decide(row, now, active)
+	return tick, now, err
+}

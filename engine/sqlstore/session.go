@@ -1,0 +1,568 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// SessionDialect is what hooks' transactions need of a database package.
+type SessionDialect interface {
+	// BeginHook gives a connection whose transaction has begun, with the
+	// savepoint Canary set. free gives it back, or throws it away when broken.
+	BeginHook(ctx context.Context, o engine.SessionOptions) (c *sql.Conn, free func(broken bool), err error)
+	// ReadHook gives a connection for statements before the first write, or nil
+	// where reading is part of the transaction.
+	ReadHook(ctx context.Context) (c *sql.Conn, free func(broken bool), err error)
+	// PingEvery is how often the connection of an open transaction must be used
+	// so that the server does not end it; 0: never.
+	PingEvery() time.Duration
+	// Abandon ends on the server what a connection was doing when its statement
+	// was given up.
+	Abandon(c *sql.Conn)
+	// HookError makes an error of a script's statement one that speaks to its
+	// author. ended says that the transaction is over.
+	HookError(err error) (f error, ended bool)
+	// NoSavepoint says that a savepoint does not exist.
+	NoSavepoint(err error) bool
+	// Quote writes a name so that it can be used in SQL.
+	Quote(name string) string
+	// FromDB makes a value of the driver's one that scripts know, by the column's
+	// type; ToDB is the inverse.
+	FromDB(v any, column *sql.ColumnType) any
+	ToDB(v any) any
+	// Describe gives a table's columns and its unique indexes; none if there is
+	// no such table.
+	DescribeTable(ctx context.Context, x Execer, table string) (columns []engine.Column, unique [][]string, err error)
+	// CreateTable is the statement that makes a table.
+	CreateTable(table string, columns []engine.Column, key []string) (string, error)
+	// OwnConnection says that Ensure must not run inside the transaction, because
+	// the server would commit it, and gives a connection for it.
+	OwnConnection(ctx context.Context) (x Execer, free func(), err error)
+	// UpsertSQL is the tail of an upsert of the columns; guarded says that the
+	// table has other unique indexes, whose conflicts must be an error.
+	UpsertSQL(table string, columns, key, update []string, guarded bool) string
+	// Updated tells from what an upsert of rows reported how many rows it changed,
+	// when fresh of them were new.
+	Updated(affected int64, fresh int) int64
+}
+
+// Canary is the savepoint that proves that a hook's transaction is still the
+// one that was begun.
+const Canary = "ds"
+
+// Session is a hook's transaction.
+type Session struct {
+	store *Store
+	d     SessionDialect
+	opts  engine.SessionOptions
+
+	mu     sync.Mutex
+	conn   *sql.Conn // of the open transaction; nil: none
+	free   func(bool)
+	reader *sql.Conn
+	freeR  func(bool)
+	ended  error // why the transaction is over, until Rollback
+	broken bool
+	marks  []savepoint
+	marked int
+	open   []*result // results whose rows are still on a connection
+	ping   engine.Timer
+}
+
+// savepoint is a mark; one that was set before the transaction began stands for
+// its beginning.
+type savepoint struct {
+	n    int
+	real bool
+}
+
+// NewSession makes a session; it costs nothing until it is used.
+func NewSession(s *Store, d SessionDialect, o engine.SessionOptions) *Session {
+	return &Session{store: s, d: d, opts: o}
+}
+
+// Wrote says whether a transaction is open.
+func (s *Session) Wrote() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn != nil || s.ended != nil
+}
+
+// begin is the connection of the transaction, begun now if it is not open.
+func (s *Session) begin(ctx context.Context) (*sql.Conn, error) {
+	if s.ended != nil {
+		return nil, s.ended
+	}
+	if s.conn != nil {
+		return s.conn, nil
+	}
+	c, free, err := s.d.BeginHook(ctx, s.opts)
+	if err != nil {
+		return nil, s.store.wrap(err, "BEGIN")
+	}
+	s.conn, s.free, s.broken = c, free, false
+	s.schedulePing()
+	return c, nil
+}
+
+// schedulePing keeps the server from ending the transaction of a hook that is
+// busy elsewhere. A process that is frozen does not ping, and loses its locks.
+func (s *Session) schedulePing() {
+	every := s.d.PingEvery()
+	if every <= 0 {
+		return
+	}
+	s.ping = s.store.Clock.After(every, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.conn == nil || s.ended != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), every)
+		defer cancel()
+		if err := s.spoolOn(ctx, s.conn); err == nil {
+			err = s.conn.PingContext(ctx)
+			if err != nil {
+				s.fail(err)
+				return
+			}
+		}
+		s.schedulePing()
+	})
+}
+
+// run is one statement on the transaction's connection: results that are still
+// on it are spooled first, and an error that ended the transaction is kept.
+func (s *Session) run(ctx context.Context, f func(*sql.Conn) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.spoolOn(ctx, c); err != nil {
+		return err
+	}
+	if err := f(c); err != nil {
+		return s.explain(ctx, err)
+	}
+	return nil
+}
+
+// explain turns an error of a script's statement into one for its author, and
+// notes when it ended the transaction.
+func (s *Session) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		s.broken = true
+		s.ended = context.Cause(ctx)
+		if s.conn != nil {
+			s.d.Abandon(s.conn)
+		}
+		return s.ended
+	}
+	var f *engine.Failure
+	if errors.As(err, &f) {
+		return err
+	}
+	said, ended := s.d.HookError(err)
+	if ended {
+		s.fail(err)
+		return s.ended
+	}
+	return said
+}
+
+// fail notes that the transaction is over.
+func (s *Session) fail(err error) {
+	if class := s.store.D.Class(err); class == ClassConnection || class == ClassUnreachable {
+		s.broken = true
+	}
+	s.ended = engine.Wrapf(engine.CodeRetry, err, "the job's transaction was ended")
+}
+
+// Exec runs a writing statement.
+func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, err error) {
+	if err := s.store.CheckExec(query); err != nil {
+		return 0, err
+	}
+	err = s.run(ctx, func(c *sql.Conn) error {
+		r, err := c.ExecContext(ctx, query, s.toDB(args)...)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+// Query runs a reading statement.
+func (s *Session) Query(ctx context.Context, query string, args []any) (engine.Rows, error) {
+	if err := s.store.CheckQuery(query); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.readConn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.spoolOn(ctx, c); err != nil {
+		return nil, err
+	}
+	rows, err := c.QueryContext(ctx, query, s.toDB(args)...)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	r := &result{session: s, rows: rows, on: c}
+	if r.names, err = rows.Columns(); err == nil {
+		r.types, err = rows.ColumnTypes()
+	}
+	if err != nil {
+		rows.Close()
+		return nil, s.explain(ctx, err)
+	}
+	s.open = append(s.open, r)
+	return r, nil
+}
+
+// readConn is the connection for a reading statement.
+func (s *Session) readConn(ctx context.Context) (*sql.Conn, error) {
+	if s.conn != nil || s.ended != nil {
+		return s.begin(ctx)
+	}
+	if s.reader == nil {
+		c, free, err := s.d.ReadHook(ctx)
+		if err != nil {
+			return nil, s.store.wrap(err, "connect")
+		}
+		if c == nil {
+			return s.begin(ctx)
+		}
+		s.reader, s.freeR = c, free
+	}
+	return s.reader, nil
+}
+
+// Mark sets a savepoint.
+func (s *Session) Mark(ctx context.Context) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return 0, s.ended
+	}
+	s.marked++
+	m := savepoint{n: s.marked}
+	if s.conn != nil {
+		if err := s.spoolOn(ctx, s.conn); err != nil {
+			return 0, err
+		}
+		if err := s.control(ctx, fmt.Sprintf("SAVEPOINT ds_mark%d", m.n)); err != nil {
+			return 0, err
+		}
+		m.real = true
+	}
+	s.marks = append(s.marks, m)
+	return m.n, nil
+}
+
+// Undo takes back all since the mark, and forgets it and those after it.
+func (s *Session) Undo(ctx context.Context, mark int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.forget(mark)
+	if err != nil || s.conn == nil {
+		return err
+	}
+	if err := s.spoolOn(ctx, s.conn); err != nil {
+		return err
+	}
+	name := Canary
+	if m.real {
+		name = fmt.Sprintf("ds_mark%d", m.n)
+	}
+	return s.control(ctx, "ROLLBACK TO SAVEPOINT "+name)
+}
+
+// Keep forgets a mark.
+func (s *Session) Keep(ctx context.Context, mark int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.forget(mark)
+	if err != nil || s.conn == nil || !m.real {
+		return err
+	}
+	if err := s.spoolOn(ctx, s.conn); err != nil {
+		return err
+	}
+	return s.control(ctx, fmt.Sprintf("RELEASE SAVEPOINT ds_mark%d", m.n))
+}
+
+func (s *Session) forget(mark int) (savepoint, error) {
+	if s.ended != nil {
+		return savepoint{}, s.ended
+	}
+	i := slices.IndexFunc(s.marks, func(m savepoint) bool { return m.n == mark })
+	if i < 0 {
+		return savepoint{}, engine.Errorf(engine.CodeInternal, "mark %d is gone", mark)
+	}
+	m := s.marks[i]
+	s.marks = s.marks[:i]
+	return m, nil
+}
+
+// control runs a statement about savepoints. A savepoint that is gone proves
+// that something ended the transaction.
+func (s *Session) control(ctx context.Context, q string) error {
+	_, err := s.conn.ExecContext(ctx, q)
+	switch {
+	case err == nil:
+		return nil
+	case s.d.NoSavepoint(err):
+		s.ended = errEnded
+		return s.ended
+	}
+	return s.explain(ctx, err)
+}
+
+// errEnded is not one that running the hook again could help.
+var errEnded = &engine.Failure{Kind: engine.KindError, Code: "db.ended",
+	Message: "a statement of this hook ended the job's transaction (a stored routine that commits?): what it wrote before was committed without the job, so nothing is completed; take the COMMIT out of the routine"}
+
+// Ready spools what is open and proves that the transaction is the one that
+// was begun. x is nil if none is open.
+func (s *Session) Ready(ctx context.Context) (Execer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return nil, s.ended
+	}
+	if s.conn == nil {
+		return nil, nil
+	}
+	if err := s.spoolOn(ctx, s.conn); err != nil {
+		return nil, err
+	}
+	s.stopPing()
+	if err := s.control(ctx, "RELEASE SAVEPOINT "+Canary); err != nil {
+		return nil, err
+	}
+	return s.conn, nil
+}
+
+// Commit commits; the next statement begins another transaction.
+func (s *Session) Commit(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.conn.ExecContext(ctx, "COMMIT")
+	if err != nil {
+		s.broken = true
+	}
+	s.release()
+	return err
+}
+
+// Rollback takes back all since the transaction began.
+func (s *Session) Rollback(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rollback(ctx)
+}
+
+func (s *Session) rollback(ctx context.Context) {
+	if s.conn != nil {
+		if !s.broken && s.ended == nil {
+			if err := s.spoolOn(ctx, s.conn); err != nil {
+				s.broken = true
+			}
+		}
+		if !s.broken {
+			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			if _, err := s.conn.ExecContext(c, "ROLLBACK"); err != nil {
+				s.broken = true
+			}
+			cancel()
+		}
+	}
+	s.release()
+}
+
+// release gives the connection back and forgets the transaction.
+func (s *Session) release() {
+	s.stopPing()
+	s.marks, s.ended = nil, nil
+	if s.conn == nil {
+		return
+	}
+	for _, r := range s.open {
+		if r.on == s.conn {
+			r.cut() // none, unless the connection broke
+		}
+	}
+	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
+	s.free(s.broken)
+	s.conn, s.free = nil, nil
+}
+
+func (s *Session) stopPing() {
+	if s.ping != nil {
+		s.ping.Stop()
+		s.ping = nil
+	}
+}
+
+// Close rolls back and gives all connections back.
+func (s *Session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.open {
+		r.cut()
+	}
+	s.open = nil
+	s.rollback(context.Background())
+	if s.reader != nil {
+		s.freeR(false)
+		s.reader, s.freeR = nil, nil
+	}
+}
+
+// spoolOn moves the rest of every result off a connection, so that it is free
+// for another statement.
+func (s *Session) spoolOn(ctx context.Context, c *sql.Conn) error {
+	for _, r := range s.open {
+		if r.on == c {
+			if err := r.spool(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
+	return nil
+}
+
+func (s *Session) toDB(args []any) []any {
+	out := make([]any, len(args))
+	for i, a := range args {
+		out[i] = s.d.ToDB(a)
+	}
+	return out
+}
+
+// result is a query's rows: on the connection, or spooled.
+type result struct {
+	session *Session
+	on      *sql.Conn
+	names   []string
+	types   []*sql.ColumnType
+	rows    *sql.Rows // nil: spooled or ended
+	kept    *spool
+	err     error // that the rest of the rows ended with
+}
+
+// Columns are the names of the columns.
+func (r *result) Columns() []string { return r.names }
+
+// Next is the next row.
+func (r *result) Next(ctx context.Context) ([]any, error) {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	if r.rows != nil {
+		return r.read(ctx)
+	}
+	if r.kept != nil {
+		row, err := r.kept.next()
+		if err != io.EOF {
+			return row, err
+		}
+		r.kept.close()
+		r.kept = nil
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return nil, io.EOF
+}
+
+// read takes a row from the connection.
+func (r *result) read(ctx context.Context) ([]any, error) {
+	if !r.rows.Next() {
+		err := r.rows.Err()
+		r.rows.Close()
+		r.rows = nil
+		if err != nil {
+			r.err = r.session.explain(ctx, err)
+			return nil, r.err
+		}
+		return nil, io.EOF
+	}
+	row := make([]any, len(r.names))
+	ptrs := make([]any, len(r.names))
+	for i := range row {
+		ptrs[i] = &row[i]
+	}
+	if err := r.rows.Scan(ptrs...); err != nil {
+		return nil, r.session.explain(ctx, err)
+	}
+	for i := range row {
+		row[i] = r.session.d.FromDB(row[i], r.types[i])
+	}
+	return row, nil
+}
+
+// spool takes the remaining rows off the connection.
+func (r *result) spool(ctx context.Context) error {
+	if r.rows == nil {
+		return nil
+	}
+	p := &spool{}
+	for {
+		row, err := r.read(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = p.add(row)
+		}
+		if err != nil {
+			p.close()
+			r.cut()
+			r.err = err
+			return err
+		}
+	}
+	r.kept = p
+	return p.done()
+}
+
+// cut drops rows that are still on the connection.
+func (r *result) cut() {
+	if r.rows != nil {
+		r.rows.Close()
+		r.rows = nil
+		r.err = errors.New("the result ended with its transaction")
+	}
+}
+
+// Close gives up the rest of the rows.
+func (r *result) Close() error {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	if r.rows != nil {
+		r.rows.Close()
+		r.rows = nil
+	}
+	if r.kept != nil {
+		r.kept.close()
+		r.kept = nil
+	}
+	r.session.open = slices.DeleteFunc(r.session.open, func(x *result) bool { return x == r })
+	return nil
+}

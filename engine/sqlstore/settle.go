@@ -1,0 +1,194 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// startGrain is how exact the start of a job is that completes in a batch:
+// jobs that began so close together are written by one statement.
+const startGrain = 10 * time.Millisecond
+
+// Settle commits outcomes of jobs in one transaction, and drops claims.
+//
+// Locks: claims, jobs ascending, keys by hash; then only new rows. Each job is
+// written where its epoch is still the claim's. Where one is not, the
+// transaction is run again without it.
+func (s *Store) Settle(ctx context.Context, outcomes []engine.Outcome, done []engine.ClaimID) (lost []engine.JobID, err error) {
+	todo := make([]*engine.Outcome, 0, len(outcomes))
+	for i := range outcomes {
+		todo = append(todo, &outcomes[i])
+	}
+	slices.SortFunc(todo, func(a, b *engine.Outcome) int { return cmp.Compare(a.Job.ID, b.Job.ID) })
+	doubt := false // a COMMIT's answer was lost: what is written already may be our own
+	for {
+		err = s.write(ctx, "settle jobs", func(t *Tx) error { return t.settle(todo, done) },
+			func(*Tx) (bool, error) {
+				doubt = true
+				return false, nil // run it again: what is settled shows as stale
+			})
+		if !errors.Is(err, errStale) {
+			return lost, err
+		}
+		left, gone, err := s.divideStale(ctx, todo, doubt)
+		if err != nil {
+			return nil, err
+		}
+		todo, lost = left, append(lost, gone...)
+	}
+}
+
+// divideStale tells the outcomes that can be written from those whose job has
+// another epoch now; of the latter it names those that were not settled by us.
+func (s *Store) divideStale(ctx context.Context, outcomes []*engine.Outcome, doubt bool) (left []*engine.Outcome, lost []engine.JobID, err error) {
+	err = s.write(ctx, "look at jobs", func(t *Tx) error {
+		left, lost = nil, nil
+		now, err := t.stored(outcomes, t.s.D.Lock())
+		for _, o := range outcomes {
+			x, ok := now[o.Job.ID]
+			switch {
+			case ok && x.epoch == o.Job.Epoch:
+				left = append(left, o)
+			case !ok || !doubt || !x.is(o):
+				lost = append(lost, o.Job.ID)
+			}
+		}
+		return err
+	}, nil)
+	return left, lost, err
+}
+
+// errStale says that a job's epoch is not the claim's any more.
+var errStale = errors.New("a job is not ours any more")
+
+// settle writes plain outcomes in groups and the others one by one.
+func (t *Tx) settle(outcomes []*engine.Outcome, done []engine.ClaimID) error {
+	for i := range done {
+		if _, err := t.exec("DELETE FROM ds_claims WHERE id = ?", done[i][:]); err != nil {
+			return err
+		}
+	}
+	if len(outcomes) == 0 {
+		return nil
+	}
+	for _, g := range groupPlain(outcomes) {
+		n, err := t.exec(g.sql(t.s.D))
+		if err != nil {
+			return err
+		}
+		if int(n) != len(g.ids) {
+			return errStale
+		}
+	}
+	var d deltas
+	for _, o := range outcomes {
+		if !o.Plain() {
+			return fmt.Errorf("an outcome that is not plain (%s) must be committed by itself", o.Event)
+		}
+		d.settle(o)
+	}
+	if err := t.releaseKeys(outcomes); err != nil {
+		return err
+	}
+	if err := t.saveResults(outcomes); err != nil {
+		return err
+	}
+	return t.insertDeltas(&d)
+}
+
+// plainGroup is jobs that one UPDATE completes.
+type plainGroup struct {
+	phase  engine.Phase
+	epoch  engine.Epoch
+	ran    time.Duration
+	server engine.ServerID
+	ids    []engine.JobID
+}
+
+func groupPlain(outcomes []*engine.Outcome) []*plainGroup {
+	var gs []*plainGroup
+	for _, o := range outcomes {
+		ran := o.Elapsed.Truncate(startGrain)
+		var g *plainGroup
+		for _, x := range gs {
+			if x.phase == o.To.Phase && x.epoch == o.Job.Epoch && x.ran == ran && x.server == o.Server {
+				g = x
+				break
+			}
+		}
+		if g == nil {
+			g = &plainGroup{phase: o.To.Phase, epoch: o.Job.Epoch, ran: ran, server: o.Server}
+			gs = append(gs, g)
+		}
+		g.ids = append(g.ids, o.Job.ID)
+	}
+	return gs
+}
+
+func (g *plainGroup) sql(d Dialect) string {
+	return fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = attempts + 1, server = %d, started_at = %s, finished_at = %s WHERE id IN (%s) AND epoch = %d",
+		d.ByKey(), g.phase, engine.StatusCompleted, g.server, d.In(-g.ran), d.Now(), idList(g.ids), g.epoch)
+}
+
+// stored is what a job's row says of how it was settled last.
+type stored struct {
+	epoch       engine.Epoch
+	phase       engine.Phase
+	status      engine.Status
+	server      engine.ServerID
+	cancel      bool
+	checkpoints int
+}
+
+// is says whether the row is as the outcome leaves it.
+func (x stored) is(o *engine.Outcome) bool {
+	return x.epoch == o.Job.Epoch+1 && x.phase == o.To.Phase && x.status == o.To.Status && x.server == o.Server
+}
+
+// stored reads the rows of the outcomes' jobs.
+func (t *Tx) stored(outcomes []*engine.Outcome, lock string) (map[engine.JobID]stored, error) {
+	ids := make([]engine.JobID, len(outcomes))
+	for i, o := range outcomes {
+		ids[i] = o.Job.ID
+	}
+	m := make(map[engine.JobID]stored, len(ids))
+	err := t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		var x stored
+		err := r.Scan(&id, &x.epoch, &x.phase, &x.status, &x.server, &x.cancel, &x.checkpoints)
+		m[id] = x
+		return err
+	}, "SELECT id, epoch, phase, status, server, cancel, checkpoints FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+lock)
+	return m, err
+}
+
+// saveResults writes results and counts.
+func (t *Tx) saveResults(outcomes []*engine.Outcome) error {
+	q := []byte("INSERT INTO ds_results (id, result, stats) VALUES ")
+	var args []any
+	n := 0
+	for _, o := range outcomes {
+		if !o.SetResult && len(o.NewStats) == 0 {
+			continue
+		}
+		q = openTuple(q, &n)
+		q = append(appendInts(q, int64(o.Job.ID)), ",?,?)"...)
+		var result engine.Raw
+		if o.SetResult {
+			result = o.Result
+		}
+		args = append(args, nullRaw(result), statsText(o.Stats))
+	}
+	if n == 0 {
+		return nil
+	}
+	_, err := t.exec(string(q)+t.s.D.Upsert("id", "result = COALESCE(VALUES(result), ds_results.result), stats = COALESCE(VALUES(stats), ds_results.stats)"), args...)
+	return err
+}

@@ -1,0 +1,66 @@
+// Package sqlstore is the part of a store that the SQL databases share: the
+// statements that enqueue, claim, settle, rescue, fold and show jobs. Packages
+// mysqlstore and sqlitestore add what differs: connections, sessions, how a
+// lost process is recognised, the tables.
+//
+// A map: tx.go runs transactions and finds out lost answers; insert.go keys.go
+// enqueue; claim.go bound.go claim; settle.go outcome.go write what became of
+// jobs; rescue.go fold.go promote.go prune.go sweep.go are the duties;
+// schedule.go variable.go log.go type.go server.go view.go are one noun each;
+// session*.go spool.go guard.go are what a script's db module works on.
+//
+// The order in which rows are locked, the same everywhere: schedule, server,
+// claim, jobs (ascending), parents (ascending), keys (by hash), variables,
+// delayed, ready; then tables that are only inserted into. A duty that reads
+// such a table locks its rows first, by Skip, and nobody else locks them.
+package sqlstore
+
+import (
+	"database/sql"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Store has the shared methods of engine.Store. Its maker fills the exported
+// fields before the first use.
+type Store struct {
+	DB     *sql.DB // for the engine's own transactions
+	Reader *sql.DB // for reading; may be DB
+	D      Dialect
+	Clock  engine.Clock
+	Log    *slog.Logger
+	Prefix string // of the tables; default "ds_"
+	// Begin overrides how a transaction is begun; default DB.BeginTx.
+	Begin BeginFunc
+
+	stmts  sync.Map // SQL with the default prefix -> with ours
+	shapes sync.Map // scripts' tables -> tableShape
+	bounds bounds
+	types  typeCache
+	prune  pruned
+}
+
+// DefaultPrefix begins the names of the engine's tables.
+const DefaultPrefix = "ds_"
+
+// SQL puts the store's own prefix into a statement that is written with the
+// default one.
+func (s *Store) SQL(q string) string {
+	if s.Prefix == DefaultPrefix || s.Prefix == "" {
+		return q
+	}
+	if v, ok := s.stmts.Load(q); ok {
+		return v.(string)
+	}
+	r := strings.ReplaceAll(q, DefaultPrefix, s.Prefix)
+	if len(q) < 1000 { // longer ones hold lists of ids
+		s.stmts.Store(q, r)
+	}
+	return r
+}
+
+// Dialect is "mysql", "mariadb" or "sqlite".
+func (s *Store) Dialect() string { return s.D.Name() }

@@ -1,0 +1,215 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Execer runs statements: a transaction, a connection or a session.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// Ender ends a transaction.
+type Ender interface {
+	Commit() error
+	Rollback() error
+}
+
+// BeginFunc begins a transaction. release is called when it is over.
+type BeginFunc func(ctx context.Context, what string) (x Execer, end Ender, release func(), err error)
+
+// Tx is a transaction, or part of a hook's, with shorthands.
+type Tx struct {
+	ctx context.Context
+	x   Execer
+	s   *Store
+	now time.Time
+	due []dueRow // what became ready: for the bounds, once it is committed
+}
+
+// On makes a Tx of something that runs statements and is ended by its owner.
+func (s *Store) On(ctx context.Context, x Execer) *Tx { return &Tx{ctx: ctx, x: x, s: s} }
+
+// exec runs a statement and gives the number of rows it found (on a hook's
+// session: changed).
+func (t *Tx) exec(q string, args ...any) (int64, error) {
+	r, err := t.x.ExecContext(t.ctx, t.s.SQL(q), args...)
+	if err != nil {
+		return 0, t.s.wrap(err, q)
+	}
+	n, err := r.RowsAffected()
+	return n, t.s.wrap(err, q)
+}
+
+// query runs a statement and calls scan for each row.
+func (t *Tx) query(scan func(*sql.Rows) error, q string, args ...any) error {
+	rows, err := t.x.QueryContext(t.ctx, t.s.SQL(q), args...)
+	if err != nil {
+		return t.s.wrap(err, q)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return t.s.wrap(err, q)
+		}
+	}
+	return t.s.wrap(rows.Err(), q)
+}
+
+// row reads one row into dest; false if there is none.
+func (t *Tx) row(dest []any, q string, args ...any) (bool, error) {
+	found := false
+	err := t.query(func(r *sql.Rows) error {
+		if found {
+			return nil
+		}
+		found = true
+		return r.Scan(dest...)
+	}, q, args...)
+	return found, err
+}
+
+// clock is the database's time, read once per transaction.
+func (t *Tx) clock() (time.Time, error) {
+	if t.now.IsZero() {
+		var now Time
+		if _, err := t.row([]any{&now}, "SELECT "+t.s.D.Now()); err != nil {
+			return time.Time{}, err
+		}
+		t.now = now.Time
+	}
+	return t.now, nil
+}
+
+// maxTries bounds how often a transaction of the engine's own is tried again
+// after dead-locks before the caller hears of it.
+const maxTries = 10
+
+// errUnsettled says that the answer to a COMMIT was lost.
+var errUnsettled = errors.New("the answer to COMMIT was lost")
+
+// write runs f in a transaction of its own, and again after dead-locks, lock
+// time-outs and connections that broke before COMMIT. what names it in errors.
+// found is asked when the answer to a COMMIT was lost: whether it took effect.
+// Without it such a transaction is simply run again, so f must be one that may be.
+func (s *Store) write(ctx context.Context, what string, f func(*Tx) error, found func(*Tx) (bool, error)) error {
+	var err error
+	for try := 0; try < maxTries; try++ {
+		if try > 0 {
+			if !pauseFor(ctx, s.Clock, time.Duration(1+rand.IntN(10))*time.Millisecond<<min(try, 6)) {
+				break
+			}
+		}
+		err = s.once(ctx, what, f)
+		if errors.Is(err, errUnsettled) && found != nil {
+			var done bool
+			if done, err = s.findOut(ctx, what, found); err == nil && done {
+				return nil
+			}
+			if err == nil {
+				err = engine.Wrapf(engine.CodeRetry, errUnsettled, "%s", what)
+			}
+		}
+		if err == nil {
+			return nil
+		}
+		if engine.CodeOf(err) != engine.CodeRetry && !errors.Is(err, errUnsettled) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// findOut asks whether a transaction took effect, until the database answers.
+func (s *Store) findOut(ctx context.Context, what string, found func(*Tx) (bool, error)) (done bool, err error) {
+	for try := 0; ; try++ {
+		err = s.once(ctx, what, func(t *Tx) (err error) {
+			done, err = found(t)
+			return err
+		})
+		if err == nil || errors.Is(err, errUnsettled) {
+			return done, nil
+		}
+		if code := engine.CodeOf(err); code != engine.CodeRetry && code != engine.CodeUnreachable && ctx.Err() == nil {
+			return false, err
+		}
+		if !pauseFor(ctx, s.Clock, min(time.Second, 20*time.Millisecond<<min(try, 6))) {
+			return false, engine.Wrapf(engine.CodeUnknown, err, "%s: the answer to COMMIT was lost and the database does not tell", what)
+		}
+	}
+}
+
+// once runs f in a transaction.
+func (s *Store) once(ctx context.Context, what string, f func(*Tx) error) error {
+	x, end, release, err := s.begin(ctx, what)
+	if err != nil {
+		return s.wrap(err, "BEGIN")
+	}
+	defer release()
+	t := s.On(ctx, x)
+	if err := f(t); err != nil {
+		end.Rollback()
+		return err
+	}
+	err = end.Commit()
+	s.bounds.lower(t.due)
+	if err != nil && (s.D.Class(err) == ClassConnection || ctx.Err() != nil) {
+		return fmt.Errorf("%w: %w", errUnsettled, err)
+	}
+	return s.wrap(err, "COMMIT")
+}
+
+func (s *Store) begin(ctx context.Context, what string) (Execer, Ender, func(), error) {
+	if s.Begin != nil {
+		return s.Begin(ctx, what)
+	}
+	tx, err := s.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return tx, tx, func() {}, nil
+}
+
+// read runs f outside of a transaction.
+func (s *Store) read(ctx context.Context, f func(*Tx) error) error {
+	return f(s.On(ctx, s.Reader))
+}
+
+// wrap gives an error of the driver its code.
+func (s *Store) wrap(err error, q string) error {
+	if err == nil || engine.CodeOf(err) != "" {
+		return err
+	}
+	switch s.D.Class(err) {
+	case ClassRetry, ClassConnection:
+		return engine.Wrapf(engine.CodeRetry, err, "%.40s", q)
+	case ClassUnreachable:
+		return engine.Wrapf(engine.CodeUnreachable, err, "reach the database")
+	case ClassNoTable:
+		return engine.Wrapf(engine.CodeSchema, err, "the engine's tables are missing or incomplete").WithHint("make them with: dsengine migrate")
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return engine.Wrapf(engine.CodeInternal, err, "%.200s", q)
+}
+
+func pauseFor(ctx context.Context, clock engine.Clock, d time.Duration) bool {
+	done := make(chan struct{})
+	t := clock.After(d, func() { close(done) })
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,121 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// typeCache keeps the types by number, for the duties that need their hooks.
+type typeCache struct {
+	mu sync.Mutex
+	m  map[engine.TypeID]engine.TypeRecord
+}
+
+// keepText is how long final jobs are kept, as JSON: seconds by status.
+func keepText(keep map[engine.Status]time.Duration) string {
+	m := map[engine.Status]int64{}
+	for s, d := range keep {
+		m[s] = int64(d / time.Second)
+	}
+	return toJSON(m)
+}
+
+// SaveTypes registers types in one transaction and gives their numbers. A
+// record without hooks registers the name only.
+func (s *Store) SaveTypes(ctx context.Context, types []engine.TypeRecord) (ids map[string]engine.TypeID, err error) {
+	types = slices.Clone(types)
+	slices.SortFunc(types, func(a, b engine.TypeRecord) int { return cmp.Compare(a.Name, b.Name) })
+	err = s.write(ctx, "register job types", func(t *Tx) error {
+		ids = map[string]engine.TypeID{}
+		for _, r := range types {
+			var id engine.TypeID
+			find := func() (bool, error) {
+				return t.row([]any{&id}, "SELECT id FROM ds_types WHERE name = ?", r.Name)
+			}
+			found, err := find()
+			if err != nil {
+				return err
+			}
+			if !found {
+				if _, err := t.exec("INSERT INTO ds_types (name, doc, version, hooks, priority, max_attempts, keep_for) VALUES (?, ?, ?, ?, ?, ?, ?)"+
+					s.D.Upsert("name", "version = VALUES(version)"), r.Name, r.Doc, r.Version, r.Hooks, r.Priority, max(r.MaxAttempts, 1), keepText(r.Keep)); err != nil {
+					return err
+				}
+				if _, err := find(); err != nil {
+					return err
+				}
+			} else if r.Hooks != 0 {
+				if _, err := t.exec("UPDATE ds_types SET doc = ?, version = ?, hooks = ?, priority = ?, max_attempts = ?, keep_for = ? WHERE id = ?",
+					r.Doc, r.Version, r.Hooks, r.Priority, r.MaxAttempts, keepText(r.Keep), id); err != nil {
+					return err
+				}
+			}
+			ids[r.Name] = id
+		}
+		return nil
+	}, nil)
+	s.types.mu.Lock()
+	s.types.m = nil
+	s.types.mu.Unlock()
+	return ids, err
+}
+
+// Types lists all types, with their totals.
+func (s *Store) Types(ctx context.Context) (types []engine.TypeRecord, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var x engine.TypeRecord
+			var doc, version text
+			var keep, stats raw
+			c := &x.Counts
+			if err := r.Scan(&x.ID, &x.Name, &doc, &version, &x.Hooks, &x.Priority, &x.MaxAttempts, &keep,
+				&c.Created, &c.Completed, &c.Failed, &c.Cancelled, &c.Retries, &c.Losses, &stats); err != nil {
+				return err
+			}
+			x.Doc, x.Version, c.Stats = string(doc), string(version), parseStats(stats)
+			var seconds map[engine.Status]int64
+			if err := json.Unmarshal(keep, &seconds); err != nil {
+				return err
+			}
+			x.Keep = map[engine.Status]time.Duration{}
+			for st, n := range seconds {
+				x.Keep[st] = time.Duration(n) * time.Second
+			}
+			types = append(types, x)
+			return nil
+		}, `SELECT t.id, t.name, t.doc, t.version, t.hooks, t.priority, t.max_attempts, t.keep_for,
+ COALESCE(c.created, 0), COALESCE(c.completed, 0), COALESCE(c.failed, 0), COALESCE(c.cancelled, 0), COALESCE(c.retries, 0), COALESCE(c.losses, 0), c.stats
+ FROM ds_types t LEFT JOIN ds_counters c ON c.type = t.id AND c.hour = ? ORDER BY t.name`, allTime)
+	})
+	return types, err
+}
+
+// typeOf is a type by its number, from memory where it is there.
+func (t *Tx) typeOf(id engine.TypeID) (engine.TypeRecord, error) {
+	c := &t.s.types
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r, ok := c.m[id]; ok {
+		return r, nil
+	}
+	types, err := t.s.Types(t.ctx)
+	if err != nil {
+		return engine.TypeRecord{}, err
+	}
+	c.m = make(map[engine.TypeID]engine.TypeRecord, len(types))
+	for _, r := range types {
+		c.m[r.ID] = r
+	}
+	r, ok := c.m[id]
+	if !ok {
+		return r, engine.Errorf(engine.CodeInternal, "no job type has the number %d", id)
+	}
+	return r, nil
+}

@@ -1,0 +1,199 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// timeLayout is how times are written in SQL text, in UTC.
+const timeLayout = "2006-01-02 15:04:05.000000"
+
+// never is the time that stands for none: a NULL that becomes a value makes the
+// row grow, and splits pages when jobs complete.
+const never = "1970-01-01 00:00:00.000000"
+
+// stamp is a time as an argument or inside JSON; the zero time is never.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return never
+	}
+	return t.UTC().Format(timeLayout)
+}
+
+// literal is a time as SQL text.
+func literal(t time.Time) string { return "'" + stamp(t) + "'" }
+
+// Time scans a stored time; never, and NULL, become the zero time.
+type Time struct{ time.Time }
+
+// Scan reads what the drivers give: a time or text.
+func (t *Time) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		t.Time = time.Time{}
+		return nil
+	case time.Time:
+		t.Time = v.UTC()
+	case string:
+		return t.parse(v)
+	case []byte:
+		return t.parse(string(v))
+	default:
+		return fmt.Errorf("a time came as %T", src)
+	}
+	if t.Unix() == 0 {
+		t.Time = time.Time{}
+	}
+	return nil
+}
+
+func (t *Time) parse(s string) (err error) {
+	if t.Time, err = time.Parse("2006-01-02 15:04:05.999999", s); err == nil && t.Unix() == 0 {
+		t.Time = time.Time{}
+	}
+	return err
+}
+
+// ptr is the time, or nil for none.
+func (t Time) ptr() *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	u := t.Time
+	return &u
+}
+
+// text scans a nullable text; NULL becomes "".
+type text string
+
+func (t *text) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*t = ""
+	case string:
+		*t = text(v)
+	case []byte:
+		*t = text(v)
+	default:
+		return fmt.Errorf("a text came as %T", src)
+	}
+	return nil
+}
+
+// raw scans a nullable JSON text into a copy of its own; NULL becomes nil.
+type raw engine.Raw
+
+func (r *raw) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*r = nil
+	case string:
+		*r = raw(v)
+	case []byte:
+		*r = append(raw(nil), v...)
+	default:
+		return fmt.Errorf("a JSON text came as %T", src)
+	}
+	return nil
+}
+
+// null is an argument that is NULL when empty.
+func null(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// nullRaw is an argument that is NULL when nil.
+func nullRaw(r engine.Raw) any {
+	if r == nil {
+		return nil
+	}
+	return string(r)
+}
+
+// idList writes ids as "1,2,3".
+func idList[T ~int64 | ~uint32](ids []T) string {
+	b := make([]byte, 0, 12*len(ids))
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	return string(b)
+}
+
+// refs writes a claim's jobs as JSON: [id, epoch, id, epoch, ...].
+func refs(jobs []engine.JobRef) string {
+	b := make([]byte, 0, 14*len(jobs)+2)
+	b = append(b, '[')
+	for i, j := range jobs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(j.ID), 10)
+		b = append(b, ',')
+		b = strconv.AppendUint(b, uint64(j.Epoch), 10)
+	}
+	return string(append(b, ']'))
+}
+
+func parseRefs(s string) ([]engine.JobRef, error) {
+	var n []int64
+	if err := json.Unmarshal([]byte(s), &n); err != nil || len(n)%2 != 0 {
+		return nil, engine.Errorf(engine.CodeInternal, "a claim holds no list of jobs: %.60q", s)
+	}
+	jobs := make([]engine.JobRef, len(n)/2)
+	for i := range jobs {
+		jobs[i] = engine.JobRef{ID: engine.JobID(n[2*i]), Epoch: engine.Epoch(n[2*i+1])}
+	}
+	return jobs, nil
+}
+
+// marks writes n placeholders as "?,?,?".
+func marks(n int) string {
+	return strings.TrimSuffix(strings.Repeat("?,", n), ",")
+}
+
+// toJSON writes a value that cannot fail to be written.
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// statsText is counts as JSON, or nil for none.
+func statsText(s engine.Stats) any {
+	if len(s) == 0 {
+		return nil
+	}
+	return toJSON(s)
+}
+
+func parseStats(r raw) engine.Stats {
+	s := engine.Stats{}
+	if r != nil {
+		_ = json.Unmarshal(r, &s)
+	}
+	return s
+}
+
+// quoteInt appends numbers to SQL text.
+func appendInts(b []byte, ns ...int64) []byte {
+	for i, n := range ns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return b
+}

@@ -1,0 +1,401 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+const viewColumns = `j.id, j.type, t.name, t.max_attempts, j.phase, j.status, j.priority, j.epoch, j.attempts, j.losses, j.failed_phase, j.cancel, j.items, j.parent,
+ j.created_at, j.run_at, j.started_at, j.finished_at, j.scheduled_for, j.instance, j.job_key, j.position,
+ p.payload, r.result, r.stats, s.name, s.types, g.done, g.total, g.note`
+
+const viewTables = ` FROM ds_jobs j LEFT JOIN ds_types t ON t.id = j.type LEFT JOIN ds_payloads p ON p.id = j.id
+ LEFT JOIN ds_results r ON r.id = j.id LEFT JOIN ds_servers s ON s.id = j.server LEFT JOIN ds_progress g ON g.job = j.id`
+
+// Job shows one job.
+func (s *Store) Job(ctx context.Context, id engine.JobID) (*engine.Job, error) {
+	jobs, err := s.view(ctx, "j.id = ?", []any{id}, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(jobs) == 0 {
+		return nil, engine.Errorf(engine.CodeNotFound, "there is no job %d", id).WithHint("it may have been pruned; list what there is with: dsengine jobs list")
+	}
+	return jobs[0], nil
+}
+
+// Jobs lists jobs, newest first.
+func (s *Store) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	and := func(cond string, a ...any) { where, args = append(where, cond), append(args, a...) }
+	if f.Type != 0 {
+		and("j.type = ?", f.Type)
+	}
+	if f.Instance != nil {
+		and("j.instance = ?", *f.Instance)
+	}
+	if f.Phase != 0 {
+		and("j.phase = ?", f.Phase)
+	}
+	if !f.Since.IsZero() {
+		and("j.created_at >= ?", stamp(f.Since))
+	}
+	if f.Before != 0 {
+		and("j.id < ?", f.Before)
+	}
+	if f.Parent != 0 {
+		and("j.parent = ?", f.Parent)
+		and("EXISTS (SELECT 1 FROM ds_emissions e WHERE e.parent = ? AND j.id BETWEEN e.first_id AND e.last_id)", f.Parent)
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 50
+	}
+	if f.Status != 0 {
+		cond, a, err := s.statusCondition(ctx, f, limit)
+		if err != nil {
+			return nil, err
+		}
+		and(cond, a...)
+	}
+	return s.view(ctx, strings.Join(where, " AND "), args, fmt.Sprintf(" ORDER BY j.id DESC LIMIT %d", limit))
+}
+
+// statusCondition finds jobs of a status by the small tables that hold them,
+// because ds_jobs has no index on it.
+func (s *Store) statusCondition(ctx context.Context, f engine.JobFilter, limit int) (string, []any, error) {
+	held, err := s.claimed(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	ids := make([]engine.JobID, 0, len(held))
+	for id := range held {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	switch f.Status {
+	case engine.StatusRunning:
+		if len(ids) == 0 {
+			return "1 = 0", nil, nil
+		}
+		return fmt.Sprintf("j.status = %d AND j.id IN (%s)", engine.StatusWaiting, idList(ids)), nil, nil
+	case engine.StatusWaiting:
+		cond := fmt.Sprintf("j.status = %d AND (j.id IN (SELECT id FROM ds_ready) OR j.id IN (SELECT id FROM ds_delayed))", engine.StatusWaiting)
+		return cond, nil, nil
+	case engine.StatusOpen:
+		return fmt.Sprintf("j.status = %d AND j.id IN (SELECT id FROM ds_open)", f.Status), nil, nil
+	case engine.StatusFailed:
+		return fmt.Sprintf("j.status = %d AND j.id IN (SELECT job FROM ds_failures)", f.Status), nil, nil
+	}
+	return fmt.Sprintf("j.status = %d", f.Status), nil, nil
+}
+
+// holder is who has a job in a claim, and since when.
+type holder struct {
+	epoch  engine.Epoch
+	server string
+	types  raw
+	at     time.Time
+	size   int
+}
+
+// claimed is all jobs in claims.
+func (s *Store) claimed(ctx context.Context) (map[engine.JobID]holder, error) {
+	held := map[engine.JobID]holder{}
+	err := s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var h holder
+			var jobs string
+			var name text
+			var at Time
+			if err := r.Scan(&jobs, &at, &h.size, &name, &h.types); err != nil {
+				return err
+			}
+			h.server, h.at = string(name), at.Time
+			list, err := parseRefs(jobs)
+			for _, j := range list {
+				h.epoch = j.Epoch
+				held[j.ID] = h
+			}
+			return err
+		}, "SELECT c.jobs, c.claimed_at, c.size, s.name, s.types FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server")
+	})
+	return held, err
+}
+
+func (s *Store) view(ctx context.Context, where string, args []any, end string) (jobs []*engine.Job, err error) {
+	held, err := s.claimed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, func(t *Tx) error {
+		err := t.query(func(r *sql.Rows) error {
+			j, err := scanView(r, held)
+			jobs = append(jobs, j)
+			return err
+		}, "SELECT "+viewColumns+viewTables+" WHERE "+where+end, args...)
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if err := t.completeView(j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return jobs, err
+}
+
+func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
+	j := &engine.Job{}
+	var name, instance, key, server, note text
+	var created, runAt, started, finished, scheduled Time
+	var position, payload, result, stats, types raw
+	var parent engine.JobID
+	var done, total, maxAttempts sql.NullInt64
+	if err := r.Scan(&j.ID, &j.TypeID, &name, &maxAttempts, &j.Phase, &j.Status, &j.Priority, &j.Epoch, &j.Attempt, &j.Losses, &j.FailedPhase, &j.CancelAsked, &j.Items, &parent,
+		&created, &runAt, &started, &finished, &scheduled, &instance, &key, &position,
+		&payload, &result, &stats, &server, &types, &done, &total, &note); err != nil {
+		return nil, err
+	}
+	j.Type, j.MaxAttempts, j.CreatedAt = string(name), int(maxAttempts.Int64), created.Time
+	j.RunAt, j.StartedAt, j.FinishedAt, j.ScheduledFor = runAt.ptr(), started.ptr(), finished.ptr(), scheduled.ptr()
+	j.Instance, j.Key, j.Server = optional(instance), optional(key), optional(server)
+	j.Payload, j.Result, j.Stats = engine.Raw(payload), engine.Raw(result), parseStats(stats)
+	if position != nil {
+		var p struct {
+			User engine.Raw `json:"p"`
+		}
+		if err := json.Unmarshal(position, &p); err != nil {
+			return nil, err
+		}
+		j.Position = p.User
+	}
+	if parent != 0 {
+		j.Parent = &parent
+	}
+	if done.Valid {
+		j.Progress = &engine.Progress{Done: done.Int64, Note: string(note)}
+		if total.Valid {
+			j.Progress.Total = &total.Int64
+		}
+	}
+	if h, ok := held[j.ID]; ok && h.epoch == j.Epoch && j.Status == engine.StatusWaiting {
+		j.Status, types = engine.StatusRunning, h.types
+		j.Attempt++
+		j.RunAt = nil
+		at := h.at
+		j.StartedAt = &at
+		if h.server != "" {
+			j.Server = &h.server
+		}
+	}
+	if j.Status == engine.StatusWaiting {
+		j.StartedAt, j.Server = nil, nil
+	}
+	if types != nil {
+		var versions map[string]string
+		if json.Unmarshal(types, &versions) == nil && versions[j.Type] != "" {
+			v := versions[j.Type]
+			j.Version = &v
+		}
+	}
+	return j, nil
+}
+
+func optional(s text) *string {
+	if s == "" {
+		return nil
+	}
+	v := string(s)
+	return &v
+}
+
+// completeView adds what other tables know of a job: its items, why it failed,
+// what it waits for.
+func (t *Tx) completeView(j *engine.Job) error {
+	if j.Items > 0 {
+		if err := t.viewChildren(j); err != nil {
+			return err
+		}
+	}
+	if j.Status == engine.StatusFailed || !j.Status.Final() && (j.Attempt > 0 || j.Phase == engine.PhaseFail) {
+		if err := t.viewError(j); err != nil {
+			return err
+		}
+	}
+	return t.viewWaitingFor(j)
+}
+
+func (t *Tx) viewChildren(j *engine.Job) error {
+	c := &engine.Children{}
+	if _, err := t.row([]any{&c.Completed, &c.Failed, &c.Cancelled}, "SELECT completed, failed, cancelled FROM ds_parents WHERE id = ?", j.ID); err != nil {
+		return err
+	}
+	var done, failed, cancelled int64 // reported, not folded yet
+	if _, err := t.row([]any{&done, &failed, &cancelled}, "SELECT COALESCE(SUM(completed), 0), COALESCE(SUM(failed), 0), COALESCE(SUM(cancelled), 0) FROM ds_deltas WHERE parent = ?", j.ID); err != nil {
+		return err
+	}
+	c.Completed, c.Failed, c.Cancelled = c.Completed+done, c.Failed+failed, c.Cancelled+cancelled
+	c.Waiting = max(0, j.Items-c.Completed-c.Failed-c.Cancelled)
+	if c.Waiting > 0 {
+		held, err := t.s.claimed(t.ctx)
+		if err != nil {
+			return err
+		}
+		ids := make([]engine.JobID, 0, len(held))
+		for id := range held {
+			ids = append(ids, id)
+		}
+		if len(ids) > 0 {
+			if _, err := t.row([]any{&c.Running}, fmt.Sprintf("SELECT COUNT(*) FROM ds_jobs WHERE parent = %d AND status = %d AND id IN (%s)", j.ID, engine.StatusWaiting, idList(ids))); err != nil {
+				return err
+			}
+		}
+		c.Waiting = max(0, c.Waiting-c.Running)
+	}
+	j.Children = c
+	return nil
+}
+
+func (t *Tx) viewError(j *engine.Job) error {
+	var b raw
+	found, err := t.row([]any{&b}, "SELECT failure FROM ds_failures WHERE type = ? AND job = ?", j.TypeID, j.ID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if _, err := t.row([]any{&b}, "SELECT failure FROM ds_attempts WHERE job = ? AND failure IS NOT NULL ORDER BY id DESC LIMIT 1", j.ID); err != nil {
+			return err
+		}
+	}
+	f, err := parseFailure(b)
+	if f != nil {
+		j.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace}
+	}
+	return err
+}
+
+func parseFailure(b raw) (f *engine.Failure, err error) {
+	if b != nil {
+		err = json.Unmarshal(b, &f)
+	}
+	return f, err
+}
+
+// viewWaitingFor says in words why the job is not running.
+func (t *Tx) viewWaitingFor(j *engine.Job) error {
+	say := func(s string) error { j.WaitingFor = &s; return nil }
+	switch {
+	case j.Status == engine.StatusOpen:
+		left := int64(0)
+		if j.Children != nil {
+			left = j.Children.Waiting + j.Children.Running
+		}
+		return say(fmt.Sprintf("waiting for items: %d of %d are left", left, j.Items))
+	case j.Status != engine.StatusWaiting:
+		return nil
+	}
+	now, err := t.clock()
+	if err != nil {
+		return err
+	}
+	if j.RunAt != nil && j.RunAt.After(now) {
+		return say("not due: in " + engine.FormatDuration(j.RunAt.Sub(now).Round(time.Second)))
+	}
+	servers, err := t.s.Servers(t.ctx, false)
+	if err != nil {
+		return err
+	}
+	for _, s := range servers {
+		if _, ok := s.Types[j.Type]; ok {
+			return say("slots busy: jobs before it run first")
+		}
+	}
+	return say("no server has the type")
+}
+
+// Pending says whether any job of the queues waits, is delayed or claimed, or
+// any job of their types is open.
+func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending bool, err error) {
+	if len(queues) == 0 {
+		return false, nil
+	}
+	var types []engine.TypeID
+	for _, q := range queues {
+		if !slices.Contains(types, q.Type()) {
+			types = append(types, q.Type())
+		}
+	}
+	qs := idList(queues)
+	err = s.read(ctx, func(t *Tx) error {
+		for _, q := range []string{
+			"SELECT 1 FROM ds_open WHERE type IN (" + idList(types) + ") LIMIT 1",
+			"SELECT 1 FROM ds_delayed WHERE queue IN (" + qs + ") LIMIT 1",
+		} {
+			var one int
+			if pending, err = t.row([]any{&one}, q); err != nil || pending {
+				return err
+			}
+		}
+		for _, q := range queues {
+			var one int
+			if pending, err = t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d LIMIT 1", q)); err != nil || pending {
+				return err
+			}
+		}
+		held, err := s.claimed(ctx)
+		if err != nil || len(held) == 0 {
+			return err
+		}
+		ids := make([]engine.JobID, 0, len(held))
+		for id := range held {
+			ids = append(ids, id)
+		}
+		return t.query(func(r *sql.Rows) error {
+			var id engine.JobID
+			var epoch engine.Epoch
+			var typ engine.TypeID
+			var phase engine.Phase
+			if err := r.Scan(&id, &epoch, &typ, &phase); err != nil {
+				return err
+			}
+			pending = pending || held[id].epoch == epoch && slices.Contains(queues, engine.QueueOf(typ, phase))
+			return nil
+		}, "SELECT id, epoch, type, phase FROM ds_jobs WHERE id IN ("+idList(ids)+")")
+	})
+	return pending, err
+}
+
+// Backlog counts what waits by queue, each count up to limit.
+func (s *Store) Backlog(ctx context.Context, limit int) (map[engine.Queue]int, error) {
+	counts := map[engine.Queue]int{}
+	err := s.read(ctx, func(t *Tx) error {
+		var queues []engine.Queue
+		if err := t.query(func(r *sql.Rows) error {
+			var q engine.Queue
+			err := r.Scan(&q)
+			queues = append(queues, q)
+			return err
+		}, "SELECT DISTINCT queue FROM ds_ready"); err != nil {
+			return err
+		}
+		for _, q := range queues {
+			var n int
+			if _, err := t.row([]any{&n}, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d LIMIT %d) x", q, limit)); err != nil {
+				return err
+			}
+			counts[q] = n
+		}
+		return nil
+	})
+	return counts, err
+}
