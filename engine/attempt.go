@@ -99,7 +99,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	}
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes = nil, nil, nil
-	o.Stats, o.NewStats = c.saved, Stats{}
+	o.Stats, o.NewStats = c.saved, nil
 	s.failed(c, l, o, err)
 	o.Logged = c.logged
 	if again, err = s.settle(commit, c, nil, o); err != nil {
@@ -110,7 +110,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 
 // newCall prepares an execution of a hook.
 func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, error) {
-	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, stats: Stats{}, saved: Stats{}, logLeft: maxLogLines, draining: s.drains.Load}
+	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, began: s.eng.clock.Now()}
 	var err error
 	if c.position, err = parsePosition(j.Position); err != nil {
 		return nil, Wrapf(CodeInternal, err, "read the position of job %d", j.ID)
@@ -120,7 +120,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 		if c.saved, err = s.eng.store.SavedStats(ctx, j.ID); err != nil {
 			return nil, err
 		}
-		c.stats.Add(c.saved)
+		c.stats = c.saved.Copy()
 	}
 	switch j.Phase {
 	case PhaseFail:
@@ -134,8 +134,6 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	}
 	limit := l.typ.Settings.Timeout[j.Phase]
 	c.ctx, c.stop = context.WithCancelCause(ctx)
-	began := s.eng.clock.Boot()
-	c.elapsed = func() time.Duration { return s.eng.clock.Boot() - began }
 	c.watch = newStopwatch(s.eng.clock, limit, func() {
 		c.stop(&Failure{Kind: KindTimeout, Code: "timeout", Retryable: true, Message: fmt.Sprintf("%s ran longer than its timeout of %s", j.Phase, FormatDuration(limit))})
 	})

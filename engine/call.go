@@ -37,8 +37,7 @@ type Call struct {
 	resets   []func()
 	logged   bool
 	logLeft  int
-	elapsed  func() time.Duration
-	draining func() bool
+	began    time.Time
 }
 
 // pending is what waits for the next commit.
@@ -175,10 +174,19 @@ func (c *Call) Poison(err error) {
 func (c *Call) Poisoned() error { return c.poison }
 
 // Count adds n to a named count of the job.
-func (c *Call) Count(name string, n int64) { c.stats[name] += n }
+func (c *Call) Count(name string, n int64) {
+	if c.stats == nil {
+		c.stats = Stats{}
+	}
+	c.stats[name] += n
+}
 
 // AddStats adds counts of what was done.
-func (c *Call) AddStats(s Stats) { c.stats.Add(s) }
+func (c *Call) AddStats(s Stats) {
+	for name, n := range s {
+		c.Count(name, n)
+	}
+}
 
 // Progress says how far the hook is; it is shown, never rolled back.
 func (c *Call) Progress(p Progress) { c.srv.progress.set(c.job.ID, p) }
@@ -241,9 +249,8 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	if c.poison != nil {
 		return nil, c.poison
 	}
-	before, loops, stats := c.pend, c.loops.copy(), Stats{}
+	before, loops, stats := c.pend, c.loops.copy(), c.stats.Copy()
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
-	stats.Add(c.stats)
 	mark, err := c.Session().Mark(c.ctx)
 	if err != nil {
 		return nil, err
@@ -293,7 +300,7 @@ type stopwatch struct {
 	limit time.Duration
 	fire  func()
 	left  time.Duration
-	since time.Duration
+	since time.Time
 	timer Timer
 }
 
@@ -307,13 +314,13 @@ func (w *stopwatch) pause() {
 	if w.timer != nil {
 		w.timer.Stop()
 		w.timer = nil
-		w.left -= w.clock.Boot() - w.since
+		w.left -= w.clock.Now().Sub(w.since)
 	}
 }
 
 func (w *stopwatch) resume() {
 	if w.timer == nil {
-		w.since = w.clock.Boot()
+		w.since = w.clock.Now()
 		w.timer = w.clock.After(max(w.left, 0), w.fire)
 	}
 }

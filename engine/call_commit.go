@@ -57,7 +57,7 @@ func (c *Call) commitPosition() error {
 		f()
 	}
 	c.watch.left = c.watch.limit // resumed by the deferred call
-	if c.draining() {
+	if c.srv.drains.Load() {
 		return ErrDrained
 	}
 	return nil
@@ -66,7 +66,7 @@ func (c *Call) commitPosition() error {
 // outcome holds what waits for a commit; the move is the caller's to add.
 func (c *Call) outcome() *Outcome {
 	return &Outcome{
-		Job: c.job, Server: c.srv.id(), Elapsed: c.elapsed(), Verdict: c.job.Verdict,
+		Job: c.job, Server: c.srv.id(), Elapsed: c.eng.clock.Now().Sub(c.began), Verdict: c.job.Verdict,
 		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes,
 		Stats: c.stats, NewStats: c.stats.Minus(c.saved),
 	}
@@ -83,8 +83,7 @@ func (c *Call) committed() {
 	}
 	run := c.pend.onCommit
 	c.pend = pending{}
-	c.saved = Stats{}
-	c.saved.Add(c.stats)
+	c.saved = c.stats.Copy()
 	for _, f := range run {
 		if err := f(); err != nil {
 			c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)

@@ -83,8 +83,7 @@ func (c *Call) enterLoop() (*loop, error) {
 		c.session.Rollback(c.ctx)
 	}
 	c.pend = pending{}
-	c.stats = Stats{}
-	c.stats.Add(c.saved)
+	c.stats = c.saved.Copy()
 	return l, nil
 }
 

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // JobID names a job for ever; ids are never used again.
 type JobID int64
@@ -75,11 +78,21 @@ func (s Stats) Add(o Stats) {
 	}
 }
 
-// Minus is s without o, and without zero counts.
-func (s Stats) Minus(o Stats) Stats {
-	d := Stats{}
+// Copy is a copy; of no counts it is nil.
+func (s Stats) Copy() Stats {
+	if len(s) == 0 {
+		return nil
+	}
+	return maps.Clone(s)
+}
+
+// Minus is s without o, and without zero counts; nil if nothing is left.
+func (s Stats) Minus(o Stats) (d Stats) {
 	for k, n := range s {
 		if n -= o[k]; n != 0 {
+			if d == nil {
+				d = Stats{}
+			}
 			d[k] = n
 		}
 	}

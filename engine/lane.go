@@ -104,9 +104,9 @@ func (l *lane) work(ctx context.Context) {
 		if left <= l.last.Load()/2 {
 			poke(l.wakeUp)
 		}
-		began := l.srv.eng.clock.Boot()
+		began := l.srv.eng.clock.Now()
 		l.srv.attempt(ctx, l, j)
-		l.sample(l.srv.eng.clock.Boot() - began)
+		l.sample(l.srv.eng.clock.Now().Sub(began))
 		if l.working.Add(-1); l.buffered.Load() == 0 {
 			poke(l.wakeUp) // a job that must be claimed alone may wait for this slot
 		}

@@ -185,15 +185,6 @@ func (s *modelState) tidy() {
 		if !k.row {
 			k.size, k.listed, k.drops = 0, modelSet{}, false
 		}
-		if G {
-			fresh := false
-			for j := range k.listed {
-				fresh = fresh || k.listed[j] && k.epoch[j] == s.jobs[j].epoch
-			}
-			if !fresh {
-				k.size, k.listed = 0, modelSet{}
-			}
-		}
 		for j := range k.epoch {
 			if !k.listed[j] && k.stage[j] == stageNone {
 				k.epoch[j] = 0
@@ -284,5 +275,3 @@ func (k *modelClaim) code() (n uint64) {
 	}
 	return n
 }
-
-var G = false

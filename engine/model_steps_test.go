@@ -11,11 +11,12 @@ type modelRule string
 
 const (
 	everyRule          modelRule = ""
+	ruleFence          modelRule = "what a process writes about a job is fenced"
 	ruleEpoch          modelRule = "the epoch is the fence, not the claim alone"
 	ruleRescueFence    modelRule = "rescue takes jobs of the claim's epoch only"
 	ruleRescueRaises   modelRule = "rescue raises the epoch"
 	ruleReleaseFence   modelRule = "release takes jobs of the claim's epoch only"
-	ruleRetryRaises    modelRule = "an operator's retry raises the epoch"
+	ruleRetryEpoch     modelRule = "an operator's retry does not set the epoch back"
 	ruleLookFailed     modelRule = "a lost answer is not taken for a failure"
 	ruleLookDone       modelRule = "a lost answer is not taken for a success"
 	ruleLookLocks      modelRule = "a lost answer is looked up with a lock"
@@ -46,7 +47,6 @@ type modelStep struct {
 	server, claim int
 	jobs          modelSet
 	fair          bool         // it happens in the end, if nothing hinders it
-	whim bool
 	cost          int          // 1 for what is bounded
 	broken        modelPromise // what the step itself breaks
 }
@@ -95,7 +95,6 @@ func (m *model) fault(t modelStep, n *modelState) {
 // whim emits a step that a hook, a draining process or a person may want.
 func (m *model) whim(t modelStep, n *modelState) {
 	t.cost = 1
-	t.whim = true
 	m.emit(t, n)
 }
 
@@ -179,6 +178,11 @@ func (m *model) fence(s *modelState, c, j int) bool {
 	return k.epoch[j] == s.jobs[j].epoch
 }
 
+// passes says whether a process may write about a job that it has.
+func (m *model) passes(s *modelState, c, j int) bool {
+	return m.without == ruleFence || m.fence(s, c, j)
+}
+
 // work is what a process does about a job that it has.
 func (m *model) work(s *modelState, c, j int) {
 	k := &s.claims[c]
@@ -192,7 +196,7 @@ func (m *model) work(s *modelState, c, j int) {
 	}
 	step := modelStep{server: int(k.server), claim: c, jobs: oneJob(j)}
 	n := *s
-	if !m.fence(s, c, j) {
+	if !m.passes(s, c, j) {
 		step.what = "{s} finds that it has lost {j} of {c}"
 		n.claims[c].stage[j] = stageNone
 		m.fair(step, &n)
@@ -351,7 +355,7 @@ func (m *model) flush(s *modelState, v int) {
 			if s.locked(j) {
 				return
 			}
-			if m.fence(&n, c, j) {
+			if m.passes(&n, c, j) {
 				m.apply(&n, j, commitComplete)
 			}
 			mine, step.jobs[j], k.stage[j] = true, true, stageNone
@@ -374,7 +378,7 @@ func (m *model) flush(s *modelState, v int) {
 // drop deletes a claim whose last job was settled without it.
 func (m *model) drop(s *modelState, c int) {
 	k := &s.claims[c]
-	if !k.known || !k.row || !k.settled() || m.without == ruleDropAfterwards {
+	if !k.known || !k.row || !k.settled() || k.drops || m.without == ruleDropAfterwards {
 		return
 	}
 	n := *s
@@ -533,7 +537,7 @@ func (m *model) operatorRetry(s *modelState, j int) {
 		b.half, b.parts, b.effects = false, 0, 0
 	}
 	b.asked = m.without == ruleRetryForgets && b.status == StatusCancelled
-	if b.epoch++; m.without == ruleRetryRaises {
+	if b.epoch++; m.without == ruleRetryEpoch {
 		b.epoch -= 2
 	}
 	b.status, b.ready = StatusWaiting, b.epoch

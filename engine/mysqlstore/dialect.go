@@ -60,6 +60,13 @@ func (d *dialect) Now() string  { return "UTC_TIMESTAMP(6)" }
 func (d *dialect) Lock() string { return forUpdate }
 func (d *dialect) Skip() string { return d.skip }
 
+func (d *dialect) Claimable() string {
+	if d.skip == forUpdate {
+		return ""
+	}
+	return d.skip
+}
+
 func (d *dialect) In(t time.Duration) string {
 	return fmt.Sprintf("UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND", t.Microseconds())
 }
@@ -97,6 +104,16 @@ func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) stri
 	}
 	return fmt.Sprintf("DELETE r FROM JSON_TABLE(?, '$[*]' COLUMNS(%s)) j STRAIGHT_JOIN %s r ON %s",
 		strings.Join(columns, ", "), table, strings.Join(on, " AND "))
+}
+
+// Bounds: with a million dead rows before the bound, a claim by ranges takes
+// 0.3 ms on MySQL and 137 ms on MariaDB, whose engine walks from the end of a
+// range to the next living row.
+func (d *dialect) Bounds() sqlstore.BoundStyle {
+	if d.name == "mariadb" {
+		return sqlstore.BoundsEach
+	}
+	return sqlstore.BoundsRanges
 }
 
 // MaxParams is far below what the driver can put into a statement.

@@ -26,9 +26,10 @@ func (d dialect) In(t time.Duration) string {
 }
 
 // Lock and Skip are empty: a transaction is the only writer from its beginning.
-func (d dialect) Lock() string  { return "" }
-func (d dialect) Skip() string  { return "" }
-func (d dialect) ByKey() string { return "" }
+func (d dialect) Lock() string      { return "" }
+func (d dialect) Skip() string      { return "" }
+func (d dialect) Claimable() string { return "" }
+func (d dialect) ByKey() string     { return "" }
 
 var values = regexp.MustCompile(`VALUES\((\w+)\)`)
 
@@ -51,6 +52,9 @@ func (d dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) strin
 	}
 	return fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM json_each(?))%s", table, strings.Join(names, ", "), strings.Join(paths, ", "), where)
 }
+
+// Bounds are not needed: a deleted row is gone.
+func (d dialect) Bounds() sqlstore.BoundStyle { return sqlstore.BoundsNone }
 
 // MaxParams is SQLite's own bound.
 func (d dialect) MaxParams() int { return 32_000 }

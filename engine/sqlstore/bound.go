@@ -13,9 +13,9 @@ import (
 // it, and scanning a million dead rows takes a quarter of a second.
 //
 // A bound is exact: the id after the last one claimed. What appears below it
-// (a commit that was late, another server's retry) is found by a full scan,
-// which is due when a bounded one came back empty, but not before twenty times
-// the duration of the last full scan have passed.
+// (a commit that was late, another server's retry), or at a priority that has
+// no bound, is found by a full scan; one is due when twenty times the duration
+// of the last one have passed, so that they cost a twentieth at most.
 type bounds struct {
 	mu sync.Mutex
 	m  map[engine.Queue]*bound
@@ -23,6 +23,7 @@ type bounds struct {
 
 type bound struct {
 	at       map[int]engine.JobID // by priority
+	seen     map[int]bool         // priorities that ever had a bound
 	gen      int                  // grows when a job appears below
 	fullAt   time.Duration        // when the last full scan ended
 	fullTook time.Duration
@@ -54,17 +55,22 @@ func (b *bounds) get(q engine.Queue, now time.Duration) view {
 }
 
 // raise notes that everything below the ids was claimed, unless a job has
-// appeared since v was read.
-func (b *bounds) raise(q engine.Queue, v view, rows []readyRow) {
+// appeared since v was read. It gives the priorities that are new.
+func (b *bounds) raise(q engine.Queue, v view, rows []readyRow) (fresh []int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.of(q)
 	if x.gen != v.gen {
-		return
+		return nil
 	}
 	for _, r := range rows {
+		if _, ok := x.at[r.priority]; !ok && !x.seen[r.priority] {
+			fresh = append(fresh, r.priority)
+			x.seen[r.priority] = true
+		}
 		x.at[r.priority] = r.ref.ID + 1
 	}
+	return fresh
 }
 
 // lower notes jobs that appeared.
@@ -104,7 +110,7 @@ func (b *bounds) of(q engine.Queue) *bound {
 	}
 	x := b.m[q]
 	if x == nil {
-		x = &bound{at: map[int]engine.JobID{}}
+		x = &bound{at: map[int]engine.JobID{}, seen: map[int]bool{}}
 		b.m[q] = x
 	}
 	return x

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -50,93 +52,125 @@ func refsOf(jobs []engine.ClaimedJob) []engine.JobRef {
 	return rs
 }
 
-// take is the claim's transaction. It scans from the bounds first, and all of
-// the queue if that came back short and the last full scan is long enough ago.
+// take is the claim's transaction. It scans all of the queue where that is
+// cheap, or when the last time is long enough ago, and else from the bounds.
 func (s *Store) take(ctx context.Context, r engine.ClaimRequest) (rows []readyRow, claims []engine.Claim, err error) {
 	v := s.bounds.get(r.Queue, s.Clock.Boot())
-	full := len(v.at) == 0
-	for {
+	conds := []string{allIDs}
+	if !v.full && s.D.Bounds() != BoundsNone {
+		conds = boundConditions(v.at, s.D.Bounds())
+	}
+	full := conds[0] == allIDs
+	var took time.Duration
+	rivals := 0
+	err = s.write(ctx, "claim jobs", func(t *Tx) (err error) {
+		claims = nil
 		began := s.Clock.Boot()
-		err = s.write(ctx, "claim jobs", func(t *Tx) (err error) {
-			rows, claims = nil, nil
-			from := v.at
-			if full {
-				from = nil
-			}
-			if rows, err = t.selectReady(r, from); err != nil || len(rows) == 0 {
-				return err
-			}
-			claims = divide(rows, r)
-			if len(claims) == 0 {
-				rows = nil
-				return nil
-			}
-			if rows, err = t.deleteReady(r.Queue, rows[:taken(claims)]); err != nil {
-				return err
-			}
-			return t.insertClaims(r, claims)
-		}, func(t *Tx) (bool, error) {
-			if len(claims) == 0 {
-				return true, nil
-			}
-			var one int
-			return t.row([]any{&one}, "SELECT 1 FROM ds_claims WHERE id = ?"+s.D.Lock(), claims[0].ID[:])
-		})
+		rows, err = t.selectReady(r, conds, rivals)
+		rivals++
+		took = s.Clock.Boot() - began
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		claims = divide(rows, r)
+		if rows = rows[:taken(claims)]; len(rows) == 0 {
+			return nil
+		}
+		if err = t.deleteReady(r.Queue, rows); err != nil {
+			return err
+		}
+		return t.insertClaims(r, claims)
+	}, func(t *Tx) (bool, error) {
+		if len(claims) == 0 {
+			return true, nil
+		}
+		var one int
+		return t.row([]any{&one}, "SELECT 1 FROM ds_claims WHERE id = ?"+s.D.Lock(), claims[0].ID[:])
+	})
+	if err != nil || s.D.Bounds() == BoundsNone {
+		return rows, claims, err
+	}
+	if full {
+		s.bounds.scanned(r.Queue, s.Clock.Boot(), took, len(rows) == 0)
+	}
+	s.milestones(ctx, r.Queue, s.bounds.raise(r.Queue, v, rows))
+	return rows, claims, nil
+}
+
+// milestones puts a living row at the beginning of priorities that were seen
+// for the first time, where scans need one to stop at. It is no harm if it fails.
+func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int) {
+	if s.D.Bounds() != BoundsEach {
+		return
+	}
+	for _, p := range priorities {
+		err := s.write(ctx, "mark a priority", func(t *Tx) error {
+			_, err := t.exec("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES (?, ?, 0, 0)"+s.D.Upsert("queue, priority, id", "epoch = 0"), q, p)
+			return err
+		}, nil)
 		if err != nil {
-			return nil, nil, err
+			s.Log.Debug("mark a priority", "queue", q, "priority", p, "error", err)
 		}
-		if now := s.Clock.Boot(); full {
-			s.bounds.scanned(r.Queue, now, now-began, len(rows) == 0)
-		}
-		s.bounds.raise(r.Queue, v, rows)
-		if len(rows) > 0 || full || !v.full {
-			return rows, claims, nil
-		}
-		full = true
 	}
 }
 
 // selectReady reads and locks the head of the queue: at most r.Max rows in the
-// order of priority and id, from the bounds.
-func (t *Tx) selectReady(r engine.ClaimRequest, at map[int]engine.JobID) (rows []readyRow, err error) {
-	q := fmt.Sprintf("SELECT priority, id, epoch, alone FROM ds_ready WHERE queue = %d%s ORDER BY priority, id LIMIT %d%s",
-		r.Queue, boundCondition(at), max(r.Max, 1), t.s.D.Skip())
-	err = t.query(func(row *sql.Rows) error {
-		var x readyRow
-		if err := row.Scan(&x.priority, &x.ref.ID, &x.ref.Epoch, &x.alone); err != nil {
-			return err
+// order of priority and id, by each of the conditions in turn.
+//
+// Where candidates are not locked, rivals read the same ones, and all but one
+// of them try again: then from somewhere further on.
+func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals int) (rows []readyRow, err error) {
+	limit, offset := max(r.Max, 1), 0
+	if rivals > 0 && t.s.D.Claimable() == "" {
+		offset = rand.IntN(4 * limit)
+	}
+	for _, cond := range conds {
+		q := fmt.Sprintf("SELECT priority, id, epoch, alone FROM ds_ready WHERE queue = %d AND %s ORDER BY priority, id LIMIT %d OFFSET %d%s",
+			r.Queue, cond, limit-len(rows), offset, t.s.D.Claimable())
+		err = t.query(func(row *sql.Rows) error {
+			var x readyRow
+			if err := row.Scan(&x.priority, &x.ref.ID, &x.ref.Epoch, &x.alone); err != nil {
+				return err
+			}
+			rows = append(rows, x)
+			return nil
+		}, q)
+		if err != nil || len(rows) >= limit {
+			break
 		}
-		rows = append(rows, x)
-		return nil
-	}, q)
+	}
 	return rows, err
 }
 
-// boundCondition is " AND (...)" for a scan that begins at the bounds: ranges
-// of the primary key in its order, priorities without a bound included.
-func boundCondition(at map[int]engine.JobID) string {
+// allIDs leaves out the milestones only.
+const allIDs = "id > 0"
+
+// boundConditions are the conditions of scans that begin at the bounds.
+func boundConditions(at map[int]engine.JobID, style BoundStyle) []string {
 	if len(at) == 0 {
-		return ""
+		return []string{allIDs}
 	}
 	ps := make([]int, 0, len(at))
 	for p := range at {
 		ps = append(ps, p)
 	}
 	slices.Sort(ps)
-	var b strings.Builder
-	b.WriteString(" AND (")
-	low := "" // lower end of the gap before p
-	for _, p := range ps {
-		if low == "" {
-			fmt.Fprintf(&b, "priority < %d", p)
-		} else {
-			fmt.Fprintf(&b, " OR (priority > %s AND priority < %d)", low, p)
+	var conds []string
+	for i, p := range ps {
+		if style == BoundsRanges {
+			if i == 0 {
+				conds = append(conds, fmt.Sprintf("priority < %d", p))
+			} else {
+				conds = append(conds, fmt.Sprintf("(priority > %d AND priority < %d)", ps[i-1], p))
+			}
 		}
-		fmt.Fprintf(&b, " OR (priority = %d AND id >= %d)", p, at[p])
-		low = fmt.Sprint(p)
+		conds = append(conds, fmt.Sprintf("(priority = %d AND id >= %d)", p, max(at[p], 1)))
 	}
-	fmt.Fprintf(&b, " OR priority > %s)", low)
-	return b.String()
+	if style == BoundsRanges {
+		conds = append(conds, fmt.Sprintf("priority > %d", ps[len(ps)-1]))
+		return []string{"(" + strings.Join(conds, " OR ") + ")"}
+	}
+	return conds
 }
 
 // divide makes claims of the rows: one of the first rows up to one that must
@@ -171,7 +205,7 @@ func taken(claims []engine.Claim) (n int) {
 // deleteReady deletes the rows by key. If it finds fewer than were selected,
 // somebody else has them and the transaction is run again: this is what makes
 // a claim safe where SELECT locks nothing.
-func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) ([]readyRow, error) {
+func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) error {
 	keys := make([]byte, 0, 14*len(rows))
 	for i := range rows {
 		if i > 0 {
@@ -183,12 +217,12 @@ func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) ([]readyRow, error
 	q := t.s.D.DeleteIn("ds_ready", "r.queue = "+fmt.Sprint(uint32(queue)), KeyColumn{"priority", KeyInt}, KeyColumn{"id", KeyInt})
 	n, err := t.exec(q, "["+string(keys)+"]")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if int(n) != len(rows) {
-		return nil, engine.Errorf(engine.CodeRetry, "%d of %d jobs were claimed by others meanwhile", len(rows)-int(n), len(rows))
+		return engine.Errorf(engine.CodeRetry, "%d of %d jobs were claimed by others meanwhile", len(rows)-int(n), len(rows))
 	}
-	return rows, nil
+	return nil
 }
 
 func (t *Tx) insertClaims(r engine.ClaimRequest, claims []engine.Claim) error {
@@ -253,47 +287,51 @@ func scanClaimed(r *sql.Rows, j *engine.ClaimedJob) error {
 	return nil
 }
 
-// Ready says which of the queues have something to claim: one dive into the
-// index for each, in one statement. Queues that need bounds get a full scan of
-// their own when one is due.
+// Ready says which of the queues have something to claim: a dive into the index
+// for each, many in one statement. Queues for which a full scan is due get one
+// of their own.
 func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engine.Queue, err error) {
-	const dive = "SELECT %d AS queue FROM (SELECT 1 FROM ds_ready WHERE queue = %d%s LIMIT 1) x"
-	var parts []string
-	ask := func(q string) error {
+	const dive = "SELECT %d AS queue FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT 1) x"
+	ask := func(parts []string) error {
+		if len(parts) == 0 {
+			return nil
+		}
 		return s.read(ctx, func(t *Tx) error {
 			return t.query(func(r *sql.Rows) error {
 				var q engine.Queue
 				if err := r.Scan(&q); err != nil {
 					return err
 				}
-				ready = append(ready, q)
+				if len(ready) == 0 || ready[len(ready)-1] != q {
+					ready = append(ready, q)
+				}
 				return nil
-			}, q)
+			}, strings.Join(parts, " UNION ALL "))
 		})
 	}
-	for i, q := range queues {
+	var parts []string
+	for _, q := range queues {
 		v := s.bounds.get(q, s.Clock.Boot())
 		if len(v.at) > 0 && v.full {
 			began, before := s.Clock.Boot(), len(ready)
-			if err := ask(fmt.Sprintf(dive, q, q, "")); err != nil {
+			if err := ask([]string{fmt.Sprintf(dive, q, q, allIDs)}); err != nil {
 				return nil, err
 			}
 			now := s.Clock.Boot()
 			s.bounds.scanned(q, now, now-began, len(ready) == before)
 			continue
 		}
-		parts = append(parts, fmt.Sprintf(dive, q, q, boundCondition(v.at)))
-		if len(parts) == 200 || i == len(queues)-1 {
-			if err := ask(strings.Join(parts, " UNION ALL ")); err != nil {
+		for _, cond := range boundConditions(v.at, s.D.Bounds()) {
+			parts = append(parts, fmt.Sprintf(dive, q, q, cond))
+		}
+		if len(parts) >= 200 {
+			if err := ask(parts); err != nil {
 				return nil, err
 			}
 			parts = nil
 		}
 	}
-	if len(parts) > 0 {
-		err = ask(strings.Join(parts, " UNION ALL "))
-	}
-	return ready, err
+	return ready, ask(parts)
 }
 
 // Refresh reads a claimed job again: its position, checkpoints and counts.

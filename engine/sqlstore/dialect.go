@@ -16,6 +16,9 @@ type Dialect interface {
 	// Lock where nothing can be left out.
 	Lock() string
 	Skip() string
+	// Claimable ends the SELECT of a claim's candidates: as Skip, or "" where a
+	// claim is decided by the DELETE that follows alone.
+	Claimable() string
 	// ByKey follows the table's name in an UPDATE by primary key and keeps the
 	// planner from scanning the table.
 	ByKey() string
@@ -28,9 +31,27 @@ type Dialect interface {
 	DeleteIn(table, where string, cols ...KeyColumn) string
 	// Class tells what an error of the driver means.
 	Class(err error) Class
+	// Bounds says how a claim begins at the bounds of its queue.
+	Bounds() BoundStyle
 	// MaxParams bounds the placeholders of a statement.
 	MaxParams() int
 }
+
+// BoundStyle is how a scan begins behind rows that are dead but not purged.
+type BoundStyle int
+
+// The styles.
+const (
+	// BoundsNone: a deleted row is gone.
+	BoundsNone BoundStyle = iota
+	// BoundsRanges: one statement with a range for each priority and for the gaps
+	// between them. The server stops at the end of a range, dead rows or not.
+	BoundsRanges
+	// BoundsEach: a statement for each priority. The server stops at the end of a
+	// range only at a living row: one with id 0, which no job has, is put at the
+	// beginning of each priority (a milestone).
+	BoundsEach
+)
 
 // KeyColumn is a column of a key and how JSON carries it.
 type KeyColumn struct {

@@ -121,7 +121,7 @@ func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (
 // requeue makes locked jobs due again at once; those that a person asked to
 // cancel end. losses is added to their count of lost processes.
 func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
-	var ids []engine.JobID
+	ids := map[engine.Epoch][]engine.JobID{}
 	ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch, alone) VALUES ")
 	n := 0
 	for i := range jobs {
@@ -132,7 +132,7 @@ func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
 			}
 			continue
 		}
-		ids = append(ids, j.ID)
+		ids[j.Epoch] = append(ids[j.Epoch], j.ID)
 		queue := engine.QueueOf(j.Type, j.Phase)
 		ready = openTuple(ready, &n)
 		ready = append(appendInts(ready, int64(queue), int64(j.Priority), int64(j.ID), int64(j.Epoch)+1, b2i(alone)), ')')
@@ -141,8 +141,14 @@ func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
 	if n == 0 {
 		return nil
 	}
-	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = losses + %d WHERE id IN (%s)", t.s.D.ByKey(), losses, idList(ids))); err != nil {
-		return err
+	for epoch, list := range ids {
+		m, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = losses + %d WHERE id IN (%s) AND epoch = %d", t.s.D.ByKey(), losses, idList(list), epoch))
+		if err != nil {
+			return err
+		}
+		if int(m) != len(list) {
+			return engine.Errorf(engine.CodeRetry, "jobs of the claim were settled meanwhile")
+		}
 	}
 	_, err := t.exec(string(ready))
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -179,10 +178,10 @@ func (s *Store) fireOne(ctx context.Context, seen engine.ScheduleRow, decide fun
 			fired = append(fired, engine.Fired{Type: row.Type, Instance: row.Instance, Skipped: tick.Skipped})
 		}
 		next = tick.Next
-		n, err := t.exec("UPDATE ds_schedules SET next_at = ?, owes = ?, last_job = ?, last_at = ? WHERE type = ? AND instance = ?",
-			stamp(tick.Next), tick.Owes, last, stamp(lastAt), row.Type, row.Instance)
+		n, err := t.exec("UPDATE ds_schedules SET next_at = ?, owes = ?, last_job = ?, last_at = ? WHERE type = ? AND instance = ? AND next_at = ? AND last_job = ?",
+			stamp(tick.Next), tick.Owes, last, stamp(lastAt), row.Type, row.Instance, stamp(row.NextAt), row.LastJob)
 		if err == nil && n != 1 {
-			return fmt.Errorf("the schedule is gone")
+			return engine.Errorf(engine.CodeRetry, "another server has fired it")
 		}
 		return err
 	}, func(*Tx) (bool, error) { return false, nil }) // run again: if it took effect, the firing is not due any more

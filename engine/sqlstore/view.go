@@ -348,7 +348,7 @@ func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending boo
 		}
 		for _, q := range queues {
 			var one int
-			if pending, err = t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d LIMIT 1", q)); err != nil || pending {
+			if pending, err = t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 LIMIT 1", q)); err != nil || pending {
 				return err
 			}
 		}
@@ -390,10 +390,12 @@ func (s *Store) Backlog(ctx context.Context, limit int) (map[engine.Queue]int, e
 		}
 		for _, q := range queues {
 			var n int
-			if _, err := t.row([]any{&n}, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d LIMIT %d) x", q, limit)); err != nil {
+			if _, err := t.row([]any{&n}, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 LIMIT %d) x", q, limit)); err != nil {
 				return err
 			}
-			counts[q] = n
+			if n > 0 {
+				counts[q] = n
+			}
 		}
 		return nil
 	})
