@@ -93,6 +93,8 @@ func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) stri
 			typ, value = "BIGINT", "j."+c.Name
 		case sqlstore.KeyTime:
 			typ, value = "DATETIME(6)", "j."+c.Name
+		case sqlstore.KeyText:
+			typ, value = "VARCHAR(255)", "j."+c.Name+" COLLATE "+d.collation
 		case sqlstore.KeyHex:
 			typ, value = "CHAR(40)", "UNHEX(j."+c.Name+")"
 		}

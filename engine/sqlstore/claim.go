@@ -121,7 +121,7 @@ func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int
 // of them try again: then from somewhere further on.
 func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals int) (rows []readyRow, err error) {
 	limit, offset := max(r.Max, 1), 0
-	if rivals > 0 && t.s.D.Claimable() == "" {
+	if rivals > 0 && t.s.D.Claimable() != t.s.D.Skip() {
 		offset = rand.IntN(4 * limit)
 	}
 	for _, cond := range conds {

@@ -67,6 +67,7 @@ const (
 	KeyInt  KeyType = iota // a number
 	KeyTime                // text, "2006-01-02 15:04:05.000000"
 	KeyHex                 // bytes, as hexadecimal text
+	KeyText                // text of a name
 )
 
 // Class is what an error of the driver means to the engine.

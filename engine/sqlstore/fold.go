@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -24,21 +25,28 @@ const allTime = "1970-01-01 00:00:00"
 // fewer reports than were read, and the transaction is run again.
 func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, settled []engine.Settled, more bool, err error) {
 	empty := true
+	began := s.Clock.Boot()
+	cond, full := s.deltas.condition("id", began)
 	err = s.read(ctx, func(t *Tx) error { // most looks find nothing: without a transaction
 		var one int
-		found, err := t.row([]any{&one}, "SELECT 1 FROM ds_deltas LIMIT 1")
+		found, err := t.row([]any{&one}, "SELECT 1 FROM ds_deltas WHERE id > 0"+cond+" LIMIT 1")
 		empty = !found
 		return err
 	})
+	if now := s.Clock.Boot(); full {
+		s.deltas.scanned(now, now-began)
+	}
 	if err != nil || empty {
 		return nil, nil, false, err
 	}
+	last := int64(0)
 	err = s.write(ctx, "add up reports", func(t *Tx) error {
 		queues, settled = nil, nil
-		list, ids, err := t.readDeltas(limit)
+		list, ids, err := t.readDeltas(cond, limit)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
+		last = ids[len(ids)-1]
 		more = len(ids) == limit
 		if queues, settled, err = t.foldParents(list); err != nil {
 			return err
@@ -55,6 +63,9 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 		}
 		return nil
 	}, func(*Tx) (bool, error) { return false, nil }) // run again: a report is folded once, with its deletion
+	if err == nil && last > 0 {
+		s.deltas.advance(strconv.FormatInt(last+1, 10))
+	}
 	return queues, settled, more, err
 }
 
@@ -76,7 +87,7 @@ type report struct {
 	at time.Time
 }
 
-func (t *Tx) readDeltas(limit int) (list []report, ids []int64, err error) {
+func (t *Tx) readDeltas(cond string, limit int) (list []report, ids []int64, err error) {
 	err = t.query(func(r *sql.Rows) error {
 		var id int64
 		var x report
@@ -91,7 +102,7 @@ func (t *Tx) readDeltas(limit int) (list []report, ids []int64, err error) {
 		}
 		list, ids = append(list, x), append(ids, id)
 		return nil
-	}, fmt.Sprintf("SELECT id, parent, type, at, created, completed, failed, cancelled, retries, losses, ran_ms, stats FROM ds_deltas ORDER BY id LIMIT %d%s", limit, t.s.D.Skip()))
+	}, fmt.Sprintf("SELECT id, parent, type, at, created, completed, failed, cancelled, retries, losses, ran_ms, stats FROM ds_deltas WHERE id > 0%s ORDER BY id LIMIT %d%s", cond, limit, t.s.D.Skip()))
 	return list, ids, err
 }
 

@@ -15,19 +15,25 @@ import (
 // Locks: delayed (skipping rows that others have), then new rows in ready.
 func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, wait time.Duration, more bool, err error) {
 	var next, now Time
+	began := s.Clock.Boot()
+	cond, full := s.due.condition("due", began)
 	err = s.read(ctx, func(t *Tx) error {
-		found, err := t.row([]any{&next, &now}, "SELECT due, "+s.D.Now()+" FROM ds_delayed ORDER BY due LIMIT 1")
+		found, err := t.row([]any{&next, &now}, "SELECT due, "+s.D.Now()+" FROM ds_delayed WHERE id > 0"+cond+" ORDER BY due LIMIT 1")
 		if !found {
 			wait = -1
 		}
 		return err
 	})
+	if now := s.Clock.Boot(); full {
+		s.due.scanned(now, now-began)
+	}
 	if err != nil || wait < 0 {
 		return nil, wait, false, err
 	}
 	if wait = next.Sub(now.Time); wait > 0 {
 		return nil, wait, false, nil
 	}
+	last := ""
 	err = s.write(ctx, "make delayed jobs ready", func(t *Tx) error {
 		queues = nil
 		n := 0
@@ -43,6 +49,7 @@ func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, 
 				keys = append(keys, ',')
 			}
 			keys = append(keys, fmt.Sprintf("[%q,%d]", stamp(due.Time), id)...)
+			last = literal(due.Time)
 			ready = openTuple(ready, &n)
 			ready = append(appendInts(ready, queue, priority, id, epoch), ')')
 			t.due = append(t.due, dueRow{engine.Queue(queue), int(priority), engine.JobID(id)})
@@ -50,7 +57,7 @@ func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, 
 				queues = append(queues, q)
 			}
 			return nil
-		}, fmt.Sprintf("SELECT due, id, queue, priority, epoch FROM ds_delayed WHERE due <= %s ORDER BY due, id LIMIT %d%s", s.D.Now(), limit, s.D.Skip()))
+		}, fmt.Sprintf("SELECT due, id, queue, priority, epoch FROM ds_delayed WHERE due <= %s%s ORDER BY due, id LIMIT %d%s", s.D.Now(), cond, limit, s.D.Skip()))
 		if err != nil || n == 0 {
 			more = false
 			return err
@@ -66,5 +73,8 @@ func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, 
 		_, err = t.exec(string(ready))
 		return err
 	}, func(*Tx) (bool, error) { return false, nil }) // run again: a row is moved with its deletion
+	if err == nil && last != "" {
+		s.due.advance(last)
+	}
 	return queues, 0, more, err
 }

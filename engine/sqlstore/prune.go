@@ -107,22 +107,68 @@ const (
 )
 
 // PruneRest deletes signals, servers, keys, deleted values and hourly counts
-// that nobody needs any more.
+// that nobody needs any more: looked for without locks, deleted by key.
 func (s *Store) PruneRest(ctx context.Context, limit int) error {
-	for _, q := range []string{
-		"DELETE FROM ds_signals WHERE at < " + s.D.In(-keepSignals),
-		"DELETE FROM ds_vars WHERE value IS NULL AND changed_at < " + s.D.In(-keepDeleted),
-		"DELETE FROM ds_counters WHERE hour > '" + allTime + "' AND hour < " + s.D.In(-keepHours),
-		"DELETE FROM ds_servers WHERE dead = 1 AND seen_at < " + s.D.In(-keepServers) + " AND id NOT IN (SELECT server FROM ds_claims)",
+	for _, x := range []struct {
+		table, where string
+		columns      []KeyColumn
+		again        string // what must still hold when a row is deleted
+	}{
+		{"ds_signals", "at < " + s.D.In(-keepSignals), []KeyColumn{{"id", KeyInt}}, ""},
+		{"ds_vars", "value IS NULL AND changed_at < " + s.D.In(-keepDeleted), []KeyColumn{{"type", KeyInt}, {"instance", KeyText}, {"name", KeyText}}, "r.value IS NULL"},
+		{"ds_counters", "hour > '" + allTime + "' AND hour < " + s.D.In(-keepHours), []KeyColumn{{"type", KeyInt}, {"hour", KeyTime}}, ""},
+		{"ds_servers", "dead = 1 AND seen_at < " + s.D.In(-keepServers) + " AND id NOT IN (SELECT server FROM ds_claims)", []KeyColumn{{"id", KeyInt}}, "r.dead = 1"},
 	} {
-		if err := s.write(ctx, "prune", func(t *Tx) error {
-			_, err := t.exec(q)
-			return err
-		}, nil); err != nil {
+		if err := s.pruneTable(ctx, x.table, x.where, x.columns, x.again, limit); err != nil {
 			return err
 		}
 	}
 	return s.pruneKeys(ctx, limit)
+}
+
+func (s *Store) pruneTable(ctx context.Context, table, where string, columns []KeyColumn, again string, limit int) error {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	var keys [][]any
+	err := s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			key, dest := make([]any, len(columns)), make([]any, len(columns))
+			for i, c := range columns {
+				switch c.Type {
+				case KeyInt:
+					dest[i] = new(int64)
+				case KeyTime:
+					dest[i] = new(Time)
+				default:
+					dest[i] = new(string)
+				}
+			}
+			if err := r.Scan(dest...); err != nil {
+				return err
+			}
+			for i := range dest {
+				switch v := dest[i].(type) {
+				case *int64:
+					key[i] = *v
+				case *Time:
+					key[i] = v.Format("2006-01-02 15:04:05")
+				case *string:
+					key[i] = *v
+				}
+			}
+			keys = append(keys, key)
+			return nil
+		}, fmt.Sprintf("SELECT %s FROM %s WHERE %s LIMIT %d", strings.Join(names, ", "), table, where, limit))
+	})
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	return s.write(ctx, "prune "+table, func(t *Tx) error {
+		_, err := t.exec(s.D.DeleteIn(table, again, columns...), toJSON(keys))
+		return err
+	}, nil)
 }
 
 // pruneKeys looks through the keys, a stretch at a time, for those whose time

@@ -41,6 +41,8 @@ type Store struct {
 	bounds bounds
 	types  typeCache
 	prune  pruned
+	deltas head // of ds_deltas
+	due    head // of ds_delayed
 }
 
 // DefaultPrefix begins the names of the engine's tables.
