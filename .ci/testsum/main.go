@@ -1,0 +1,146 @@
+// Command testsum runs `go test -json ...`, shows what fails while it runs,
+// and at the end says how many tests ran on each store.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sort"
+	"strings"
+	"time"
+)
+
+// event is a line of go test -json.
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Output  string
+	Elapsed float64
+}
+
+// stores are the names that tests carry for the store they run on.
+var stores = []string{"sqlite", "mariadb", "mysql"}
+
+type summary struct {
+	passed, failed, skipped map[string]int // by store; "" is no store
+	packages                int
+	reasons                 []string // why tests were skipped
+	broken                  []string
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: testsum go test -json ...")
+		os.Exit(2)
+	}
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testsum:", err)
+		os.Exit(1)
+	}
+	began := time.Now()
+	s := read(out)
+	err = cmd.Wait()
+	s.print(time.Since(began))
+	skipped := 0
+	for _, n := range s.skipped {
+		skipped += n
+	}
+	if err != nil || len(s.broken) > 0 || skipped > 0 && os.Getenv("CI") != "" {
+		os.Exit(1)
+	}
+}
+
+func read(r io.Reader) *summary {
+	s := &summary{passed: map[string]int{}, failed: map[string]int{}, skipped: map[string]int{}}
+	output := map[string][]string{} // of tests that are not over
+	sc := bufio.NewScanner(r)
+	sc.Buffer(make([]byte, 1<<20), 64<<20)
+	for sc.Scan() {
+		var e event
+		if json.Unmarshal(sc.Bytes(), &e) != nil {
+			fmt.Println(sc.Text()) // of the build
+			continue
+		}
+		key := e.Package + " " + e.Test
+		switch e.Action {
+		case "output":
+			output[key] = append(output[key], e.Output)
+		case "pass", "fail", "skip":
+			s.end(e, output[key])
+			delete(output, key)
+		case "build-output":
+			fmt.Print(e.Output)
+		}
+	}
+	return s
+}
+
+func (s *summary) end(e event, output []string) {
+	if e.Test == "" {
+		s.packages++
+		if e.Action == "fail" {
+			s.broken = append(s.broken, e.Package)
+			fmt.Print(strings.Join(output, ""))
+		} else if e.Action == "pass" {
+			fmt.Printf("ok    %-60s %6.1fs\n", e.Package, e.Elapsed)
+		}
+		return
+	}
+	store := storeOf(e.Test)
+	switch e.Action {
+	case "pass":
+		s.passed[store]++
+	case "fail":
+		s.failed[store]++
+		fmt.Printf("FAIL  %s %s\n%s", e.Package, e.Test, strings.Join(output, ""))
+	case "skip":
+		s.skipped[store]++
+		for _, line := range output {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
+				s.reasons = append(s.reasons, e.Test+": "+line)
+			}
+		}
+	}
+}
+
+// storeOf finds the store in a test's name, as a part between slashes.
+func storeOf(test string) string {
+	for _, part := range strings.Split(strings.ToLower(test), "/") {
+		for _, st := range stores {
+			if part == st || strings.HasPrefix(part, st+"_") || strings.HasPrefix(part, st+"-") || strings.HasPrefix(part, st+",") {
+				return st
+			}
+		}
+	}
+	return ""
+}
+
+func (s *summary) print(took time.Duration) {
+	fmt.Printf("\n%d packages, %s\n", s.packages, took.Round(time.Second))
+	fmt.Printf("%-12s %8s %8s %8s\n", "tests on", "passed", "failed", "skipped")
+	for _, st := range append(append([]string{}, stores...), "") {
+		name := st
+		if name == "" {
+			name = "no store"
+		}
+		fmt.Printf("%-12s %8d %8d %8d\n", name, s.passed[st], s.failed[st], s.skipped[st])
+	}
+	sort.Strings(s.reasons)
+	for _, r := range s.reasons {
+		fmt.Println("skipped: " + r)
+	}
+	if len(s.broken) > 0 {
+		fmt.Println("failed: " + strings.Join(s.broken, ", "))
+	}
+}
