@@ -9,8 +9,8 @@ import (
 // prefetch is how much work, in time, a process claims ahead of its slots.
 const prefetch = 250 * time.Millisecond
 
-// lane is one queue in one process: a fetcher that claims, and slots that run
-// the hook.
+// lane is one queue in one process: a fetcher that claims, a loader that reads
+// what was claimed, and slots that run the hook.
 type lane struct {
 	srv   *Server
 	queue Queue
@@ -19,6 +19,7 @@ type lane struct {
 	hooks HookSet
 	slots int
 
+	taken    chan Claim // claimed, not read yet
 	jobs     chan *ClaimedJob
 	buffered atomic.Int64 // claimed, not begun
 	working  atomic.Int64 // hooks that run
@@ -35,19 +36,21 @@ func newLane(s *Server, q Queue, t *Type) *lane {
 	}
 	return &lane{
 		srv: s, queue: q, typ: t, hook: t.Hooks[q.Phase()], hooks: t.record().Hooks, slots: slots,
-		jobs: make(chan *ClaimedJob, 4*s.opts.Batch+slots), wakeUp: make(chan struct{}, 1),
+		taken: make(chan Claim, slots), jobs: make(chan *ClaimedJob, 4*s.opts.Batch+slots), wakeUp: make(chan struct{}, 1),
 	}
 }
 
-// fetch claims whenever less than half a claim is left, so that the next jobs
-// are there before the slots run dry.
+// fetch claims whenever less than a claim is left, so that the next jobs are
+// there before the slots run dry. Claiming, reading and completing go on at the
+// same time, each on a connection of its own.
 func (l *lane) fetch(ctx context.Context) {
 	s := l.srv
+	defer close(l.taken)
 	s.keepTrying(ctx, "claim jobs of "+l.typ.Name, l.wakeUp, func(ctx context.Context) (time.Duration, error) {
 		if s.suspended.Load() {
 			return 100 * time.Millisecond, nil
 		}
-		if l.buffered.Load() > l.last.Load()/2 {
+		if l.buffered.Load() > l.last.Load() {
 			return -1, nil // a slot wakes us
 		}
 		n := l.size()
@@ -76,13 +79,44 @@ func (l *lane) fetch(ctx context.Context) {
 		for i := range claims {
 			s.claims.taken(claims[i].ID, len(claims[i].Jobs))
 		}
-		for i := range claims {
-			for k := range claims[i].Jobs {
-				l.jobs <- &claims[i].Jobs[k]
-			}
+		for _, c := range claims {
+			l.taken <- c
 		}
 		return 0, nil
 	})
+}
+
+// load reads claimed jobs and hands them to the slots, in their order.
+func (l *lane) load(ctx context.Context) {
+	s := l.srv
+	for c := range l.taken {
+		n := len(c.Jobs)
+		refs := make([]JobRef, n)
+		for i := range c.Jobs {
+			refs[i] = c.Jobs[i].JobRef
+		}
+		if err := s.eng.store.Load(ctx, l.queue, &c); err != nil {
+			s.eng.log.Warn("read claimed jobs of "+l.typ.Name, "jobs", n, "error", err)
+			l.unbuffer(n)
+			s.giveBack(ctx, c.ID, refs)
+			continue
+		}
+		if gone := n - len(c.Jobs); gone > 0 {
+			l.unbuffer(gone)
+			if s.claims.settled(c.ID, gone) {
+				s.done.drop([]ClaimID{c.ID})
+			}
+		}
+		for i := range c.Jobs {
+			l.jobs <- &c.Jobs[i]
+		}
+	}
+}
+
+// unbuffer notes that n buffered jobs will not reach a slot.
+func (l *lane) unbuffer(n int) {
+	l.buffered.Add(-int64(n))
+	poke(l.wakeUp)
 }
 
 // size is how many jobs to claim: what the slots work off in the time of
@@ -101,7 +135,7 @@ func (l *lane) work(ctx context.Context) {
 	for j := range l.jobs {
 		left := l.buffered.Add(-1)
 		l.working.Add(1)
-		if left <= l.last.Load()/2 {
+		if left == l.last.Load() || left == 0 {
 			poke(l.wakeUp)
 		}
 		began := l.srv.eng.clock.Now()
@@ -136,7 +170,7 @@ func (l *lane) empty() {
 			if !ok {
 				return
 			}
-			l.buffered.Add(-1)
+			l.unbuffer(1)
 		default:
 			return
 		}

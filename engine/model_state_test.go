@@ -113,6 +113,14 @@ func (s *modelState) ended() bool {
 	return true
 }
 
+// stands is the job's status as the engine shows it.
+func (b *modelJob) stands() Status {
+	if b.status == StatusWaiting && b.ready == 0 && b.delayed == 0 {
+		return StatusRunning
+	}
+	return b.status
+}
+
 // begin is where a hook of the job begins.
 func (b *modelJob) begin() modelStage {
 	if b.half {

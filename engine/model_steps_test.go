@@ -10,7 +10,6 @@ import (
 type modelRule string
 
 const (
-	everyRule          modelRule = ""
 	ruleFence          modelRule = "what a process writes about a job is fenced"
 	ruleEpoch          modelRule = "the epoch is the fence, not the claim alone"
 	ruleRescueFence    modelRule = "rescue takes jobs of the claim's epoch only"

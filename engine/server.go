@@ -186,6 +186,7 @@ func (s *Server) Run(ctx context.Context) error {
 	completing.Go(func() { s.done.run(serve) })
 	for _, l := range s.lanes {
 		fetching.Go(func() { l.fetch(ctx) })
+		fetching.Go(func() { l.load(serve) })
 		for range l.slots {
 			working.Go(func() { l.work(hooks) })
 		}

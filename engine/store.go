@@ -208,8 +208,12 @@ type Claim struct {
 
 // ClaimStore hands jobs to processes and takes back what became of them.
 type ClaimStore interface {
-	// Claim takes jobs; none when nothing is there.
+	// Claim takes jobs; none when nothing is there. They come with their id and
+	// epoch only.
 	Claim(ctx context.Context, r ClaimRequest) ([]Claim, error)
+	// Load reads the jobs of a claim, in its order. One that is not the claim's
+	// any more is left out.
+	Load(ctx context.Context, q Queue, c *Claim) error
 	// Ready says which of the queues have jobs to claim.
 	Ready(ctx context.Context, queues []Queue) ([]Queue, error)
 	// Refresh reads a claimed job again, before its hook is run once more: its

@@ -19,29 +19,40 @@ type readyRow struct {
 	alone    bool
 }
 
-// Claim takes jobs of one queue: it locks the first ready rows that nobody else
-// has locked, deletes them by key, and inserts a row for the claim; then, in no
-// transaction, it reads the jobs.
-//
-// Locks: ready rows (never waiting where rows can be skipped); a claim only
-// inserts a fresh row and so never waits for another.
-func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) ([]engine.Claim, error) {
-	rows, claims, err := s.take(ctx, r)
-	if err != nil || len(rows) == 0 {
-		return nil, err
+// Load reads the jobs of a claim, in its order. One whose epoch is not the
+// claim's any more is left out.
+func (s *Store) Load(ctx context.Context, q engine.Queue, c *engine.Claim) error {
+	place := make(map[engine.JobID]int32, len(c.Jobs))
+	ids := make([]engine.JobID, len(c.Jobs))
+	for i := range c.Jobs {
+		place[c.Jobs[i].ID], ids[i] = int32(i), c.Jobs[i].ID
 	}
-	prio := make(map[engine.JobID]int, len(rows))
-	for _, row := range rows {
-		prio[row.ref.ID] = row.priority
+	found := make([]bool, len(c.Jobs))
+	err := s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var j engine.ClaimedJob
+			if err := scanClaimed(r, &j); err != nil {
+				return err
+			}
+			i := place[j.ID]
+			if was := &c.Jobs[i]; j.Epoch == was.Epoch {
+				j.Claim, j.Type, j.Phase, j.Priority = c.ID, q.Type(), q.Phase(), was.Priority
+				*was, found[i] = j, true
+			}
+			return nil
+		}, "SELECT "+claimedColumns+" FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id IN ("+idList(ids)+")")
+	})
+	if err != nil {
+		return err
 	}
-	for i := range claims {
-		jobs, err := s.readClaimed(ctx, r.Queue, claims[i].ID, refsOf(claims[i].Jobs), prio)
-		if err != nil {
-			return nil, err // the claim is a stranger now, and will be given back
+	kept := c.Jobs[:0]
+	for i := range c.Jobs {
+		if found[i] {
+			kept = append(kept, c.Jobs[i])
 		}
-		claims[i].Jobs = jobs
 	}
-	return claims, nil
+	c.Jobs = kept
+	return nil
 }
 
 func refsOf(jobs []engine.ClaimedJob) []engine.JobRef {
@@ -52,9 +63,15 @@ func refsOf(jobs []engine.ClaimedJob) []engine.JobRef {
 	return rs
 }
 
-// take is the claim's transaction. It scans all of the queue where that is
-// cheap, or when the last time is long enough ago, and else from the bounds.
-func (s *Store) take(ctx context.Context, r engine.ClaimRequest) (rows []readyRow, claims []engine.Claim, err error) {
+// Claim takes jobs of one queue: it locks the first ready rows that nobody else
+// has locked, deletes them by key, and inserts a row for the claim. It scans all
+// of the queue where that is cheap, or when the last time is long enough ago,
+// and else from the bounds.
+//
+// Locks: ready rows (never waiting where rows can be skipped); a claim only
+// inserts a fresh row and so never waits for another.
+func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engine.Claim, err error) {
+	var rows []readyRow
 	v := s.bounds.get(r.Queue, s.Clock.Boot())
 	conds := []string{allIDs}
 	if !v.full && s.D.Bounds() != BoundsNone {
@@ -88,13 +105,13 @@ func (s *Store) take(ctx context.Context, r engine.ClaimRequest) (rows []readyRo
 		return t.row([]any{&one}, "SELECT 1 FROM ds_claims WHERE id = ?"+s.D.Lock(), claims[0].ID[:])
 	})
 	if err != nil || s.D.Bounds() == BoundsNone {
-		return rows, claims, err
+		return claims, err
 	}
 	if full {
 		s.bounds.scanned(r.Queue, s.Clock.Boot(), took, len(rows) == 0)
 	}
 	s.milestones(ctx, r.Queue, s.bounds.raise(r.Queue, v, rows))
-	return rows, claims, nil
+	return claims, nil
 }
 
 // milestones puts a living row at the beginning of priorities that were seen
@@ -184,13 +201,13 @@ func divide(rows []readyRow, r engine.ClaimRequest) []engine.Claim {
 	if n > 0 {
 		c := engine.Claim{ID: r.NewID(), Jobs: make([]engine.ClaimedJob, n)}
 		for i := range c.Jobs {
-			c.Jobs[i].JobRef = rows[i].ref
+			c.Jobs[i].JobRef, c.Jobs[i].Priority = rows[i].ref, rows[i].priority
 		}
 		return []engine.Claim{c}
 	}
 	var cs []engine.Claim
 	for i := 0; i < len(rows) && i < r.Alone && rows[i].alone; i++ {
-		cs = append(cs, engine.Claim{ID: r.NewID(), Jobs: []engine.ClaimedJob{{JobRef: rows[i].ref}}})
+		cs = append(cs, engine.Claim{ID: r.NewID(), Jobs: []engine.ClaimedJob{{JobRef: rows[i].ref, Priority: rows[i].priority}}})
 	}
 	return cs
 }
@@ -243,36 +260,6 @@ func (t *Tx) insertClaims(r engine.ClaimRequest, claims []engine.Claim) error {
 
 const claimedColumns = `j.id, j.epoch, j.attempts, j.losses, j.failed_phase, j.verdict, j.parent, j.items, j.checkpoints,
  j.instance, j.job_key, j.scheduled_for, j.position, p.payload, p.item`
-
-// readClaimed reads the jobs of a claim, in its order. One whose epoch is not
-// the claim's any more is left out.
-func (s *Store) readClaimed(ctx context.Context, queue engine.Queue, claim engine.ClaimID, want []engine.JobRef, prio map[engine.JobID]int) ([]engine.ClaimedJob, error) {
-	place := make(map[engine.JobID]int, len(want))
-	ids := make([]engine.JobID, len(want))
-	for i, w := range want {
-		place[w.ID], ids[i] = i, w.ID
-	}
-	jobs := make([]engine.ClaimedJob, len(want))
-	err := s.read(ctx, func(t *Tx) error {
-		return t.query(func(r *sql.Rows) error {
-			var j engine.ClaimedJob
-			if err := scanClaimed(r, &j); err != nil {
-				return err
-			}
-			i := place[j.ID]
-			if j.Epoch != want[i].Epoch {
-				return nil
-			}
-			j.Claim, j.Type, j.Phase, j.Priority = claim, queue.Type(), queue.Phase(), prio[j.ID]
-			jobs[i] = j
-			return nil
-		}, "SELECT "+claimedColumns+" FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id IN ("+idList(ids)+")")
-	})
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(jobs, func(j engine.ClaimedJob) bool { return j.ID == 0 }), nil
-}
 
 func scanClaimed(r *sql.Rows, j *engine.ClaimedJob) error {
 	var instance, key text
@@ -336,10 +323,10 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 
 // Refresh reads a claimed job again: its position, checkpoints and counts.
 func (s *Store) Refresh(ctx context.Context, j *engine.ClaimedJob) (bool, error) {
-	found, err := s.readClaimed(ctx, engine.QueueOf(j.Type, j.Phase), j.Claim, []engine.JobRef{j.JobRef}, map[engine.JobID]int{j.ID: j.Priority})
-	if err != nil || len(found) == 0 {
+	c := engine.Claim{ID: j.Claim, Jobs: []engine.ClaimedJob{{JobRef: j.JobRef, Priority: j.Priority}}}
+	if err := s.Load(ctx, engine.QueueOf(j.Type, j.Phase), &c); err != nil || len(c.Jobs) == 0 {
 		return false, err
 	}
-	*j = found[0]
+	*j = c.Jobs[0]
 	return true, nil
 }
