@@ -77,6 +77,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		if again, err = s.succeed(commit, l, c, result); err == nil {
 			return again
 		}
+		again = false
 	}
 	// From here on nothing of the hook's since its last checkpoint stays.
 	c.end()
@@ -102,10 +103,18 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	o.Stats, o.NewStats = c.saved, nil
 	s.failed(c, l, o, err)
 	o.Logged = c.logged
-	if again, err = s.settle(commit, c, nil, o); err != nil {
-		s.lost(j)
+	if again, err = s.settle(commit, c, nil, o); err == nil || again {
+		return again
 	}
-	return again
+	if errors.Is(err, ErrLost) || CodeOf(err) == CodeLost {
+		s.lost(j)
+		return false
+	}
+	// The job is still ours, and what became of it cannot be written.
+	s.eng.log.Error("settle a failed attempt", "job", j.ID, "error", err)
+	sleep(ctx, s.eng.clock, time.Second)
+	s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+	return false
 }
 
 // newCall prepares an execution of a hook.
@@ -139,6 +148,9 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	})
 	if !s.running.add(c) {
 		c.stop(ErrCancelled)
+	}
+	if !s.claims.known(j.Claim) {
+		c.stop(ErrLost) // the lease ran out while it was being prepared
 	}
 	return c, nil
 }
@@ -215,8 +227,9 @@ func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcom
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		if session == nil && (CodeOf(err) == CodeConflict || CodeOf(err) == CodeRetry) {
-			return true, nil
+		switch CodeOf(err) {
+		case CodeConflict, CodeRetry, CodeUnreachable, CodeUnknown:
+			return session == nil, err
 		}
 		return false, err
 	}

@@ -44,6 +44,7 @@ func (c *Call) commitPosition() error {
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
 	if err := c.eng.store.Commit(ctx, c.session, o); err != nil {
+		c.Poison(err) // a hook that goes on all the same must not commit this twice
 		return err
 	}
 	c.srv.announce(o)

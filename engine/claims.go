@@ -26,11 +26,16 @@ func (t *claimTable) newID() ClaimID {
 	return id
 }
 
-// taken notes how many jobs came with a claim.
-func (t *claimTable) taken(id ClaimID, jobs int) {
+// taken notes how many jobs came with a claim. It is false if the claim was
+// forgotten meanwhile: its jobs must not be run.
+func (t *claimTable) taken(id ClaimID, jobs int) bool {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.left[id]; !ok {
+		return false
+	}
 	t.left[id] = jobs
-	t.mu.Unlock()
+	return true
 }
 
 // settled notes that n jobs of a claim are done with, and says whether the

@@ -106,6 +106,13 @@ func (d *completer) flush(ctx context.Context) {
 			batch[i].LastOf = &batch[i].Job.Claim
 		}
 	}
+	d.commit(ctx, batch, gone)
+}
+
+// commit settles a batch. A fault that is not the database's own (a job whose
+// outcome cannot be written) is found by halving, and that job is given back.
+func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) {
+	s := d.srv
 	pause := 10 * time.Millisecond
 	for {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
@@ -121,8 +128,25 @@ func (d *completer) flush(ctx context.Context) {
 			return
 		}
 		s.eng.log.Warn("complete jobs", "jobs", len(batch), "error", err)
-		sleep(ctx, s.eng.clock, pause)
-		pause = min(2*pause, time.Second)
+		switch CodeOf(err) {
+		case CodeRetry, CodeUnreachable, CodeUnknown:
+			sleep(ctx, s.eng.clock, pause)
+			pause = min(2*pause, time.Second)
+			continue
+		}
+		for i := range batch {
+			batch[i].LastOf = nil // claims are dropped apart now
+		}
+		switch n := len(batch); n {
+		case 0:
+			s.claims.forget(gone...)
+		case 1:
+			s.giveBack(ctx, batch[0].Job.Claim, []JobRef{batch[0].Job.JobRef})
+		default:
+			d.commit(ctx, batch[:n/2], nil)
+			d.commit(ctx, batch[n/2:], nil)
+		}
+		return
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -57,13 +58,26 @@ func (l *lane) fetch(ctx context.Context) {
 		// A claim that is under way is not broken off: its answer would be lost.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Lease)
 		defer cancel()
+		var ids []ClaimID // known from now on, so that no claim of ours looks like a stranger
 		claims, err := s.eng.store.Claim(ctx, ClaimRequest{
-			Server: s.id(), Queue: l.queue, Max: n, NewID: s.claims.newID,
+			Server: s.id(), Queue: l.queue, Max: n,
+			NewID: func() ClaimID {
+				ids = append(ids, s.claims.newID())
+				return ids[len(ids)-1]
+			},
 			Alone: max(0, l.slots-int(l.buffered.Load()+l.working.Load())),
 		})
+		// What was not taken after all is forgotten: if the database has it, it is
+		// given back as a stranger.
+		for _, id := range ids {
+			if !slices.ContainsFunc(claims, func(c Claim) bool { return c.ID == id }) {
+				s.claims.forget(id)
+			}
+		}
 		if err != nil {
 			return 0, err
 		}
+		claims = slices.DeleteFunc(claims, func(c Claim) bool { return !s.claims.taken(c.ID, len(c.Jobs)) })
 		got := 0
 		for i := range claims {
 			got += len(claims[i].Jobs)
@@ -76,9 +90,6 @@ func (l *lane) fetch(ctx context.Context) {
 		l.idle.Store(false)
 		l.buffered.Add(int64(got))
 		s.tally.claimed(s.eng.clock.Now())
-		for i := range claims {
-			s.claims.taken(claims[i].ID, len(claims[i].Jobs))
-		}
 		for _, c := range claims {
 			l.taken <- c
 		}
@@ -101,14 +112,13 @@ func (l *lane) load(ctx context.Context) {
 			s.giveBack(ctx, c.ID, refs)
 			continue
 		}
-		if gone := n - len(c.Jobs); gone > 0 {
-			l.unbuffer(gone)
-			if s.claims.settled(c.ID, gone) {
-				s.done.drop([]ClaimID{c.ID})
-			}
-		}
 		for i := range c.Jobs {
+			refs = slices.DeleteFunc(refs, func(r JobRef) bool { return r == c.Jobs[i].JobRef })
 			l.jobs <- &c.Jobs[i]
+		}
+		if len(refs) > 0 { // not ours any more, or read from a node that lags
+			l.unbuffer(len(refs))
+			s.giveBack(ctx, c.ID, refs)
 		}
 	}
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// Strategy forces how jobs are claimed: "skip locked" or "compare and set".
 	// Default: what the probe finds.
 	Strategy string
+	// Wrap, if it is given, comes between the store and the driver: for tests
+	// that make connections fail.
+	Wrap func(driver.Connector) driver.Connector
 }
 
 // Store is a job database on MySQL or MariaDB.
@@ -44,6 +47,7 @@ type Store struct {
 	beats   *sqlstore.Store
 	dialect *dialect
 	version string
+	galera  bool
 	choice  choice
 }
 
@@ -69,7 +73,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if o.Prefix == "" {
 		o.Prefix = sqlstore.DefaultPrefix
 	}
-	version, err := serverVersion(ctx, cfg)
+	version, galera, err := serverVersion(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +81,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, dialect: d, version: version}
+	s := &Store{opts: o, dialect: d, version: version, galera: galera}
 	seconds := fmt.Sprint(max(1, int(o.Lease.Seconds())))
 	engineDB := s.pool(cfg, true, map[string]string{"innodb_lock_wait_timeout": "10"})
 	s.hooks = s.pool(cfg, false, map[string]string{
@@ -181,10 +185,16 @@ func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]str
 	for k, v := range settings {
 		cfg.Params[k] = v
 	}
+	if s.galera { // a node must not show an older state than the one that was written to
+		cfg.Params["wsrep_sync_wait"] = "1"
+	}
 	cfg.Collation = s.dialect.session
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return sql.OpenDB(failing{err})
+	}
+	if s.opts.Wrap != nil {
+		connector = s.opts.Wrap(connector)
 	}
 	return sql.OpenDB(tracking{connector})
 }
@@ -245,16 +255,18 @@ func (t tracking) Connect(ctx context.Context) (driver.Conn, error) {
 	return &numbered{dc, n}, nil
 }
 
-// serverVersion connects once and asks what the server is.
-func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, err error) {
+// serverVersion connects once and asks what the server is, and whether it is a Galera node.
+func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, galera bool, err error) {
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return "", engine.Errorf(engine.CodeUsage, "the database URL cannot be used: %v", err)
+		return "", false, engine.Errorf(engine.CodeUsage, "the database URL cannot be used: %v", err)
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
 	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return "", unreachable(err, cfg)
+		return "", false, unreachable(err, cfg)
 	}
-	return version, nil
+	// Other servers do not have the variable.
+	_ = db.QueryRowContext(ctx, "SELECT @@GLOBAL.wsrep_on").Scan(&galera)
+	return version, galera, nil
 }

@@ -54,7 +54,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 		s.choice = choice{s.opts.Strategy, "it was asked for"}
 	case s.opts.Strategy != "":
 		return engine.Errorf(engine.CodeUsage, "there is no claim strategy %q: %q and %q are there", s.opts.Strategy, StrategySkip, StrategyCompare)
-	case s.variable(ctx, "wsrep_on") == "1":
+	case s.galera:
 		s.choice = choice{StrategyCompare, "a Galera cluster: locks hold on one node only, and a claim counts once its COMMIT is certified"}
 	case s.groupWriters(ctx) > 1:
 		s.choice = choice{StrategyCompare, "group replication with several writers: locks hold on one member only, and a claim counts once its COMMIT is certified"}

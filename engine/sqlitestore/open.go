@@ -13,6 +13,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"fmt"
 	"log/slog"
@@ -23,7 +24,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
@@ -34,15 +35,19 @@ type Options struct {
 	Prefix string // of the tables; default "ds_"
 	Clock  engine.Clock
 	Logger *slog.Logger
+	// Wrap, if it is given, comes between the store and the driver: for tests
+	// that make connections fail.
+	Wrap func(driver.Connector) driver.Connector
 }
 
 // Store is a job database in a file.
 type Store struct {
 	*sqlstore.Store
-	opts   Options
-	path   string
-	writer *writer
-	live   *liveness
+	opts       Options
+	path       string
+	writer     *writer
+	hookReader *sql.DB
+	live       *liveness
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -76,19 +81,29 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath()}
 		return u.String() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=foreign_keys(OFF)&_time_format=sqlite" + more
 	}
-	w, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
+	w, err := pool(dsn("&_txlock=immediate"), o)
 	if err != nil {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
 	}
 	w.SetMaxOpenConns(1)
-	r, err := sql.Open("sqlite", dsn("&_pragma=query_only(1)"))
+	r, err := pool(dsn("&_pragma=query_only(1)"), o)
 	if err != nil {
 		w.Close()
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
 	}
 	r.SetMaxOpenConns(16)
 	r.SetMaxIdleConns(4)
-	s := &Store{opts: o, path: abs}
+	// A hook keeps its connection for reading while it waits for the writer, so
+	// hooks must not use up those that the engine reads by: the hook that has the
+	// writer may be waiting for one.
+	h, err := pool(dsn("&_pragma=query_only(1)"), o)
+	if err != nil {
+		w.Close()
+		r.Close()
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
+	}
+	h.SetMaxIdleConns(4)
+	s := &Store{opts: o, path: abs, hookReader: h}
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
 	s.writer = newWriter(w, o.Clock)
 	s.Store.Begin = s.writer.begin
@@ -98,6 +113,18 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
 	return s, nil
+}
+
+// pool makes a pool of connections to the file.
+func pool(dsn string, o Options) (*sql.DB, error) {
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if o.Wrap != nil {
+		connector = o.Wrap(connector)
+	}
+	return sql.OpenDB(connector), nil
 }
 
 // touch reads from the file, so that one that is no database is told at once.
@@ -119,6 +146,7 @@ func (s *Store) touch(ctx context.Context) error {
 // Close closes the file and lets go of the locks that say that we live.
 func (s *Store) Close() error {
 	s.live.close()
+	s.hookReader.Close()
 	s.Reader.Close()
 	return s.Store.DB.Close()
 }

@@ -40,7 +40,7 @@ func (s *Store) BeginHook(ctx context.Context, o engine.SessionOptions) (*sql.Co
 
 // ReadHook is a connection for reading before the first write: it waits for nobody.
 func (s *Store) ReadHook(ctx context.Context) (*sql.Conn, func(bool), error) {
-	c, err := s.Reader.Conn(ctx)
+	c, err := s.hookReader.Conn(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

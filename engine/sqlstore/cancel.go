@@ -54,7 +54,10 @@ func (s *Store) Cancel(ctx context.Context, id engine.JobID, reason string) (res
 	err = s.write(ctx, fmt.Sprintf("cancel job %d", id), func(t *Tx) error {
 		result, err = t.cancel(id, reason)
 		return err
-	}, nil)
+	}, func(t *Tx) (bool, error) {
+		j, err := t.lockJob(id, t.s.D.Lock())
+		return err == nil && (j.cancel || j.status == engine.StatusCancelled), err
+	})
 	return result, err
 }
 

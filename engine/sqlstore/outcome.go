@@ -68,10 +68,10 @@ func (t *Tx) fence(o *engine.Outcome) error {
 		}
 	}
 	if o.Checkpoint() {
-		n, err := t.exec("UPDATE ds_jobs SET checkpoints = ?, position = ?, attempts = 0, losses = 0, items = items + ? WHERE id = ? AND epoch = ?",
-			o.Checkpoints, nullRaw(o.Position), items, o.Job.ID, o.Job.Epoch)
+		n, err := t.exec("UPDATE ds_jobs SET checkpoints = ?, position = ?, attempts = 0, losses = 0, items = items + ? WHERE id = ? AND epoch = ? AND checkpoints = ?",
+			o.Checkpoints, nullRaw(o.Position), items, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints)
 		if err == nil && n != 1 {
-			err = lost(o)
+			_, err = t.notOurs(o)
 		}
 		return err
 	}
@@ -80,15 +80,33 @@ func (t *Tx) fence(o *engine.Outcome) error {
 		if err != nil || n == 1 {
 			return err
 		}
-		rows, err := t.stored([]*engine.Outcome{o}, t.s.D.Lock())
+		cancelled, err := t.notOurs(o)
 		if err != nil {
 			return err
 		}
-		if x, ok := rows[o.Job.ID]; !ok || x.epoch != o.Job.Epoch || !x.cancel || !goesOn(o) {
+		if !cancelled || !goesOn(o) {
 			return lost(o)
 		}
 		o.Withdraw(o.Job.Emitted + items)
 	}
+}
+
+// notOurs says why the fence did not hold: the job is lost (CodeLost), a
+// checkpoint of ours whose answer was lost took effect after all (CodeRetry: the
+// hook goes on from there), or a person asked to cancel it.
+func (t *Tx) notOurs(o *engine.Outcome) (cancelled bool, err error) {
+	rows, err := t.stored([]*engine.Outcome{o}, t.s.D.Lock())
+	if err != nil {
+		return false, err
+	}
+	x, ok := rows[o.Job.ID]
+	switch {
+	case !ok || x.epoch != o.Job.Epoch:
+		return false, lost(o)
+	case x.checkpoints != o.Job.Checkpoints:
+		return false, engine.Errorf(engine.CodeRetry, "job %d has %d checkpoints, and its hook began with %d", o.Job.ID, x.checkpoints, o.Job.Checkpoints)
+	}
+	return x.cancel, nil
 }
 
 // move writes where the job goes. A job that a person asked to cancel is not
@@ -114,8 +132,8 @@ func (t *Tx) move(o *engine.Outcome, items int64) (int64, error) {
 	case o.To.Phase != o.Job.Phase && o.To.Phase != engine.PhaseFail && o.Job.Phase != engine.PhaseFail, o.To.Status == engine.StatusOpen:
 		set = ", position = NULL, checkpoints = 0" // it belongs to the phase that has ended
 	}
-	return t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = %d, losses = 0, failed_phase = %d, verdict = %d, server = %d, items = items + %d, run_at = %s, started_at = %s, finished_at = %s%s WHERE id = %d AND epoch = %d%s",
-		o.To.Phase, o.To.Status, o.Attempts, o.FailedPhase, o.Verdict, o.Server, items, runAt, d.In(-o.Elapsed), finished, set, o.Job.ID, o.Job.Epoch, more))
+	return t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = %d, losses = 0, failed_phase = %d, verdict = %d, server = %d, items = items + %d, run_at = %s, started_at = %s, finished_at = %s%s WHERE id = %d AND epoch = %d AND checkpoints = %d%s",
+		o.To.Phase, o.To.Status, o.Attempts, o.FailedPhase, o.Verdict, o.Server, items, runAt, d.In(-o.Elapsed), finished, set, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints, more))
 }
 
 // goesOn says that the outcome is one that a person's cancel turns.

@@ -13,13 +13,20 @@ import (
 // Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
 // ready.
 func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
-	return s.write(ctx, fmt.Sprintf("retry job %d", id), func(t *Tx) error { return t.retry(id, o) }, nil)
+	var was engine.Epoch
+	return s.write(ctx, fmt.Sprintf("retry job %d", id), func(t *Tx) (err error) {
+		was, err = t.retry(id, o)
+		return err
+	}, func(t *Tx) (bool, error) {
+		j, err := t.lockJob(id, t.s.D.Lock())
+		return err == nil && j.Epoch > was, err
+	})
 }
 
-func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) error {
+func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error) {
 	line, err := t.ancestors(id)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rows := map[engine.JobID]*jobRow{}
 	for _, a := range line { // ascending: an item is younger than its emitter
@@ -28,53 +35,53 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) error {
 			continue // pruned
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		rows[a] = j
 	}
 	j := rows[id]
 	if !j.status.Final() {
-		return engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", id, j.status)
+		return 0, engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", id, j.status)
 	}
 	typ, err := t.typeOf(j.Type)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	phase, err := retryPhase(j, typ, o)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := t.retakeKey(j); err != nil {
-		return err
+		return 0, err
 	}
 	set := ""
-	if o.Fresh || o.From != 0 && o.From != j.FailedPhase {
+	if o.Fresh || j.status == engine.StatusCompleted || o.From != 0 && o.From != j.FailedPhase {
 		set = ", position = NULL, checkpoints = 0"
 	}
 	was := j.status
 	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = 0, cancel = 0, run_at = '%s', finished_at = '%s'%s WHERE id = %d",
 		phase, engine.StatusWaiting, never, never, set, id)); err != nil {
-		return err
+		return 0, err
 	}
 	if phase == engine.PhaseProduce {
 		if _, err := t.exec("UPDATE ds_payloads SET item = NULL WHERE id = ?", id); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", j.Type, id); err != nil {
-		return err
+		return 0, err
 	}
 	if err := t.reopen(rows, j, was); err != nil {
-		return err
+		return 0, err
 	}
 	var d deltas // its type's totals: it is not final any more
 	x := d.at(0, j.Type)
 	x.count(was)
 	x.completed, x.failed, x.cancelled = -x.completed, -x.failed, -x.cancelled
 	if err := t.insertDeltas(&d); err != nil {
-		return err
+		return 0, err
 	}
-	return t.makeDue(j.JobRef, engine.QueueOf(j.Type, phase), j.Priority, 0, false)
+	return j.Epoch, t.makeDue(j.JobRef, engine.QueueOf(j.Type, phase), j.Priority, 0, false)
 }
 
 // retryPhase is the phase in which a retried job begins: the one that failed,

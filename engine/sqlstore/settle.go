@@ -107,6 +107,7 @@ func (t *Tx) settle(outcomes []*engine.Outcome, done []engine.ClaimID) error {
 type plainGroup struct {
 	phase  engine.Phase
 	epoch  engine.Epoch
+	points int // checkpoints
 	ran    time.Duration
 	server engine.ServerID
 	ids    []engine.JobID
@@ -118,13 +119,13 @@ func groupPlain(outcomes []*engine.Outcome) []*plainGroup {
 		ran := o.Elapsed.Truncate(startGrain)
 		var g *plainGroup
 		for _, x := range gs {
-			if x.phase == o.To.Phase && x.epoch == o.Job.Epoch && x.ran == ran && x.server == o.Server {
+			if x.phase == o.To.Phase && x.epoch == o.Job.Epoch && x.points == o.Job.Checkpoints && x.ran == ran && x.server == o.Server {
 				g = x
 				break
 			}
 		}
 		if g == nil {
-			g = &plainGroup{phase: o.To.Phase, epoch: o.Job.Epoch, ran: ran, server: o.Server}
+			g = &plainGroup{phase: o.To.Phase, epoch: o.Job.Epoch, points: o.Job.Checkpoints, ran: ran, server: o.Server}
 			gs = append(gs, g)
 		}
 		g.ids = append(g.ids, o.Job.ID)
@@ -133,8 +134,8 @@ func groupPlain(outcomes []*engine.Outcome) []*plainGroup {
 }
 
 func (g *plainGroup) sql(d Dialect) string {
-	return fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = attempts + 1, server = %d, started_at = %s, finished_at = %s WHERE id IN (%s) AND epoch = %d",
-		d.ByKey(), g.phase, engine.StatusCompleted, g.server, d.In(-g.ran), d.Now(), idList(g.ids), g.epoch)
+	return fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = attempts + 1, server = %d, started_at = %s, finished_at = %s WHERE id IN (%s) AND epoch = %d AND checkpoints = %d",
+		d.ByKey(), g.phase, engine.StatusCompleted, g.server, d.In(-g.ran), d.Now(), idList(g.ids), g.epoch, g.points)
 }
 
 // stored is what a job's row says of how it was settled last.
