@@ -66,8 +66,8 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		if result, err = runHook(l.hook, c); c.poison != nil {
 			err = c.poison
 		}
-		if c.ctx.Err() != nil {
-			err = context.Cause(c.ctx)
+		if cause := context.Cause(c.ctx); cause != nil && !errors.Is(err, cause) {
+			err = cause // a hook's own error that wraps it says where it was
 		}
 	}
 	if err == nil && len(result) > MaxResult {
@@ -209,7 +209,7 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 		obey(o, policy, c.failure)
 	default:
 		f := AsFailure(err)
-		s.eng.log.Debug("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "error", f.Message)
+		s.eng.log.Warn("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "attempt", c.Attempt(), "error", f.Message, "backtrace", f.Backtrace)
 		failure(o, l.hooks, policy, f)
 	}
 }

@@ -135,6 +135,14 @@ func (c *Call) Results(yield func(JobID, Raw) bool) error {
 // Now is the time by the database's clock, in UTC.
 func (c *Call) Now() time.Time { return c.srv.now() }
 
+// Sleep waits by the engine's clock, until the hook must end at the latest.
+func (c *Call) Sleep(d time.Duration) error {
+	if !sleep(c.ctx, c.eng.clock, d) {
+		return context.Cause(c.ctx)
+	}
+	return nil
+}
+
 // Session is the hook's transaction on the job database.
 func (c *Call) Session() Session {
 	if c.session == nil {

@@ -96,7 +96,9 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 		}
 		return false, nil
 	}
-	l.left--
+	if l.left--; l.left == 0 {
+		l.c.stats = l.c.saved.Copy() // what reading them counted is counted already
+	}
 	if l.left == 0 && l.was.Last != 0 && fingerprint() != l.was.Last {
 		return false, l.changed("element %d is another one now", l.was.N)
 	}

@@ -102,7 +102,7 @@ type Failure struct {
 	Message    string        `json:"message"`
 	Kind       Kind          `json:"kind"`
 	Code       string        `json:"code,omitempty"` // "db.duplicate", "file.missing"; empty when unknown
-	Phase      Phase         `json:"phase"`
+	Phase      Phase         `json:"phase,omitempty"`
 	Attempt    int           `json:"attempt"`
 	Final      bool          `json:"final"`     // no attempt follows, unless the fail hook says so
 	Retryable  bool          `json:"retryable"` // false: trying again cannot help

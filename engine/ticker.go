@@ -55,18 +55,25 @@ func (s *Server) instances(ctx context.Context, t *Type) (map[string]Instance, e
 // ParseInstances reads a JSON object of named parameters. Parameters every and
 // cron set an instance's own schedule; def is what it has otherwise.
 func ParseInstances(raw Raw, def Schedule) (map[string]Instance, error) {
-	var m map[string]map[string]any
+	var m map[string]Raw
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, Errorf(CodeUsage, "instances must be an object of objects: {name: {parameter: value}}")
 	}
 	out := map[string]Instance{}
-	for name, params := range m {
+	for name, text := range m {
+		var params struct{ Every, Cron any }
+		if err := json.Unmarshal(text, &params); err != nil {
+			return nil, Errorf(CodeUsage, "instances must be an object of objects: {name: {parameter: value}}, and %q is not one", name)
+		}
 		if name == "" || len(name) > MaxNameLen {
 			return nil, Errorf(CodeUsage, "an instance's name has 1 to %d bytes: %.40q", MaxNameLen, name)
 		}
 		in := Instance{Schedule: def}
-		every, hasEvery := params["every"].(string)
-		cron, hasCron := params["cron"].(string)
+		every, hasEvery := params.Every.(string)
+		cron, hasCron := params.Cron.(string)
+		if params.Every != nil && !hasEvery || params.Cron != nil && !hasCron {
+			return nil, Errorf(CodeUsage, "instance %q: every and cron are text: \"15m\", \"0 2 * * *\"", name)
+		}
 		if hasEvery || hasCron {
 			in.Schedule.Every, in.Schedule.Continuous, in.Schedule.Cron = 0, false, cron
 		}
@@ -80,7 +87,7 @@ func ParseInstances(raw Raw, def Schedule) (map[string]Instance, error) {
 		if err := in.Schedule.Validate(); err != nil {
 			return nil, Wrapf(CodeUsage, err, "instance %q", name)
 		}
-		in.Params, _ = json.Marshal(params)
+		in.Params = text
 		out[name] = in
 	}
 	return out, nil

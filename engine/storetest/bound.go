@@ -1,0 +1,151 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// contextEnded is a context that has ended already.
+func contextEnded(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	stop()
+	return ctx, stop
+}
+
+// Claims begin where the last one ended; what appears before that is found all
+// the same.
+var boundCases = []testCase{
+	{"a lower id that commits late is found", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time: ids commit in their order
+		}
+		t := w.typ("t")
+		tx := w.begin(sql.LevelDefault)
+		late := w.enqueueTx(tx, jobs(t, 3)...)
+		w.enqueue(jobs(t, 50)...)
+		w.same("claimed before", 50, len(w.claim(queue(t), 100)))
+		w.enqueue(jobs(t, 50)...)
+		w.same("claimed before", 50, len(w.claim(queue(t), 100)))
+		w.must(tx.Commit())
+		w.found(t, late[0].ID, late[1].ID, late[2].ID)
+	}},
+	{"another process's retry with a lower id is found", func(w *world) {
+		t := w.typ("t")
+		other := w.open(Options{})
+		srv := w.server(other)
+		w.enqueue(jobs(t, 60)...)
+		theirs := w.claimOn(other, srv, queue(t), 1)[0].Jobs[0]
+		w.same("claimed", 59, len(w.claim(queue(t), 100)))
+		w.must(other.Commit(w.ctx, nil, retried(&theirs, 0)))
+		w.found(t, theirs.ID)
+	}},
+	{"another process's release with a lower id, and its delayed jobs, are found", func(w *world) {
+		t := w.typ("t")
+		other := w.open(Options{})
+		srv := w.server(other)
+		later := job(t)
+		later.Delay = time.Hour
+		low := w.enqueue(later)[0]
+		w.enqueue(jobs(t, 60)...)
+		theirs := w.claimOn(other, srv, queue(t), 1)[0]
+		w.same("claimed", 59, len(w.claim(queue(t), 100)))
+		w.must(other.Release(w.ctx, theirs.ID, []engine.JobRef{theirs.Jobs[0].JobRef}))
+		w.due(low)
+		_, _, _, err := other.Promote(w.ctx, 100)
+		w.must(err)
+		w.found(t, low, theirs.Jobs[0].ID)
+	}},
+	{"what this process itself makes due is found at once", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 60)...)
+		list := w.claim(queue(t), 100)
+		w.must(w.store.Release(w.ctx, list[7].Claim, []engine.JobRef{list[7].JobRef}))
+		w.same("claimed", []engine.JobID{list[7].ID}, ids(w.claim(queue(t), 5)))
+	}},
+	{"a priority that nobody has used before is found", func(w *world) {
+		t := w.typ("t")
+		other := w.open(Options{})
+		for _, p := range []int{0, 50, -50, 1, 100, -100} {
+			j := job(t)
+			j.Priority = p
+			w.enqueue(j)
+			w.same("claimed here", 1, len(w.claim(queue(t), 5)))
+			made, err := other.Enqueue(w.ctx, []engine.JobInsert{j})
+			w.must(err)
+			w.found(t, made[0].ID)
+		}
+	}},
+	{"dead rows under an open snapshot do not slow claims", func(w *world) {
+		if !w.in.Rows {
+			return // a deleted row is gone
+		}
+		w.in.Spoil()
+		t := w.typ("t")
+		const dead = 100_000
+		w.exec(fmt.Sprintf("ALTER TABLE ds_jobs AUTO_INCREMENT = %d", dead+1000))
+		digits := "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+		w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, 0, 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, 0 FROM %s a, %s b, %s c, %s d, %s e", queue(t), digits, digits, digits, digits, digits))
+		snapshot := w.begin(sql.LevelRepeatableRead)
+		var n int
+		w.must(snapshot.QueryRow("SELECT COUNT(*) FROM ds_ready").Scan(&n))
+		w.same("rows in the snapshot", dead, n)
+		w.exec("DELETE FROM ds_ready")
+		w.enqueue(jobs(t, 400)...)
+
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		srv := w.server(s)
+		w.same("the first claim", 10, len(w.claimOn(s, srv, queue(t), 10)[0].Jobs)) // of the whole queue
+		listen := faults.Listen()
+		best := time.Hour
+		for range 30 {
+			began := time.Now()
+			w.same("claimed", 10, len(w.claimOn(s, srv, queue(t), 10)[0].Jobs))
+			best = min(best, time.Since(began))
+		}
+		bounded := 0
+		for _, q := range listen() {
+			if strings.HasPrefix(q, "SELECT priority, id, epoch") && strings.Contains(q, "id >= ") {
+				bounded++
+			}
+		}
+		if bounded < 10 {
+			w.Errorf("%d of 30 claims began at a bound", bounded)
+		}
+		plain := time.Hour
+		for range 3 {
+			began := time.Now()
+			var id int64
+			w.must(w.db.QueryRow(fmt.Sprintf("SELECT id FROM ds_ready WHERE queue = %d AND id > 0 ORDER BY priority, id LIMIT 1", queue(t))).Scan(&id))
+			plain = min(plain, time.Since(began))
+		}
+		w.t.Logf("a claim took %v, a scan of the queue %v, %d of 30 began at a bound", best, plain, bounded)
+		if best > plain/2 {
+			w.Errorf("a claim (%v at best) takes as long as a scan of the whole queue (%v at best)", best, plain)
+		}
+		w.must(snapshot.Rollback())
+	}},
+}
+
+// found claims, and wants the given jobs, and nothing else, to be found.
+func (w *world) found(t engine.TypeID, want ...engine.JobID) {
+	w.Helper()
+	left := map[engine.JobID]bool{}
+	for _, id := range want {
+		left[id] = true
+	}
+	w.until(fmt.Sprintf("jobs %v are claimed", want), func() bool {
+		for _, j := range w.claim(queue(t), 10) {
+			if !left[j.ID] {
+				w.Fatalf("job %d was claimed, want %v", j.ID, want)
+			}
+			delete(left, j.ID)
+		}
+		return len(left) == 0
+	})
+}

@@ -1,0 +1,115 @@
+// Package storetest is what every store must pass: one suite, run against
+// each database by the tests of its store package.
+//
+// A map: storetest.go is the entry; world.go outcome.go are what the tests work
+// with; invariant.go is what must hold at the end of each of them; fault.go
+// makes connections fail; agree.go compares two stores. The others are the
+// tests, one noun each. Package dbserver starts private servers.
+//
+// Tests run in parallel, each on an empty database of its own, and know it only
+// by the Store interface and by the SQL that all stores understand.
+package storetest
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"testing"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Instance is one database of a test's own, with empty tables of the engine.
+type Instance struct {
+	// Open opens a store on the database, as another process would. It is closed
+	// with the test, if not before.
+	Open func(t testing.TB, o Options) engine.Store
+	// DB is the database itself, for set-up, for checks and, as Handle, for the
+	// transactions of callers. It has the server's defaults.
+	DB *sql.DB
+	// Handle is where a caller of EnqueueTx begins a transaction.
+	Handle func(s engine.Store) *sql.DB
+	// Spoil says that the database must not be used for another test.
+	Spoil func()
+	// Faults are what can befall a connection to this database.
+	Faults []Fault
+	// Rows says that rows are locked one by one, so that two transactions can
+	// write at once.
+	Rows bool
+	// Candidates says that a claim locks what it reads and skips what is locked.
+	Candidates bool
+}
+
+// Options are for Instance.Open. Zero values are the store's defaults.
+type Options struct {
+	Prefix string
+	Lease  time.Duration
+	Wrap   func(driver.Connector) driver.Connector
+}
+
+// group is the tests about one noun.
+type group struct {
+	name  string
+	cases []testCase
+}
+
+// testCase is one thing that must hold.
+type testCase struct {
+	name string
+	run  func(w *world)
+}
+
+var groups = []group{
+	{"database", databaseCases},
+	{"types", typeCases},
+	{"enqueue", enqueueCases},
+	{"keys", keyCases},
+	{"callers' transactions", callerCases},
+	{"claim", claimCases},
+	{"bounds", boundCases},
+	{"settle", settleCases},
+	{"commit", commitCases},
+	{"checkpoint", checkpointCases},
+	{"late workers", lateCases},
+	{"release", releaseCases},
+	{"rescue", rescueCases},
+	{"cancel", cancelCases},
+	{"retry", retryCases},
+	{"items", itemCases},
+	{"fold", foldCases},
+	{"promote", promoteCases},
+	{"schedules", scheduleCases},
+	{"variables", variableCases},
+	{"logs", logCases},
+	{"prune", pruneCases},
+	{"servers", serverCases},
+	{"view", viewCases},
+	{"session", sessionCases},
+	{"write", writeCases},
+	{"values", valueCases},
+	{"guard", guardCases},
+	{"spool", spoolCases},
+	{"exactly once", onceCases},
+	{"faults", faultCases},
+}
+
+// Run runs the suite against a store. name begins the names of its subtests;
+// open gives a database of its own to each of them.
+func Run(t *testing.T, name string, open func(t *testing.T) Instance) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		for _, g := range groups {
+			t.Run(g.name, func(t *testing.T) {
+				t.Parallel()
+				for _, c := range g.cases {
+					t.Run(c.name, func(t *testing.T) {
+						t.Parallel()
+						w := newWorld(t, open(t))
+						c.run(w)
+						w.check()
+					})
+				}
+			})
+		}
+	})
+}

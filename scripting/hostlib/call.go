@@ -1,0 +1,206 @@
+package hostlib
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Host is what a script is given to live in. The zero Host has the working
+// directory as its files folder.
+type Host struct {
+	// Files is the folder that paths in scripts are relative to, and cannot
+	// leave; "" is the working directory.
+	Files string
+	// Log gets what scripts log and print while they are loaded; nil: nothing does.
+	Log *slog.Logger
+}
+
+// Call is one execution of a script: of a hook, or of its top level while it
+// is loaded. It belongs to one goroutine.
+type Call struct {
+	Hook  *engine.Call // nil while the script is loaded
+	Lang  Language
+	Host  *Host
+	Needs *Needs // what job() declared; nil while the script is loaded
+	// Job takes what job() says; nil where job() has no place.
+	Job *Declaration
+
+	after    bool                   // a function given to on_commit runs
+	open     map[io.Closer]struct{} // what must be closed when the hook ends
+	deferred bool                   // something runs after the hook
+	payload  Value                  // of ctx, once they were asked for
+	params   Value
+	pos      Value
+	posRaw   engine.Raw
+}
+
+// Context ends when the hook must.
+func (c *Call) Context() context.Context {
+	if c.Hook == nil {
+		return context.Background()
+	}
+	return c.Hook.Context()
+}
+
+// Idle says that nothing of the call lives on after its hook: no function waits
+// for the commit, nothing is open.
+func (c *Call) Idle() bool { return !c.deferred && c.open == nil }
+
+// Invoke calls a function of the table: it binds the arguments, checks that the
+// function may be called here and now, and contains its panics.
+func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, &engine.Failure{
+				Kind: engine.KindError, Code: "panic", Retryable: true, Backtrace: string(debug.Stack()),
+				Message: fmt.Sprintf("%s: a fault of dsengine itself: %v", f, p),
+			}
+		}
+	}()
+	if err := f.allowed(c); err != nil {
+		return nil, within(f.String(), err)
+	}
+	a, err := f.bind(c, self, args, named)
+	if err != nil {
+		return nil, within(f.String(), err)
+	}
+	if result, err = f.Do(c, a); err != nil {
+		return nil, within(f.String(), err)
+	}
+	return result, nil
+}
+
+// allowed says whether the function may be called here and now.
+func (f *Func) allowed(c *Call) error {
+	switch {
+	case c.Hook == nil:
+		if f.Effect != Pure {
+			return Errorf("usage", "it can be called in a hook only, not while the script is loaded")
+		}
+		return nil
+	case c.Hook.Context().Err() != nil:
+		return context.Cause(c.Hook.Context())
+	case c.after && f.Effect == Write:
+		return Errorf("usage", "a function given to ctx.on_commit runs after the commit: nothing commits what it writes here")
+	}
+	return nil
+}
+
+// Iterate iterates over whatever can be: a value of the script's language, or
+// of this package. The elements are not converted.
+func (c *Call) Iterate(v Value) (Iterator, bool) {
+	switch v := v.(type) {
+	case Iterator:
+		return v, true
+	case []Value:
+		i := 0
+		return &source{next: func() (Value, error) {
+			if i == len(v) {
+				return nil, io.EOF
+			}
+			i++
+			return v[i-1], nil
+		}}, true
+	}
+	return c.Lang.Iterate(v)
+}
+
+func (c *Call) isDict(v Value) bool {
+	_, ok, err := c.Lang.Row(v, nil)
+	return ok || err != nil
+}
+
+// source is an Iterator made of functions.
+type source struct {
+	name  string // of the function that made it, for errors; "" for none
+	next  func() (Value, error)
+	close func() error // may be nil
+	c     *Call        // nil: needs no closing, and does not look at the context
+	err   error        // how it ended
+}
+
+// iterator makes the Iterator that a host function returns. What close gives
+// up is given up at the end of the hook at the latest; it may be nil.
+func (c *Call) iterator(name string, next func() (Value, error), close func() error) Iterator {
+	s := &source{name: name, next: next, close: close, c: c}
+	if close != nil {
+		c.keep(s)
+	}
+	return s
+}
+
+// Next is the next value.
+func (s *source) Next() (Value, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	if s.c != nil && s.c.Hook != nil && s.c.Hook.Context().Err() != nil {
+		s.fail(context.Cause(s.c.Hook.Context()))
+		return nil, s.err
+	}
+	v, err := s.next()
+	if err != nil {
+		s.fail(err)
+		return nil, s.err
+	}
+	return v, nil
+}
+
+func (s *source) fail(err error) {
+	s.err = err
+	if s.name != "" {
+		s.err = within(s.name, err)
+	}
+	s.Close()
+}
+
+// Close gives up what it holds.
+func (s *source) Close() error {
+	if s.err == nil {
+		s.err = io.EOF
+	}
+	if s.close == nil {
+		return nil
+	}
+	f := s.close
+	s.close = nil
+	if s.c != nil {
+		delete(s.c.open, s)
+	}
+	return f()
+}
+
+// keep has a resource closed when the hook ends.
+func (c *Call) keep(r io.Closer) {
+	if c.open == nil {
+		c.open = map[io.Closer]struct{}{}
+		if c.Hook != nil {
+			c.Hook.Close(closeAll{c})
+		}
+	}
+	c.open[r] = struct{}{}
+}
+
+// closeAll closes what a call left open.
+type closeAll struct{ c *Call }
+
+func (a closeAll) Close() error {
+	for r := range a.c.open {
+		r.Close()
+	}
+	return nil
+}
+
+// read counts rows that were read from outside.
+func (c *Call) read(n int64) {
+	if c.Hook != nil {
+		c.Hook.Count("read", n)
+	}
+}
+
+func isEOF(err error) bool { return err == io.EOF }

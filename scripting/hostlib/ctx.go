@@ -1,0 +1,378 @@
+package hostlib
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// ctx is what every hook gets first.
+type ctx struct{ *Call }
+
+// Ctx is the ctx object of the hook.
+func (c *Call) Ctx() Object { return ctx{c} }
+
+// ObjectType is ctx.
+func (ctx) ObjectType() *ObjectType { return ctxType }
+
+func ctxAttr(name, typ, doc string, get func(c *Call) (Value, error)) Attr {
+	return Attr{Name: name, Type: typ, Doc: doc, Get: func(v Value) (Value, error) { return get(v.(ctx).Call) }}
+}
+
+// orNone is a text, or None if it is empty.
+func orNone(s string) (Value, error) {
+	if s == "" {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// once decodes JSON when it is first asked for.
+func (c *Call) once(to *Value, raw engine.Raw) (Value, error) {
+	var err error
+	if *to == nil && raw != nil {
+		*to, err = c.Lang.Native(JSON(raw))
+	}
+	return *to, err
+}
+
+// emitParams are those that emit and its like share.
+var emitParams = []Param{
+	{Name: "key", Type: String, Default: None, Named: true, Doc: "while a job with this key counts, no second one is created"},
+	{Name: "unique", Type: String, Default: "active", Named: true, Doc: "how long the key counts: \"active\" (until the job is final), \"waiting\" (until it starts), \"forever\", or a time such as \"30d\" after it completed"},
+	{Name: "replace", Type: Bool, Default: false, Named: true, Doc: "gives the job that waits under the key the new payload"},
+	{Name: "priority", Type: Int, Default: None, Named: true, Doc: "-100 to 100, smaller runs first; None: the type's"},
+	{Name: "after", Type: Duration, Default: None, Named: true, Doc: "how long it waits before it is due"},
+}
+
+var typeParam = Param{Name: "type", Type: String, Default: None, Named: true, Doc: "another type whose consume gets it; None: this one's"}
+
+// emission reads what emit and its like were given.
+func emission(a *Args) (e engine.Emission, err error) {
+	e = engine.Emission{Replace: a.Bool("replace"), After: a.Duration("after")}
+	if a.Given("priority") {
+		p := int(max(-1000, min(a.Int("priority"), 1000)))
+		e.Priority = &p
+	}
+	if mode := a.String("unique"); mode != "" {
+		e.Unique, err = engine.ParseUnique(mode)
+	}
+	return e, err
+}
+
+var ctxType = &ObjectType{
+	Name: "ctx", Doc: "The job that runs, and what its hook can do with it.",
+	Attrs: []Attr{
+		ctxAttr("id", "int", "The job's id.", func(c *Call) (Value, error) { return int64(c.Hook.Job().ID), nil }),
+		ctxAttr("type", "string", "The job's type.", func(c *Call) (Value, error) { return c.Hook.Type().Name, nil }),
+		ctxAttr("phase", "string", "produce, consume, finish or fail.", func(c *Call) (Value, error) { return c.Hook.Job().Phase.String(), nil }),
+		ctxAttr("attempt", "int", "The number of this attempt, from 1; in fail, of the one that failed.", func(c *Call) (Value, error) { return int64(c.Hook.Attempt()), nil }),
+		ctxAttr("max_attempts", "int", "How many attempts there are at most.", func(c *Call) (Value, error) { return int64(c.Hook.Type().Settings.Retry.Max), nil }),
+		ctxAttr("key", "string", "The job's key, or None.", func(c *Call) (Value, error) { return orNone(c.Hook.Job().Key) }),
+		ctxAttr("server", "string", "The name of the server that runs the hook.", func(c *Call) (Value, error) { return c.Hook.Server(), nil }),
+		ctxAttr("instance", "string", "The job's instance, or None.", func(c *Call) (Value, error) { return orNone(c.Hook.Job().Instance) }),
+		ctxAttr("params", "dict", "The parameters of the instance; empty if there are none.", func(c *Call) (Value, error) {
+			raw := c.Hook.Params()
+			if raw == nil {
+				raw = engine.Raw("{}")
+			}
+			return c.once(&c.params, raw)
+		}),
+		ctxAttr("payload", "any value", "What the job was created with.", func(c *Call) (Value, error) { return c.once(&c.payload, c.Hook.Payload()) }),
+		ctxAttr("scheduled_for", "time", "The time for which a schedule fired the job; None if none did.", func(c *Call) (Value, error) {
+			if t := c.Hook.Job().ScheduledFor; !t.IsZero() {
+				return t, nil
+			}
+			return nil, nil
+		}),
+		ctxAttr("position", "any value", "What the last checkpoint of this phase was given, or None.", func(c *Call) (Value, error) {
+			if raw := c.Hook.Position(); !bytes.Equal(raw, c.posRaw) {
+				c.pos, c.posRaw = nil, raw
+			}
+			return c.once(&c.pos, c.posRaw)
+		}),
+	},
+	Methods: []*Func{
+		{
+			Name: "now", Doc: "Gives the time by the database's clock, in UTC.",
+			Returns: "time", Effect: Read,
+			Example: "ctx.now() >= time.parse(\"2020-01-01\")  # True",
+			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
+		},
+		{
+			Name: "emit", Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created.",
+			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets"}, typeParam}, emitParams...),
+			Returns: "bool", Effect: Write,
+			Example: "ctx.emit({\"path\": \"data/people.csv\"}, key = \"people\")  # True",
+			Do: func(c *Call, a *Args) (Value, error) {
+				e, err := emission(a)
+				if err != nil {
+					return nil, err
+				}
+				e.Type, e.Key = a.String("type"), a.String("key")
+				if e.Payload, err = EncodeJSON(a.Value("item")); err != nil {
+					return nil, err
+				}
+				return c.Hook.Emit(e)
+			},
+		},
+		{
+			Name: "emit_all", Doc: "Creates an item of each element. It commits by itself now and then, and after a crash goes on where it was: the elements must come in the same order. It gives the number of items created.",
+			Params: append([]Param{
+				{Name: "iterable", Type: Iterable, Doc: "the items"},
+				{Name: "key", Type: Function, Default: None, Named: true, Doc: "a function that gives the key of an item"},
+				typeParam,
+			}, emitParams[1:]...),
+			Returns: "int", Effect: Write,
+			Example: "ctx.emit_all(csv.read(\"data/people.csv\"), key = lambda row: row[\"id\"])  # 2",
+			Do: func(c *Call, a *Args) (Value, error) {
+				e, err := emission(a)
+				if err != nil {
+					return nil, err
+				}
+				e.Type = a.String("type")
+				it := a.Iterator("iterable")
+				defer it.Close()
+				return c.Hook.EmitAll(&emissions{c: c, it: it, key: a.Callable("key"), like: e})
+			},
+		},
+		{
+			Name: "enqueue", Doc: "Creates a job of its own, with this one's commit. It says whether the job is created.",
+			Params: append([]Param{
+				{Name: "type", Type: String, Doc: "the job's type"},
+				{Name: "payload", Type: Data, Default: None, Doc: "what it is created with"},
+				{Name: "instance", Type: String, Default: None, Named: true, Doc: "its instance; None: this job's own if it is of the same type, else none"},
+			}, emitParams...),
+			Returns: "bool", Effect: Write,
+			Example: "ctx.enqueue(ctx.type, {\"n\": 2}, key = \"next\", after = \"1h\")  # True",
+			Do: func(c *Call, a *Args) (Value, error) {
+				e, err := emission(a)
+				if err != nil {
+					return nil, err
+				}
+				e.Type, e.Key = a.String("type"), a.String("key")
+				if a.Given("instance") {
+					instance := a.String("instance")
+					e.Instance = &instance
+				}
+				if e.Payload, err = EncodeJSON(a.Value("payload")); err != nil {
+					return nil, err
+				}
+				return c.Hook.Enqueue(e)
+			},
+		},
+		{
+			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew.",
+			Params: []Param{{Name: "position", Type: Data, Default: None, Doc: "where to go on; None keeps the last one"}}, Effect: Write,
+			Example: "ctx.checkpoint({\"page\": 7})\nctx.position  # {\"page\": 7}",
+			Do: func(c *Call, a *Args) (Value, error) {
+				if !a.Given("position") {
+					return nil, c.Hook.Checkpoint(nil, false)
+				}
+				raw, err := EncodeJSON(a.Value("position"))
+				if err != nil {
+					return nil, err
+				}
+				return nil, c.Hook.Checkpoint(raw, true)
+			},
+		},
+		{
+			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order.",
+			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
+			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
+			Do: func(c *Call, a *Args) (Value, error) {
+				return c.batches(a.Iterator("iterable"), a.Int("n"))
+			},
+		},
+		{
+			Name: "progress", Doc: "Says how far the hook is; people see it. It is never rolled back.",
+			Params: []Param{
+				{Name: "done", Type: Int, Doc: "how much is done"},
+				{Name: "total", Type: Int, Default: None, Doc: "how much there is"},
+				{Name: "note", Type: String, Default: None, Doc: "what it is doing"},
+			},
+			Effect:  Read,
+			Example: "ctx.progress(10, 200, \"reading\")",
+			Do: func(c *Call, a *Args) (Value, error) {
+				p := engine.Progress{Done: a.Int("done"), Note: a.String("note")}
+				if a.Given("total") {
+					total := a.Int("total")
+					p.Total = &total
+				}
+				c.Hook.Progress(p)
+				return nil, nil
+			},
+		},
+		{
+			Name: "count", Doc: "Adds to a count of your own among the job's statistics.",
+			Params: []Param{{Name: "name", Type: String, Doc: "what is counted"}, {Name: "n", Type: Int, Default: int64(1), Doc: "how many"}}, Effect: Write,
+			Example: "ctx.count(\"without_email\")",
+			Do: func(c *Call, a *Args) (Value, error) {
+				c.Hook.Count(a.String("name"), a.Int("n"))
+				return nil, nil
+			},
+		},
+		{
+			Name: "on_commit", Doc: "Has a function called after the next commit. A crash in between loses it: use it for tidying up. Nothing that it writes to the database is committed.",
+			Params: []Param{{Name: "fn", Type: Function, Doc: "the function"}, {Name: "args", Type: Any, Rest: true, Doc: "its arguments"}}, Effect: Write,
+			Example: "ctx.on_commit(log.info, \"committed\")",
+			Do: func(c *Call, a *Args) (Value, error) {
+				fn, args := a.Callable("fn"), a.Rest
+				c.deferred = true
+				c.Hook.OnCommit(func() error {
+					c.after = true
+					defer func() { c.after = false }()
+					_, err := fn.Call(args, nil)
+					return c.Lang.Failure(err)
+				})
+				return nil, nil
+			},
+		},
+		{
+			Name: "retry", Doc: "Ends the hook as a failed attempt; what it did since the last checkpoint is rolled back.",
+			Params: []Param{
+				{Name: "after", Type: Duration, Default: None, Doc: "how long to wait before the next attempt; None: as the retry setting says"},
+				{Name: "reason", Type: String, Default: "", Doc: "why"},
+			},
+			Effect:  Read,
+			Example: "if ctx.attempt > 99:\n    ctx.retry(after = \"10m\", reason = \"the file is not complete\")",
+			Do: func(c *Call, a *Args) (Value, error) {
+				return nil, c.Hook.Retry(a.Duration("after"), a.Given("after"), a.String("reason"))
+			},
+		},
+		{
+			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back.",
+			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read,
+			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
+		},
+		{
+			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back.",
+			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
+			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
+		},
+		{
+			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back.",
+			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
+			Example: "if ctx.attempt > 99:\n    ctx.fail(\"the file will never be readable\")",
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Fail(a.String("reason")) },
+		},
+	},
+}
+
+// emissions turns elements into items.
+type emissions struct {
+	c    *Call
+	it   Iterator
+	key  Callable
+	like engine.Emission
+}
+
+// NextEmission is the next item.
+func (s *emissions) NextEmission() (engine.Emission, error) {
+	e := s.like
+	v, err := s.it.Next()
+	if err != nil {
+		return e, err
+	}
+	if s.key != nil {
+		if v, err = s.c.Lang.Native(v); err != nil {
+			return e, err
+		}
+		k, err := s.key.Call([]Value{v}, nil)
+		if err != nil {
+			return e, err
+		}
+		var ok bool
+		if e.Key, ok = s.c.Lang.Plain(k).(string); !ok || e.Key == "" {
+			return e, Errorf("usage", "key: the function gave %s, wanted a string that is not empty", s.c.Lang.TypeName(k))
+		}
+	}
+	e.Payload, err = s.c.encode(v)
+	return e, err
+}
+
+// batches is the loop of ctx.batches.
+func (c *Call) batches(it Iterator, n int64) (Value, error) {
+	if n < 1 || n > engine.MaxPendingItems*10 {
+		return nil, Errorf("usage", "n: got %d, wanted 1 to %d", n, engine.MaxPendingItems*10)
+	}
+	b, err := c.Hook.Batches()
+	if err != nil {
+		return nil, err
+	}
+	l := &batchLoop{c: c, it: it, n: int(n), b: b}
+	l.source = c.iterator("ctx.batches", l.next, it.Close)
+	return l, nil
+}
+
+type batchLoop struct {
+	c      *Call
+	it     Iterator
+	n      int
+	b      *engine.Batches
+	source Iterator
+}
+
+// Next commits the last pass, and gives the next batch.
+func (l *batchLoop) Next() (Value, error) { return l.source.Next() }
+
+// Close gives up the elements.
+func (l *batchLoop) Close() error { return l.source.Close() }
+
+// Left is called when the script leaves the loop: the pass that it left is not
+// counted, and commits with whatever comes next.
+func (l *batchLoop) Left() { l.b.Abandon() }
+
+func (l *batchLoop) next() (Value, error) {
+	if err := l.b.Commit(); err != nil {
+		return nil, err
+	}
+	var batch []Value
+	for len(batch) < l.n {
+		v, err := l.it.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		var bad error
+		skip, err := l.b.Skip(func() uint64 {
+			print, err := l.fingerprint(v)
+			bad = err
+			return print
+		})
+		switch {
+		case bad != nil:
+			return nil, bad
+		case err != nil:
+			return nil, err
+		case !skip:
+			batch = append(batch, v)
+		}
+	}
+	if len(batch) == 0 {
+		if err := l.b.Done(); err != nil {
+			return nil, err
+		}
+		return nil, io.EOF
+	}
+	last, err := l.fingerprint(batch[len(batch)-1])
+	if err != nil {
+		return nil, err
+	}
+	l.b.Pass(len(batch), last)
+	return batch, nil
+}
+
+// fingerprint tells an element from others.
+func (l *batchLoop) fingerprint(v Value) (uint64, error) {
+	raw, err := l.c.encode(v)
+	if err != nil {
+		return 0, Errorf("usage", "the elements must be data, so that they are known again after a crash: %v", err)
+	}
+	return engine.Fingerprint("", raw), nil
+}

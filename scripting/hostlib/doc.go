@@ -1,0 +1,29 @@
+// Package hostlib is what every script can call, whatever its language: the
+// modules (csv, db, files, ...), the globals (job, error, catch, retry), ctx,
+// and the objects that they give out.
+//
+// It is one table. Each function, attribute and method is declared once, as a
+// Func or an Attr: name, parameters, doc, example, what it needs and what it
+// changes, and the Go code. From the table come the bindings of each language,
+// the checks at load, and later docs, editor stubs and mocks.
+//
+// A map:
+//
+//	value.go func.go table.go  values, entries of the table, the table
+//	call.go bind.go            one execution of a script; how functions are called
+//	errors.go load.go suggest.go
+//	                           how things fail, and what is said about it
+//	needs.go settings.go       what job() says, read and checked
+//	csv.go json.go ...         one file per module; ctx.go, globals.go
+//	failure.go                 the objects err and summary
+//	stream.go jsontext.go jsonstream.go
+//	                           what csv, json and files read from, and JSON itself
+//
+// Traps worth knowing:
+//
+//   - A Value may be of the script's own language, untouched. Ask Call.Lang for
+//     its plain form; parameters of all types but Any have been converted.
+//   - An iterator that fails where the language cannot see it must end the hook:
+//     the language's own loop calls engine.Call.Poison.
+//   - Nothing here may be named by a keyword of Starlark or of Lua.
+package hostlib

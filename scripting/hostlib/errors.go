@@ -1,0 +1,85 @@
+package hostlib
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Errorf makes an error for a script: a code such as "file.missing", or "",
+// and a message that speaks to the script's author.
+func Errorf(code, format string, args ...any) *engine.Failure {
+	f := engine.Errorf("", format, args...)
+	return &engine.Failure{Kind: engine.KindError, Code: code, Message: f.Message, Retryable: true}
+}
+
+// Raised is an error that the script raised itself, or that a function of the
+// script gave back to a host function. It is passed on as it is.
+type Raised struct{ Err error }
+
+// Error is the message.
+func (r *Raised) Error() string { return r.Err.Error() }
+
+// Unwrap is the error that was raised.
+func (r *Raised) Unwrap() error { return r.Err }
+
+// Decided says whether err is no failure of the script: a verdict, or what
+// ends a hook from outside. Such errors are passed on as they are.
+func Decided(err error) bool {
+	var v *engine.Verdict
+	if errors.As(err, &v) {
+		return true
+	}
+	for _, stop := range []error{engine.ErrLost, engine.ErrDrained, engine.ErrCancelled} {
+		if errors.Is(err, stop) {
+			return true
+		}
+	}
+	return false
+}
+
+// FailureOf gives any error but the Decided ones as a Failure, with a code.
+func FailureOf(err error) *engine.Failure {
+	var f *engine.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	message := err.Error()
+	if hint := engine.HintOf(err); hint != "" {
+		message += " (" + hint + ")"
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: codeOf(err), Message: message, Retryable: true, Cause: err}
+}
+
+// codeOf is the word by which scripts tell errors apart.
+func codeOf(err error) string {
+	var syn *SyntaxError
+	switch code := engine.CodeOf(err); {
+	case errors.As(err, &syn):
+		return "json.syntax"
+	case code == engine.CodeUsage:
+		return "usage"
+	case code != "":
+		return "db." + string(code)
+	case errors.Is(err, fs.ErrNotExist):
+		return "file.missing"
+	case errors.Is(err, fs.ErrPermission):
+		return "file.denied"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "file.truncated"
+	}
+	return ""
+}
+
+// within puts the name of the function before the message.
+func within(name string, err error) error {
+	var raised *Raised
+	if err == nil || err == io.EOF || errors.As(err, &raised) || Decided(err) {
+		return err
+	}
+	f := *FailureOf(err)
+	f.Message, f.Cause = name+": "+f.Message, err
+	return &f
+}

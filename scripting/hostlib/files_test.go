@@ -1,0 +1,130 @@
+package hostlib_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+// link makes a symbolic link, or skips where the system has none.
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.Symlink(target, name); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+}
+
+// run runs the body of a consume hook and gives the job's result, or its error.
+func run(t *testing.T, w *world.World, body string) string {
+	t.Helper()
+	name := fmt.Sprintf("job%d", len(w.Jobs()))
+	w.Script(name, "job(needs = ['files:**'])\ndef consume(ctx, item):\n    "+strings.ReplaceAll(body, "\n", "\n    ")+"\n")
+	j := w.Do(name, "1")
+	if j.Error != nil {
+		return j.Error.Message
+	}
+	return string(j.Result)
+}
+
+func TestLinksDoNotLeaveTheFilesFolder(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret.txt"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.File("in/a.txt", "a")
+	w.File("other/b.txt", "b")
+	link(t, outside, filepath.Join(w.Files, "out"))
+	link(t, filepath.Join(outside, "secret.txt"), filepath.Join(w.Files, "in", "secret.txt"))
+	link(t, filepath.Join("..", "other", "b.txt"), filepath.Join(w.Files, "in", "b.txt"))
+	link(t, "..", filepath.Join(w.Files, "in", "up"))
+	for _, c := range []struct{ body, want string }{
+		{`return files.read("in/b.txt")`, `"b"`}, // within the folder
+		{`return files.read("in/up/in/a.txt")`, `"a"`},
+		{`return files.read("out/secret.txt")`, "path escapes"},
+		{`return files.read("in/secret.txt")`, "path escapes"},
+		{`return list(csv.read("in/secret.txt"))`, "path escapes"},
+		{`return [f.path for f in files.list("in/a*")]`, `["in/a.txt"]`},
+		{`return [f.path for f in files.list("other/**")]`, `["other/b.txt"]`},
+		{`return [f.path for f in files.list("out/*")]`, "path escapes"},
+		{`return [f.path for f in files.list("in/*")]`, "path escapes"}, // it cannot tell what secret.txt is
+	} {
+		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
+		}
+	}
+}
+
+func TestWhatGlobsFind(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, f := range []string{"b.csv", "a.csv", "a.txt", ".hidden.csv", "x/c.csv", "x/y/d.csv", ".git/e.csv", "sp ace[1].csv"} {
+		w.File(f, "x")
+	}
+	for _, c := range []struct{ glob, want string }{
+		{"*.csv", `["a.csv","b.csv","sp ace[1].csv"]`},
+		{"**/*.csv", `["a.csv","b.csv","sp ace[1].csv","x/c.csv","x/y/d.csv"]`},
+		{"{a,b}.csv", `["a.csv","b.csv"]`},
+		{"a.*", `["a.csv","a.txt"]`},
+		{".*.csv", `[".hidden.csv"]`},
+		{"x", `[]`},
+		{"nothing/*.csv", `[]`},
+		{"./x/*.csv", `["x/c.csv"]`},
+		{"[", `files.list: "[" is no glob`},
+		{"/*.csv", `files.list: "/*.csv": paths start in the files folder: leave out what is before it`},
+		{"../*.csv", `files.list: "../*.csv" leads out of the files folder`},
+	} {
+		if got := run(t, w, fmt.Sprintf("return [f.path for f in files.list(%q)]", c.glob)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.glob, got, c.want)
+		}
+	}
+}
+
+func TestLinesAndTexts(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("crlf.txt", "a\r\nb\r\n\r\nc")
+	w.File("bom.txt", "\xef\xbb\xbfa\n")
+	w.File("utf16.txt", "\xff\xfea\x00\n\x00\xe9\x00")
+	w.File("latin.txt", "a\n\xe9\n")
+	w.File("empty.txt", "")
+	w.File("long.txt", strings.Repeat("x", 200_000)+"\ny\n")
+	for _, c := range []struct{ body, want string }{
+		{`return list(files.lines("crlf.txt"))`, `["a","b","","c"]`},
+		{`return list(files.lines("bom.txt"))`, `["a"]`},
+		{`return list(files.lines("empty.txt"))`, `[]`},
+		{`return files.read("empty.txt")`, `""`},
+		{`return files.read("bom.txt")`, `"a\n"`},
+		{`return files.read("utf16.txt", encoding = "utf-16le")`, `"a\né"`},
+		{`return list(files.lines("latin.txt", encoding = "iso-8859-1"))`, `["a","é"]`},
+		{`return list(files.lines("latin.txt"))`, `files.lines: latin.txt, line 2: it is not UTF-8; say which encoding it has, such as encoding = "windows-1252"`},
+		{`return files.read("latin.txt")`, `files.read: latin.txt is not UTF-8; say which encoding it has, such as encoding = "windows-1252"`},
+		{`return [len(l) for l in files.lines("long.txt")]`, `[200000,1]`},
+		{`return list(csv.read("utf16.txt", encoding = "utf-16", header = ["l"]))`, `[{"l":"a"},{"l":"é"}]`},
+	} {
+		if got := run(t, w, c.body); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
+		}
+	}
+}
+
+func TestWhatAHookLeavesOpenIsClosed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("a.csv", "n\n1\n2\n3\n")
+	run(t, w, "for i in range(50):\n    for r in csv.read('a.csv'):\n        break\n    for r in db.query('SELECT 1 UNION SELECT 2'):\n        break")
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("this system does not show open files")
+	}
+	for _, e := range entries {
+		if target, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(target, w.Files) {
+			t.Errorf("%s is still open", target)
+		}
+	}
+}

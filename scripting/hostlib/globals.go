@@ -1,0 +1,139 @@
+package hostlib
+
+import (
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// policy is what retry(...) gives.
+type policy struct{ engine.RetryPolicy }
+
+// ObjectType is retry.
+func (*policy) ObjectType() *ObjectType { return policyType }
+
+var policyType = &ObjectType{
+	Name: "retry_policy", Doc: "How often a failed phase is tried again, and when: a value for the retry setting.",
+	Text: func(v Value) string {
+		raw, _ := v.(*policy).MarshalJSON()
+		return string(raw)
+	},
+}
+
+// Globals are the functions that are in no module.
+var Globals = []*Func{
+	{
+		Name: "job", Doc: "Says what the script is, once, at its top level. Bases are dicts of settings, from a helper file say; later ones win.",
+		Params: []Param{
+			{Name: "bases", Type: DictOf, Rest: true, Doc: "dicts of settings"},
+			{Name: "settings", Type: Any, Others: true, Doc: "settings by name: every, cron, timezone, missed, overlap, instances, timeout, retry, slots, priority, keep, servers, needs, steps"},
+		},
+		Example: "job({\"timeout\": \"5m\"}, every = \"1h\", retry = retry(max = 3), needs = [\"files:data/**\"])",
+		Do: func(c *Call, a *Args) (Value, error) {
+			switch {
+			case c.Hook != nil:
+				return nil, Errorf("usage", "it is called at the top level of the script, not in a hook")
+			case c.Job == nil:
+				return nil, Errorf("usage", "it is called in the job's own script, not in a helper file; a helper file can hold a dict for it: job(defaults, ...)")
+			}
+			var given []Named
+			for i, base := range a.Rest {
+				d, ok, err := c.Lang.Row(base, nil)
+				if err != nil {
+					return nil, err
+				}
+				if !ok {
+					return nil, Errorf("usage", "base %d: got %s, wanted a dict of settings; settings are given by name, such as every = \"15m\"", i+1, c.Lang.TypeName(base))
+				}
+				for k, name := range d.Names {
+					given = append(given, Named{name, d.Values[k]})
+				}
+			}
+			return nil, c.Job.declare(c, append(given, a.More...))
+		},
+	},
+	{
+		Name: "retry", Doc: "Says how often a failed phase is tried again, and when: first * factor^(attempt-1), at most cap, varied by jitter.",
+		Params: []Param{
+			{Name: "max", Type: Int, Default: int64(5), Doc: "attempts in all; 1: no retry"},
+			{Name: "first", Type: Duration, Default: 10 * time.Second, Doc: "the wait before the second attempt"},
+			{Name: "factor", Type: Number, Default: int64(2), Doc: "each further wait is so many times longer"},
+			{Name: "cap", Type: Duration, Default: time.Hour, Doc: "no wait is longer"},
+			{Name: "jitter", Type: Number, Default: 0.1, Doc: "the share of a wait by which it varies, 0 to 1"},
+		},
+		Returns: "retry_policy",
+		Example: "retry(max = 3, first = \"30s\")",
+		Do: func(_ *Call, a *Args) (Value, error) {
+			p := engine.RetryPolicy{
+				Max: int(min(a.Int("max"), 1<<30)), First: a.Duration("first"), Factor: a.Float("factor"),
+				Cap: a.Duration("cap"), Jitter: a.Float("jitter"),
+			}
+			switch { // zeros are defaults to the engine
+			case p.Max < 1:
+				return nil, Errorf("usage", "max: got %d, wanted at least 1 (1: no retry)", p.Max)
+			case p.First <= 0:
+				return nil, Errorf("usage", "first must be longer than 0s; \"1ms\" is at once")
+			case p.Cap <= 0:
+				return nil, Errorf("usage", "cap must be longer than 0s")
+			case p.Factor < 1:
+				return nil, Errorf("usage", "factor: got %v, wanted 1 or more", p.Factor)
+			case p.Jitter < 0 || p.Jitter > 1:
+				return nil, Errorf("usage", "jitter: got %v, wanted 0 to 1", p.Jitter)
+			case p.Jitter == 0:
+				p.Jitter = -1
+			}
+			return &policy{p}, p.Validate()
+		},
+	},
+	{
+		Name: "error", Doc: "Stops the hook with an error: the attempt has failed. An error object, from catch say, is raised again as it is.",
+		Params: []Param{
+			{Name: "message", Type: Any, Doc: "what happened, or an error object"},
+			{Name: "retryable", Type: Bool, Default: true, Named: true, Doc: "False: trying again cannot help, the job fails for good"},
+			{Name: "code", Type: String, Default: None, Named: true, Doc: "a word by which others know it, such as \"feed.empty\""},
+			{Name: "after", Type: Duration, Default: None, Named: true, Doc: "how long to wait before the next attempt"},
+		},
+		Example: "if ctx.attempt > 99:\n    error(\"the feed is empty\", code = \"feed.empty\", after = \"10m\")",
+		Do: func(c *Call, a *Args) (Value, error) {
+			switch m := c.Lang.Plain(a.Value("message")).(type) {
+			case *failure:
+				again := *m.f
+				return nil, &Raised{&again}
+			case string:
+				return nil, &Raised{&engine.Failure{
+					Kind: engine.KindError, Message: m, Code: a.String("code"), Retryable: a.Bool("retryable"),
+					RetryAfter: a.Duration("after"), Wait: a.Given("after"),
+				}}
+			default:
+				return nil, Errorf("usage", "message: got %s, wanted string or an error object", c.Lang.TypeName(m))
+			}
+		},
+	},
+	{
+		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, or what ended the transaction.",
+		Params: []Param{
+			{Name: "fn", Type: Function, Doc: "the function"},
+			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},
+			{Name: "kwargs", Type: Any, Others: true, Doc: "its arguments by name"},
+		},
+		Returns: "(value, err)", Effect: Write,
+		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
+		Do: func(c *Call, a *Args) (Value, error) {
+			var result Value
+			caught, err := c.Hook.Catch(func() (err error) {
+				result, err = a.Callable("fn").Call(a.Rest, a.More)
+				return c.Lang.Failure(err)
+			})
+			if err != nil {
+				return nil, err
+			}
+			if caught == nil {
+				return Tuple{result, nil}, nil
+			}
+			c.Lang.Caught()
+			f := engine.AsFailure(caught)
+			f.Phase, f.Attempt = c.Hook.Job().Phase, c.Hook.Attempt()
+			return Tuple{nil, &failure{f}}, nil
+		},
+	},
+}

@@ -1,0 +1,70 @@
+package hostlib
+
+import "slices"
+
+var stateModule = &Module{
+	Name:  "state",
+	Doc:   "This type's own durable values; an instance has its own. They are written when the hook commits.",
+	Funcs: variableFuncs("state", false),
+}
+
+// variableFuncs are the functions of state, or with shared of vars.
+func variableFuncs(module string, shared bool) []*Func {
+	name := Param{Name: "name", Type: String, Doc: "the name of the value"}
+	example := func(text string) string { return module + text }
+	return []*Func{
+		{
+			Name: "get", Doc: "Gives a value, or the default if it is not set.",
+			Params:  []Param{name, {Name: "default", Type: Any, Default: None, Doc: "what to give if it is not set"}},
+			Returns: "any value", Effect: Read,
+			Example: example(".get(\"since\", \"1970-01-01\")  # \"1970-01-01\""),
+			Do: func(c *Call, a *Args) (Value, error) {
+				raw, err := c.Hook.Variable(shared, a.String("name"))
+				if err != nil {
+					return nil, err
+				}
+				if raw == nil {
+					return a.Value("default"), nil
+				}
+				return JSON(raw), nil
+			},
+		},
+		{
+			Name: "set", Doc: "Sets a value, at most 64 kB as JSON. If somebody else changes one that the hook has read before, the hook runs again.",
+			Params: []Param{name, {Name: "value", Type: Data, Doc: "data"}}, Effect: Write,
+			Example: example(".set(\"page\", 7)\n" + module + ".get(\"page\")  # 7"),
+			Do: func(c *Call, a *Args) (Value, error) {
+				raw, err := EncodeJSON(a.Value("value"))
+				if err != nil {
+					return nil, err
+				}
+				return nil, c.Hook.SetVariable(shared, a.String("name"), raw)
+			},
+		},
+		{
+			Name: "delete", Doc: "Forgets a value.",
+			Params: []Param{name}, Effect: Write,
+			Example: example(".delete(\"page\")\n" + module + ".get(\"page\")  # None"),
+			Do: func(c *Call, a *Args) (Value, error) {
+				return nil, c.Hook.SetVariable(shared, a.String("name"), nil)
+			},
+		},
+		{
+			Name: "keys", Doc: "Lists the names that are set, sorted.",
+			Returns: "list of string", Effect: Read,
+			Example: example(".set(\"b\", 1)\n" + module + ".set(\"a\", 2)\n" + module + ".keys()  # [\"a\", \"b\"]"),
+			Do: func(c *Call, a *Args) (Value, error) {
+				names, err := c.Hook.VariableNames(shared)
+				if err != nil {
+					return nil, err
+				}
+				slices.Sort(names)
+				list := []Value{}
+				for _, n := range names {
+					list = append(list, n)
+				}
+				return list, nil
+			},
+		},
+	}
+}

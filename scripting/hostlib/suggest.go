@@ -1,0 +1,39 @@
+package hostlib
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Suggest is the candidate that was probably meant, as " (did you mean ...?)",
+// or "" if none is near.
+func Suggest(name string, candidates []string) string {
+	best, least := "", len(name)/3+2
+	for _, c := range candidates {
+		if len(c) > 2 && len(name) > 2 && (strings.HasPrefix(c, name) || strings.HasPrefix(name, c)) && best == "" {
+			best = c
+		}
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c)); d < least && d < len(c) {
+			best, least = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// missing is the error about a name that a module or a type does not have.
+func missing(of, name string, names []string) error {
+	if IsLater(of, name) {
+		return notYet(of + "." + name)
+	}
+	return Errorf("usage", "%s has no %q%s", of, name, Suggest(name, names))
+}
+
+// notYet is the error about something that a later version will have.
+func notYet(what string) error {
+	return Errorf("usage", "%s is not there yet in this version of dsengine", what)
+}

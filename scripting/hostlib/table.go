@@ -1,0 +1,77 @@
+package hostlib
+
+import "slices"
+
+// Modules are the modules that scripts have.
+var Modules = []*Module{csvModule, jsonModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule, mathModule, iterModule}
+
+// Types are the types of the objects that scripts meet.
+var Types = []*ObjectType{ctxType, errType, summaryType, fileType, statsType, timeType, durationType, policyType}
+
+// later is what scripts will have and this version does not: names by where
+// they belong, "" for modules and globals.
+var later = map[string][]string{
+	"": {
+		"http", "xml", "records", "re", "hash", "base64", "uuid", "secrets", "notify",
+		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal", "reject",
+	},
+	"db":  {"bulk", "merge", "connect"},
+	"ctx": {"window"},
+}
+
+// hooksLater are the hooks that this version does not have yet.
+var hooksLater = []string{"redrive"}
+
+func init() {
+	for _, m := range Modules {
+		for _, f := range m.Funcs {
+			f.Module = m.Name
+		}
+	}
+	for _, t := range Types {
+		for _, f := range t.Methods {
+			f.Module = t.Name
+		}
+	}
+}
+
+// ModuleNamed is the module of a name, or nil.
+func ModuleNamed(name string) *Module {
+	for _, m := range Modules {
+		if m.Name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// GlobalNamed is the global function of a name, or nil.
+func GlobalNamed(name string) *Func { return findFunc(Globals, name) }
+
+// CtxType is the type of ctx.
+func CtxType() *ObjectType { return ctxType }
+
+// IsLater says whether a later version has the name; of is its module or type,
+// "" for modules and globals.
+func IsLater(of, name string) bool { return slices.Contains(later[of], name) }
+
+// Undefined is the error about a name that is neither a module nor a global.
+// others are the names that the script has besides.
+func Undefined(name string, others []string) error {
+	if IsLater("", name) {
+		return notYet(name)
+	}
+	names := funcNames(Globals)
+	for _, m := range Modules {
+		names = append(names, m.Name)
+	}
+	return Errorf("usage", "undefined: %s%s", name, Suggest(name, append(names, others...)))
+}
+
+// CheckHook says whether a script may define a hook of that name.
+func CheckHook(name string) error {
+	if slices.Contains(hooksLater, name) {
+		return notYet("the hook " + name)
+	}
+	return nil
+}

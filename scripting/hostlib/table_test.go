@@ -1,0 +1,145 @@
+package hostlib_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+// all lists every function and method of the table.
+func all() []*hostlib.Func {
+	list := slices.Clone(hostlib.Globals)
+	for _, m := range hostlib.Modules {
+		list = append(list, m.Funcs...)
+	}
+	for _, t := range hostlib.Types {
+		list = append(list, t.Methods...)
+	}
+	return list
+}
+
+func sentence(s string) bool {
+	return s != "" && strings.HasSuffix(s, ".") && s[0] >= 'A' && s[0] <= 'Z'
+}
+
+func TestEverythingIsDocumented(t *testing.T) {
+	for _, m := range hostlib.Modules {
+		if !sentence(m.Doc) {
+			t.Errorf("module %s: %q is no sentence", m.Name, m.Doc)
+		}
+		for _, c := range m.Consts {
+			if !sentence(c.Doc) {
+				t.Errorf("%s.%s: %q is no sentence", m.Name, c.Name, c.Doc)
+			}
+		}
+	}
+	for _, typ := range hostlib.Types {
+		if !sentence(typ.Doc) {
+			t.Errorf("type %s: %q is no sentence", typ.Name, typ.Doc)
+		}
+		for _, a := range typ.Attrs {
+			if !regexp.MustCompile(`\.$`).MatchString(a.Doc) || a.Type == "" {
+				t.Errorf("%s.%s: no type, or %q is no sentence", typ.Name, a.Name, a.Doc)
+			}
+		}
+	}
+	for _, f := range all() {
+		if !sentence(f.Doc) {
+			t.Errorf("%s: %q is no sentence", f, f.Doc)
+		}
+		if f.Example == "" {
+			t.Errorf("%s has no example", f)
+		}
+		for _, p := range f.Params {
+			if p.Doc == "" || strings.HasSuffix(p.Doc, ".") {
+				t.Errorf("%s: parameter %s: %q", f, p.Name, p.Doc)
+			}
+		}
+	}
+}
+
+// keywords are those of Starlark, with the names it keeps for itself, and of Lua.
+var keywords = strings.Fields(`
+	and break continue def elif else for if in lambda load not or pass return while
+	as assert async await class del except finally from global import is nonlocal raise try with yield
+	do elseif end false function goto local nil repeat then true until`)
+
+func TestNothingIsNamedByAKeyword(t *testing.T) {
+	var names []string
+	for _, f := range all() {
+		names = append(names, f.Name)
+		for _, p := range f.Params {
+			names = append(names, p.Name)
+		}
+	}
+	for _, m := range hostlib.Modules {
+		names = append(append(names, m.Name), m.Names()...)
+	}
+	for _, typ := range hostlib.Types {
+		for _, a := range typ.Attrs {
+			names = append(names, a.Name)
+		}
+	}
+	names = append(names, hostlib.SettingNames()...)
+	for _, n := range names {
+		if slices.Contains(keywords, n) {
+			t.Errorf("%q is a keyword", n)
+		}
+	}
+}
+
+var expected = regexp.MustCompile(`^(\S.*?)  # (.+)$`)
+
+// script makes a job script of an example. A line "expression  # value" must
+// give that value.
+func script(f *hostlib.Func) string {
+	var b strings.Builder
+	if f.Name == "job" {
+		b.WriteString(f.Example + "\ndef consume(ctx, item):\n")
+	} else {
+		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = [\"files:data/**\"])\ndef consume(ctx, item):\n")
+		for _, line := range strings.Split(f.Example, "\n") {
+			if m := expected.FindStringSubmatch(line); m != nil {
+				line = fmt.Sprintf("eq(%s, %s)", m[1], m[2])
+			}
+			b.WriteString("    " + line + "\n")
+		}
+	}
+	b.WriteString("    error(\"it ran\")\n") // nothing of it stays
+	return b.String()
+}
+
+func TestEveryExampleRuns(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("data/people.csv", "id,name\n1,Ada\n2,Grace\n")
+	w.File("data/words.txt", "alpha\nbeta\n")
+	w.File("data/people.jsonl", "{\"name\": \"Ada\"}\n")
+	w.File("data/export.json", "{\"items\": [{\"name\": \"Ada\"}]}")
+	w.Script("setup", `
+def consume(ctx, item):
+    db.ensure("people", {"id": "integer", "name": "text"}, key = ["id"])
+    db.insert("people", [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
+`)
+	if j := w.Do("setup", "1"); j.Error != nil {
+		t.Fatal(j.Error)
+	}
+	ids := map[*hostlib.Func]engine.JobID{}
+	for i, f := range all() {
+		name := fmt.Sprintf("example%d", i)
+		w.Script(name, script(f)).Settings.Retry = engine.RetryPolicy{Max: 1}
+		ids[f] = w.Enqueue(engine.NewJob{Type: name, Payload: engine.Raw("1")})
+	}
+	w.Run()
+	for _, f := range all() {
+		if j := w.Job(ids[f]); j.Error == nil || j.Error.Message != "it ran" {
+			t.Errorf("%s: %s\n%+v", f, script(f), j.Error)
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package hostlib
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // time zones on machines that have none
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/itchyny/timefmt-go"
+)
+
+var timeModule = &Module{
+	Name: "time",
+	Doc:  "Times and lengths of time. A length is written \"30s\", \"5m\", \"1h30m\" or \"7d\".",
+	Funcs: []*Func{
+		{
+			Name: "now", Doc: "Gives the time by the database's clock, in UTC.",
+			Returns: "time", Effect: Read,
+			Example: "time.now() > time.parse(\"2020-01-01\")  # True",
+			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
+		},
+		{
+			Name: "parse", Doc: "Reads a time: RFC 3339 and other ISO 8601 forms, or a format of your own.",
+			Params: []Param{
+				{Name: "text", Type: String, Doc: "the time"},
+				{Name: "format", Type: String, Default: None, Doc: "as for strftime, such as \"%d.%m.%Y %H:%M\""},
+				{Name: "timezone", Type: String, Default: "UTC", Doc: "the time zone, where the text has none"},
+			},
+			Returns: "time",
+			Example: "time.parse(\"24.12.2025 18:30\", \"%d.%m.%Y %H:%M\", \"Europe/Berlin\").unix  # 1766597400",
+			Do: func(_ *Call, a *Args) (Value, error) {
+				loc, err := location(a.String("timezone"))
+				if err != nil {
+					return nil, err
+				}
+				if a.Given("format") {
+					t, err := timefmt.ParseInLocation(a.String("text"), a.String("format"), loc)
+					if err != nil {
+						return nil, Errorf("time.format", "%q is no time of the format %q", a.String("text"), a.String("format"))
+					}
+					return t, nil
+				}
+				return parseISO(a.String("text"), loc)
+			},
+		},
+		{
+			Name: "from_unix", Doc: "Gives the time that is so many seconds after 1970-01-01T00:00:00Z.",
+			Params:  []Param{{Name: "seconds", Type: Number, Doc: "seconds, with a fraction if need be"}},
+			Returns: "time",
+			Example: "time.from_unix(0).format(\"%Y-%m-%d\")  # \"1970-01-01\"",
+			Do: func(_ *Call, a *Args) (Value, error) {
+				if n, ok := a.Value("seconds").(int64); ok && n < 1<<40 && n > -1<<40 {
+					return time.Unix(n, 0).UTC(), nil
+				}
+				whole, frac := math.Modf(a.Float("seconds"))
+				if !(math.Abs(whole) < 1<<40) {
+					return nil, Errorf("usage", "seconds: %v is out of range", a.Value("seconds"))
+				}
+				return time.Unix(int64(whole), int64(math.Round(frac*1e9))).UTC(), nil
+			},
+		},
+		{
+			Name: "duration", Doc: "Reads a length of time, to calculate with it.",
+			Params:  []Param{{Name: "text", Type: Duration, Doc: "such as \"90m\""}},
+			Returns: "duration",
+			Example: "time.duration(\"90m\").hours  # 1.5",
+			Do:      func(_ *Call, a *Args) (Value, error) { return a.Duration("text"), nil },
+		},
+		{
+			Name: "sleep", Doc: "Waits. The hook's time-out goes on meanwhile; to wait long, end the hook by ctx.snooze.",
+			Params: []Param{{Name: "d", Type: Duration, Doc: "how long"}}, Effect: Read,
+			Example: "time.sleep(\"10ms\")",
+			Do: func(c *Call, a *Args) (Value, error) {
+				t := time.NewTimer(a.Duration("d"))
+				defer t.Stop()
+				select {
+				case <-t.C:
+					return nil, nil
+				case <-c.Context().Done():
+					return nil, c.Context().Err()
+				}
+			},
+		},
+		{
+			Name: "trunc", Doc: "Cuts a time off to the beginning of its unit, in its own time zone. A week begins on Monday.",
+			Params: []Param{
+				{Name: "t", Type: Moment, Doc: "the time"},
+				{Name: "unit", Type: String, Choices: units, Doc: "year, month, week, day, hour, minute or second"},
+			},
+			Returns: "time",
+			Example: "time.trunc(time.parse(\"2025-12-24T18:30:00Z\"), \"day\").format(\"%Y-%m-%d %H:%M\")  # \"2025-12-24 00:00\"",
+			Do:      func(_ *Call, a *Args) (Value, error) { return truncate(a.Time("t"), a.String("unit")), nil },
+		},
+	},
+}
+
+var units = []string{"year", "month", "week", "day", "hour", "minute", "second"}
+
+func truncate(t time.Time, unit string) time.Time {
+	y, mo, d := t.Date()
+	_, mi, s := t.Clock()
+	switch unit {
+	case "year":
+		return time.Date(y, 1, 1, 0, 0, 0, 0, t.Location())
+	case "month":
+		return time.Date(y, mo, 1, 0, 0, 0, 0, t.Location())
+	case "week":
+		return time.Date(y, mo, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, t.Location())
+	case "day":
+		return time.Date(y, mo, d, 0, 0, 0, 0, t.Location())
+	}
+	// Below a day, by what is to go: a clock may show an hour twice.
+	t = t.Add(-time.Duration(t.Nanosecond()))
+	if unit != "second" {
+		t = t.Add(-time.Duration(s) * time.Second)
+	}
+	if unit == "hour" {
+		t = t.Add(-time.Duration(mi) * time.Minute)
+	}
+	return t
+}
+
+func location(name string) (*time.Location, error) {
+	loc, err := time.LoadLocation(name)
+	if err != nil || name == "Local" || name == "" {
+		return nil, Errorf("usage", "there is no time zone %q (write it like \"Europe/Berlin\")", name)
+	}
+	return loc, nil
+}
+
+var isoLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02",
+	"2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04",
+	"20060102T150405Z0700", "20060102T150405", "20060102",
+}
+
+// parseISO reads the usual forms of ISO 8601, with a space for the T too.
+func parseISO(text string, loc *time.Location) (time.Time, error) {
+	s := strings.TrimSpace(text)
+	if len(s) > 10 && s[10] == ' ' {
+		s = s[:10] + "T" + strings.Replace(s[11:], " ", "", 1) // "2025-12-24 18:30 +01:00" too
+	}
+	for _, layout := range isoLayouts {
+		if t, err := time.ParseInLocation(layout, s, loc); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, Errorf("time.format", "%q is no time like \"2025-12-24T18:30:00Z\": give its format", text)
+}
+
+func timeAttr(name, doc string, get func(t time.Time) int64) Attr {
+	return Attr{Name: name, Type: "int", Doc: doc, Get: func(v Value) (Value, error) { return get(v.(time.Time)), nil }}
+}
+
+var timeType = &ObjectType{
+	Name: "time", Doc: "A moment in a time zone. Times can be compared; time + \"5m\", time - \"5m\" and time - time are possible. As JSON it is RFC 3339 text.",
+	Text:    func(v Value) string { return v.(time.Time).Format(time.RFC3339Nano) },
+	Compare: func(a, b Value) int { return a.(time.Time).Compare(b.(time.Time)) },
+	Key:     func(v Value) string { return v.(time.Time).UTC().Format(time.RFC3339Nano) },
+	Attrs: []Attr{
+		timeAttr("year", "The year.", func(t time.Time) int64 { return int64(t.Year()) }),
+		timeAttr("month", "1 to 12.", func(t time.Time) int64 { return int64(t.Month()) }),
+		timeAttr("day", "1 to 31.", func(t time.Time) int64 { return int64(t.Day()) }),
+		timeAttr("hour", "0 to 23.", func(t time.Time) int64 { return int64(t.Hour()) }),
+		timeAttr("minute", "0 to 59.", func(t time.Time) int64 { return int64(t.Minute()) }),
+		timeAttr("second", "0 to 59.", func(t time.Time) int64 { return int64(t.Second()) }),
+		timeAttr("weekday", "1 (Monday) to 7 (Sunday).", func(t time.Time) int64 { return int64(t.Weekday()+6)%7 + 1 }),
+		timeAttr("unix", "Whole seconds since 1970-01-01T00:00:00Z.", func(t time.Time) int64 { return t.Unix() }),
+	},
+	Methods: []*Func{
+		{
+			Name: "format", Doc: "Writes the time as strftime does.",
+			Params:  []Param{{Name: "format", Type: String, Doc: "such as \"%Y-%m-%d %H:%M:%S\""}},
+			Returns: "string",
+			Example: "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  # \"24.12.2025\"",
+			Do: func(_ *Call, a *Args) (Value, error) {
+				return timefmt.Format(a.Self.(time.Time), a.String("format")), nil
+			},
+		},
+		{
+			Name: "in_timezone", Doc: "Gives the same moment in another time zone.",
+			Params:  []Param{{Name: "timezone", Type: String, Doc: "such as \"Europe/Berlin\""}},
+			Returns: "time",
+			Example: "time.parse(\"2025-12-24T12:00:00Z\").in_timezone(\"Asia/Tokyo\").hour  # 21",
+			Do: func(_ *Call, a *Args) (Value, error) {
+				loc, err := location(a.String("timezone"))
+				if err != nil {
+					return nil, err
+				}
+				return a.Self.(time.Time).In(loc), nil
+			},
+		},
+	},
+	Binary: func(op string, a, b Value) (Value, error) {
+		switch t := a.(type) {
+		case time.Time:
+			if u, ok := b.(time.Time); ok {
+				if op == "-" {
+					return t.Sub(u), nil
+				}
+				return nil, nil
+			}
+			d, ok, err := durationOf(b)
+			switch {
+			case err != nil:
+				return nil, err
+			case ok && op == "+":
+				return t.Add(d), nil
+			case ok && op == "-":
+				return t.Add(-d), nil
+			}
+		default:
+			d, ok, err := durationOf(a)
+			if err != nil {
+				return nil, err
+			}
+			if u, isTime := b.(time.Time); ok && isTime && op == "+" {
+				return u.Add(d), nil
+			}
+		}
+		return nil, nil
+	},
+}
+
+func durationAttr(name, doc string, unit time.Duration) Attr {
+	return Attr{Name: name, Type: "float", Doc: doc, Get: func(v Value) (Value, error) {
+		return float64(v.(time.Duration)) / float64(unit), nil
+	}}
+}
+
+var durationType = &ObjectType{
+	Name: "duration", Doc: "A length of time. Lengths can be added, subtracted and compared, and multiplied and divided by numbers. As JSON it is text such as \"5m\".",
+	Text: func(v Value) string { return engine.FormatDuration(v.(time.Duration)) },
+	Compare: func(a, b Value) int {
+		return int(max(-1, min(1, a.(time.Duration)-b.(time.Duration))))
+	},
+	Key: func(v Value) string { return engine.FormatDuration(v.(time.Duration)) },
+	Attrs: []Attr{
+		durationAttr("seconds", "The length in seconds.", time.Second),
+		durationAttr("minutes", "The length in minutes.", time.Minute),
+		durationAttr("hours", "The length in hours.", time.Hour),
+		durationAttr("days", "The length in days of 24 hours.", 24*time.Hour),
+	},
+	Binary: func(op string, a, b Value) (Value, error) {
+		d, isDuration := a.(time.Duration)
+		if n, ok := asFloat(b); ok && isDuration && slices.Contains([]string{"*", "/"}, op) {
+			if op == "/" && n == 0 {
+				return nil, Errorf("usage", "division by zero")
+			} else if op == "/" {
+				n = 1 / n
+			}
+			return time.Duration(float64(d) * n), nil
+		}
+		if n, ok := asFloat(a); ok && op == "*" {
+			return time.Duration(n * float64(b.(time.Duration))), nil
+		}
+		x, ok1, err1 := durationOf(a)
+		y, ok2, err2 := durationOf(b)
+		switch {
+		case err1 != nil:
+			return nil, err1
+		case err2 != nil:
+			return nil, err2
+		case ok1 && ok2 && op == "+":
+			return x + y, nil
+		case ok1 && ok2 && op == "-":
+			return x - y, nil
+		case ok1 && ok2 && op == "/" && y != 0:
+			return float64(x) / float64(y), nil
+		}
+		return nil, nil
+	},
+}

@@ -1,0 +1,157 @@
+package hostlib
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Value is what passes between scripts and host functions:
+//
+//	nil, bool, int, int64, *big.Int, float64, string, []byte,
+//	time.Time, time.Duration, []Value, *Dict, Tuple, JSON,
+//	Iterator, Callable, and any value with an ObjectType
+//
+// or a value of the script's own language that no host function has looked into.
+type Value = any
+
+// Dict is a dict in the order in which it was written. Dicts of one source may
+// share Names, which must not be changed then.
+type Dict struct {
+	Names  []string
+	Values []Value
+}
+
+// Get is the value of a name; false if there is none.
+func (d *Dict) Get(name string) (Value, bool) {
+	for i, n := range d.Names {
+		if n == name {
+			return d.Values[i], true
+		}
+	}
+	return nil, false
+}
+
+// Set adds a name, or gives it another value.
+func (d *Dict) Set(name string, v Value) {
+	for i, n := range d.Names {
+		if n == name {
+			d.Values[i] = v
+			return
+		}
+	}
+	d.Names = append(d.Names, name)
+	d.Values = append(d.Values, v)
+}
+
+// Tuple is several values at once: what catch returns, or the elements of
+// iter.enumerate. Lua has them as several results.
+type Tuple []Value
+
+// JSON is JSON text that becomes a value when the script gets to see it.
+type JSON engine.Raw
+
+// Iterator gives values until io.EOF. It is lazy and one-shot; its end, or its
+// failure, is final and closes it.
+type Iterator interface {
+	Next() (Value, error)
+	// Close gives up what it holds. It may be called at any time, twice too.
+	Close() error
+}
+
+// Leaver is an Iterator that wants to know when a loop over it is left.
+type Leaver interface {
+	Iterator
+	Left()
+}
+
+// Callable is a function of the script.
+type Callable interface {
+	Name() string
+	// Call runs it. Its error is Raised, and must be passed on as it is.
+	Call(args []Value, named []Named) (Value, error)
+}
+
+// Named is an argument given by name.
+type Named struct {
+	Name  string
+	Value Value
+}
+
+// Object is a value with attributes and methods.
+type Object interface {
+	ObjectType() *ObjectType
+}
+
+// TypeOf is the type of a value that has attributes and methods, or nil.
+func TypeOf(v Value) *ObjectType {
+	switch v := v.(type) {
+	case Object:
+		return v.ObjectType()
+	case time.Time:
+		return timeType
+	case time.Duration:
+		return durationType
+	}
+	return nil
+}
+
+// Language is what the host library must know of the language of the script
+// that runs. It belongs to one Call and is used by its goroutine alone.
+type Language interface {
+	// Plain gives a scalar, an iterator, an object or a function in the form of
+	// this package. Lists, dicts and their like come back as they are.
+	Plain(v Value) Value
+	// Data gives a value in the form of this package, all the way down; an error
+	// if it holds what cannot be data, such as a function.
+	Data(v Value) (Value, error)
+	// Iterate iterates over a list or whatever else the language can loop over;
+	// false if v is no such thing. The elements are not converted.
+	Iterate(v Value) (Iterator, bool)
+	// Row gives a dict, its values converted by Plain; false if v is no dict. If
+	// its names are those of like, in that order, it shares them.
+	Row(v Value, like []string) (*Dict, bool, error)
+	// Native is the script's own form of a value.
+	Native(v Value) (Value, error)
+	// Truth says whether the language takes the value for true.
+	Truth(v Value) bool
+	// TypeName is how the language calls the value's type.
+	TypeName(v Value) string
+	// Failure gives an error of a script's function the form in which a hook
+	// returns it: a Failure with a backtrace, or a verdict as it is.
+	Failure(err error) error
+	// Caught is called when an error was caught, so that the script goes on.
+	Caught()
+}
+
+// asInt says whether v is a whole number that fits in 64 bits.
+func asInt(v Value) (int64, bool) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), true
+	case int64:
+		return v, true
+	case float64:
+		if n := int64(v); float64(n) == v {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// asFloat says whether v is a number.
+func asFloat(v Value) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	case *big.Int:
+		f, _ := new(big.Float).SetInt(v).Float64()
+		return f, true
+	}
+	return 0, false
+}

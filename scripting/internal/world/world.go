@@ -1,0 +1,186 @@
+// Package world runs job scripts in a fresh database and a fresh folder, for
+// tests.
+package world
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/starscript"
+)
+
+// World is an engine over an embedded database, and a files folder.
+type World struct {
+	Files  string // the files folder
+	Store  engine.Store
+	Engine *engine.Engine
+	t      testing.TB
+	types  []*engine.Type
+}
+
+// New makes a world that ends with the test.
+func New(t testing.TB) *World {
+	t.Helper()
+	w := &World{Files: t.TempDir(), t: t}
+	var log *slog.Logger
+	if os.Getenv("DSENGINE_TEST_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "world.db"), sqlitestore.Options{Logger: log})
+	w.must(err)
+	t.Cleanup(func() { store.Close() })
+	w.Store = store
+	w.Engine, err = engine.Open(t.Context(), store, engine.Options{Logger: log})
+	w.must(err)
+	return w
+}
+
+func (w *World) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// File writes a file below the files folder.
+func (w *World) File(name, content string) {
+	w.t.Helper()
+	p := filepath.Join(w.Files, filepath.FromSlash(name))
+	w.must(os.MkdirAll(filepath.Dir(p), 0o755))
+	w.must(os.WriteFile(p, []byte(content), 0o644))
+}
+
+// check is lib/check.star, which every script can load.
+const check = `
+def eq(got, want):
+    if got != want or type(got) != type(want):
+        error("got %r, want %r" % (got, want))
+
+def fails(want, fn, *args, **kwargs):
+    _, err = catch(fn, *args, **kwargs)
+    if err == None or want not in err.message:
+        error("got %r, want an error with %r" % (err, want))
+`
+
+// Script adds a job type. Failed attempts are not retried, unless its job()
+// says so. It can load eq and fails from lib/check.star.
+func (w *World) Script(name, source string) *engine.Type {
+	w.t.Helper()
+	t, errs := starscript.NewLoader(fstest.MapFS{
+		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
+	}, "jobs", &hostlib.Host{Files: w.Files}).Load(name, name+".star")
+	for _, e := range errs {
+		w.t.Error(e)
+	}
+	if t == nil {
+		w.t.FailNow()
+	}
+	if t.Settings.Retry == (engine.RetryPolicy{}) {
+		t.Settings.Retry.Max = 1
+	}
+	w.Add(t)
+	return t
+}
+
+// Add adds a job type.
+func (w *World) Add(t *engine.Type) { w.types = append(w.types, t) }
+
+// Run runs until nothing is left to do.
+func (w *World) Run() {
+	w.t.Helper()
+	s, err := w.Engine.NewServer(w.t.Context(), engine.ServerOptions{Types: w.types, Name: "here", UntilIdle: true})
+	w.must(err)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	w.must(s.Run(ctx))
+	if ctx.Err() != nil {
+		w.t.Fatal("it does not end")
+	}
+}
+
+// Enqueue makes a job.
+func (w *World) Enqueue(j engine.NewJob) engine.JobID {
+	w.t.Helper()
+	if _, err := w.Engine.RegisterTypes(w.t.Context(), w.types...); err != nil {
+		w.t.Fatal(err)
+	}
+	made, err := w.Engine.Enqueue(w.t.Context(), j)
+	w.must(err)
+	return made[0].ID
+}
+
+// Do runs one job of a type to its end, with all that comes of it.
+func (w *World) Do(typ, payload string) *engine.Job {
+	w.t.Helper()
+	id := w.Enqueue(engine.NewJob{Type: typ, Payload: engine.Raw(payload)})
+	w.Run()
+	return w.Job(id)
+}
+
+// Job shows a job.
+func (w *World) Job(id engine.JobID) *engine.Job {
+	w.t.Helper()
+	j, err := w.Store.Job(w.t.Context(), id)
+	w.must(err)
+	return j
+}
+
+// Jobs lists all jobs, the oldest first.
+func (w *World) Jobs() []*engine.Job {
+	w.t.Helper()
+	jobs, err := w.Store.Jobs(w.t.Context(), engine.JobFilter{Limit: 10_000})
+	w.must(err)
+	for i, k := 0, len(jobs)-1; i < k; i, k = i+1, k-1 {
+		jobs[i], jobs[k] = jobs[k], jobs[i]
+	}
+	return jobs
+}
+
+// Logs are the lines that a job logged, "level message fields".
+func (w *World) Logs(id engine.JobID) []string {
+	w.t.Helper()
+	lines, err := w.Store.Logs(w.t.Context(), id, 0, 0, false, 1000)
+	w.must(err)
+	var out []string
+	for _, l := range lines {
+		line := l.Level + " " + l.Message
+		if l.Fields != nil {
+			line += " " + string(l.Fields)
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// Query gives a result as text, a row to a line.
+func (w *World) Query(query string, args ...any) string {
+	w.t.Helper()
+	s := w.Store.Begin(engine.SessionOptions{})
+	defer s.Close()
+	rows, err := s.Query(w.t.Context(), query, args)
+	w.must(err)
+	defer rows.Close()
+	text := ""
+	for {
+		vals, err := rows.Next(w.t.Context())
+		if err != nil || vals == nil {
+			return text
+		}
+		for i, v := range vals {
+			if i > 0 {
+				text += "|"
+			}
+			text += fmt.Sprint(v)
+		}
+		text += "\n"
+	}
+}

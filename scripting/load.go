@@ -1,0 +1,119 @@
+package scripting
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/starscript"
+)
+
+// Options are for Load. The zero value is ready to use.
+type Options struct {
+	// Files is the folder that paths in scripts are relative to, and cannot
+	// leave; default: the working directory. It is opened when a script asks.
+	Files string
+	// Log gets what scripts log and print while they are loaded; default: nothing.
+	Log *slog.Logger
+}
+
+// LoadError is why a script was not loaded, with file, line and column.
+type LoadError = hostlib.LoadError
+
+// Result is what Load found.
+type Result struct {
+	Types  []*engine.Type // by name
+	Errors []*LoadError   // in the order of files; a file may have several
+	Files  []string       // all scripts that were looked at, below the folder, sorted
+}
+
+// Load makes a job type of each script below a jobs folder: its name is its
+// path without the ending. Helper files (_name.star, anything below lib/) and
+// tests (*_test.star) are no job types, and neither is what begins with a dot.
+// A bad script does not stop the others. The error is about the folder itself.
+func Load(dir string, o Options) (Result, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return Result{}, engine.Wrapf(engine.CodeUsage, err, "open the jobs folder %q", dir)
+	}
+	defer root.Close()
+	files, err := find(root)
+	if err != nil {
+		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
+	}
+	shown := filepath.ToSlash(dir)
+	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Log: o.Log})
+	r := Result{Files: files}
+	for _, p := range files {
+		name := strings.TrimSuffix(p, path.Ext(p))
+		if path.Ext(p) != starscript.Ending {
+			r.fail(&LoadError{File: path.Join(shown, p), Message: "it is not loaded: this version of dsengine runs Starlark (.star); Lua comes in a later one"})
+			continue
+		}
+		if err := engine.CheckTypeName(name); err != nil {
+			r.fail(&LoadError{File: path.Join(shown, p), Message: err.Error()})
+			continue
+		}
+		t, errs := l.Load(name, p)
+		r.fail(errs...)
+		if t != nil {
+			r.Types = append(r.Types, t)
+		}
+	}
+	return r, nil
+}
+
+// fail adds errors; one of a helper file is told once, whoever loads it.
+func (r *Result) fail(errs ...*LoadError) {
+	for _, e := range errs {
+		if !slices.ContainsFunc(r.Errors, func(o *LoadError) bool { return *o == *e }) {
+			r.Errors = append(r.Errors, e)
+		}
+	}
+}
+
+// find lists the scripts below the root, sorted. Links are followed to files,
+// not to folders.
+func find(root *os.Root) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := path.Base(p)
+		if p != "." && strings.HasPrefix(base, ".") {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() || !isScript(p) {
+			return nil
+		}
+		// What cannot be read is told when it is loaded.
+		if info, err := root.Stat(p); err != nil || info.Mode().IsRegular() {
+			files = append(files, p)
+		}
+		return nil
+	})
+	slices.Sort(files)
+	return files, err
+}
+
+// isScript says whether a file is a job script by its name.
+func isScript(p string) bool {
+	ext := path.Ext(p)
+	return (ext == starscript.Ending || ext == ".lua") && !hostlib.IsHelper(p) &&
+		!strings.HasSuffix(p, "_test"+ext)
+}

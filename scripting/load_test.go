@@ -1,0 +1,89 @@
+package scripting_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/scripting"
+)
+
+func TestLoadFindsScriptsAndGoesOnAfterABadOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const ok = "\"\"\"Does it.\"\"\"\ndef consume(ctx, item):\n    pass\n"
+	for name, text := range map[string]string{
+		"good.star":            ok,
+		"crm/customers.star":   ok,
+		"crm/_helper.star":     "x = 1\n",
+		"_defaults.star":       "broken(\n",
+		"lib/x.star":           "bad = undefined_thing\n",
+		"good_test.star":       "broken(\n",
+		"bad.star":             "def consume(ctx):\n    pass\n",
+		"uses.star":            "load(\"lib/x.star\", \"bad\")\n" + ok,
+		"uses_too.star":        "load(\"lib/x.star\", \"bad\")\n" + ok,
+		"helperless.star":      "x = 1\n",
+		"old.lua":              "function consume(ctx, item) end\n",
+		"old_test.lua":         "x",
+		"lib/y.lua":            "x",
+		"no name.star":         ok,
+		".hidden.star":         "broken(\n",
+		".git/hooks/post.star": "broken(\n",
+		"README.md":            "no script",
+	} {
+		p := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := scripting.Load(dir, scripting.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, typ := range r.Types {
+		got = append(got, fmt.Sprintf("%s: %s %d", typ.Name, typ.Doc, len(typ.Version)))
+	}
+	for _, e := range r.Errors {
+		got = append(got, strings.TrimPrefix(e.Error(), filepath.ToSlash(dir)+"/"))
+	}
+	want := []string{
+		"crm/customers: Does it. 16",
+		"good: Does it. 16",
+		"bad.star:1:5: the hook is called as consume(ctx, item), but is defined as consume(ctx)",
+		"helperless.star: it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _",
+		`no name.star: "no name" cannot name a job type: use letters, digits, _, - and ., with / between folders, at most 190 bytes`,
+		"old.lua: it is not loaded: this version of dsengine runs Starlark (.star); Lua comes in a later one",
+		"lib/x.star:1:7: undefined: undefined_thing",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestAFolderThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	if _, err := scripting.Load(filepath.Join(t.TempDir(), "jobs"), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "open the jobs folder") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestScriptsCannotLeaveTheJobsFolderByLinks(t *testing.T) {
+	t.Parallel()
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "x.star"), []byte("def consume(ctx, item): pass\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(outside, "x.star"), filepath.Join(dir, "x.star")); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	r, err := scripting.Load(dir, scripting.Options{})
+	if err != nil || len(r.Types) != 0 || len(r.Errors) != 1 || !strings.Contains(r.Errors[0].Message, "escapes") {
+		t.Errorf("got %v %v %v", r.Types, r.Errors, err)
+	}
+}

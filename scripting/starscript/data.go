@@ -1,0 +1,178 @@
+package starscript
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+)
+
+// maxDepth bounds how deep data may be nested: a list may hold itself.
+const maxDepth = 500
+
+var errTooDeep = errors.New("it is nested too deeply, or holds itself")
+
+// Data gives a value in the form of the host library, all the way down.
+func (r *run) Data(v hostlib.Value) (hostlib.Value, error) { return r.data(v, 0) }
+
+func (r *run) data(v hostlib.Value, depth int) (hostlib.Value, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	switch v := v.(type) {
+	case *starlark.Dict:
+		return r.dataDict(v, depth)
+	case *starlark.List:
+		return r.dataList(v, v.Len(), depth)
+	case starlark.Tuple:
+		return r.dataList(v, v.Len(), depth)
+	case *hostlib.Dict:
+		return r.within(v, depth)
+	case []hostlib.Value:
+		return r.dataElems(v, depth)
+	case hostlib.Tuple:
+		return r.dataElems(v, depth)
+	}
+	plain := r.Plain(v)
+	switch p := plain.(type) {
+	case hostlib.Iterator:
+		return nil, errors.New("an iterator is no data: make a list of it by list(...)")
+	case hostlib.Callable:
+		return nil, errors.New("a function is no data")
+	case starlark.Iterable:
+		it := p.Iterate()
+		defer it.Done()
+		list := []hostlib.Value{}
+		var e starlark.Value
+		for it.Next(&e) {
+			d, err := r.data(e, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, d)
+		}
+		return list, nil
+	case starlark.Value:
+		return nil, fmt.Errorf("%s is no data", p.Type())
+	}
+	if t := hostlib.TypeOf(plain); t != nil && !t.Record && t.Key == nil {
+		return nil, fmt.Errorf("%s is no data", t.Name)
+	}
+	return plain, nil
+}
+
+func (r *run) dataDict(d *starlark.Dict, depth int) (hostlib.Value, error) {
+	out := &hostlib.Dict{Names: make([]string, 0, d.Len()), Values: make([]hostlib.Value, 0, d.Len())}
+	for k, v := range d.Entries() {
+		name, ok := k.(starlark.String)
+		if !ok {
+			return nil, fmt.Errorf("a dict's key is no string but %s: %s", k.Type(), k)
+		}
+		e, err := r.data(v, depth+1)
+		if err != nil {
+			return nil, at(strconv.Quote(string(name)), err)
+		}
+		out.Names = append(out.Names, string(name))
+		out.Values = append(out.Values, e)
+	}
+	return out, nil
+}
+
+func (r *run) dataList(list starlark.Indexable, n, depth int) (hostlib.Value, error) {
+	out := make([]hostlib.Value, n)
+	for i := range out {
+		var err error
+		if out[i], err = r.data(list.Index(i), depth+1); err != nil {
+			return nil, at(strconv.Itoa(i), err)
+		}
+	}
+	return out, nil
+}
+
+// dataElems converts a list of the host library, which may hold values of the script.
+func (r *run) dataElems(list []hostlib.Value, depth int) (hostlib.Value, error) {
+	out := make([]hostlib.Value, len(list))
+	for i, e := range list {
+		var err error
+		if out[i], err = r.data(e, depth+1); err != nil {
+			return nil, at(strconv.Itoa(i), err)
+		}
+	}
+	return out, nil
+}
+
+func (r *run) within(d *hostlib.Dict, depth int) (hostlib.Value, error) {
+	out := &hostlib.Dict{Names: d.Names, Values: make([]hostlib.Value, len(d.Values))}
+	for i, e := range d.Values {
+		var err error
+		if out.Values[i], err = r.data(e, depth+1); err != nil {
+			return nil, at(strconv.Quote(d.Names[i]), err)
+		}
+	}
+	return out, nil
+}
+
+// at puts the place of an element before what is wrong with it.
+func at(index string, err error) error {
+	if err == errTooDeep {
+		return err
+	}
+	var inner *placed
+	if errors.As(err, &inner) {
+		return &placed{"[" + index + "]" + inner.place, inner.what}
+	}
+	return &placed{"[" + index + "]", err}
+}
+
+type placed struct {
+	place string
+	what  error
+}
+
+func (p *placed) Error() string { return p.place + ": " + p.what.Error() }
+func (p *placed) Unwrap() error { return p.what }
+
+// Row gives a dict with plain values. If its names are those of like, it
+// shares them.
+func (r *run) Row(v hostlib.Value, like []string) (*hostlib.Dict, bool, error) {
+	switch v := v.(type) {
+	case *starlark.Dict:
+		d, err := r.row(v, like)
+		return d, err == nil, err
+	case *hostlib.Dict:
+		return v, true, nil
+	case *object:
+		if v.typ.Record {
+			d, err := v.typ.Dict(v.self)
+			return d, err == nil, err
+		}
+	}
+	return nil, false, nil
+}
+
+func (r *run) row(d *starlark.Dict, like []string) (*hostlib.Dict, error) {
+	n := d.Len()
+	row := &hostlib.Dict{Names: like, Values: make([]hostlib.Value, 0, n)}
+	own := n != len(like)
+	if own {
+		row.Names = make([]string, 0, n)
+	}
+	for k, v := range d.Entries() {
+		name, ok := k.(starlark.String)
+		if !ok {
+			return nil, fmt.Errorf("a dict's key is no string but %s: %s", k.Type(), k)
+		}
+		i := len(row.Values)
+		if !own && like[i] != string(name) {
+			own = true
+			row.Names = append(make([]string, 0, n), like[:i]...)
+		}
+		if own {
+			row.Names = append(row.Names, string(name))
+		}
+		row.Values = append(row.Values, r.Plain(v))
+	}
+	return row, nil
+}

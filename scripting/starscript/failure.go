@@ -1,0 +1,80 @@
+package starscript
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+)
+
+// Failure gives an error the form in which a hook returns it: what ends a hook
+// from outside, and its own verdicts, as they are; all else as a Failure with
+// the script's call stack.
+func (r *run) Failure(err error) error {
+	if err == nil || hostlib.Decided(err) {
+		return err
+	}
+	stack := r.stack(err)
+	var f engine.Failure
+	switch {
+	case r.call.Hook != nil && r.call.Hook.Context().Err() != nil:
+		return r.ended(context.Cause(r.call.Hook.Context()), stack)
+	case r.halt != nil && hostlib.Decided(r.halt):
+		return r.halt
+	case r.halt != nil:
+		f = *hostlib.FailureOf(r.halt)
+	default:
+		f = *hostlib.FailureOf(err)
+	}
+	trace := backtrace(stack, f.Message)
+	switch {
+	case f.Backtrace == "":
+		f.Backtrace = trace
+	case f.Code == "panic" && !strings.HasPrefix(f.Backtrace, traceback):
+		f.Backtrace = trace + "\n\n" + f.Backtrace
+	}
+	if f.Cause == nil {
+		f.Cause = err
+	}
+	return &f
+}
+
+// ended is why a hook had to end. The engine reports the very error that ended
+// its context, so the place where the script was is noted in that.
+func (r *run) ended(cause error, stack starlark.CallStack) error {
+	if f, ok := cause.(*engine.Failure); ok && f.Backtrace == "" {
+		f.Backtrace = backtrace(stack, f.Message)
+	}
+	return cause
+}
+
+// stack is where an error happened: the deepest call stack in its chain, or
+// where the thread is now.
+func (r *run) stack(err error) starlark.CallStack {
+	stack := r.thread.CallStack()
+	for {
+		var ev *starlark.EvalError
+		if !errors.As(err, &ev) {
+			return stack
+		}
+		stack, err = ev.CallStack, ev.Unwrap()
+	}
+}
+
+const traceback = "Traceback (most recent call last):\n"
+
+// backtrace writes a call stack as Python does.
+func backtrace(stack starlark.CallStack, message string) string {
+	var b strings.Builder
+	b.WriteString(traceback)
+	for _, f := range stack {
+		if f.Pos.IsValid() && f.Pos.Line > 0 {
+			b.WriteString("  " + f.Pos.String() + ": in " + f.Name + "\n")
+		}
+	}
+	b.WriteString("Error: " + message)
+	return b.String()
+}

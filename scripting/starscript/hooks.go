@@ -1,0 +1,94 @@
+package starscript
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// hookParams are what each hook is called with.
+var hookParams = map[engine.Phase][]string{
+	engine.PhaseProduce: {"ctx"},
+	engine.PhaseConsume: {"ctx", "item"},
+	engine.PhaseFail:    {"ctx", "item", "err"},
+	engine.PhaseFinish:  {"ctx", "summary"},
+}
+
+// globalsOf finds where the globals of a file are first set. The file must have
+// been resolved.
+func globalsOf(f *syntax.File) map[string]syntax.Position {
+	places := map[string]syntax.Position{}
+	for _, b := range f.Module.(*resolve.Module).Globals {
+		places[b.First.Name] = b.First.NamePos
+	}
+	return places
+}
+
+// hooks finds the hooks among the globals and checks how they are defined.
+func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) map[engine.Phase]engine.Hook {
+	hooks := map[engine.Phase]engine.Hook{}
+	for _, phase := range engine.Phases {
+		v, pos := f.globals[phase.String()], f.places[phase.String()]
+		if v == nil {
+			continue
+		}
+		fn, ok := v.(*starlark.Function)
+		switch {
+		case !ok:
+			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", phase, v.Type(), hookForm(phase))
+		case !takes(fn, len(hookParams[phase])):
+			f.fail(pos, "the hook is called as %s, but is defined as %s", hookForm(phase), definedAs(fn))
+		default:
+			hooks[phase] = hook(fn, phase, host, needs)
+		}
+	}
+	for _, name := range f.globals.Keys() {
+		if err := hostlib.CheckHook(name); err != nil {
+			f.fail(f.places[name], "%v", err)
+		}
+	}
+	if len(f.errs) == 0 && hooks[engine.PhaseProduce] == nil && hooks[engine.PhaseConsume] == nil {
+		f.fail(syntax.Position{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
+	}
+	return hooks
+}
+
+func hookForm(phase engine.Phase) string {
+	return fmt.Sprintf("%s(%s)", phase, strings.Join(hookParams[phase], ", "))
+}
+
+// takes says whether a function can be called with n positional arguments.
+func takes(fn *starlark.Function, n int) bool {
+	positional := fn.NumParams() - fn.NumKwonlyParams()
+	if fn.HasVarargs() {
+		positional--
+	}
+	if fn.HasKwargs() {
+		positional--
+	}
+	required := 0
+	for i := range fn.NumParams() {
+		switch byName := i >= positional; {
+		case byName && i < positional+fn.NumKwonlyParams() && fn.ParamDefault(i) == nil:
+			return false
+		case !byName && fn.ParamDefault(i) == nil:
+			required++
+		}
+	}
+	return required <= n && (n <= positional || fn.HasVarargs())
+}
+
+// definedAs is the head of a function.
+func definedAs(fn *starlark.Function) string {
+	var params []string
+	for i := range fn.NumParams() {
+		name, _ := fn.Param(i)
+		params = append(params, name)
+	}
+	return fmt.Sprintf("%s(%s)", fn.Name(), strings.Join(params, ", "))
+}

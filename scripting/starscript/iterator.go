@@ -1,0 +1,65 @@
+package starscript
+
+import (
+	"errors"
+	"io"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+)
+
+// iterator is an iterator of the host library.
+type iterator struct {
+	run *run
+	it  hostlib.Iterator
+}
+
+var _ starlark.Iterable = (*iterator)(nil)
+
+// String is <iterator>.
+func (i *iterator) String() string { return "<iterator>" }
+
+// Type is iterator.
+func (i *iterator) Type() string { return "iterator" }
+
+// Freeze notes that a global holds it, which is an error: hooks that run at
+// the same time cannot share it.
+func (i *iterator) Freeze() { i.run.shared = true }
+
+// Truth is true, whatever is left in it.
+func (i *iterator) Truth() starlark.Bool { return true }
+
+// Hash fails.
+func (i *iterator) Hash() (uint32, error) { return 0, errors.New("unhashable type: iterator") }
+
+// Iterate begins, or goes on with, a loop.
+func (i *iterator) Iterate() starlark.Iterator { return &loop{run: i.run, it: i.it} }
+
+// loop is a loop over an iterator.
+type loop struct {
+	run *run
+	it  hostlib.Iterator
+}
+
+// Next is the next element. A failure stops the thread before its next step.
+func (l *loop) Next(p *starlark.Value) bool {
+	v, err := l.it.Next()
+	if err == nil {
+		*p, err = l.run.value(v)
+	}
+	if err == nil {
+		return true
+	}
+	if err != io.EOF {
+		l.run.poison(err)
+	}
+	return false
+}
+
+// Done is called when the loop is left. What is left in the iterator can still
+// be gone through.
+func (l *loop) Done() {
+	if it, ok := l.it.(hostlib.Leaver); ok {
+		it.Left()
+	}
+}

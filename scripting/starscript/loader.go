@@ -1,0 +1,252 @@
+package starscript
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Ending is what the names of Starlark scripts end in.
+const Ending = ".star"
+
+// loadSteps bounds the steps that the top level of a script may take.
+const loadSteps = 100_000_000
+
+var options = &syntax.FileOptions{Set: true, TopLevelControl: true}
+
+// Loader loads scripts of one jobs folder. Helper files are compiled once,
+// however many scripts load them. It belongs to one goroutine.
+type Loader struct {
+	fsys  fs.FS
+	dir   string // how the folder is called in messages
+	host  *hostlib.Host
+	files map[string]*file // helper files, by path
+}
+
+// NewLoader makes a Loader. dir is put before the names of files in messages.
+func NewLoader(fsys fs.FS, dir string, host *hostlib.Host) *Loader {
+	return &Loader{fsys: fsys, dir: dir, host: host, files: map[string]*file{}}
+}
+
+// file is a script, or a helper file, that is loaded.
+type file struct {
+	path    string
+	shown   string // path as messages name it
+	source  []byte
+	doc     string
+	globals starlark.StringDict
+	places  map[string]syntax.Position // of globals
+	loads   []*file
+	errs    []*hostlib.LoadError
+	loading bool
+}
+
+// Load compiles a job script, runs its top level, and makes a job type of it.
+// Errors in helper files are among those of each script that loads them.
+func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
+	job := &hostlib.Declaration{Needs: &hostlib.Needs{}}
+	f := l.load(p, job, nil)
+	if len(f.errs) > 0 {
+		return nil, f.errs
+	}
+	t := &engine.Type{Name: name, Doc: f.doc, Version: f.version(), Settings: job.Settings}
+	if t.Hooks = f.hooks(l.host, job.Needs); len(f.errs) > 0 {
+		return nil, f.errs
+	}
+	if err := t.Validate(); err != nil {
+		return nil, []*hostlib.LoadError{{File: f.shown, Message: err.Error()}}
+	}
+	return t, nil
+}
+
+// load reads a file, checks it and runs its top level. job is nil for helper
+// files; above are the files that are being loaded, outermost first.
+func (l *Loader) load(p string, job *hostlib.Declaration, above []string) *file {
+	f := &file{path: p, shown: path.Join(l.dir, p), loading: true}
+	if job == nil {
+		l.files[p] = f
+	}
+	defer func() { f.loading = false }()
+	var err error
+	if f.source, err = fs.ReadFile(l.fsys, p); err != nil {
+		f.fail(syntax.Position{}, "%v", readError(err))
+		return f
+	}
+	tree, err := options.Parse(f.shown, f.source, 0)
+	if err != nil {
+		f.failed(err, nil)
+		return f
+	}
+	f.doc = docOf(tree)
+	prog, err := starlark.FileProgram(tree, predeclared.Has)
+	if err != nil {
+		f.failed(err, nil)
+		return f
+	}
+	f.places = globalsOf(tree)
+	if f.errs = append(f.errs, check(tree, f.shown)...); len(f.errs) > 0 {
+		return f
+	}
+	r := newRun("the top level", loadSteps)
+	r.call.Host, r.call.Job = l.host, job
+	r.thread.Load = func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+		return l.helper(f, name, append(above, p))
+	}
+	f.globals, err = prog.Init(r.thread, predeclared)
+	for _, name := range f.globals.Keys() {
+		r.shared = false
+		if f.globals[name].Freeze(); r.shared {
+			f.fail(f.places[name], "the global %q holds an iterator, which one hook alone could use: make a list of it by list(...)", name)
+		}
+	}
+	if err != nil {
+		f.failed(err, r.halt)
+	}
+	return f
+}
+
+// helper gives the globals of a helper file to the file that loads it.
+func (l *Loader) helper(by *file, name string, above []string) (starlark.StringDict, error) {
+	p := path.Clean(name)
+	switch {
+	case !strings.HasSuffix(name, Ending):
+		return nil, fmt.Errorf("the name must end in %s", Ending)
+	case !fs.ValidPath(p) || p == ".":
+		return nil, errors.New("names start in the jobs folder and cannot leave it")
+	case !hostlib.IsHelper(p):
+		return nil, errors.New("only helper files can be loaded: those below lib/, and those whose name begins with _")
+	case slices.Contains(above, p):
+		return nil, fmt.Errorf("files load each other in a circle: %s", strings.Join(append(above, p), " -> "))
+	}
+	f := l.files[p]
+	if f == nil {
+		f = l.load(p, nil, above)
+	}
+	by.loads = append(by.loads, f)
+	if len(f.errs) > 0 {
+		by.errs = append(by.errs, f.errs...)
+		return nil, f.errs[0]
+	}
+	return f.globals, nil
+}
+
+// version is a hash of the file and of all that it loads.
+func (f *file) version() string {
+	h := sha256.New()
+	seen := map[*file]bool{}
+	var add func(f *file)
+	add = func(f *file) {
+		if seen[f] {
+			return
+		}
+		seen[f] = true
+		fmt.Fprintf(h, "%d %s %d\n", len(f.path), f.path, len(f.source))
+		h.Write(f.source)
+		for _, g := range f.loads {
+			add(g)
+		}
+	}
+	add(f)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// fail notes an error at a place of the file; the zero Position stands for the
+// whole file.
+func (f *file) fail(pos syntax.Position, format string, args ...any) {
+	f.errs = append(f.errs, &hostlib.LoadError{File: f.shown, Line: int(pos.Line), Column: int(pos.Col), Message: fmt.Sprintf(format, args...)})
+}
+
+// failed notes an error of the parser, of the resolver, or of the top level;
+// halt is why the top level was stopped, if it was.
+func (f *file) failed(err, halt error) {
+	var parse syntax.Error
+	var names resolve.ErrorList
+	var ev, cause *starlark.EvalError
+	switch {
+	case errors.As(err, &parse):
+		f.fail(parse.Pos, "%s", parse.Msg)
+	case errors.As(err, &names):
+		for _, e := range names {
+			f.fail(e.Pos, "%s", nameMessage(e.Msg))
+		}
+	case len(f.errs) > 0: // of a helper file: told there
+	case errors.As(err, &ev):
+		message := ev.Msg
+		if halt != nil {
+			message = halt.Error()
+			if errors.As(halt, &cause) {
+				ev = cause
+			}
+		}
+		pos := deepest(ev)
+		if f.fail(pos, "%s", message); pos.Line > 0 {
+			f.errs[len(f.errs)-1].File = pos.Filename()
+		}
+	default:
+		f.fail(syntax.Position{}, "%v", err)
+	}
+}
+
+// deepest is the place in a script where an error happened.
+func deepest(ev *starlark.EvalError) syntax.Position {
+	for inner := ev; errors.As(inner.Unwrap(), &inner); {
+		ev = inner
+	}
+	for i := range ev.CallStack {
+		if pos := ev.CallStack.At(i).Pos; pos.Line > 0 {
+			return pos
+		}
+	}
+	return syntax.Position{}
+}
+
+// nameMessage words what the resolver says, which knows no modules.
+func nameMessage(message string) string {
+	rest, ok := strings.CutPrefix(message, "undefined: ")
+	if !ok {
+		return message
+	}
+	name, hint, _ := strings.Cut(rest, " ")
+	if hint != "" && !hostlib.IsLater("", name) {
+		return message
+	}
+	return hostlib.Undefined(name, starlark.Universe.Keys()).Error()
+}
+
+func readError(err error) error {
+	var pe *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no such file in the jobs folder")
+	case errors.As(err, &pe):
+		return fmt.Errorf("read it: %w", pe.Err)
+	}
+	return err
+}
+
+// docOf is the text at the beginning of a file.
+func docOf(f *syntax.File) string {
+	if len(f.Stmts) == 0 {
+		return ""
+	}
+	e, ok := f.Stmts[0].(*syntax.ExprStmt)
+	if !ok {
+		return ""
+	}
+	text, ok := e.X.(*syntax.Literal)
+	if !ok || text.Token != syntax.STRING {
+		return ""
+	}
+	return strings.TrimSpace(text.Value.(string))
+}

@@ -1,0 +1,126 @@
+package starscript
+
+import (
+	"fmt"
+	"hash/fnv"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// object is a value of the host library with attributes and methods.
+type object struct {
+	run  *run
+	typ  *hostlib.ObjectType
+	self hostlib.Value
+}
+
+var (
+	_ starlark.HasAttrs   = (*object)(nil)
+	_ starlark.Mapping    = (*object)(nil)
+	_ starlark.HasBinary  = (*object)(nil)
+	_ starlark.Comparable = (*object)(nil)
+)
+
+// String is how the object prints.
+func (o *object) String() string { return o.typ.String(o.self) }
+
+// Type is the name of its type.
+func (o *object) Type() string { return o.typ.Name }
+
+// Freeze does nothing: objects do not change.
+func (o *object) Freeze() {}
+
+// Truth is true.
+func (o *object) Truth() starlark.Bool { return true }
+
+// Hash is for types whose values can be keys.
+func (o *object) Hash() (uint32, error) {
+	if o.typ.Key == nil {
+		return 0, fmt.Errorf("unhashable type: %s", o.typ.Name)
+	}
+	h := fnv.New32a()
+	h.Write([]byte(o.typ.Key(o.self)))
+	return h.Sum32(), nil
+}
+
+// Attr is an attribute, or a method bound to the object.
+func (o *object) Attr(name string) (starlark.Value, error) {
+	if a := o.typ.Attr(name); a != nil {
+		v, err := a.Get(o.self)
+		if err != nil {
+			return nil, err
+		}
+		return o.run.value(v)
+	}
+	if f := o.typ.Method(name); f != nil {
+		return builtins[f].BindReceiver(o), nil
+	}
+	return nil, o.typ.Missing(name)
+}
+
+// AttrNames are the names that Attr knows.
+func (o *object) AttrNames() []string { return o.typ.Names() }
+
+// Get is an attribute by index, for objects that are records.
+func (o *object) Get(k starlark.Value) (starlark.Value, bool, error) {
+	name, ok := k.(starlark.String)
+	if !ok || !o.typ.Record {
+		return nil, false, fmt.Errorf("%s has no elements: use its attributes, such as .%s", o.typ.Name, o.typ.Attrs[0].Name)
+	}
+	a := o.typ.Attr(string(name))
+	if a == nil {
+		return nil, false, nil
+	}
+	v, err := a.Get(o.self)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err := o.run.value(v)
+	return s, err == nil, err
+}
+
+// CompareSameType compares values of types that have an order.
+func (o *object) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
+	other, ok := y.(*object)
+	if !ok || o.typ.Compare == nil {
+		switch op {
+		case syntax.EQL:
+			return starlark.Value(o) == y, nil
+		case syntax.NEQ:
+			return starlark.Value(o) != y, nil
+		}
+		return false, fmt.Errorf("%s %s %s not implemented", o.Type(), op, y.Type())
+	}
+	c := o.typ.Compare(o.self, other.self)
+	switch op {
+	case syntax.EQL:
+		return c == 0, nil
+	case syntax.NEQ:
+		return c != 0, nil
+	case syntax.LT:
+		return c < 0, nil
+	case syntax.LE:
+		return c <= 0, nil
+	case syntax.GT:
+		return c > 0, nil
+	}
+	return c >= 0, nil
+}
+
+// Binary does + and its like for types that know how.
+func (o *object) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (starlark.Value, error) {
+	if o.typ.Binary == nil {
+		return nil, nil
+	}
+	a, b := o.self, o.run.Plain(y)
+	if side == starlark.Right {
+		a, b = b, a
+	}
+	v, err := o.typ.Binary(op.String(), a, b)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return o.run.value(v)
+}

@@ -1,0 +1,120 @@
+package starscript
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+)
+
+// run is one call of a hook, or one run of a script's top level. It is the
+// hostlib.Language of its Call.
+type run struct {
+	call   hostlib.Call
+	thread *starlark.Thread
+	ctx    object // the hook's ctx
+
+	limit uint64 // steps since base that it may take
+	base  uint64
+	halt  error // why the thread was stopped
+	lame  bool  // an iterator failed, which stopped the thread
+
+	shared  bool   // an iterator was frozen
+	renewed func() // renew
+
+	decoder   *hostlib.Decoder[starlark.Value]
+	names     []string // see keys
+	starNames []starlark.Value
+}
+
+// runKey is where a thread keeps its run.
+const runKey = "dsengine"
+
+func runOf(t *starlark.Thread) *run { return t.Local(runKey).(*run) }
+
+// newRun makes a run with a thread of its own.
+func newRun(name string, limit int64) *run {
+	r := &run{limit: uint64(limit)}
+	r.thread = &starlark.Thread{
+		Name:       name,
+		Print:      func(_ *starlark.Thread, msg string) { r.call.Log(slog.LevelInfo, msg, nil) },
+		OnMaxSteps: func(*starlark.Thread) { r.tick() },
+	}
+	r.thread.SetLocal(runKey, r)
+	r.call.Lang, r.renewed = r, r.renew
+	r.renew()
+	return r
+}
+
+// idle keeps runs that ended well, with their threads and buffers.
+var idle = sync.Pool{New: func() any { return newRun("", 0) }}
+
+// hook makes an engine's hook of a script's function.
+func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
+	name := phase.String()
+	return func(c *engine.Call) (engine.Raw, error) {
+		r := idle.Get().(*run)
+		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
+		r.call = hostlib.Call{Lang: r, Hook: c, Host: host, Needs: needs}
+		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}
+		r.renew()
+		c.OnCheckpoint(r.renewed)
+		args, err := r.args(c, phase)
+		if err != nil {
+			return nil, r.Failure(err)
+		}
+		v, err := starlark.Call(r.thread, fn, args, nil)
+		if err != nil {
+			return nil, r.Failure(err)
+		}
+		if err := c.Poisoned(); err != nil {
+			return nil, err
+		}
+		result, err := r.result(v)
+		if err == nil && r.halt == nil && r.call.Idle() {
+			idle.Put(r)
+		}
+		return result, err
+	}
+}
+
+// args are what the hook is called with.
+func (r *run) args(c *engine.Call, phase engine.Phase) (starlark.Tuple, error) {
+	var second starlark.Value
+	var err error
+	switch phase {
+	case engine.PhaseProduce:
+		return starlark.Tuple{&r.ctx}, nil
+	case engine.PhaseFinish:
+		second, err = r.value(hostlib.NewSummary(&r.call))
+	default:
+		if second = starlark.None; c.Item() != nil {
+			second, err = r.decode(c.Item())
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if phase != engine.PhaseFail {
+		return starlark.Tuple{&r.ctx, second}, nil
+	}
+	failed, err := r.value(hostlib.NewErr(c.Failure()))
+	return starlark.Tuple{&r.ctx, second, failed}, err
+}
+
+// result is what the hook returned, as JSON.
+func (r *run) result(v starlark.Value) (engine.Raw, error) {
+	if v == starlark.None {
+		return nil, nil
+	}
+	data, err := r.Data(v)
+	if err == nil {
+		var raw engine.Raw
+		if raw, err = hostlib.EncodeJSON(data); err == nil {
+			return raw, nil
+		}
+	}
+	return nil, hostlib.Errorf("usage", "what %s returned cannot be kept: %v", r.thread.Name, err)
+}

@@ -1,0 +1,267 @@
+package starscript
+
+import (
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+)
+
+// value gives a value of the host library the form that a script sees.
+func (r *run) value(v hostlib.Value) (starlark.Value, error) {
+	switch v := v.(type) {
+	case starlark.Value:
+		return v, nil
+	case nil:
+		return starlark.None, nil
+	case bool:
+		return starlark.Bool(v), nil
+	case int:
+		return starlark.MakeInt(v), nil
+	case int64:
+		return starlark.MakeInt64(v), nil
+	case *big.Int:
+		return starlark.MakeBigInt(v), nil
+	case float64:
+		return starlark.Float(v), nil
+	case string:
+		return starlark.String(v), nil
+	case []byte:
+		return starlark.Bytes(v), nil
+	case *hostlib.Dict:
+		return r.dict(v)
+	case hostlib.JSON:
+		return r.decode([]byte(v))
+	case []hostlib.Value:
+		elems, err := r.all(v)
+		return starlark.NewList(elems), err
+	case hostlib.Tuple:
+		elems, err := r.all(v)
+		return starlark.Tuple(elems), err
+	case hostlib.Iterator:
+		return &iterator{run: r, it: v}, nil
+	}
+	if t := hostlib.TypeOf(v); t != nil {
+		return &object{run: r, typ: t, self: v}, nil
+	}
+	return nil, fmt.Errorf("no value of a script: %T", v)
+}
+
+func (r *run) all(list []hostlib.Value) ([]starlark.Value, error) {
+	elems := make([]starlark.Value, len(list))
+	for i, e := range list {
+		var err error
+		if elems[i], err = r.value(e); err != nil {
+			return nil, err
+		}
+	}
+	return elems, nil
+}
+
+func (r *run) dict(d *hostlib.Dict) (starlark.Value, error) {
+	out := starlark.NewDict(len(d.Names))
+	keys := r.keys(d.Names)
+	for i, v := range d.Values {
+		e, err := r.value(v)
+		if err != nil {
+			return nil, err
+		}
+		if err := out.SetKey(keys[i], e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// keys gives names as Starlark has them. Rows of one source share their names,
+// so the last ones are kept.
+func (r *run) keys(names []string) []starlark.Value {
+	if len(names) == 0 {
+		return nil
+	}
+	if len(r.names) == len(names) && &r.names[0] == &names[0] {
+		return r.starNames
+	}
+	r.names, r.starNames = names, make([]starlark.Value, len(names))
+	for i, n := range names {
+		r.starNames[i] = starlark.String(n)
+	}
+	return r.starNames
+}
+
+// decode turns JSON straight into Starlark values.
+func (r *run) decode(text []byte) (starlark.Value, error) {
+	if r.decoder == nil {
+		r.decoder = hostlib.NewDecoder(builder{})
+	}
+	return r.decoder.Decode(text)
+}
+
+// builder builds Starlark values from JSON.
+type builder struct{}
+
+func (builder) Null() starlark.Value           { return starlark.None }
+func (builder) Bool(b bool) starlark.Value     { return starlark.Bool(b) }
+func (builder) Int(n int64) starlark.Value     { return starlark.MakeInt64(n) }
+func (builder) Big(n *big.Int) starlark.Value  { return starlark.MakeBigInt(n) }
+func (builder) Float(f float64) starlark.Value { return starlark.Float(f) }
+func (builder) String(s string) starlark.Value { return starlark.String(s) }
+func (builder) List(e []starlark.Value) starlark.Value {
+	return starlark.NewList(append([]starlark.Value(nil), e...))
+}
+
+func (builder) Dict(names []string, values []starlark.Value) (starlark.Value, error) {
+	d := starlark.NewDict(len(names))
+	for i, n := range names {
+		if err := d.SetKey(starlark.String(n), values[i]); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// Plain gives a scalar, an iterator, an object or a function in the form of
+// the host library.
+func (r *run) Plain(v hostlib.Value) hostlib.Value {
+	switch v := v.(type) {
+	case starlark.String:
+		return string(v)
+	case starlark.Int:
+		if n, ok := v.Int64(); ok {
+			return n
+		}
+		return v.BigInt()
+	case starlark.NoneType:
+		return nil
+	case starlark.Bool:
+		return bool(v)
+	case starlark.Float:
+		return float64(v)
+	case starlark.Bytes:
+		return []byte(v)
+	case *object:
+		return v.self
+	case *iterator:
+		return v.it
+	case starlark.Callable:
+		return &function{run: r, fn: v}
+	}
+	return v
+}
+
+// Iterate iterates over lists, tuples, sets, ranges and iterators; not over
+// dicts, which are rows.
+func (r *run) Iterate(v hostlib.Value) (hostlib.Iterator, bool) {
+	switch v := v.(type) {
+	case *iterator:
+		return v.it, true
+	case *starlark.Dict:
+		return nil, false
+	case starlark.Iterable:
+		// A list may change while its elements are used: by index no lock is held.
+		if list, ok := v.(starlark.Indexable); ok {
+			return &elements{list: list}, true
+		}
+		return &foreign{it: v.Iterate()}, true
+	}
+	return nil, false
+}
+
+// elements goes through a list.
+type elements struct {
+	list starlark.Indexable
+	i    int
+}
+
+func (e *elements) Next() (hostlib.Value, error) {
+	if e.i >= e.list.Len() {
+		return nil, io.EOF
+	}
+	e.i++
+	return e.list.Index(e.i - 1), nil
+}
+
+func (e *elements) Close() error { return nil }
+
+// foreign goes through any other thing that Starlark can loop over.
+type foreign struct{ it starlark.Iterator }
+
+func (f *foreign) Next() (hostlib.Value, error) {
+	var v starlark.Value
+	if f.it == nil || !f.it.Next(&v) {
+		f.Close()
+		return nil, io.EOF
+	}
+	return v, nil
+}
+
+func (f *foreign) Close() error {
+	if f.it != nil {
+		f.it.Done()
+		f.it = nil
+	}
+	return nil
+}
+
+// Native is the Starlark form of a value.
+func (r *run) Native(v hostlib.Value) (hostlib.Value, error) { return r.value(v) }
+
+// Truth says whether Starlark takes the value for true.
+func (r *run) Truth(v hostlib.Value) bool {
+	s, err := r.value(v)
+	return err == nil && bool(s.Truth())
+}
+
+// TypeName is how Starlark calls the value's type.
+func (r *run) TypeName(v hostlib.Value) string {
+	switch v := v.(type) {
+	case starlark.Value:
+		return v.Type()
+	case nil:
+		return "None"
+	case time.Time, time.Duration, hostlib.Object:
+		return hostlib.TypeOf(v).Name
+	case hostlib.Callable:
+		return "function"
+	}
+	s, err := r.value(v)
+	if err != nil {
+		return fmt.Sprintf("%T", v)
+	}
+	return s.Type()
+}
+
+// function is a function of the script, for the host library.
+type function struct {
+	run *run
+	fn  starlark.Callable
+}
+
+// Name is the function's name.
+func (f *function) Name() string { return f.fn.Name() }
+
+// Call runs the function in the thread of the hook.
+func (f *function) Call(args []hostlib.Value, named []hostlib.Named) (hostlib.Value, error) {
+	pos, err := f.run.all(args)
+	if err != nil {
+		return nil, err
+	}
+	var kw []starlark.Tuple
+	for _, n := range named {
+		v, err := f.run.value(n.Value)
+		if err != nil {
+			return nil, err
+		}
+		kw = append(kw, starlark.Tuple{starlark.String(n.Name), v})
+	}
+	v, err := starlark.Call(f.run.thread, f.fn, pos, kw)
+	if err != nil {
+		return nil, &hostlib.Raised{Err: err}
+	}
+	return v, nil
+}
+
+var _ hostlib.Language = (*run)(nil)
