@@ -20,14 +20,16 @@ type loopCount struct {
 	Done bool   `json:"d,omitempty"`
 }
 
-func parsePosition(raw Raw) (p position, err error) {
-	if raw != nil {
-		err = json.Unmarshal(raw, &p)
+func parsePosition(raw Raw) (position, error) {
+	if raw == nil {
+		return position{}, nil
 	}
+	p := new(position)
+	err := json.Unmarshal(raw, p)
 	if string(p.User) == "null" {
 		p.User = nil
 	}
-	return p, err
+	return *p, err
 }
 
 func (p position) encode() Raw {

@@ -61,6 +61,9 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 
 // CodeOf is the code of the first Error in err's chain, or "".
 func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Code

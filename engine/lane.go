@@ -112,15 +112,24 @@ func (l *lane) load(ctx context.Context) {
 			s.giveBack(ctx, c.ID, refs)
 			continue
 		}
+		if len(c.Jobs) < n { // not ours any more, or read from a node that lags
+			gone := missing(refs, c.Jobs)
+			l.unbuffer(len(gone))
+			s.giveBack(ctx, c.ID, gone)
+		}
 		for i := range c.Jobs {
-			refs = slices.DeleteFunc(refs, func(r JobRef) bool { return r == c.Jobs[i].JobRef })
 			l.jobs <- &c.Jobs[i]
 		}
-		if len(refs) > 0 { // not ours any more, or read from a node that lags
-			l.unbuffer(len(refs))
-			s.giveBack(ctx, c.ID, refs)
-		}
 	}
+}
+
+// missing are those of refs that are not among jobs.
+func missing(refs []JobRef, jobs []ClaimedJob) []JobRef {
+	found := make(map[JobRef]bool, len(jobs))
+	for i := range jobs {
+		found[jobs[i].JobRef] = true
+	}
+	return slices.DeleteFunc(refs, func(r JobRef) bool { return found[r] })
 }
 
 // unbuffer notes that n buffered jobs will not reach a slot.

@@ -85,7 +85,7 @@ func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) stri
 	for i, c := range cols {
 		path := fmt.Sprintf("'$[%d]'", i)
 		if len(cols) == 1 {
-			path = "'$[0]'"
+			path = "'$'"
 		}
 		var typ, value string
 		switch c.Type {

@@ -42,6 +42,9 @@ func (d dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) strin
 	for i, c := range cols {
 		names = append(names, c.Name)
 		v := fmt.Sprintf("json_extract(value, '$[%d]')", i)
+		if len(cols) == 1 {
+			v = "value"
+		}
 		if c.Type == sqlstore.KeyHex {
 			v = "unhex(" + v + ")"
 		}

@@ -28,19 +28,20 @@ func (s *Store) Load(ctx context.Context, q engine.Queue, c *engine.Claim) error
 		place[c.Jobs[i].ID], ids[i] = int32(i), c.Jobs[i].ID
 	}
 	found := make([]bool, len(c.Jobs))
+	row := newClaimedRow()
 	err := s.read(ctx, func(t *Tx) error {
 		return t.query(func(r *sql.Rows) error {
-			var j engine.ClaimedJob
-			if err := scanClaimed(r, &j); err != nil {
+			j, err := row.scan(r)
+			if err != nil {
 				return err
 			}
 			i := place[j.ID]
 			if was := &c.Jobs[i]; j.Epoch == was.Epoch {
 				j.Claim, j.Type, j.Phase, j.Priority = c.ID, q.Type(), q.Phase(), was.Priority
-				*was, found[i] = j, true
+				*was, found[i] = *j, true
 			}
 			return nil
-		}, "SELECT "+claimedColumns+" FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id IN ("+idList(ids)+")")
+		}, "SELECT "+claimedColumns+" FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE "+inRuns("j.id", ids))
 	})
 	if err != nil {
 		return err
@@ -223,15 +224,26 @@ func taken(claims []engine.Claim) (n int) {
 // somebody else has them and the transaction is run again: this is what makes
 // a claim safe where SELECT locks nothing.
 func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) error {
+	// Most claims are of one priority; then only the ids are sent.
+	where := fmt.Sprintf("r.queue = %d AND r.priority = %d", queue, rows[0].priority)
+	cols := []KeyColumn{{"id", KeyInt}}
+	if rows[0].priority != rows[len(rows)-1].priority {
+		where = fmt.Sprintf("r.queue = %d", queue)
+		cols = []KeyColumn{{"priority", KeyInt}, {"id", KeyInt}}
+	}
 	keys := make([]byte, 0, 14*len(rows))
 	for i := range rows {
 		if i > 0 {
 			keys = append(keys, ',')
 		}
+		if len(cols) == 1 {
+			keys = appendInts(keys, int64(rows[i].ref.ID))
+			continue
+		}
 		keys = append(keys, '[')
 		keys = append(appendInts(keys, int64(rows[i].priority), int64(rows[i].ref.ID)), ']')
 	}
-	q := t.s.D.DeleteIn("ds_ready", "r.queue = "+fmt.Sprint(uint32(queue)), KeyColumn{"priority", KeyInt}, KeyColumn{"id", KeyInt})
+	q := t.s.D.DeleteIn("ds_ready", where, cols...)
 	n, err := t.exec(q, "["+string(keys)+"]")
 	if err != nil {
 		return err
@@ -261,17 +273,33 @@ func (t *Tx) insertClaims(r engine.ClaimRequest, claims []engine.Claim) error {
 const claimedColumns = `j.id, j.epoch, j.attempts, j.losses, j.failed_phase, j.verdict, j.parent, j.items, j.checkpoints,
  j.instance, j.job_key, j.scheduled_for, j.position, p.payload, p.item`
 
-func scanClaimed(r *sql.Rows, j *engine.ClaimedJob) error {
-	var instance, key text
-	var at Time
-	var position, payload, item raw
-	if err := r.Scan(&j.ID, &j.Epoch, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints,
-		&instance, &key, &at, &position, &payload, &item); err != nil {
-		return err
+// claimedRow is where a row of claimedColumns is scanned into; it is used for
+// all rows of a result.
+type claimedRow struct {
+	job                     engine.ClaimedJob
+	instance, key           text
+	at                      Time
+	position, payload, item raw
+	dest                    []any
+}
+
+func newClaimedRow() *claimedRow {
+	c := &claimedRow{}
+	j := &c.job
+	c.dest = []any{&j.ID, &j.Epoch, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints,
+		&c.instance, &c.key, &c.at, &c.position, &c.payload, &c.item}
+	return c
+}
+
+// scan reads the row; what it gives is valid until the next one.
+func (c *claimedRow) scan(r *sql.Rows) (*engine.ClaimedJob, error) {
+	if err := r.Scan(c.dest...); err != nil {
+		return nil, err
 	}
-	j.Instance, j.Key, j.ScheduledFor = string(instance), string(key), at.Time
-	j.Position, j.Payload, j.Item = engine.Raw(position), engine.Raw(payload), engine.Raw(item)
-	return nil
+	j := &c.job
+	j.Instance, j.Key, j.ScheduledFor = string(c.instance), string(c.key), c.at.Time
+	j.Position, j.Payload, j.Item = engine.Raw(c.position), engine.Raw(c.payload), engine.Raw(c.item)
+	return j, nil
 }
 
 // Ready says which of the queues have something to claim: a dive into the index

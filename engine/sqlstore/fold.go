@@ -54,7 +54,7 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 		if err := t.foldCounters(list); err != nil {
 			return err
 		}
-		n, err := t.exec(s.D.DeleteIn("ds_deltas", "", KeyColumn{"id", KeyInt}), "["+bracketed(ids)+"]")
+		n, err := t.exec(s.D.DeleteIn("ds_deltas", "", KeyColumn{"id", KeyInt}), "["+idList(ids)+"]")
 		if err != nil {
 			return err
 		}
@@ -67,18 +67,6 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 		s.deltas.advance(strconv.FormatInt(last+1, 10))
 	}
 	return queues, settled, more, err
-}
-
-// bracketed writes ids as "[1],[2],[3]".
-func bracketed(ids []int64) string {
-	b := make([]byte, 0, 12*len(ids))
-	for i, id := range ids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(appendInts(append(b, '['), id), ']')
-	}
-	return string(b)
 }
 
 // report is a delta as it is read back.

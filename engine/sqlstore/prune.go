@@ -81,11 +81,7 @@ func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
 	if err != nil || len(still) == 0 {
 		return err
 	}
-	nums := make([]int64, len(still))
-	for i, id := range still {
-		nums[i] = int64(id)
-	}
-	list := "[" + bracketed(nums) + "]"
+	list := "[" + idList(still) + "]"
 	for _, x := range []struct{ table, column, where string }{
 		{"ds_jobs", "id", ""}, {"ds_parents", "id", ""}, {"ds_payloads", "id", ""}, {"ds_results", "id", ""},
 		{"ds_emissions", "parent", ""}, {"ds_attempts", "job", ""}, {"ds_logs", "job", ""}, {"ds_progress", "job", ""},
@@ -166,7 +162,15 @@ func (s *Store) pruneTable(ctx context.Context, table, where string, columns []K
 		return err
 	}
 	return s.write(ctx, "prune "+table, func(t *Tx) error {
-		_, err := t.exec(s.D.DeleteIn(table, again, columns...), toJSON(keys))
+		list := toJSON(keys)
+		if len(columns) == 1 {
+			flat := make([]any, len(keys))
+			for i := range keys {
+				flat[i] = keys[i][0]
+			}
+			list = toJSON(flat)
+		}
+		_, err := t.exec(s.D.DeleteIn(table, again, columns...), list)
 		return err
 	}, nil)
 }

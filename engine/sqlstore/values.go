@@ -130,31 +130,63 @@ func idList[T ~int64 | ~uint32](ids []T) string {
 	return string(b)
 }
 
-// refs writes a claim's jobs as JSON: [id, epoch, id, epoch, ...].
+// refs writes a claim's jobs as JSON: runs of ids that follow each other and
+// have the same epoch, [first id, how many, epoch, first id, how many, epoch, ...].
+// A batch of new jobs is a run or two, whatever its size.
 func refs(jobs []engine.JobRef) string {
-	b := make([]byte, 0, 14*len(jobs)+2)
-	b = append(b, '[')
-	for i, j := range jobs {
+	b := []byte{'['}
+	for i := 0; i < len(jobs); {
+		n := 1
+		for i+n < len(jobs) && jobs[i+n].ID == jobs[i].ID+engine.JobID(n) && jobs[i+n].Epoch == jobs[i].Epoch {
+			n++
+		}
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendInt(b, int64(j.ID), 10)
-		b = append(b, ',')
-		b = strconv.AppendUint(b, uint64(j.Epoch), 10)
+		b = appendInts(b, int64(jobs[i].ID), int64(n), int64(jobs[i].Epoch))
+		i += n
 	}
 	return string(append(b, ']'))
 }
 
 func parseRefs(s string) ([]engine.JobRef, error) {
 	var n []int64
-	if err := json.Unmarshal([]byte(s), &n); err != nil || len(n)%2 != 0 {
+	if err := json.Unmarshal([]byte(s), &n); err != nil || len(n)%3 != 0 {
 		return nil, engine.Errorf(engine.CodeInternal, "a claim holds no list of jobs: %.60q", s)
 	}
-	jobs := make([]engine.JobRef, len(n)/2)
-	for i := range jobs {
-		jobs[i] = engine.JobRef{ID: engine.JobID(n[2*i]), Epoch: engine.Epoch(n[2*i+1])}
+	var jobs []engine.JobRef
+	for i := 0; i < len(n); i += 3 {
+		for k := range n[i+1] {
+			jobs = append(jobs, engine.JobRef{ID: engine.JobID(n[i] + k), Epoch: engine.Epoch(n[i+2])})
+		}
 	}
 	return jobs, nil
+}
+
+// inRuns is a condition that holds for the ids and no others: ranges where they
+// follow each other, which is less to read and to plan than a list. It is for
+// reading only: a statement that writes would wait for the row behind a range.
+func inRuns(column string, ids []engine.JobID) string {
+	var b []byte
+	runs := 0
+	for i := 0; i < len(ids); {
+		n := 1
+		for i+n < len(ids) && ids[i+n] == ids[i]+engine.JobID(n) {
+			n++
+		}
+		if runs++; runs > 1 {
+			b = append(b, " OR "...)
+		}
+		b = append(append(b, column...), " BETWEEN "...)
+		b = appendInts(b, int64(ids[i]))
+		b = append(b, " AND "...)
+		b = appendInts(b, int64(ids[i])+int64(n)-1)
+		i += n
+	}
+	if runs > 8 {
+		return column + " IN (" + idList(ids) + ")"
+	}
+	return "(" + string(b) + ")"
 }
 
 // marks writes n placeholders as "?,?,?".
@@ -187,7 +219,7 @@ func parseStats(r raw) engine.Stats {
 	return s
 }
 
-// quoteInt appends numbers to SQL text.
+// appendInts appends numbers to SQL text.
 func appendInts(b []byte, ns ...int64) []byte {
 	for i, n := range ns {
 		if i > 0 {

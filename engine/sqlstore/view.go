@@ -39,7 +39,7 @@ func (s *Store) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, er
 		and("j.type = ?", f.Type)
 	}
 	if f.Instance != nil {
-		and("j.instance = ?", *f.Instance)
+		and("COALESCE(j.instance, '') = ?", *f.Instance)
 	}
 	if f.Phase != 0 {
 		and("j.phase = ?", f.Phase)

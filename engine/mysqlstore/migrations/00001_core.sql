@@ -67,8 +67,8 @@ CREATE TABLE IF NOT EXISTS ds_results (
   stats  TEXT            NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- The right to run some jobs: jobs is [id, epoch, id, epoch, ...], size how
--- many there were at first.
+-- The right to run some jobs: jobs is [first id, how many, epoch, ...] for runs
+-- of ids, size how many there were at first.
 CREATE TABLE IF NOT EXISTS ds_claims (
   id         BINARY(16)      NOT NULL PRIMARY KEY,
   server     BIGINT UNSIGNED NOT NULL,

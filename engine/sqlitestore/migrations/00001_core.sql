@@ -65,8 +65,8 @@ CREATE TABLE IF NOT EXISTS ds_results (
   stats  TEXT NULL
 );
 
--- The right to run some jobs: jobs is [id, epoch, id, epoch, ...], size how
--- many there were at first.
+-- The right to run some jobs: jobs is [first id, how many, epoch, ...] for runs
+-- of ids, size how many there were at first.
 CREATE TABLE IF NOT EXISTS ds_claims (
   id         BLOB NOT NULL PRIMARY KEY,
   server     INTEGER NOT NULL,
