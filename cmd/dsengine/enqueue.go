@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// enqueueOptions say which jobs to make.
+type enqueueOptions struct {
+	Type     string
+	Payload  string
+	Payloads string // a file, or "-"
+	Phase    engine.Phase
+	Instance string
+	Key      string
+	Unique   string
+	Replace  bool
+	At       time.Time
+	After    time.Duration
+	Priority string
+	Wait     bool
+
+	unique   engine.Unique
+	priority *int
+}
+
+// enqueued says what became of a job to be made.
+type enqueued struct {
+	ID       engine.JobID   `json:"id"`
+	Created  bool           `json:"created"`
+	Replaced bool           `json:"replaced"`
+	Status   *engine.Status `json:"status"` // at its end, with --wait
+}
+
+func newEnqueue(env *Env, g *globals) *cobra.Command {
+	var o enqueueOptions
+	c := &cobra.Command{
+		Use:   "enqueue TYPE",
+		Short: "Make a job, or one for each line of a file",
+		Long: `Make a job, and print its id; or with --payloads one for each line of a file, and
+print how many.
+
+With a key no second job is made while one counts: the id of that one is printed then.`,
+		Example: `  dsengine enqueue airports
+  dsengine enqueue crm/customers --payload '{"id": 42}' --key 42 --unique 1d
+  dsengine enqueue geocode --payloads addresses.jsonl --priority 10
+  zcat big.jsonl.gz | dsengine enqueue geocode --payloads -
+  dsengine enqueue report --at "2026-03-28 06:00"
+  dsengine enqueue airports --wait && echo imported`,
+		Args:              arguments("TYPE"),
+		ValidArgsFunction: completeTypes(env, g),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Type = args[0]
+			return runEnqueue(c.Context(), env, g, o)
+		},
+	}
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *enqueueOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.Payload, "payload", "", "the job's payload, as `JSON`")
+	f.StringVar(&o.Payloads, "payloads", "", "a `file` with one payload a line; - for standard input")
+	phaseFlag(f, &o.Phase, "phase", "first `phase`, produce or consume, where no script tells")
+	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance")
+	f.StringVar(&o.Key, "key", "", "`key`: no second job is made while one with it counts")
+	f.StringVar(&o.Unique, "unique", "", "`while` when the key counts: active (until its job is final; the default),\nwaiting (until it starts), forever, or a time such as 30d after it completed")
+	f.BoolVar(&o.Replace, "replace", false, "give the waiting job with the key the new payload")
+	momentFlag(f, &o.At, "at", "not before this `time`: 2026-03-28T15:04:05Z, or \"2026-03-28 15:04\" in UTC")
+	durationFlag(f, &o.After, "after", "not before this `time` from now: 30s, 5m, 7d")
+	f.StringVar(&o.Priority, "priority", "", "`number` from -100 to 100, smaller runs first (default: the type's)")
+	f.BoolVar(&o.Wait, "wait", false, "wait for the job's end, and exit with 4 if it failed")
+}
+
+func (o *enqueueOptions) validate() (err error) {
+	switch {
+	case o.Payload != "" && o.Payloads != "":
+		return usage("give --payload or --payloads, not both")
+	case o.Payloads != "" && o.Key != "":
+		return usage("--key goes with one job: with --payloads all would have the same")
+	case o.Payloads != "" && o.Wait:
+		return usage("--wait goes with one job, not with --payloads").WithHint("to wait until all is done: dsengine run --until-idle")
+	case o.Key == "" && (o.Unique != "" || o.Replace):
+		return usage("--unique and --replace need a --key")
+	case !o.At.IsZero() && o.After != 0:
+		return usage("give --at or --after, not both")
+	case o.After < 0:
+		return usage("--after must not be negative")
+	case o.Phase != 0 && o.Phase != engine.PhaseProduce && o.Phase != engine.PhaseConsume:
+		return usage("--phase: a job begins in produce or consume, not in %s", o.Phase)
+	}
+	if err := checkPayload("--payload", o.Payload); err != nil {
+		return err
+	}
+	if o.Priority != "" {
+		var n int
+		if json.Unmarshal([]byte(o.Priority), &n) != nil || n < -100 || n > 100 {
+			return usage("--priority must be a whole number from -100 to 100, not %q", o.Priority)
+		}
+		o.priority = &n
+	}
+	if o.unique, err = engine.ParseUnique(o.Unique); err != nil {
+		return engine.Wrapf(engine.CodeUsage, err, "--unique")
+	}
+	return engine.CheckTypeName(o.Type)
+}
+
+// checkPayload says what is wrong with JSON that a person typed.
+func checkPayload(flag, text string) error {
+	var v json.RawMessage
+	if text == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return usage("%s is no JSON: %v", flag, err).WithHint(`quote it for the shell: %s '{"id": 42}'`, flag)
+	}
+	return nil
+}
+
+func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	log, con := newLogger(env, g)
+	s, err := loadScripts(env, g, log)
+	if err != nil {
+		return err
+	}
+	var lines *payloadLines
+	if o.Payloads != "" {
+		if lines, err = openPayloads(env, o.Payloads); err != nil {
+			return err
+		}
+		defer lines.Close()
+	}
+	eng, done, err := openEngine(ctx, env, g, log, toMake)
+	if err != nil {
+		return err
+	}
+	defer done()
+	job, err := newJobOf(ctx, env, g, eng, &s, o.Type, o.Instance, o.Phase)
+	if err != nil {
+		return err
+	}
+	job.Key, job.Unique, job.Replace = o.Key, o.unique, o.Replace
+	job.Priority, job.After, job.At = o.priority, o.After, o.At
+	if lines != nil {
+		return enqueueLines(ctx, env, g, eng, newProgress(env, log, con), job, lines)
+	}
+	if o.Payload != "" {
+		job.Payload = engine.Raw(o.Payload)
+	}
+	return enqueueOne(ctx, env, g, eng, job, o.Wait)
+}
+
+func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, job engine.NewJob, wait bool) error {
+	made, err := eng.Enqueue(ctx, job)
+	if err != nil {
+		return err
+	}
+	e := enqueued{ID: made[0].ID, Created: made[0].Created, Replaced: made[0].Replaced}
+	if !g.json() {
+		p := printer{w: env.Stdout}
+		if p.line("%d", e.ID); p.err != nil {
+			return p.err
+		}
+		if !e.Created && !e.Replaced {
+			env.say("job %d has the key already: no other was made", e.ID)
+		}
+	}
+	code := exitDone
+	if wait {
+		j, err := waitFor(ctx, env, eng, e.ID)
+		if err != nil {
+			return err
+		}
+		if e.Status = &j.Status; j.Status == engine.StatusFailed {
+			code = exitJobFailed
+		}
+		env.say("%s", endOf(j))
+	}
+	if g.json() {
+		if err := printJSON(env.Stdout, e); err != nil {
+			return err
+		}
+	}
+	return exit(code)
+}
+
+// waitFor waits until a job is final, and says once what it waits for.
+func waitFor(ctx context.Context, env *Env, eng *engine.Engine, id engine.JobID) (*engine.Job, error) {
+	pause, said := 20*time.Millisecond, ""
+	for waited := time.Duration(0); ; waited += pause {
+		j, err := eng.Store().Job(ctx, id)
+		if err != nil && (ctx.Err() != nil || engine.CodeOf(err) != engine.CodeRetry && engine.CodeOf(err) != engine.CodeUnreachable) {
+			return nil, err
+		}
+		if err == nil && j.Status.Final() {
+			return j, nil
+		}
+		if err == nil && waited > 3*time.Second && said == "" && j.WaitingFor != nil {
+			said = *j.WaitingFor
+			env.say("job %d waits: %s", id, said)
+		}
+		pause = min(2*pause, time.Second)
+		if !env.wait(ctx, pause) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// endOf says how a job ended.
+func endOf(j *engine.Job) string {
+	s := "job " + jobName(j) + " " + j.Status.String()
+	if j.Status == engine.StatusFailed && j.Error != nil {
+		s += ": " + clip(j.Error.Message, 300)
+	}
+	return s
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Env is all that a command knows of the outside.
+type Env struct {
+	Stdin  io.Reader
+	Stdout io.Writer // data, and nothing else
+	Stderr io.Writer // all else
+	// Lookup reads the environment.
+	Lookup func(name string) (string, bool)
+	// Dir is what relative paths start from; "" is the process's own folder.
+	Dir string
+	// IsTerminal says whether one of the three streams is a terminal.
+	IsTerminal func(stream any) bool
+	Clock      engine.Clock
+}
+
+// path is where a file is that a person named.
+func (e *Env) path(p string) string {
+	if e.Dir == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(e.Dir, p)
+}
+
+// lookup reads the environment; an empty variable is none.
+func (e *Env) lookup(name string) (string, bool) {
+	v, ok := e.Lookup(name)
+	return v, ok && v != ""
+}
+
+// colour says whether a stream may be coloured.
+func (e *Env) colour(stream any) bool {
+	_, no := e.lookup("NO_COLOR")
+	return !no && e.IsTerminal(stream)
+}
+
+// say writes a line for a person, beside the data.
+func (e *Env) say(format string, args ...any) {
+	fmt.Fprintln(e.Stderr, strike(fmt.Sprintf(format, args...)))
+}
+
+// wait waits for d, or for the end of ctx; false means that ctx ended.
+func (e *Env) wait(ctx context.Context, d time.Duration) bool {
+	done := make(chan struct{})
+	t := e.Clock.After(d, func() { close(done) })
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-done:
+		return true
+	}
+}

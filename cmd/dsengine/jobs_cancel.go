@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// jobsCancelOptions say which jobs to end, and why.
+type jobsCancelOptions struct {
+	selection
+	Reason string
+}
+
+func newJobsCancel(env *Env, g *globals) *cobra.Command {
+	var o jobsCancelOptions
+	c := &cobra.Command{
+		Use:   "cancel [ID...]",
+		Short: "End jobs that wait or run",
+		Long: `End jobs that wait; have those stopped that run; cancel open jobs with all their items.
+
+With --type, all jobs of the type that are not final are cancelled; --status chooses among them.`,
+		Example: `  dsengine jobs cancel 42 --reason "wrong file"
+  dsengine jobs cancel --type geocode --status waiting`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.take(args); err != nil {
+				return err
+			}
+			return runJobsCancel(c.Context(), env, g, o)
+		},
+	}
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *jobsCancelOptions) flags(f *pflag.FlagSet) {
+	o.selection.flags(f, ": waiting, running or open (default: all three)")
+	f.StringVar(&o.Reason, "reason", "", "`why`, for the job's log")
+}
+
+func (o *jobsCancelOptions) validate() error {
+	if o.Status.Final() {
+		return usage("--status: %s jobs have ended: only waiting, running and open ones can be cancelled", o.Status)
+	}
+	return o.selection.validate("cancel")
+}
+
+func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	log, _ := newLogger(env, g)
+	eng, done, err := openEngine(ctx, env, g, log, toChange)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = o.steer(ctx, env, g, eng, []engine.Status{engine.StatusOpen, engine.StatusWaiting, engine.StatusRunning}, func(id engine.JobID) (string, error) {
+		result, err := eng.Store().Cancel(ctx, id, o.Reason)
+		if err != nil || result == engine.CancelDone {
+			return "cancelled", err
+		}
+		j, err := eng.Store().Job(ctx, id)
+		switch {
+		case err != nil:
+			return "", err
+		case result == engine.CancelTooLate:
+			return "", engine.Errorf(engine.CodeConflict, "job %d is %s already", id, j.Status)
+		case j.Status == engine.StatusOpen:
+			return "cancelled with its items", nil
+		}
+		return "asked to stop", nil
+	})
+	if serr := sweep(ctx, eng.Store()); err == nil {
+		err = serr
+	}
+	return err
+}
+
+// sweep cancels the items of open jobs that were cancelled, and adds up, so
+// that it does not need a server that runs.
+func sweep(ctx context.Context, store engine.Store) error {
+	const batch = 500
+	for more := true; more; {
+		var err error
+		if more, err = store.Sweep(ctx, batch); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		var err error
+		if _, _, more, err = store.Fold(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// jobsRetryOptions say which jobs to run again, and from where.
+type jobsRetryOptions struct {
+	selection
+	From  engine.Phase
+	Fresh bool
+}
+
+func newJobsRetry(env *Env, g *globals) *cobra.Command {
+	var o jobsRetryOptions
+	c := &cobra.Command{
+		Use:   "retry [ID...]",
+		Short: "Run final jobs again",
+		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on.
+
+An item that is retried opens its emitter again. With --type, all failed jobs of the type
+are retried; --status chooses others.`,
+		Example: `  dsengine jobs retry 42 43
+  dsengine jobs retry --type airports
+  dsengine jobs retry 42 --from produce
+  dsengine jobs retry 42 --fresh`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.take(args); err != nil {
+				return err
+			}
+			return runJobsRetry(c.Context(), env, g, o)
+		},
+	}
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *jobsRetryOptions) flags(f *pflag.FlagSet) {
+	o.selection.flags(f, ": completed, failed (the default) or cancelled")
+	phaseFlag(f, &o.From, "from", "begin in this `phase`: produce, consume or finish")
+	f.BoolVar(&o.Fresh, "fresh", false, "forget the position of the last checkpoint")
+}
+
+func (o *jobsRetryOptions) validate() error {
+	switch {
+	case o.Status != 0 && !o.Status.Final():
+		return usage("--status: only completed, failed and cancelled jobs can be retried, not %s ones", o.Status)
+	case o.From == engine.PhaseFail:
+		return usage("--from: a job can be retried from produce, consume or finish, not from fail")
+	}
+	return o.selection.validate("retry")
+}
+
+func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	log, _ := newLogger(env, g)
+	eng, done, err := openEngine(ctx, env, g, log, toChange)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
+		if err := eng.Store().Retry(ctx, id, engine.RetryOptions{From: o.From, Fresh: o.Fresh}); err != nil {
+			return "", err
+		}
+		j, err := eng.Store().Job(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s in %s", j.Status, j.Phase), nil
+	})
+}

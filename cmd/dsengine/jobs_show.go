@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+func newJobsShow(env *Env, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID",
+		Short: "Show all about one job: why it waits, how it failed, what it logged",
+		Example: `  dsengine jobs show 42
+  dsengine jobs show 42 -o json`,
+		Args: arguments("ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := parseJobID(args[0])
+			if err != nil {
+				return err
+			}
+			return runJobsShow(c.Context(), env, g, id)
+		},
+	}
+}
+
+// shownLogs and shownItems are how much a page shows of them.
+const (
+	shownLogs  = 20
+	shownItems = 10
+)
+
+func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) error {
+	log, _ := newLogger(env, g)
+	eng, done, err := openEngine(ctx, env, g, log, toLook)
+	if err != nil {
+		return err
+	}
+	defer done()
+	store := eng.Store()
+	j, err := store.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	if g.json() {
+		return printJSON(env.Stdout, j)
+	}
+	page := jobPage{job: j}
+	if page.now, err = store.Now(ctx); err != nil {
+		return err
+	}
+	if page.attempts, err = store.Attempts(ctx, id); err != nil {
+		return err
+	}
+	if page.logs, err = store.Logs(ctx, id, 0, 0, true, shownLogs); err != nil {
+		return err
+	}
+	if j.Children != nil && j.Children.Failed > 0 {
+		if page.failed, err = store.Jobs(ctx, engine.JobFilter{Parent: id, Status: engine.StatusFailed, Limit: shownItems}); err != nil {
+			return err
+		}
+	}
+	p := &printer{w: env.Stdout}
+	page.print(p)
+	return p.err
+}
+
+// jobPage is all about a job.
+type jobPage struct {
+	job      *engine.Job
+	attempts []engine.Attempt
+	logs     []engine.LogLine
+	failed   []*engine.Job // of its items
+	now      time.Time
+}
+
+func (g *jobPage) print(p *printer) {
+	j := g.job
+	p.line("job %s: %s", jobName(j), j.Status)
+	if j.WaitingFor != nil {
+		p.field("waiting for", "%s", clean(*j.WaitingFor))
+	}
+	if j.CancelAsked && !j.Status.Final() {
+		p.field("asked to", "stop: somebody cancelled it")
+	}
+	p.field("phase", "%s", j.Phase)
+	if j.Attempt > 0 {
+		p.field("attempt", "%d of %d", j.Attempt, j.MaxAttempts)
+	}
+	if j.Losses > 0 {
+		p.field("losses", "%d: so often the process that ran it was lost", j.Losses)
+	}
+	if j.Progress != nil && !j.Status.Final() {
+		p.field("progress", "%s", progressWords(j.Progress))
+	}
+	if j.Key != nil {
+		p.field("key", "%s", clip(*j.Key, 300))
+	}
+	if j.Priority != 0 {
+		p.field("priority", "%d", j.Priority)
+	}
+	if j.Parent != nil {
+		p.field("item of", "job %d", *j.Parent)
+	}
+	g.times(p)
+	if j.Server != nil {
+		p.field("server", "%s", clean(*j.Server))
+	}
+	if j.Version != nil {
+		p.field("script", "version %s", clean(*j.Version))
+	}
+	if words := statWords(j.Stats); words != "" {
+		p.field("counts", "%s", words)
+	}
+	g.children(p)
+	g.failure(p)
+	g.data(p)
+	if len(g.attempts) > 0 {
+		g.tries(p)
+	}
+	if len(g.logs) > 0 {
+		p.line("\nlog (at most %d lines; all: dsengine logs %d)", shownLogs, j.ID)
+		for _, l := range g.logs {
+			p.line("  %s", logText(l, ""))
+		}
+	}
+}
+
+func (g *jobPage) times(p *printer) {
+	j := g.job
+	p.field("created", "%s", clock(&j.CreatedAt, g.now))
+	for _, t := range []struct {
+		name string
+		at   *time.Time
+	}{{"scheduled", j.ScheduledFor}, {"due", j.RunAt}, {"started", j.StartedAt}, {"finished", j.FinishedAt}} {
+		if t.at != nil && (t.name != "due" || !j.Status.Final()) {
+			p.field(t.name, "%s", clock(t.at, g.now))
+		}
+	}
+	if j.StartedAt != nil && j.FinishedAt != nil && !j.FinishedAt.Before(*j.StartedAt) {
+		p.field("took", "%s", rough(j.FinishedAt.Sub(*j.StartedAt)))
+	}
+}
+
+func (g *jobPage) children(p *printer) {
+	c := g.job.Children
+	if c == nil {
+		return
+	}
+	var words []string
+	for _, n := range []struct {
+		word string
+		n    int64
+	}{{"waiting", c.Waiting}, {"running", c.Running}, {"completed", c.Completed}, {"failed", c.Failed}, {"cancelled", c.Cancelled}} {
+		if n.n > 0 {
+			words = append(words, number(n.n)+" "+n.word)
+		}
+	}
+	p.field("items", "%s: %s", number(g.job.Items), strings.Join(words, ", "))
+	if len(g.failed) > 0 {
+		list := make([]engine.JobID, len(g.failed))
+		for i, f := range g.failed {
+			list[i] = f.ID
+		}
+		p.field("", "failed: %s (dsengine jobs list --parent %d --status failed)", ids(list, c.Failed), g.job.ID)
+	}
+}
+
+func (g *jobPage) failure(p *printer) {
+	e := g.job.Error
+	if e == nil {
+		return
+	}
+	title := "error"
+	if !g.job.Status.Final() {
+		title = "last error"
+	}
+	kind := string(e.Kind)
+	if e.Code != "" {
+		kind += ", " + e.Code
+	}
+	p.line("\n%s (%s)", title, clean(kind))
+	p.line("%s", indented(e.Message))
+	if e.Backtrace != "" {
+		p.line("%s", indented(e.Backtrace))
+	}
+}
+
+// data prints the JSON values.
+func (g *jobPage) data(p *printer) {
+	for _, v := range []struct {
+		name  string
+		value engine.Raw
+	}{{"payload", g.job.Payload}, {"position", g.job.Position}, {"result", g.job.Result}} {
+		if v.value == nil {
+			continue
+		}
+		var b bytes.Buffer
+		text := string(v.value)
+		if len(v.value) <= 60 && json.Compact(&b, v.value) == nil {
+			text = b.String()
+		} else if b.Reset(); json.Indent(&b, v.value, "", "  ") == nil {
+			text = b.String()
+		}
+		p.line("\n%s\n%s", v.name, indented(text))
+	}
+}
+
+func (g *jobPage) tries(p *printer) {
+	var rows [][]string
+	for _, a := range g.attempts {
+		message := ""
+		if a.Failure != nil {
+			message = string(a.Failure.Kind) + ": " + a.Failure.Message
+		}
+		rows = append(rows, []string{"", fmt.Sprint(a.Attempt), a.Phase.String(), clean(a.Server), stamp(a.StartedAt), rough(max(0, a.FinishedAt.Sub(a.StartedAt))), clip(message, 70)})
+	}
+	p.line("\nattempts that failed or logged something")
+	p.table([]string{" ", "attempt", "phase", "server", "started", "took", "error"}, rows, "attempt", "took")
+}
+
+// indented puts text of several lines below a heading.
+func indented(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(clean(s), "\n"), "\n", "\n  ")
+}

@@ -1,0 +1,42 @@
+// Command dsengine schedules, runs and looks after data imports.
+//
+// One command is one file: its constructor, its options with their flags and
+// checks, and a run function that takes a context, an Env and the options and
+// knows nothing of cobra. What several commands share:
+//
+//	main.go env.go      the process, and all outside state as one value
+//	root.go settings.go the global flags, and where settings come from
+//	exit.go signal.go   exit codes, how errors are told, how a run is stopped
+//	open.go types.go    databases, scripts and job types
+//	print.go logger.go  text, tables, JSON; log lines
+//	gauge.go progress*  how far the work is, on a terminal and elsewhere
+package main
+
+import (
+	"context"
+	"os"
+	_ "time/tzdata" // static builds know all time zones
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+func main() { os.Exit(int(command(context.Background()))) }
+
+// command runs the process's own command line.
+func command(ctx context.Context) exitCode {
+	ctx, stop := onSignals(ctx, func() { os.Exit(int(exitInterrupted)) })
+	defer stop()
+	return execute(ctx, &Env{
+		Stdin:  os.Stdin,
+		Stdout: os.Stdout,
+		Stderr: os.Stderr,
+		Lookup: os.LookupEnv,
+		Clock:  engine.SystemClock{},
+		IsTerminal: func(stream any) bool {
+			f, ok := stream.(*os.File)
+			return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+		},
+	}, os.Args[1:])
+}

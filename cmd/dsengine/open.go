@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/mysqlstore"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
+)
+
+// access says what a command does with the database.
+type access int
+
+const (
+	toLook   access = iota // it changes nothing
+	toChange               // it changes what is there
+	toMake                 // it makes what is missing
+)
+
+// openStore opens the database of --db, without looking at its tables.
+func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to access, lease time.Duration) (engine.Store, error) {
+	switch scheme, rest, _ := strings.Cut(g.DB, ":"); scheme {
+	case "mysql":
+		// Unencoded, a password such as 12/34 makes its rest the path, and that
+		// would be shown.
+		if u, err := url.Parse(g.DB); err != nil || u.User == nil && strings.Contains(rest, "@") {
+			return nil, usage("the database URL cannot be read").
+				WithHint("write it like mysql://user:password@host:3306/name; special characters in the password are percent-encoded")
+		}
+		return opened(mysqlstore.Open(ctx, g.DB, mysqlstore.Options{Prefix: g.Prefix, Lease: lease, Clock: env.Clock, Logger: log}))
+	case "sqlite":
+		file := rest
+		if file != "" {
+			file = env.path(file)
+		}
+		if _, err := os.Stat(file); to != toMake && file != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil, engine.Wrapf(engine.CodeUnreachable, errNoFile, "there is no database file %s", rest).
+				WithHint("dsengine run makes it; another database is named with --db or DSENGINE_DB")
+		}
+		return opened(sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log}))
+	}
+	return nil, usage("no database is known by the URL %q", strike(g.DB)).
+		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
+}
+
+// errNoFile says that the embedded database was never made.
+var errNoFile = errors.New("it was not made yet")
+
+// opened keeps a nil pointer from becoming a Store that is not nil.
+func opened[S engine.Store](s S, err error) (engine.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openEngine opens the database of --db and its tables. close it afterwards.
+func openEngine(ctx context.Context, env *Env, g *globals, log *slog.Logger, to access) (*engine.Engine, func(), error) {
+	return openLeased(ctx, env, g, log, to, 0)
+}
+
+// openLeased is openEngine for a server with a lease.
+func openLeased(ctx context.Context, env *Env, g *globals, log *slog.Logger, to access, lease time.Duration) (*engine.Engine, func(), error) {
+	store, err := openStore(ctx, env, g, log, to, lease)
+	if err != nil {
+		return nil, nil, err
+	}
+	eng, err := engine.Open(ctx, store, engine.Options{Clock: env.Clock, Logger: log, ReadOnly: to == toLook})
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return eng, func() { store.Close() }, nil
+}
+
+// prefixChars are what the prefix of the tables may be made of.
+const prefixChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+// checkPrefix says whether tables may begin so: the prefix goes into statements.
+func checkPrefix(p string) error {
+	if p == "" || len(p) > 30 || strings.Trim(p, prefixChars) != "" || p[0] >= '0' && p[0] <= '9' {
+		return usage("--prefix must be 1 to 30 letters, digits and _, and not begin with a digit, not %q", p)
+	}
+	return nil
+}
+
+// folder says what a folder's name means to a person: with the working folder.
+func folder(env *Env, p string) string {
+	if abs, err := filepath.Abs(env.path(p)); err == nil {
+		return abs
+	}
+	return p
+}

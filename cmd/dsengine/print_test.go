@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting"
+)
+
+func TestStrikeLeavesNoPassword(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"mysql://me:hunter2@host:3306/name":            "mysql://me:***@host:3306/name",
+		`the URL "mysql://me:h@u/n@te:r2@host/name" x`: `the URL "mysql://me:***@host/name" x`,
+		"mysql://me@/name?socket=/run/x.sock":          "mysql://me@/name?socket=/run/x.sock",
+		"mysql://:hunter2@host/name":                   "mysql://:***@host/name",
+		"sqlite:dsengine.db":                           "sqlite:dsengine.db",
+		"write to a@b.c about http://x.y:80/z":         "write to a@b.c about http://x.y:80/z",
+	} {
+		if got := strike(in); got != want {
+			t.Errorf("strike(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestRoughTimes(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0:                                "0s",
+		12_345 * time.Microsecond:        "12ms",
+		1234 * time.Millisecond:          "1.2s",
+		61_499 * time.Millisecond:        "1m1s",
+		3*time.Hour + 29*time.Second:     "3h",
+		26 * time.Hour:                   "1d2h",
+		48*time.Hour + time.Minute:       "2d",
+		100*24*time.Hour + 5*time.Minute: "100d",
+	} {
+		if got := rough(d); got != want {
+			t.Errorf("rough(%s) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestTheSummarySaysWhatChanged(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	next := []nextFiring{{Type: "a", At: now}}
+	for _, c := range []struct {
+		name, message, hint string
+		s                   runSummary
+	}{
+		{"rows", "1,204 rows were changed: 1,200 inserted, 4 deleted", "see what was done: dsengine jobs list",
+			runSummary{Completed: 2, LastCommit: &now, Rows: map[string]int64{"inserted": 1200, "deleted": 4, "read": 9}}},
+		{"one row", "1 row was changed: 1 updated", "see what was done: dsengine jobs list",
+			runSummary{Completed: 2, LastCommit: &now, Rows: map[string]int64{"updated": 1}}},
+		{"nothing new", "no row was changed: everything was imported already", "see what was done: dsengine jobs list",
+			runSummary{Completed: 1, LastCommit: &now, Rows: map[string]int64{"unchanged": 9}}},
+		{"nothing due, after good runs", "no row was changed: everything was imported already", "run one now: dsengine run --once a",
+			runSummary{ever: true, Next: next}},
+		{"nothing due", "no row was changed: nothing was due", "make a job: dsengine enqueue TYPE; see the types: dsengine types", runSummary{}},
+		{"only failures", "no row was changed", "see why: dsengine jobs show 7",
+			runSummary{Failed: 1, LastCommit: &now, FailedJobs: []failedJob{{ID: 7, Type: "a"}}}},
+		{"scripts that do not load", "no row was changed: nothing was due", "mend what does not load: jobs/a.star:1:2: oh",
+			runSummary{NotLoaded: []*scripting.LoadError{{File: "jobs/a.star", Line: 1, Column: 2, Message: "oh"}}}},
+		{"jobs for others", "no row was changed: nothing was due", "run the waiting jobs where the script b is, or name its folder with --jobs",
+			runSummary{ever: true, Waiting: []waitingJobs{{Type: "b", Jobs: 3, Reason: "no script of that name is here"}}}},
+	} {
+		c.s.notify(context.Background())
+		if c.s.Message != c.message || len(c.s.Hints) == 0 || c.s.Hints[0] != c.hint {
+			t.Errorf("%s: got %q, %q; want %q, %q", c.name, c.s.Message, c.s.Hints, c.message, c.hint)
+		}
+	}
+}
+
+func TestServersAreAliveLostOrStopped(t *testing.T) {
+	t.Parallel()
+	for want, rows := range map[string][]engine.ServerRow{
+		"alive":   {{}, {Liveness: 1, Expired: true}},
+		"lost":    {{Expired: true}, {Liveness: -1}, {Dead: true}},
+		"stopped": {{Dead: true, StoppedAt: time.Now()}},
+	} {
+		for _, r := range rows {
+			if got := serverState(r); got != want {
+				t.Errorf("%+v is %s, want %s", r, got, want)
+			}
+		}
+	}
+}
+
+func TestLogLinesOfScriptsAreFlat(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	log := slog.New(flattened{slog.NewTextHandler(&b, nil)})
+	log.Info("hello", slog.Any("fields", map[string]any{"b": []any{1, "x"}, "a": "y",
+		"backtrace": "Traceback (most recent call last):\n  jobs/a.star:6:11: in consume\n  jobs/a.star:3:13: in deeper\nError: no"}))
+	_, got, _ := strings.Cut(b.String(), "msg=hello ")
+	want := `a=y b="[1,\"x\"]" at="jobs/a.star:3:13 in deeper, called from jobs/a.star:6:11 in consume"` + "\n"
+	if got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// globals are the settings that every command has.
+type globals struct {
+	DB      string // URL
+	Jobs    string // folder of the scripts
+	Files   string // folder that paths in scripts are relative to
+	Prefix  string // of the tables
+	Output  string // "text" or "json"
+	Verbose bool
+	Config  string // the file that was read; "" for none
+}
+
+// The defaults of the global settings.
+const (
+	defaultDB     = "sqlite:dsengine.db"
+	defaultJobs   = "jobs"
+	defaultConfig = "dsengine.toml"
+)
+
+func (g *globals) flags(f *pflag.FlagSet) {
+	f.StringVar(&g.DB, "db", defaultDB, "database `URL`: sqlite:PATH, mysql://user:password@host:3306/name\nor mysql://user@/name?socket=PATH")
+	f.StringVar(&g.Jobs, "jobs", defaultJobs, "`folder` of the job scripts")
+	f.StringVar(&g.Files, "files", ".", "`folder` that paths in scripts are relative to, and cannot leave")
+	f.StringVarP(&g.Output, "output", "o", "text", "`form` of the output: text or json")
+	f.StringVar(&g.Prefix, "prefix", "ds_", "what the names of the engine's `tables` begin with")
+	f.BoolVarP(&g.Verbose, "verbose", "v", false, "log details too")
+	f.StringVar(&g.Config, "config", "", "`file` of settings (default "+defaultConfig+", if it is there)")
+}
+
+func (g *globals) validate() error {
+	if g.Output != "text" && g.Output != "json" {
+		return usage("there is no form of output %q: use text or json", g.Output)
+	}
+	return checkPrefix(g.Prefix)
+}
+
+// json says whether output is JSON.
+func (g *globals) json() bool { return g.Output == "json" }
+
+const rootHelp = `dsengine imports data reliably: a job is a script in a folder, its state is in a
+database, and as many servers as there are work on it together.
+
+A first look, with nothing to install:
+  dsengine run --until-idle     do all that the scripts in jobs/ have to do now
+  dsengine jobs list            what was done
+  dsengine jobs show ID         all about one job
+
+A setting comes from its flag, else from the environment (DSENGINE_DB, DSENGINE_JOBS, ...),
+else from dsengine.toml (db = "...", [run] slots = {...}), else it has its default.
+Paths in that file are relative to it. Data goes to standard output, all else to standard error.
+
+` + exitHelp
+
+func init() {
+	// pflag writes --all[=true|false], which tells nobody anything.
+	const choice = "[=true|false]"
+	cobra.AddTemplateFunc("withoutChoice", func(usages string) string {
+		return strings.ReplaceAll(usages, choice, strings.Repeat(" ", len(choice)))
+	})
+}
+
+// plainCommand marks commands that need no settings.
+const plainCommand = "plain"
+
+// newRoot wires all commands.
+func newRoot(env *Env) *cobra.Command {
+	var g globals
+	root := &cobra.Command{
+		Use:               "dsengine",
+		Short:             "A job engine for reliable data imports",
+		Long:              rootHelp,
+		Version:           programVersion().Version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return c.Help()
+		},
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if c.Annotations[plainCommand] != "" || !c.HasParent() {
+				return nil
+			}
+			if err := settle(env, c, &g); err != nil {
+				return err
+			}
+			return g.validate()
+		},
+	}
+	g.flags(root.PersistentFlags())
+	root.SetFlagErrorFunc(flagError)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SetVersionTemplate("dsengine {{.Version}}\n")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages |", ".FlagUsages | withoutChoice |"))
+	cobra.EnableCommandSorting = false
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Work:", []*cobra.Command{newRun(env, &g), newEnqueue(env, &g)}},
+		{"See and steer:", []*cobra.Command{newJobs(env, &g), newLogs(env, &g), newTypes(env, &g), newServers(env, &g)}},
+		{"Set up:", []*cobra.Command{newMigrate(env, &g), newDoctor(env, &g), newVersion(env, &g), newCompletion(env)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, c := range group.commands {
+			c.GroupID = group.title
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("Set up:")
+	root.SetHelpCommand(newHelp(root))
+	return root
+}
+
+// newHelp replaces cobra's own command, which ends well for topics that are not there.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Show the help of a command", GroupID: "Set up:",
+		Annotations: map[string]string{plainCommand: "yes"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(c, args[len(args)-len(rest)])
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
+}
+
+// newGroup is a command that only has commands of its own.
+func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs, RunE: func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return usage("%s needs a command: %s", c.CommandPath(), strings.Join(commandNames(c), ", ")).WithHint("see: %s --help", c.CommandPath())
+	}}
+	c.AddCommand(commands...)
+	return c
+}
+
+// execute runs a command line and says how the process is to end.
+func execute(ctx context.Context, env *Env, args []string) exitCode {
+	root := newRoot(env)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		tell(ctx, env, err)
+	}
+	return codeOf(ctx, err)
+}
+
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
+}
+
+func unknownCommand(c *cobra.Command, name string) error {
+	return usage("%s has no command %q%s", c.CommandPath(), name, hostlib.Suggest(name, commandNames(c))).
+		WithHint("see: %s --help", c.CommandPath())
+}
+
+// flagError words what pflag says.
+func flagError(c *cobra.Command, err error) error {
+	see := fmt.Sprintf("see: %s --help", c.CommandPath())
+	var none *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &none) && none.GetSpecifiedShortnames() != "":
+		return usage("%s has no flag -%s", c.CommandPath(), none.GetSpecifiedName()).WithHint("%s", see)
+	case errors.As(err, &none):
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		name := "--" + none.GetSpecifiedName()
+		return usage("%s has no flag %q%s", c.CommandPath(), name, hostlib.Suggest(name, names)).WithHint("%s", see)
+	case errors.As(err, &invalid):
+		return usage("--%s: %s", invalid.GetFlag().Name, wrong(invalid.GetValue(), invalid.Unwrap())).WithHint("%s", see)
+	}
+	return usage("%s", err).WithHint("%s", see)
+}
+
+// arguments checks the number of a command's arguments, which are named.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		see := fmt.Sprintf("see: %s --help", c.CommandPath())
+		switch {
+		case len(args) < len(names):
+			return usage("%s needs %s", c.CommandPath(), strings.Join(names[len(args):], " and ")).WithHint("%s", see)
+		case len(args) > len(names):
+			return usage("%s does not know what to do with %q", c.CommandPath(), args[len(names)]).WithHint("%s", see)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// runOptions say what a process runs, and how long.
+type runOptions struct {
+	UntilIdle bool
+	Once      string // a type
+	Payload   string
+	Instance  string
+
+	Name   string
+	Types  []string
+	Phases []engine.Phase
+	Slots  map[string]map[engine.Phase]int
+	Drain  time.Duration
+	Lease  time.Duration
+	Poll   time.Duration
+	Batch  int
+}
+
+func newRun(env *Env, g *globals) *cobra.Command {
+	o := runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000}
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Schedule and run jobs",
+		Long: `Schedule and run jobs, until it is told to stop, or with --until-idle until nothing
+is left to do. Start it on as many hosts as you like: they share the work.
+
+When it is told to stop (Ctrl-C, SIGTERM) it claims no more jobs, lets running hooks end or
+hand over at their next checkpoint for as long as --drain says, and gives back the rest.
+
+` + exitHelp + `
+
+The settings from --name on can also stand in the environment (DSENGINE_NAME, ...) and in the
+table [run] of dsengine.toml.`,
+		Example: `  dsengine run
+  dsengine run --until-idle
+  dsengine run --once airports --payload '{"full": true}'
+  dsengine run --types 'crm/*' --slots crm/customers.consume=8
+  dsengine run --db mysql://user:password@db.example.com/imports --name importer-2`,
+		Args: arguments(),
+		RunE: func(c *cobra.Command, _ []string) error { return runRun(c.Context(), env, g, o) },
+	}
+	o.flags(c.Flags())
+	_ = c.RegisterFlagCompletionFunc("once", completeTypes(env, g))
+	return c
+}
+
+func (o *runOptions) flags(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.BoolVar(&o.UntilIdle, "until-idle", false, "fire what is due once, and end when nothing is left to do")
+	f.StringVar(&o.Once, "once", "", "run one job of this `type`, and end when it and all its items are final")
+	f.StringVar(&o.Payload, "payload", "", "the payload of that job, as `JSON`")
+	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance for that job")
+	f.StringVar(&o.Name, "name", "", "`name` of this server (default: the host's)")
+	f.StringSliceVar(&o.Types, "types", nil, "run only job types whose names match these `globs`")
+	phasesFlag(f, &o.Phases, "phases", "run only these `phases`: produce, consume, finish, fail")
+	slotsFlag(f, &o.Slots, "slots", "how many hooks of a type's phase run at once: `TYPE.PHASE=N` (repeatable)")
+	durationFlag(f, &o.Drain, "drain", "how long running hooks may go on when it stops: a `time` (default 30s)")
+	durationFlag(f, &o.Lease, "lease", "after what `time` others take the jobs of a silent server (default 15s)")
+	numberFlag(f, &o.Batch, "batch", 1, "how many jobs are claimed or completed at once, at most: a `number` (default 1000)")
+	durationFlag(f, &o.Poll, "poll", "longest `time` between looks at an idle database (default 1s)")
+}
+
+func (o *runOptions) validate() error {
+	switch {
+	case o.Once != "" && o.UntilIdle:
+		return usage("give --once or --until-idle, not both")
+	case o.Once == "" && (o.Payload != "" || o.Instance != ""):
+		return usage("--payload and --instance go with --once").WithHint("to make a job for later: dsengine enqueue TYPE")
+	case o.Poll <= 0:
+		return usage("--poll must be longer than 0s")
+	}
+	return checkPayload("--payload", o.Payload)
+}
+
+func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	log, con := newLogger(env, g)
+	s, err := loadScripts(env, g, log)
+	if err != nil {
+		return err
+	}
+	opts := o.server(&s)
+	if err := o.check(env, g, &s, opts); err != nil {
+		return err
+	}
+	eng, done, err := openLeased(ctx, env, g, log, toMake, o.Lease)
+	if err != nil {
+		return err
+	}
+	defer done()
+	begun, err := eng.Store().Now(ctx)
+	if err != nil {
+		return err
+	}
+	if o.Once != "" {
+		id, err := o.enqueue(ctx, env, g, eng, &s)
+		if err != nil {
+			return err
+		}
+		log.Info("made the job", "job", id, "type", o.Once)
+		opts.Once = []engine.JobID{id}
+	}
+	srv, err := eng.NewServer(ctx, opts)
+	if err != nil {
+		return err
+	}
+	began := env.Clock.Boot()
+	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {
+		return err
+	}
+	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began}
+	// What was done is told even if the process was told to stop.
+	look, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	total := sum.make(look)
+	total.notify(ctx)
+	if err := total.print(env, g); err != nil {
+		return err
+	}
+	return exit(o.exitCode(ctx, total))
+}
+
+// server are the options of the server to run.
+func (o *runOptions) server(s *scripts) engine.ServerOptions {
+	drain := o.Drain
+	if drain == 0 {
+		drain = 1 // at once: 0 would be the default
+	}
+	return engine.ServerOptions{
+		Types: s.Types, Name: o.Name, Version: programVersion().Version, Phases: o.Phases, Only: o.Types, Slots: o.Slots,
+		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, UntilIdle: o.UntilIdle,
+	}
+}
+
+// check says which scripts do not load, and what is wrong with the options in
+// the light of those that do.
+func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerOptions) error {
+	if s.missing {
+		return usage("there is no jobs folder %q", g.Jobs).
+			WithHint("make it and put scripts into it, or name another one with --jobs or DSENGINE_JOBS")
+	}
+	s.tellErrors(env)
+	names, broken := s.names(), s.broken()
+	switch {
+	case len(names) == 0 && len(broken) > 0:
+		return usage("no script of %s loads", g.Jobs)
+	case len(names) == 0:
+		env.say("dsengine: warning: there is no job script in %s", folder(env, g.Jobs))
+	case len(broken) > 0:
+		env.say("dsengine: warning: %s; the others run", plural(int64(len(broken)), "script does not load", "scripts do not load"))
+	}
+	opts = opts.WithDefaults()
+	if err := opts.Validate(); err != nil {
+		return err
+	}
+	if o.Once != "" {
+		if err := o.checkOnce(s, opts); err != nil {
+			return err
+		}
+	}
+	for typ := range o.Slots {
+		if !slices.Contains(names, typ) && !slices.Contains(broken, typ) {
+			return usage("--slots: there is no job type %q%s", typ, hostlib.Suggest(typ, names))
+		}
+	}
+	for _, glob := range o.Types {
+		match := func(name string) bool { ok, _ := path.Match(glob, name); return ok }
+		if !slices.ContainsFunc(names, match) && !slices.ContainsFunc(broken, match) && len(names) > 0 {
+			return usage("--types: no job type matches %q", glob).WithHint("there are: %s", clip(strings.Join(names, ", "), 300))
+		}
+	}
+	return nil
+}
+
+// checkOnce says whether the job of --once can run in this process.
+func (o *runOptions) checkOnce(s *scripts, opts engine.ServerOptions) error {
+	t := s.of(o.Once)
+	switch {
+	case t == nil && s.isBroken(o.Once):
+		return usage("the script of job type %q does not load", o.Once)
+	case t == nil:
+		return unknownType(o.Once, s.names())
+	case !t.Settings.RunsOn(opts.Name):
+		return usage("job type %q does not run on server %q: its script has servers = [%q]", o.Once, opts.Name, strings.Join(t.Settings.Servers, `", "`))
+	case len(o.Types) > 0 && !slices.ContainsFunc(o.Types, func(glob string) bool { ok, _ := path.Match(glob, o.Once); return ok }):
+		return usage("--types leaves out job type %q", o.Once)
+	case !slices.Contains(opts.Phases, t.First()):
+		return usage("--phases leaves out %s, in which job type %q begins", t.First(), o.Once)
+	}
+	return checkInstance(t, o.Instance)
+}
+
+// enqueue makes the job of --once.
+func (o *runOptions) enqueue(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *scripts) (engine.JobID, error) {
+	job, err := newJobOf(ctx, env, g, eng, s, o.Once, o.Instance, 0)
+	if err != nil {
+		return 0, err
+	}
+	if o.Payload != "" {
+		job.Payload = engine.Raw(o.Payload)
+	}
+	made, err := eng.Enqueue(ctx, job)
+	if err != nil {
+		return 0, err
+	}
+	return made[0].ID, nil
+}
+
+// serve runs the server and shows how far it is.
+func serve(ctx context.Context, env *Env, eng *engine.Engine, srv *engine.Server, o runOptions, log *slog.Logger, con *console) error {
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	watched := make(chan struct{})
+	show := newProgress(env, log, con)
+	go func() {
+		defer close(watched)
+		watch(watching, env, eng.Store(), srv, show)
+	}()
+	quiet := context.AfterFunc(ctx, func() {
+		again := ""
+		if errors.Is(context.Cause(ctx), errInterrupted) {
+			again = "; Ctrl-C again kills them"
+		}
+		log.Info("stopping: running hooks may go on for " + engine.FormatDuration(o.Drain) + again)
+	})
+	err := srv.Run(ctx)
+	quiet()
+	stop()
+	<-watched
+	return err
+}
+
+// exitCode is how a run ends that was not an error.
+func (o *runOptions) exitCode(ctx context.Context, s *runSummary) exitCode {
+	switch {
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		return exitInterrupted
+	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Job != nil && s.Job.Status == engine.StatusFailed):
+		return exitJobFailed
+	case len(s.NotLoaded) > 0:
+		return exitUsage
+	}
+	return exitDone
+}

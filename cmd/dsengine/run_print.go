@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// notify puts into words what the run comes to, and what to try next. ctx is
+// the one that ended the run, if it was told to stop.
+func (s *runSummary) notify(ctx context.Context) {
+	switch {
+	case ctx.Err() != nil:
+		s.Ended = "stopped"
+	case s.Job != nil:
+		s.Ended = "done"
+	default:
+		s.Ended = "idle"
+	}
+	s.Message = s.changed()
+	hint := func(format string, args ...any) { s.Hints = append(s.Hints, fmt.Sprintf(format, args...)) }
+	if len(s.FailedJobs) > 0 {
+		id := s.FailedJobs[0].ID
+		hint("see why: dsengine jobs show %d", id)
+		hint("once the cause is gone: dsengine jobs retry %d", id)
+	}
+	if len(s.NotLoaded) > 0 {
+		hint("mend what does not load: %s", s.NotLoaded[0])
+	}
+	for _, w := range s.Waiting {
+		if w.Reason == "no script of that name is here" {
+			hint("run the waiting jobs where the script %s is, or name its folder with --jobs", w.Type)
+			break
+		}
+	}
+	if s.didNothing() && len(s.Hints) == 0 {
+		if len(s.Next) > 0 {
+			hint("run one now: dsengine run --once %s", s.Next[0].Type)
+		} else {
+			hint("make a job: dsengine enqueue TYPE; see the types: dsengine types")
+		}
+	}
+	if len(s.Hints) == 0 && s.Completed > 0 {
+		hint("see what was done: dsengine jobs list")
+	}
+}
+
+// didNothing says that no job came any further.
+func (s *runSummary) didNothing() bool {
+	return s.Completed+s.Failed+s.Cancelled+s.Retried == 0 && s.LastCommit == nil
+}
+
+// changed is one sentence on what became of the rows.
+func (s *runSummary) changed() string {
+	rows := s.Rows["inserted"] + s.Rows["updated"] + s.Rows["deleted"]
+	switch {
+	case rows > 0:
+		var words []string
+		for _, name := range []string{"inserted", "updated", "deleted"} {
+			if n := s.Rows[name]; n > 0 {
+				words = append(words, humanize.Comma(n)+" "+name)
+			}
+		}
+		return plural(rows, "row was changed", "rows were changed") + ": " + strings.Join(words, ", ")
+	case s.Ended != "stopped" && s.Failed+s.Retried == 0 && (s.Completed > 0 || s.ever && len(s.Waiting) == 0):
+		return "no row was changed: everything was imported already"
+	case s.didNothing():
+		return "no row was changed: nothing was due"
+	}
+	return "no row was changed"
+}
+
+// print prints the summary.
+func (s *runSummary) print(env *Env, g *globals) error {
+	if g.json() {
+		return printJSON(env.Stdout, s)
+	}
+	p := &printer{w: env.Stdout}
+	if s.Job != nil {
+		p.line("%s", endOf(s.Job))
+	}
+	s.printTypes(p)
+	p.line("%s (%s).", s.Message, rough(time.Duration(s.Seconds*float64(time.Second))))
+	if s.Failed > 0 {
+		list := make([]engine.JobID, len(s.FailedJobs))
+		for i, f := range s.FailedJobs {
+			list[i] = f.ID
+		}
+		p.line("%s: %s.", plural(s.Failed, "job failed", "jobs failed"), ids(list, s.Failed))
+	}
+	for _, w := range s.Waiting {
+		count := plural(int64(w.Jobs), "job", "jobs")
+		if w.Jobs == waitingLimit {
+			count = "at least " + count
+		}
+		p.line("not for this process: %s of type %q, phase %s: %s.", count, w.Type, w.Phase, w.Reason)
+	}
+	if s.didNothing() && len(s.Next) > 0 {
+		p.line("%s fires next %s (%s).", clean(s.Next[0].name()), distance(s.Next[0].At, env.Clock.Now()), stamp(s.Next[0].At))
+	}
+	for _, h := range s.Hints {
+		p.line("  %s", clean(h))
+	}
+	return p.err
+}
+
+func (s *runSummary) printTypes(p *printer) {
+	head := []string{"type", "completed", "failed", "cancelled", "retried", "read", "inserted", "updated", "unchanged", "other"}
+	shown := []string{"read", "inserted", "updated", "unchanged"}
+	row := func(name string, completed, failed, cancelled, retried int64, stats map[string]int64) []string {
+		cells := []string{clean(name), humanize.Comma(completed), humanize.Comma(failed), number(cancelled), number(retried)}
+		for _, stat := range shown {
+			cells = append(cells, number(stats[stat]))
+		}
+		return append(cells, statWords(stats, shown...))
+	}
+	var rows [][]string
+	for _, t := range s.Types {
+		rows = append(rows, row(t.Type, t.Completed, t.Failed, t.Cancelled, t.Retried, t.Stats))
+	}
+	if len(rows) > 1 {
+		rows = append(rows, row("all", s.Completed, s.Failed, s.Cancelled, s.Retried, s.Rows))
+	}
+	p.table(head, rows, head[1:9]...)
+}
+
+// name is the type, with the instance if there is one.
+func (n nextFiring) name() string {
+	if n.Instance == "" {
+		return n.Type
+	}
+	return n.Type + " (" + n.Instance + ")"
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting"
+)
+
+// runSummary is what a run did.
+type runSummary struct {
+	Server     string                 `json:"server"`
+	Types      []engine.TypeTally     `json:"types"` // those that had work
+	Completed  int64                  `json:"completed"`
+	Failed     int64                  `json:"failed"`
+	Cancelled  int64                  `json:"cancelled"`
+	Retried    int64                  `json:"retried"`
+	Rescued    int                    `json:"rescued"`
+	Rows       map[string]int64       `json:"rows"` // read, inserted, updated, ... and what scripts counted
+	FirstClaim *time.Time             `json:"first_claim"`
+	LastCommit *time.Time             `json:"last_commit"`
+	Seconds    float64                `json:"seconds"`
+	Job        *engine.Job            `json:"job"` // of --once
+	FailedJobs []failedJob            `json:"failed_jobs"`
+	Waiting    []waitingJobs          `json:"waiting"` // that this process cannot run
+	Next       []nextFiring           `json:"next"`
+	NotLoaded  []*scripting.LoadError `json:"not_loaded"`
+	ever       bool                   // jobs completed before, and none failed
+	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final) or stopped
+	Message    string                 `json:"message"` // what all this comes to
+	Hints      []string               `json:"hints"`   // what to try next
+}
+
+// failedJob is a job that failed during the run.
+type failedJob struct {
+	ID    engine.JobID `json:"id"`
+	Type  string       `json:"type"`
+	Error string       `json:"error"`
+}
+
+// waitingJobs are jobs that wait and that this process cannot run.
+type waitingJobs struct {
+	Type   string       `json:"type"`
+	Phase  engine.Phase `json:"phase"`
+	Jobs   int          `json:"jobs"` // at least, when it is waitingLimit
+	Reason string       `json:"reason"`
+}
+
+// nextFiring is when a schedule fires next.
+type nextFiring struct {
+	Type     string    `json:"type"`
+	Instance string    `json:"instance"`
+	At       time.Time `json:"at"`
+}
+
+const (
+	waitingLimit = 100_000 // to which waiting jobs of a queue are counted
+	failedLimit  = 100     // failed jobs that are named
+)
+
+// summarize makes the summary of a run.
+type summarize struct {
+	env     *Env
+	eng     *engine.Engine
+	srv     *engine.Server
+	opts    engine.ServerOptions
+	scripts *scripts
+	begun   time.Time // by the database's clock
+	took    time.Duration
+}
+
+// make gathers what the process knows, and from the database what it does not.
+func (m *summarize) make(ctx context.Context) *runSummary {
+	snap := m.srv.Snapshot()
+	s := &runSummary{
+		Server: m.opts.WithDefaults().Name, Types: []engine.TypeTally{}, Rescued: snap.Rescued, Rows: map[string]int64{},
+		FirstClaim: inUTC(snap.FirstClaim), LastCommit: inUTC(snap.LastCommit),
+		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Next: []nextFiring{},
+		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{},
+	}
+	for _, name := range engine.StatNames {
+		s.Rows[name] = 0
+	}
+	for _, t := range snap.Types {
+		if t.Completed+t.Failed+t.Cancelled+t.Retried+t.Running == 0 && len(t.Stats) == 0 {
+			continue
+		}
+		s.Types = append(s.Types, t)
+		s.Completed, s.Failed = s.Completed+t.Completed, s.Failed+t.Failed
+		s.Cancelled, s.Retried = s.Cancelled+t.Cancelled, s.Retried+t.Retried
+		for name, n := range t.Stats {
+			s.Rows[name] += n
+		}
+	}
+	// What the database does not tell any more is left out.
+	_ = errors.Join(m.once(ctx, s), m.failed(ctx, s), m.waiting(ctx, s))
+	return s
+}
+
+// once adds the job of --once.
+func (m *summarize) once(ctx context.Context, s *runSummary) (err error) {
+	if len(m.opts.Once) > 0 {
+		s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0])
+	}
+	return err
+}
+
+// failed names the jobs that failed since the run began.
+func (m *summarize) failed(ctx context.Context, s *runSummary) error {
+	if s.Failed == 0 {
+		return nil
+	}
+	f := engine.JobFilter{Status: engine.StatusFailed, Limit: 100}
+	for page := 0; page < 10; page++ {
+		jobs, err := m.eng.Store().Jobs(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			f.Before = j.ID
+			if j.FinishedAt == nil || j.FinishedAt.Before(m.begun) {
+				continue
+			}
+			failed := failedJob{ID: j.ID, Type: j.Type}
+			if j.Error != nil {
+				failed.Error = j.Error.Message
+			}
+			if s.FailedJobs = append(s.FailedJobs, failed); len(s.FailedJobs) == failedLimit {
+				return nil
+			}
+		}
+		if len(jobs) < f.Limit || int64(len(s.FailedJobs)) >= s.Failed {
+			break
+		}
+	}
+	return nil
+}
+
+// waiting adds what waits and cannot run here, and when schedules fire next.
+func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
+	records, err := m.eng.Store().Types(ctx)
+	if err != nil {
+		return err
+	}
+	names := map[engine.TypeID]string{}
+	var completed, failed int64
+	for _, r := range records {
+		names[r.ID] = r.Name
+		completed, failed = completed+r.Counts.Completed, failed+r.Counts.Failed
+	}
+	s.ever = completed > 0 && failed == 0
+	runs := map[string]*engine.Type{}
+	for _, t := range m.srv.Types() {
+		runs[t.Name] = t
+	}
+	backlog, err := m.eng.Store().Backlog(ctx, waitingLimit)
+	if err != nil {
+		return err
+	}
+	phases := m.opts.WithDefaults().Phases
+	for q, n := range backlog {
+		name := names[q.Type()]
+		if t := runs[name]; t != nil && t.Hooks[q.Phase()] != nil && slices.Contains(phases, q.Phase()) {
+			continue
+		}
+		s.Waiting = append(s.Waiting, waitingJobs{Type: name, Phase: q.Phase(), Jobs: n, Reason: m.reason(name, q.Phase(), runs[name] != nil)})
+	}
+	slices.SortFunc(s.Waiting, func(a, b waitingJobs) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Phase, b.Phase))
+	})
+	schedules, err := m.eng.Store().Schedules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range schedules {
+		if name := names[r.Type]; runs[name] != nil && !r.NextAt.IsZero() && !r.Schedule.Continuous {
+			s.Next = append(s.Next, nextFiring{Type: name, Instance: r.Instance, At: r.NextAt.UTC()})
+		}
+	}
+	slices.SortFunc(s.Next, func(a, b nextFiring) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Instance, b.Instance))
+	})
+	return nil
+}
+
+// reason is why this process cannot run a type's phase.
+func (m *summarize) reason(name string, phase engine.Phase, runs bool) string {
+	t := m.scripts.of(name)
+	switch {
+	case t == nil && m.scripts.isBroken(name):
+		return "its script does not load"
+	case t == nil:
+		return "no script of that name is here"
+	case !runs && !t.Settings.RunsOn(m.opts.WithDefaults().Name):
+		return "its script names other servers"
+	case !runs:
+		return "--types leaves it out"
+	case t.Hooks[phase] == nil:
+		return "its script has no " + phase.String()
+	}
+	return "--phases leaves it out"
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}

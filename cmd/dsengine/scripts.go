@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// scripts are those of the jobs folder.
+type scripts struct {
+	scripting.Result
+	missing bool // there is no such folder
+}
+
+// loadScripts loads the scripts of --jobs. A folder that is not there is no
+// error: look at missing.
+func loadScripts(env *Env, g *globals, log *slog.Logger) (scripts, error) {
+	dir := env.path(g.Jobs)
+	r, err := scripting.Load(dir, scripting.Options{Files: env.path(g.Files), Log: log})
+	if errors.Is(err, fs.ErrNotExist) {
+		return scripts{missing: true}, nil
+	}
+	return scripts{Result: r}, err
+}
+
+// of is the job type of a name, or nil.
+func (s *scripts) of(name string) *engine.Type {
+	for _, t := range s.Types {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// broken are the names of the job types whose scripts do not load.
+func (s *scripts) broken() []string {
+	var names []string
+	for _, f := range s.Files {
+		if name := strings.TrimSuffix(f, path.Ext(f)); s.of(name) == nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// isBroken says whether the script of a job type is there and does not load.
+func (s *scripts) isBroken(name string) bool { return slices.Contains(s.broken(), name) }
+
+// names are those of the job types that are loaded.
+func (s *scripts) names() []string {
+	var names []string
+	for _, t := range s.Types {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// tellErrors says why scripts do not load: file:line:column: message.
+func (s *scripts) tellErrors(env *Env) {
+	for _, e := range s.Errors {
+		env.say("%s", e)
+	}
+}
+
+// unknownType is the error about a job type that is not there.
+func unknownType(name string, there []string) *engine.Error {
+	err := usage("there is no job type %q%s", name, hostlib.Suggest(name, there))
+	if len(there) == 0 {
+		return err
+	}
+	return err.WithHint("there are: %s", clip(strings.Join(there, ", "), 300))
+}
+
+// typeNamed is what the database knows of a job type that a person named.
+func typeNamed(ctx context.Context, eng *engine.Engine, name string) (engine.TypeRecord, error) {
+	t, err := eng.Type(ctx, name)
+	if engine.CodeOf(err) != engine.CodeNotFound {
+		return t, err
+	}
+	records, lerr := eng.Store().Types(ctx)
+	if lerr != nil {
+		return t, lerr
+	}
+	var there []string
+	for _, r := range records {
+		there = append(there, r.Name)
+	}
+	return t, unknownType(name, there)
+}
+
+// newJobOf begins a job of a type that a person named. Its first phase comes
+// from its script, else from what servers have registered, else from phase; a
+// type that nobody knows is an error.
+func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *scripts, name, instance string, phase engine.Phase) (engine.NewJob, error) {
+	job := engine.NewJob{Type: name, Instance: instance, Phase: phase}
+	known, err := eng.Type(ctx, name)
+	if err != nil && engine.CodeOf(err) != engine.CodeNotFound {
+		return job, err
+	}
+	if t := s.of(name); t != nil {
+		if err := checkInstance(t, instance); err != nil {
+			return job, err
+		}
+		if known.Version != t.Version || known.Hooks == 0 {
+			if _, err := eng.RegisterTypes(ctx, t); err != nil {
+				return job, err
+			}
+		}
+		if job.Phase == 0 {
+			job.Phase = t.First()
+		}
+		return job, nil
+	}
+	switch {
+	case s.isBroken(name) && known.Hooks == 0 && phase == 0:
+		s.tellErrors(env)
+		return job, usage("the script of job type %q does not load", name)
+	case known.Hooks != 0:
+		return job, nil
+	case phase != 0:
+		return job, engine.CheckTypeName(name)
+	}
+	there := s.names()
+	records, err := eng.Store().Types(ctx)
+	if err != nil {
+		return job, err
+	}
+	for _, r := range records {
+		if !slices.Contains(there, r.Name) && r.Hooks != 0 {
+			there = append(there, r.Name)
+		}
+	}
+	slices.Sort(there)
+	hint := "its script would be " + filepath.Join(g.Jobs, name+".star") + "; if it is on another host only, give its first phase, as --phase consume"
+	return job, usage("there is no job type %q%s", name, hostlib.Suggest(name, there)).WithHint("%s", hint)
+}
+
+// checkInstance says whether a type has an instance, as far as its script tells.
+func checkInstance(t *engine.Type, instance string) error {
+	there := slices.Sorted(maps.Keys(t.Settings.Instances))
+	if instance == "" || len(there) == 0 || slices.Contains(there, instance) {
+		return nil
+	}
+	return usage("job type %q has no instance %q%s", t.Name, instance, hostlib.Suggest(instance, there)).
+		WithHint("it has: %s", strings.Join(there, ", "))
+}
+
+// completeTypes completes the name of a job type from the jobs folder.
+func completeTypes(env *Env, g *globals) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 || settle(env, c, g) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		s, _ := loadScripts(env, g, slog.New(slog.DiscardHandler))
+		return s.names(), cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// serverInfo is one incarnation of a server.
+type serverInfo struct {
+	Server      string            `json:"server"`
+	Incarnation engine.ServerID   `json:"incarnation"`
+	Host        string            `json:"host"`
+	PID         int               `json:"pid"`
+	State       string            `json:"state"` // alive, lost, stopped
+	Version     string            `json:"version"`
+	StartedAt   time.Time         `json:"started_at"`
+	SeenAt      time.Time         `json:"seen_at"`
+	StoppedAt   *time.Time        `json:"stopped_at"`
+	Claimed     int               `json:"claimed"` // jobs in its claims
+	Types       map[string]string `json:"types"`   // with their versions
+}
+
+func newServers(env *Env, g *globals) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:     "servers",
+		Short:   "List the processes that run jobs",
+		Example: "  dsengine servers\n  dsengine servers --all -o json",
+		Args:    arguments(),
+		RunE:    func(c *cobra.Command, _ []string) error { return runServers(c.Context(), env, g, all) },
+	}
+	c.Flags().BoolVar(&all, "all", false, "those that have stopped or were lost too")
+	return c
+}
+
+func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
+	log, _ := newLogger(env, g)
+	eng, done, err := openEngine(ctx, env, g, log, toLook)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rows, err := eng.Store().Servers(ctx, all)
+	if err != nil {
+		return err
+	}
+	now, err := eng.Store().Now(ctx)
+	if err != nil {
+		return err
+	}
+	list := make([]serverInfo, len(rows))
+	for i, r := range rows {
+		list[i] = serverInfo{
+			Server: r.Name, Incarnation: r.ID, Host: r.Host, PID: r.PID, State: serverState(r), Version: r.Version,
+			StartedAt: r.StartedAt.UTC(), SeenAt: r.SeenAt.UTC(), Claimed: r.Claimed, Types: r.Types,
+		}
+		if !r.StoppedAt.IsZero() {
+			list[i].StoppedAt = inUTC(&r.StoppedAt)
+		}
+	}
+	if g.json() {
+		return printJSON(env.Stdout, list)
+	}
+	if len(list) == 0 {
+		env.say("no server runs; start one with: dsengine run")
+	}
+	p := &printer{w: env.Stdout}
+	var cells [][]string
+	for _, s := range list {
+		cells = append(cells, []string{
+			clean(s.Server), fmt.Sprint(s.Incarnation), fmt.Sprintf("%s/%d", clean(s.Host), s.PID), s.State, rough(max(0, now.Sub(s.StartedAt))) + " ago",
+			rough(max(0, now.Sub(s.SeenAt))) + " ago", number(int64(s.Claimed)), clip(strings.Join(slices.Sorted(maps.Keys(s.Types)), " "), 60),
+		})
+	}
+	p.table([]string{"server", "incarnation", "host/pid", "state", "since", "seen", "claimed", "types"}, cells, "incarnation", "claimed")
+	return p.err
+}
+
+// serverState is what an incarnation's row comes to.
+func serverState(r engine.ServerRow) string {
+	switch {
+	case !r.StoppedAt.IsZero():
+		return "stopped"
+	case r.Dead, r.Liveness < 0, r.Liveness == 0 && r.Expired:
+		return "lost"
+	}
+	return "alive"
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting"
+)
+
+// typeInfo is what is known of a job type.
+type typeInfo struct {
+	Type       string                 `json:"type"`
+	Doc        string                 `json:"doc"`
+	Hooks      []engine.Phase         `json:"hooks"`
+	Schedules  []typeSchedule         `json:"schedules"`
+	Created    int64                  `json:"created"`
+	Completed  int64                  `json:"completed"`
+	Failed     int64                  `json:"failed"`
+	Cancelled  int64                  `json:"cancelled"`
+	Retries    int64                  `json:"retries"`
+	Losses     int64                  `json:"losses"`
+	Waiting    int                    `json:"waiting"` // due now, at least, when it is waitingLimit
+	Stats      map[string]int64       `json:"stats"`
+	Registered bool                   `json:"registered"` // the database knows it
+	OnDisk     *bool                  `json:"on_disk"`    // its script is in the jobs folder; null: there is no such folder
+	Errors     []*scripting.LoadError `json:"errors"`     // why its script does not load
+}
+
+// typeSchedule is when a type, or an instance of it, fires.
+type typeSchedule struct {
+	Instance string     `json:"instance"`
+	Schedule string     `json:"schedule"`
+	Next     *time.Time `json:"next"`
+}
+
+func newTypes(env *Env, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "types",
+		Short: "List job types: hooks, schedules, counts",
+		Long: `List job types: those that the database knows, and those that are only in the jobs folder.
+CREATED and the like count since a type's first job; WAITING is what is due now.`,
+		Example: "  dsengine types\n  dsengine types -o json",
+		Args:    arguments(),
+		RunE:    func(c *cobra.Command, _ []string) error { return runTypes(c.Context(), env, g) },
+	}
+}
+
+func runTypes(ctx context.Context, env *Env, g *globals) error {
+	log, _ := newLogger(env, g)
+	s, err := loadScripts(env, g, log)
+	if err != nil {
+		return err
+	}
+	var list []*typeInfo
+	now := env.Clock.Now()
+	eng, done, err := openEngine(ctx, env, g, log, toLook)
+	switch {
+	case err == nil:
+		defer done()
+		if list, err = registeredTypes(ctx, eng.Store()); err != nil {
+			return err
+		}
+		if now, err = eng.Store().Now(ctx); err != nil {
+			return err
+		}
+	case errors.Is(err, errNoFile) || engine.CodeOf(err) == engine.CodeSchema && len(s.Files) > 0:
+		env.say("%s; these are the scripts in %s", err, g.Jobs)
+	default:
+		return err
+	}
+	list = withScripts(list, &s)
+	if g.json() {
+		return printJSON(env.Stdout, list)
+	}
+	if len(list) == 0 {
+		env.say("there is no job type: put a script into %s", folder(env, g.Jobs))
+	}
+	p := &printer{w: env.Stdout}
+	printTypes(p, list, now)
+	return p.err
+}
+
+// registeredTypes are the types that the database knows.
+func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, error) {
+	records, err := store.Types(ctx)
+	if err != nil {
+		return nil, err
+	}
+	schedules, err := store.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	backlog, err := store.Backlog(ctx, waitingLimit)
+	if err != nil {
+		return nil, err
+	}
+	var list []*typeInfo
+	for _, r := range records {
+		c := r.Counts
+		t := &typeInfo{
+			Type: r.Name, Doc: r.Doc, Hooks: append([]engine.Phase{}, r.Hooks.List()...), Registered: true,
+			Created: c.Created, Completed: c.Completed, Failed: c.Failed, Cancelled: c.Cancelled, Retries: c.Retries, Losses: c.Losses, Stats: c.Stats,
+		}
+		for _, s := range schedules {
+			if s.Type != r.ID {
+				continue
+			}
+			x := typeSchedule{Instance: s.Instance, Schedule: s.Schedule.String()}
+			if !s.NextAt.IsZero() {
+				next := s.NextAt.UTC()
+				x.Next = &next
+			}
+			t.Schedules = append(t.Schedules, x)
+		}
+		for q, n := range backlog {
+			if q.Type() == r.ID {
+				t.Waiting += n
+			}
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// withScripts adds what the jobs folder says.
+func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
+	of := func(name string) *typeInfo {
+		for _, t := range list {
+			if t.Type == name {
+				return t
+			}
+		}
+		t := &typeInfo{Type: name}
+		list = append(list, t)
+		return t
+	}
+	here := true
+	for _, script := range s.Types {
+		t := of(script.Name)
+		t.OnDisk = &here
+		if t.Registered {
+			continue
+		}
+		t.Doc = script.Doc
+		for _, p := range engine.Phases {
+			if script.Hooks[p] != nil {
+				t.Hooks = append(t.Hooks, p)
+			}
+		}
+		if !script.Settings.Schedule.IsZero() {
+			t.Schedules = append(t.Schedules, typeSchedule{Schedule: script.Settings.Schedule.String()})
+		}
+	}
+	for _, name := range s.broken() {
+		t := of(name)
+		t.OnDisk = &here
+		for _, e := range s.Errors {
+			if strings.HasSuffix(e.File, "/"+name+".star") || strings.HasSuffix(e.File, "/"+name+".lua") {
+				t.Errors = append(t.Errors, e)
+			}
+		}
+		if len(t.Errors) == 0 {
+			t.Errors = []*scripting.LoadError{{File: name + ".star", Message: "a file that it loads has errors"}}
+		}
+	}
+	slices.SortFunc(list, func(a, b *typeInfo) int { return cmp.Compare(a.Type, b.Type) })
+	for _, t := range list {
+		if t.OnDisk == nil && !s.missing {
+			gone := false
+			t.OnDisk = &gone
+		}
+		// Lists are never null.
+		t.Hooks = append([]engine.Phase{}, t.Hooks...)
+		t.Schedules = append([]typeSchedule{}, t.Schedules...)
+		t.Errors = append([]*scripting.LoadError{}, t.Errors...)
+		if t.Stats == nil {
+			t.Stats = map[string]int64{}
+		}
+	}
+	return append([]*typeInfo{}, list...)
+}
+
+func printTypes(p *printer, list []*typeInfo, now time.Time) {
+	head := []string{"type", "hooks", "schedule", "next", "created", "completed", "failed", "cancelled", "waiting", "note"}
+	var rows [][]string
+	for _, t := range list {
+		var hooks []string
+		for _, h := range t.Hooks {
+			hooks = append(hooks, h.String())
+		}
+		schedule, next := t.firing(now)
+		waiting := number(int64(t.Waiting))
+		if t.Waiting >= waitingLimit {
+			waiting += "+"
+		}
+		rows = append(rows, []string{
+			clean(t.Type), strings.Join(hooks, " "), schedule, next, humanize.Comma(t.Created), number(t.Completed), number(t.Failed), number(t.Cancelled), waiting, t.note(),
+		})
+	}
+	p.table(head, rows, "created", "completed", "failed", "cancelled", "waiting")
+}
+
+// firing is the schedule that fires first, and when.
+func (t *typeInfo) firing(now time.Time) (schedule, next string) {
+	if len(t.Schedules) == 0 {
+		return "on demand", ""
+	}
+	first := slices.MinFunc(t.Schedules, func(a, b typeSchedule) int {
+		switch {
+		case a.Next == nil && b.Next == nil:
+			return 0
+		case a.Next == nil:
+			return 1
+		case b.Next == nil:
+			return -1
+		}
+		return a.Next.Compare(*b.Next)
+	})
+	schedule = first.Schedule
+	if n := len(t.Schedules); n > 1 {
+		schedule = fmt.Sprintf("%d instances, first %s: %s", n, clean(first.Instance), schedule)
+	} else if first.Instance != "" {
+		schedule = clean(first.Instance) + ": " + schedule
+	}
+	if first.Next == nil {
+		return schedule, ""
+	}
+	if !first.Next.After(now) {
+		return schedule, "due"
+	}
+	return schedule, distance(*first.Next, now)
+}
+
+// note says where a type's script is not.
+func (t *typeInfo) note() string {
+	switch {
+	case len(t.Errors) > 0:
+		return "does not load: " + clip(t.Errors[0].Error(), 80)
+	case t.OnDisk != nil && !*t.OnDisk:
+		return "no script here"
+	case !t.Registered:
+		return "only on disk: never run"
+	}
+	return ""
+}
