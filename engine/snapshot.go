@@ -62,7 +62,7 @@ func (t *tally) settled(now time.Time, outcomes []Outcome) {
 		if y == nil {
 			continue
 		}
-		t.count(y, o.To.Status, o.Failure != nil && o.To.Status == StatusWaiting && o.To.Phase != PhaseFail)
+		t.count(y, o.To.Status, o.Event == Retried)
 		if len(o.NewStats) > 0 {
 			y.Stats.Add(o.NewStats)
 		}

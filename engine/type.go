@@ -57,13 +57,14 @@ func (t *Type) First() Phase {
 
 // record is what the database keeps of the type.
 func (t *Type) record() TypeRecord {
-	r := TypeRecord{Name: t.Name, Doc: t.Doc, Version: t.Version, Priority: t.Settings.Priority, MaxAttempts: t.Settings.Retry.Max, Keep: map[Status]time.Duration{}}
+	set := t.Settings.WithDefaults()
+	r := TypeRecord{Name: t.Name, Doc: t.Doc, Version: t.Version, Priority: set.Priority, MaxAttempts: set.Retry.Max, Keep: map[Status]time.Duration{}}
 	for p, h := range t.Hooks {
 		if h != nil {
 			r.Hooks |= HookSet(1) << p
 		}
 	}
-	for s, d := range t.Settings.Keep {
+	for s, d := range set.Keep {
 		r.Keep[s] = d
 	}
 	return r

@@ -108,7 +108,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code, retryable = "db.column", false
 	case 1048, 1364, 1451, 1452, 3819, 4025:
 		code = "db.constraint"
-	case 1264, 1265, 1292, 1366, 1406, 1411, 1367:
+	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140:
 		code = "db.value"
 	case 1044, 1045, 1142, 1143, 1227, 1370:
 		code, retryable = "db.denied", false

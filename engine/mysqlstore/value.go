@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"strconv"
 	"time"
+
+	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
 // FromDB makes a value of the driver's one that scripts know, by the column's
@@ -30,6 +32,8 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) any {
 		switch column.DatabaseTypeName() {
 		case "BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB", "GEOMETRY":
 			return x
+		case "TIME":
+			return sqlstore.TimeOfDay(string(x))
 		case "BIT":
 			return new(big.Int).SetBytes(x).Int64()
 		case "DECIMAL":
@@ -58,7 +62,7 @@ func (s *Store) ToDB(v any) any {
 	case *big.Int:
 		return x.String()
 	case time.Time:
-		return x.UTC()
+		return x.UTC().Truncate(time.Microsecond) // the server would round
 	}
 	return v
 }

@@ -108,6 +108,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s.writer = newWriter(w, o.Clock)
 	s.Store.Begin = s.writer.begin
 	s.live = newLiveness(abs)
+	if o.Prefix != sqlstore.DefaultPrefix { // its servers have numbers of their own
+		s.live = newLiveness(abs + "-" + strings.Trim(o.Prefix, "_"))
+	}
 	if err := s.touch(ctx); err != nil {
 		s.Close()
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)

@@ -73,6 +73,9 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	switch {
 	case class == sqlstore.ClassDuplicate:
 		code = "db.duplicate"
+	case strings.Contains(message, "CHECK constraint failed: "+valueConstraint):
+		_, column, _ := strings.Cut(message, valueConstraint)
+		code, message = "db.value", fmt.Sprintf("column %s cannot hold the value: it is not of the column's type, or out of its range", column)
 	case class == sqlstore.ClassNoTable:
 		code, retryable = "db.missing", false
 	case e.Code()&0xff == lib.SQLITE_CONSTRAINT:

@@ -130,8 +130,8 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		if !c.Nullable || slices.Contains(key, c.Name) {
 			def += " NOT NULL"
 		}
-		if name == "text" && len(n) == 1 { // SQLite itself does not look at it
-			def += fmt.Sprintf(" CHECK (length(%s) <= %d)", s.Quote(c.Name), n[0])
+		if check := valueCheck(s.Quote(c.Name), name, n); check != "" {
+			def += fmt.Sprintf(" CONSTRAINT %s CHECK (%s)", s.Quote(valueConstraint+c.Name), check)
 		}
 		defs = append(defs, def)
 	}
@@ -143,6 +143,40 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		defs = append(defs, "PRIMARY KEY ("+strings.Join(quoted, ", ")+")")
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", s.Quote(table), strings.Join(defs, ", ")), nil
+}
+
+// valueConstraint begins the names of the constraints that keep out of a column
+// what MySQL would refuse.
+const valueConstraint = "values of "
+
+// valueCheck is the condition on a column's values: SQLite itself stores
+// anything anywhere. NULL passes, because it is not false.
+func valueCheck(column, typ string, n []int) string {
+	switch typ {
+	case "text":
+		if len(n) == 1 {
+			return fmt.Sprintf("length(%s) <= %d", column, n[0])
+		}
+	case "integer", "boolean":
+		return "typeof(" + column + ") IN ('integer', 'null')"
+	case "float":
+		return "typeof(" + column + ") IN ('real', 'null')"
+	case "decimal":
+		digits := fmt.Sprintf("abs(%s) < 1e%d", column, n[0]-n[1])
+		if n[0] > exactDigits {
+			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND abs(CAST(" + column + " AS REAL)) < 1e" + strconv.Itoa(n[0]-n[1])
+		}
+		return "typeof(" + column + ") IN ('integer', 'real', 'null') AND " + digits
+	case "date":
+		return "date(" + column + ") = substr(" + column + ", 1, 10)"
+	case "time":
+		return "time(" + column + ") = substr(" + column + ", 1, 8)"
+	case "timestamp":
+		return "date(" + column + ") = substr(" + column + ", 1, 10)"
+	case "json":
+		return "json_valid(" + column + ")"
+	}
+	return ""
 }
 
 // UpsertSQL is the tail of an upsert. A row that is the same already is not
@@ -193,6 +227,13 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) any {
 		}
 		if base == "DECIMAL_TEXT" {
 			return decimal(x, numbers)
+		}
+		if base == "TIME" {
+			return sqlstore.TimeOfDay(x)
+		}
+	case []byte:
+		if x == nil { // the driver's word for no bytes; NULL is nil itself
+			return []byte{}
 		}
 	case int64:
 		if base == "DECIMAL" {

@@ -74,6 +74,9 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 		if err != nil {
 			return 0, err
 		}
+		if err := t.noteCancel(j, reason); err != nil {
+			return 0, err
+		}
 		return engine.CancelAsked, t.startSweep(id)
 	}
 	waits, err := t.takeOut(j)
@@ -83,6 +86,9 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 	if waits {
 		if err := t.noteCancel(j, reason); err != nil {
 			return 0, err
+		}
+		if j.Phase != engine.PhaseFinish && j.Emitted > 0 { // it is open until its items are cancelled too
+			return engine.CancelAsked, t.end(&j.ClaimedJob)
 		}
 		return engine.CancelDone, t.end(&j.ClaimedJob)
 	}

@@ -43,17 +43,19 @@ func (d *deltas) at(parent engine.JobID, typ engine.TypeID) *delta {
 // settle adds what an outcome reports.
 func (d *deltas) settle(o *engine.Outcome) {
 	final := o.To.Status.Final() && !o.Checkpoint()
-	if !final && o.Failure == nil && len(o.NewStats) == 0 && o.To.Status != engine.StatusOpen {
+	if !final && o.Event != engine.Retried && o.Failure == nil && len(o.NewStats) == 0 && o.To.Status != engine.StatusOpen {
 		return
 	}
 	x := d.at(o.Job.Parent, o.Job.Type)
 	if final {
 		x.count(o.To.Status)
 	}
-	if o.Failure != nil && o.To.Status == engine.StatusWaiting {
+	if o.Event == engine.Retried {
 		x.retries++
 	}
-	x.ranMS += o.Elapsed.Milliseconds()
+	if !o.Checkpoint() { // it ran since the hook began, checkpoints and all
+		x.ranMS += o.Elapsed.Milliseconds()
+	}
 	if len(o.NewStats) > 0 {
 		if x.stats == nil {
 			x.stats = engine.Stats{}

@@ -27,6 +27,7 @@ func (s *Store) Enqueue(ctx context.Context, jobs []engine.JobInsert) (made []en
 // EnqueueTx writes jobs in the caller's transaction.
 func (s *Store) EnqueueTx(ctx context.Context, tx *sql.Tx, jobs []engine.JobInsert) ([]engine.Enqueued, error) {
 	t := s.On(ctx, tx)
+	t.foreign = true
 	made, err := t.insertJobs(jobs)
 	s.bounds.lower(t.due)
 	return made, err

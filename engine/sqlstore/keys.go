@@ -41,11 +41,19 @@ func (t *Tx) counts(k *keyRow, u engine.Unique, lock bool) (bool, error) {
 	}
 	var status int64
 	var started Time
-	found, err := t.row([]any{&status, &started}, "SELECT status, started_at FROM ds_jobs WHERE id = ?", k.job)
+	look := func(end string) (final bool, err error) {
+		found, err := t.row([]any{&status, &started}, "SELECT status, started_at FROM ds_jobs WHERE id = ?"+end, k.job)
+		return !found || engine.Status(status).Final(), err
+	}
+	final, err := look("")
+	if err == nil && final && lock && t.foreign {
+		// A caller's transaction may show an old snapshot, in which a job that holds
+		// the key is not there yet, or had ended before it was retried.
+		final, err = look(t.s.D.Lock())
+	}
 	if err != nil {
 		return false, err
 	}
-	final := !found || engine.Status(status).Final()
 	switch {
 	case u.Mode == engine.UniqueFor && final && !k.doneAt.IsZero():
 		now, err := t.clock()
@@ -184,10 +192,12 @@ func (t *Tx) judgeKey(jobs []engine.JobInsert, made []engine.Enqueued, k keyed, 
 		return false, err
 	}
 	if !counts {
-		if _, err := t.exec("UPDATE ds_keys SET token = ?, keep_for = ?, done_at = ? WHERE type = ? AND hash = ?",
+		// job = 0: others of this call with the same key find a job of this call.
+		if _, err := t.exec("UPDATE ds_keys SET job = 0, token = ?, keep_for = ?, done_at = ? WHERE type = ? AND hash = ?",
 			k.token[:], keepFor(j.Unique), never, j.Type, k.hash[:]); err != nil {
 			return false, err
 		}
+		*row = keyRow{token: k.token[:]}
 		return true, nil
 	}
 	if j.Foretold > 0 {
@@ -238,7 +248,11 @@ func (t *Tx) waits(id engine.JobID, lock bool) (bool, error) {
 	}
 	var typ, phase, status, priority int64
 	var runAt Time
-	found, err := t.row([]any{&typ, &phase, &status, &priority, &runAt}, "SELECT type, phase, status, priority, run_at FROM ds_jobs WHERE id = ?", id)
+	now := ""
+	if t.foreign { // see counts
+		now = end
+	}
+	found, err := t.row([]any{&typ, &phase, &status, &priority, &runAt}, "SELECT type, phase, status, priority, run_at FROM ds_jobs WHERE id = ?"+now, id)
 	if err != nil || !found || engine.Status(status) != engine.StatusWaiting {
 		return false, err
 	}
@@ -282,7 +296,8 @@ func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
 		}
 		return bytes.Compare(ks[a].hash[:], ks[b].hash[:]) < 0
 	})
-	// Completed: those to keep on are stamped, and then do not match the DELETE.
+	// Those to keep on do not match the DELETE: of a completed job they are
+	// stamped, of another they count for nothing, until its retry.
 	var free, done [][]any
 	for _, k := range ks {
 		tuple := []any{int64(k.typ), hex.EncodeToString(k.hash[:]), int64(k.job)}
@@ -301,7 +316,7 @@ func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
 	}
 	for n := 0; n < len(free); n += insertChunk {
 		chunk := free[n:min(n+insertChunk, len(free))]
-		q := t.s.D.DeleteIn("ds_keys", "r.keep_for >= 0 AND r.done_at = '"+never+"'",
+		q := t.s.D.DeleteIn("ds_keys", "r.keep_for = 0",
 			KeyColumn{"type", KeyInt}, KeyColumn{"hash", KeyHex}, KeyColumn{"job", KeyInt})
 		if _, err := t.exec(q, toJSON(chunk)); err != nil {
 			return err

@@ -58,7 +58,7 @@ func (s *Store) Migrate(ctx context.Context, m Migrations) (done engine.Migratio
 	}
 	done.From, done.To = current, target
 	if current > target {
-		return done, newer(current, target)
+		return done, s.newer(ctx, m, current)
 	}
 	if current == target {
 		return done, nil
@@ -72,13 +72,27 @@ func (s *Store) Migrate(ctx context.Context, m Migrations) (done engine.Migratio
 		return done, s.wrap(fmt.Errorf("make the tables: %w", err), "migrate")
 	}
 	for _, r := range results {
-		done.Applied = append(done.Applied, strings.TrimSuffix(path.Base(r.Source.Path), ".sql"))
+		name := strings.TrimSuffix(path.Base(r.Source.Path), ".sql")
+		done.Applied = append(done.Applied, name)
+		if _, err := m.DB.ExecContext(ctx, s.SQL("INSERT INTO ds_schema (version, name) VALUES (?, ?)"+s.D.Upsert("version", "name = VALUES(name)")), r.Source.Version, name); err != nil {
+			return done, s.wrap(err, "note the version of the tables")
+		}
 	}
 	return done, nil
 }
 
-func newer(current, target int64) error {
-	return engine.Errorf(engine.CodeSchema, "the database has version %d of the tables, and this program knows version %d", current, target).
+// newer says that the tables are of a version that this program does not know.
+func (s *Store) newer(ctx context.Context, m Migrations, current int64) error {
+	var name string
+	if err := m.DB.QueryRowContext(ctx, s.SQL("SELECT name FROM ds_schema WHERE version = ?"), current).Scan(&name); err != nil {
+		name = fmt.Sprint(current)
+	}
+	files, err := fs.Glob(m.Files, "migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("list the versions: %v", err)
+	}
+	known := strings.TrimSuffix(path.Base(files[len(files)-1]), ".sql")
+	return engine.Errorf(engine.CodeSchema, "the database has version %s of the tables, and the newest that this program knows is %s", name, known).
 		WithHint("a newer dsengine has been here: run that version, or a newer one")
 }
 
@@ -89,7 +103,7 @@ func (s *Store) CheckSchema(ctx context.Context, m Migrations) error {
 	case err != nil:
 		return err
 	case current > target:
-		return newer(current, target)
+		return s.newer(ctx, m, current)
 	case current == 0:
 		return engine.Errorf(engine.CodeSchema, "the database has no tables of dsengine yet").WithHint("dsengine run, enqueue or migrate makes them")
 	case current < target:

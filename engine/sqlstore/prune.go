@@ -176,11 +176,11 @@ func (s *Store) pruneTable(ctx context.Context, table, where string, columns []K
 }
 
 // pruneKeys looks through the keys, a stretch at a time, for those whose time
-// has passed since their job completed.
+// has passed since their job completed, or whose job never did and is gone.
 func (s *Store) pruneKeys(ctx context.Context, limit int) error {
 	from := s.prune.key()
 	var last pruneKey
-	var goes []pruneKey
+	var goes, orphans []pruneKey
 	seen := 0
 	err := s.read(ctx, func(t *Tx) error {
 		now, err := t.clock()
@@ -191,16 +191,21 @@ func (s *Store) pruneKeys(ctx context.Context, limit int) error {
 			var k pruneKey
 			var keep int64
 			var done Time
-			if err := r.Scan(&k.typ, &k.hash, &k.job, &keep, &done); err != nil {
+			var lives bool
+			if err := r.Scan(&k.typ, &k.hash, &k.job, &keep, &done, &lives); err != nil {
 				return err
 			}
 			seen++
 			last = k
-			if keep >= 0 && !done.IsZero() && now.Sub(done.Time) > time.Duration(keep)*time.Second {
+			switch {
+			case keep < 0:
+			case done.IsZero() && !lives: // it never completed
+				orphans = append(orphans, k)
+			case !done.IsZero() && now.Sub(done.Time) > time.Duration(keep)*time.Second:
 				goes = append(goes, k)
 			}
 			return nil
-		}, "SELECT type, hash, job, keep_for, done_at FROM ds_keys WHERE type > ? OR (type = ? AND hash > ?) ORDER BY type, hash LIMIT ?", from.typ, from.typ, from.hash, limit)
+		}, "SELECT type, hash, job, keep_for, done_at, EXISTS (SELECT 1 FROM ds_jobs j WHERE j.id = k.job) FROM ds_keys k WHERE type > ? OR (type = ? AND hash > ?) ORDER BY type, hash LIMIT ?", from.typ, from.typ, from.hash, limit)
 	})
 	if err != nil {
 		return err
@@ -209,10 +214,15 @@ func (s *Store) pruneKeys(ctx context.Context, limit int) error {
 		last = pruneKey{hash: []byte{}}
 	}
 	s.prune.setKey(last)
-	if len(goes) == 0 {
+	if len(goes)+len(orphans) == 0 {
 		return nil
 	}
 	return s.write(ctx, "prune keys", func(t *Tx) error {
+		for _, k := range orphans {
+			if _, err := t.exec("DELETE FROM ds_keys WHERE type = ? AND hash = ? AND job = ?", k.typ, k.hash, k.job); err != nil {
+				return err
+			}
+		}
 		for _, k := range goes {
 			if _, err := t.exec("DELETE FROM ds_keys WHERE type = ? AND hash = ? AND job = ? AND done_at > ?", k.typ, k.hash, k.job, never); err != nil {
 				return err

@@ -39,7 +39,6 @@ type Store struct {
 	stmts  sync.Map // SQL with the default prefix -> with ours
 	shapes sync.Map // scripts' tables -> tableShape
 	bounds bounds
-	types  typeCache
 	prune  pruned
 	deltas head // of ds_deltas
 	due    head // of ds_delayed

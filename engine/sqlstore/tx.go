@@ -33,6 +33,10 @@ type Tx struct {
 	s   *Store
 	now time.Time
 	due []dueRow // what became ready: for the bounds, once it is committed
+
+	foreign bool // it is a caller's own, of any isolation level
+
+	types map[engine.TypeID]engine.TypeRecord // that were looked up
 }
 
 // On makes a Tx of something that runs statements and is ended by its owner.

@@ -6,17 +6,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
-
-// typeCache keeps the types by number, for the duties that need their hooks.
-type typeCache struct {
-	mu sync.Mutex
-	m  map[engine.TypeID]engine.TypeRecord
-}
 
 // keepText is how long final jobs are kept, as JSON: seconds by status.
 func keepText(keep map[engine.Status]time.Duration) string {
@@ -61,9 +54,6 @@ func (s *Store) SaveTypes(ctx context.Context, types []engine.TypeRecord) (ids m
 		}
 		return nil
 	}, nil)
-	s.types.mu.Lock()
-	s.types.m = nil
-	s.types.mu.Unlock()
 	return ids, err
 }
 
@@ -97,25 +87,24 @@ func (s *Store) Types(ctx context.Context) (types []engine.TypeRecord, err error
 	return types, err
 }
 
-// typeOf is a type by its number, from memory where it is there.
+// typeOf is what the duties need of a type: its name, hooks and retries. It is
+// read once in a transaction, and not remembered longer: another process may
+// have a newer script.
 func (t *Tx) typeOf(id engine.TypeID) (engine.TypeRecord, error) {
-	c := &t.s.types
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r, ok := c.m[id]; ok {
+	if r, ok := t.types[id]; ok {
 		return r, nil
 	}
-	types, err := t.s.Types(t.ctx)
+	r := engine.TypeRecord{ID: id}
+	found, err := t.row([]any{&r.Name, &r.Hooks, &r.Priority, &r.MaxAttempts}, "SELECT name, hooks, priority, max_attempts FROM ds_types WHERE id = ?", id)
 	if err != nil {
-		return engine.TypeRecord{}, err
+		return r, err
 	}
-	c.m = make(map[engine.TypeID]engine.TypeRecord, len(types))
-	for _, r := range types {
-		c.m[r.ID] = r
-	}
-	r, ok := c.m[id]
-	if !ok {
+	if !found {
 		return r, engine.Errorf(engine.CodeInternal, "no job type has the number %d", id)
 	}
+	if t.types == nil {
+		t.types = map[engine.TypeID]engine.TypeRecord{}
+	}
+	t.types[id] = r
 	return r, nil
 }

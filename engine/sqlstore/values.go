@@ -59,6 +59,15 @@ func (t *Time) parse(s string) (err error) {
 	return err
 }
 
+// TimeOfDay writes the fraction of a time of day with six digits, or none.
+func TimeOfDay(s string) string {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if fraction = strings.TrimRight(fraction, "0"); fraction == "" || len(fraction) > 6 {
+		return whole
+	}
+	return whole + "." + fraction + strings.Repeat("0", 6-len(fraction))
+}
+
 // ptr is the time, or nil for none.
 func (t Time) ptr() *time.Time {
 	if t.IsZero() {

@@ -71,21 +71,10 @@ func (s *Store) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, er
 // statusCondition finds jobs of a status by the small tables that hold them,
 // because ds_jobs has no index on it.
 func (s *Store) statusCondition(ctx context.Context, f engine.JobFilter, limit int) (string, []any, error) {
-	held, err := s.claimed(ctx)
-	if err != nil {
-		return "", nil, err
-	}
-	ids := make([]engine.JobID, 0, len(held))
-	for id := range held {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
 	switch f.Status {
 	case engine.StatusRunning:
-		if len(ids) == 0 {
-			return "1 = 0", nil, nil
-		}
-		return fmt.Sprintf("j.status = %d AND j.id IN (%s)", engine.StatusWaiting, idList(ids)), nil, nil
+		held, err := s.claimed(ctx)
+		return fmt.Sprintf("j.status = %d AND %s", engine.StatusWaiting, inClaims("j", held)), nil, err
 	case engine.StatusWaiting:
 		cond := fmt.Sprintf("j.status = %d AND (j.id IN (SELECT id FROM ds_ready) OR j.id IN (SELECT id FROM ds_delayed))", engine.StatusWaiting)
 		return cond, nil, nil
@@ -121,13 +110,29 @@ func (s *Store) claimed(ctx context.Context) (map[engine.JobID]holder, error) {
 			h.server, h.at = string(name), at.Time
 			list, err := parseRefs(jobs)
 			for _, j := range list {
-				h.epoch = j.Epoch
-				held[j.ID] = h
+				if h.epoch = j.Epoch; h.epoch >= held[j.ID].epoch { // an older claim may name it still
+					held[j.ID] = h
+				}
 			}
 			return err
 		}, "SELECT c.jobs, c.claimed_at, c.size, s.name, s.types FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server")
 	})
 	return held, err
+}
+
+// inClaims is the condition that a job, of a table with the alias, is held by a
+// claim.
+func inClaims(alias string, held map[engine.JobID]holder) string {
+	byEpoch := map[engine.Epoch][]engine.JobID{}
+	for id, h := range held {
+		byEpoch[h.epoch] = append(byEpoch[h.epoch], id)
+	}
+	conds := []string{"1 = 0"}
+	for epoch, ids := range byEpoch {
+		slices.Sort(ids)
+		conds = append(conds, fmt.Sprintf("%s.epoch = %d AND %s.id IN (%s)", alias, epoch, alias, idList(ids)))
+	}
+	return "(" + strings.Join(conds, " OR ") + ")"
 }
 
 func (s *Store) view(ctx context.Context, where string, args []any, end string) (jobs []*engine.Job, err error) {
@@ -251,14 +256,8 @@ func (t *Tx) viewChildren(j *engine.Job) error {
 		if err != nil {
 			return err
 		}
-		ids := make([]engine.JobID, 0, len(held))
-		for id := range held {
-			ids = append(ids, id)
-		}
-		if len(ids) > 0 {
-			if _, err := t.row([]any{&c.Running}, fmt.Sprintf("SELECT COUNT(*) FROM ds_jobs WHERE parent = %d AND status = %d AND id IN (%s)", j.ID, engine.StatusWaiting, idList(ids))); err != nil {
-				return err
-			}
+		if _, err := t.row([]any{&c.Running}, fmt.Sprintf("SELECT COUNT(*) FROM ds_jobs j WHERE j.parent = %d AND j.status = %d AND %s", j.ID, engine.StatusWaiting, inClaims("j", held))); err != nil {
+			return err
 		}
 		c.Waiting = max(0, c.Waiting-c.Running)
 	}

@@ -16,7 +16,6 @@ var checkpointCases = []testCase{
 		o.Stats, o.NewStats = engine.Stats{"read": 5}, engine.Stats{"read": 5}
 		o.Writes = []engine.VariableWrite{{Name: "v", Value: raw("x"), Seen: 0}}
 		w.commit(o)
-		checkpointed(o)
 		w.stands("consume/running", j.ID)
 		again := *j
 		ours, err := w.store.Refresh(w.ctx, &again)
@@ -36,7 +35,6 @@ var checkpointCases = []testCase{
 		j = w.take(queue(t))
 		o := checkpoint(j, "p")
 		w.commit(o)
-		checkpointed(o)
 		w.commit(retried(j, 0))
 		j = w.take(queue(t))
 		w.same("attempts", 1, j.Attempts)
@@ -73,7 +71,6 @@ var checkpointCases = []testCase{
 		j := w.start(job(t))
 		first := checkpoint(j, "a", job(t))
 		w.commit(first)
-		checkpointed(first)
 		w.settle(w.take(queue(t))) // before its emitter is open
 		w.fold()
 		w.commit(opened(j, job(t)))
@@ -89,7 +86,6 @@ var checkpointCases = []testCase{
 		j := w.start(job(t))
 		first := checkpoint(j, "a", job(t))
 		w.commit(first)
-		checkpointed(first)
 		w.settle(w.take(queue(t)))
 		w.fold()
 		w.commit(opened(j))
@@ -102,7 +98,6 @@ var checkpointCases = []testCase{
 			j := w.start(job(t))
 			o := checkpoint(j, "here")
 			w.commit(o)
-			checkpointed(o)
 			w.commit(failed(j))
 			w.must(w.store.Retry(w.ctx, j.ID, engine.RetryOptions{Fresh: fresh}))
 			again := w.take(queue(t))
@@ -124,7 +119,6 @@ var checkpointCases = []testCase{
 			o.Elapsed = time.Duration(n) * time.Second
 			o.Stats, o.NewStats = engine.Stats{"read": int64(n)}, engine.Stats{"read": 1}
 			w.commit(o)
-			checkpointed(o)
 		}
 		o := completed(j)
 		o.Elapsed = 4 * time.Second

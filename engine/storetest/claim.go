@@ -119,7 +119,7 @@ var claimCases = []testCase{
 			srv := w.server(s)
 			wg.Go(func() {
 				for empty := 0; empty < 3; {
-					claims, err := s.Claim(w.ctx, request(srv, queue(t), 37))
+					claims, err := claimed(w.ctx, s, request(srv, queue(t), 37))
 					if err != nil {
 						w.Error(err)
 						return
@@ -188,18 +188,18 @@ var claimCases = []testCase{
 		w.exec("UPDATE ds_ready SET alone = 1 WHERE id <= ?", made[2])
 		r := request(w.srv, queue(t), 10)
 		r.Alone = 2
-		claims, err := w.store.Claim(w.ctx, r)
+		claims, err := claimed(w.ctx, w.store, r)
 		w.must(err)
 		w.same("claims", [][]engine.JobID{{made[0]}, {made[1]}}, claimIDs(claims))
 		r.Alone = 0
-		claims, err = w.store.Claim(w.ctx, r)
+		claims, err = claimed(w.ctx, w.store, r)
 		w.must(err)
 		w.same("no slot is free", 0, len(claims))
 		r.Alone = 9
-		claims, err = w.store.Claim(w.ctx, r)
+		claims, err = claimed(w.ctx, w.store, r)
 		w.must(err)
 		w.same("the last one", [][]engine.JobID{{made[2]}}, claimIDs(claims))
-		claims, err = w.store.Claim(w.ctx, r)
+		claims, err = claimed(w.ctx, w.store, r)
 		w.must(err)
 		w.same("the others together", [][]engine.JobID{{made[3], made[4]}}, claimIDs(claims))
 	}},

@@ -3,7 +3,6 @@ package storetest
 import (
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dsengine/dsengine/engine"
@@ -146,10 +145,18 @@ var commitCases = []testCase{
 		w.take(queue(t))
 		w.must(w.store.SetVariables(w.ctx, []engine.VariableWrite{{Name: "v", Value: raw(1), Seen: -1}}))
 		for name, change := range map[string]func(*engine.Outcome){
-			"a key that was foretold as free":  func(o *engine.Outcome) { k := keyed(t, "taken", active); k.Foretold = 1; o.Enqueue = []engine.JobInsert{k} },
-			"a key that was foretold as taken": func(o *engine.Outcome) { k := keyed(t, "free", active); k.Foretold = -1; o.Enqueue = []engine.JobInsert{k} },
-			"a value that was changed":         func(o *engine.Outcome) { o.Writes = []engine.VariableWrite{{Name: "v", Value: raw(2), Seen: 0}} },
-			"a value that was older":           func(o *engine.Outcome) { o.Writes = []engine.VariableWrite{{Name: "v", Value: raw(2), Seen: 7}} },
+			"a key that was foretold as free": func(o *engine.Outcome) {
+				k := keyed(t, "taken", active)
+				k.Foretold = 1
+				o.Enqueue = []engine.JobInsert{k}
+			},
+			"a key that was foretold as taken": func(o *engine.Outcome) {
+				k := keyed(t, "free", active)
+				k.Foretold = -1
+				o.Enqueue = []engine.JobInsert{k}
+			},
+			"a value that was changed": func(o *engine.Outcome) { o.Writes = []engine.VariableWrite{{Name: "v", Value: raw(2), Seen: 0}} },
+			"a value that was older":   func(o *engine.Outcome) { o.Writes = []engine.VariableWrite{{Name: "v", Value: raw(2), Seen: 7}} },
 		} {
 			j := w.start(job(t))
 			before := w.dump(t)
@@ -248,5 +255,3 @@ func (w *world) dump(engine.TypeID) map[string][]string {
 	}
 	return m
 }
-
-var _ = cmp.Diff

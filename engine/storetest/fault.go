@@ -50,6 +50,8 @@ type Faults struct {
 	seen  int    // statements since it was armed
 	where string // the statement at which it struck
 	dead  error  // the process has ended
+	// Ended is called when a fault ends the process.
+	Ended func()
 	log   []string
 	late  sync.WaitGroup
 }
@@ -103,6 +105,9 @@ func (f *Faults) next(q string) *Fault {
 	fault := *f.fault
 	if f.where = q; fault.deadly() {
 		f.dead = fault.Err
+		if f.Ended != nil {
+			f.Ended()
+		}
 	}
 	if fault.Mode == Late && q != "COMMIT" {
 		fault.Mode = Refuse
@@ -139,8 +144,9 @@ type faultyConn struct {
 	broken error
 }
 
-// run sends a statement, unless a fault says otherwise.
-func (c *faultyConn) run(q string, send func() error) error {
+// run sends a statement, unless a fault says otherwise. drop gives up an answer
+// that nobody will hear.
+func (c *faultyConn) run(q string, send func() error, drop func()) error {
 	if c.broken != nil {
 		return c.broken
 	}
@@ -159,11 +165,13 @@ func (c *faultyConn) run(q string, send func() error) error {
 		c.f.late.Go(func() {
 			<-time.After(30 * time.Millisecond)
 			send()
+			drop()
 			c.Conn.Close()
 		})
 		return fault.Err
 	case Lose, DieAfter:
 		send()
+		drop()
 	}
 	c.broken = fault.Err
 	c.Conn.Close()
@@ -172,9 +180,9 @@ func (c *faultyConn) run(q string, send func() error) error {
 
 func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (r driver.Result, err error) {
 	err = c.run(q, func() (err error) {
-		r, err = c.Conn.(driver.ExecerContext).ExecContext(context.WithoutCancel(ctx), q, args)
+		r, err = c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
 		return err
-	})
+	}, nothing)
 	if err != nil {
 		return nil, err
 	}
@@ -185,11 +193,12 @@ func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.N
 	err = c.run(q, func() (err error) {
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
 		return err
-	})
-	if err != nil {
+	}, func() {
 		if rows != nil {
 			rows.Close()
 		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	return rows, nil
@@ -199,15 +208,17 @@ func (c *faultyConn) PrepareContext(ctx context.Context, q string) (s driver.Stm
 	err = c.run(q, func() (err error) {
 		s, err = c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, q)
 		return err
-	})
+	}, nothing)
 	return s, err
 }
+
+func nothing() {}
 
 func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (tx driver.Tx, err error) {
 	err = c.run("BEGIN", func() (err error) {
 		tx, err = c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
 		return err
-	})
+	}, nothing)
 	if err != nil {
 		return nil, err
 	}
@@ -219,8 +230,8 @@ type faultyTx struct {
 	tx driver.Tx
 }
 
-func (t faultyTx) Commit() error   { return t.c.run("COMMIT", t.tx.Commit) }
-func (t faultyTx) Rollback() error { return t.c.run("ROLLBACK", t.tx.Rollback) }
+func (t faultyTx) Commit() error   { return t.c.run("COMMIT", t.tx.Commit, nothing) }
+func (t faultyTx) Rollback() error { return t.c.run("ROLLBACK", t.tx.Rollback, nothing) }
 
 func (c *faultyConn) Ping(ctx context.Context) error {
 	if c.broken != nil {

@@ -163,19 +163,23 @@ func (c *checker) checkPlaces() {
 		}
 	})
 	c.each("SELECT id, jobs, size FROM ds_claims", func(v []sql.NullString) {
-		var n []int64
-		if err := json.Unmarshal([]byte(v[1].String), &n); err != nil || len(n)%2 != 0 || len(n) == 0 {
+		var n []int64 // runs: first id, how many, epoch
+		if err := json.Unmarshal([]byte(v[1].String), &n); err != nil || len(n)%3 != 0 || len(n) == 0 {
 			c.bad("a claim holds %q", v[1].String)
 			return
 		}
-		if size := number(v[2]); size < int64(len(n)/2) {
-			c.bad("a claim of %d jobs says that it had %d at first", len(n)/2, size)
-		}
-		for i := 0; i < len(n); i += 2 {
-			// One that was settled, or lost, may stay named until the claim goes.
-			if j := c.jobs[n[i]]; j != nil && j.epoch == n[i+1] {
-				j.places = append(j.places, "claim "+hex.EncodeToString([]byte(v[0].String))[:6])
+		held := int64(0)
+		for i := 0; i < len(n); i += 3 {
+			held += n[i+1]
+			for id := n[i]; id < n[i]+n[i+1]; id++ {
+				// One that was settled, or lost, may stay named until the claim goes.
+				if j := c.jobs[id]; j != nil && j.epoch == n[i+2] {
+					j.places = append(j.places, "claim "+hex.EncodeToString([]byte(v[0].String))[:6])
+				}
 			}
+		}
+		if size := number(v[2]); size < held {
+			c.bad("a claim of %d jobs says that it had %d at first", held, size)
 		}
 	})
 	for _, j := range c.all() {

@@ -48,7 +48,7 @@ var stages = []struct {
 		{true, true, true, true}, {true, true, true, true}, {true, true, false, false}, {true, true, false, false}}},
 	{"completed long ago", func(w *world, t engine.TypeID, _ engine.JobID) {
 		w.settle(w.take(queue(t)))
-		w.exec("UPDATE ds_keys SET done_at = " + w.now(-31*24*time.Hour))
+		w.exec("UPDATE ds_keys SET done_at = " + w.now(-31*24*time.Hour) + " WHERE done_at > '1970-01-02'")
 	}, [4][4]bool{{true, true, true, true}, {true, true, true, true}, {true, true, true, false}, {true, true, true, false}}},
 	{"failed", func(w *world, t engine.TypeID, _ engine.JobID) { w.commit(failed(w.take(queue(t)))) }, [4][4]bool{
 		{true, true, true, true}, {true, true, true, true}, {true, true, true, false}, {true, true, true, false}}},

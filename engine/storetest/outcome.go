@@ -27,6 +27,12 @@ func alone(o *engine.Outcome) *engine.Outcome {
 	return o
 }
 
+// among says that the claim has other jobs.
+func among(o *engine.Outcome) *engine.Outcome {
+	o.LastOf = nil
+	return o
+}
+
 func problem(j *engine.ClaimedJob) *engine.Failure {
 	phase := j.Phase
 	if phase == engine.PhaseFail {

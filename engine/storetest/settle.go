@@ -4,8 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/dsengine/dsengine/engine"
 )
 
@@ -46,7 +44,7 @@ var settleCases = []testCase{
 		for i, j := range list {
 			v := w.view(j.ID)
 			w.same("attempt", 1, v.Attempt)
-			w.same("took", time.Duration(i)*time.Minute, v.FinishedAt.Sub(*v.StartedAt), cmpopts.EquateApprox(0, float64(20*time.Millisecond)))
+			w.same("took", time.Duration(i)*time.Minute, v.FinishedAt.Sub(*v.StartedAt), roughly(20*time.Millisecond))
 			w.same("server", "one", *v.Server)
 			if i == 0 {
 				w.same("no result", engine.Raw(nil), v.Result)
@@ -151,7 +149,7 @@ var settleCases = []testCase{
 			srv := w.server(s)
 			wg.Go(func() {
 				for {
-					claims, err := s.Claim(w.ctx, request(srv, queue(t), 150))
+					claims, err := claimed(w.ctx, s, request(srv, queue(t), 150))
 					if err != nil {
 						w.Error(err)
 						return

@@ -31,7 +31,9 @@ type world struct {
 }
 
 func newWorld(t *testing.T, in Instance) *world {
-	w := &world{TB: t, t: t, ctx: t.Context(), in: in, db: in.DB, epochs: map[engine.JobID]engine.Epoch{}}
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute) // a test that hangs says where
+	t.Cleanup(stop)
+	w := &world{TB: t, t: t, ctx: ctx, in: in, db: in.DB, epochs: map[engine.JobID]engine.Epoch{}}
 	w.store = w.open(Options{})
 	w.srv = w.server(w.store)
 	return w
@@ -152,9 +154,20 @@ func request(srv engine.ServerID, q engine.Queue, n int) engine.ClaimRequest {
 // claimOn claims at most n jobs on a store.
 func (w *world) claimOn(s engine.Store, srv engine.ServerID, q engine.Queue, n int) []engine.Claim {
 	w.Helper()
-	claims, err := s.Claim(w.ctx, request(srv, q, n))
+	claims, err := claimed(w.ctx, s, request(srv, q, n))
 	w.must(err)
 	return claims
+}
+
+// claimed claims jobs and reads them.
+func claimed(ctx context.Context, s engine.Store, r engine.ClaimRequest) ([]engine.Claim, error) {
+	claims, err := s.Claim(ctx, r)
+	for i := range claims {
+		if err == nil {
+			err = s.Load(ctx, r.Queue, &claims[i])
+		}
+	}
+	return claims, err
 }
 
 // claim claims at most n jobs, in one claim.
@@ -191,11 +204,15 @@ func (w *world) start(j engine.JobInsert) *engine.ClaimedJob {
 	return c
 }
 
-// commit writes an outcome that must be written.
+// commit writes an outcome that must be written; after a checkpoint the job is
+// as its process then knows it.
 func (w *world) commit(o *engine.Outcome) {
 	w.Helper()
 	o.Server = w.srv
 	w.must(w.store.Commit(w.ctx, nil, o))
+	if o.Checkpoint() {
+		checkpointed(o)
+	}
 }
 
 // ids of claimed jobs.
@@ -408,6 +425,11 @@ func (w *world) rescue() engine.Rescue {
 	r, err := w.store.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil })
 	w.must(err)
 	return r
+}
+
+// roughly compares lengths of time.
+func roughly(d time.Duration) cmp.Option {
+	return cmp.Comparer(func(a, b time.Duration) bool { return (a - b).Abs() <= d })
 }
 
 // raw is a value as JSON.

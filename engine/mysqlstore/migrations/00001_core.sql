@@ -106,8 +106,9 @@ CREATE TABLE IF NOT EXISTS ds_types (
   UNIQUE KEY by_name (name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
 
--- Keys that count as taken. done_at is set when the job has completed and the
--- key is kept on, for keep_for seconds (-1: for ever).
+-- Keys, and the jobs that hold them. keep_for is how many seconds a key stays
+-- taken after its job completed at done_at (-1: for ever; 0: it goes with its
+-- job). A key to be kept stays here when its job fails, too: for its retry.
 CREATE TABLE IF NOT EXISTS ds_keys (
   type     INT UNSIGNED    NOT NULL,
   hash     BINARY(20)      NOT NULL,
@@ -259,3 +260,9 @@ CREATE TABLE IF NOT EXISTS ds_vars (
   changed_at DATETIME(6)  NOT NULL,
   PRIMARY KEY (type, instance, name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+
+-- The versions of these tables, by name, for programs that do not know them.
+CREATE TABLE IF NOT EXISTS ds_schema (
+  version BIGINT       NOT NULL PRIMARY KEY,
+  name    VARCHAR(190) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -102,8 +102,9 @@ CREATE TABLE IF NOT EXISTS ds_types (
   keep_for     TEXT NOT NULL
 );
 
--- Keys that count as taken. done_at is set when the job has completed and the
--- key is kept on, for keep_for seconds (-1: for ever).
+-- Keys, and the jobs that hold them. keep_for is how many seconds a key stays
+-- taken after its job completed at done_at (-1: for ever; 0: it goes with its
+-- job). A key to be kept stays here when its job fails, too: for its retry.
 CREATE TABLE IF NOT EXISTS ds_keys (
   type     INTEGER NOT NULL,
   hash     BLOB NOT NULL,
@@ -252,6 +253,12 @@ CREATE TABLE IF NOT EXISTS ds_vars (
   changed_at TEXT NOT NULL,
   PRIMARY KEY (type, instance, name)
 ) WITHOUT ROWID;
+
+-- The versions of these tables, by name, for programs that do not know them.
+CREATE TABLE IF NOT EXISTS ds_schema (
+  version INTEGER NOT NULL PRIMARY KEY,
+  name    TEXT NOT NULL
+);
 
 CREATE INDEX IF NOT EXISTS ds_jobs_by_type ON ds_jobs (type, id);
 CREATE INDEX IF NOT EXISTS ds_claims_by_server ON ds_claims (server);

@@ -1,0 +1,177 @@
+package storetest
+
+import (
+	"github.com/dsengine/dsengine/engine"
+)
+
+// What scripts may not run, and what they may: on MySQL and MariaDB (m), on
+// SQLite (s), or on both.
+var guarded = []struct {
+	sql     string
+	query   bool // it is given to query, else to exec
+	refused bool
+	on      string // "m", "s" or "" for both
+}{
+	// Writing.
+	{"INSERT INTO t VALUES (11, 1)", false, false, ""},
+	{"  insert into t values (2, 1);  ", false, false, ""},
+	{"/* why */ INSERT INTO t VALUES (3, 1) -- because", false, false, ""},
+	{"INSERT INTO t SELECT 4, 1", false, false, ""},
+	{"UPDATE t SET v = 'ds_jobs; COMMIT' WHERE id = 1", false, false, "s"},
+	{"UPDATE t SET v = 2 WHERE 'ds_jobs; COMMIT' <> \"DROP TABLE t\"", false, false, "m"},
+	{"DELETE FROM t WHERE id = 2 /* ; DROP TABLE t */", false, false, ""},
+	{"REPLACE INTO t VALUES (1, 5)", false, false, ""},
+	{"WITH x AS (SELECT 1 AS n) DELETE FROM t WHERE id IN (SELECT n FROM x)", false, false, "s"},
+	{"INSERT INTO t VALUES (1, 1); DROP TABLE t", false, true, ""},
+	{"INSERT INTO t VALUES (1, 1);;", false, false, "-"},
+	{"INSERT INTO t VALUES (1, 1); -- nothing more", false, false, "-"},
+	{"DELETE FROM t; DELETE FROM t", false, true, ""},
+	{"SELECT 1; DELETE FROM t", true, true, ""},
+	{"", false, true, ""},
+	{" -- only a comment", false, true, ""},
+	{";", false, true, ""},
+	// What ends the transaction, or changes the connection.
+	{"CREATE TABLE x (id INT)", false, true, ""},
+	{"create index i on t (v)", false, true, ""},
+	{"ALTER TABLE t ADD x INT", false, true, ""},
+	{"DROP TABLE t", false, true, ""},
+	{"TRUNCATE t", false, true, ""},
+	{"TRUNCATE TABLE t", false, true, ""},
+	{"RENAME TABLE t TO u", false, true, ""},
+	{"BEGIN", false, true, ""},
+	{"START TRANSACTION", false, true, ""},
+	{"COMMIT", false, true, ""},
+	{"commit and chain", false, true, ""},
+	{"ROLLBACK", false, true, ""},
+	{"END", false, true, ""},
+	{"SAVEPOINT ds", false, true, ""},
+	{"RELEASE SAVEPOINT ds", false, true, ""},
+	{"ROLLBACK TO SAVEPOINT ds", false, true, ""},
+	{"XA START 'x'", false, true, ""},
+	{"SET autocommit = 1", false, true, ""},
+	{"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", false, true, ""},
+	{"USE mysql", false, true, ""},
+	{"LOCK TABLES t WRITE", false, true, ""},
+	{"UNLOCK TABLES", false, true, ""},
+	{"PREPARE x FROM 'COMMIT'", false, true, ""},
+	{"EXECUTE x", false, true, ""},
+	{"EXECUTE IMMEDIATE 'COMMIT'", false, true, ""},
+	{"FLUSH TABLES", false, true, ""},
+	{"KILL 1", false, true, ""},
+	{"PRAGMA journal_mode = DELETE", false, true, ""},
+	{"PRAGMA table_info(t)", true, true, ""},
+	{"ATTACH 'x' AS y", false, true, ""},
+	{"VACUUM", false, true, ""},
+	{"GRANT ALL ON *.* TO x", false, true, ""},
+	{"ANALYZE TABLE t", false, true, ""},
+	{"OPTIMIZE TABLE t", false, true, ""},
+	{"LOAD DATA INFILE 'x' INTO TABLE t", false, true, ""},
+	{"HANDLER t OPEN", false, true, ""},
+	{"DELIMITER //", false, true, ""},
+	{"\\! rm", false, true, ""},
+	// Behind comments, in which a server may run something.
+	{"/*! COMMIT */", false, true, ""},
+	{"/*!50000 DROP TABLE t */", false, true, ""},
+	{"/*M! COMMIT */", false, true, ""},
+	{"/*M!100100 COMMIT */", false, true, ""},
+	{"/**/COMMIT/**/", false, true, ""},
+	{"-- x\nCOMMIT", false, true, ""},
+	{"# x\nCOMMIT", false, true, "m"},
+	{"INSERT INTO t VALUES (7, 1) /*! ; COMMIT */", false, true, "m"},
+	{"DELETE FROM /*! ds_jobs */", false, true, ""},
+	{"SELECT 1 --\n; COMMIT", true, true, ""},
+	{"SELECT 1 --1", true, false, "m"},
+	{"SELECT '\\'; COMMIT; -- '", true, false, "m"},
+	{"SELECT 'a''; COMMIT; --'", true, false, ""},
+	{"SELECT '\\'; COMMIT; -- '", true, true, "s"},
+	// The engine's tables, however they are written.
+	{"DELETE FROM ds_jobs", false, true, ""},
+	{"delete from DS_Jobs", false, true, ""},
+	{"DELETE FROM `ds_jobs`", false, true, ""},
+	{"DELETE FROM \"ds_jobs\"", false, true, "s"},
+	{"DELETE FROM [ds_jobs]", false, true, "s"},
+	{"DELETE FROM main.ds_jobs", false, true, "s"},
+	{"DELETE FROM main.\"ds_jobs\"", false, true, "s"},
+	{"DELETE FROM x.ds_jobs", false, true, ""},
+	{"DELETE FROM x . ds_jobs", false, true, ""},
+	{"DELETE FROM `x`.`ds_jobs`", false, true, ""},
+	{"DELETE t FROM t JOIN ds_jobs ON 1", false, true, "m"},
+	{"INSERT INTO t SELECT id, 1 FROM ds_jobs", false, true, ""},
+	{"UPDATE t, ds_jobs SET v = 1", false, true, "m"},
+	{"SELECT * FROM ds_vars", true, true, ""},
+	{"SELECT (SELECT COUNT(*) FROM ds_jobs)", true, true, ""},
+	{"SELECT * FROM t WHERE id IN(SELECT id FROM/**/ds_jobs)", true, true, ""},
+	{"EXPLAIN SELECT * FROM ds_jobs", true, true, ""},
+	{"SELECT 'ds_jobs'", true, false, ""},
+	{"SELECT 1 AS ds", true, false, ""},
+	{"SELECT id AS myds_jobs FROM t", true, false, ""},
+	// Reading.
+	{"SELECT * FROM t", true, false, ""},
+	{"(SELECT 1)", true, false, "m"},
+	{"(SELECT 1) UNION (SELECT 2)", true, false, "m"},
+	{"VALUES (1)", true, false, "s"},
+	{"EXPLAIN SELECT * FROM t", true, false, ""},
+	{"SHOW TABLES LIKE 'x'", true, false, "m"},
+	{"DESCRIBE t", true, false, "m"},
+	{"WITH x AS (SELECT 1 AS n) SELECT * FROM x", true, false, ""},
+	{"WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < 3) SELECT n FROM x", true, false, ""},
+	{"WITH a AS (SELECT 1 AS n), b AS (SELECT n FROM a) SELECT n FROM b", true, false, ""},
+	{"WITH x AS (SELECT 1) DELETE FROM t", true, true, ""},
+	{"WITH x AS (SELECT 1) UPDATE t SET v = 1", true, true, ""},
+	{"WITH x AS (SELECT 1) INSERT INTO t SELECT 9, 9", true, true, ""},
+	{"WITH x AS (SELECT 1 AS n) SELECT * FROM x UNION SELECT 2", true, false, ""},
+	{"WITH \"select\" AS (SELECT 1) DELETE FROM t", true, true, "s"},
+	{"WITH `select` AS (SELECT 1) DELETE FROM t", true, true, ""},
+	{"INSERT INTO t VALUES (8, 8)", true, true, ""},
+	{"INSERT INTO t VALUES (8, 8) RETURNING id", true, true, ""},
+	{"DELETE FROM t", true, true, ""},
+	{"UPDATE t SET v = 1", true, true, ""},
+	{"CALL p()", true, true, ""},
+	{"EXPLAIN DELETE FROM t", true, false, "m"},
+}
+
+var guardCases = []testCase{
+	{"scripts may read and write, and not more", func(w *world) {
+		w.table(1)
+		h := w.hook(w.store)
+		kind := "m"
+		if !w.in.Rows {
+			kind = "s"
+		}
+		for _, g := range guarded {
+			if g.on != "" && g.on != kind && g.on != "-" {
+				continue
+			}
+			var err error
+			if g.query {
+				var rows engine.Rows
+				if rows, err = h.Query(w.ctx, g.sql, nil); err == nil {
+					w.drain(rows)
+				}
+			} else {
+				err = exec(h, w.ctx, g.sql)
+			}
+			refused := err != nil && engine.AsFailure(err).Code == "db.refused"
+			switch {
+			case refused != g.refused:
+				w.Errorf("%q (query %v): want refused %v, got %v", g.sql, g.query, g.refused, err)
+			case err != nil && !refused && g.on != "-":
+				w.Errorf("%q: %v", g.sql, err)
+			}
+		}
+		w.same("rows as others see them", []string{"1|10"}, w.inTable())
+	}},
+	{"the engine's tables are refused by name too", func(w *world) {
+		h := w.hook(w.store)
+		for _, name := range []string{"ds_jobs", "DS_jobs", "x.ds_jobs", "ds_made_up"} {
+			_, err := h.Insert(w.ctx, name, pairs(1, 1))
+			w.failure("insert", "db.refused", err)
+			_, err = h.Upsert(w.ctx, name, pairs(1, 1), engine.Upsert{Key: []string{"id"}})
+			w.failure("upsert", "db.refused", err)
+			_, err = h.Ensure(w.ctx, name, []engine.Column{{Name: "id", Type: "integer"}}, nil)
+			w.failure("ensure", "db.refused", err)
+			_, err = h.Columns(w.ctx, name)
+			w.failure("columns", "db.refused", err)
+		}
+	}},
+}

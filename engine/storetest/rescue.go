@@ -1,0 +1,261 @@
+package storetest
+
+import (
+	"database/sql"
+	"sync"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// lose claims n jobs on another process, which dies. It gives their first claim.
+func (w *world) lose(q engine.Queue, n int) engine.Claim {
+	w.Helper()
+	other := w.open(Options{})
+	srv := w.server(other)
+	c := w.claimOn(other, srv, q, n)[0]
+	w.die(other, srv)
+	w.bury(srv)
+	return c
+}
+
+var rescueCases = []testCase{
+	{"the jobs of a dead server are due again", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 3)...)
+		w.lose(queue(t), 3)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 3}, w.rescue())
+		w.stands("consume/waiting", made...)
+		w.same("once more", engine.Rescue{}, w.rescue())
+		list := w.claim(queue(t), 1)
+		w.same("a loss in a batch charges nothing", []int{0, 0}, []int{list[0].Losses, list[0].Attempts})
+	}},
+	{"only the loss of a job that was alone counts", func(w *world) {
+		t := w.typ("t")
+		id := w.enqueue(job(t))[0]
+		for n := 1; n <= 3; n++ {
+			w.lose(queue(t), 1)
+			w.same("rescue", engine.Rescue{Claims: 1, Jobs: 1, Losses: 1}, w.rescue())
+			w.same("losses", n, w.view(id).Losses)
+		}
+		w.same("attempts", 0, w.take(queue(t)).Attempts)
+		w.fold()
+		w.same("losses of the type", int64(3), w.counts("t").Losses)
+	}},
+	{"what is left of a batch is charged nothing", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 3)...)
+		other := w.open(Options{})
+		srv := w.server(other)
+		c := w.claimOn(other, srv, queue(t), 3)[0]
+		w.must(other.Release(w.ctx, c.ID, []engine.JobRef{c.Jobs[0].JobRef, c.Jobs[1].JobRef}))
+		w.die(other, srv)
+		w.bury(srv)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 1}, w.rescue())
+		w.same("losses", 0, w.view(c.Jobs[2].ID).Losses)
+	}},
+	{"the 20th loss in a row is decided about", func(w *world) {
+		t := w.typ("t", engine.PhaseConsume)
+		id := w.enqueue(job(t))[0]
+		w.exec("UPDATE ds_jobs SET losses = 19")
+		w.lose(queue(t), 1)
+		var asked []int
+		r, err := w.store.Rescue(w.ctx, func(j *engine.ClaimedJob, typ engine.TypeRecord) *engine.Outcome {
+			asked = append(asked, j.Losses)
+			w.same("type", "t", typ.Name)
+			w.same("its retries", 3, typ.MaxAttempts)
+			o := among(failed(j))
+			o.Failure = &engine.Failure{Message: "lost", Kind: engine.KindLost, Code: "lost", Phase: j.Phase, Attempt: j.Attempts + 1}
+			return o
+		})
+		w.must(err)
+		w.same("asked", []int{20}, asked)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 1, Losses: 1}, r)
+		w.stands("failed", id)
+		w.same("kind", engine.KindLost, w.view(id).Error.Kind)
+		w.same("claims", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))
+		w.fold()
+		w.same("counts", engine.TypeCounts{Created: 1, Failed: 1, Losses: 1, Stats: engine.Stats{}}, w.counts("t"))
+	}},
+	{"a server whose beat moves is not declared dead", func(w *world) {
+		other := w.open(Options{})
+		srv := w.server(other)
+		row := w.servers()[1]
+		w.same("id", srv, row.ID)
+		dead, err := w.store.MarkDead(w.ctx, srv, row.Beat)
+		w.must(err)
+		w.same("with its lease", false, dead)
+		w.expire(srv)
+		alive, _, err := other.Beat(w.ctx, srv, time.Minute)
+		w.must(err)
+		w.same("alive", true, alive)
+		dead, err = w.store.MarkDead(w.ctx, srv, row.Beat)
+		w.must(err)
+		w.same("with a beat since", false, dead)
+	}},
+	{"a server that was declared dead learns it, and its claims are taken", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(job(t))
+		c := w.lose(queue(t), 1)
+		alive, _, err := w.store.Beat(w.ctx, w.deadServer(), time.Minute)
+		w.must(err)
+		w.same("alive", false, alive)
+		dead, err := w.store.MarkDead(w.ctx, w.deadServer(), 0)
+		w.must(err)
+		w.same("declared dead twice", false, dead)
+		w.rescue()
+		w.stands("consume/waiting", c.Jobs[0].ID)
+	}},
+	{"claims of servers that nobody knows are taken", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 2)...)
+		w.claimOn(w.store, 4711, queue(t), 2)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 2}, w.rescue())
+		w.stands("consume/waiting", made...)
+	}},
+	{"a server that has stopped leaves nothing behind", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 2)...)
+		w.claim(queue(t), 2)
+		w.must(w.store.StopServer(w.ctx, w.srv))
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 2}, w.rescue())
+		w.stands("consume/waiting", made...)
+		w.same("servers that run", 0, len(w.servers()))
+	}},
+	{"claims of living servers stay", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 2)...)
+		list := w.claim(queue(t), 2)
+		w.same("rescue", engine.Rescue{}, w.rescue())
+		w.settle(list...)
+	}},
+	{"what has settled since is not taken back", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 4)...)
+		other := w.open(Options{})
+		srv := w.server(other)
+		c := w.claimOn(other, srv, queue(t), 4)[0]
+		w.must(other.Commit(w.ctx, nil, completed(&c.Jobs[0])))
+		w.must(other.Commit(w.ctx, nil, among(retried(&c.Jobs[1], time.Hour))))
+		w.die(other, srv)
+		w.bury(srv)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 2}, w.rescue())
+		w.stands("completed", c.Jobs[0].ID)
+		w.same("delayed", int64(1), w.count("SELECT COUNT(*) FROM ds_delayed"))
+	}},
+	{"jobs that somebody has locked stay for the next pass", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		w.enqueue(jobs(t, 3)...)
+		c := w.lose(queue(t), 3)
+		tx := w.begin(sql.LevelDefault)
+		var id engine.JobID
+		w.must(tx.QueryRow("SELECT id FROM ds_jobs WHERE id = ? FOR UPDATE", c.Jobs[1].ID).Scan(&id))
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 2, Left: 1}, w.rescue())
+		w.same("claims", int64(1), w.count("SELECT COUNT(*) FROM ds_claims"))
+		w.check()
+		w.must(tx.Rollback())
+		w.same("next pass", engine.Rescue{Claims: 1, Jobs: 1}, w.rescue())
+		w.same("losses", 0, w.view(c.Jobs[1].ID).Losses)
+	}},
+	{"a claim that another rescues is passed over", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		w.enqueue(jobs(t, 2)...)
+		w.lose(queue(t), 2)
+		tx := w.begin(sql.LevelDefault)
+		var n int
+		w.must(tx.QueryRow("SELECT size FROM ds_claims FOR UPDATE").Scan(&n))
+		w.same("rescue", engine.Rescue{}, w.rescue())
+		w.must(tx.Rollback())
+		w.same("later", engine.Rescue{Claims: 1, Jobs: 2}, w.rescue())
+	}},
+	{"many rescuers take each job once", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 60)...)
+		for n := range 12 {
+			if n%2 == 0 {
+				w.claimOn(w.store, 4711, queue(t), 1)
+			} else {
+				w.claimOn(w.store, 4711, queue(t), 9)
+			}
+		}
+		var mu sync.Mutex
+		var total engine.Rescue
+		var wg sync.WaitGroup
+		for range 4 {
+			s := w.open(Options{})
+			wg.Go(func() {
+				r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil })
+				if err != nil {
+					w.Error(err)
+				}
+				mu.Lock()
+				total.Claims += r.Claims
+				total.Jobs += r.Jobs
+				total.Losses += r.Losses
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		w.same("rescued", engine.Rescue{Claims: 12, Jobs: 60, Losses: 6}, total)
+		w.stands("consume/waiting", made...)
+	}},
+	{"rescue and the late worker never both win", func(w *world) {
+		t := w.typ("t")
+		other := w.open(Options{})
+		for range 20 {
+			j := w.start(job(t))
+			w.exec("UPDATE ds_servers SET dead = 1 WHERE id = ?", w.srv)
+			var wg sync.WaitGroup
+			var r engine.Rescue
+			var errs [2]error
+			wg.Go(func() {
+				r, errs[0] = other.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil })
+			})
+			wg.Go(func() { errs[1] = w.store.Commit(w.ctx, nil, alone(completed(j))) })
+			wg.Wait()
+			w.must(errs[0])
+			switch {
+			case errs[1] == nil:
+				w.same("rescued of a completed job", 0, r.Jobs)
+				w.stands("completed", j.ID)
+			case engine.CodeOf(errs[1]) == engine.CodeLost:
+				w.same("rescued", 1, r.Jobs)
+				w.stands("consume/waiting", j.ID)
+				w.settle(w.take(queue(t)))
+			default:
+				w.Fatal(errs[1])
+			}
+			w.check()
+		}
+	}},
+	{"a job that was asked to cancel ends when it is rescued", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(keyed(t, "k", active), job(t))
+		other := w.open(Options{})
+		srv := w.server(other)
+		for range 2 {
+			w.claimOn(other, srv, queue(t), 1)
+		}
+		for _, id := range made {
+			_, err := w.store.Cancel(w.ctx, id, "")
+			w.must(err)
+		}
+		w.die(other, srv)
+		w.bury(srv)
+		w.rescue()
+		w.stands("cancelled", made...)
+		w.same("its key is free", true, w.add(keyed(t, "k", active)).Created)
+	}},
+}
+
+// deadServer is the server that was declared dead.
+func (w *world) deadServer() engine.ServerID {
+	w.Helper()
+	return engine.ServerID(w.count("SELECT id FROM ds_servers WHERE dead = 1"))
+}

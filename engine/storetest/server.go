@@ -1,0 +1,85 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+var serverCases = []testCase{
+	{"a server is listed with what it is and holds", func(w *world) {
+		t := w.typ("t")
+		info := engine.ServerInfo{Name: "näme", Host: "host", PID: 4711, Version: "v1", Types: map[string]string{"t": "1", "crm/x": "2"}}
+		id, err := w.store.StartServer(w.ctx, info, time.Minute)
+		w.must(err)
+		w.enqueue(jobs(t, 3)...)
+		w.claimOn(w.store, id, queue(t), 3)
+		list := w.servers()
+		w.same("servers", 2, len(list))
+		now, err := w.store.Now(w.ctx)
+		w.must(err)
+		w.same("server", engine.ServerRow{ID: id, ServerInfo: info, StartedAt: now, SeenAt: now, Claimed: 3}, list[1],
+			cmpopts.EquateApproxTime(5*time.Second), cmpopts.IgnoreFields(engine.ServerRow{}, "Liveness"))
+		if list[1].Liveness < 0 {
+			w.Error("it says that the server does not live")
+		}
+	}},
+	{"incarnations of one name are apart", func(w *world) {
+		a, b := w.server(w.store), w.server(w.store)
+		if a == b {
+			t := "the same"
+			w.Error(t)
+		}
+		w.must(w.store.StopServer(w.ctx, a))
+		alive, _, err := w.store.Beat(w.ctx, b, time.Minute)
+		w.must(err)
+		w.same("the other lives", true, alive)
+	}},
+	{"a beat tells the database's time, and that the server lives", func(w *world) {
+		alive, now, err := w.store.Beat(w.ctx, w.srv, time.Minute)
+		w.must(err)
+		w.same("alive", true, alive)
+		db, err := w.store.Now(w.ctx)
+		w.must(err)
+		w.same("now", db, now, cmpopts.EquateApproxTime(5*time.Second))
+		w.expire(w.srv)
+		alive, _, err = w.store.Beat(w.ctx, w.srv, time.Minute)
+		w.must(err)
+		w.same("alive after its lease had run out", true, alive)
+		w.same("expired", false, w.servers()[0].Expired)
+		alive, _, err = w.store.Beat(w.ctx, 4711, time.Minute)
+		w.must(err)
+		w.same("one that nobody knows", false, alive)
+	}},
+	{"one that has stopped is remembered, and does not beat", func(w *world) {
+		w.must(w.store.StopServer(w.ctx, w.srv))
+		w.same("running", 0, len(w.servers()))
+		list, err := w.store.Servers(w.ctx, true)
+		w.must(err)
+		w.same("remembered", 1, len(list))
+		w.same("dead, and stopped", []bool{true, false}, []bool{list[0].Dead, list[0].StoppedAt.IsZero()})
+		alive, _, err := w.store.Beat(w.ctx, w.srv, time.Minute)
+		w.must(err)
+		w.same("alive", false, alive)
+	}},
+	{"a process that died does not live, one that is there does", func(w *world) {
+		other := w.open(Options{})
+		srv := w.server(other)
+		w.expire(srv)
+		for _, row := range w.servers() {
+			if row.ID == srv && row.Liveness < 0 {
+				w.Error("it says that a process that is there does not live")
+			}
+		}
+		w.die(other, srv)
+		for _, row := range w.servers() {
+			if row.ID == srv && (row.Liveness > 0 || row.Liveness == 0 && !row.Expired) {
+				w.Errorf("nothing tells that the process has died: %+v", row)
+			}
+		}
+		w.bury(srv)
+		w.same("left", 1, len(w.servers()))
+	}},
+}

@@ -1,0 +1,176 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+func idsOf(list []*engine.Job) []engine.JobID {
+	var out []engine.JobID
+	for _, j := range list {
+		out = append(out, j.ID)
+	}
+	return out
+}
+
+var viewCases = []testCase{
+	{"jobs are listed newest first, page by page", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 7)...)
+		first := idsOf(w.list(engine.JobFilter{Limit: 3}))
+		w.same("first page", []engine.JobID{made[6], made[5], made[4]}, first)
+		w.same("next page", []engine.JobID{made[3], made[2], made[1]}, idsOf(w.list(engine.JobFilter{Limit: 3, Before: first[2]})))
+		w.enqueue(jobs(t, 60)...)
+		w.same("without a limit", 50, len(w.list(engine.JobFilter{})))
+	}},
+	{"each filter leaves out what it should", func(w *world) {
+		a, b := w.typ("a", engine.PhaseProduce, engine.PhaseConsume), w.typ("b")
+		produce, tenant, other, later := job(a), job(a), job(a), job(b)
+		produce.Phase = engine.PhaseProduce
+		tenant.Instance, other.Instance = "x", "X"
+		later.Delay = time.Hour
+		made := w.enqueue(produce, tenant, other, later, job(b), job(b), job(b))
+		emitter := w.take(queue(b))
+		w.commit(opened(emitter, job(a)))
+		item := w.list(engine.JobFilter{Parent: emitter.ID})[0].ID
+		bad := w.take(queue(b))
+		w.commit(failed(bad))
+		gone := w.enqueue(job(b))[0]
+		w.cancel(gone)
+		w.settle(w.take(queue(b)))
+		run := w.take(engine.QueueOf(a, engine.PhaseProduce))
+		w.exec("UPDATE ds_jobs SET created_at = "+old+" WHERE id = ?", made[1])
+		for name, c := range map[string]struct {
+			f    engine.JobFilter
+			want []engine.JobID
+		}{
+			"type":            {engine.JobFilter{Type: a}, []engine.JobID{item, made[2], made[1], made[0]}},
+			"phase":           {engine.JobFilter{Phase: engine.PhaseProduce}, []engine.JobID{made[0]}},
+			"instance":        {engine.JobFilter{Instance: p("x")}, []engine.JobID{made[1]}},
+			"no instance":     {engine.JobFilter{Type: a, Instance: p("")}, []engine.JobID{item, made[0]}},
+			"parent":          {engine.JobFilter{Parent: emitter.ID}, []engine.JobID{item}},
+			"since":           {engine.JobFilter{Type: a, Since: time.Now().Add(-time.Hour)}, []engine.JobID{item, made[2], made[0]}},
+			"waiting":         {engine.JobFilter{Status: engine.StatusWaiting}, []engine.JobID{item, made[3], made[2], made[1]}},
+			"running":         {engine.JobFilter{Status: engine.StatusRunning}, []engine.JobID{run.ID}},
+			"open":            {engine.JobFilter{Status: engine.StatusOpen}, []engine.JobID{emitter.ID}},
+			"completed":       {engine.JobFilter{Status: engine.StatusCompleted}, []engine.JobID{made[6]}},
+			"failed":          {engine.JobFilter{Status: engine.StatusFailed}, []engine.JobID{bad.ID}},
+			"cancelled":       {engine.JobFilter{Status: engine.StatusCancelled}, []engine.JobID{gone}},
+			"two of them":     {engine.JobFilter{Type: b, Status: engine.StatusWaiting}, []engine.JobID{made[3]}},
+			"nothing matches": {engine.JobFilter{Type: b, Status: engine.StatusRunning}, nil},
+		} {
+			w.same(name, c.want, idsOf(w.list(c.f)))
+		}
+	}},
+	{"a claim that is not a job's any more does not make it run", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 2)...)
+		list := w.claim(queue(t), 2)
+		w.commit(among(retried(list[0], time.Hour)))
+		w.stands("consume/waiting", list[0].ID)
+		w.same("running", []engine.JobID{list[1].ID}, idsOf(w.list(engine.JobFilter{Status: engine.StatusRunning})))
+		w.same("waiting", []engine.JobID{list[0].ID}, idsOf(w.list(engine.JobFilter{Status: engine.StatusWaiting})))
+	}},
+	{"a job that runs shows where, and which version", func(w *world) {
+		t := w.typ("t")
+		srv, err := w.store.StartServer(w.ctx, engine.ServerInfo{Name: "big", Types: map[string]string{"t": "v7"}}, time.Minute)
+		w.must(err)
+		id := w.enqueue(job(t))[0]
+		w.claimOn(w.store, srv, queue(t), 1)
+		j := w.view(id)
+		w.same("running", []any{engine.StatusRunning, "big", "v7", 1, true}, []any{j.Status, *j.Server, *j.Version, j.Attempt, j.StartedAt != nil})
+	}},
+	{"why a job does not run is said in words", func(w *world) {
+		t := w.typ("t")
+		later := job(t)
+		later.Delay = time.Hour
+		made := w.enqueue(later, job(t))
+		w.same("delayed", "not due: in 1h", *w.view(made[0]).WaitingFor)
+		w.same("nobody has the type", "no server has the type", *w.view(made[1]).WaitingFor)
+		_, err := w.store.StartServer(w.ctx, engine.ServerInfo{Name: "s", Types: map[string]string{"t": "1"}}, time.Minute)
+		w.must(err)
+		w.same("somebody has", "slots busy: jobs before it run first", *w.view(made[1]).WaitingFor)
+		j := w.take(queue(t))
+		if s := w.view(j.ID).WaitingFor; s != nil {
+			w.Errorf("a job that runs waits for %q", *s)
+		}
+		w.commit(opened(j, job(t)))
+		w.same("open", "waiting for items: 1 of 1 are left", *w.view(j.ID).WaitingFor)
+	}},
+	{"pending says whether anything is left to do", func(w *world) {
+		a, b := w.typ("a", engine.PhaseConsume, engine.PhaseFinish), w.typ("b")
+		qs := []engine.Queue{queue(a), engine.QueueOf(a, engine.PhaseFinish)}
+		pending := func(want bool, when string) {
+			w.Helper()
+			got, err := w.store.Pending(w.ctx, qs)
+			w.must(err)
+			w.same(when, want, got)
+		}
+		pending(false, "at first")
+		w.enqueue(job(b))
+		pending(false, "another type's job")
+		later := job(a)
+		later.Delay = time.Hour
+		id := w.enqueue(later)[0]
+		pending(true, "delayed")
+		w.due(id)
+		w.promote()
+		pending(true, "ready")
+		j := w.take(queue(a))
+		pending(true, "claimed")
+		w.commit(opened(j, job(b)))
+		pending(true, "open")
+		w.settle(w.claim(queue(b), 5)...)
+		w.fold()
+		pending(true, "finish is due")
+		w.settle(w.take(qs[1]))
+		pending(false, "at last")
+		got, err := w.store.Pending(w.ctx, nil)
+		w.must(err)
+		w.same("of no queues", false, got)
+	}},
+	{"a claim of which a job has gone on is not pending", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 2)...)
+		for _, j := range w.claim(queue(t), 2) {
+			w.commit(completed(j)) // the claim stays
+		}
+		got, err := w.store.Pending(w.ctx, []engine.Queue{queue(t)})
+		w.must(err)
+		w.same("pending", false, got)
+	}},
+	{"the backlog counts what waits by queue, up to a limit", func(w *world) {
+		a, b := w.typ("a"), w.typ("b")
+		later := job(b)
+		later.Delay = time.Hour
+		w.enqueue(append(jobs(a, 12), later)...)
+		w.claim(queue(a), 2)
+		got, err := w.store.Backlog(w.ctx, 7)
+		w.must(err)
+		w.same("backlog", map[engine.Queue]int{queue(a): 7}, got)
+		w.claim(queue(a), 6)
+		got, err = w.store.Backlog(w.ctx, 7)
+		w.must(err)
+		w.same("backlog", map[engine.Queue]int{queue(a): 4}, got)
+	}},
+	{"a job that does not exist is not found", func(w *world) {
+		_, err := w.store.Job(w.ctx, 4711)
+		w.code("Job", engine.CodeNotFound, err)
+	}},
+	{"an emitter's items are counted as they are", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		later := job(t)
+		later.Delay = time.Hour
+		w.commit(opened(j, append(jobs(t, 5), later)...))
+		list := w.claim(queue(t), 4)
+		w.commit(completed(list[0]))
+		w.commit(among(failed(list[1])))
+		w.commit(among(withdrawn(list[2])))
+		want := &engine.Children{Waiting: 2, Running: 1, Completed: 1, Failed: 1, Cancelled: 1}
+		w.same("before they are added up", want, w.view(j.ID).Children)
+		w.fold()
+		w.same("after", want, w.view(j.ID).Children)
+	}},
+}
