@@ -22,7 +22,7 @@ type cronSchedule struct {
 
 // Day of month and day of week, both restricted, mean either of them, as in
 // every Unix cron.
-var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
 var cronCache sync.Map // cronKey -> *cronSchedule
 

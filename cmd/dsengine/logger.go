@@ -53,7 +53,7 @@ func newLogger(env *Env, g *globals) (*slog.Logger, *console) {
 	}
 	c := &console{base: env.Stderr}
 	if env.IsTerminal(env.Stderr) {
-		return slog.New(flattened{tint.NewHandler(c, &tint.Options{Level: level, TimeFormat: "15:04:05", NoColor: !env.colour(env.Stderr)})}), c
+		return slog.New(flattened{tint.NewTextHandler(c, &tint.Options{Level: level, TimeFormat: "15:04:05", NoColor: !env.colour(env.Stderr)})}), c
 	}
 	return slog.New(flattened{slog.NewTextHandler(c, &slog.HandlerOptions{Level: level})}), c
 }

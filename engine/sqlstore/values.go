@@ -111,14 +111,6 @@ func (r *raw) Scan(src any) error {
 	return nil
 }
 
-// null is an argument that is NULL when empty.
-func null(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
 // nullRaw is an argument that is NULL when nil.
 func nullRaw(r engine.Raw) any {
 	if r == nil {

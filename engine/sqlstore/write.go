@@ -137,7 +137,6 @@ type writer struct {
 	size  int
 	args  []any
 	seen  map[string]bool // keys in the batch: one that comes twice begins another
-	keyAt []int           // where the key's columns are among names
 }
 
 func (s *Session) newWriter(ctx context.Context, table string) (*writer, error) {

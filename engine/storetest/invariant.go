@@ -71,12 +71,12 @@ type checker struct {
 }
 
 type checkedJob struct {
-	id, typ, phase, status, priority, epoch  int64
-	failedPhase, verdict, cancel, items      int64
-	parent                                   int64
-	runAt, instance, key                     string
-	places                                   []string
-	inOpen, hasParent, hasFailure, hasSweeps bool
+	id, typ, phase, status, priority, epoch int64
+	failedPhase, verdict, cancel, items     int64
+	parent                                  int64
+	runAt, instance, key                    string
+	places                                  []string
+	inOpen, hasFailure, hasSweeps           bool
 }
 
 type checkedDelta struct {

@@ -34,7 +34,7 @@ var roundTrips = []struct {
 	{"integer", true, int64(1)},
 	{"integer", nil, nil},
 	{"float", 0.1, 0.1},
-	{"float", -0.0, 0.0},
+	{"float", math.Copysign(0, -1), 0.0},
 	{"float", 3.0, 3.0},
 	{"float", int64(3), 3.0},
 	{"float", 1e-300, 1e-300},

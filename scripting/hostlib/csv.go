@@ -76,11 +76,10 @@ var csvModule = &Module{
 }
 
 type csvOptions struct {
-	sep    rune
-	names  []string // nil: the first line has them
-	lists  bool     // rows are lists
-	nulls  map[string]bool
-	header string // what is wrong with the names
+	sep   rune
+	names []string // nil: the first line has them
+	lists bool     // rows are lists
+	nulls map[string]bool
 }
 
 func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {

@@ -259,7 +259,7 @@ func appendFloat(b []byte, f float64) ([]byte, error) {
 	}
 	from := len(b)
 	b = jsontext.AppendFloat(b, f, 64)
-	if bytes.IndexAny(b[from:], ".e") < 0 {
+	if !bytes.ContainsAny(b[from:], ".e") {
 		b = append(b, ".0"...)
 	}
 	return b, nil
