@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -205,7 +204,9 @@ func TestServerDiesWithItsParent(t *testing.T) {
 			for alive(pid) {
 				select {
 				case <-ctx.Done():
-					syscall.Kill(pid, syscall.SIGKILL)
+					if p, err := os.FindProcess(pid); err == nil {
+						p.Kill()
+					}
 					t.Fatalf("server %d lives on without its parent", pid)
 				case <-time.After(10 * time.Millisecond):
 				}
