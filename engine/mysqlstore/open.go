@@ -12,6 +12,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -225,6 +226,33 @@ type driverConn interface {
 type numbered struct {
 	driverConn
 	number int64
+}
+
+// BeginTx begins a transaction that a COMMIT that fails does not leave open: the
+// next user of the connection would commit it.
+func (c *numbered) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.driverConn.BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &closedTx{tx, c}, nil
+}
+
+type closedTx struct {
+	driver.Tx
+	c *numbered
+}
+
+// Commit commits, or rolls back what the server refused to commit.
+func (t *closedTx) Commit() error {
+	err := t.Tx.Commit()
+	var refused *mysql.MySQLError
+	if errors.As(err, &refused) {
+		if _, undone := t.c.ExecContext(context.Background(), "ROLLBACK", nil); undone != nil {
+			t.c.Close()
+		}
+	}
+	return err
 }
 
 // Connect connects and reads the connection's number.

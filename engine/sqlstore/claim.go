@@ -80,12 +80,12 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	}
 	full := conds[0] == allIDs
 	var took time.Duration
-	rivals := 0
+	rivals, skipped := false, false // others took what was read; so some was left out
 	err = s.write(ctx, "claim jobs", func(t *Tx) (err error) {
 		claims = nil
 		began := s.Clock.Boot()
-		rows, err = t.selectReady(r, conds, rivals)
-		rivals++
+		rows, skipped, err = t.selectReady(r, conds, rivals)
+		rivals = false
 		took = s.Clock.Boot() - began
 		if err != nil || len(rows) == 0 {
 			return err
@@ -94,7 +94,7 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 		if rows = rows[:taken(claims)]; len(rows) == 0 {
 			return nil
 		}
-		if err = t.deleteReady(r.Queue, rows); err != nil {
+		if rivals, err = t.deleteReady(r.Queue, rows); err != nil {
 			return err
 		}
 		return t.insertClaims(r, claims)
@@ -111,7 +111,9 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	if full {
 		s.bounds.scanned(r.Queue, s.Clock.Boot(), took, len(rows) == 0)
 	}
-	s.milestones(ctx, r.Queue, s.bounds.raise(r.Queue, v, rows))
+	if !skipped {
+		s.milestones(ctx, r.Queue, s.bounds.raise(r.Queue, v, rows))
+	}
 	return claims, nil
 }
 
@@ -136,12 +138,20 @@ func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int
 // order of priority and id, by each of the conditions in turn.
 //
 // Where candidates are not locked, rivals read the same ones, and all but one
-// of them try again: then from somewhere further on.
-func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals int) (rows []readyRow, err error) {
-	limit, offset := max(r.Max, 1), 0
-	if rivals > 0 && t.s.D.Claimable() != t.s.D.Skip() {
-		offset = rand.IntN(4 * limit)
+// of them try again: then from somewhere further on, if anything is there.
+func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals bool) (rows []readyRow, skipped bool, err error) {
+	if rivals && t.s.D.Claimable() != t.s.D.Skip() {
+		if rows, err = t.readReady(r, conds, rand.IntN(4*max(r.Max, 1))); err != nil || len(rows) > 0 {
+			return rows, true, err
+		}
 	}
+	rows, err = t.readReady(r, conds, 0)
+	return rows, false, err
+}
+
+// readReady leaves out the first rows of each condition.
+func (t *Tx) readReady(r engine.ClaimRequest, conds []string, offset int) (rows []readyRow, err error) {
+	limit := max(r.Max, 1)
 	for _, cond := range conds {
 		q := fmt.Sprintf("SELECT priority, id, epoch, alone FROM ds_ready WHERE queue = %d AND %s ORDER BY priority, id LIMIT %d OFFSET %d%s",
 			r.Queue, cond, limit-len(rows), offset, t.s.D.Claimable())
@@ -223,7 +233,7 @@ func taken(claims []engine.Claim) (n int) {
 // deleteReady deletes the rows by key. If it finds fewer than were selected,
 // somebody else has them and the transaction is run again: this is what makes
 // a claim safe where SELECT locks nothing.
-func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) error {
+func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) (rivals bool, err error) {
 	// Most claims are of one priority; then only the ids are sent.
 	where := fmt.Sprintf("r.queue = %d AND r.priority = %d", queue, rows[0].priority)
 	cols := []KeyColumn{{"id", KeyInt}}
@@ -246,12 +256,12 @@ func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) error {
 	q := t.s.D.DeleteIn("ds_ready", where, cols...)
 	n, err := t.exec(q, "["+string(keys)+"]")
 	if err != nil {
-		return err
+		return false, err
 	}
 	if int(n) != len(rows) {
-		return engine.Errorf(engine.CodeRetry, "%d of %d jobs were claimed by others meanwhile", len(rows)-int(n), len(rows))
+		return true, engine.Errorf(engine.CodeRetry, "%d of %d jobs were claimed by others meanwhile", len(rows)-int(n), len(rows))
 	}
-	return nil
+	return false, nil
 }
 
 func (t *Tx) insertClaims(r engine.ClaimRequest, claims []engine.Claim) error {

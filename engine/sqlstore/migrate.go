@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,11 +41,7 @@ func (s *Store) provider(m Migrations) (*goose.Provider, error) {
 		}
 		files[path.Base(p)] = &fstest.MapFile{Data: []byte(m.Replace.Replace(string(b)))}
 	}
-	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.migrationTable())}
-	if m.Lock != nil {
-		opts = append(opts, goose.WithSessionLocker(m.Lock))
-	}
-	return goose.NewProvider(m.Dialect, m.DB, files, opts...)
+	return goose.NewProvider(m.Dialect, m.DB, files, goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.migrationTable()))
 }
 
 func (s *Store) migrationTable() string { return orElse(s.Prefix, DefaultPrefix) + "migrations" }
@@ -63,6 +60,11 @@ func (s *Store) Migrate(ctx context.Context, m Migrations) (done engine.Migratio
 	if current == target {
 		return done, nil
 	}
+	unlock, err := s.lockMigrations(ctx, m)
+	if err != nil {
+		return done, err
+	}
+	defer unlock()
 	p, err := s.provider(m)
 	if err != nil {
 		return done, err
@@ -79,6 +81,43 @@ func (s *Store) Migrate(ctx context.Context, m Migrations) (done engine.Migratio
 		}
 	}
 	return done, nil
+}
+
+// lockMigrations waits for other processes that make the tables. The library's
+// own use of the lock is not enough: it makes its table of versions before it
+// takes the lock, and cannot go on from one that a killed process left empty.
+func (s *Store) lockMigrations(ctx context.Context, m Migrations) (unlock func(), err error) {
+	if m.Lock == nil {
+		return func() {}, nil
+	}
+	c, err := m.DB.Conn(ctx)
+	if err != nil {
+		return nil, s.wrap(err, "lock the tables' versions")
+	}
+	if err := m.Lock.SessionLock(ctx, c); err != nil {
+		c.Close()
+		return nil, s.wrap(err, "lock the tables' versions")
+	}
+	unlock = func() {
+		if err := m.Lock.SessionUnlock(context.WithoutCancel(ctx), c); err != nil {
+			c.Raw(func(any) error { return driver.ErrBadConn }) // the lock goes with the connection
+		}
+		c.Close()
+	}
+	versions, err := database.NewStore(database.Dialect(m.Dialect), s.migrationTable())
+	if err == nil {
+		_, err = versions.GetLatestVersion(ctx, c)
+		if errors.Is(err, database.ErrVersionNotFound) {
+			err = versions.Insert(ctx, c, database.InsertRequest{Version: 0})
+		} else if err != nil && s.D.Class(err) == ClassNoTable {
+			err = nil
+		}
+	}
+	if err != nil {
+		unlock()
+		return nil, s.wrap(err, "read the version of the tables")
+	}
+	return unlock, nil
 }
 
 // newer says that the tables are of a version that this program does not know.

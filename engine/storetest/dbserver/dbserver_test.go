@@ -249,7 +249,7 @@ func TestMissingProgramSaysWhatToInstall(t *testing.T) {
 	if !errors.As(err, &missing) {
 		t.Fatalf("got %v, want a NotInstalledError", err)
 	}
-	if want := "mariadbd is not installed; on Debian: apt-get install mariadb-server-core"; err.Error() != want {
+	if want := "mariadbd is not installed; on Debian: apt-get install mariadb-server-core mariadb-client-core"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

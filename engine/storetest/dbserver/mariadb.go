@@ -24,7 +24,7 @@ type mariadb struct {
 // root, without a password. The error is a *NotInstalledError when there is no
 // MariaDB on this machine.
 func MariaDB(o Options) (*Server, error) {
-	const how = "apt-get install mariadb-server-core"
+	const how = "apt-get install mariadb-server-core mariadb-client-core"
 	k := &mariadb{buffers: cmp.Or(o.Buffers, defaultBuffers)}
 	var ok bool
 	if k.server, ok = findProgram([]string{"mariadbd", "mysqld"}, mariadbFolders...); !ok {
@@ -32,6 +32,9 @@ func MariaDB(o Options) (*Server, error) {
 	}
 	if k.install, ok = findProgram([]string{"mariadb-install-db", "mysql_install_db"}, mariadbFolders...); !ok {
 		return nil, &NotInstalledError{"mariadb-install-db", how}
+	}
+	if _, ok = findProgram([]string{"my_print_defaults"}, mariadbFolders...); !ok { // mariadb-install-db calls it
+		return nil, &NotInstalledError{"my_print_defaults", how}
 	}
 	return start(k, "mariadb", []string{"mysql", "nobody"}, o)
 }
