@@ -17,13 +17,8 @@ type dialect struct {
 	isolation string // the variable that holds the isolation level
 	collation string // for keys and names: binary, no padding
 	session   string // of connections
-	skip      string
+	compare   bool   // locks do not tell whose a ready row is
 }
-
-const (
-	forUpdate  = " FOR UPDATE"
-	skipLocked = " FOR UPDATE SKIP LOCKED"
-)
 
 // newDialect knows a server by its version text.
 func newDialect(version string) (*dialect, error) {
@@ -32,12 +27,12 @@ func newDialect(version string) (*dialect, error) {
 		if major < 10 || major == 10 && minor < 6 {
 			return nil, engine.Errorf(engine.CodeUnsupported, "MariaDB %d.%d is too old: 10.6 or newer is needed", major, minor)
 		}
-		return &dialect{name: "mariadb", isolation: "tx_isolation", collation: "utf8mb4_nopad_bin", session: "utf8mb4_bin", skip: skipLocked}, nil
+		return &dialect{name: "mariadb", isolation: "tx_isolation", collation: "utf8mb4_nopad_bin", session: "utf8mb4_bin"}, nil
 	}
 	if major < 8 || major == 8 && minor == 0 && patch < 19 {
 		return nil, engine.Errorf(engine.CodeUnsupported, "MySQL %d.%d.%d is too old: 8.0.19 or newer is needed", major, minor, patch)
 	}
-	return &dialect{name: "mysql", isolation: "transaction_isolation", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin", skip: skipLocked}, nil
+	return &dialect{name: "mysql", isolation: "transaction_isolation", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin"}, nil
 }
 
 var versionNumber = regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)`)
@@ -57,14 +52,17 @@ func parseVersion(v string) (major, minor, patch int) {
 
 func (d *dialect) Name() string { return d.name }
 func (d *dialect) Now() string  { return "UTC_TIMESTAMP(6)" }
-func (d *dialect) Lock() string { return forUpdate }
-func (d *dialect) Skip() string { return d.skip }
+func (d *dialect) Lock() string { return " FOR UPDATE" }
+
+// Skip spares waiting where the server keeps what it says. Nothing is decided by
+// it: whatever is read so is then written under a condition.
+func (d *dialect) Skip() string { return " FOR UPDATE SKIP LOCKED" }
 
 func (d *dialect) Claimable() string {
-	if d.skip == forUpdate {
+	if d.compare {
 		return ""
 	}
-	return d.skip
+	return d.Skip()
 }
 
 func (d *dialect) In(t time.Duration) string {
@@ -94,7 +92,7 @@ func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) stri
 		case sqlstore.KeyTime:
 			typ, value = "DATETIME(6)", "j."+c.Name
 		case sqlstore.KeyText:
-			typ, value = "VARCHAR(255)", "j."+c.Name+" COLLATE "+d.collation
+			typ, value = "VARCHAR(255) CHARACTER SET utf8mb4", "j."+c.Name+" COLLATE "+d.collation
 		case sqlstore.KeyHex:
 			typ, value = "CHAR(40)", "UNHEX(j."+c.Name+")"
 		}

@@ -61,9 +61,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 	default:
 		s.choice = s.probeLocks(ctx)
 	}
-	if s.choice.strategy == StrategyCompare {
-		s.dialect.skip = forUpdate
-	}
+	s.dialect.compare = s.choice.strategy == StrategyCompare
 	return nil
 }
 
@@ -110,7 +108,7 @@ func (s *Store) probeLocks(ctx context.Context) choice {
 	}
 	defer first.Rollback()
 	var got int
-	if err := first.QueryRowContext(ctx, "SELECT id FROM "+table+" ORDER BY id LIMIT 1"+skipLocked).Scan(&got); err != nil || got != 1 {
+	if err := first.QueryRowContext(ctx, "SELECT id FROM "+table+" ORDER BY id LIMIT 1"+s.dialect.Skip()).Scan(&got); err != nil || got != 1 {
 		return no("the first of two rows was not read (%d, %v)", got, err)
 	}
 	second, err := s.Store.DB.BeginTx(ctx, nil)
@@ -118,7 +116,7 @@ func (s *Store) probeLocks(ctx context.Context) choice {
 		return no("%v", err)
 	}
 	defer second.Rollback()
-	if err := second.QueryRowContext(ctx, "SELECT id FROM "+table+" ORDER BY id LIMIT 1"+skipLocked).Scan(&got); err != nil {
+	if err := second.QueryRowContext(ctx, "SELECT id FROM "+table+" ORDER BY id LIMIT 1"+s.dialect.Skip()).Scan(&got); err != nil {
 		return no("beside a locked row: %v", err)
 	}
 	if got != 2 {

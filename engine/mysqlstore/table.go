@@ -18,6 +18,9 @@ func (s *Store) Quote(name string) string {
 const (
 	selectColumns = `SELECT column_name, column_type, is_nullable, column_key FROM information_schema.columns
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position`
+	// selectJSON: MariaDB's JSON is a text with a condition of its column's name.
+	selectJSON = `SELECT constraint_name FROM information_schema.check_constraints
+ WHERE constraint_schema = COALESCE(?, DATABASE()) AND table_name = ? AND check_clause LIKE 'json_valid(%)'`
 	selectUnique = `SELECT index_name, column_name FROM information_schema.statistics
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index`
 )
@@ -46,6 +49,11 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 	if err := rows.Err(); err != nil || len(columns) == 0 {
 		return nil, nil, err
 	}
+	if s.dialect.name == "mariadb" {
+		if err := findJSON(ctx, x, columns, schema, name); err != nil {
+			return nil, nil, err
+		}
+	}
 	indexes, err := x.QueryContext(ctx, selectUnique, schema, name)
 	if err != nil {
 		return nil, nil, err
@@ -64,6 +72,27 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		unique[len(unique)-1] = append(unique[len(unique)-1], column)
 	}
 	return columns, unique, indexes.Err()
+}
+
+// findJSON marks the columns of MariaDB that were made as JSON.
+func findJSON(ctx context.Context, x sqlstore.Execer, columns []engine.Column, schema any, table string) error {
+	rows, err := x.QueryContext(ctx, selectJSON, schema, table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var column string
+		if err := rows.Scan(&column); err != nil {
+			return err
+		}
+		for i := range columns {
+			if columns[i].Name == column && columns[i].Type == "text" {
+				columns[i].Type = "json"
+			}
+		}
+	}
+	return rows.Err()
 }
 
 // neutralType names a column's type as db.ensure would.

@@ -164,15 +164,14 @@ func valueCheck(column, typ string, n []int) string {
 	case "decimal":
 		digits := fmt.Sprintf("abs(%s) < 1e%d", column, n[0]-n[1])
 		if n[0] > exactDigits {
-			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND abs(CAST(" + column + " AS REAL)) < 1e" + strconv.Itoa(n[0]-n[1])
+			whole := "ltrim(substr(" + column + ", 1, instr(" + column + " || '.', '.') - 1), '-+0')"
+			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND length(" + whole + ") <= " + strconv.Itoa(n[0]-n[1])
 		}
 		return "typeof(" + column + ") IN ('integer', 'real', 'null') AND " + digits
-	case "date":
-		return "date(" + column + ") = substr(" + column + ", 1, 10)"
+	case "date", "timestamp": // IS, because date() of what is no date is NULL
+		return "date(" + column + ") IS substr(" + column + ", 1, 10)"
 	case "time":
-		return "time(" + column + ") = substr(" + column + ", 1, 8)"
-	case "timestamp":
-		return "date(" + column + ") = substr(" + column + ", 1, 10)"
+		return "time(" + column + ") IS substr(" + column + ", 1, 8)"
 	case "json":
 		return "json_valid(" + column + ")"
 	}

@@ -86,7 +86,7 @@ func (b *bounds) lower(rows []dueRow) {
 			continue
 		}
 		x.gen++
-		if at, ok := x.at[r.priority]; ok && r.id < at {
+		if at, ok := x.at[r.priority]; len(x.at) > 0 && (!ok || r.id < at) {
 			x.at[r.priority] = r.id
 		}
 	}

@@ -140,7 +140,7 @@ func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int
 // Where candidates are not locked, rivals read the same ones, and all but one
 // of them try again: then from somewhere further on, if anything is there.
 func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals bool) (rows []readyRow, skipped bool, err error) {
-	if rivals && t.s.D.Claimable() != t.s.D.Skip() {
+	if rivals && t.s.D.Claimable() == "" {
 		if rows, err = t.readReady(r, conds, rand.IntN(4*max(r.Max, 1))); err != nil || len(rows) > 0 {
 			return rows, true, err
 		}

@@ -69,6 +69,7 @@ var cancelCases = []testCase{
 		t := w.typ("t")
 		w.enqueue(jobs(t, 3)...)
 		list := w.claim(queue(t), 3)
+		w.exec("INSERT INTO ds_signals (id, job, epoch, at) VALUES (5000, 0, 0, " + w.now(0) + ")") // many were there before
 		w.cancel(list[0].ID)
 		w.cancel(list[2].ID)
 		_, mark, err := w.store.Signals(w.ctx, 0)

@@ -160,7 +160,7 @@ var claimCases = []testCase{
 		made := w.enqueue(jobs(t, 4)...)
 		tx := w.begin(sql.LevelDefault)
 		var id engine.JobID
-		w.must(tx.QueryRow("SELECT id FROM ds_ready WHERE id = ? FOR UPDATE", made[1]).Scan(&id))
+		w.must(tx.QueryRow("SELECT id FROM ds_ready WHERE queue = ? AND priority = 0 AND id = ? FOR UPDATE", queue(t), made[1]).Scan(&id))
 		w.same("claimed", []engine.JobID{made[0], made[2], made[3]}, ids(w.claim(queue(t), 10)))
 		w.must(tx.Rollback())
 		w.until("it is claimed when it is free", func() bool {

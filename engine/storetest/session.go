@@ -358,7 +358,7 @@ var sessionCases = []testCase{
 			}
 		})
 		w.until("it waits for the lock", func() bool {
-			return w.count("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") > 0
+			return w.count("SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND command = 'Query' AND info = 'UPDATE t SET v = 0 WHERE id = 1'") > 0
 		})
 		stop(stopped)
 		wg.Wait()
