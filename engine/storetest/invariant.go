@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,8 +99,8 @@ func (j *checkedJob) String() string {
 	return fmt.Sprintf("job %d (%s, epoch %d)", j.id, engine.State{Phase: engine.Phase(j.phase), Status: engine.Status(j.status)}, j.epoch)
 }
 
-func number(s sql.NullString) (n int64) {
-	fmt.Sscan(s.String, &n)
+func number(s sql.NullString) int64 {
+	n, _ := strconv.ParseInt(s.String, 10, 64) // NULL is 0
 	return n
 }
 

@@ -51,7 +51,11 @@ type Options struct {
 type group struct {
 	name  string
 	cases []testCase
+	limit time.Duration // for one of them; 0: caseLimit
 }
+
+// caseLimit ends a test that hangs, so that it says where.
+const caseLimit = 2 * time.Minute
 
 // testCase is one thing that must hold.
 type testCase struct {
@@ -60,37 +64,37 @@ type testCase struct {
 }
 
 var groups = []group{
-	{"database", databaseCases},
-	{"types", typeCases},
-	{"enqueue", enqueueCases},
-	{"keys", keyCases},
-	{"callers' transactions", callerCases},
-	{"claim", claimCases},
-	{"bounds", boundCases},
-	{"settle", settleCases},
-	{"commit", commitCases},
-	{"checkpoint", checkpointCases},
-	{"late workers", lateCases},
-	{"release", releaseCases},
-	{"rescue", rescueCases},
-	{"cancel", cancelCases},
-	{"retry", retryCases},
-	{"items", itemCases},
-	{"fold", foldCases},
-	{"promote", promoteCases},
-	{"schedules", scheduleCases},
-	{"variables", variableCases},
-	{"logs", logCases},
-	{"prune", pruneCases},
-	{"servers", serverCases},
-	{"view", viewCases},
-	{"session", sessionCases},
-	{"write", writeCases},
-	{"values", valueCases},
-	{"guard", guardCases},
-	{"spool", spoolCases},
-	{"exactly once", onceCases},
-	{"faults", faultCases},
+	{name: "database", cases: databaseCases},
+	{name: "types", cases: typeCases},
+	{name: "enqueue", cases: enqueueCases},
+	{name: "keys", cases: keyCases},
+	{name: "callers' transactions", cases: callerCases},
+	{name: "claim", cases: claimCases},
+	{name: "bounds", cases: boundCases},
+	{name: "settle", cases: settleCases},
+	{name: "commit", cases: commitCases},
+	{name: "checkpoint", cases: checkpointCases},
+	{name: "late workers", cases: lateCases},
+	{name: "release", cases: releaseCases},
+	{name: "rescue", cases: rescueCases},
+	{name: "cancel", cases: cancelCases},
+	{name: "retry", cases: retryCases},
+	{name: "items", cases: itemCases},
+	{name: "fold", cases: foldCases},
+	{name: "promote", cases: promoteCases},
+	{name: "schedules", cases: scheduleCases},
+	{name: "variables", cases: variableCases},
+	{name: "logs", cases: logCases},
+	{name: "prune", cases: pruneCases},
+	{name: "servers", cases: serverCases},
+	{name: "view", cases: viewCases},
+	{name: "session", cases: sessionCases},
+	{name: "write", cases: writeCases},
+	{name: "values", cases: valueCases},
+	{name: "guard", cases: guardCases},
+	{name: "spool", cases: spoolCases},
+	{name: "exactly once", cases: onceCases},
+	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
 }
 
 // Run runs the suite against a store. name begins the names of its subtests;
@@ -104,7 +108,7 @@ func Run(t *testing.T, name string, open func(t *testing.T) Instance) {
 				for _, c := range g.cases {
 					t.Run(c.name, func(t *testing.T) {
 						t.Parallel()
-						w := newWorld(t, open(t))
+						w := newWorld(t, open(t), max(g.limit, caseLimit))
 						c.run(w)
 						w.check()
 					})

@@ -30,8 +30,8 @@ type world struct {
 	loose  bool // rows were written or deleted by hand: see invariant.go
 }
 
-func newWorld(t *testing.T, in Instance) *world {
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute) // a test that hangs says where
+func newWorld(t *testing.T, in Instance, limit time.Duration) *world {
+	ctx, stop := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(stop)
 	w := &world{TB: t, t: t, ctx: ctx, in: in, db: in.DB, epochs: map[engine.JobID]engine.Epoch{}}
 	w.store = w.open(Options{})
