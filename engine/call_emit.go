@@ -147,7 +147,7 @@ func (c *Call) insert(e Emission) (JobInsert, error) {
 	case j.Type == c.typ.Name:
 		j.Instance = c.job.Instance
 	}
-	in, err := c.eng.resolve(c.ctx, j)
+	in, err := c.eng.resolve(c.ctx, j, true)
 	if err != nil {
 		return JobInsert{}, err
 	}
@@ -207,7 +207,7 @@ func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 // mayCommitAlone says whether a loop may commit by itself: nothing would be
 // committed that the script would do once more after a crash.
 func (c *Call) mayCommitAlone() bool {
-	return c.catching == 0 && !c.pend.touched() && (c.session == nil || !c.session.Wrote())
+	return c.catching == 0 && !c.pend.touched() && (c.session == nil || !c.session.Changed())
 }
 
 func (c *Call) misuse(format string, args ...any) error {

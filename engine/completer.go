@@ -109,12 +109,15 @@ func (d *completer) flush(ctx context.Context) {
 	d.commit(ctx, batch, gone)
 }
 
+// maxSettles is how often a batch is tried before it is halved.
+const maxSettles = 6
+
 // commit settles a batch. A fault that is not the database's own (a job whose
 // outcome cannot be written) is found by halving, and that job is given back.
 func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) {
 	s := d.srv
 	pause := 10 * time.Millisecond
-	for {
+	for try := 1; ; try++ {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
 		if err == nil {
 			d.settled(batch, lost)
@@ -132,7 +135,10 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 		case CodeRetry, CodeUnreachable, CodeUnknown:
 			sleep(ctx, s.eng.clock, pause)
 			pause = min(2*pause, time.Second)
-			continue
+			if try < maxSettles || len(batch) < 2 || CodeOf(err) == CodeUnreachable {
+				continue
+			}
+			// Perhaps it is the batch that breaks the connection.
 		}
 		for i := range batch {
 			batch[i].LastOf = nil // claims are dropped apart now

@@ -4,12 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"unicode/utf8"
 )
 
 // Enqueue makes jobs, all of them or none, and says what became of each: with
 // a key, one that exists may stand for it.
 func (e *Engine) Enqueue(ctx context.Context, jobs ...NewJob) ([]Enqueued, error) {
-	ins, err := e.resolveAll(ctx, jobs)
+	ins, err := e.resolveAll(ctx, jobs, true)
 	if err != nil {
 		return nil, err
 	}
@@ -18,16 +19,18 @@ func (e *Engine) Enqueue(ctx context.Context, jobs ...NewJob) ([]Enqueued, error
 
 // EnqueueTx makes jobs within the caller's own transaction on the job
 // database: they come to be when, and only if, it commits. On SQLite tx must
-// come from the store's own database handle.
+// come from the store's own database handle. A type that nobody knows yet is
+// CodeNotFound: make it known before, by RegisterTypes. CodeRetry: the
+// transaction was ended by a dead-lock or a changed snapshot; run it again.
 func (e *Engine) EnqueueTx(ctx context.Context, tx *sql.Tx, jobs ...NewJob) ([]Enqueued, error) {
-	ins, err := e.resolveAll(ctx, jobs)
+	ins, err := e.resolveAll(ctx, jobs, false)
 	if err != nil {
 		return nil, err
 	}
 	return e.store.EnqueueTx(ctx, tx, ins)
 }
 
-func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob) ([]JobInsert, error) {
+func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob, register bool) ([]JobInsert, error) {
 	ins := make([]JobInsert, len(jobs))
 	for i, j := range jobs {
 		if len(j.Payload) > MaxPayload {
@@ -37,7 +40,7 @@ func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob) ([]JobInsert, er
 			return nil, Errorf(CodeUsage, "the payload of a job of type %q is no JSON: %.60q", j.Type, j.Payload)
 		}
 		var err error
-		if ins[i], err = e.resolve(ctx, j); err != nil {
+		if ins[i], err = e.resolve(ctx, j, register); err != nil {
 			return nil, err
 		}
 	}
@@ -45,10 +48,11 @@ func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob) ([]JobInsert, er
 }
 
 // resolve finds the type of a job to be made and fills in what it says. A type
-// that nobody knows is registered if the job says its first phase.
-func (e *Engine) resolve(ctx context.Context, j NewJob) (JobInsert, error) {
+// that nobody knows is registered, where that may be, if the job says its first
+// phase.
+func (e *Engine) resolve(ctx context.Context, j NewJob, register bool) (JobInsert, error) {
 	t, err := e.Type(ctx, j.Type)
-	if CodeOf(err) == CodeNotFound && j.Phase != 0 {
+	if CodeOf(err) == CodeNotFound && j.Phase != 0 && register {
 		if err := CheckTypeName(j.Type); err != nil {
 			return JobInsert{}, err
 		}
@@ -83,6 +87,9 @@ func (e *Engine) resolve(ctx context.Context, j NewJob) (JobInsert, error) {
 	}
 	if len(j.Key) > MaxKeyLen {
 		return in, Errorf(CodeUsage, "a key has at most %d bytes, not %d: %.40q...", MaxKeyLen, len(j.Key), j.Key)
+	}
+	if !utf8.ValidString(j.Key) || !utf8.ValidString(j.Instance) {
+		return in, Errorf(CodeUsage, "a key, or an instance's name, is no valid UTF-8: %.40q %.40q", j.Key, j.Instance)
 	}
 	if len(j.Instance) > MaxNameLen {
 		return in, Errorf(CodeUsage, "the name of an instance has at most %d bytes, not %d", MaxNameLen, len(j.Instance))

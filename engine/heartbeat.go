@@ -22,8 +22,7 @@ func (s *Server) renewed(sent time.Duration, now time.Time) {
 	}
 }
 
-// heartbeat renews the lease, and looks for claims in our name that we do not
-// know.
+// heartbeat renews the lease, and does nothing else.
 func (s *Server) heartbeat(ctx context.Context) {
 	s.keepTrying(ctx, "renew the lease", nil, func(ctx context.Context) (time.Duration, error) {
 		sent := s.eng.clock.Boot()
@@ -42,6 +41,14 @@ func (s *Server) heartbeat(ctx context.Context) {
 			return s.opts.Lease / 3, nil
 		}
 		s.renewed(sent, now)
+		return s.opts.Lease / 3, nil
+	})
+}
+
+// compareClaims looks for claims in our name that we do not know, apart from
+// the heartbeat: it may have to wait for a lock.
+func (s *Server) compareClaims(ctx context.Context) {
+	s.keepTrying(ctx, "compare claims", nil, func(ctx context.Context) (time.Duration, error) {
 		s.reconcile(ctx)
 		return s.opts.Lease / 3, nil
 	})
@@ -81,6 +88,8 @@ func (s *Server) loseAll() int {
 // reconcile gives back claims that the database holds in our name and we do
 // not know: of answers that were lost, or of hooks that had to stop.
 func (s *Server) reconcile(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
+	defer cancel()
 	held, err := s.eng.store.OwnClaims(ctx, s.id())
 	if err != nil {
 		s.eng.log.Debug("compare claims", "error", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,6 +23,7 @@ const (
 	logEvery    = 200 * time.Millisecond
 	logBuffer   = 10_000 // lines; beyond it the oldest are dropped
 	maxLogField = 16 << 10
+	maxLogBytes = 1 << 20 // written at once
 )
 
 func newLogWriter(s *Server) *logWriter {
@@ -31,13 +33,11 @@ func newLogWriter(s *Server) *logWriter {
 // add takes a line of a hook.
 func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[string]any) {
 	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: message}
-	if len(line.Message) > maxLogField {
-		line.Message = line.Message[:maxLogField] + "..."
-	}
+	line.Message = Clip(line.Message, maxLogField)
 	if len(fields) > 0 {
 		b, err := json.Marshal(fields)
 		if err != nil || len(b) > maxLogField {
-			b, _ = json.Marshal(map[string]string{"fields": fmt.Sprintf("%.1000v", fields)})
+			b, _ = json.Marshal(map[string]string{"fields": Clip(fmt.Sprint(fields), 1000)})
 		}
 		line.Fields = b
 	}
@@ -79,8 +79,23 @@ func (w *logWriter) write(ctx context.Context) error {
 	w.lines = nil
 	w.mu.Unlock()
 	for len(lines) > 0 {
-		n := min(len(lines), 500)
-		if err := w.srv.eng.store.AppendLogs(ctx, lines[:n]); err != nil {
+		n, size := 0, 0
+		for n < min(len(lines), 500) && size < maxLogBytes {
+			size += len(lines[n].Message) + len(lines[n].Fields)
+			n++
+		}
+		err := w.srv.eng.store.AppendLogs(ctx, lines[:n])
+		switch CodeOf(err) {
+		case "", CodeRetry, CodeUnreachable, CodeUnknown:
+		default: // one of them cannot be written: the others are not to wait for it
+			for i := range lines[:n] {
+				if bad := w.srv.eng.store.AppendLogs(ctx, lines[i:i+1]); bad != nil {
+					w.srv.eng.log.Error("a line of a job's log is dropped", "job", lines[i].Job, "error", bad)
+				}
+			}
+			err = nil
+		}
+		if err != nil {
 			w.mu.Lock()
 			w.lines = append(lines, w.lines...)
 			w.mu.Unlock()
@@ -89,6 +104,14 @@ func (w *logWriter) write(ctx context.Context) error {
 		lines = lines[n:]
 	}
 	return nil
+}
+
+// Clip makes a text one that any database takes: valid UTF-8, n bytes at most.
+func Clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n] + "..."
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 func levelName(l slog.Level) string {

@@ -19,6 +19,7 @@ func newProgressWriter(s *Server) *progressWriter {
 }
 
 func (w *progressWriter) set(id JobID, p Progress) {
+	p.Note = Clip(p.Note, 1000)
 	w.mu.Lock()
 	w.now[id], w.dirty[id] = p, p
 	w.mu.Unlock()

@@ -29,11 +29,11 @@ func (s *Server) prune(ctx context.Context) {
 			if len(keep) == 0 {
 				continue
 			}
-			n, err := s.eng.store.Prune(ctx, t.ID, keep, maintenanceBatch)
+			_, left, err := s.eng.store.Prune(ctx, t.ID, keep, maintenanceBatch)
 			if err != nil {
 				return 0, err
 			}
-			more = more || n >= maintenanceBatch
+			more = more || left
 		}
 		if err := s.eng.store.PruneRest(ctx, maintenanceBatch); err != nil {
 			return 0, err

@@ -39,8 +39,9 @@ func (s *Server) rescue(ctx context.Context) {
 				continue
 			}
 			dead, err := s.eng.store.MarkDead(ctx, o.ID, o.Beat)
-			if err != nil {
-				return 0, err
+			if err != nil { // its row may be locked: the others are not to wait for it
+				s.eng.log.Warn("declare a server dead", "server", o.Name, "incarnation", o.ID, "error", err)
+				continue
 			}
 			if dead {
 				s.eng.log.Warn("a server is lost: its jobs are taken back", "server", o.Name, "incarnation", o.ID, "host", o.Host, "pid", o.PID)

@@ -172,7 +172,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer idle()
 
 	var fetching, serving, working sync.WaitGroup
-	for _, duty := range []func(context.Context){s.heartbeat, s.watchLease, s.readSignals, s.logs.run, s.progress.run} {
+	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run} {
 		serving.Go(func() { duty(serve) })
 	}
 	duties := []func(context.Context){s.poll, s.promote, s.fold, s.rescue, s.prune, s.sweep}

@@ -41,8 +41,11 @@ type Session interface {
 	Rollback(ctx context.Context)
 	// Close rolls back and gives the connection back.
 	Close()
-	// Wrote says whether anything was written in the open transaction, or may have been.
+	// Wrote says whether a transaction is open in which something was written, or
+	// may have been: a function that a query called may write.
 	Wrote() bool
+	// Changed says whether a statement that writes, or locks rows, was run in it.
+	Changed() bool
 }
 
 // Rows is a result, read forwards once.

@@ -380,8 +380,9 @@ type MaintenanceStore interface {
 	// Sweep carries on cancels of open jobs' items.
 	Sweep(ctx context.Context, limit int) (more bool, err error)
 	// Prune deletes final jobs of a type that are older than keep, and what
-	// belongs to them, in small batches.
-	Prune(ctx context.Context, t TypeID, keep map[Status]time.Duration, limit int) (n int, err error)
+	// belongs to them, in small batches. more says that it has not looked at all
+	// that may be old enough.
+	Prune(ctx context.Context, t TypeID, keep map[Status]time.Duration, limit int) (n int, more bool, err error)
 	// PruneRest deletes servers, signals and keys that nobody needs any more.
 	PruneRest(ctx context.Context, limit int) error
 }

@@ -24,6 +24,7 @@ func (d *dialect) Class(err error) sqlstore.Class {
 			1205, // lock wait time-out
 			3101, // group replication rolled it back
 			1180, // error during COMMIT
+			1020, // the row was changed since the snapshot was taken (innodb_snapshot_isolation)
 			3058: // dead-lock on user-level locks
 			return sqlstore.ClassRetry
 		case 1053, 1077, 1079, // the server shuts down
@@ -32,8 +33,14 @@ func (d *dialect) Class(err error) sqlstore.Class {
 			1040, // too many connections
 			1203, 1226,
 			1047, // a cluster node that has no quorum
-			2006, 2013:
+			2006, 2013,
+			1836, 1792, // it has become read-only: another has taken its place
+			4031: // it was idle for too long
 			return sqlstore.ClassConnection
+		case 1290:
+			if strings.Contains(me.Message, "read-only") || strings.Contains(me.Message, "read_only") {
+				return sqlstore.ClassConnection
+			}
 		case 1062, 1586:
 			return sqlstore.ClassDuplicate
 		case 1146:

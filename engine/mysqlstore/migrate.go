@@ -13,12 +13,13 @@ var migrations embed.FS
 // locker lets one process migrate at a time.
 type locker struct{ prefix string }
 
-func (l locker) name() string { return "dsengine migrate " + l.prefix }
+// lockName is short enough for MySQL, whatever the database is called.
+const lockName = "CONCAT('dsengine ', SHA1(CONCAT(?, DATABASE())))"
 
 // SessionLock waits for the others, a minute at most.
 func (l locker) SessionLock(ctx context.Context, c *sql.Conn) error {
 	var got sql.NullInt64
-	if err := c.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT(?, DATABASE()), 60)", l.name()).Scan(&got); err != nil {
+	if err := c.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", 60)", l.prefix).Scan(&got); err != nil {
 		return err
 	}
 	if got.Int64 != 1 {
@@ -29,6 +30,6 @@ func (l locker) SessionLock(ctx context.Context, c *sql.Conn) error {
 
 // SessionUnlock lets the next one go on.
 func (l locker) SessionUnlock(ctx context.Context, c *sql.Conn) error {
-	_, err := c.ExecContext(ctx, "DO RELEASE_LOCK(CONCAT(?, DATABASE()))", l.name())
+	_, err := c.ExecContext(ctx, "DO RELEASE_LOCK("+lockName+")", l.prefix)
 	return err
 }

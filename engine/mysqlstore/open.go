@@ -84,18 +84,22 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	}
 	s := &Store{opts: o, dialect: d, version: version, galera: galera}
 	seconds := fmt.Sprint(max(1, int(o.Lease.Seconds())))
-	engineDB := s.pool(cfg, true, map[string]string{"innodb_lock_wait_timeout": "10"})
-	s.hooks = s.pool(cfg, false, map[string]string{
-		// A process that is frozen, or cut off, must not hold locks for long.
-		"autocommit": "0", "wait_timeout": seconds, "net_write_timeout": seconds,
-	})
-	s.hooks.SetConnMaxIdleTime(o.Lease / 2)
+	// A process that is frozen, or cut off, must not hold locks for long.
+	patience := func(more map[string]string) map[string]string {
+		more["wait_timeout"], more["net_write_timeout"], more["net_read_timeout"] = seconds, seconds, seconds
+		return more
+	}
+	engineDB := s.pool(cfg, true, patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
+	s.hooks = s.pool(cfg, false, patience(map[string]string{"autocommit": "0"}))
 	s.hooks.SetMaxIdleConns(32)
 	engineDB.SetMaxIdleConns(16)
 	s.control = s.pool(cfg, true, map[string]string{"lock_wait_timeout": "5"})
 	s.control.SetMaxIdleConns(4)
-	beats := s.pool(cfg, true, map[string]string{"innodb_lock_wait_timeout": "2"})
+	beats := s.pool(cfg, true, patience(map[string]string{"innodb_lock_wait_timeout": "2"}))
 	beats.SetMaxOpenConns(2)
+	for _, db := range []*sql.DB{engineDB, s.hooks, beats} { // gone before the server ends them
+		db.SetConnMaxIdleTime(o.Lease / 2)
+	}
 	s.Store = &sqlstore.Store{DB: engineDB, Reader: s.control, D: d, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
 	s.beats = &sqlstore.Store{DB: beats, Reader: beats, D: d, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
 	if err := s.checkSession(ctx); err != nil {

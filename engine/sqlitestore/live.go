@@ -134,8 +134,10 @@ func (s *Store) StartServer(ctx context.Context, info engine.ServerInfo, lease t
 	return id, nil
 }
 
-// Beat renews nothing: the lock on the file says that we live. It writes only
-// when the row is a minute old, so that an idle process leaves the disk alone.
+// Beat renews nothing: the lock on the file says that we live. It never waits
+// for the writer, which a hook may have for long. When the row is a minute old it
+// is written, once the writer is free, for people to see; so an idle process
+// leaves the disk alone.
 func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duration) (alive bool, now time.Time, err error) {
 	servers, err := s.Store.Servers(ctx, false)
 	if err != nil {
@@ -149,7 +151,13 @@ func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duratio
 		if now.Sub(x.SeenAt) < time.Minute {
 			return true, now, nil
 		}
-		return s.Store.Beat(ctx, id, lease)
+		if s.seen.CompareAndSwap(false, true) {
+			s.background.Go(func() {
+				defer s.seen.Store(false)
+				_, _, _ = s.Store.Beat(s.closed, id, lease)
+			})
+		}
+		return true, now, nil
 	}
 	return false, now, nil
 }

@@ -21,6 +21,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -48,6 +50,11 @@ type Store struct {
 	writer     *writer
 	hookReader *sql.DB
 	live       *liveness
+
+	seen       atomic.Bool // a write of when a server was seen is under way
+	background sync.WaitGroup
+	closed     context.Context // ends with the store
+	close      context.CancelFunc
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -104,8 +111,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	h.SetMaxIdleConns(4)
 	s := &Store{opts: o, path: abs, hookReader: h}
+	s.closed, s.close = context.WithCancel(context.Background())
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
-	s.writer = newWriter(w, o.Clock)
+	s.writer = newWriter(w, o.Clock, o.Logger)
 	s.Store.Begin = s.writer.begin
 	s.live = newLiveness(abs)
 	if o.Prefix != sqlstore.DefaultPrefix { // its servers have numbers of their own
@@ -148,6 +156,8 @@ func (s *Store) touch(ctx context.Context) error {
 
 // Close closes the file and lets go of the locks that say that we live.
 func (s *Store) Close() error {
+	s.close()
+	s.background.Wait()
 	s.live.close()
 	s.hookReader.Close()
 	s.Reader.Close()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -19,15 +20,18 @@ type writer struct {
 	clock engine.Clock
 	turn  chan struct{}
 
+	log *slog.Logger
+
 	mu     sync.Mutex
 	holder string
+	told   time.Duration // when a long wait was told last
 }
 
 // longWait is when a wait has grown long enough to be told.
 const longWait = 5 * time.Second
 
-func newWriter(db *sql.DB, clock engine.Clock) *writer {
-	return &writer{db: db, clock: clock, turn: make(chan struct{}, 1)}
+func newWriter(db *sql.DB, clock engine.Clock, log *slog.Logger) *writer {
+	return &writer{db: db, clock: clock, turn: make(chan struct{}, 1), log: log}
 }
 
 // acquire waits for the turn. busy is called, now and then, while that takes long.
@@ -49,7 +53,7 @@ func (w *writer) acquire(ctx context.Context, who string, busy func(time.Duratio
 			return nil
 		case <-ctx.Done():
 			t.Stop()
-			return context.Cause(ctx)
+			return fmt.Errorf("wait for %s, which is writing: %w", w.who(), context.Cause(ctx))
 		case <-long:
 			if busy != nil {
 				busy(w.clock.Boot()-began, w.who())
@@ -111,9 +115,24 @@ func (w *writer) conn(ctx context.Context, who string, busy func(time.Duration, 
 	}
 }
 
+// tell says that the engine waits to write, and for whom: now and then, because
+// whatever waits for a hook waits together.
+func (w *writer) tell(what string, waited time.Duration, holder string) {
+	w.mu.Lock()
+	now := w.clock.Boot()
+	silent := w.told != 0 && now-w.told < longWait
+	if !silent {
+		w.told = now
+	}
+	w.mu.Unlock()
+	if !silent {
+		w.log.Warn("waiting to write", "what", what, "waited", engine.FormatDuration(waited.Round(time.Second)), "holder", holder)
+	}
+}
+
 // begin begins a transaction of the engine's own.
 func (w *writer) begin(ctx context.Context, what string) (sqlstore.Execer, sqlstore.Ender, func(), error) {
-	c, free, err := w.conn(ctx, what, nil)
+	c, free, err := w.conn(ctx, what, func(waited time.Duration, holder string) { w.tell(what, waited, holder) })
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -79,6 +79,11 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 		}
 		return engine.CancelAsked, t.startSweep(id)
 	}
+	if j.Key != "" {
+		if err := t.lockKeys([]typedHash{{j.Type, engine.KeyHash(j.Instance, j.Key)}}); err != nil {
+			return 0, err
+		}
+	}
 	waits, err := t.takeOut(j)
 	if err != nil {
 		return 0, err
@@ -111,7 +116,7 @@ func (t *Tx) noteCancel(j *jobRow, reason string) error {
 		return nil
 	}
 	_, err := t.exec("INSERT INTO ds_logs (job, type, phase, attempt, at, level, message) VALUES (?, ?, ?, ?, "+t.s.D.Now()+", 'info', ?)",
-		j.ID, j.Type, j.Phase, j.Attempts+1, "cancelled: "+reason)
+		j.ID, j.Type, j.Phase, j.Attempts+1, engine.Clip("cancelled: "+reason, 4000))
 	return err
 }
 

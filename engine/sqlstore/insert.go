@@ -196,17 +196,18 @@ func (t *Tx) insertPayloads(jobs []engine.JobInsert, made []engine.Enqueued, tod
 		if jobs[i].Payload == nil {
 			continue
 		}
+		if size > 0 && size+len(jobs[i].Payload) > maxStatement {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
 		if len(args) > 0 {
 			q = append(q, ',')
 		}
 		q = append(q, '(')
 		q = append(appendInts(q, int64(made[i].ID)), ",?)"...)
 		args = append(args, string(jobs[i].Payload))
-		if size += len(jobs[i].Payload); size > 4<<20 {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
+		size += len(jobs[i].Payload)
 	}
 	return flush()
 }

@@ -2,10 +2,13 @@ package sqlstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -266,14 +269,49 @@ func (t *Tx) waits(id engine.JobID, lock bool) (bool, error) {
 		engine.QueueOf(engine.TypeID(typ), engine.Phase(phase)), priority, id)
 }
 
-// replacePayload gives a job that still waits another payload.
+// replacePayload gives a job that still waits another payload; not one that is
+// part-way with the old one: past a checkpoint, with items, or in a later phase.
 func (t *Tx) replacePayload(id engine.JobID, p engine.Raw) (bool, error) {
 	waits, err := t.waits(id, true)
 	if err != nil || !waits {
 		return false, err
 	}
+	var partWay bool
+	_, err = t.row([]any{&partWay}, fmt.Sprintf("SELECT CASE WHEN j.checkpoints > 0 OR j.items > 0 OR j.phase IN (%d, %d) OR p.item IS NOT NULL THEN 1 ELSE 0 END FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id = ?",
+		engine.PhaseFinish, engine.PhaseFail), id)
+	if err != nil || partWay {
+		return false, err
+	}
 	_, err = t.exec("INSERT INTO ds_payloads (id, payload) VALUES (?, ?)"+t.s.D.Upsert("id", "payload = VALUES(payload)"), id, nullRaw(p))
 	return err == nil, err
+}
+
+// lockKeys locks keys in the order in which all do, where a job's own is to be
+// freed by the transaction that takes others.
+func (t *Tx) lockKeys(ks []typedHash) error {
+	if t.s.D.Lock() == "" {
+		return nil // one writer
+	}
+	slices.SortFunc(ks, func(a, b typedHash) int {
+		return cmp.Or(cmp.Compare(a.typ, b.typ), bytes.Compare(a.hash[:], b.hash[:]))
+	})
+	for len(ks) > 0 {
+		n := 1
+		for n < min(len(ks), insertChunk) && ks[n].typ == ks[0].typ {
+			n++
+		}
+		args := []any{ks[0].typ}
+		for i := range ks[:n] {
+			args = append(args, ks[i].hash[:])
+		}
+		err := t.query(func(*sql.Rows) error { return nil },
+			"SELECT job FROM ds_keys"+t.s.D.ByKey()+" WHERE type = ? AND hash IN ("+marks(n)+") ORDER BY type, hash"+t.s.D.Lock(), args...)
+		if err != nil {
+			return err
+		}
+		ks = ks[n:]
+	}
+	return nil
 }
 
 // releaseKeys frees the keys of jobs that became final, unless they are kept.

@@ -31,6 +31,19 @@ func (t *Tx) apply(o *engine.Outcome) error {
 	}
 	brought := append(append([]engine.JobInsert(nil), o.Items...), o.Enqueue...)
 	if len(brought) > 0 {
+		if o.Job.Key != "" && o.To.Status.Final() && !o.Checkpoint() {
+			own := []typedHash{{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key)}}
+			for i := range brought {
+				if j := &brought[i]; j.Key != "" {
+					own = append(own, typedHash{j.Type, engine.KeyHash(j.Instance, j.Key)})
+				}
+			}
+			if len(own) > 1 {
+				if err := t.lockKeys(own); err != nil {
+					return err
+				}
+			}
+		}
 		if _, err := t.insertJobs(brought); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -15,24 +16,28 @@ const pruneScan = 5000
 
 // Prune deletes final jobs of a type that are older than they are kept, with
 // all that belongs to them, oldest ids first. A job whose emitter is not final
-// stays. It goes on where it stopped, and begins anew at the end.
-func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.Status]time.Duration, limit int) (n int, err error) {
+// stays. It goes on where it stopped, and begins anew at the end, or where all
+// that follow are too young.
+func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.Status]time.Duration, limit int) (n int, more bool, err error) {
 	var old []string
+	shortest := time.Duration(math.MaxInt64)
 	for st, d := range keep {
 		old = append(old, fmt.Sprintf("(j.status = %d AND j.finished_at < %s)", st, s.D.In(-d)))
+		shortest = min(shortest, d)
 	}
 	if len(old) == 0 {
-		return 0, nil
+		return 0, false, nil
 	}
 	after := s.prune.get(typ)
 	var ids []engine.JobID
 	var last engine.JobID
 	seen := 0
+	var young bool // the last one, and so those after it
 	err = s.read(ctx, func(t *Tx) error {
 		return t.query(func(r *sql.Rows) error {
 			var goes bool
 			var parent sql.NullInt64
-			if err := r.Scan(&last, &goes, &parent); err != nil {
+			if err := r.Scan(&last, &goes, &young, &parent); err != nil {
 				return err
 			}
 			seen++
@@ -40,25 +45,26 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 				ids = append(ids, last)
 			}
 			return nil
-		}, fmt.Sprintf("SELECT j.id, CASE WHEN %s THEN 1 ELSE 0 END, p.status FROM ds_jobs j LEFT JOIN ds_jobs p ON p.id = j.parent AND j.parent > 0 WHERE j.type = %d AND j.id > %d ORDER BY j.id LIMIT %d",
-			strings.Join(old, " OR "), typ, after, pruneScan))
+		}, fmt.Sprintf("SELECT j.id, CASE WHEN %s THEN 1 ELSE 0 END, CASE WHEN j.created_at > %s THEN 1 ELSE 0 END, p.status FROM ds_jobs j LEFT JOIN ds_jobs p ON p.id = j.parent AND j.parent > 0 WHERE j.type = %d AND j.id > %d ORDER BY j.id LIMIT %d",
+			strings.Join(old, " OR "), s.D.In(-shortest), typ, after, pruneScan))
 	})
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
+	more = true
 	if len(ids) > limit {
 		ids = ids[:limit]
 		last = ids[limit-1]
-	} else if seen < pruneScan {
-		last = 0
+	} else if seen < pruneScan || young {
+		last, more = 0, false
 	}
 	if len(ids) > 0 {
 		if err := s.write(ctx, "prune history", func(t *Tx) error { return t.deleteJobs(typ, ids) }, nil); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 	}
 	s.prune.set(typ, last)
-	return len(ids), nil
+	return len(ids), more, nil
 }
 
 // deleteJobs deletes final jobs and what belongs to them.

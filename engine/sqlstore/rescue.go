@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/dsengine/dsengine/engine"
@@ -182,26 +184,34 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 			err := r.Scan(&id)
 			claims = append(claims, engine.ClaimID(id))
 			return err
-		}, fmt.Sprintf("SELECT c.id FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server WHERE s.id IS NULL OR s.dead = 1 LIMIT %d", rescueBatch))
+		}, fmt.Sprintf("SELECT c.id FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server WHERE s.id IS NULL OR s.dead = 1 LIMIT %d", 10*rescueBatch))
 	})
 	if err != nil {
 		return total, err
 	}
+	// In no order, so that claims whose jobs are locked do not keep others back.
+	rand.Shuffle(len(claims), func(i, k int) { claims[i], claims[k] = claims[k], claims[i] })
+	claims = claims[:min(len(claims), rescueBatch)]
+	var failed error
 	for _, id := range claims {
 		var r engine.Rescue
 		err := s.write(ctx, "take back the claim of a lost server", func(t *Tx) (err error) {
 			r, err = t.rescue(id, lost)
 			return err
 		}, nil)
-		if err != nil {
-			return total, err
+		if err != nil { // the others are not to wait for it
+			failed = errors.Join(failed, err)
+			if ctx.Err() != nil {
+				break
+			}
+			continue
 		}
 		total.Claims += r.Claims
 		total.Jobs += r.Jobs
 		total.Losses += r.Losses
 		total.Left += r.Left
 	}
-	return total, nil
+	return total, failed
 }
 
 func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome) (r engine.Rescue, err error) {

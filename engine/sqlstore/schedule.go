@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -24,35 +26,40 @@ func scanSchedule(r *sql.Rows) (row engine.ScheduleRow, err error) {
 // Schedules lists all schedules.
 func (s *Store) Schedules(ctx context.Context) (rows []engine.ScheduleRow, err error) {
 	err = s.read(ctx, func(t *Tx) error {
-		rows, err = t.schedules("1 = 1")
+		rows, err = t.schedules("1 = 1", "")
 		return err
 	})
 	return rows, err
 }
 
-func (t *Tx) schedules(where string) (rows []engine.ScheduleRow, err error) {
+func (t *Tx) schedules(where, lock string) (rows []engine.ScheduleRow, err error) {
 	err = t.query(func(r *sql.Rows) error {
 		row, err := scanSchedule(r)
 		rows = append(rows, row)
 		return err
-	}, "SELECT "+scheduleColumns+" FROM ds_schedules WHERE "+where+" ORDER BY type, instance")
+	}, "SELECT "+scheduleColumns+" FROM ds_schedules WHERE "+where+" ORDER BY type, instance"+lock)
 	return rows, err
 }
 
 // SaveSchedules makes the given rows the schedules of the types. One whose
-// definition is known already, by its hash, keeps its next time.
+// definition is known already, by its hash, keeps its next time; also if another
+// process made it, and fired it, since this one looked.
 //
 // Locks: schedules, in the order of their key.
 func (s *Store) SaveSchedules(ctx context.Context, types []engine.TypeID, rows []engine.ScheduleRow) error {
 	if len(types) == 0 {
 		return nil
 	}
+	rows = slices.Clone(rows)
+	slices.SortFunc(rows, func(a, b engine.ScheduleRow) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Instance, b.Instance))
+	})
 	return s.write(ctx, "save schedules", func(t *Tx) error {
 		now, err := t.clock()
 		if err != nil {
 			return err
 		}
-		old, err := t.schedules("type IN (" + idList(types) + ")")
+		old, err := t.schedules("type IN ("+idList(types)+")", s.D.Lock())
 		if err != nil {
 			return err
 		}
@@ -79,7 +86,7 @@ func (s *Store) SaveSchedules(ctx context.Context, types []engine.TypeID, rows [
 				next = had.LastAt.Add(r.Schedule.Every)
 			}
 			if _, err := t.exec("INSERT INTO ds_schedules (type, instance, hash, definition, phase, priority, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)"+
-				s.D.Upsert("type, instance", "hash = VALUES(hash), definition = VALUES(definition), phase = VALUES(phase), priority = VALUES(priority), next_at = VALUES(next_at), owes = 0"),
+				s.D.Upsert("type, instance", "next_at = CASE WHEN ds_schedules.hash = VALUES(hash) THEN ds_schedules.next_at ELSE VALUES(next_at) END, owes = CASE WHEN ds_schedules.hash = VALUES(hash) THEN ds_schedules.owes ELSE 0 END, definition = VALUES(definition), phase = VALUES(phase), priority = VALUES(priority), hash = VALUES(hash)"),
 				r.Type, r.Instance, r.Schedule.Hash(), toJSON(r.Schedule), r.Phase, r.Priority, stamp(next)); err != nil {
 				return err
 			}
@@ -108,7 +115,7 @@ func (s *Store) Fire(ctx context.Context, types []engine.TypeID, decide func(eng
 		if now, err = t.clock(); err != nil {
 			return err
 		}
-		rows, err = t.schedules("type IN (" + idList(types) + ") AND next_at > '" + never + "'")
+		rows, err = t.schedules("type IN ("+idList(types)+") AND next_at > '"+never+"'", "")
 		return err
 	})
 	if err != nil {

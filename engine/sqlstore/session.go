@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -71,6 +72,7 @@ type Session struct {
 	freeR  func(bool)
 	ended  error // why the transaction is over, until Rollback
 	broken bool
+	wrote  bool // by a statement that writes or locks
 	marks  []savepoint
 	marked int
 	open   []*result // results whose rows are still on a connection
@@ -94,6 +96,14 @@ func (s *Session) Wrote() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conn != nil || s.ended != nil
+}
+
+// Changed says whether a statement that writes, or locks rows, was run in the
+// open transaction.
+func (s *Session) Changed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrote || s.ended != nil
 }
 
 // begin is the connection of the transaction, begun now if it is not open.
@@ -126,12 +136,14 @@ func (s *Session) schedulePing() {
 		if s.conn == nil || s.ended != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), every)
-		defer cancel()
-		if err := s.spoolOn(ctx, s.conn); err == nil {
+		// Spooling may take long, and keeps the connection in use.
+		if err := s.spoolOn(context.Background(), s.conn); err == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), every)
 			err = s.conn.PingContext(ctx)
+			cancel()
 			if err != nil {
 				s.fail(err)
+				s.broken = true // also after a time-out: the driver has closed it
 				return
 			}
 		}
@@ -151,6 +163,7 @@ func (s *Session) run(ctx context.Context, f func(*sql.Conn) error) error {
 	if err := s.spoolOn(ctx, c); err != nil {
 		return err
 	}
+	s.wrote = true
 	if err := f(c); err != nil {
 		return s.explain(ctx, err)
 	}
@@ -204,6 +217,9 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 	return n, err
 }
 
+// locking is found in a SELECT that locks what it reads; it may match more.
+var locking = regexp.MustCompile(`(?i)\bFOR\s+(UPDATE|SHARE)\b|\bLOCK\s+IN\s+SHARE\b`)
+
 // Query runs a reading statement.
 func (s *Session) Query(ctx context.Context, query string, args []any) (engine.Rows, error) {
 	if err := s.store.CheckQuery(query); err != nil {
@@ -218,6 +234,7 @@ func (s *Session) Query(ctx context.Context, query string, args []any) (engine.R
 	if err := s.spoolOn(ctx, c); err != nil {
 		return nil, err
 	}
+	s.wrote = s.wrote || locking.MatchString(query)
 	rows, err := c.QueryContext(ctx, query, s.toDB(args)...)
 	if err != nil {
 		return nil, s.explain(ctx, err)
@@ -398,7 +415,7 @@ func (s *Session) rollback(ctx context.Context) {
 // release gives the connection back and forgets the transaction.
 func (s *Session) release() {
 	s.stopPing()
-	s.marks, s.ended = nil, nil
+	s.marks, s.ended, s.wrote = nil, nil, false
 	if s.conn == nil {
 		return
 	}

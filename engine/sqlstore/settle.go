@@ -50,17 +50,24 @@ func (s *Store) Settle(ctx context.Context, outcomes []engine.Outcome, done []en
 func (s *Store) divideStale(ctx context.Context, outcomes []*engine.Outcome, doubt bool) (left []*engine.Outcome, lost []engine.JobID, err error) {
 	err = s.write(ctx, "look at jobs", func(t *Tx) error {
 		left, lost = nil, nil
+		var late []heldJob
 		now, err := t.stored(outcomes, t.s.D.Lock())
 		for _, o := range outcomes {
 			x, ok := now[o.Job.ID]
 			switch {
-			case ok && x.epoch == o.Job.Epoch:
+			case ok && x.epoch == o.Job.Epoch && x.checkpoints == o.Job.Checkpoints:
 				left = append(left, o)
+			case ok && x.epoch == o.Job.Epoch: // a checkpoint took effect after it was looked for: the hook goes on from it
+				late = append(late, heldJob{ClaimedJob: *o.Job, cancel: x.cancel})
+				lost = append(lost, o.Job.ID)
 			case !ok || !doubt || !x.is(o):
 				lost = append(lost, o.Job.ID)
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return t.requeue(late, false, 0)
 	}, nil)
 	return left, lost, err
 }
@@ -170,14 +177,33 @@ func (t *Tx) stored(outcomes []*engine.Outcome, lock string) (map[engine.JobID]s
 	return m, err
 }
 
+// maxStatement bounds the values of one statement, in bytes: written as text
+// they may become twice as long, and servers take 16 MB by default.
+const maxStatement = 4 << 20
+
 // saveResults writes results and counts.
 func (t *Tx) saveResults(outcomes []*engine.Outcome) error {
 	q := []byte("INSERT INTO ds_results (id, result, stats) VALUES ")
+	start := len(q)
 	var args []any
-	n := 0
+	n, size := 0, 0
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		_, err := t.exec(string(q)+t.s.D.Upsert("id", "result = COALESCE(VALUES(result), ds_results.result), stats = COALESCE(VALUES(stats), ds_results.stats)"), args...)
+		q, args, n, size = q[:start], args[:0], 0, 0
+		return err
+	}
 	for _, o := range outcomes {
 		if !o.SetResult && len(o.NewStats) == 0 {
 			continue
+		}
+		if size += len(o.Result); size > maxStatement {
+			if err := flush(); err != nil {
+				return err
+			}
+			size = len(o.Result)
 		}
 		q = openTuple(q, &n)
 		q = append(appendInts(q, int64(o.Job.ID)), ",?,?)"...)
@@ -187,9 +213,5 @@ func (t *Tx) saveResults(outcomes []*engine.Outcome) error {
 		}
 		args = append(args, nullRaw(result), statsText(o.Stats))
 	}
-	if n == 0 {
-		return nil
-	}
-	_, err := t.exec(string(q)+t.s.D.Upsert("id", "result = COALESCE(VALUES(result), ds_results.result), stats = COALESCE(VALUES(stats), ds_results.stats)"), args...)
-	return err
+	return flush()
 }

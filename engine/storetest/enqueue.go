@@ -93,7 +93,7 @@ var enqueueCases = []testCase{
 		first := w.start(job(t))
 		w.settle(first)
 		w.exec("UPDATE ds_jobs SET finished_at = '2001-01-01 00:00:00.000000'")
-		n, err := w.store.Prune(w.ctx, t, map[engine.Status]time.Duration{engine.StatusCompleted: time.Hour}, 10)
+		n, _, err := w.store.Prune(w.ctx, t, map[engine.Status]time.Duration{engine.StatusCompleted: time.Hour}, 10)
 		w.must(err)
 		w.same("pruned", 1, n)
 		if id := w.enqueue(job(t))[0]; id <= first.ID {

@@ -36,7 +36,7 @@ var overtakings = []struct {
 		w.settle(j)
 		w.loose = true
 		w.exec("UPDATE ds_jobs SET finished_at = '2001-01-01 00:00:00.000000'")
-		_, err := w.store.Prune(w.ctx, j.Type, map[engine.Status]time.Duration{engine.StatusCompleted: time.Hour}, 10)
+		_, _, err := w.store.Prune(w.ctx, j.Type, map[engine.Status]time.Duration{engine.StatusCompleted: time.Hour}, 10)
 		w.must(err)
 	}},
 }

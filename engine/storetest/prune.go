@@ -14,7 +14,7 @@ var everything = map[engine.Status]time.Duration{engine.StatusCompleted: time.Ho
 func (w *world) pruneAll(t engine.TypeID, keep map[engine.Status]time.Duration) (n int) {
 	w.Helper()
 	for range 3 {
-		k, err := w.store.Prune(w.ctx, t, keep, 100)
+		k, _, err := w.store.Prune(w.ctx, t, keep, 100)
 		w.must(err)
 		n += k
 	}
@@ -98,7 +98,7 @@ var pruneCases = []testCase{
 		w.exec("UPDATE ds_jobs SET finished_at = " + old)
 		var got []int
 		for range 4 {
-			n, err := w.store.Prune(w.ctx, t, everything, 10)
+			n, _, err := w.store.Prune(w.ctx, t, everything, 10)
 			w.must(err)
 			got = append(got, n)
 		}

@@ -251,7 +251,7 @@ var retryCases = []testCase{
 		w.loose = true
 		w.exec("UPDATE ds_jobs SET finished_at = '2001-01-01 00:00:00.000000', status = 4 WHERE id = ?", j.ID)
 		w.exec("DELETE FROM ds_failures WHERE job = ?", j.ID)
-		n, err := w.store.Prune(w.ctx, t, map[engine.Status]time.Duration{engine.StatusCompleted: time.Hour}, 10)
+		n, _, err := w.store.Prune(w.ctx, t, map[engine.Status]time.Duration{engine.StatusCompleted: time.Hour}, 10)
 		w.must(err)
 		w.same("pruned", 1, n)
 		w.again(item.ID, engine.RetryOptions{})

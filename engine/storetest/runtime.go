@@ -2,8 +2,12 @@ package storetest
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -93,4 +97,179 @@ var runtimeCases = []testCase{
 		r.same("result", "7", string(r.view(id).Result))
 		r.stands("completed", id)
 	}},
+	{"a hook that keeps the writer for long is not taken for dead", func(w *world) {
+		const lease = time.Second
+		r := w.runtime(Options{Lease: lease})
+		runs := 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			runs++
+			if _, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil); err != nil {
+				return nil, err
+			}
+			// Its server's row is old, so that the heartbeat has something to write.
+			return nil, c.Sleep(3 * lease)
+		})
+		w.table(0)
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Lease: lease})
+		w.until("the server is there", func() bool { return len(w.servers()) == 2 })
+		if !w.in.Rows {
+			w.until("its row is old", func() bool {
+				_, err := w.db.ExecContext(w.ctx, "UPDATE ds_servers SET seen_at = "+w.now(-time.Hour))
+				return err == nil || runs > 0
+			})
+		}
+		w.until("it is completed", func() bool { return w.state(id) == "completed" })
+		stop()
+		w.same("runs", 1, runs)
+	}},
+	{"a transaction with a large open result is kept alive by its pings", func(w *world) {
+		const lease = time.Second
+		w.table(0)
+		w.fill(20_000)
+		r := w.runtime(Options{Lease: lease})
+		runs := 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			runs++
+			rows, err := c.Session().Query(c.Context(), "SELECT a.id FROM t a, (SELECT id FROM t LIMIT 100) b", nil)
+			if err != nil {
+				return nil, err
+			}
+			n := 0
+			for ; ; n++ {
+				if n == 10 {
+					if err := c.Sleep(3 * lease / 2); err != nil {
+						return nil, err
+					}
+				}
+				if _, err := rows.Next(c.Context()); err == io.EOF {
+					break
+				} else if err != nil {
+					return nil, err
+				}
+			}
+			if _, err := c.Session().Exec(c.Context(), "UPDATE t SET v = 1 WHERE id = 1", nil); err != nil {
+				return nil, err
+			}
+			return raw(n), nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Lease: 30 * time.Second})
+		w.until("it is completed", func() bool { return w.state(id) == "completed" })
+		stop()
+		w.same("rows", "2000000", string(w.view(id).Result))
+		w.same("runs", 1, runs)
+	}},
+	{"large results of many jobs are written all the same", func(w *world) {
+		r := w.runtime(Options{})
+		large := raw(strings.Repeat("\"\\", 200_000)) // 0.8 MB of JSON, twice that as SQL
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) { return large, nil })
+		const n = 40
+		var ids []engine.JobID
+		for range n {
+			ids = append(ids, r.make(engine.NewJob{Type: "t"}, t))
+		}
+		r.untilIdle(t)
+		w.stands("completed", ids...)
+		w.same("result", string(large), string(w.view(ids[n-1]).Result))
+	}},
+	{"emit_all of a query commits by itself, however many rows it has", func(w *world) {
+		w.table(0)
+		w.fill(engine.MaxPendingItems + 2000)
+		r := w.runtime(Options{})
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
+				rows, err := c.Session().Query(c.Context(), "SELECT id FROM t ORDER BY id", nil)
+				if err == nil {
+					_, err = c.EmitAll(rowEmissions{c, rows})
+				}
+				return nil, err
+			},
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) { return nil, nil },
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		w.stands("completed", id)
+		w.same("items", int64(engine.MaxPendingItems+2000), w.view(id).Items)
+	}},
+	{"a log line of any bytes is written, and stops no other", func(w *world) {
+		r := w.runtime(Options{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			c.Log(slog.LevelInfo, "caf\xe9 "+strings.Repeat("é", 10_000), map[string]any{"k\xff": "\xc3"})
+			c.Log(slog.LevelInfo, "second", nil)
+			c.Progress(engine.Progress{Done: 1, Note: "\xe9"})
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t", Key: "k"}, t)
+		r.untilIdle(t)
+		lines, err := w.store.Logs(w.ctx, id, 0, 0, false, 10)
+		w.must(err)
+		w.same("lines", 2, len(lines))
+		w.same("the second", "second", lines[len(lines)-1].Message)
+		_, err = r.eng.Enqueue(w.ctx, engine.NewJob{Type: "t", Key: "\xe9"})
+		w.code("a key that is no text", engine.CodeUsage, err)
+	}},
+	{"a claim that cannot be given back does not stop the heartbeat", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		const lease = 2 * time.Second
+		r := w.runtime(Options{Lease: lease})
+		begun, runs := make(chan struct{}), 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if runs++; runs == 1 {
+				close(begun)
+			}
+			return nil, c.Sleep(3 * lease)
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Lease: lease})
+		<-begun
+		srv := w.count("SELECT MAX(id) FROM ds_servers")
+		w.exec("INSERT INTO ds_claims (id, server, size, claimed_at, jobs) VALUES ('0123456789abcdef', ?, 1, "+w.now(0)+", '[4711,1,0]')", srv)
+		tx := w.begin(sql.LevelDefault)
+		var n int
+		w.must(tx.QueryRow("SELECT size FROM ds_claims WHERE id = '0123456789abcdef' FOR UPDATE").Scan(&n))
+		w.until("it is completed", func() bool { return w.state(id) == "completed" })
+		w.must(tx.Rollback())
+		stop()
+		w.same("runs", 1, runs)
+	}},
+	{"on a caller's transaction a type must be known before", func(w *world) {
+		r := w.runtime(Options{})
+		tx, err := w.in.Handle(r.eng.Store()).BeginTx(w.ctx, nil)
+		w.must(err)
+		_, err = r.eng.EnqueueTx(w.ctx, tx, engine.NewJob{Type: "unknown", Phase: engine.PhaseConsume})
+		w.code("a type that nobody knows", engine.CodeNotFound, err)
+		w.must(tx.Rollback())
+	}},
+}
+
+// fill gives the table t rows 1 to n, with v = 0.
+func (w *world) fill(n int) {
+	w.Helper()
+	for at := 0; at < n; at += 1000 {
+		var q strings.Builder
+		for i := at; i < min(n, at+1000); i++ {
+			if i > at {
+				q.WriteByte(',')
+			}
+			fmt.Fprintf(&q, "(%d, 0)", i+1)
+		}
+		w.exec("INSERT INTO t VALUES " + q.String())
+	}
+}
+
+// rowEmissions makes an item of each row.
+type rowEmissions struct {
+	c    *engine.Call
+	rows engine.Rows
+}
+
+func (e rowEmissions) NextEmission() (engine.Emission, error) {
+	row, err := e.rows.Next(e.c.Context())
+	if err != nil {
+		return engine.Emission{}, err
+	}
+	return engine.Emission{Payload: raw(row[0])}, nil
 }

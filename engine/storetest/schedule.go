@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,40 @@ func (w *world) ago(t engine.TypeID, d time.Duration) {
 }
 
 var scheduleCases = []testCase{
+	{"servers that start together make one firing one job", func(w *world) {
+		const servers, types, rounds = 3, 8, 6
+		stores := make([]engine.Store, servers)
+		for i := range stores {
+			stores[i] = w.open(Options{})
+		}
+		for round := range rounds {
+			var ids []engine.TypeID
+			var rows []engine.ScheduleRow
+			for n := range types {
+				t := w.typ(fmt.Sprintf("t%d_%d", round, n))
+				ids = append(ids, t)
+				rows = append(rows, engine.ScheduleRow{Type: t, Schedule: engine.Schedule{Every: time.Hour, Overlap: engine.OverlapAllow}.WithDefaults(), Phase: engine.PhaseConsume})
+			}
+			var wg sync.WaitGroup
+			for i, s := range stores {
+				mine := slices.Clone(rows)
+				if i%2 == 1 {
+					slices.Reverse(mine)
+				}
+				wg.Go(func() {
+					if err := s.SaveSchedules(w.ctx, ids, mine); err != nil {
+						w.Error(err)
+						return
+					}
+					if _, _, err := s.Fire(w.ctx, ids, decide); err != nil {
+						w.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			w.same("jobs", int64(types*(round+1)), w.count("SELECT COUNT(*) FROM ds_jobs"))
+		}
+	}},
 	{"an interval fires when it is first seen, then when it has passed", func(w *world) {
 		t := w.typ("t")
 		w.schedule(map[engine.TypeID]engine.Schedule{t: {Every: time.Hour}})
