@@ -3,6 +3,8 @@ package mysqlstore
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,4 +121,127 @@ func claimSettleRefill(ctx context.Context, t *testing.T, store *Store, queue en
 			}
 		}
 	}
+}
+
+// Cancel takes a job out of the queue and frees its key; an enqueue with replace
+// holds the key and looks for the job in the queue. Two jobs may each bring the
+// other's key and free their own. One order of locks for all.
+func TestKeysNeverDeadlock(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		name, _, _ := s.database(t)
+		var retries atomic.Int64
+		ctx := t.Context()
+		open := func() *Store {
+			store, err := Open(ctx, s.urlOf(name), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { store.Close() })
+			if err := store.Prepare(ctx); err != nil {
+				t.Fatal(err)
+			}
+			store.Store.D = counting{store.dialect, &retries}
+			return store
+		}
+		store, other := open(), open()
+		types, err := store.SaveTypes(ctx, []engine.TypeRecord{{Name: "t", Hooks: 1 << engine.PhaseConsume, MaxAttempts: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keyed := func(key string, replace bool) engine.JobInsert {
+			return engine.JobInsert{Type: types["t"], Phase: engine.PhaseConsume, Key: key, Replace: replace, Payload: engine.Raw("1")}
+		}
+		const rounds = 300
+		var wg sync.WaitGroup
+		for range rounds {
+			made, err := store.Enqueue(ctx, []engine.JobInsert{keyed("k", false)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				if _, err := other.Enqueue(ctx, []engine.JobInsert{keyed("k", true)}); err != nil {
+					t.Error(err)
+				}
+			})
+			if _, err := store.Cancel(ctx, made[0].ID, ""); err != nil {
+				t.Error(err)
+			}
+			wg.Wait()
+		}
+		if n := retries.Load(); n != 0 {
+			t.Errorf("%d dead-locks between cancel and replace", n)
+		}
+
+		// Jobs a and b complete at once, each bringing a job of the other's key.
+		retries.Store(0)
+		queue := engine.QueueOf(types["t"], engine.PhaseConsume)
+		for n := range rounds {
+			a, b := fmt.Sprint("a", n), fmt.Sprint("b", n)
+			if _, err := store.Enqueue(ctx, []engine.JobInsert{keyed(a, false), keyed(b, false)}); err != nil {
+				t.Fatal(err)
+			}
+			var mine []engine.ClaimedJob
+			for len(mine) < 2 {
+				claims, err := store.Claim(ctx, engine.ClaimRequest{Server: 1, Queue: queue, Max: 10, NewID: func() (id engine.ClaimID) {
+					rand.Read(id[:])
+					return id
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range claims {
+					if err := store.Load(ctx, queue, &c); err != nil {
+						t.Fatal(err)
+					}
+					for _, j := range c.Jobs {
+						if j.Key == a || j.Key == b {
+							mine = append(mine, j)
+						}
+					}
+				}
+			}
+			for i, s := range []*Store{store, other} {
+				j := &mine[i]
+				brings := a
+				if j.Key == a {
+					brings = b
+				}
+				wg.Go(func() {
+					err := s.Commit(ctx, nil, &engine.Outcome{Job: j, Event: engine.Succeeded, To: engine.State{Phase: j.Phase, Status: engine.StatusCompleted}, Attempts: 1,
+						Enqueue: []engine.JobInsert{keyed(brings, false), keyed("c"+brings, false)}})
+					if err != nil && engine.CodeOf(err) != engine.CodeConflict {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		if n := retries.Load(); n != 0 {
+			t.Errorf("%d dead-locks between jobs that bring each other's keys", n)
+		}
+	})
+}
+
+// A process that is frozen in a transaction of the engine's own must not hold
+// its locks for long either.
+func TestServersEndIdleTransactions(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		name, _, _ := s.database(t)
+		store, err := Open(t.Context(), s.urlOf(name), Options{Lease: 7 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		for pool, db := range map[string]*sql.DB{"engine": store.Store.DB, "heartbeats": store.beats.DB, "hooks": store.hooks} {
+			var seconds int
+			if err := db.QueryRowContext(t.Context(), "SELECT @@wait_timeout").Scan(&seconds); err != nil {
+				t.Fatal(err)
+			}
+			if seconds != 7 {
+				t.Errorf("%s: the server waits %d s for the next statement, want 7", pool, seconds)
+			}
+		}
+	})
 }

@@ -14,7 +14,7 @@ var migrations embed.FS
 type locker struct{ prefix string }
 
 // lockName is short enough for MySQL, whatever the database is called.
-const lockName = "CONCAT('dsengine ', SHA1(CONCAT(?, DATABASE())))"
+const lockName = "CONCAT('dsengine ', LEFT(SHA2(CONCAT(?, DATABASE()), 256), 40))"
 
 // SessionLock waits for the others, a minute at most.
 func (l locker) SessionLock(ctx context.Context, c *sql.Conn) error {

@@ -132,6 +132,26 @@ var keyCases = append(modeCases(), []testCase{
 		w.same("payload", engine.Raw(nil), w.view(id).Payload)
 		w.settle(j)
 	}},
+	{"replace does not change a job that is part-way", func(w *world) {
+		t := w.typ("t", engine.PhaseProduce, engine.PhaseConsume)
+		for n, part := range []func(*engine.ClaimedJob){
+			func(j *engine.ClaimedJob) { w.commit(checkpoint(j, "row 500")); w.commit(retried(j, 0)) },
+			func(j *engine.ClaimedJob) { w.commit(checkpoint(j, "a", job(t))); w.commit(retried(j, 0)) },
+		} {
+			k := keyed(t, fmt.Sprint("k", n), active)
+			k.Payload = raw("old")
+			j := w.start(k)
+			part(j)
+			k.Payload, k.Replace = raw("new"), true
+			made, err := w.store.Enqueue(w.ctx, []engine.JobInsert{k})
+			w.must(err)
+			w.same("enqueued", []engine.Enqueued{{ID: j.ID}}, made)
+			w.same("payload", "\"old\"", string(w.view(j.ID).Payload))
+			for _, x := range w.claim(queue(t), 10) {
+				w.settle(x)
+			}
+		}
+	}},
 	{"replace reaches a delayed job, and one without a payload", func(w *world) {
 		t := w.typ("t")
 		old := keyed(t, "k", active)

@@ -49,6 +49,29 @@ var pruneCases = []testCase{
 			w.same(table, int64(0), w.count("SELECT COUNT(*) FROM "+table))
 		}
 	}},
+	{"it goes on while there is something old that it has not looked at", func(w *world) {
+		w.loose = true
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 5100)...)
+		w.exec("UPDATE ds_jobs SET created_at = " + old)
+		var last *engine.ClaimedJob
+		for last == nil || last.ID != made[len(made)-1] {
+			list := w.claim(queue(t), 1000)
+			last = list[len(list)-1]
+		}
+		w.commit(completed(last))
+		w.exec("UPDATE ds_jobs SET finished_at = "+old+" WHERE id = ?", last.ID)
+		n, more, err := w.store.Prune(w.ctx, t, everything, 100)
+		w.must(err)
+		w.same("first", []any{0, true}, []any{n, more})
+		n, more, err = w.store.Prune(w.ctx, t, everything, 100)
+		w.must(err)
+		w.same("then", []any{1, false}, []any{n, more})
+		w.exec("UPDATE ds_jobs SET created_at = " + w.now(0))
+		n, more, err = w.store.Prune(w.ctx, t, everything, 100)
+		w.must(err)
+		w.same("all are young", []any{0, false}, []any{n, more})
+	}},
 	{"each status is kept as long as it says", func(w *world) {
 		w.loose = true
 		t := w.typ("t")

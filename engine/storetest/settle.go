@@ -8,6 +8,18 @@ import (
 )
 
 var settleCases = []testCase{
+	{"a job of which a late checkpoint took effect is given back", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 2)...)
+		list := w.claim(queue(t), 2)
+		w.exec("UPDATE ds_jobs SET checkpoints = 1, position = ? WHERE id = ?", `{"p":"half"}`, list[1].ID)
+		lost, err := w.store.Settle(w.ctx, []engine.Outcome{*completed(list[0]), *completed(list[1])}, []engine.ClaimID{list[0].Claim})
+		w.must(err)
+		w.same("lost", []engine.JobID{list[1].ID}, lost)
+		w.stands("completed", list[0].ID)
+		again := w.take(queue(t))
+		w.same("it goes on", []any{list[1].ID, 1, `{"p":"half"}`}, []any{again.ID, again.Checkpoints, string(again.Position)})
+	}},
 	{"jobs of many claims complete in one transaction", func(w *world) {
 		t := w.typ("t")
 		w.enqueue(jobs(t, 9)...)
