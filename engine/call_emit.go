@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"slices"
@@ -24,23 +25,25 @@ type Emission struct {
 // says whether it is created; with a key it may not be. Items wait for the next
 // commit.
 func (c *Call) Emit(e Emission) (bool, error) {
-	created, err := c.emit(e)
+	if c.job.Phase != PhaseProduce && c.job.Phase != PhaseConsume {
+		return false, c.misuse("emit is for produce and consume; in %s use ctx.enqueue", c.job.Phase)
+	}
+	j, err := c.item(e)
+	if err != nil {
+		return false, err
+	}
+	created, err := c.add(&c.pend.items, j, nil)
 	if created {
 		c.pend.loose++
 	}
 	return created, err
 }
 
-func (c *Call) emit(e Emission) (bool, error) {
-	if c.job.Phase != PhaseProduce && c.job.Phase != PhaseConsume {
-		return false, c.misuse("emit is for produce and consume; in %s use ctx.enqueue", c.job.Phase)
-	}
+// item is an emission as a job to be written.
+func (c *Call) item(e Emission) (JobInsert, error) {
 	j, err := c.insert(e)
-	if err != nil {
-		return false, err
-	}
 	j.Phase, j.Parent = PhaseConsume, c.job.ID
-	return c.add(&c.pend.items, j)
+	return j, err
 }
 
 // Enqueue makes a job of its own, in the first phase of its type, with the
@@ -50,16 +53,17 @@ func (c *Call) Enqueue(e Emission) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return c.add(&c.pend.enqueue, j)
+	return c.add(&c.pend.enqueue, j, nil)
 }
 
-// add puts a job among the pending ones, unless its key is taken.
-func (c *Call) add(to *[]JobInsert, j JobInsert) (bool, error) {
+// add puts a job among the pending ones, unless its key is taken in the
+// database; holder is the job that has it there (0: none), or nil: not looked up.
+func (c *Call) add(to *[]JobInsert, j JobInsert, holder *JobID) (bool, error) {
 	if len(j.Payload) > MaxPayload {
 		return false, c.misuse("a payload of %d bytes is too large: at most %d", len(j.Payload), MaxPayload)
 	}
 	if len(c.pend.items)+len(c.pend.enqueue) >= MaxPendingItems || c.pend.bytes+len(j.Payload) > MaxPendingBytes {
-		return false, &Failure{Kind: KindLimit, Message: "too many items wait to be committed (at most 10000, or 64 MB): call ctx.checkpoint() now and then, or use ctx.emit_all", Retryable: false}
+		return false, &Failure{Kind: KindLimit, Message: c.tooMuch(), Retryable: false}
 	}
 	if j.Key != "" {
 		if i, ok := c.pend.find(j); ok {
@@ -68,10 +72,14 @@ func (c *Call) add(to *[]JobInsert, j JobInsert) (bool, error) {
 			}
 			return false, nil
 		}
-		_, taken, err := c.eng.store.KeyHolder(c.ctx, j)
-		if err != nil {
-			return false, err
+		if holder == nil {
+			holders, err := c.eng.store.KeyHolders(c.ctx, []JobInsert{j})
+			if err != nil {
+				return false, err
+			}
+			holder = &holders[0]
 		}
+		taken := *holder != 0
 		if taken && !j.Replace {
 			return false, nil
 		}
@@ -87,6 +95,15 @@ func (c *Call) add(to *[]JobInsert, j JobInsert) (bool, error) {
 		c.pend.note(&j, -len(c.pend.enqueue))
 	}
 	return j.Foretold >= 0, nil
+}
+
+// tooMuch says what to do when too much waits.
+func (c *Call) tooMuch() string {
+	what := "call ctx.checkpoint() now and then, or use ctx.emit_all"
+	if c.catching > 0 {
+		what = "nothing can be committed inside catch: emit fewer there"
+	}
+	return fmt.Sprintf("too many items wait to be committed (at most %d, or %d MB): %s", MaxPendingItems, MaxPendingBytes>>20, what)
 }
 
 // find says where a pending job with the same key is.
@@ -162,9 +179,11 @@ type EmissionSource interface {
 // emitAllBatch is how many items EmitAll commits at a time.
 const emitAllBatch = 1000
 
-// EmitAll emits all that src gives. Past a bound it commits by itself, if only
-// such loops have written anything, and after a crash it leaves out what was
-// committed: src must give the same again. It says how many were created.
+// EmitAll emits all that src gives. It commits by itself now and then: soon if
+// only such loops have written anything, else before too much waits; what the
+// hook did before is committed with it then, and is not done again after a crash
+// (see loops). Then it leaves out what was committed: src must give the same
+// again. It says how many were created.
 func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 	if c.job.Phase != PhaseProduce && c.job.Phase != PhaseConsume {
 		return 0, c.misuse("emit_all is for produce and consume; in %s use ctx.enqueue", c.job.Phase)
@@ -175,33 +194,67 @@ func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 	}
 	var made int64
 	for {
-		e, err := src.NextEmission()
-		if err == io.EOF {
+		jobs, prints, end := c.lookAhead(l, src)
+		holders, err := c.eng.store.KeyHolders(c.ctx, jobs)
+		if err != nil {
+			return made, err
+		}
+		for i := range jobs {
+			created, err := c.add(&c.pend.items, jobs[i], &holders[i])
+			if err != nil {
+				return made, err
+			}
+			if created {
+				made++
+			}
+			l.advance(1, prints[i])
+		}
+		if end == io.EOF {
 			return made, l.exhausted()
 		}
-		if err != nil {
-			return made, err
+		if end != nil {
+			return made, end
 		}
-		print := func() uint64 { return Fingerprint(e.Key, e.Payload) }
-		if skip, err := l.skip(print); err != nil {
-			return made, err
-		} else if skip {
-			continue
-		}
-		created, err := c.emit(e)
-		if err != nil {
-			return made, err
-		}
-		if created {
-			made++
-		}
-		l.advance(1, print())
-		if len(c.pend.items) >= emitAllBatch && c.mayCommitAlone() {
+		// Whatever src did to give these emissions is committed with them: so only
+		// where all that were read are counted.
+		if c.pend.full() && c.catching == 0 || len(c.pend.items) >= emitAllBatch && c.mayCommitAlone() {
 			if err := c.commitPosition(); err != nil {
 				return made, err
 			}
 		}
 	}
+}
+
+// lookAhead reads some emissions, so that their keys can be looked up together.
+// end is why there are no more.
+func (c *Call) lookAhead(l *loop, src EmissionSource) (jobs []JobInsert, prints []uint64, end error) {
+	size := 0
+	for len(jobs) < emitAllBatch/2 && size < 4<<20 {
+		e, err := src.NextEmission()
+		if err != nil {
+			return jobs, prints, err
+		}
+		print := func() uint64 { return Fingerprint(e.Key, e.Payload) }
+		skip, err := l.skip(print)
+		if err != nil {
+			return jobs, prints, err
+		}
+		if skip {
+			continue
+		}
+		j, err := c.item(e)
+		if err != nil {
+			return jobs, prints, err
+		}
+		jobs, prints = append(jobs, j), append(prints, print())
+		size += len(e.Payload)
+	}
+	return jobs, prints, nil
+}
+
+// full says that so much waits that a loop should commit.
+func (p *pending) full() bool {
+	return len(p.items)+len(p.enqueue) >= MaxPendingItems/2 || p.bytes >= MaxPendingBytes/2
 }
 
 // mayCommitAlone says whether a loop may commit by itself: nothing would be

@@ -163,8 +163,9 @@ type JobStore interface {
 	Enqueue(ctx context.Context, jobs []JobInsert) ([]Enqueued, error)
 	// EnqueueTx does so in the caller's own transaction on the same database.
 	EnqueueTx(ctx context.Context, tx *sql.Tx, jobs []JobInsert) ([]Enqueued, error)
-	// KeyHolder says whether a key counts as taken just now, and by which job.
-	KeyHolder(ctx context.Context, j JobInsert) (holder JobID, taken bool, err error)
+	// KeyHolders says which jobs hold the keys of the given ones just now, where
+	// they count as taken; 0 where not, and for those without a key.
+	KeyHolders(ctx context.Context, jobs []JobInsert) ([]JobID, error)
 	// Job shows one job; CodeNotFound if there is none.
 	Job(ctx context.Context, id JobID) (*Job, error)
 	// Jobs lists jobs, newest first.

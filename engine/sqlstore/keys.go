@@ -34,6 +34,10 @@ type keyRow struct {
 	job    engine.JobID
 	token  []byte
 	doneAt Time
+
+	looked  bool // status and started are its job's
+	status  int64
+	started Time
 }
 
 // counts says whether a key counts as taken for a newcomer's mode. The state of
@@ -42,10 +46,12 @@ func (t *Tx) counts(k *keyRow, u engine.Unique, lock bool) (bool, error) {
 	if u.Mode == engine.UniqueForever {
 		return true, nil
 	}
-	var status int64
-	var started Time
+	status, started := k.status, k.started
 	look := func(end string) (final bool, err error) {
-		found, err := t.row([]any{&status, &started}, "SELECT status, started_at FROM ds_jobs WHERE id = ?"+end, k.job)
+		found := true
+		if !k.looked || end != "" {
+			found, err = t.row([]any{&status, &started}, "SELECT status, started_at FROM ds_jobs WHERE id = ?"+end, k.job)
+		}
 		return !found || engine.Status(status).Final(), err
 	}
 	final, err := look("")
@@ -363,18 +369,62 @@ func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
 	return nil
 }
 
-// KeyHolder says whether a key counts as taken just now.
-func (s *Store) KeyHolder(ctx context.Context, j engine.JobInsert) (holder engine.JobID, taken bool, err error) {
-	err = s.read(ctx, func(t *Tx) error {
-		hash := engine.KeyHash(j.Instance, j.Key)
-		var row keyRow
-		found, err := t.row([]any{&row.job, &row.doneAt}, "SELECT job, done_at FROM ds_keys WHERE type = ? AND hash = ?", j.Type, hash[:])
-		if err != nil || !found || row.job == 0 {
-			return err
+// KeyHolders says which jobs hold keys that count as taken just now.
+func (s *Store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engine.JobID, error) {
+	holders := make([]engine.JobID, len(jobs))
+	byType := map[engine.TypeID][]int{}
+	for i := range jobs {
+		if jobs[i].Key != "" {
+			byType[jobs[i].Type] = append(byType[jobs[i].Type], i)
 		}
-		holder = row.job
-		taken, err = t.counts(&row, j.Unique, false)
-		return err
+	}
+	if len(byType) == 0 {
+		return holders, nil
+	}
+	err := s.read(ctx, func(t *Tx) error {
+		for typ, list := range byType {
+			for n := 0; n < len(list); n += insertChunk {
+				if err := t.keyHolders(typ, jobs, list[n:min(n+insertChunk, len(list))], holders); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
-	return holder, taken, err
+	return holders, err
+}
+
+func (t *Tx) keyHolders(typ engine.TypeID, jobs []engine.JobInsert, list []int, holders []engine.JobID) error {
+	at := map[[20]byte][]int{}
+	args := []any{typ}
+	for _, i := range list {
+		hash := engine.KeyHash(jobs[i].Instance, jobs[i].Key)
+		if at[hash] = append(at[hash], i); len(at[hash]) == 1 {
+			args = append(args, hash[:])
+		}
+	}
+	held := map[[20]byte]*keyRow{}
+	err := t.query(func(r *sql.Rows) error {
+		var hash []byte
+		row := keyRow{looked: true}
+		err := r.Scan(&hash, &row.job, &row.doneAt, &row.status, &row.started)
+		held[[20]byte(hash)] = &row
+		return err
+	}, fmt.Sprintf("SELECT k.hash, k.job, k.done_at, COALESCE(j.status, %d), j.started_at FROM ds_keys k%s LEFT JOIN ds_jobs j ON j.id = k.job WHERE k.job <> 0 AND k.type = ? AND k.hash IN (%s)",
+		engine.StatusCancelled, t.s.D.ByKey(), marks(len(args)-1)), args...)
+	if err != nil {
+		return err
+	}
+	for hash, row := range held {
+		for _, i := range at[hash] {
+			counts, err := t.counts(row, jobs[i].Unique, false)
+			if err != nil {
+				return err
+			}
+			if counts {
+				holders[i] = row.job
+			}
+		}
+	}
+	return nil
 }

@@ -20,13 +20,13 @@ func (w *world) add(j engine.JobInsert) engine.Enqueued {
 	w.Helper()
 	made, err := w.store.Enqueue(w.ctx, []engine.JobInsert{j})
 	w.must(err)
-	holder, taken, err := w.store.KeyHolder(w.ctx, j)
+	holders, err := w.store.KeyHolders(w.ctx, []engine.JobInsert{j})
 	w.must(err)
-	if made[0].Created && !taken && !w.view(made[0].ID).Status.Final() {
-		w.Errorf("KeyHolder says that key %q is free, and job %d has just taken it", j.Key, made[0].ID)
+	if made[0].Created && holders[0] == 0 && !w.view(made[0].ID).Status.Final() {
+		w.Errorf("KeyHolders says that key %q is free, and job %d has just taken it", j.Key, made[0].ID)
 	}
-	if !made[0].Created && holder != made[0].ID {
-		w.Errorf("KeyHolder says that job %d holds key %q, and Enqueue says job %d", holder, j.Key, made[0].ID)
+	if !made[0].Created && holders[0] != made[0].ID {
+		w.Errorf("KeyHolders says that job %d holds key %q, and Enqueue says job %d", holders[0], j.Key, made[0].ID)
 	}
 	return made[0]
 }

@@ -192,6 +192,29 @@ var runtimeCases = []testCase{
 		w.stands("completed", id)
 		w.same("items", int64(engine.MaxPendingItems+2000), w.view(id).Items)
 	}},
+	{"emit_all commits by itself, whatever else waits", func(w *world) {
+		const n = engine.MaxPendingItems + 500
+		r := w.runtime(Options{})
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
+				if err := c.SetVariable(true, "x", raw(1)); err != nil {
+					return nil, err
+				}
+				if _, err := c.Emit(engine.Emission{Payload: raw("first"), Key: "3"}); err != nil {
+					return nil, err
+				}
+				made, err := c.EmitAll(&counted{n: n, key: true})
+				c.Count("made", made)
+				return nil, err
+			},
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) { return nil, nil },
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		w.stands("completed", id)
+		w.same("items: one has the key of another", int64(n), w.view(id).Items)
+		w.same("made by the loop", int64(n-1), w.view(id).Stats["made"])
+	}},
 	{"a log line of any bytes is written, and stops no other", func(w *world) {
 		r := w.runtime(Options{})
 		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
@@ -258,6 +281,24 @@ func (w *world) fill(n int) {
 		}
 		w.exec("INSERT INTO t VALUES " + q.String())
 	}
+}
+
+// counted gives the numbers 0 to n - 1, with themselves as keys if it is so.
+type counted struct {
+	n, at int
+	key   bool
+}
+
+func (e *counted) NextEmission() (engine.Emission, error) {
+	if e.at == e.n {
+		return engine.Emission{}, io.EOF
+	}
+	x := engine.Emission{Payload: raw(e.at)}
+	if e.key {
+		x.Key = fmt.Sprint(e.at)
+	}
+	e.at++
+	return x, nil
 }
 
 // rowEmissions makes an item of each row.

@@ -422,7 +422,7 @@ var sessionCases = []testCase{
 					w.Error(err)
 					return
 				}
-				if _, _, err := w.store.KeyHolder(w.ctx, keyed(t, "k", active)); err != nil {
+				if _, err := w.store.KeyHolders(w.ctx, []engine.JobInsert{keyed(t, "k", active)}); err != nil {
 					w.Error(err)
 				}
 				if err := w.store.Commit(w.ctx, h, completed(j)); err != nil {
