@@ -135,7 +135,11 @@ func (f *faulty) try(op operation, fault Fault, n int) (where string, err error)
 		f.died = true
 		f.die(f.bad, f.badSrv)
 		f.bury(f.badSrv)
-		f.rescue()
+		// The server may take a moment to notice that the connections are gone.
+		f.until("all its claims are taken back", func() bool {
+			f.rescue()
+			return f.count(fmt.Sprintf("SELECT COUNT(*) FROM ds_claims WHERE server = %d", f.badSrv)) == 0
+		})
 	}
 	f.check()
 	mend(err)
