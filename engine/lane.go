@@ -10,6 +10,9 @@ import (
 // prefetch is how much work, in time, a process claims ahead of its slots.
 const prefetch = 250 * time.Millisecond
 
+// stallAfter is how long claimed jobs wait for a slot before they are given back.
+const stallAfter = 5 * time.Second
+
 // lane is one queue in one process: a fetcher that claims, a loader that reads
 // what was claimed, and slots that run the hook.
 type lane struct {
@@ -25,6 +28,7 @@ type lane struct {
 	buffered atomic.Int64 // claimed, not begun
 	working  atomic.Int64 // hooks that run
 	spent    atomic.Int64 // ns per job, smoothed; 0: unknown
+	moved    atomic.Int64 // when a hook began or jobs came last, by Clock.Boot
 	last     atomic.Int64 // size of the last claim
 	idle     atomic.Bool  // the last claim found nothing
 	wakeUp   chan struct{}
@@ -55,6 +59,11 @@ func (l *lane) fetch(ctx context.Context) {
 			return -1, nil // a slot wakes us
 		}
 		n := l.size()
+		if l.slow() { // nothing is claimed ahead: others may have a slot for it
+			if n = l.slots - int(l.working.Load()+l.buffered.Load()); n <= 0 {
+				return -1, nil
+			}
+		}
 		// A claim that is under way is not broken off: its answer would be lost.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Lease)
 		defer cancel()
@@ -88,6 +97,7 @@ func (l *lane) fetch(ctx context.Context) {
 		}
 		l.last.Store(int64(got))
 		l.idle.Store(false)
+		l.moved.Store(int64(s.eng.clock.Boot()))
 		l.buffered.Add(int64(got))
 		s.tally.claimed(s.eng.clock.Now())
 		for _, c := range claims {
@@ -158,12 +168,27 @@ func (l *lane) work(ctx context.Context) {
 			poke(l.wakeUp)
 		}
 		began := l.srv.eng.clock.Now()
+		l.moved.Store(int64(l.srv.eng.clock.Boot()))
 		l.srv.attempt(ctx, l, j)
 		l.sample(l.srv.eng.clock.Now().Sub(began))
-		if l.working.Add(-1); l.buffered.Load() == 0 {
-			poke(l.wakeUp) // a job that must be claimed alone may wait for this slot
+		if l.working.Add(-1); l.buffered.Load() == 0 || l.slow() {
+			poke(l.wakeUp) // for this slot
 		}
 	}
+}
+
+// slow says that a job takes longer than claiming ahead is worth.
+func (l *lane) slow() bool { return l.spent.Load() > int64(prefetch) }
+
+// stalled says that claimed jobs have waited for long, and no slot came free:
+// then hooks take longer than the last ones did.
+func (l *lane) stalled(now time.Duration) bool {
+	waited := now - time.Duration(l.moved.Load())
+	if l.buffered.Load() == 0 || waited < stallAfter {
+		return false
+	}
+	l.spent.Store(max(l.spent.Load(), int64(waited)))
+	return true
 }
 
 // sample smooths the time per job.

@@ -175,7 +175,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run} {
 		serving.Go(func() { duty(serve) })
 	}
-	duties := []func(context.Context){s.poll, s.promote, s.fold, s.rescue, s.prune, s.sweep}
+	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.rescue, s.prune, s.sweep}
 	if len(s.opts.Once) == 0 {
 		duties = append(duties, s.tick)
 	}
@@ -198,7 +198,9 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.drains.Store(true)
 	fetching.Wait()
-	s.giveBackBuffered(serve)
+	for _, l := range s.lanes {
+		s.giveBackBuffered(serve, l)
+	}
 	late := s.eng.clock.After(s.opts.Drain, func() { stopHooks(ErrDrained) })
 	for _, l := range s.lanes {
 		close(l.jobs)
@@ -290,24 +292,34 @@ func poke(ch chan struct{}) {
 	}
 }
 
-// giveBackBuffered releases what was claimed and not begun.
-func (s *Server) giveBackBuffered(ctx context.Context) {
+// giveBackBuffered releases what a lane has claimed and not begun.
+func (s *Server) giveBackBuffered(ctx context.Context, l *lane) {
 	back := map[ClaimID][]JobRef{}
-	for _, l := range s.lanes {
-		for {
-			select {
-			case j := <-l.jobs:
-				back[j.Claim] = append(back[j.Claim], j.JobRef)
-				l.buffered.Add(-1)
-				continue
-			default:
-			}
-			break
+	for more := true; more; {
+		select {
+		case j := <-l.jobs:
+			back[j.Claim] = append(back[j.Claim], j.JobRef)
+			l.buffered.Add(-1)
+		default:
+			more = false
 		}
 	}
 	for claim, jobs := range back {
 		s.giveBack(ctx, claim, jobs)
 	}
+}
+
+// unhoard gives back jobs that were claimed ahead and wait for hooks which take
+// much longer than those before: other servers may have a slot for them.
+func (s *Server) unhoard(ctx context.Context) {
+	s.keepTrying(ctx, "give back jobs that wait", nil, func(ctx context.Context) (time.Duration, error) {
+		for _, l := range s.lanes {
+			if l.stalled(s.eng.clock.Boot()) {
+				s.giveBackBuffered(context.WithoutCancel(ctx), l)
+			}
+		}
+		return stallAfter / 5, nil
+	})
 }
 
 // giveBack releases jobs of a claim. What cannot be released now is found by

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -124,7 +125,7 @@ var runtimeCases = []testCase{
 		w.same("runs", 1, runs)
 	}},
 	{"a transaction with a large open result is kept alive by its pings", func(w *world) {
-		const lease = time.Second
+		const lease = 3 * time.Second
 		w.table(0)
 		w.fill(20_000)
 		r := w.runtime(Options{Lease: lease})
@@ -257,6 +258,44 @@ var runtimeCases = []testCase{
 		w.must(tx.Rollback())
 		stop()
 		w.same("runs", 1, runs)
+	}},
+	{"jobs that were claimed ahead of slow hooks are given back", func(w *world) {
+		r := w.runtime(Options{})
+		var mu sync.Mutex
+		began, slow := 0, make(chan struct{})
+		hook := func(c *engine.Call) (engine.Raw, error) {
+			mu.Lock()
+			began++
+			wait := began > 500
+			mu.Unlock()
+			if wait && c.Server() == "first" {
+				select {
+				case <-slow:
+				case <-c.Context().Done():
+				}
+			}
+			return nil, nil
+		}
+		t := consumes("t", hook)
+		_, err := r.eng.RegisterTypes(w.ctx, t)
+		w.must(err)
+		list := make([]engine.NewJob, 4000)
+		for i := range list {
+			list[i].Type = "t"
+		}
+		made, err := r.eng.Enqueue(w.ctx, list...)
+		w.must(err)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Name: "first"})
+		w.until("all its slots are held", func() bool { mu.Lock(); defer mu.Unlock(); return began >= 504 })
+		other := w.runtime(Options{})
+		stopOther := other.start(engine.ServerOptions{Types: []*engine.Type{t}, Name: "second"})
+		w.until("another server does the rest", func() bool {
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 4") == int64(len(made)-4)
+		})
+		close(slow)
+		stop()
+		stopOther()
+		w.same("completed", int64(len(made)), w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 4"))
 	}},
 	{"on a caller's transaction a type must be known before", func(w *world) {
 		r := w.runtime(Options{})
