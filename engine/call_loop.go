@@ -13,11 +13,12 @@ type position struct {
 }
 
 // loopCount is how many elements a loop has taken, a fingerprint of the last
-// one, and whether its source had ended.
+// one, and whether the loop is over: its source had ended, or the script left it.
 type loopCount struct {
 	N    int64  `json:"n"`
 	Last uint64 `json:"h,omitempty"`
 	Done bool   `json:"d,omitempty"`
+	Left bool   `json:"b,omitempty"`
 }
 
 func parsePosition(raw Raw) (position, error) {
@@ -47,6 +48,10 @@ func (p position) encode() Raw {
 // Whatever else the hook did before it entered a loop that has a saved count
 // was committed with that count; done again, it is rolled back when the loop is
 // entered. So a hook that writes, then loops in batches, does each exactly once.
+//
+// Loops inside the pass of another have the numbers after it, the same ones in
+// each pass. When the pass is over they are forgotten: what they did is part of
+// it, and the loop that follows takes the number of the first of them.
 type loops struct {
 	counts []loopCount // as of now
 	next   int         // number of the loop that is entered next
@@ -114,6 +119,13 @@ func (l *loop) advance(n int, last uint64) {
 	ls.saved = min(ls.saved, l.n+1)
 }
 
+// passed forgets the loops inside a pass that is over: what comes next has
+// their numbers, as it has when the pass is left out after a crash.
+func (l *loop) passed(n int, last uint64) {
+	l.advance(n, last)
+	l.c.loops.next = l.n + 1
+}
+
 // exhausted is called at the end of the source.
 func (l *loop) exhausted() error {
 	if l.left > 0 {
@@ -177,7 +189,7 @@ func (b *Batches) Commit() error {
 	if b.c.poison != nil {
 		return b.c.poison
 	}
-	b.l.advance(n, b.last)
+	b.l.passed(n, b.last)
 	return b.c.commitPosition()
 }
 
