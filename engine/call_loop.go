@@ -98,6 +98,9 @@ func (c *Call) enterLoop() (*loop, error) {
 // called for the last such element, and tells when the source has changed.
 func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 	if l.left == 0 {
+		if l.was.Left {
+			return true, nil // see Over
+		}
 		if l.was.Done {
 			return false, l.changed("it ended after %d elements, and now it has more", l.was.N)
 		}
@@ -150,9 +153,10 @@ type Batches struct {
 	last   uint64
 }
 
-// Batches begins a loop in batches. Ask Skip about each element, gather those
-// for which it is false, call Pass before the script gets a batch and Commit
-// when it asks for the next one, and Done at the end of the source.
+// Batches begins a loop in batches. Ask Over before and Skip about each element,
+// gather those for which it is false, call Pass before the script gets a batch
+// and Commit when it asks for the next one, Abandon when it leaves the loop in a
+// pass, and Done at the end of the source.
 func (c *Call) Batches() (*Batches, error) {
 	if c.catching > 0 {
 		return nil, c.misuse("ctx.batches commits after each pass, so it cannot be used inside catch")
@@ -185,7 +189,7 @@ func (b *Batches) Commit() error {
 		return nil
 	}
 	n := b.inPass
-	b.Abandon()
+	b.end()
 	if b.c.poison != nil {
 		return b.c.poison
 	}
@@ -193,14 +197,26 @@ func (b *Batches) Commit() error {
 	return b.c.commitPosition()
 }
 
-// Abandon ends a pass that the script left by break or by an error: it is not
-// counted, and commits with whatever comes next.
+// Abandon ends the loop in a pass that the script left by break. What the pass
+// did is committed with whatever comes next, and so is that the loop is over.
 func (b *Batches) Abandon() {
 	if b.inPass > 0 {
-		b.c.loops.passes--
-		b.inPass = 0
+		n := b.inPass
+		b.end()
+		b.l.passed(n, b.last)
+		b.c.loops.counts[b.l.n].Left = true
 	}
 }
+
+// end ends a pass.
+func (b *Batches) end() {
+	b.c.loops.passes--
+	b.inPass = 0
+}
+
+// Over says that the script left the loop by break before a crash, and that the
+// elements up to there have been left out: there are no more passes.
+func (b *Batches) Over() bool { return b.l.left == 0 && b.l.was.Left }
 
 // Done is called at the end of the source.
 func (b *Batches) Done() error { return b.l.exhausted() }

@@ -44,7 +44,7 @@ func (s *steps) batches(elements []int, n int, pass func(batch []int) (more bool
 			return err
 		}
 		var batch []int
-		for ; i < len(elements) && len(batch) < n; i++ {
+		for ; i < len(elements) && len(batch) < n && !b.Over(); i++ {
 			skip, err := b.Skip(func() uint64 { return engine.Fingerprint("", raw(elements[i])) })
 			if err != nil {
 				return err
@@ -54,6 +54,9 @@ func (s *steps) batches(elements []int, n int, pass func(batch []int) (more bool
 			}
 		}
 		if len(batch) == 0 {
+			if b.Over() {
+				return nil
+			}
 			return b.Done()
 		}
 		b.Pass(len(batch), engine.Fingerprint("", raw(batch[len(batch)-1])))
@@ -220,6 +223,40 @@ var loopCases = []testCase{
 				return err
 			}
 			return s.emitAll(span(2400, 4000))
+		})
+	}},
+	{"a pass that is left by break is done, and the loop with it", func(w *world) {
+		w.stopsAnywhere(span(0, 19), func(s *steps) error {
+			err := s.batches(span(0, 20), 5, func(batch []int) (bool, error) {
+				return batch[0] < 5, s.emit(batch...)
+			})
+			if err != nil {
+				return err
+			}
+			if err := s.checkpoint(nil); err != nil {
+				return err
+			}
+			err = s.batches(span(10, 30), 3, func(batch []int) (bool, error) {
+				return batch[0] < 16, s.emitAll(batch)
+			})
+			if err != nil {
+				return err
+			}
+			return s.checkpoint("end")
+		})
+	}},
+	{"break in the first pass, and in a loop that a checkpoint follows, is kept", func(w *world) {
+		w.stopsAnywhere(span(0, 10), func(s *steps) error {
+			for k := range 2 {
+				err := s.batches(span(5*k, 5*k+20), 5, func(batch []int) (bool, error) { return false, s.emit(batch...) })
+				if err != nil {
+					return err
+				}
+			}
+			if err := s.checkpoint(nil); err != nil {
+				return err
+			}
+			return s.step()
 		})
 	}},
 }

@@ -178,7 +178,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order.",
+			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order. A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -322,8 +322,8 @@ func (l *batchLoop) Next() (Value, error) { return l.source.Next() }
 // Close gives up the elements.
 func (l *batchLoop) Close() error { return l.source.Close() }
 
-// Left is called when the script leaves the loop: the pass that it left is not
-// counted, and commits with whatever comes next.
+// Left is called when the script leaves the loop: the pass that it left, and
+// that it left it there, commit with whatever comes next.
 func (l *batchLoop) Left() { l.b.Abandon() }
 
 func (l *batchLoop) next() (Value, error) {
@@ -332,6 +332,9 @@ func (l *batchLoop) next() (Value, error) {
 	}
 	var batch []Value
 	for len(batch) < l.n {
+		if l.b.Over() {
+			return nil, io.EOF
+		}
 		v, err := l.it.Next()
 		if err == io.EOF {
 			break
