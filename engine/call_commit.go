@@ -26,6 +26,9 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 		if string(user) == "null" {
 			c.position.User = nil
 		}
+		if c.placed {
+			c.loops.anew()
+		}
 	}
 	return c.commitPosition()
 }

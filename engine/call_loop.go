@@ -49,6 +49,12 @@ func (p position) encode() Raw {
 // was committed with that count; done again, it is rolled back when the loop is
 // entered. So a hook that writes, then loops in batches, does each exactly once.
 //
+// A checkpoint with a position, in a hook that has asked for its position, begins
+// the numbers anew: started again, such a hook goes on after the checkpoint and
+// does not come to the loops before it.
+//
+// A loop that catch took back keeps its number: the hook comes to it again.
+//
 // Loops inside the pass of another have the numbers after it, the same ones in
 // each pass. When the pass is over they are forgotten: what they did is part of
 // it, and the loop that follows takes the number of the first of them.
@@ -57,6 +63,7 @@ type loops struct {
 	next   int         // number of the loop that is entered next
 	saved  int         // so many counts are of the last run and not reached yet
 	passes int         // batches whose pass is running, nested ones too
+	era    int         // how often the numbers began anew
 }
 
 func (ls loops) copy() loops {
@@ -64,10 +71,28 @@ func (ls loops) copy() loops {
 	return ls
 }
 
+// anew begins the numbers anew.
+func (ls *loops) anew() { *ls = loops{passes: ls.passes, era: ls.era + 1} }
+
+// undo takes the loops back to what they were before a catch.
+func (ls *loops) undo(before loops) {
+	before.next = ls.next
+	*ls = before
+}
+
+// put makes a loop's count the last one.
+func (ls *loops) put(n int, c loopCount) {
+	for len(ls.counts) < n { // loops that were taken back
+		ls.counts = append(ls.counts, loopCount{})
+	}
+	ls.counts = append(ls.counts[:n], c)
+}
+
 // loop is one counting loop.
 type loop struct {
 	c    *Call
 	n    int
+	era  int
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
 }
@@ -78,25 +103,34 @@ func (c *Call) enterLoop() (*loop, error) {
 		return nil, c.poison
 	}
 	ls := &c.loops
-	l := &loop{c: c, n: ls.next}
+	l := &loop{c: c, n: ls.next, era: ls.era}
 	ls.next++
 	if l.n >= ls.saved {
-		ls.counts = append(ls.counts[:l.n], loopCount{})
+		ls.put(l.n, loopCount{})
 		return l, nil
 	}
 	l.was = ls.counts[l.n]
 	l.left = l.was.N
+	c.restart()
+	return l, nil
+}
+
+// restart takes back what was done since the last commit.
+func (c *Call) restart() {
 	if c.session != nil {
 		c.session.Rollback(c.ctx)
 	}
 	c.pend = pending{}
 	c.stats = c.saved.Copy()
-	return l, nil
+	c.restarts++
 }
 
 // skip says whether the element was taken before the crash. fingerprint is
 // called for the last such element, and tells when the source has changed.
 func (l *loop) skip(fingerprint func() uint64) (bool, error) {
+	if err := l.same(); err != nil {
+		return false, err
+	}
 	if l.left == 0 {
 		if l.was.Left {
 			return true, nil // see Over
@@ -118,7 +152,7 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 // advance counts n elements as taken, the last one with its fingerprint.
 func (l *loop) advance(n int, last uint64) {
 	ls := &l.c.loops
-	ls.counts = append(ls.counts[:l.n], loopCount{N: ls.counts[l.n].N + int64(n), Last: last})
+	ls.put(l.n, loopCount{N: ls.counts[l.n].N + int64(n), Last: last})
 	ls.saved = min(ls.saved, l.n+1)
 }
 
@@ -131,10 +165,21 @@ func (l *loop) passed(n int, last uint64) {
 
 // exhausted is called at the end of the source.
 func (l *loop) exhausted() error {
+	if err := l.same(); err != nil {
+		return err
+	}
 	if l.left > 0 {
 		return l.changed("it ends after %d of them", l.was.N-l.left)
 	}
 	l.c.loops.counts[l.n].Done = true
+	return nil
+}
+
+// same says whether the loop has its number still.
+func (l *loop) same() error {
+	if l.era != l.c.loops.era {
+		return l.c.misuse("ctx.checkpoint(position) was called while ctx.batches or ctx.emit_all read its elements, so nobody could tell where to go on: call it before or after the loop")
+	}
 	return nil
 }
 

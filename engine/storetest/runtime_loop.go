@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -259,4 +260,108 @@ var loopCases = []testCase{
 			return s.step()
 		})
 	}},
+	{"a hook that goes on from its position does not count the loops before it", func(w *world) {
+		w.stopsAnywhere(span(0, 40), func(s *steps) error {
+			pass := func(batch []int) (bool, error) { return true, s.emit(batch...) }
+			if s.c.Position() == nil {
+				if err := s.batches(span(0, 20), 10, pass); err != nil {
+					return err
+				}
+				if err := s.checkpoint("A"); err != nil {
+					return err
+				}
+			}
+			return s.batches(span(20, 40), 10, pass)
+		})
+	}},
+	{"a loop for each page, and a checkpoint after it", func(w *world) {
+		w.stopsAnywhere(span(0, 12), func(s *steps) error {
+			page := 0
+			if at := s.c.Position(); at != nil {
+				w.must(json.Unmarshal(at, &page))
+			}
+			for ; page < 4; page++ {
+				if err := s.emitAll(span(3*page, 3*page+3)); err != nil {
+					return err
+				}
+				if err := s.checkpoint(page + 1); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}},
+	{"a hook that does not ask for its position comes to all loops again", func(w *world) {
+		w.stopsAnywhere(span(0, 30), func(s *steps) error {
+			pass := func(batch []int) (bool, error) { return true, s.emit(batch...) }
+			for k := range 3 {
+				if err := s.batches(span(10*k, 10*k+10), 5, pass); err != nil {
+					return err
+				}
+				if err := s.checkpoint(k); err != nil {
+					return err
+				}
+			}
+			return s.step()
+		})
+	}},
+	{"a loop that catch took back keeps its number", func(w *world) {
+		w.stopsAnywhere(span(0, 2100), func(s *steps) error {
+			for range 2 {
+				caught, err := s.c.Catch(func() error {
+					if err := s.emitAll(span(5000, 5300)); err != nil {
+						return err
+					}
+					return engine.Errorf(engine.CodeUsage, "no")
+				})
+				if err != nil {
+					return err
+				}
+				if errors.Is(caught, errCrash) {
+					return caught
+				}
+			}
+			if err := s.emitAll(span(0, 1200)); err != nil {
+				return err
+			}
+			return s.emitAll(span(1200, 2100))
+		})
+	}},
+	{"a loop in catch is gone on with after a crash", func(w *world) {
+		w.stopsAnywhere(span(0, 2500), func(s *steps) error {
+			var caught error
+			for _, list := range [][]int{span(0, 10), span(10, 300)} {
+				var err error
+				if caught, err = s.c.Catch(func() error { return s.emitAll(list) }); err == nil {
+					err = caught
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return s.emitAll(span(300, 2500))
+		})
+	}},
+	{"a checkpoint with a position inside a loop is refused", func(w *world) {
+		r := w.runtime(Options{})
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
+				c.Position()
+				_, err := c.EmitAll(emissions(func() (engine.Emission, error) {
+					return engine.Emission{Payload: raw(1)}, c.Checkpoint(raw("here"), true)
+				}))
+				return nil, err
+			},
+			engine.PhaseConsume: func(*engine.Call) (engine.Raw, error) { return nil, nil },
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("failed", id)
+		r.same("error", true, strings.Contains(r.view(id).Error.Message, "ctx.checkpoint(position) was called while"))
+	}},
 }
+
+// emissions is a function that gives items to emit.
+type emissions func() (engine.Emission, error)
+
+func (f emissions) NextEmission() (engine.Emission, error) { return f() }
