@@ -19,7 +19,12 @@ type loopCount struct {
 	Last uint64 `json:"h,omitempty"`
 	Done bool   `json:"d,omitempty"`
 	Left bool   `json:"b,omitempty"`
+	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which nothing else is kept
 }
+
+// Of so many loops the counts are stored; of those before them that are over,
+// only that they are.
+const exactLoops = 1000
 
 func parsePosition(raw Raw) (position, error) {
 	if raw == nil {
@@ -30,6 +35,7 @@ func parsePosition(raw Raw) (position, error) {
 	if string(p.User) == "null" {
 		p.User = nil
 	}
+	p.Loops = unfold(p.Loops)
 	return *p, err
 }
 
@@ -37,9 +43,50 @@ func (p position) encode() Raw {
 	if p.User == nil && len(p.Loops) == 0 {
 		return nil
 	}
+	p.Loops = fold(p.Loops)
 	b, _ := json.Marshal(p)
 	return b
 }
+
+// fold makes one of older loops that are over, one after the other: what is
+// stored must not grow with each loop of a hook that has very many.
+func fold(all []loopCount) []loopCount {
+	old := len(all) - exactLoops
+	if old <= 0 {
+		return all
+	}
+	var short []loopCount
+	for _, c := range all[:old] {
+		last := len(short) - 1
+		switch {
+		case !c.Done && !c.Left:
+			short = append(short, c)
+		case last >= 0 && short[last].Many > 0:
+			short[last].Many++
+		default:
+			short = append(short, loopCount{Many: 1})
+		}
+	}
+	return append(short, all[old:]...)
+}
+
+// unfold is the inverse of fold: loops of which it is known only that they are
+// over have taken allOf their sources.
+func unfold(short []loopCount) []loopCount {
+	var all []loopCount
+	for _, c := range short {
+		for range c.Many {
+			all = append(all, loopCount{N: allOf, Done: true})
+		}
+		if c.Many == 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// allOf is the count of a loop that took all there was.
+const allOf = 1<<63 - 1
 
 // loops counts the elements that counting loops have taken, in the order in
 // which the hook enters them. After a crash the hook starts again, and the
@@ -168,7 +215,7 @@ func (l *loop) exhausted() error {
 	if err := l.same(); err != nil {
 		return err
 	}
-	if l.left > 0 {
+	if l.left > 0 && l.was.N != allOf {
 		return l.changed("it ends after %d of them", l.was.N-l.left)
 	}
 	l.c.loops.counts[l.n].Done = true

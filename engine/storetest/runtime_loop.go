@@ -21,10 +21,14 @@ var errCrash = errors.New("the hook ends here")
 type steps struct {
 	c        *engine.Call
 	n, crash int
+	quiet    bool // no step counts
 }
 
 // step is one step of the hook.
 func (s *steps) step() error {
+	if s.quiet {
+		return nil
+	}
 	if s.n++; s.n == s.crash {
 		return errCrash
 	}
@@ -340,6 +344,18 @@ var loopCases = []testCase{
 				}
 			}
 			return s.emitAll(span(300, 2500))
+		})
+	}},
+	{"a hook with thousands of loops goes on after a crash", func(w *world) {
+		w.stopsAnywhere(span(0, 3000), func(s *steps) error {
+			s.quiet = true
+			for i := range 2500 {
+				if err := s.emitAll(span(i, i+1)); err != nil {
+					return err
+				}
+			}
+			s.quiet = false
+			return s.emitAll(span(2500, 3000))
 		})
 	}},
 	{"a checkpoint with a position inside a loop is refused", func(w *world) {
