@@ -43,7 +43,7 @@ func (c *Call) commitPosition() error {
 	c.position.Loops = c.loops.counts
 	o := c.outcome()
 	o.SetPosition, o.Position = true, c.position.encode()
-	if len(o.Position) > len(c.position.User)+MaxPosition {
+	if len(o.Position) > len(c.position.User)+len(c.position.Kept)+MaxPosition {
 		err := c.misuse("the hook has come to %d loops of ctx.batches and ctx.emit_all, and how far each is cannot be kept: call ctx.checkpoint(position) now and then, and go on from ctx.position", len(c.position.Loops))
 		c.Poison(err)
 		return err

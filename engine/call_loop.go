@@ -10,6 +10,19 @@ import (
 type position struct {
 	User  Raw         `json:"p,omitempty"`
 	Loops []loopCount `json:"l,omitempty"`
+	// Kept is, in finish, the position of the phase that emitted and then failed
+	// for good: where a retry of it goes on.
+	Kept Raw `json:"k,omitempty"`
+}
+
+// KeepPosition is the position with which finish begins after a phase that
+// failed for good with this one. nil stays nil.
+func KeepPosition(of Raw) Raw { return position{Kept: of}.encode() }
+
+// KeptPosition is what KeepPosition was given, whatever finish made of it.
+func KeptPosition(finish Raw) (Raw, error) {
+	p, err := parsePosition(finish)
+	return p.Kept, err
 }
 
 // loopCount is how many elements a loop has taken, a fingerprint of the last
@@ -40,7 +53,7 @@ func parsePosition(raw Raw) (position, error) {
 }
 
 func (p position) encode() Raw {
-	if p.User == nil && len(p.Loops) == 0 {
+	if p.User == nil && len(p.Loops) == 0 && p.Kept == nil {
 		return nil
 	}
 	p.Loops = fold(p.Loops)
