@@ -73,8 +73,8 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	if err == nil && len(result) > MaxResult {
 		err = c.misuse("the hook returned %d bytes of JSON, more than %d", len(result), MaxResult)
 	}
-	if err == nil {
-		if again, err = s.succeed(commit, l, c, result); err == nil {
+	if err == nil || c.decided(err) {
+		if again, err = s.succeed(commit, l, c, result, err); err == nil {
 			return again
 		}
 		again = false
@@ -165,16 +165,28 @@ func runHook(hook Hook, c *Call) (result Raw, err error) {
 	return hook(c)
 }
 
-// succeed commits a hook that ended well.
-func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw) (again bool, err error) {
+// decided says that the fail hook ended itself by a verdict: what it wrote is
+// committed with it, unlike that of the hook that failed.
+func (c *Call) decided(err error) bool {
+	var v *Verdict
+	return c.job.Phase == PhaseFail && c.poison == nil && errors.As(err, &v)
+}
+
+// succeed commits a hook that ended well; the fail hook, also one that ended
+// itself by a verdict.
+func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verdict error) (again bool, err error) {
 	c.watch.stop()
 	o := c.outcome()
-	o.Logged = c.logged
-	if c.job.Phase == PhaseFail {
+	var v *Verdict
+	if errors.As(verdict, &v) {
+		c.logVerdict(v)
+		obeyVerdict(o, l.hooks, l.typ.Settings.Retry, v, c.failure)
+	} else if c.job.Phase == PhaseFail {
 		obey(o, l.typ.Settings.Retry, c.failure)
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
 		return false, f
 	}
+	o.Logged = c.logged
 	session := c.session
 	if session != nil && !session.Wrote() {
 		session.Rollback(ctx)
@@ -199,9 +211,7 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 	case errors.Is(err, ErrCancelled):
 		giveUp(o, Withdrawn, nil)
 	case errors.As(err, &v):
-		if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp) {
-			c.Log(slog.LevelInfo, v.Error(), nil)
-		}
+		c.logVerdict(v)
 		obeyVerdict(o, l.hooks, policy, v, c.failure)
 	case c.job.Phase == PhaseFail:
 		f := AsFailure(err)
@@ -211,6 +221,13 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 		f := AsFailure(err)
 		s.eng.log.Warn("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "attempt", c.Attempt(), "error", f.Message, "backtrace", f.Backtrace)
 		failure(o, l.hooks, policy, f)
+	}
+}
+
+// logVerdict keeps why a hook ended its job.
+func (c *Call) logVerdict(v *Verdict) {
+	if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp) {
+		c.Log(slog.LevelInfo, v.Error(), nil)
 	}
 }
 

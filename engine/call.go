@@ -215,7 +215,8 @@ func (c *Call) Log(level slog.Level, message string, fields map[string]any) {
 func (c *Call) OnCommit(f func() error) { c.pend.onCommit = append(c.pend.onCommit, f) }
 
 // Verdicts: each ends the hook at once; what it did since the last checkpoint
-// is rolled back. Return the error from the hook.
+// is rolled back, but for the fail hook's, which is committed with its verdict.
+// Return the error from the hook.
 
 // Retry fails the attempt; wait says whether after was given.
 func (c *Call) Retry(after time.Duration, wait bool, reason string) error {

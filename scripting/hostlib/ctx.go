@@ -230,7 +230,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "retry", Doc: "Ends the hook as a failed attempt; what it did since the last checkpoint is rolled back.",
+			Name: "retry", Doc: "Ends the hook as a failed attempt; what it did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{
 				{Name: "after", Type: Duration, Default: None, Doc: "how long to wait before the next attempt; None: as the retry setting says"},
 				{Name: "reason", Type: String, Default: "", Doc: "why"},
@@ -242,19 +242,19 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back.",
+			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
 		},
 		{
-			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back.",
+			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
 		},
 		{
-			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back.",
+			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.fail(\"the file will never be readable\")",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Fail(a.String("reason")) },
