@@ -51,14 +51,21 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 	}
 }
 
-// once runs the hook one time. It says whether it must be run again.
+// once runs the hook one time. It says whether it must be run again. A fault of
+// the engine's own ends the job, not the process.
 func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (again bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.fault(ctx, j, p, debug.Stack())
+			again = false
+		}
+	}()
 	c, err := s.newCall(ctx, l, j)
 	if err != nil {
 		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
 		return true
 	}
-	defer s.running.remove(j.ID)
+	defer s.running.remove(c)
 	defer c.end()
 	commit := context.WithoutCancel(ctx)
 	var result Raw
@@ -115,6 +122,40 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	sleep(ctx, s.eng.clock, time.Second)
 	s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 	return false
+}
+
+// fault fails a job for good about which the engine itself has panicked. One that
+// cannot even be failed is given back.
+func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) {
+	s.eng.log.Error("a fault of the engine", "job", j.ID, "panic", p, "backtrace", string(stack))
+	commit := context.WithoutCancel(ctx)
+	err := func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p)
+			}
+		}()
+		f := &Failure{Kind: KindError, Code: "internal", Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: string(stack),
+			Message: fmt.Sprintf("a fault of the engine (please report it): %v", p)}
+		if j.Phase == PhaseFail {
+			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
+		}
+		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
+		giveUp(o, GaveUp, f)
+		if s.claims.rest(j.Claim, 1) {
+			o.LastOf = &j.Claim
+		}
+		if err := s.eng.store.Commit(commit, nil, o); err != nil {
+			return err
+		}
+		s.settled([]Outcome{*o})
+		return nil
+	}()
+	if err != nil {
+		s.eng.log.Error("fail the job", "job", j.ID, "error", err)
+		sleep(ctx, s.eng.clock, time.Second)
+		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+	}
 }
 
 // newCall prepares an execution of a hook.

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 )
 
 // Checkpoint commits what the hook did so far, with a position that it finds
@@ -94,8 +96,18 @@ func (c *Call) committed() {
 	c.pend = pending{}
 	c.saved = c.stats.Copy()
 	for _, f := range run {
-		if err := f(); err != nil {
-			c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)
+		c.runCommitted(f)
+	}
+}
+
+// runCommitted runs one of them. What it does cannot take back the commit.
+func (c *Call) runCommitted(f func() error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.Log(slog.LevelError, fmt.Sprintf("on_commit: panic: %v", p), map[string]any{"backtrace": string(debug.Stack())})
 		}
+	}()
+	if err := f(); err != nil {
+		c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)
 	}
 }

@@ -236,8 +236,9 @@ type ClaimStore interface {
 	Release(ctx context.Context, claim ClaimID, jobs []JobRef) error
 	// Rescue takes the claims of dead and unknown servers and makes their jobs
 	// due again. lost decides about a job that was alone in its claim: it gets
-	// the job with the loss counted, and may return what becomes of it instead.
-	Rescue(ctx context.Context, lost func(j *ClaimedJob, t TypeRecord) *Outcome) (Rescue, error)
+	// the job with the loss counted, in the fail phase also the failure that its
+	// hook was given, and may return what becomes of it instead.
+	Rescue(ctx context.Context, lost func(j *ClaimedJob, t TypeRecord, failed *Failure) *Outcome) (Rescue, error)
 }
 
 // Rescue says what a rescue did.
