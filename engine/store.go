@@ -175,8 +175,10 @@ type JobStore interface {
 	// Cancel ends a job that waits, and asks the process of one that runs. Open
 	// jobs are cancelled with their items.
 	Cancel(ctx context.Context, id JobID, reason string) (CancelResult, error)
-	// Retry makes a final job due again and reopens its parents. CodeConflict if
-	// it is not final, or if its key was taken since.
+	// Retry makes a final job due again and reopens its parents. Of an emitter
+	// that is failed because of its items, the failed items are due again instead;
+	// with From or Fresh, too. CodeConflict if it is not final, or if its key was
+	// taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
 	// Pending says whether any job of the queues waits or is delayed or claimed,
 	// or any job of their types is open.

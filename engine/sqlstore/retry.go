@@ -8,11 +8,37 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// Retry makes a final job due again, and reopens the jobs whose item it is.
+// Retry makes a final job due again, and reopens the jobs whose item it is. Of
+// an emitter that is failed because of its items, those are retried instead; of
+// one that begins again, those too, since it could not complete otherwise.
 //
 // Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
 // ready.
 func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
+	var j *jobRow
+	err := s.read(ctx, func(t *Tx) (err error) {
+		j, err = t.lockJob(id, "")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("retry job %d: %w", id, err)
+	}
+	var items []engine.JobID
+	if j.status == engine.StatusFailed && j.Emitted > 0 && o.From != engine.PhaseFinish {
+		if items, err = s.failedItems(ctx, id); err != nil {
+			return err
+		}
+	}
+	if len(items) == 0 || j.Verdict == engine.StatusFailed || o.From != 0 || o.Fresh {
+		if err := s.retryJob(ctx, id, o); err != nil {
+			return err
+		}
+	}
+	return s.retryItems(ctx, id, items)
+}
+
+// retryJob retries the job itself.
+func (s *Store) retryJob(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
 	var was engine.Epoch
 	return s.write(ctx, fmt.Sprintf("retry job %d", id), func(t *Tx) (err error) {
 		was, err = t.retry(id, o)
@@ -162,13 +188,11 @@ func (t *Tx) retakeKey(j *jobRow) error {
 	if j.Key == "" {
 		return nil
 	}
-	hash := engine.KeyHash(j.Instance, j.Key)
-	var holder engine.JobID
-	found, err := t.row([]any{&holder}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+t.s.D.Lock(), j.Type, hash[:])
+	holder, hash, err := t.keyHolder(j)
 	if err != nil {
 		return err
 	}
-	if !found {
+	if holder == 0 {
 		_, err := t.exec("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES (?, ?, ?, ?, 0)", j.Type, hash[:], j.ID, hash[:8])
 		return err
 	}
@@ -177,6 +201,16 @@ func (t *Tx) retakeKey(j *jobRow) error {
 	}
 	_, err = t.exec("UPDATE ds_keys SET done_at = ? WHERE type = ? AND hash = ?", never, j.Type, hash[:])
 	return err
+}
+
+// keyHolder is the job that holds the key of a job; 0 if none does, or it has none.
+func (t *Tx) keyHolder(j *jobRow) (holder engine.JobID, hash [20]byte, err error) {
+	if j.Key == "" {
+		return 0, hash, nil
+	}
+	hash = engine.KeyHash(j.Instance, j.Key)
+	_, err = t.row([]any{&holder}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+t.s.D.Lock(), j.Type, hash[:])
+	return holder, hash, err
 }
 
 // reopen takes a retried item out of its emitter's counts and opens the emitter
