@@ -107,7 +107,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	}
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes = nil, nil, nil
-	o.Stats, o.NewStats = c.saved, nil
+	o.Stats, o.NewStats = nil, nil
 	s.failed(c, l, o, err)
 	o.Logged = c.logged
 	if again, err = s.settle(commit, c, nil, o); err == nil || again {
@@ -166,12 +166,6 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 		return nil, Wrapf(CodeInternal, err, "read the position of job %d", j.ID)
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
-	if j.Checkpoints > 0 {
-		if c.saved, err = s.eng.store.SavedStats(ctx, j.ID); err != nil {
-			return nil, err
-		}
-		c.stats = c.saved.Copy()
-	}
 	switch j.Phase {
 	case PhaseFail:
 		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {
@@ -217,6 +211,9 @@ func (c *Call) decided(err error) bool {
 // itself by a verdict.
 func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verdict error) (again bool, err error) {
 	c.watch.stop()
+	if err := c.remember(ctx); err != nil {
+		return false, err
+	}
 	o := c.outcome()
 	var v *Verdict
 	if errors.As(verdict, &v) {

@@ -30,8 +30,10 @@ type Call struct {
 	placed   bool     // the hook has asked for it
 	loops    loops
 	restarts int               // how often what was not committed was taken back
-	stats    Stats             // all that was counted, committed and not
+	stats    Stats             // all that was counted in this call, committed and not
 	saved    Stats             // the committed part
+	before   Stats             // what the job had counted before this call, once it is known
+	knows    bool              // before is known
 	poison   error             // of an iterator that failed
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function

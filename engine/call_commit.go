@@ -43,6 +43,10 @@ func (c *Call) commitPosition() error {
 	c.watch.pause()
 	defer c.watch.resume()
 	c.position.Loops = c.loops.counts
+	if err := c.remember(c.ctx); err != nil {
+		c.Poison(err)
+		return err
+	}
 	o := c.outcome()
 	o.SetPosition, o.Position = true, c.position.encode()
 	if len(o.Position) > len(c.position.User)+len(c.position.Kept)+MaxPosition {
@@ -79,8 +83,22 @@ func (c *Call) outcome() *Outcome {
 	return &Outcome{
 		Job: c.job, Server: c.srv.id(), Elapsed: c.eng.clock.Now().Sub(c.began), Verdict: c.job.Verdict,
 		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes,
-		Stats: c.stats, NewStats: c.stats.Minus(c.saved),
+		Stats: c.stats.Plus(c.before), NewStats: c.stats.Minus(c.saved),
 	}
+}
+
+// remember reads what earlier phases, attempts and checkpoints of the job have
+// counted, before counts of this call are first added to it. A job that was
+// never committed before has nothing, and pays nothing.
+func (c *Call) remember(ctx context.Context) (err error) {
+	if c.knows || len(c.stats) == 0 {
+		return nil
+	}
+	if c.job.Epoch > 0 || c.job.Checkpoints > 0 {
+		c.before, err = c.eng.store.SavedStats(ctx, c.job.ID)
+	}
+	c.knows = err == nil
+	return err
 }
 
 // committed forgets what waited, and runs what was to run after the commit.

@@ -225,7 +225,7 @@ type ClaimStore interface {
 	LastFailure(ctx context.Context, id JobID) (*Failure, error)
 	// Summary counts an emitter's items, for its finish hook.
 	Summary(ctx context.Context, id JobID) (*Summary, error)
-	// SavedStats are the counts committed by checkpoints of the job.
+	// SavedStats are the counts that the job has committed so far.
 	SavedStats(ctx context.Context, id JobID) (Stats, error)
 	// Settle commits outcomes of jobs in one transaction and drops the claims
 	// that are done with. Jobs that were lost are left out and named. An answer

@@ -306,7 +306,7 @@ func (s *Store) Summary(ctx context.Context, id engine.JobID) (*engine.Summary, 
 	return sum, err
 }
 
-// SavedStats are the counts that checkpoints of the job have committed.
+// SavedStats are the counts that the job has committed so far.
 func (s *Store) SavedStats(ctx context.Context, id engine.JobID) (stats engine.Stats, err error) {
 	err = s.read(ctx, func(t *Tx) error {
 		var b raw

@@ -97,6 +97,11 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 			return 0, err
 		}
 	}
+	if phase == typ.Hooks.First() && at == nil {
+		if _, err := t.exec("UPDATE ds_results SET stats = NULL WHERE id = ?", id); err != nil { // all is done anew
+			return 0, err
+		}
+	}
 	if verdict == 0 {
 		if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", j.Type, id); err != nil {
 			return 0, err
