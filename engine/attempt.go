@@ -51,14 +51,21 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 	}
 }
 
-// once runs the hook one time. It says whether it must be run again.
+// once runs the hook one time. It says whether it must be run again. A fault of
+// the engine's own ends the job, not the process.
 func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (again bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.fault(ctx, j, p, debug.Stack())
+			again = false
+		}
+	}()
 	c, err := s.newCall(ctx, l, j)
 	if err != nil {
 		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
 		return true
 	}
-	defer s.running.remove(j.ID)
+	defer s.running.remove(c)
 	defer c.end()
 	commit := context.WithoutCancel(ctx)
 	var result Raw
@@ -73,8 +80,8 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	if err == nil && len(result) > MaxResult {
 		err = c.misuse("the hook returned %d bytes of JSON, more than %d", len(result), MaxResult)
 	}
-	if err == nil {
-		if again, err = s.succeed(commit, l, c, result); err == nil {
+	if err == nil || c.decided(err) {
+		if again, err = s.succeed(commit, l, c, result, err); err == nil {
 			return again
 		}
 		again = false
@@ -100,7 +107,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	}
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes = nil, nil, nil
-	o.Stats, o.NewStats = c.saved, nil
+	o.Stats, o.NewStats = nil, nil
 	s.failed(c, l, o, err)
 	o.Logged = c.logged
 	if again, err = s.settle(commit, c, nil, o); err == nil || again {
@@ -117,6 +124,40 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	return false
 }
 
+// fault fails a job for good about which the engine itself has panicked. One that
+// cannot even be failed is given back.
+func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) {
+	s.eng.log.Error("a fault of the engine", "job", j.ID, "panic", p, "backtrace", string(stack))
+	commit := context.WithoutCancel(ctx)
+	err := func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p)
+			}
+		}()
+		f := &Failure{Kind: KindError, Code: "internal", Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: string(stack),
+			Message: fmt.Sprintf("a fault of the engine (please report it): %v", p)}
+		if j.Phase == PhaseFail {
+			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
+		}
+		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
+		giveUp(o, GaveUp, f)
+		if s.claims.rest(j.Claim, 1) {
+			o.LastOf = &j.Claim
+		}
+		if err := s.eng.store.Commit(commit, nil, o); err != nil {
+			return err
+		}
+		s.settled([]Outcome{*o})
+		return nil
+	}()
+	if err != nil {
+		s.eng.log.Error("fail the job", "job", j.ID, "error", err)
+		sleep(ctx, s.eng.clock, time.Second)
+		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+	}
+}
+
 // newCall prepares an execution of a hook.
 func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, error) {
 	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, began: s.eng.clock.Now()}
@@ -125,12 +166,6 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 		return nil, Wrapf(CodeInternal, err, "read the position of job %d", j.ID)
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
-	if j.Checkpoints > 0 {
-		if c.saved, err = s.eng.store.SavedStats(ctx, j.ID); err != nil {
-			return nil, err
-		}
-		c.stats = c.saved.Copy()
-	}
 	switch j.Phase {
 	case PhaseFail:
 		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {
@@ -165,16 +200,31 @@ func runHook(hook Hook, c *Call) (result Raw, err error) {
 	return hook(c)
 }
 
-// succeed commits a hook that ended well.
-func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw) (again bool, err error) {
+// decided says that the fail hook ended itself by a verdict: what it wrote is
+// committed with it, unlike that of the hook that failed.
+func (c *Call) decided(err error) bool {
+	var v *Verdict
+	return c.job.Phase == PhaseFail && c.poison == nil && errors.As(err, &v)
+}
+
+// succeed commits a hook that ended well; the fail hook, also one that ended
+// itself by a verdict.
+func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verdict error) (again bool, err error) {
 	c.watch.stop()
+	if err := c.remember(ctx); err != nil {
+		return false, err
+	}
 	o := c.outcome()
-	o.Logged = c.logged
-	if c.job.Phase == PhaseFail {
+	var v *Verdict
+	if errors.As(verdict, &v) {
+		c.logVerdict(v)
+		obeyVerdict(o, l.hooks, l.typ.Settings.Retry, v, c.failure)
+	} else if c.job.Phase == PhaseFail {
 		obey(o, l.typ.Settings.Retry, c.failure)
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
 		return false, f
 	}
+	o.Logged = c.logged
 	session := c.session
 	if session != nil && !session.Wrote() {
 		session.Rollback(ctx)
@@ -199,9 +249,7 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 	case errors.Is(err, ErrCancelled):
 		giveUp(o, Withdrawn, nil)
 	case errors.As(err, &v):
-		if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp) {
-			c.Log(slog.LevelInfo, v.Error(), nil)
-		}
+		c.logVerdict(v)
 		obeyVerdict(o, l.hooks, policy, v, c.failure)
 	case c.job.Phase == PhaseFail:
 		f := AsFailure(err)
@@ -211,6 +259,13 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 		f := AsFailure(err)
 		s.eng.log.Warn("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "attempt", c.Attempt(), "error", f.Message, "backtrace", f.Backtrace)
 		failure(o, l.hooks, policy, f)
+	}
+}
+
+// logVerdict keeps why a hook ended its job.
+func (c *Call) logVerdict(v *Verdict) {
+	if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp) {
+		c.Log(slog.LevelInfo, v.Error(), nil)
 	}
 }
 

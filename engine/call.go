@@ -27,9 +27,13 @@ type Call struct {
 	session  Session
 	pend     pending
 	position position // of the last checkpoint
+	placed   bool     // the hook has asked for it
 	loops    loops
-	stats    Stats             // all that was counted, committed and not
+	restarts int               // how often what was not committed was taken back
+	stats    Stats             // all that was counted in this call, committed and not
 	saved    Stats             // the committed part
+	before   Stats             // what the job had counted before this call, once it is known
+	knows    bool              // before is known
 	poison   error             // of an iterator that failed
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function
@@ -118,8 +122,12 @@ func (c *Call) Item() Raw {
 // Params are the parameters of the job's instance, a JSON object, or nil.
 func (c *Call) Params() Raw { return c.srv.params(c.typ, c.job.Instance) }
 
-// Position is what the last checkpoint of this phase was given, or nil.
-func (c *Call) Position() Raw { return c.position.User }
+// Position is what the last checkpoint of this phase was given, or nil. A hook
+// that asks for it goes on from there: see loops.
+func (c *Call) Position() Raw {
+	c.placed = true
+	return c.position.User
+}
 
 // Failure is how the attempt failed; nil outside the fail hook.
 func (c *Call) Failure() *Failure { return c.failure }
@@ -209,7 +217,8 @@ func (c *Call) Log(level slog.Level, message string, fields map[string]any) {
 func (c *Call) OnCommit(f func() error) { c.pend.onCommit = append(c.pend.onCommit, f) }
 
 // Verdicts: each ends the hook at once; what it did since the last checkpoint
-// is rolled back. Return the error from the hook.
+// is rolled back, but for the fail hook's, which is committed with its verdict.
+// Return the error from the hook.
 
 // Retry fails the attempt; wait says whether after was given.
 func (c *Call) Retry(after time.Duration, wait bool, reason string) error {
@@ -257,7 +266,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	if c.poison != nil {
 		return nil, c.poison
 	}
-	before, loops, stats := c.pend, c.loops.copy(), c.stats.Copy()
+	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
 	mark, err := c.Session().Mark(c.ctx)
 	if err != nil {
@@ -269,6 +278,12 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	if c.poison != nil {
 		ferr, c.poison = c.poison, nil
 	}
+	// A loop that is gone on with after a crash takes back what was done before
+	// it, and the savepoint went with that.
+	restarted := c.restarts != restarts
+	if ferr == nil && restarted {
+		return nil, nil
+	}
 	if ferr == nil {
 		return nil, c.session.Keep(c.ctx, mark)
 	}
@@ -278,10 +293,15 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	if !Catchable(ferr) {
 		return nil, ferr
 	}
+	c.loops.undo(loops)
+	if restarted {
+		c.restart()
+		return ferr, nil
+	}
 	if err := c.session.Undo(c.ctx, mark); err != nil {
 		return nil, err
 	}
-	c.pend, c.loops, c.stats = before, loops, stats
+	c.pend, c.stats = before, stats
 	c.pend.keys = nil
 	return ferr, nil
 }

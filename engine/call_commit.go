@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 )
 
 // Checkpoint commits what the hook did so far, with a position that it finds
@@ -26,6 +28,9 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 		if string(user) == "null" {
 			c.position.User = nil
 		}
+		if c.placed {
+			c.loops.anew()
+		}
 	}
 	return c.commitPosition()
 }
@@ -38,8 +43,17 @@ func (c *Call) commitPosition() error {
 	c.watch.pause()
 	defer c.watch.resume()
 	c.position.Loops = c.loops.counts
+	if err := c.remember(c.ctx); err != nil {
+		c.Poison(err)
+		return err
+	}
 	o := c.outcome()
 	o.SetPosition, o.Position = true, c.position.encode()
+	if len(o.Position) > len(c.position.User)+len(c.position.Kept)+MaxPosition {
+		err := c.misuse("the hook has come to %d loops of ctx.batches and ctx.emit_all, and how far each is cannot be kept: call ctx.checkpoint(position) now and then, and go on from ctx.position", len(c.position.Loops))
+		c.Poison(err)
+		return err
+	}
 	o.Checkpoints = c.job.Checkpoints + 1
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
@@ -69,8 +83,22 @@ func (c *Call) outcome() *Outcome {
 	return &Outcome{
 		Job: c.job, Server: c.srv.id(), Elapsed: c.eng.clock.Now().Sub(c.began), Verdict: c.job.Verdict,
 		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes,
-		Stats: c.stats, NewStats: c.stats.Minus(c.saved),
+		Stats: c.stats.Plus(c.before), NewStats: c.stats.Minus(c.saved),
 	}
+}
+
+// remember reads what earlier phases, attempts and checkpoints of the job have
+// counted, before counts of this call are first added to it. A job that was
+// never committed before has nothing, and pays nothing.
+func (c *Call) remember(ctx context.Context) (err error) {
+	if c.knows || len(c.stats) == 0 {
+		return nil
+	}
+	if c.job.Epoch > 0 || c.job.Checkpoints > 0 {
+		c.before, err = c.eng.store.SavedStats(ctx, c.job.ID)
+	}
+	c.knows = err == nil
+	return err
 }
 
 // committed forgets what waited, and runs what was to run after the commit.
@@ -86,8 +114,18 @@ func (c *Call) committed() {
 	c.pend = pending{}
 	c.saved = c.stats.Copy()
 	for _, f := range run {
-		if err := f(); err != nil {
-			c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)
+		c.runCommitted(f)
+	}
+}
+
+// runCommitted runs one of them. What it does cannot take back the commit.
+func (c *Call) runCommitted(f func() error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.Log(slog.LevelError, fmt.Sprintf("on_commit: panic: %v", p), map[string]any{"backtrace": string(debug.Stack())})
 		}
+	}()
+	if err := f(); err != nil {
+		c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)
 	}
 }

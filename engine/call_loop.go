@@ -10,15 +10,34 @@ import (
 type position struct {
 	User  Raw         `json:"p,omitempty"`
 	Loops []loopCount `json:"l,omitempty"`
+	// Kept is, in finish, the position of the phase that emitted and then failed
+	// for good: where a retry of it goes on.
+	Kept Raw `json:"k,omitempty"`
+}
+
+// KeepPosition is the position with which finish begins after a phase that
+// failed for good with this one. nil stays nil.
+func KeepPosition(of Raw) Raw { return position{Kept: of}.encode() }
+
+// KeptPosition is what KeepPosition was given, whatever finish made of it.
+func KeptPosition(finish Raw) (Raw, error) {
+	p, err := parsePosition(finish)
+	return p.Kept, err
 }
 
 // loopCount is how many elements a loop has taken, a fingerprint of the last
-// one, and whether its source had ended.
+// one, and whether the loop is over: its source had ended, or the script left it.
 type loopCount struct {
 	N    int64  `json:"n"`
 	Last uint64 `json:"h,omitempty"`
 	Done bool   `json:"d,omitempty"`
+	Left bool   `json:"b,omitempty"`
+	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which nothing else is kept
 }
+
+// Of so many loops the counts are stored; of those before them that are over,
+// only that they are.
+const exactLoops = 1000
 
 func parsePosition(raw Raw) (position, error) {
 	if raw == nil {
@@ -29,16 +48,58 @@ func parsePosition(raw Raw) (position, error) {
 	if string(p.User) == "null" {
 		p.User = nil
 	}
+	p.Loops = unfold(p.Loops)
 	return *p, err
 }
 
 func (p position) encode() Raw {
-	if p.User == nil && len(p.Loops) == 0 {
+	if p.User == nil && len(p.Loops) == 0 && p.Kept == nil {
 		return nil
 	}
+	p.Loops = fold(p.Loops)
 	b, _ := json.Marshal(p)
 	return b
 }
+
+// fold makes one of older loops that are over, one after the other: what is
+// stored must not grow with each loop of a hook that has very many.
+func fold(all []loopCount) []loopCount {
+	old := len(all) - exactLoops
+	if old <= 0 {
+		return all
+	}
+	var short []loopCount
+	for _, c := range all[:old] {
+		last := len(short) - 1
+		switch {
+		case !c.Done && !c.Left:
+			short = append(short, c)
+		case last >= 0 && short[last].Many > 0:
+			short[last].Many++
+		default:
+			short = append(short, loopCount{Many: 1})
+		}
+	}
+	return append(short, all[old:]...)
+}
+
+// unfold is the inverse of fold: loops of which it is known only that they are
+// over have taken allOf their sources.
+func unfold(short []loopCount) []loopCount {
+	var all []loopCount
+	for _, c := range short {
+		for range c.Many {
+			all = append(all, loopCount{N: allOf, Done: true})
+		}
+		if c.Many == 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// allOf is the count of a loop that took all there was.
+const allOf = 1<<63 - 1
 
 // loops counts the elements that counting loops have taken, in the order in
 // which the hook enters them. After a crash the hook starts again, and the
@@ -47,11 +108,22 @@ func (p position) encode() Raw {
 // Whatever else the hook did before it entered a loop that has a saved count
 // was committed with that count; done again, it is rolled back when the loop is
 // entered. So a hook that writes, then loops in batches, does each exactly once.
+//
+// A checkpoint with a position, in a hook that has asked for its position, begins
+// the numbers anew: started again, such a hook goes on after the checkpoint and
+// does not come to the loops before it.
+//
+// A loop that catch took back keeps its number: the hook comes to it again.
+//
+// Loops inside the pass of another have the numbers after it, the same ones in
+// each pass. When the pass is over they are forgotten: what they did is part of
+// it, and the loop that follows takes the number of the first of them.
 type loops struct {
 	counts []loopCount // as of now
 	next   int         // number of the loop that is entered next
 	saved  int         // so many counts are of the last run and not reached yet
 	passes int         // batches whose pass is running, nested ones too
+	era    int         // how often the numbers began anew
 }
 
 func (ls loops) copy() loops {
@@ -59,10 +131,28 @@ func (ls loops) copy() loops {
 	return ls
 }
 
+// anew begins the numbers anew.
+func (ls *loops) anew() { *ls = loops{passes: ls.passes, era: ls.era + 1} }
+
+// undo takes the loops back to what they were before a catch.
+func (ls *loops) undo(before loops) {
+	before.next = ls.next
+	*ls = before
+}
+
+// put makes a loop's count the last one.
+func (ls *loops) put(n int, c loopCount) {
+	for len(ls.counts) < n { // loops that were taken back
+		ls.counts = append(ls.counts, loopCount{})
+	}
+	ls.counts = append(ls.counts[:n], c)
+}
+
 // loop is one counting loop.
 type loop struct {
 	c    *Call
 	n    int
+	era  int
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
 }
@@ -73,26 +163,38 @@ func (c *Call) enterLoop() (*loop, error) {
 		return nil, c.poison
 	}
 	ls := &c.loops
-	l := &loop{c: c, n: ls.next}
+	l := &loop{c: c, n: ls.next, era: ls.era}
 	ls.next++
 	if l.n >= ls.saved {
-		ls.counts = append(ls.counts[:l.n], loopCount{})
+		ls.put(l.n, loopCount{})
 		return l, nil
 	}
 	l.was = ls.counts[l.n]
 	l.left = l.was.N
+	c.restart()
+	return l, nil
+}
+
+// restart takes back what was done since the last commit.
+func (c *Call) restart() {
 	if c.session != nil {
 		c.session.Rollback(c.ctx)
 	}
 	c.pend = pending{}
 	c.stats = c.saved.Copy()
-	return l, nil
+	c.restarts++
 }
 
 // skip says whether the element was taken before the crash. fingerprint is
 // called for the last such element, and tells when the source has changed.
 func (l *loop) skip(fingerprint func() uint64) (bool, error) {
+	if err := l.same(); err != nil {
+		return false, err
+	}
 	if l.left == 0 {
+		if l.was.Left {
+			return true, nil // see Over
+		}
 		if l.was.Done {
 			return false, l.changed("it ended after %d elements, and now it has more", l.was.N)
 		}
@@ -110,16 +212,34 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 // advance counts n elements as taken, the last one with its fingerprint.
 func (l *loop) advance(n int, last uint64) {
 	ls := &l.c.loops
-	ls.counts = append(ls.counts[:l.n], loopCount{N: ls.counts[l.n].N + int64(n), Last: last})
+	ls.put(l.n, loopCount{N: ls.counts[l.n].N + int64(n), Last: last})
 	ls.saved = min(ls.saved, l.n+1)
+}
+
+// passed forgets the loops inside a pass that is over: what comes next has
+// their numbers, as it has when the pass is left out after a crash.
+func (l *loop) passed(n int, last uint64) {
+	l.advance(n, last)
+	l.c.loops.next = l.n + 1
 }
 
 // exhausted is called at the end of the source.
 func (l *loop) exhausted() error {
-	if l.left > 0 {
+	if err := l.same(); err != nil {
+		return err
+	}
+	if l.left > 0 && l.was.N != allOf {
 		return l.changed("it ends after %d of them", l.was.N-l.left)
 	}
 	l.c.loops.counts[l.n].Done = true
+	return nil
+}
+
+// same says whether the loop has its number still.
+func (l *loop) same() error {
+	if l.era != l.c.loops.era {
+		return l.c.misuse("ctx.checkpoint(position) was called while ctx.batches or ctx.emit_all read its elements, so nobody could tell where to go on: call it before or after the loop")
+	}
 	return nil
 }
 
@@ -138,9 +258,10 @@ type Batches struct {
 	last   uint64
 }
 
-// Batches begins a loop in batches. Ask Skip about each element, gather those
-// for which it is false, call Pass before the script gets a batch and Commit
-// when it asks for the next one, and Done at the end of the source.
+// Batches begins a loop in batches. Ask Over before and Skip about each element,
+// gather those for which it is false, call Pass before the script gets a batch
+// and Commit when it asks for the next one, Abandon when it leaves the loop in a
+// pass, and Done at the end of the source.
 func (c *Call) Batches() (*Batches, error) {
 	if c.catching > 0 {
 		return nil, c.misuse("ctx.batches commits after each pass, so it cannot be used inside catch")
@@ -173,22 +294,34 @@ func (b *Batches) Commit() error {
 		return nil
 	}
 	n := b.inPass
-	b.Abandon()
+	b.end()
 	if b.c.poison != nil {
 		return b.c.poison
 	}
-	b.l.advance(n, b.last)
+	b.l.passed(n, b.last)
 	return b.c.commitPosition()
 }
 
-// Abandon ends a pass that the script left by break or by an error: it is not
-// counted, and commits with whatever comes next.
+// Abandon ends the loop in a pass that the script left by break. What the pass
+// did is committed with whatever comes next, and so is that the loop is over.
 func (b *Batches) Abandon() {
 	if b.inPass > 0 {
-		b.c.loops.passes--
-		b.inPass = 0
+		n := b.inPass
+		b.end()
+		b.l.passed(n, b.last)
+		b.c.loops.counts[b.l.n].Left = true
 	}
 }
+
+// end ends a pass.
+func (b *Batches) end() {
+	b.c.loops.passes--
+	b.inPass = 0
+}
+
+// Over says that the script left the loop by break before a crash, and that the
+// elements up to there have been left out: there are no more passes.
+func (b *Batches) Over() bool { return b.l.left == 0 && b.l.was.Left }
 
 // Done is called at the end of the source.
 func (b *Batches) Done() error { return b.l.exhausted() }

@@ -86,6 +86,16 @@ func (s Stats) Copy() Stats {
 	return maps.Clone(s)
 }
 
+// Plus is s and o together; nil if both are empty.
+func (s Stats) Plus(o Stats) Stats {
+	if len(o) == 0 {
+		return s
+	}
+	sum := maps.Clone(o)
+	sum.Add(s)
+	return sum
+}
+
 // Minus is s without o, and without zero counts; nil if nothing is left.
 func (s Stats) Minus(o Stats) (d Stats) {
 	for k, n := range s {

@@ -15,7 +15,8 @@ type Outcome struct {
 	Attempts    int    // of the phase that is due next
 	FailedPhase Phase  // for Failing: the phase that failed
 	Verdict     Status // Failed or Cancelled: what the job becomes once its items have settled
-	// SetPosition writes Position; a move to another phase clears it anyhow.
+	// SetPosition writes Position. A move to another phase clears it anyhow, and so
+	// does one to open, unless the phase has failed for good: a retry goes on there.
 	SetPosition bool
 	Position    Raw
 	Checkpoints int // counted so far in this phase, this one included

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -63,12 +64,19 @@ func (s *Server) rescue(ctx context.Context) {
 }
 
 // lossOutcome decides about a job that was lost alone: at MaxLosses in a row
-// the attempt fails.
-func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord) *Outcome {
+// the attempt fails. A fail hook that is lost so often has decided nothing, and
+// the policy applies to the failure that it was given.
+func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord, failed *Failure) (o *Outcome) {
 	if j.Losses < MaxLosses {
 		return nil
 	}
-	o := &Outcome{Job: j, Server: s.id()}
+	defer func() {
+		if p := recover(); p != nil { // it would end this process, and the next one that rescues
+			s.eng.log.Error("decide about a job whose process was lost too often: it is made due again", "job", j.ID, "panic", p, "backtrace", string(debug.Stack()))
+			o = nil
+		}
+	}()
+	o = &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict}
 	policy := RetryPolicy{Max: t.MaxAttempts}.WithDefaults()
 	if typ := s.types[t.ID]; typ != nil {
 		policy = typ.Settings.Retry
@@ -76,9 +84,9 @@ func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord) *Outcome {
 	f := &Failure{Kind: KindLost, Code: "lost", Retryable: true,
 		Message: fmt.Sprintf("its process was lost %d times in a row while it ran alone; it may be killing it (out of memory?)", j.Losses)}
 	if j.Phase == PhaseFail {
-		f.Phase, f.Attempt, f.Final = j.FailedPhase, j.Attempts, j.Attempts >= policy.Max
-		o.Failure = f
-		obey(o, policy, f)
+		f.Phase, f.Attempt, f.Final = PhaseFail, failed.Attempt, failed.Final
+		obey(o, policy, failed)
+		o.Failure, o.Because = f, failed
 		return o
 	}
 	failure(o, t.Hooks, policy, f)

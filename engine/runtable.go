@@ -31,9 +31,13 @@ func (t *runTable) add(c *Call) bool {
 	return true
 }
 
-func (t *runTable) remove(id JobID) {
+// remove forgets a hook that has ended. A later one of the same job, which this
+// process may have claimed again meanwhile, stays.
+func (t *runTable) remove(c *Call) {
 	t.mu.Lock()
-	delete(t.calls, id)
+	if t.calls[c.job.ID] == c {
+		delete(t.calls, c.job.ID)
+	}
 	t.mu.Unlock()
 }
 

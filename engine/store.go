@@ -176,8 +176,10 @@ type JobStore interface {
 	// Cancel ends a job that waits, and asks the process of one that runs. Open
 	// jobs are cancelled with their items.
 	Cancel(ctx context.Context, id JobID, reason string) (CancelResult, error)
-	// Retry makes a final job due again and reopens its parents. CodeConflict if
-	// it is not final, or if its key was taken since.
+	// Retry makes a final job due again and reopens its parents. Of an emitter
+	// that is failed because of its items, the failed items are due again instead;
+	// with From or Fresh, too. CodeConflict if it is not final, or if its key was
+	// taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
 	// Pending says whether any job of the queues waits or is delayed or claimed,
 	// or any job of their types is open.
@@ -224,7 +226,7 @@ type ClaimStore interface {
 	LastFailure(ctx context.Context, id JobID) (*Failure, error)
 	// Summary counts an emitter's items, for its finish hook.
 	Summary(ctx context.Context, id JobID) (*Summary, error)
-	// SavedStats are the counts committed by checkpoints of the job.
+	// SavedStats are the counts that the job has committed so far.
 	SavedStats(ctx context.Context, id JobID) (Stats, error)
 	// Settle commits outcomes of jobs in one transaction and drops the claims
 	// that are done with. Jobs that were lost are left out and named. An answer
@@ -237,8 +239,9 @@ type ClaimStore interface {
 	Release(ctx context.Context, claim ClaimID, jobs []JobRef) error
 	// Rescue takes the claims of dead and unknown servers and makes their jobs
 	// due again. lost decides about a job that was alone in its claim: it gets
-	// the job with the loss counted, and may return what becomes of it instead.
-	Rescue(ctx context.Context, lost func(j *ClaimedJob, t TypeRecord) *Outcome) (Rescue, error)
+	// the job with the loss counted, in the fail phase also the failure that its
+	// hook was given, and may return what becomes of it instead.
+	Rescue(ctx context.Context, lost func(j *ClaimedJob, t TypeRecord, failed *Failure) *Outcome) (Rescue, error)
 }
 
 // Rescue says what a rescue did.

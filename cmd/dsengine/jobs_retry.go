@@ -24,7 +24,9 @@ func newJobsRetry(env *Env, g *globals) *cobra.Command {
 		Short: "Run final jobs again",
 		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on.
 
-An item that is retried opens its emitter again. With --type, all failed jobs of the type
+An item that is retried opens its emitter again. A job that failed because of its items
+is not run again: its failed items are. With --from or --fresh it is, and they are too
+(but not with --from finish, which runs the finish hook again). With --type, all failed jobs of the type
 are retried; --status chooses others.`,
 		Example: `  dsengine jobs retry 42 43
   dsengine jobs retry --type airports

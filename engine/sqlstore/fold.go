@@ -186,8 +186,18 @@ func (t *Tx) moveOn(j *jobRow, to engine.State, because *engine.Failure) error {
 	if to.Status.Final() {
 		finished = t.s.D.Now()
 	}
-	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = CASE WHEN %d = 1 THEN 0 ELSE attempts END, losses = 0, position = NULL, checkpoints = 0, run_at = '%s', finished_at = %s WHERE id = %d AND epoch = %d",
-		to.Phase, to.Status, to.Status, never, finished, j.ID, j.Epoch)); err != nil {
+	var at engine.Raw
+	if j.Verdict == engine.StatusFailed { // it failed there, and a retry goes on there
+		var err error
+		if at, err = t.positionOf(j.ID); err != nil {
+			return err
+		}
+		if !to.Status.Final() {
+			at = engine.KeepPosition(at)
+		}
+	}
+	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = CASE WHEN %d = 1 THEN 0 ELSE attempts END, losses = 0, position = ?, checkpoints = 0, run_at = '%s', finished_at = %s WHERE id = %d AND epoch = %d",
+		to.Phase, to.Status, to.Status, never, finished, j.ID, j.Epoch), nullRaw(at)); err != nil {
 		return err
 	}
 	if _, err := t.exec("DELETE FROM ds_open WHERE type = ? AND id = ?", j.Type, j.ID); err != nil {
@@ -208,6 +218,13 @@ func (t *Tx) moveOn(j *jobRow, to engine.State, because *engine.Failure) error {
 	var d deltas
 	d.at(j.Parent, j.Type).count(to.Status)
 	return t.insertDeltas(&d)
+}
+
+// positionOf is the job's position.
+func (t *Tx) positionOf(id engine.JobID) (engine.Raw, error) {
+	var at raw
+	_, err := t.row([]any{&at}, "SELECT position FROM ds_jobs WHERE id = ?", id)
+	return engine.Raw(at), err
 }
 
 // foldCounters adds to the types' totals, of all time and of the hour.
@@ -289,7 +306,7 @@ func (s *Store) Summary(ctx context.Context, id engine.JobID) (*engine.Summary, 
 	return sum, err
 }
 
-// SavedStats are the counts that checkpoints of the job have committed.
+// SavedStats are the counts that the job has committed so far.
 func (s *Store) SavedStats(ctx context.Context, id engine.JobID) (stats engine.Stats, err error) {
 	err = s.read(ctx, func(t *Tx) error {
 		var b raw

@@ -97,9 +97,13 @@ func (s *Store) LastFailure(ctx context.Context, id engine.JobID) (f *engine.Fai
 	return f, err
 }
 
+// lastFailureSQL finds how a job's last attempt failed, but for those of its
+// fail hook.
+const lastFailureSQL = "SELECT failure FROM ds_attempts WHERE job = ? AND failure IS NOT NULL AND phase <> ? ORDER BY id DESC LIMIT 1"
+
 func (t *Tx) lastFailure(id engine.JobID) (*engine.Failure, error) {
 	var b raw
-	if _, err := t.row([]any{&b}, "SELECT failure FROM ds_attempts WHERE job = ? AND failure IS NOT NULL ORDER BY id DESC LIMIT 1", id); err != nil {
+	if _, err := t.row([]any{&b}, lastFailureSQL, id, engine.PhaseFail); err != nil {
 		return nil, err
 	}
 	f := &engine.Failure{Kind: engine.KindError, Message: "how it failed is not known any more", Retryable: true, Attempt: 1, Phase: engine.PhaseConsume}

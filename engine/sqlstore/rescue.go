@@ -175,7 +175,7 @@ func b2i(b bool) int64 {
 // Locks: claim (skipping those that others rescue), jobs ascending (skipping
 // those that somebody has locked: they stay in the claim for the next pass),
 // keys, delayed, ready; then new rows.
-func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome) (engine.Rescue, error) {
+func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) (engine.Rescue, error) {
 	var total engine.Rescue
 	var claims []engine.ClaimID
 	err := s.read(ctx, func(t *Tx) error {
@@ -214,7 +214,7 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 	return total, failed
 }
 
-func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome) (r engine.Rescue, err error) {
+func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) (r engine.Rescue, err error) {
 	held, size, found, err := t.lockClaim(id, t.s.D.Skip())
 	if err != nil || !found {
 		return r, err
@@ -254,7 +254,13 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 			return r, err
 		}
 		j.Losses++
-		if o := lost(&j.ClaimedJob, typ); o != nil && !j.cancel {
+		var failure *engine.Failure // that the fail hook was to work on
+		if j.Phase == engine.PhaseFail {
+			if failure, err = t.lastFailure(j.ID); err != nil {
+				return r, err
+			}
+		}
+		if o := lost(&j.ClaimedJob, typ, failure); o != nil && !j.cancel {
 			if err := t.apply(o); err != nil {
 				return r, err
 			}

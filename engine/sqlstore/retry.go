@@ -8,11 +8,37 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// Retry makes a final job due again, and reopens the jobs whose item it is.
+// Retry makes a final job due again, and reopens the jobs whose item it is. Of
+// an emitter that is failed because of its items, those are retried instead; of
+// one that begins again, those too, since it could not complete otherwise.
 //
 // Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
 // ready.
 func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
+	var j *jobRow
+	err := s.read(ctx, func(t *Tx) (err error) {
+		j, err = t.lockJob(id, "")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("retry job %d: %w", id, err)
+	}
+	var items []engine.JobID
+	if j.status == engine.StatusFailed && j.Emitted > 0 && o.From != engine.PhaseFinish {
+		if items, err = s.failedItems(ctx, id); err != nil {
+			return err
+		}
+	}
+	if len(items) == 0 || j.Verdict == engine.StatusFailed || o.From != 0 || o.Fresh {
+		if err := s.retryJob(ctx, id, o); err != nil {
+			return err
+		}
+	}
+	return s.retryItems(ctx, id, items)
+}
+
+// retryJob retries the job itself.
+func (s *Store) retryJob(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
 	var was engine.Epoch
 	return s.write(ctx, fmt.Sprintf("retry job %d", id), func(t *Tx) (err error) {
 		was, err = t.retry(id, o)
@@ -47,20 +73,23 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 	if err != nil {
 		return 0, err
 	}
-	phase, err := retryPhase(j, typ, o)
+	phase, at, err := t.retryFrom(j, typ, o)
 	if err != nil {
 		return 0, err
 	}
 	if err := t.retakeKey(j); err != nil {
 		return 0, err
 	}
-	set := ""
-	if o.Fresh || j.status == engine.StatusCompleted || o.From != 0 && o.From != j.FailedPhase {
-		set = ", position = NULL, checkpoints = 0"
+	verdict, set := engine.Status(0), ""
+	if phase == engine.PhaseFinish && j.Verdict == engine.StatusFailed {
+		verdict = j.Verdict // it failed before finish, whatever finish does
+	}
+	if at == nil {
+		set = ", checkpoints = 0"
 	}
 	was := j.status
-	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = 0, cancel = 0, run_at = '%s', finished_at = '%s'%s WHERE id = %d",
-		phase, engine.StatusWaiting, never, never, set, id)); err != nil {
+	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = %d, cancel = 0, run_at = '%s', finished_at = '%s', position = ?%s WHERE id = %d",
+		phase, engine.StatusWaiting, verdict, never, never, set, id), nullRaw(at)); err != nil {
 		return 0, err
 	}
 	if phase == engine.PhaseProduce {
@@ -68,8 +97,15 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 			return 0, err
 		}
 	}
-	if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", j.Type, id); err != nil {
-		return 0, err
+	if phase == typ.Hooks.First() && at == nil {
+		if _, err := t.exec("UPDATE ds_results SET stats = NULL WHERE id = ?", id); err != nil { // all is done anew
+			return 0, err
+		}
+	}
+	if verdict == 0 {
+		if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", j.Type, id); err != nil {
+			return 0, err
+		}
 	}
 	if err := t.reopen(rows, j, was); err != nil {
 		return 0, err
@@ -84,26 +120,55 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 	return j.Epoch, t.makeDue(j.JobRef, engine.QueueOf(j.Type, phase), j.Priority, 0, false)
 }
 
-// retryPhase is the phase in which a retried job begins: the one that failed,
-// else the one it ended in.
-func retryPhase(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) (engine.Phase, error) {
-	phase := j.Phase
-	if phase == engine.PhaseFail || j.status == engine.StatusFailed && j.FailedPhase != 0 {
-		phase = j.FailedPhase
+// retryFrom is the phase in which a retried job begins, and its position there:
+// the phase that failed, else the one it ended in.
+func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) (phase engine.Phase, at engine.Raw, err error) {
+	ended := j.Phase // the position is this one's
+	if ended == engine.PhaseFail {
+		ended = j.FailedPhase
 	}
-	if o.From != 0 {
+	emitted := ended // the phase whose items it waited for
+	if ended == engine.PhaseFinish {
+		if _, err := t.row([]any{&emitted}, "SELECT phase FROM ds_parents WHERE id = ?", j.ID); err != nil {
+			return 0, nil, err
+		}
+	}
+	switch {
+	case o.From != 0:
 		phase = o.From
+	case j.status == engine.StatusFailed && j.Verdict == engine.StatusFailed:
+		phase = emitted // it failed for good there, and finish came after
+	case j.status == engine.StatusFailed && j.FailedPhase != 0 && (j.Emitted == 0 || ended != engine.PhaseFinish):
+		phase = j.FailedPhase
+	default:
+		phase = ended
 	}
 	if phase == 0 || phase == engine.PhaseFail {
-		return 0, engine.Errorf(engine.CodeUsage, "job %d can be retried from produce, consume or finish", j.ID)
+		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d can be retried from produce, consume or finish", j.ID)
 	}
-	if phase == engine.PhaseFinish && !typ.Hooks.Has(phase) || phase == engine.PhaseProduce && !typ.Hooks.Has(phase) {
-		return 0, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)
+	if phase != engine.PhaseConsume && !typ.Hooks.Has(phase) {
+		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)
 	}
-	if j.Emitted > 0 && phase != engine.PhaseFinish && j.Phase == engine.PhaseFinish && o.From == 0 {
-		return engine.PhaseFinish, nil
+	if o.Fresh && phase != engine.PhaseFinish || j.status == engine.StatusCompleted {
+		return phase, nil, nil
 	}
-	return phase, nil
+	if at, err = t.positionOf(j.ID); err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case ended == engine.PhaseFinish && (phase != ended || o.Fresh):
+		if at, err = engine.KeptPosition(at); err != nil {
+			return 0, nil, err
+		}
+		if phase == engine.PhaseFinish {
+			at = engine.KeepPosition(at)
+		} else if phase != emitted {
+			at = nil
+		}
+	case phase != ended:
+		at = nil
+	}
+	return phase, at, nil
 }
 
 // ancestors are the job's emitter, the emitter of that, and so on, and the job,
@@ -128,13 +193,11 @@ func (t *Tx) retakeKey(j *jobRow) error {
 	if j.Key == "" {
 		return nil
 	}
-	hash := engine.KeyHash(j.Instance, j.Key)
-	var holder engine.JobID
-	found, err := t.row([]any{&holder}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+t.s.D.Lock(), j.Type, hash[:])
+	holder, hash, err := t.keyHolder(j)
 	if err != nil {
 		return err
 	}
-	if !found {
+	if holder == 0 {
 		_, err := t.exec("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES (?, ?, ?, ?, 0)", j.Type, hash[:], j.ID, hash[:8])
 		return err
 	}
@@ -143,6 +206,16 @@ func (t *Tx) retakeKey(j *jobRow) error {
 	}
 	_, err = t.exec("UPDATE ds_keys SET done_at = ? WHERE type = ? AND hash = ?", never, j.Type, hash[:])
 	return err
+}
+
+// keyHolder is the job that holds the key of a job; 0 if none does, or it has none.
+func (t *Tx) keyHolder(j *jobRow) (holder engine.JobID, hash [20]byte, err error) {
+	if j.Key == "" {
+		return 0, hash, nil
+	}
+	hash = engine.KeyHash(j.Instance, j.Key)
+	_, err = t.row([]any{&holder}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+t.s.D.Lock(), j.Type, hash[:])
+	return holder, hash, err
 }
 
 // reopen takes a retried item out of its emitter's counts and opens the emitter
@@ -170,12 +243,19 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 		if _, err := t.row([]any{&phase}, "SELECT phase FROM ds_parents WHERE id = ?", p.ID); err != nil {
 			return err
 		}
-		verdict := 0
-		if p.status == engine.StatusFailed && p.Verdict == engine.StatusFailed {
-			verdict = int(engine.StatusFailed) // it failed itself, whatever its items do
+		verdict := engine.Status(0)
+		if p.Verdict == engine.StatusFailed {
+			verdict = p.Verdict // it failed itself, whatever its items do
 		}
-		if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, verdict = %d, cancel = 0, attempts = 0, finished_at = '%s' WHERE id = %d",
-			phase, engine.StatusOpen, verdict, never, p.ID)); err != nil {
+		at, err := t.positionOf(p.ID)
+		if err == nil && (p.Phase == engine.PhaseFinish || p.Phase == engine.PhaseFail && p.FailedPhase == engine.PhaseFinish) {
+			at, err = engine.KeptPosition(at)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, verdict = %d, cancel = 0, attempts = 0, finished_at = '%s', position = ? WHERE id = %d",
+			phase, engine.StatusOpen, verdict, never, p.ID), nullRaw(at)); err != nil {
 			return err
 		}
 		if _, err := t.exec("INSERT INTO ds_open (type, id) VALUES (?, ?)"+t.s.D.Upsert("type, id", "id = VALUES(id)"), p.Type, p.ID); err != nil {

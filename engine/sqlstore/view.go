@@ -272,7 +272,7 @@ func (t *Tx) viewError(j *engine.Job) error {
 		return err
 	}
 	if !found {
-		if _, err := t.row([]any{&b}, "SELECT failure FROM ds_attempts WHERE job = ? AND failure IS NOT NULL ORDER BY id DESC LIMIT 1", j.ID); err != nil {
+		if _, err := t.row([]any{&b}, lastFailureSQL, j.ID, engine.PhaseFail); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ var onceCases = []testCase{
 						continue // others write
 					}
 				}
-				if _, err := burier.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil }); err != nil && engine.CodeOf(err) != engine.CodeRetry {
+				if _, err := burier.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil }); err != nil && engine.CodeOf(err) != engine.CodeRetry {
 					w.Error(err)
 					return
 				}

@@ -274,7 +274,7 @@ var operations = []operation{
 		f.exec("UPDATE ds_jobs SET losses = 19 WHERE id = ?", made[1])
 		f.cancel(made[2])
 		f.cancel(made[5])
-		decide := func(j *engine.ClaimedJob, _ engine.TypeRecord) *engine.Outcome {
+		decide := func(j *engine.ClaimedJob, _ engine.TypeRecord, _ *engine.Failure) *engine.Outcome {
 			if j.Losses < engine.MaxLosses {
 				return nil
 			}

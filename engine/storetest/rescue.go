@@ -60,7 +60,7 @@ var rescueCases = []testCase{
 		w.exec("UPDATE ds_jobs SET losses = 19")
 		w.lose(queue(t), 1)
 		var asked []int
-		r, err := w.store.Rescue(w.ctx, func(j *engine.ClaimedJob, typ engine.TypeRecord) *engine.Outcome {
+		r, err := w.store.Rescue(w.ctx, func(j *engine.ClaimedJob, typ engine.TypeRecord, _ *engine.Failure) *engine.Outcome {
 			asked = append(asked, j.Losses)
 			w.same("type", "t", typ.Name)
 			w.same("its retries", 3, typ.MaxAttempts)
@@ -190,7 +190,7 @@ var rescueCases = []testCase{
 		for range 4 {
 			s := w.open(Options{})
 			wg.Go(func() {
-				r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil })
+				r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
 				if err != nil {
 					w.Error(err)
 				}
@@ -215,7 +215,7 @@ var rescueCases = []testCase{
 			var r engine.Rescue
 			var errs [2]error
 			wg.Go(func() {
-				r, errs[0] = other.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil })
+				r, errs[0] = other.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
 			})
 			wg.Go(func() { errs[1] = w.store.Commit(w.ctx, nil, alone(completed(j))) })
 			wg.Wait()

@@ -196,17 +196,15 @@ var retryCases = []testCase{
 		w.fold()
 		w.stands("completed", j.ID)
 	}},
-	{"an emitter that was retried itself is not reopened by its item", func(w *world) {
+	{"an emitter that begins again retries its failed items too, which do not reopen it", func(w *world) {
 		t := w.typ("t")
 		j := w.start(job(t))
 		w.commit(opened(j, job(t)))
 		item := w.take(queue(t))
 		w.commit(failed(item))
 		w.fold()
-		w.again(j.ID, engine.RetryOptions{})
-		w.stands("consume/waiting", j.ID)
-		w.again(item.ID, engine.RetryOptions{})
-		w.stands("consume/waiting", j.ID)
+		w.again(j.ID, engine.RetryOptions{From: engine.PhaseConsume})
+		w.stands("consume/waiting", j.ID, item.ID)
 		w.check()
 		for _, c := range w.claim(queue(t), 5) {
 			if c.ID == j.ID {
@@ -306,5 +304,61 @@ var retryCases = []testCase{
 			w.code("the other", engine.CodeConflict, errs[0])
 			w.settle(w.take(queue(t)))
 		}
+	}},
+	{"a retry of an emitter that failed because of its items retries those", func(w *world) {
+		t := w.typ("t")
+		top, middle, low := w.family(t)
+		w.again(top, engine.RetryOptions{})
+		w.stands("consume/open", top, middle)
+		w.stands("consume/waiting", low)
+		w.check()
+		c := w.take(queue(t))
+		w.same("due", low, c.ID)
+		w.settle(c)
+		w.fold()
+		w.stands("completed", top, middle, low)
+		w.same("jobs", int64(5), w.count("SELECT COUNT(*) FROM ds_jobs"))
+	}},
+	{"a retry of an emitter retries its failed items only, also very many", func(w *world) {
+		t := w.typ("t", engine.PhaseConsume, engine.PhaseFinish)
+		j := w.start(job(t))
+		w.commit(opened(j, jobs(t, 500)...))
+		list := w.claim(queue(t), 500)
+		for i, c := range list {
+			if i%50 == 0 {
+				w.commit(among(completed(c)))
+			} else {
+				w.commit(among(failed(c)))
+			}
+		}
+		w.fold()
+		f := w.take(engine.QueueOf(t, engine.PhaseFinish))
+		o := failed(f)
+		o.Failure, o.FailedPhase, o.Because = nil, 0, problem(f)
+		w.commit(o)
+		w.again(j.ID, engine.RetryOptions{})
+		w.stands("consume/open", j.ID)
+		w.same("items", &engine.Children{Waiting: 490, Completed: 10}, w.view(j.ID).Children)
+		w.settle(w.claim(queue(t), 500)...)
+		w.fold()
+		w.stands("finish/waiting", j.ID)
+		w.settle(w.take(engine.QueueOf(t, engine.PhaseFinish)))
+		w.stands("completed", j.ID)
+		w.must(w.store.Retry(w.ctx, j.ID, engine.RetryOptions{}))
+		w.stands("finish/waiting", j.ID)
+	}},
+	{"an item whose key was taken since is left out, and told of", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		w.commit(opened(j, keyed(t, "a", active), keyed(t, "b", active)))
+		a, b := w.take(queue(t)), w.take(queue(t))
+		w.commit(failed(a))
+		w.commit(failed(b))
+		w.fold()
+		w.enqueue(keyed(t, "a", active))
+		w.code("retry", engine.CodeConflict, w.store.Retry(w.ctx, j.ID, engine.RetryOptions{}))
+		w.stands("failed", a.ID)
+		w.stands("consume/waiting", b.ID)
+		w.stands("consume/open", j.ID)
 	}},
 }

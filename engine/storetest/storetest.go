@@ -13,6 +13,7 @@ package storetest
 import (
 	"database/sql"
 	"database/sql/driver"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ var groups = []group{
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: runtimeCases},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases)},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
 }
 

@@ -424,7 +424,7 @@ func (w *world) servers() []engine.ServerRow {
 // rescue takes back what dead servers hold, and charges losses only.
 func (w *world) rescue() engine.Rescue {
 	w.Helper()
-	r, err := w.store.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord) *engine.Outcome { return nil })
+	r, err := w.store.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
 	w.must(err)
 	return r
 }

@@ -163,7 +163,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew.",
+			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
 			Params: []Param{{Name: "position", Type: Data, Default: None, Doc: "where to go on; None keeps the last one"}}, Effect: Write,
 			Example: "ctx.checkpoint({\"page\": 7})\nctx.position  # {\"page\": 7}",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -178,7 +178,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order.",
+			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order. A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -230,7 +230,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "retry", Doc: "Ends the hook as a failed attempt; what it did since the last checkpoint is rolled back.",
+			Name: "retry", Doc: "Ends the hook as a failed attempt; what it did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{
 				{Name: "after", Type: Duration, Default: None, Doc: "how long to wait before the next attempt; None: as the retry setting says"},
 				{Name: "reason", Type: String, Default: "", Doc: "why"},
@@ -242,19 +242,19 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back.",
+			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
 		},
 		{
-			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back.",
+			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
 		},
 		{
-			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back.",
+			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.fail(\"the file will never be readable\")",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Fail(a.String("reason")) },
@@ -322,8 +322,8 @@ func (l *batchLoop) Next() (Value, error) { return l.source.Next() }
 // Close gives up the elements.
 func (l *batchLoop) Close() error { return l.source.Close() }
 
-// Left is called when the script leaves the loop: the pass that it left is not
-// counted, and commits with whatever comes next.
+// Left is called when the script leaves the loop: the pass that it left, and
+// that it left it there, commit with whatever comes next.
 func (l *batchLoop) Left() { l.b.Abandon() }
 
 func (l *batchLoop) next() (Value, error) {
@@ -332,6 +332,9 @@ func (l *batchLoop) next() (Value, error) {
 	}
 	var batch []Value
 	for len(batch) < l.n {
+		if l.b.Over() {
+			return nil, io.EOF
+		}
 		v, err := l.it.Next()
 		if err == io.EOF {
 			break
