@@ -33,9 +33,10 @@ func (w *world) runtime(o Options) *runtime {
 	return &runtime{w, eng}
 }
 
-// goType is a job type of Go hooks; failed attempts are not retried.
+// goType is a job type of Go hooks; failed attempts are not retried. Its name
+// may have spaces, which become dashes, also for make.
 func goType(name string, hooks map[engine.Phase]engine.Hook) *engine.Type {
-	return &engine.Type{Name: name, Version: "1", Hooks: hooks, Settings: engine.Settings{Retry: engine.RetryPolicy{Max: 1}}}
+	return &engine.Type{Name: strings.ReplaceAll(name, " ", "-"), Version: "1", Hooks: hooks, Settings: engine.Settings{Retry: engine.RetryPolicy{Max: 1}}}
 }
 
 // consumes is a job type with a consume hook alone.
@@ -84,6 +85,7 @@ func (r *runtime) make(j engine.NewJob, types ...*engine.Type) engine.JobID {
 	r.Helper()
 	_, err := r.eng.RegisterTypes(r.ctx, types...)
 	r.must(err)
+	j.Type = strings.ReplaceAll(j.Type, " ", "-")
 	made, err := r.eng.Enqueue(r.ctx, j)
 	r.must(err)
 	return made[0].ID
