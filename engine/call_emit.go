@@ -39,6 +39,11 @@ func (c *Call) emit(e Emission) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if t, err := c.eng.Type(c.ctx, orElse(e.Type, c.typ.Name)); err != nil {
+		return false, err
+	} else if t.Hooks != 0 && !t.Hooks.Has(PhaseConsume) {
+		return false, c.misuse("job type %q has no consume, which works on items: emit items of a type that has, or use ctx.enqueue", t.Name)
+	}
 	j.Phase, j.Parent = PhaseConsume, c.job.ID
 	return c.add(&c.pend.items, j)
 }
