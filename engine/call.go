@@ -119,8 +119,9 @@ func (c *Call) Item() Raw {
 	return c.job.Payload
 }
 
-// Params are the parameters of the job's instance, a JSON object, or nil.
-func (c *Call) Params() Raw { return c.srv.params(c.typ, c.job.Instance) }
+// Params are the parameters of the job's instance, a JSON object, or nil if it
+// has none.
+func (c *Call) Params() (Raw, error) { return c.srv.params(c.ctx, c.typ, c.job.Instance) }
 
 // Position is what the last checkpoint of this phase was given, or nil. A hook
 // that asks for it goes on from there: see loops.

@@ -42,6 +42,14 @@ func (c *Call) Emit(e Emission) (bool, error) {
 // item is an emission as a job to be written.
 func (c *Call) item(e Emission) (JobInsert, error) {
 	j, err := c.insert(e)
+	if err != nil {
+		return j, err
+	}
+	if t, err := c.eng.Type(c.ctx, orElse(e.Type, c.typ.Name)); err != nil {
+		return j, err
+	} else if t.Hooks != 0 && !t.Hooks.Has(PhaseConsume) {
+		return j, c.misuse("job type %q has no consume, which works on items: emit items of a type that has, or use ctx.enqueue", t.Name)
+	}
 	j.Phase, j.Parent = PhaseConsume, c.job.ID
 	return j, err
 }

@@ -13,9 +13,13 @@ import (
 // On the day the clocks go forward, a time that does not exist fires at the
 // same distance after the gap (02:30 becomes 03:30). On the day they go back,
 // a time that exists twice fires once, the first time, unless the hour field
-// is "*": what runs every hour, or every few minutes, keeps running.
+// holds all hours: what runs every hour, or every few minutes, keeps running.
+//
+// The expression is matched against the time on the wall, in a calendar without
+// gaps, and what is found is then placed in the zone: so that a day on which
+// midnight does not exist is a day still.
 type cronSchedule struct {
-	schedule  cron.Schedule
+	spec      *cron.SpecSchedule
 	loc       *time.Location
 	everyHour bool
 }
@@ -47,8 +51,13 @@ func parseCron(expr, zone string) (*cronSchedule, error) {
 	if err != nil {
 		return nil, Wrapf(CodeUsage, err, "cron: %q is no cron expression (minute hour day month weekday)", expr)
 	}
-	fields := strings.Fields(expr)
-	c := &cronSchedule{schedule: schedule, loc: loc, everyHour: expr == "@hourly" || len(fields) == 5 && fields[1] == "*"}
+	spec, ok := schedule.(*cron.SpecSchedule)
+	if !ok {
+		return nil, Errorf(CodeUsage, "cron: %q is no cron expression (minute hour day month weekday)", expr)
+	}
+	spec.MaxSearchYears = 12 // no leap day is further away
+	const allHours = 1<<24 - 1
+	c := &cronSchedule{spec: spec, loc: loc, everyHour: spec.Hour&allHours == allHours}
 	if c.next(time.Unix(0, 0)).IsZero() {
 		return nil, Errorf(CodeUsage, "cron: %q never fires", expr)
 	}
@@ -56,29 +65,60 @@ func parseCron(expr, zone string) (*cronSchedule, error) {
 	return c, nil
 }
 
+// nearby is more than any two zones differ, and so more than any clock is set.
+const nearby = 26 * time.Hour
+
 // next is the first firing after t, in UTC; the zero time if there is none.
 func (c *cronSchedule) next(t time.Time) time.Time {
+	t = t.UTC()
+	// Where clocks are set near t, what was on the wall before may come to pass
+	// after it.
+	shown := t.Add(c.offset(t) - c.set(t))
+	var best, until time.Time
 	for {
-		n := c.schedule.Next(t.In(c.loc))
-		if n.IsZero() {
-			return time.Time{}
+		shown = c.spec.Next(shown)
+		if shown.IsZero() || !best.IsZero() && shown.After(until) {
+			return best
 		}
-		if c.everyHour || !secondOccurrence(n) {
-			return n.UTC()
+		for _, at := range c.places(shown) {
+			if !at.After(t) || !best.IsZero() && !at.Before(best) {
+				continue
+			}
+			if best.IsZero() { // what is later on the wall comes first only where clocks are set
+				set := c.set(at)
+				if set == 0 {
+					return at
+				}
+				until = shown.Add(set)
+			}
+			best = at
 		}
-		t = n
 	}
 }
 
-// secondOccurrence says whether the wall clock showed the same time before,
-// within the last three hours: the clocks went back in between.
-func secondOccurrence(t time.Time) bool {
-	_, now := t.Zone()
-	_, before := t.Add(-3 * time.Hour).Zone()
-	if before <= now {
-		return false
+// places are the moments at which a time on the wall fires: one, or of one that
+// exists twice both, if the schedule keeps running.
+func (c *cronSchedule) places(shown time.Time) []time.Time {
+	before, after := c.offset(shown.Add(-nearby)), c.offset(shown.Add(nearby))
+	first, second := shown.Add(-before), shown.Add(-after)
+	switch exists, again := c.offset(first) == before, c.offset(second) == after; {
+	case before == after || !again:
+		return []time.Time{first} // also in a gap: as far behind it as it is into it
+	case !exists:
+		return []time.Time{second}
+	case c.everyHour:
+		return []time.Time{first, second}
 	}
-	first := t.Add(-time.Duration(before-now) * time.Second)
-	_, off := first.Zone()
-	return off == before
+	return []time.Time{first}
+}
+
+// offset is how far the wall is ahead of UTC at a moment.
+func (c *cronSchedule) offset(t time.Time) time.Duration {
+	_, seconds := t.In(c.loc).Zone()
+	return time.Duration(seconds) * time.Second
+}
+
+// set is by how much the clocks are set near a moment, forward or back.
+func (c *cronSchedule) set(t time.Time) time.Duration {
+	return (c.offset(t.Add(nearby)) - c.offset(t.Add(-nearby))).Abs()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // Options are for Open. The zero value is ready to use.
@@ -24,7 +25,12 @@ type Engine struct {
 
 	mu    sync.RWMutex
 	types map[string]TypeRecord
+	read  time.Duration // when, by Clock.Boot
 }
+
+// typesFor is how long what was read of the types is taken to be so: another
+// process may have registered a newer script since.
+const typesFor = 5 * time.Second
 
 // Open makes an engine over a store, and the tables if they are missing. The
 // store stays the caller's to close.
@@ -58,10 +64,12 @@ func (e *Engine) Store() Store { return e.store }
 // Type is what the database knows of a job type; CodeNotFound if it never was
 // registered.
 func (e *Engine) Type(ctx context.Context, name string) (TypeRecord, error) {
+	now := e.clock.Boot()
 	e.mu.RLock()
 	t, ok := e.types[name]
+	fresh := now-e.read <= typesFor
 	e.mu.RUnlock()
-	if ok {
+	if ok && fresh {
 		return t, nil
 	}
 	if err := e.refreshTypes(ctx); err != nil {
@@ -77,6 +85,7 @@ func (e *Engine) Type(ctx context.Context, name string) (TypeRecord, error) {
 
 // refreshTypes reads the types again.
 func (e *Engine) refreshTypes(ctx context.Context) error {
+	began := e.clock.Boot()
 	records, err := e.store.Types(ctx)
 	if err != nil {
 		return err
@@ -86,7 +95,7 @@ func (e *Engine) refreshTypes(ctx context.Context) error {
 		m[r.Name] = r
 	}
 	e.mu.Lock()
-	e.types = m
+	e.types, e.read = m, began
 	e.mu.Unlock()
 	return nil
 }

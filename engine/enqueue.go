@@ -47,6 +47,11 @@ func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob, register bool) (
 	return ins, nil
 }
 
+// noHook says that a job would wait for a hook that its type does not have.
+func noHook(t TypeRecord, p Phase) error {
+	return Errorf(CodeUsage, "job type %q has no %s: a job of it would wait there for ever", t.Name, p)
+}
+
 // resolve finds the type of a job to be made and fills in what it says. A type
 // that nobody knows is registered, where that may be, if the job says its first
 // phase.
@@ -78,6 +83,8 @@ func (e *Engine) resolve(ctx context.Context, j NewJob, register bool) (JobInser
 		in.Phase = t.Hooks.First()
 	case in.Phase != PhaseProduce && in.Phase != PhaseConsume:
 		return in, Errorf(CodeUsage, "a job begins in produce or consume, not in %s", in.Phase)
+	case t.Hooks != 0 && !t.Hooks.Has(in.Phase):
+		return in, noHook(t, in.Phase)
 	}
 	if j.Priority != nil {
 		in.Priority = *j.Priority

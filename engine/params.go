@@ -17,28 +17,37 @@ type cachedInstances struct {
 	in map[string]Instance
 }
 
-// params are the parameters of a type's instance, or nil.
-func (s *Server) params(t *Type, instance string) Raw {
+// params are the parameters of a type's instance, or nil. That they cannot be
+// told is an error: a hook that goes on without them would do the wrong thing.
+func (s *Server) params(ctx context.Context, t *Type, instance string) (Raw, error) {
 	if instance == "" {
-		return nil
+		return nil, nil
 	}
 	if t.Settings.InstancesVar == "" {
-		return t.Settings.Instances[instance].Params
+		return t.Settings.Instances[instance].Params, nil
 	}
 	now := s.eng.clock.Boot()
-	s.paramsOf.mu.Lock()
-	defer s.paramsOf.mu.Unlock()
-	c, ok := s.paramsOf.m[t.Name]
+	p := &s.paramsOf
+	p.mu.Lock()
+	c, ok := p.m[t.Name]
+	p.mu.Unlock()
 	if !ok || now-c.at > instancesEvery {
-		ctx, cancel := context.WithTimeout(context.Background(), s.opts.Lease)
-		defer cancel()
-		if in, err := s.instances(ctx, t); err == nil {
-			c = cachedInstances{now, in}
+		in, _, err := s.instances(ctx, t)
+		switch CodeOf(err) {
+		case "":
+		case CodeNotFound, CodeUsage:
+			return nil, &Failure{Kind: KindError, Code: "instances", Retryable: true, Message: err.Error(), Cause: err}
 		}
-		if s.paramsOf.m == nil {
-			s.paramsOf.m = map[string]cachedInstances{}
+		if err != nil {
+			return nil, err
 		}
-		s.paramsOf.m[t.Name] = c
+		c = cachedInstances{now, in}
+		p.mu.Lock()
+		if p.m == nil {
+			p.m = map[string]cachedInstances{}
+		}
+		p.m[t.Name] = c
+		p.mu.Unlock()
 	}
-	return c.in[instance].Params
+	return c.in[instance].Params, nil
 }

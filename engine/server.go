@@ -101,6 +101,9 @@ type Server struct {
 	tally    tally
 	paramsOf paramsCache
 
+	instancesSeen map[string]Raw    // by type: the variable's value that was saved last; the ticker's alone
+	said          map[string]string // complaints, by what they are about; the ticker's alone
+
 	wakeFold, wakePromote, wakeTick, wakePoll chan struct{}
 	firedOnce                                 chan struct{} // closed when what was due has fired
 }
@@ -126,7 +129,8 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 		eng: e, opts: o, types: map[TypeID]*Type{}, lanes: map[Queue]*lane{},
 		wakeFold: make(chan struct{}, 1), wakePromote: make(chan struct{}, 1),
 		wakeTick: make(chan struct{}, 1), wakePoll: make(chan struct{}, 1),
-		firedOnce: make(chan struct{}),
+		firedOnce:     make(chan struct{}),
+		instancesSeen: map[string]Raw{}, said: map[string]string{},
 	}
 	ids, err := e.RegisterTypes(ctx, o.Types...)
 	if err != nil {

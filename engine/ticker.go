@@ -1,23 +1,42 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
 // saveSchedules makes the types' schedules known. It is done once, at the
-// start: later nobody goes back to an older script's schedule.
+// start: later nobody goes back to an older script's schedule. Instances that a
+// variable holds are looked at again, and saved when the value is another one
+// than this process saw last, so that two versions of a script do not undo each
+// other's. While the variable cannot be used, what was saved stays.
 func (s *Server) saveSchedules(ctx context.Context, types []*Type) error {
 	var ids []TypeID
 	var rows []ScheduleRow
+	seen := map[string]Raw{}
 	for _, t := range types {
 		id := s.ids[t.Name]
-		ids = append(ids, id)
-		instances, err := s.instances(ctx, t)
-		if err != nil {
+		instances, value, err := s.instances(ctx, t)
+		switch code := CodeOf(err); {
+		case code == CodeNotFound || code == CodeUsage:
+			if s.sayOnce("instances of "+t.Name, err.Error()) {
+				s.eng.log.Error("the instances stay as they are", "type", t.Name, "error", err, "hint", HintOf(err))
+			}
+			continue
+		case err != nil:
 			return err
 		}
+		if t.Settings.InstancesVar != "" {
+			s.sayOnce("instances of "+t.Name, "")
+			if was, ok := s.instancesSeen[t.Name]; ok && bytes.Equal(was, value) {
+				continue
+			}
+			seen[t.Name] = value
+		}
+		ids = append(ids, id)
 		if instances == nil && !t.Settings.Schedule.IsZero() {
 			rows = append(rows, ScheduleRow{Type: id, Schedule: t.Settings.Schedule, Phase: t.First(), Priority: t.Settings.Priority})
 		}
@@ -27,29 +46,40 @@ func (s *Server) saveSchedules(ctx context.Context, types []*Type) error {
 			}
 		}
 	}
-	return s.eng.store.SaveSchedules(ctx, ids, rows)
+	if err := s.eng.store.SaveSchedules(ctx, ids, rows); err != nil {
+		return err
+	}
+	maps.Copy(s.instancesSeen, seen)
+	return nil
 }
 
-// instances are a type's, from its script or from the variable that it names;
-// nil if it has none.
-func (s *Server) instances(ctx context.Context, t *Type) (map[string]Instance, error) {
-	if t.Settings.InstancesVar == "" {
-		return t.Settings.Instances, nil
+// sayOnce says whether a complaint is another one than the last about it.
+func (s *Server) sayOnce(about, what string) bool {
+	was := s.said[about]
+	s.said[about] = what
+	return what != was
+}
+
+// instances are a type's, from its script or from the variable that it names,
+// with its value; nil if it has none. A variable that is not set is
+// CodeNotFound, one that does not hold instances CodeUsage.
+func (s *Server) instances(ctx context.Context, t *Type) (in map[string]Instance, value Raw, err error) {
+	name := t.Settings.InstancesVar
+	if name == "" {
+		return t.Settings.Instances, nil, nil
 	}
-	v, err := s.eng.store.Variable(ctx, Scope{}, t.Settings.InstancesVar)
+	v, err := s.eng.store.Variable(ctx, Scope{}, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if v.Value == nil {
-		s.eng.log.Warn("the variable that holds the instances is not set", "type", t.Name, "variable", t.Settings.InstancesVar)
-		return map[string]Instance{}, nil
+		return nil, nil, Errorf(CodeNotFound, "the variable %q, which holds the instances of %s, is not set", name, t.Name).
+			WithHint("set it to an object of objects, {name: {parameter: value}}, or to {} for none")
 	}
-	in, err := ParseInstances(v.Value, t.Settings.Schedule)
-	if err != nil {
-		s.eng.log.Error("the variable that holds the instances cannot be used", "type", t.Name, "variable", t.Settings.InstancesVar, "error", err)
-		return map[string]Instance{}, nil
+	if in, err = ParseInstances(v.Value, t.Settings.Schedule); err != nil {
+		return nil, nil, Wrapf(CodeUsage, err, "the variable %q does not hold the instances of %s", name, t.Name)
 	}
-	return in, nil
+	return in, v.Value, nil
 }
 
 // ParseInstances reads a JSON object of named parameters. Parameters every and
@@ -58,6 +88,9 @@ func ParseInstances(raw Raw, def Schedule) (map[string]Instance, error) {
 	var m map[string]Raw
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, Errorf(CodeUsage, "instances must be an object of objects: {name: {parameter: value}}")
+	}
+	if m == nil {
+		return nil, Errorf(CodeUsage, "instances must be an object of objects, not null: {} for none")
 	}
 	out := map[string]Instance{}
 	for name, text := range m {

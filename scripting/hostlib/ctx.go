@@ -73,7 +73,10 @@ var ctxType = &ObjectType{
 		ctxAttr("server", "string", "The name of the server that runs the hook.", func(c *Call) (Value, error) { return c.Hook.Server(), nil }),
 		ctxAttr("instance", "string", "The job's instance, or None.", func(c *Call) (Value, error) { return orNone(c.Hook.Job().Instance) }),
 		ctxAttr("params", "dict", "The parameters of the instance; empty if there are none.", func(c *Call) (Value, error) {
-			raw := c.Hook.Params()
+			raw, err := c.Hook.Params()
+			if err != nil {
+				return nil, err
+			}
 			if raw == nil {
 				raw = engine.Raw("{}")
 			}
