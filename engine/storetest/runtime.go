@@ -61,7 +61,7 @@ func (r *runtime) start(o engine.ServerOptions) (stop func()) {
 		select {
 		case err := <-ended:
 			r.must(err)
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			r.Fatal("the server does not end")
 		}
 	}
@@ -72,7 +72,7 @@ func (r *runtime) untilIdle(types ...*engine.Type) {
 	r.Helper()
 	s, err := r.eng.NewServer(r.ctx, engine.ServerOptions{Types: types, Name: "here", UntilIdle: true})
 	r.must(err)
-	ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(r.ctx, patience)
 	defer cancel()
 	r.must(s.Run(ctx))
 	if ctx.Err() != nil {
