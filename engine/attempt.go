@@ -24,7 +24,10 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
 		return
 	}
-	for rerun := 0; ; rerun++ {
+	for rerun, points := 0, j.Checkpoints; ; rerun++ {
+		if j.Checkpoints > points { // it came further: the count begins anew
+			rerun, points = 0, j.Checkpoints
+		}
 		again := s.once(ctx, l, j, rerun)
 		if !again {
 			return
@@ -63,6 +66,10 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	c, err := s.newCall(ctx, l, j)
 	if err != nil {
 		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
+		if rerun >= maxReruns { // others can use the slot, and perhaps run the job
+			s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+			return false
+		}
 		return true
 	}
 	defer s.running.remove(c)
@@ -70,6 +77,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	commit := context.WithoutCancel(ctx)
 	var result Raw
 	if err = context.Cause(c.ctx); err == nil {
+		err = c.poison // it cannot begin
+	}
+	if err == nil {
 		if result, err = runHook(l.hook, c); c.poison != nil {
 			err = c.poison
 		}
@@ -163,7 +173,8 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, began: s.eng.clock.Now()}
 	var err error
 	if c.position, err = parsePosition(j.Position); err != nil {
-		return nil, Wrapf(CodeInternal, err, "read the position of job %d", j.ID)
+		c.poison = &Failure{Kind: KindError, Code: "position", Cause: err,
+			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning with: dsengine jobs retry %d --fresh", err, j.ID)}
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
 	switch j.Phase {

@@ -201,11 +201,11 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	s.drains.Store(true)
+	late := s.eng.clock.After(s.opts.Drain, func() { stopHooks(ErrDrained) })
 	fetching.Wait()
 	for _, l := range s.lanes {
 		s.giveBackBuffered(serve, l)
 	}
-	late := s.eng.clock.After(s.opts.Drain, func() { stopHooks(ErrDrained) })
 	for _, l := range s.lanes {
 		close(l.jobs)
 	}
