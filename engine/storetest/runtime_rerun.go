@@ -20,11 +20,11 @@ var rerunCases = []testCase{
 			mu.Lock()
 			defer mu.Unlock()
 			at := string(c.Position())
-			if locks[at] < 8 {
+			if locks[at] < 5 {
 				locks[at]++
 				return nil, deadlock()
 			}
-			if len(at) > 3 {
+			if len(at) > 6 {
 				return raw(c.Attempt()), nil
 			}
 			if err := c.Checkpoint(raw(strings.Trim(at, "\"")+"x"), true); err != nil {
