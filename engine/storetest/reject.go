@@ -353,7 +353,7 @@ func (w *world) retryFromProduce(id engine.JobID) error {
 // prune1 deletes one job, whose emitter's rejects stay.
 func (w *world) prune1(t engine.TypeID, id engine.JobID) error {
 	for range 3 {
-		if _, err := w.store.Prune(w.ctx, t, map[engine.Status]time.Duration{engine.StatusFailed: time.Hour}, 100); err != nil {
+		if _, _, err := w.store.Prune(w.ctx, t, map[engine.Status]time.Duration{engine.StatusFailed: time.Hour}, 100); err != nil {
 			return err
 		}
 	}
