@@ -80,7 +80,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		err = c.poison // it cannot begin
 	}
 	if err == nil {
-		if result, err = runHook(l.hook, c); c.poison != nil {
+		if result, err = runHook(l.hookOf(j), c); c.poison != nil {
 			err = c.poison
 		}
 		if cause := context.Cause(c.ctx); cause != nil && !errors.Is(err, cause) {
@@ -119,6 +119,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	o.Items, o.Enqueue, o.Writes = nil, nil, nil
 	o.Stats, o.NewStats = nil, nil
 	s.failed(c, l, o, err)
+	if o.Failure == nil || o.Failure.Kind != KindRejects {
+		o.Rejects = nil // rolled back; too many are kept, for people to see
+	}
 	o.Logged = c.logged
 	if again, err = s.settle(commit, c, nil, o); err == nil || again {
 		return again
@@ -177,6 +180,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning with: dsengine jobs retry %d --fresh", err, j.ID)}
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
+	c.resumed = j.Checkpoints > 0 || j.Position != nil
 	switch j.Phase {
 	case PhaseFail:
 		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {
@@ -222,6 +226,9 @@ func (c *Call) decided(err error) bool {
 // itself by a verdict.
 func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verdict error) (again bool, err error) {
 	c.watch.stop()
+	if err := c.judgeRejects(ctx, true); err != nil {
+		return false, err
+	}
 	if err := c.remember(ctx); err != nil {
 		return false, err
 	}
@@ -235,6 +242,7 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
 		return false, f
 	}
+	c.settleRedriven(o)
 	o.Logged = c.logged
 	session := c.session
 	if session != nil && !session.Wrote() {

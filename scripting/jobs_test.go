@@ -80,6 +80,11 @@ func TestTheExampleRuns(t *testing.T) {
 	if got := w.Query("SELECT number, word, n FROM example_words ORDER BY number, word"); got != "0|be|2\n0|not|1\n0|or|1\n0|to|2\n1|be|1\n" {
 		t.Errorf("got\n%s", got)
 	}
+	w.Do("example", `{"texts": [7]}`)
+	if done, err := w.Engine.Redrive(t.Context(), engine.RedriveRequest{Type: "example"}); err != nil || done.Rejects != 1 {
+		t.Errorf("redriven: %+v, %v", done, err)
+	}
+	w.Run()
 	if j := w.Do("example", `null`); string(j.Result) != `{"texts":2,"failed":0,"words":16}` {
 		t.Errorf("without a payload: got %s %+v", j.Result, j.Error)
 	}

@@ -85,6 +85,7 @@ var groups = []group{
 	{name: "promote", cases: promoteCases},
 	{name: "schedules", cases: scheduleCases},
 	{name: "variables", cases: variableCases},
+	{name: "rejects", cases: rejectCases},
 	{name: "logs", cases: logCases},
 	{name: "prune", cases: pruneCases},
 	{name: "servers", cases: serverCases},

@@ -340,6 +340,7 @@ func (l *batchLoop) next() (Value, error) {
 		}
 		v, err := l.it.Next()
 		if err == io.EOF {
+			l.b.Ended()
 			break
 		}
 		if err != nil {
