@@ -37,14 +37,7 @@ var csvModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				r := newCSVReader(in.name, in.r, o)
-				return c.iterator("csv.read", func() (Value, error) {
-					row, err := r.next()
-					if err == nil {
-						c.read(1)
-					}
-					return row, err
-				}, in.close), nil
+				return c.csvRows("csv.read", in, o), nil
 			},
 		},
 		{
@@ -75,6 +68,20 @@ var csvModule = &Module{
 	},
 }
 
+// csvRows gives the rows of an input, and closes it. fn is the function that made
+// it, for errors.
+func (c *Call) csvRows(fn string, in *input, o csvOptions) Iterator {
+	r := newCSVReader(in.name, in.r, o)
+	return c.iterator(fn, func() (Value, error) {
+		row, err := r.next()
+		if err == nil {
+			c.read(1)
+		}
+		return row, err
+	}, in.close)
+}
+
+// csvOptions are what csvParams say; csvOptionsOf reads them.
 type csvOptions struct {
 	sep   rune
 	names []string // nil: the first line has them

@@ -40,15 +40,7 @@ var filesModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				l := newLines(in)
-				return c.iterator("files.lines", func() (Value, error) {
-					line, err := l.next()
-					if err != nil {
-						return nil, err
-					}
-					c.read(1)
-					return string(line), nil
-				}, in.close), nil
+				return c.textLines("files.lines", in), nil
 			},
 		},
 		{

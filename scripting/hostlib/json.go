@@ -56,29 +56,7 @@ var jsonModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				lines := newLines(in)
-				dec := NewDecoder(values{})
-				return c.iterator("json.lines", func() (Value, error) {
-					for {
-						line, err := lines.next()
-						if err != nil {
-							return nil, err
-						}
-						if len(bytes.TrimSpace(line)) == 0 {
-							continue
-						}
-						v, err := dec.Decode(line)
-						if err != nil {
-							dec.reset()
-							if syn, ok := err.(*SyntaxError); ok {
-								syn.Line = lines.n
-							}
-							return nil, Errorf("json.syntax", "%s, %v", in.name, err)
-						}
-						c.read(1)
-						return v, nil
-					}
-				}, in.close), nil
+				return c.jsonLines("json.lines", in), nil
 			},
 		},
 		{
@@ -98,14 +76,7 @@ var jsonModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				s := newJSONStream(in, a.String("path"), steps)
-				return c.iterator("json.stream", func() (Value, error) {
-					v, err := s.next()
-					if err == nil {
-						c.read(1)
-					}
-					return v, err
-				}, in.close), nil
+				return c.jsonElements("json.stream", in, a.String("path"), steps), nil
 			},
 		},
 	},
@@ -117,4 +88,45 @@ func textBytes(v Value) []byte {
 	}
 	b, _ := v.([]byte)
 	return b
+}
+
+// jsonLines gives the values of an input that has one on each line, and closes
+// it. fn is the function that made it, for errors.
+func (c *Call) jsonLines(fn string, in *input) Iterator {
+	lines := newLines(in)
+	dec := NewDecoder(values{})
+	return c.iterator(fn, func() (Value, error) {
+		for {
+			line, err := lines.next()
+			if err != nil {
+				return nil, err
+			}
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			v, err := dec.Decode(line)
+			if err != nil {
+				dec.reset()
+				if syn, ok := err.(*SyntaxError); ok {
+					syn.Line = lines.n
+				}
+				return nil, Errorf("json.syntax", "%s, %v", in.name, err)
+			}
+			c.read(1)
+			return v, nil
+		}
+	}, in.close)
+}
+
+// jsonElements gives the elements at a path of an input that is one JSON text,
+// and closes it. steps are the path's, by parsePath.
+func (c *Call) jsonElements(fn string, in *input, path string, steps []step) Iterator {
+	s := newJSONStream(in, path, steps)
+	return c.iterator(fn, func() (Value, error) {
+		v, err := s.next()
+		if err == nil {
+			c.read(1)
+		}
+		return v, err
+	}, in.close)
 }

@@ -3,6 +3,7 @@ package hostlib
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"unicode/utf8"
 
@@ -12,36 +13,72 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// input is what csv.read and its like read from.
+// input is what csv.read and its like read from: UTF-8 without a byte order
+// mark. Whoever makes one closes it, or hands it to a function that makes an
+// iterator of it (rows, jsonLines, ...), which does so.
 type input struct {
 	name  string // for messages
 	r     *bufio.Reader
-	close func() error
+	close func() error // never nil
 }
 
 const inputBuffer = 64 << 10
 
-// input opens a path, or takes a stream, as UTF-8 without a byte order mark.
+// streamer is an object that can be read wherever a path can.
+type streamer interface {
+	// stream gives what is read, a name for messages, and how it is closed,
+	// which may be nil. It may be called once.
+	stream(c *Call) (r io.Reader, name string, close func() error, err error)
+}
+
+// input opens what a parameter of type Source was given: a path, an object that
+// is a stream, or an iterator of lines or bytes.
 func (c *Call) input(v Value, charset string) (*input, error) {
-	in := &input{name: "the stream"}
-	var r io.Reader
 	switch v := v.(type) {
 	case string:
 		f, err := c.openFile(v)
 		if err != nil {
 			return nil, err
 		}
-		in.name, in.close, r = v, f.Close, f
+		return c.inputFrom(v, f, f.Close, charset)
+	case streamer:
+		r, name, close, err := v.stream(c)
+		if err != nil {
+			return nil, err
+		}
+		return c.inputFrom(name, r, close, charset)
 	case Iterator:
-		in.close, r = v.Close, &pieces{c: c, it: v}
+		return c.inputFrom("the stream", &pieces{c: c, it: v}, v.Close, charset)
 	}
-	r, err := decoding(r, charset)
+	return nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
+}
+
+// inputFrom makes an input of any reader, which has text of the character set;
+// name is for messages. It closes the reader if it fails; close may be nil.
+func (c *Call) inputFrom(name string, r io.Reader, close func() error, charset string) (*input, error) {
+	if close == nil {
+		close = func() error { return nil }
+	}
+	r, err := decoding(&watched{c: c, r: r}, charset)
 	if err != nil {
-		in.close()
+		close()
 		return nil, err
 	}
-	in.r = bufio.NewReaderSize(&unmarked{r: r}, inputBuffer)
-	return in, nil
+	return &input{name: name, r: bufio.NewReaderSize(&unmarked{r: r}, inputBuffer), close: close}, nil
+}
+
+// watched stops reading when the hook must end.
+type watched struct {
+	c *Call
+	r io.Reader
+}
+
+// Read reads, unless the hook must end.
+func (w *watched) Read(b []byte) (int, error) {
+	if w.c.Hook != nil && w.c.Hook.Context().Err() != nil {
+		return 0, context.Cause(w.c.Hook.Context())
+	}
+	return w.r.Read(b)
 }
 
 // unmarked leaves out a byte order mark at the beginning of UTF-8.
@@ -125,6 +162,20 @@ type lines struct {
 }
 
 func newLines(in *input) *lines { return &lines{in: in} }
+
+// textLines gives the lines of an input, and closes it. fn is the function that
+// made it, for errors.
+func (c *Call) textLines(fn string, in *input) Iterator {
+	l := newLines(in)
+	return c.iterator(fn, func() (Value, error) {
+		line, err := l.next()
+		if err != nil {
+			return nil, err
+		}
+		c.read(1)
+		return string(line), nil
+	}, in.close)
+}
 
 // maxLine bounds one line, in bytes.
 const maxLine = 64 << 20
