@@ -1,20 +1,27 @@
 package hostlib
 
 import (
-	"encoding/csv"
-	"errors"
+	"bytes"
 	"io"
 	"strings"
 	"unicode/utf8"
 )
 
-// csvParams are those that csv.read and csv.parse share.
+// csvParams are those that whatever reads CSV shares; csvOptionsOf reads them.
 var csvParams = []Param{
 	{Name: "header", Type: Any, Default: true, Named: true, Doc: "True: the first line has the names, and rows are dicts; a list of names: there is no such line; False: rows are lists"},
+	{Name: "names", Type: String, Default: "keep", Named: true, Choices: []string{"keep", "lower", "snake"}, Doc: "what becomes of the names in the first line: \"lower\" makes \"Order ID \" order id, \"snake\" makes it order_id"},
+	{Name: "columns", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns that rows have, in this order; none: all"},
 	{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
+	{Name: "quote", Type: Any, Default: "\"", Named: true, Doc: "what stands around fields that have separators or line ends in them, one character; None: nothing does"},
+	{Name: "comment", Type: String, Default: "", Named: true, Doc: "lines that begin so are left out"},
+	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
 	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error"}, Later: []string{"reject"}, Doc: "what a bad row does"},
 }
+
+// encodingParam is how text becomes characters.
+var encodingParam = Param{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"latin-1\" or \"utf-16\"; a byte order mark of UTF-16 is seen without it"}
 
 var csvModule = &Module{
 	Name: "csv",
@@ -24,7 +31,7 @@ var csvModule = &Module{
 			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; a row with too few or too many fields is an error.",
 			Params: append([]Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
-				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text"},
+				encodingParam,
 			}, csvParams...),
 			Returns: "iterator of dict", Needs: "files", Effect: Read,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
@@ -37,7 +44,7 @@ var csvModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				return c.csvRows("csv.read", in, o), nil
+				return c.csvRows("csv.read", in, o)
 			},
 		},
 		{
@@ -50,8 +57,14 @@ var csvModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				text := strings.TrimPrefix(string(textBytes(a.Value("text"))), "\ufeff")
-				r := newCSVReader("the text", strings.NewReader(text), o)
+				in, err := c.inputFrom("the text", bytes.NewReader(textBytes(a.Value("text"))), nil, "utf-8")
+				if err != nil {
+					return nil, err
+				}
+				r, err := newCSVReader(in, o)
+				if err != nil {
+					return nil, err
+				}
 				rows := []Value{}
 				for {
 					row, err := r.next()
@@ -70,29 +83,49 @@ var csvModule = &Module{
 
 // csvRows gives the rows of an input, and closes it. fn is the function that made
 // it, for errors.
-func (c *Call) csvRows(fn string, in *input, o csvOptions) Iterator {
-	r := newCSVReader(in.name, in.r, o)
+func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
+	r, err := newCSVReader(in, o)
+	if err != nil {
+		in.close()
+		return nil, err
+	}
 	return c.iterator(fn, func() (Value, error) {
 		row, err := r.next()
 		if err == nil {
 			c.read(1)
 		}
 		return row, err
-	}, in.close)
+	}, in.close), nil
 }
 
-// csvOptions are what csvParams say; csvOptionsOf reads them.
+// csvOptions are what csvParams say.
 type csvOptions struct {
-	sep   rune
-	names []string // nil: the first line has them
-	lists bool     // rows are lists
-	nulls map[string]bool
+	sep     string
+	quote   byte     // 0: none
+	comment string   // "": none
+	names   []string // nil: the first line has them
+	style   func(string) string
+	columns []string // none: all
+	lists   bool     // rows are lists
+	trim    bool
+	nulls   map[string]bool
 }
 
+// csvDefaults are the options when none are given.
+func csvDefaults() csvOptions { return csvOptions{sep: ",", quote: '"', style: nameStyles["keep"]} }
+
+// csvOptionsOf reads csvParams.
 func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
-	o.sep, _ = utf8.DecodeRuneInString(a.String("sep"))
-	if utf8.RuneCountInString(a.String("sep")) != 1 || strings.ContainsRune("\"\r\n\uFFFD", o.sep) {
-		return o, Errorf("usage", "sep: got %q, wanted one character such as \";\" or \"\\t\"", a.String("sep"))
+	o = csvOptions{sep: a.String("sep"), comment: a.String("comment"), columns: a.Strings("columns"), trim: a.Bool("trim"), style: nameStyles[a.String("names")]}
+	if utf8.RuneCountInString(o.sep) != 1 || strings.ContainsAny(o.sep, "\"\r\n\uFFFD") {
+		return o, Errorf("usage", "sep: got %q, wanted one character such as \";\" or \"\\t\"", o.sep)
+	}
+	switch q, ok := c.Lang.Plain(a.Value("quote")).(string); {
+	case !ok && c.Lang.Plain(a.Value("quote")) == nil:
+	case len(q) != 1 || q[0] >= utf8.RuneSelf || strings.ContainsAny(q, "\r\n"+o.sep):
+		return o, Errorf("usage", "quote: wanted one character such as \"'\", other than the separator, or None")
+	default:
+		o.quote = q[0]
 	}
 	switch h := c.Lang.Plain(a.Value("header")).(type) {
 	case bool:
@@ -108,6 +141,12 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 			return o, Errorf("usage", "header: %v", err)
 		}
 	}
+	if len(o.columns) > 0 && o.lists {
+		return o, Errorf("usage", "columns: rows that are lists have no names; leave out header = False")
+	}
+	if err := checkNames(o.columns); err != nil {
+		return o, Errorf("usage", "columns: %v", err)
+	}
 	if nulls := a.Strings("nulls"); len(nulls) > 0 {
 		o.nulls = map[string]bool{}
 		for _, n := range nulls {
@@ -115,99 +154,4 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 		}
 	}
 	return o, nil
-}
-
-// checkNames refuses names of columns that a dict cannot hold.
-func checkNames(names []string) error {
-	seen := make(map[string]int, len(names))
-	for i, n := range names {
-		if n == "" {
-			return Errorf("csv.header", "column %d has no name: give the names by header = [...], and leave out the first row by iter.skip(rows, 1)", i+1)
-		}
-		if at, ok := seen[n]; ok {
-			return Errorf("csv.header", "columns %d and %d are both named %q: give the names by header = [...], and leave out the first row by iter.skip(rows, 1)", at+1, i+1, n)
-		}
-		seen[n] = i
-	}
-	return nil
-}
-
-// csvReader reads rows.
-type csvReader struct {
-	name string
-	r    *csv.Reader
-	o    csvOptions
-	n    int // fields of a row; 0: not known yet
-}
-
-func newCSVReader(name string, r io.Reader, o csvOptions) *csvReader {
-	cr := csv.NewReader(r)
-	cr.Comma, cr.ReuseRecord, cr.FieldsPerRecord = o.sep, true, -1
-	return &csvReader{name: name, r: cr, o: o, n: len(o.names)}
-}
-
-// next is the next row: a *Dict, or a []Value.
-func (r *csvReader) next() (Value, error) {
-	fields, err := r.record()
-	if err != nil {
-		return nil, err
-	}
-	if !r.o.lists && r.o.names == nil {
-		names := append([]string(nil), fields...)
-		line, _ := r.r.FieldPos(0)
-		if err := checkNames(names); err != nil {
-			return nil, Errorf("csv.header", "%s, line %d: %v", r.name, line, err)
-		}
-		r.o.names = names
-		if fields, err = r.record(); err != nil {
-			return nil, err
-		}
-	}
-	vals := make([]Value, len(fields))
-	for i, f := range fields {
-		if r.o.nulls == nil || !r.o.nulls[f] {
-			vals[i] = f
-		}
-	}
-	if r.o.lists {
-		return vals, nil
-	}
-	return &Dict{Names: r.o.names, Values: vals}, nil
-}
-
-// record reads one row's fields and checks them. They are valid until the next call.
-func (r *csvReader) record() ([]string, error) {
-	fields, err := r.r.Read()
-	if err != nil {
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			return nil, Errorf("csv.syntax", "%s, line %d, column %d: %s", r.name, bad.Line, bad.Column, quoteMessage(bad.Err))
-		}
-		return nil, err
-	}
-	if r.n == 0 {
-		r.n = len(fields)
-	}
-	if len(fields) != r.n {
-		line, _ := r.r.FieldPos(0)
-		return nil, Errorf("csv.fields", "%s, line %d: got %d fields, wanted %d", r.name, line, len(fields), r.n)
-	}
-	for _, f := range fields {
-		if !utf8.ValidString(f) {
-			line, _ := r.r.FieldPos(0)
-			return nil, notUTF8(r.name, line)
-		}
-	}
-	return fields, nil
-}
-
-// quoteMessage says what is wrong with a row's quotes.
-func quoteMessage(err error) string {
-	switch err {
-	case csv.ErrBareQuote:
-		return "a quote (\") inside a field that does not begin with one"
-	case csv.ErrQuote:
-		return "a quote (\") that is not closed, or is followed by something else than the separator"
-	}
-	return err.Error()
 }

@@ -4,5 +4,13 @@ import "io"
 
 // CSVRows reads rows as csv.parse does by default.
 func CSVRows(r io.Reader) func() (Value, error) {
-	return newCSVReader("the text", r, csvOptions{sep: ','}).next
+	in, err := (&Call{}).inputFrom("the text", r, nil, "utf-8")
+	if err != nil {
+		panic(err)
+	}
+	rows, err := newCSVReader(in, csvDefaults())
+	if err != nil {
+		panic(err)
+	}
+	return rows.next
 }

@@ -60,7 +60,7 @@ func FuzzCSV(f *testing.F) {
 				}
 				return
 			}
-			row := v.(*hostlib.Dict)
+			row := v.(*hostlib.TextRow).Dict()
 			if names == 0 {
 				names = len(row.Names)
 			}

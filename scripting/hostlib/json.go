@@ -108,7 +108,7 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 			if err != nil {
 				dec.reset()
 				if syn, ok := err.(*SyntaxError); ok {
-					syn.Line = lines.n
+					syn.Line = int(lines.n)
 				}
 				return nil, Errorf("json.syntax", "%s, %v", in.name, err)
 			}

@@ -239,6 +239,8 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		return appendList(b, v)
 	case *Dict:
 		return appendDict(b, v)
+	case *TextRow:
+		return appendDict(b, v.Dict())
 	case []byte:
 		return b, Errorf("usage", "JSON has no bytes: decode them into a string first")
 	}

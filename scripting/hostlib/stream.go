@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -81,34 +83,31 @@ func (w *watched) Read(b []byte) (int, error) {
 	return w.r.Read(b)
 }
 
-// unmarked leaves out a byte order mark at the beginning of UTF-8.
+// unmarked leaves out a byte order mark at the beginning of UTF-8. Text with the
+// mark of UTF-16, which can begin no UTF-8, is read as that.
 type unmarked struct {
 	r     io.Reader
 	begun bool
-	first []byte
-	err   error // after first
 }
 
 // Read reads what follows the mark.
 func (u *unmarked) Read(b []byte) (int, error) {
 	if !u.begun {
 		u.begun = true
-		u.first = make([]byte, 3)
-		n, err := io.ReadFull(u.r, u.first)
-		if u.first = u.first[:n]; err == io.ErrUnexpectedEOF {
-			err = io.EOF
+		first := make([]byte, 3)
+		n, err := io.ReadFull(u.r, first)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return 0, err
 		}
-		if u.err = err; string(u.first) == "\xef\xbb\xbf" {
-			u.first = nil
+		first = first[:n]
+		if string(first) == "\xef\xbb\xbf" {
+			return u.r.Read(b)
 		}
-	}
-	switch {
-	case len(u.first) > 0:
-		n := copy(b, u.first)
-		u.first = u.first[n:]
-		return n, nil
-	case u.err != nil:
-		return 0, u.err
+		wide := n >= 2 && (string(first[:2]) == "\xff\xfe" || string(first[:2]) == "\xfe\xff")
+		u.r = io.MultiReader(bytes.NewReader(first), u.r)
+		if wide {
+			u.r = transform.NewReader(u.r, unicode.BOMOverride(transform.Nop))
+		}
 	}
 	return u.r.Read(b)
 }
@@ -116,6 +115,11 @@ func (u *unmarked) Read(b []byte) (int, error) {
 // decoding turns text of a character set into UTF-8.
 func decoding(r io.Reader, charset string) (io.Reader, error) {
 	e, err := htmlindex.Get(charset)
+	if err != nil {
+		if e, err = ianaindex.IANA.Encoding(charset); err != nil || e == nil {
+			e, err = htmlindex.Get(strings.NewReplacer("-", "", "_", "").Replace(charset)) // latin-1, utf_8
+		}
+	}
 	if err != nil {
 		return nil, Errorf("usage", "there is no encoding %q: use \"utf-8\", \"windows-1252\", \"iso-8859-1\", \"utf-16le\" or another name that browsers know", charset)
 	}
@@ -157,11 +161,57 @@ func (p *pieces) Read(b []byte) (int, error) {
 // lines splits an input into lines.
 type lines struct {
 	in   *input
-	n    int // of the line that was read last
-	long []byte
+	n    int64  // of the line that was read last
+	max  int    // bytes that a line may have
+	long []byte // a line that is longer than the input's buffer
+	back []byte // lines to be read again, each with its end
 }
 
-func newLines(in *input) *lines { return &lines{in: in} }
+func newLines(in *input) *lines { return &lines{in: in, max: maxLine} }
+
+// maxLine bounds one line, in bytes.
+const maxLine = 64 << 20
+
+// next is the next line without its end. It is valid until the next call.
+func (l *lines) next() ([]byte, error) {
+	if len(l.back) > 0 {
+		line, rest, _ := bytes.Cut(l.back, []byte{'\n'})
+		l.back = rest
+		l.n++
+		return line, l.check(line)
+	}
+	l.long = l.long[:0]
+	for {
+		part, err := l.in.r.ReadSlice('\n')
+		if len(part)+len(l.long) > l.max {
+			return nil, Errorf("file.line", "%s, line %d: it is longer than %d bytes", l.in.name, l.n+1, l.max)
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+			l.long = append(l.long, part...)
+			continue
+		case err == io.EOF && len(part)+len(l.long) > 0:
+		case err != nil:
+			return nil, err
+		}
+		l.n++
+		line := part
+		if len(l.long) > 0 {
+			l.long = append(l.long, part...)
+			line = l.long
+		}
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
+		return line, l.check(line)
+	}
+}
+
+// check refuses a line that is not UTF-8.
+func (l *lines) check(line []byte) error {
+	if !utf8.Valid(line) {
+		return notUTF8(l.in.name, l.n)
+	}
+	return nil
+}
 
 // textLines gives the lines of an input, and closes it. fn is the function that
 // made it, for errors.
@@ -177,38 +227,6 @@ func (c *Call) textLines(fn string, in *input) Iterator {
 	}, in.close)
 }
 
-// maxLine bounds one line, in bytes.
-const maxLine = 64 << 20
-
-// next is the next line without its end. It is valid until the next call.
-func (l *lines) next() ([]byte, error) {
-	l.long = l.long[:0]
-	for {
-		part, err := l.in.r.ReadSlice('\n')
-		switch {
-		case err == bufio.ErrBufferFull:
-			if l.long = append(l.long, part...); len(l.long) > maxLine {
-				return nil, Errorf("file.line", "%s, line %d: it is longer than %d bytes", l.in.name, l.n+1, maxLine)
-			}
-			continue
-		case err == io.EOF && len(part)+len(l.long) > 0:
-		case err != nil:
-			return nil, err
-		}
-		l.n++
-		line := part
-		if len(l.long) > 0 {
-			l.long = append(l.long, part...)
-			line = l.long
-		}
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
-		if !utf8.Valid(line) {
-			return nil, notUTF8(l.in.name, l.n)
-		}
-		return line, nil
-	}
-}
-
-func notUTF8(name string, line int) error {
+func notUTF8(name string, line int64) error {
 	return Errorf("file.encoding", "%s, line %d: it is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", name, line)
 }
