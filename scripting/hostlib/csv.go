@@ -28,13 +28,14 @@ var csvModule = &Module{
 	Doc:  "Comma-separated values. All values are strings: convert what is to be a number.",
 	Funcs: []*Func{
 		{
-			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; a row with too few or too many fields is an error.",
+			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; a row with too few or too many fields is an error. It reads through " + packedDoc + ".",
 			Params: append([]Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				encodingParam,
 			}, csvParams...),
 			Returns: "iterator of dict", Needs: "files", Effect: Read,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
+			Lua:     "for row in csv.read(\"data/people.csv\", {nulls = {\"\"}}) do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				o, err := csvOptionsOf(c, a)
 				if err != nil {
@@ -52,6 +53,7 @@ var csvModule = &Module{
 			Params:  append([]Param{{Name: "text", Type: Text, Doc: "the rows"}}, csvParams...),
 			Returns: "list of dict",
 			Example: "csv.parse(\"id,name\\n1,Ada\\n\")  # [{\"id\": \"1\", \"name\": \"Ada\"}]",
+			Lua:     "csv.parse(\"id,name\\n1,Ada\\n\")  -- {{id = \"1\", name = \"Ada\"}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				o, err := csvOptionsOf(c, a)
 				if err != nil {
@@ -78,6 +80,25 @@ var csvModule = &Module{
 				}
 			},
 		},
+		{
+			Name: "write", Doc: "Writes rows to a file. Lazy: they are asked for one by one. The file appears under its name once it is complete; one that was there is replaced. None becomes an empty field.",
+			Params: append(append([]Param{}, writeParams...),
+				Param{Name: "header", Type: Any, Default: None, Named: true, Doc: "the columns, in this order; None: those of the first row; False: those, but no line with their names"},
+				Param{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
+				appendParam),
+			Returns: "written", Needs: "files", Effect: Outside,
+			Example: "csv.write(\"data/out/people.csv\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
+			Lua:     "csv.write(\"data/out/people.csv\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
+			Do:      writeCSV,
+		},
+		{
+			Name: "sniff", Doc: "Guesses separator and character set from the beginning of a file. Look at what it says before you rely on it.",
+			Params:  []Param{{Name: "path", Type: String, Doc: "the file"}},
+			Returns: "dict", Needs: "files", Effect: Read,
+			Example: "csv.sniff(\"data/people.csv\")  # {\"sep\": \",\", \"encoding\": \"utf-8\"}",
+			Lua:     "csv.sniff(\"data/people.csv\")  -- {sep = \",\", encoding = \"utf-8\"}",
+			Do:      sniffCSV,
+		},
 	},
 }
 
@@ -98,6 +119,82 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 	}, in.close), nil
 }
 
+// sniffCSV is csv.sniff.
+func sniffCSV(c *Call, a *Args) (Value, error) {
+	r, _, close, err := c.source(a.String("path"))
+	if err != nil {
+		return nil, err
+	}
+	defer close()
+	text := make([]byte, inputBuffer)
+	n, err := io.ReadFull(r, text)
+	if text = text[:n]; err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	charset := "utf-8"
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		charset = "utf-16le"
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		charset = "utf-16be"
+	case !utf8.Valid(wholeRunes(text)):
+		charset = "windows-1252"
+	}
+	in, err := c.inputFrom("", bytes.NewReader(text), nil, charset)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = io.ReadAll(in.r); err != nil {
+		return nil, err
+	}
+	return &Dict{Names: []string{"sep", "encoding"}, Values: []Value{sniffSep(text), charset}}, nil
+}
+
+// wholeRunes leaves out a last character that is cut off.
+func wholeRunes(text []byte) []byte {
+	for i := len(text) - 1; i >= 0 && i >= len(text)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRune(text[i:]) {
+				return text[:i]
+			}
+			break
+		}
+	}
+	return text
+}
+
+// sniffSep is the character that most lines have as often as the first one.
+func sniffSep(text []byte) string {
+	rows := strings.Split(string(text), "\n")
+	if len(rows) > 1 {
+		rows = rows[:len(rows)-1] // the last one may be cut off
+	}
+	best, score := ",", 0
+	for _, sep := range []string{",", ";", "\t", "|"} {
+		first, same := 0, 0
+		for i, row := range rows {
+			n, open := 0, false
+			for _, ch := range row {
+				switch {
+				case ch == '"':
+					open = !open
+				case !open && string(ch) == sep:
+					n++
+				}
+			}
+			if i == 0 {
+				first = n
+			} else if n == first {
+				same++
+			}
+		}
+		if s := (same + 1) * min(first, 1); s > score {
+			best, score = sep, s
+		}
+	}
+	return best
+}
+
 // csvOptions are what csvParams say.
 type csvOptions struct {
 	sep     string
@@ -114,11 +211,18 @@ type csvOptions struct {
 // csvDefaults are the options when none are given.
 func csvDefaults() csvOptions { return csvOptions{sep: ",", quote: '"', style: nameStyles["keep"]} }
 
+func checkSep(sep string) error {
+	if utf8.RuneCountInString(sep) != 1 || strings.ContainsAny(sep, "\"\r\n\uFFFD") {
+		return Errorf("usage", "sep: got %q, wanted one character such as \";\" or \"\\t\"", sep)
+	}
+	return nil
+}
+
 // csvOptionsOf reads csvParams.
 func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	o = csvOptions{sep: a.String("sep"), comment: a.String("comment"), columns: a.Strings("columns"), trim: a.Bool("trim"), style: nameStyles[a.String("names")]}
-	if utf8.RuneCountInString(o.sep) != 1 || strings.ContainsAny(o.sep, "\"\r\n\uFFFD") {
-		return o, Errorf("usage", "sep: got %q, wanted one character such as \";\" or \"\\t\"", o.sep)
+	if err := checkSep(o.sep); err != nil {
+		return o, err
 	}
 	switch q, ok := c.Lang.Plain(a.Value("quote")).(string); {
 	case !ok && c.Lang.Plain(a.Value("quote")) == nil:

@@ -79,13 +79,15 @@ type jsonStream struct {
 	steps []step
 	depth int     // containers that are open on the way
 	at    []int64 // elements passed in each of them
-	found bool    // the last step's container, or element, was there
+	guard *guard
+	found bool // the last step's container, or element, was there
 	begun bool
 }
 
 func newJSONStream(in *input, path string, steps []step) *jsonStream {
 	s := &jsonStream{in: in, dec: NewDecoder(values{}), path: path, steps: steps, at: make([]int64, len(steps))}
-	s.dec.dec = jsontext.NewDecoder(in.r)
+	s.guard = &guard{r: in.r, max: maxElement, what: "an element of " + in.name}
+	s.dec.dec = jsontext.NewDecoder(s.guard)
 	return s
 }
 
@@ -112,6 +114,7 @@ func where(d *jsontext.Decoder) string {
 
 func (s *jsonStream) find() (Value, error) {
 	d := s.dec.dec
+	s.guard.reset()
 	if !s.begun {
 		s.begun = true
 		if v, done, err := s.enter(); done || err != nil {
@@ -119,6 +122,7 @@ func (s *jsonStream) find() (Value, error) {
 		}
 	}
 	for s.depth > 0 {
+		s.guard.reset()
 		step := s.steps[s.depth-1]
 		kind := d.PeekKind()
 		if kind == ']' || kind == '}' {
@@ -142,7 +146,7 @@ func (s *jsonStream) find() (Value, error) {
 		hit := step.kind == '*' || step.kind == '.' && container == '{' && step.name == name ||
 			step.kind == '[' && container == '[' && step.index == i
 		if !hit {
-			if err := d.SkipValue(); err != nil {
+			if err := s.skip(); err != nil {
 				return nil, err
 			}
 			continue
@@ -151,6 +155,7 @@ func (s *jsonStream) find() (Value, error) {
 			return v, err
 		}
 	}
+	s.guard.reset()
 	if _, err := d.ReadToken(); err != io.EOF {
 		if err == nil {
 			err = Errorf("json.syntax", "%s: there is more after the end of the value", s.in.name)
@@ -161,6 +166,17 @@ func (s *jsonStream) find() (Value, error) {
 		return nil, Errorf("json.path", "%s: there is nothing at %s", s.in.name, s.path)
 	}
 	return nil, io.EOF
+}
+
+// skip passes over a value of any size.
+func (s *jsonStream) skip() error {
+	d := s.dec.dec
+	for depth := d.StackDepth(); ; {
+		s.guard.reset()
+		if _, err := d.ReadToken(); err != nil || d.StackDepth() <= depth {
+			return err
+		}
+	}
 }
 
 // enter takes the value that comes next: it is an element, or a container on
@@ -174,7 +190,7 @@ func (s *jsonStream) enter() (v Value, done bool, err error) {
 	}
 	kind := d.PeekKind()
 	if kind != '{' && kind != '[' {
-		return nil, false, d.SkipValue()
+		return nil, false, s.skip()
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, false, err

@@ -36,30 +36,38 @@ type streamer interface {
 // input opens what a parameter of type Source was given: a path, an object that
 // is a stream, or an iterator of lines or bytes.
 func (c *Call) input(v Value, charset string) (*input, error) {
+	r, name, close, err := c.source(v)
+	if err != nil {
+		return nil, err
+	}
+	return c.inputFrom(name, r, close, charset)
+}
+
+// source is what input opens, before it becomes text.
+func (c *Call) source(v Value) (r io.Reader, name string, close func() error, err error) {
 	switch v := v.(type) {
 	case string:
-		f, err := c.openFile(v)
-		if err != nil {
-			return nil, err
-		}
-		return c.inputFrom(v, f, f.Close, charset)
+		r, close, err = c.openPacked(v)
+		return r, v, close, err
 	case streamer:
-		r, name, close, err := v.stream(c)
-		if err != nil {
-			return nil, err
+		r, name, close, err = v.stream(c)
+		if close == nil {
+			close = nothing
 		}
-		return c.inputFrom(name, r, close, charset)
+		return r, name, close, err
 	case Iterator:
-		return c.inputFrom("the stream", &pieces{c: c, it: v}, v.Close, charset)
+		return &pieces{c: c, it: v}, "the stream", v.Close, nil
 	}
-	return nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
+	return nil, "", nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
 }
+
+func nothing() error { return nil }
 
 // inputFrom makes an input of any reader, which has text of the character set;
 // name is for messages. It closes the reader if it fails; close may be nil.
 func (c *Call) inputFrom(name string, r io.Reader, close func() error, charset string) (*input, error) {
 	if close == nil {
-		close = func() error { return nil }
+		close = nothing
 	}
 	r, err := decoding(&watched{c: c, r: r}, charset)
 	if err != nil {
@@ -68,6 +76,27 @@ func (c *Call) inputFrom(name string, r io.Reader, close func() error, charset s
 	}
 	return &input{name: name, r: bufio.NewReaderSize(&unmarked{r: r}, inputBuffer), close: close}, nil
 }
+
+// guard stops reading when too much has come since the last reset: something
+// does not end, and would fill the memory.
+type guard struct {
+	r    io.Reader
+	max  int
+	what string
+	n    int
+}
+
+// Read reads, within the bound.
+func (g *guard) Read(b []byte) (int, error) {
+	if g.n > g.max {
+		return 0, Errorf("file.size", "%s is longer than %d bytes", g.what, g.max)
+	}
+	n, err := g.r.Read(b)
+	g.n += n
+	return n, err
+}
+
+func (g *guard) reset() { g.n = 0 }
 
 // watched stops reading when the hook must end.
 type watched struct {
