@@ -47,6 +47,7 @@ type pending struct {
 	enqueue  []JobInsert
 	bytes    int
 	writes   []VariableWrite
+	rejects  []Rejection
 	onCommit []func() error
 	keys     map[pendingKey]int // where those with a key are; nil: not built
 }
