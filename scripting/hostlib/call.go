@@ -33,6 +33,8 @@ type Call struct {
 	after    bool                   // a function given to on_commit runs
 	open     map[io.Closer]struct{} // what must be closed when the hook ends
 	deferred bool                   // something runs after the hook
+	source   string                 // the file that was opened last
+	opened   int                    // how many different ones, as far as that matters
 	payload  Value                  // of ctx, once they were asked for
 	params   Value
 	pos      Value

@@ -32,6 +32,10 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 			return nil, err
 		}
 		in.name, in.close, r = v, f.Close, f
+		if v != c.source {
+			c.source = v
+			c.opened++
+		}
 	case Iterator:
 		in.close, r = v.Close, &pieces{c: c, it: v}
 	}
