@@ -133,7 +133,6 @@ type Job struct {
 	Server       *string          `json:"server"`
 	Progress     *Progress        `json:"progress"`
 	WaitingFor   *string          `json:"waiting_for"`
-	Rejects      *RejectCounts    `json:"rejects"` // that are kept; nil where jobs are listed
 
 	Epoch       Epoch       `json:"-"`
 	TypeID      TypeID      `json:"-"`

@@ -28,9 +28,7 @@ func (s *Store) Job(ctx context.Context, id engine.JobID) (*engine.Job, error) {
 	if len(jobs) == 0 {
 		return nil, engine.Errorf(engine.CodeNotFound, "there is no job %d", id).WithHint("it may have been pruned; list what there is with: dsengine jobs list")
 	}
-	counts, err := s.RejectCounts(ctx, id)
-	jobs[0].Rejects = &counts
-	return jobs[0], err
+	return jobs[0], nil
 }
 
 // Jobs lists jobs, newest first.
