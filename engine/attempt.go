@@ -63,7 +63,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	commit := context.WithoutCancel(ctx)
 	var result Raw
 	if err = context.Cause(c.ctx); err == nil {
-		if result, err = runHook(l.hook, c); c.poison != nil {
+		if result, err = runHook(l.hookOf(j), c); c.poison != nil {
 			err = c.poison
 		}
 		if cause := context.Cause(c.ctx); cause != nil && !errors.Is(err, cause) {
@@ -102,6 +102,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	o.Items, o.Enqueue, o.Writes = nil, nil, nil
 	o.Stats, o.NewStats = c.saved, nil
 	s.failed(c, l, o, err)
+	if o.Failure == nil || o.Failure.Kind != KindRejects {
+		o.Rejects = nil // rolled back; too many are kept, for people to see
+	}
 	o.Logged = c.logged
 	if again, err = s.settle(commit, c, nil, o); err == nil || again {
 		return again
@@ -126,6 +129,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
 	if j.Checkpoints > 0 {
+		c.resumed = true
 		if c.saved, err = s.eng.store.SavedStats(ctx, j.ID); err != nil {
 			return nil, err
 		}
@@ -168,8 +172,12 @@ func runHook(hook Hook, c *Call) (result Raw, err error) {
 // succeed commits a hook that ended well.
 func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw) (again bool, err error) {
 	c.watch.stop()
+	if err := c.judgeRejects(true); err != nil {
+		return false, err
+	}
 	o := c.outcome()
 	o.Logged = c.logged
+	c.settleRedriven(o)
 	if c.job.Phase == PhaseFail {
 		obey(o, l.typ.Settings.Retry, c.failure)
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {

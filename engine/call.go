@@ -34,10 +34,17 @@ type Call struct {
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function
 	closers  []io.Closer
+	resumed  bool            // it goes on from a checkpoint
+	rejected map[uint64]bool // places of the rejects kept before that; nil: not read
+	whole    int64           // committed rejects of the whole item
+	item     any             // the item, parsed; nil: not yet
+	redriven redriven
 	resets   []func()
 	logged   bool
 	logLeft  int
-	began    time.Time
+
+	rejectsFull bool
+	began       time.Time
 }
 
 // pending is what waits for the next commit.
@@ -48,7 +55,11 @@ type pending struct {
 	bytes    int
 	writes   []VariableWrite
 	onCommit []func() error
+	rejects  []Rejection
+	whole    int64              // rejects that were the whole item, kept or not
 	keys     map[pendingKey]int // where those with a key are; nil: not built
+
+	rejectBytes int
 }
 
 type pendingKey struct {
@@ -228,14 +239,15 @@ func (c *Call) Cancel(reason string) error { return &Verdict{Event: Withdrawn, R
 func (c *Call) Fail(reason string) error { return &Verdict{Event: GaveUp, Reason: reason} }
 
 // Catchable says whether catch may hold an error: it never holds verdicts,
-// time-outs, limits, a lost claim, or what ended the transaction.
+// time-outs, limits, too many rejects, a lost claim, or what ended the
+// transaction.
 func Catchable(err error) bool {
 	var v *Verdict
 	if errors.As(err, &v) {
 		return false
 	}
 	var f *Failure
-	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit) {
+	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects) {
 		return false
 	}
 	for _, stop := range []error{ErrLost, ErrDrained, ErrCancelled, context.Canceled, context.DeadlineExceeded} {

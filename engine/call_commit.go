@@ -16,6 +16,8 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 		return c.misuse("ctx.checkpoint is for produce, consume and finish")
 	case c.catching > 0:
 		return c.misuse("ctx.checkpoint commits, so it cannot be called inside catch")
+	case c.job.Redrive == RedriveRows && c.job.Phase == PhaseConsume:
+		return c.misuse("ctx.checkpoint does not know which rows are done: in redrive loop over them by ctx.batches(rows, n), which commits after each pass")
 	case c.loops.passes > 0:
 		return c.misuse("ctx.batches commits after each pass: ctx.checkpoint cannot be called inside its loop")
 	case len(user) > MaxPosition:
@@ -35,12 +37,16 @@ func (c *Call) commitPosition() error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
+	if err := c.judgeRejects(false); err != nil {
+		return err
+	}
 	c.watch.pause()
 	defer c.watch.resume()
 	c.position.Loops = c.loops.counts
 	o := c.outcome()
 	o.SetPosition, o.Position = true, c.position.encode()
 	o.Checkpoints = c.job.Checkpoints + 1
+	o.Redriven = c.redriven.read
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
 	if err := c.eng.store.Commit(ctx, c.session, o); err != nil {
@@ -53,6 +59,7 @@ func (c *Call) commitPosition() error {
 	c.job.Attempts, c.job.Losses = 0, 0
 	c.job.Emitted += c.pend.created()
 	c.job.Position = o.Position
+	c.redriven.done = o.Redriven
 	c.committed()
 	for _, f := range c.resets {
 		f()
@@ -68,7 +75,7 @@ func (c *Call) commitPosition() error {
 func (c *Call) outcome() *Outcome {
 	return &Outcome{
 		Job: c.job, Server: c.srv.id(), Elapsed: c.eng.clock.Now().Sub(c.began), Verdict: c.job.Verdict,
-		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes,
+		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes, Rejects: c.pend.rejects,
 		Stats: c.stats, NewStats: c.stats.Minus(c.saved),
 	}
 }
@@ -83,6 +90,7 @@ func (c *Call) committed() {
 		}
 	}
 	run := c.pend.onCommit
+	c.whole += c.pend.whole
 	c.pend = pending{}
 	c.saved = c.stats.Copy()
 	for _, f := range run {

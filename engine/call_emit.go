@@ -195,8 +195,8 @@ func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 		if created {
 			made++
 		}
-		l.advance(1, print())
-		if len(c.pend.items) >= emitAllBatch && c.mayCommitAlone() {
+		l.advance(1, print(), false)
+		if len(c.pend.items) >= emitAllBatch && l.sure && c.mayCommitAlone() {
 			if err := c.commitPosition(); err != nil {
 				return made, err
 			}

@@ -13,11 +13,13 @@ type position struct {
 }
 
 // loopCount is how many elements a loop has taken, a fingerprint of the last
-// one, and whether its source had ended.
+// one, whether the loop is over, and whether its source had ended already when
+// the last batch was taken.
 type loopCount struct {
 	N    int64  `json:"n"`
 	Last uint64 `json:"h,omitempty"`
 	Done bool   `json:"d,omitempty"`
+	End  bool   `json:"e,omitempty"`
 }
 
 func parsePosition(raw Raw) (position, error) {
@@ -65,6 +67,7 @@ type loop struct {
 	n    int
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
+	sure bool      // no rejects were read outside of such a loop before it
 }
 
 // enterLoop begins a counting loop.
@@ -73,7 +76,7 @@ func (c *Call) enterLoop() (*loop, error) {
 		return nil, c.poison
 	}
 	ls := &c.loops
-	l := &loop{c: c, n: ls.next}
+	l := &loop{c: c, n: ls.next, sure: c.redriven.sure()}
 	ls.next++
 	if l.n >= ls.saved {
 		ls.counts = append(ls.counts[:l.n], loopCount{})
@@ -99,7 +102,7 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 		return false, nil
 	}
 	if l.left--; l.left == 0 {
-		l.c.stats = l.c.saved.Copy() // what reading them counted is counted already
+		l.forget()
 	}
 	if l.left == 0 && l.was.Last != 0 && fingerprint() != l.was.Last {
 		return false, l.changed("element %d is another one now", l.was.N)
@@ -107,10 +110,19 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 	return true, nil
 }
 
-// advance counts n elements as taken, the last one with its fingerprint.
-func (l *loop) advance(n int, last uint64) {
+// forget takes back what reading elements that are left out has counted and
+// rejected: that was committed with them.
+func (l *loop) forget() {
+	c := l.c
+	c.stats = c.saved.Copy()
+	c.pend.rejects, c.pend.rejectBytes, c.pend.whole = nil, 0, 0
+}
+
+// advance counts n elements as taken, the last one with its fingerprint; end
+// says that the source had ended then.
+func (l *loop) advance(n int, last uint64, end bool) {
 	ls := &l.c.loops
-	ls.counts = append(ls.counts[:l.n], loopCount{N: ls.counts[l.n].N + int64(n), Last: last})
+	ls.counts = append(ls.counts[:l.n], loopCount{N: ls.counts[l.n].N + int64(n), Last: last, End: end})
 	ls.saved = min(ls.saved, l.n+1)
 }
 
@@ -119,7 +131,14 @@ func (l *loop) exhausted() error {
 	if l.left > 0 {
 		return l.changed("it ends after %d of them", l.was.N-l.left)
 	}
-	l.c.loops.counts[l.n].Done = true
+	now := &l.c.loops.counts[l.n]
+	if now.N == l.was.N && (l.was.Done || l.was.End) {
+		l.forget() // what follows the last element
+	}
+	now.Done = true
+	if l.sure {
+		l.c.redriven.done = l.c.redriven.read
+	}
 	return nil
 }
 
@@ -136,6 +155,7 @@ type Batches struct {
 	l      *loop
 	inPass int
 	last   uint64
+	ended  bool
 }
 
 // Batches begins a loop in batches. Ask Skip about each element, gather those
@@ -152,12 +172,18 @@ func (c *Call) Batches() (*Batches, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.job.Redrive == RedriveRows && c.job.Phase == PhaseConsume && !l.sure {
+		return nil, c.misuse("rows were read before ctx.batches, which cannot know then which of them are done when it commits: in redrive give it the rows themselves, as in ctx.batches(rows, 1000)")
+	}
 	return &Batches{c: c, l: l}, nil
 }
 
 // Skip says whether the element belongs to a batch that was committed before a
 // crash. fingerprint is called now and then, and never gives 0.
 func (b *Batches) Skip(fingerprint func() uint64) (bool, error) { return b.l.skip(fingerprint) }
+
+// Ended says that the source has ended: the pass that follows is the last one.
+func (b *Batches) Ended() { b.ended = true }
 
 // Pass begins the pass of a batch of n elements; last is the fingerprint of
 // its last one.
@@ -177,7 +203,7 @@ func (b *Batches) Commit() error {
 	if b.c.poison != nil {
 		return b.c.poison
 	}
-	b.l.advance(n, b.last)
+	b.l.advance(n, b.last, b.ended)
 	return b.c.commitPosition()
 }
 

@@ -41,6 +41,19 @@ func newLane(s *Server, q Queue, t *Type) *lane {
 	}
 }
 
+// hookOf is what to run for a job.
+func (l *lane) hookOf(j *ClaimedJob) Hook {
+	switch {
+	case j.Phase == PhaseConsume && j.Redrive == RedriveRows:
+		return redriveHook(l.typ)
+	case l.hook == nil:
+		return func(c *Call) (Raw, error) {
+			return nil, &Failure{Kind: KindError, Code: "usage", Message: "the script has no " + j.Phase.String() + " hook"}
+		}
+	}
+	return l.hook
+}
+
 // fetch claims whenever less than a claim is left, so that the next jobs are
 // there before the slots run dry. Claiming, reading and completing go on at the
 // same time, each on a connection of its own.

@@ -136,7 +136,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	for _, t := range o.Types {
 		s.types[ids[t.Name]] = t
 		for _, p := range o.Phases {
-			if t.Hooks[p] != nil {
+			if t.Works(p) {
 				q := QueueOf(ids[t.Name], p)
 				s.lanes[q] = newLane(s, q, t)
 			}

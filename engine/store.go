@@ -17,6 +17,7 @@ type Store interface {
 	SessionStore
 	ScheduleStore
 	VariableStore
+	RejectStore
 	LogStore
 	MaintenanceStore
 

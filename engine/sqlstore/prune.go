@@ -52,6 +52,9 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 	} else if seen < pruneScan {
 		last = 0
 	}
+	if ids, err = s.pruneRejects(ctx, ids); err != nil {
+		return 0, err
+	}
 	if len(ids) > 0 {
 		if err := s.write(ctx, "prune history", func(t *Tx) error { return t.deleteJobs(typ, ids) }, nil); err != nil {
 			return 0, err
@@ -65,19 +68,7 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 //
 // Locks: jobs ascending, parents; then rows that nobody else locks.
 func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
-	// One that a person retried since it was seen is not final any more.
-	var still []engine.JobID
-	err := t.query(func(r *sql.Rows) error {
-		var id engine.JobID
-		var status engine.Status
-		if err := r.Scan(&id, &status); err != nil {
-			return err
-		}
-		if status.Final() {
-			still = append(still, id)
-		}
-		return nil
-	}, "SELECT id, status FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	still, err := t.lockFinal(ids)
 	if err != nil || len(still) == 0 {
 		return err
 	}
@@ -92,6 +83,23 @@ func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
 		}
 	}
 	return nil
+}
+
+// lockFinal locks jobs and gives those that are final: one that a person
+// retried since it was seen is not any more.
+func (t *Tx) lockFinal(ids []engine.JobID) (final []engine.JobID, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		var status engine.Status
+		if err := r.Scan(&id, &status); err != nil {
+			return err
+		}
+		if status.Final() {
+			final = append(final, id)
+		}
+		return nil
+	}, "SELECT id, status FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	return final, err
 }
 
 // How long rows are kept that belong to no job.

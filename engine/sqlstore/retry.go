@@ -11,7 +11,7 @@ import (
 // Retry makes a final job due again, and reopens the jobs whose item it is.
 //
 // Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
-// ready.
+// ready; rejects.
 func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
 	var was engine.Epoch
 	return s.write(ctx, fmt.Sprintf("retry job %d", id), func(t *Tx) (err error) {
@@ -54,9 +54,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 	if err := t.retakeKey(j); err != nil {
 		return 0, err
 	}
-	set := ""
+	set, part := "", j.Checkpoints
 	if o.Fresh || j.status == engine.StatusCompleted || o.From != 0 && o.From != j.FailedPhase {
-		set = ", position = NULL, checkpoints = 0"
+		set, part = ", position = NULL, checkpoints = 0", 0
 	}
 	was := j.status
 	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = 0, cancel = 0, run_at = '%s', finished_at = '%s'%s WHERE id = %d",
@@ -72,6 +72,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 		return 0, err
 	}
 	if err := t.reopen(rows, j, was); err != nil {
+		return 0, err
+	}
+	if err := t.dropRejects(id, phase, part, true); err != nil {
 		return 0, err
 	}
 	var d deltas // its type's totals: it is not final any more
@@ -96,6 +99,9 @@ func retryPhase(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) (engine
 	}
 	if phase == 0 || phase == engine.PhaseFail {
 		return 0, engine.Errorf(engine.CodeUsage, "job %d can be retried from produce, consume or finish", j.ID)
+	}
+	if phase == engine.PhaseProduce && j.Redrive != 0 {
+		return 0, engine.Errorf(engine.CodeUsage, "job %d redrives rejects: it can be retried from consume, not from %s", j.ID, phase)
 	}
 	if phase == engine.PhaseFinish && !typ.Hooks.Has(phase) || phase == engine.PhaseProduce && !typ.Hooks.Has(phase) {
 		return 0, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)

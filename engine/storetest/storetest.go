@@ -94,6 +94,7 @@ var groups = []group{
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
+	{name: "runtime", cases: runtimeCases},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
 }
 

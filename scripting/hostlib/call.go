@@ -37,6 +37,8 @@ type Call struct {
 	open     map[io.Closer]struct{} // what must be closed when the hook ends
 	deferred bool                   // something runs after the hook
 	temps    map[string]bool        // paths that files.temp gave
+	source   string                 // the file that was opened last
+	opened   int                    // how many different ones, as far as that matters
 	payload  Value                  // of ctx, once they were asked for
 	params   Value
 	pos      Value

@@ -17,7 +17,7 @@ var csvParams = []Param{
 	{Name: "comment", Type: String, Default: "", Named: true, Doc: "lines that begin so are left out"},
 	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
-	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error"}, Later: []string{"reject"}, Doc: "what a bad row does"},
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line"},
 }
 
 // encodingParam is how text becomes characters.
@@ -121,7 +121,7 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 
 // sniffCSV is csv.sniff.
 func sniffCSV(c *Call, a *Args) (Value, error) {
-	r, _, close, err := c.source(a.String("path"))
+	r, _, close, err := c.openSource(a.String("path"))
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +206,8 @@ type csvOptions struct {
 	lists   bool     // rows are lists
 	trim    bool
 	nulls   map[string]bool
+	// reject sets a bad row aside; nil: it is an error.
+	reject func(row Value, reason, source string, line int64) error
 }
 
 // csvDefaults are the options when none are given.
@@ -250,6 +252,15 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	}
 	if err := checkNames(o.columns); err != nil {
 		return o, Errorf("usage", "columns: %v", err)
+	}
+	if a.String("on_bad") == "reject" {
+		if c.Hook == nil {
+			return o, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
+		}
+		o.reject = func(row Value, reason, source string, line int64) error {
+			c.read(1)
+			return c.reject(row, reason, source, line)
+		}
 	}
 	if nulls := a.Strings("nulls"); len(nulls) > 0 {
 		o.nulls = map[string]bool{}

@@ -2,10 +2,12 @@ package hostlib
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"unicode"
 
+	"github.com/dsengine/dsengine/engine"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -18,6 +20,7 @@ type csvReader struct {
 	lines *lines
 	o     csvOptions
 	names []string // of the columns; nil: not known yet, or rows are lists
+	all   []string // the names of the fields
 	pick  []int    // the field of each column; nil: they are the fields
 	n     int      // fields of a row; 0: not known yet
 
@@ -25,6 +28,11 @@ type csvReader struct {
 	text  string  // the row
 	at    []int32 // for each field where it begins and ends in text
 	buf   []byte  // a row whose quotes have been taken away
+
+	// For rows that are set aside.
+	first []byte // the first line of a row that has several
+	bad   error  // a line of it that is not UTF-8
+	mark  int    // where its second line stands in lines.back
 }
 
 func newCSVReader(in *input, o csvOptions) (*csvReader, error) {
@@ -43,8 +51,14 @@ func (r *csvReader) next() (Value, error) {
 			return nil, err
 		}
 	}
-	if err := r.record(); err != nil {
-		return nil, err
+	for {
+		err := r.record()
+		if err == nil {
+			break
+		}
+		if err = r.setAside(err); err != nil {
+			return nil, err
+		}
 	}
 	if r.o.lists {
 		return r.list(), nil
@@ -97,7 +111,7 @@ func (r *csvReader) header() error {
 
 // head takes the names of the fields.
 func (r *csvReader) head(names []string) error {
-	r.n, r.names = len(names), names
+	r.n, r.names, r.all = len(names), names, names
 	if len(r.o.columns) == 0 {
 		return nil
 	}
@@ -123,11 +137,18 @@ func index(names []string, name string) int {
 
 // record reads the fields of one row into text and at.
 func (r *csvReader) record() error {
+	r.first, r.bad, r.lines.keep = r.first[:0], nil, false
+	r.lines.forget()
 	var line []byte
 	for len(line) == 0 || r.o.comment != "" && bytes.HasPrefix(line, []byte(r.o.comment)) {
 		var err error
 		if line, err = r.lines.next(); err != nil {
-			return err
+			r.start = r.lines.n
+			if r.first = append(r.first, line...); line == nil || r.o.reject == nil {
+				return err
+			}
+			r.bad = err
+			break
 		}
 	}
 	r.start, r.at = r.lines.n, r.at[:0]
@@ -141,6 +162,9 @@ func (r *csvReader) record() error {
 		r.text = string(line)
 		r.split()
 	}
+	if r.bad != nil {
+		return r.bad
+	}
 	if r.n == 0 {
 		r.n = len(r.at) / 2
 	}
@@ -148,6 +172,60 @@ func (r *csvReader) record() error {
 		return Errorf("csv.fields", "%s, line %d: got %d fields, wanted %d", r.lines.in.name, r.start, len(r.at)/2, r.n)
 	}
 	return nil
+}
+
+// setAside rejects the row with which err is about, if bad rows are to be.
+func (r *csvReader) setAside(err error) error {
+	var f *engine.Failure
+	if r.o.reject == nil || !errors.As(err, &f) {
+		return err
+	}
+	var row Value
+	switch f.Code {
+	case "csv.fields":
+		row = r.ragged()
+	case "file.encoding":
+		if r.lines.keep {
+			row = r.lost(r.lines.back[r.mark:r.lines.at])
+		} else {
+			row = r.lost(nil)
+		}
+	case "csv.syntax", "csv.size":
+		// If the row has several lines, its quote is likely wrong: the others are
+		// read again, as rows.
+		row = r.lost(nil)
+		if r.lines.keep {
+			r.lines.again(r.start, r.mark)
+		}
+	default:
+		return err
+	}
+	return r.o.reject(row, f.Message, r.lines.in.name, r.start)
+}
+
+// ragged is a row with too few or too many fields: those that it has by name,
+// and what is left over as "_more".
+func (r *csvReader) ragged() Value {
+	fields := make([]Value, len(r.at)/2)
+	for i := range fields {
+		fields[i] = r.field(i)
+	}
+	if r.o.lists {
+		return fields
+	}
+	names := r.all
+	n := min(len(names), len(fields))
+	d := &Dict{Names: append([]string(nil), names[:n]...), Values: append([]Value(nil), fields[:n]...)}
+	if len(fields) > n {
+		d.Set("_more", fields[n:])
+	}
+	return d
+}
+
+// lost is the text of a row that cannot be split into fields.
+func (r *csvReader) lost(more []byte) Value {
+	text := append(append([]byte(nil), r.first...), '\n')
+	return strings.TrimSuffix(strings.ToValidUTF8(string(append(text, more...)), "\uFFFD"), "\n")
 }
 
 // split finds the fields of a row without quotes.
@@ -195,7 +273,7 @@ func (r *csvReader) quoted(line []byte) error {
 				if n < 0 {
 					r.buf = append(append(r.buf, line[i:]...), '\n')
 					var err error
-					if line, err = r.more(); err != nil {
+					if line, err = r.more(line); err != nil {
 						return err
 					}
 					i = 0
@@ -240,13 +318,21 @@ func (r *csvReader) quoted(line []byte) error {
 // space says whether a character beside a field is left out by trim.
 func (r *csvReader) space(c rune) bool { return unicode.IsSpace(c) && string(c) != r.o.sep }
 
-// more is the next line of a row that has begun.
-func (r *csvReader) more() ([]byte, error) {
+// more is the next line of a row that has begun, after line.
+func (r *csvReader) more(line []byte) ([]byte, error) {
+	if r.o.reject != nil && !r.lines.keep {
+		r.first = append(r.first[:0], line...)
+		r.lines.keep, r.mark = true, r.lines.at
+	}
 	line, err := r.lines.next()
 	switch {
 	case err == io.EOF:
 		return nil, Errorf("csv.syntax", "%s, line %d: a quote (%c) that is not closed", r.lines.in.name, r.start, r.o.quote)
-	case err == nil && len(r.buf)+len(line) > maxRow:
+	case err != nil && line != nil && r.o.reject != nil:
+		r.bad = err // the row is bad, but has an end
+		err = nil
+	}
+	if err == nil && len(r.buf)+len(line) > maxRow {
 		err = Errorf("csv.size", "%s, line %d: a row that is longer than %d bytes; maybe a quote (%c) is not closed", r.lines.in.name, r.start, maxRow, r.o.quote)
 	}
 	return line, err
@@ -255,6 +341,9 @@ func (r *csvReader) more() ([]byte, error) {
 // syntax is the error about a character of a line.
 func (r *csvReader) syntax(line []byte, at int, format string) error {
 	column := len(bytes.Runes(line[:at])) + 1
+	if !r.lines.keep {
+		r.first = append(r.first[:0], line...)
+	}
 	return Errorf("csv.syntax", "%s, line %d, column %d: "+format, r.lines.in.name, r.lines.n, column, r.o.quote)
 }
 

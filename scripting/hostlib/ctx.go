@@ -334,6 +334,7 @@ func (l *batchLoop) next() (Value, error) {
 	for len(batch) < l.n {
 		v, err := l.it.Next()
 		if err == io.EOF {
+			l.b.Ended()
 			break
 		}
 		if err != nil {

@@ -170,7 +170,7 @@ const packedDoc = ".gz, .zst, and a .zip or .tar with a single file"
 func readFile(c *Call, a *Args) (Value, error) {
 	charset := a.String("encoding")
 	if charset == "bytes" {
-		r, name, close, err := c.source(a.Value("path"))
+		r, name, close, err := c.openSource(a.Value("path"))
 		if err != nil {
 			return nil, err
 		}

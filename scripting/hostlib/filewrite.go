@@ -373,7 +373,7 @@ func (c *Call) reader(v Value) (io.Reader, func() error, error) {
 	case []byte:
 		return bytes.NewReader(v), nothing, nil
 	case streamer:
-		r, _, close, err := c.source(v)
+		r, _, close, err := c.openSource(v)
 		return r, close, err
 	default:
 		if it, ok := c.Iterate(v); ok {

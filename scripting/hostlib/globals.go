@@ -26,7 +26,7 @@ var Globals = []*Func{
 		Name: "job", Doc: "Says what the script is, once, at its top level. Bases are dicts of settings, from a helper file say; later ones win.",
 		Params: []Param{
 			{Name: "bases", Type: DictOf, Rest: true, Doc: "dicts of settings"},
-			{Name: "settings", Type: Any, Others: true, Doc: "settings by name: every, cron, timezone, missed, overlap, instances, timeout, retry, slots, priority, keep, servers, needs, steps"},
+			{Name: "settings", Type: Any, Others: true, Doc: "settings by name: every, cron, timezone, missed, overlap, instances, timeout, retry, slots, priority, keep, rejects, servers, needs, steps"},
 		},
 		Example: "job({\"timeout\": \"5m\"}, every = \"1h\", retry = retry(max = 3), needs = [\"files:data/**\"])",
 		Do: func(c *Call, a *Args) (Value, error) {
@@ -110,7 +110,7 @@ var Globals = []*Func{
 		},
 	},
 	{
-		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, or what ended the transaction.",
+		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, too many rejects, or what ended the transaction.",
 		Params: []Param{
 			{Name: "fn", Type: Function, Doc: "the function"},
 			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},
@@ -136,4 +136,5 @@ var Globals = []*Func{
 			return Tuple{nil, &failure{f}}, nil
 		},
 	},
+	rejectFunc,
 }

@@ -68,8 +68,9 @@ var settings = []setting{
 		}
 		return nil
 	}},
+	{name: "rejects", kind: Data, doc: `rows that may be rejected: a number, a share of the rows read such as "10%", or "all"; above it the job fails`, set: setRejects},
 	{name: "limit", notYet: true}, {name: "rate", notYet: true}, {name: "limit_by", notYet: true},
-	{name: "pack", notYet: true}, {name: "rejects", notYet: true}, {name: "memory", notYet: true},
+	{name: "pack", notYet: true}, {name: "memory", notYet: true},
 }
 
 // SettingNames are the settings of job() that there are.
@@ -231,6 +232,23 @@ func setRetry(d *Declaration, c *Call, v Value) error {
 	}
 	d.Settings.Retry = p.RetryPolicy
 	return nil
+}
+
+func setRejects(d *Declaration, c *Call, v Value) (err error) {
+	switch v := v.(type) {
+	case int64:
+		if v < 0 {
+			return Errorf("usage", "rejects: got %d, wanted 0 or more", v)
+		}
+		d.Settings.Rejects = engine.RejectCount(v)
+		return nil
+	case string:
+		d.Settings.Rejects, err = engine.ParseRejectLimit(v)
+		return err
+	case float64:
+		return Errorf("usage", "rejects: got %v: write a share as text, such as \"%g%%\"", v, 100*v)
+	}
+	return Errorf("usage", "rejects: got %s, wanted a number of rows, a share such as \"10%%\", or \"all\"", c.Lang.TypeName(v))
 }
 
 func byPhase[T any](c *Call, what string, v Value, read func(at string, v Value) (T, error)) (map[engine.Phase]T, error) {

@@ -36,15 +36,19 @@ type streamer interface {
 // input opens what a parameter of type Source was given: a path, an object that
 // is a stream, or an iterator of lines or bytes.
 func (c *Call) input(v Value, charset string) (*input, error) {
-	r, name, close, err := c.source(v)
+	r, name, close, err := c.openSource(v)
 	if err != nil {
 		return nil, err
+	}
+	if _, stream := v.(Iterator); !stream && name != c.source {
+		c.source = name
+		c.opened++
 	}
 	return c.inputFrom(name, r, close, charset)
 }
 
-// source is what input opens, before it becomes text.
-func (c *Call) source(v Value) (r io.Reader, name string, close func() error, err error) {
+// openSource is what input opens, before it becomes text.
+func (c *Call) openSource(v Value) (r io.Reader, name string, close func() error, err error) {
 	switch v := v.(type) {
 	case string:
 		r, close, err = c.openPacked(v)
@@ -193,7 +197,12 @@ type lines struct {
 	n    int64  // of the line that was read last
 	max  int    // bytes that a line may have
 	long []byte // a line that is longer than the input's buffer
-	back []byte // lines to be read again, each with its end
+
+	// Lines that may have to be read again, each with its end; those before at
+	// have been read. Lines are added to it while keep is set.
+	back []byte
+	at   int
+	keep bool
 }
 
 func newLines(in *input) *lines { return &lines{in: in, max: maxLine} }
@@ -201,11 +210,12 @@ func newLines(in *input) *lines { return &lines{in: in, max: maxLine} }
 // maxLine bounds one line, in bytes.
 const maxLine = 64 << 20
 
-// next is the next line without its end. It is valid until the next call.
+// next is the next line without its end. It is valid until the next call. A line
+// that is not UTF-8 comes with an error.
 func (l *lines) next() ([]byte, error) {
-	if len(l.back) > 0 {
-		line, rest, _ := bytes.Cut(l.back, []byte{'\n'})
-		l.back = rest
+	if l.at < len(l.back) {
+		line, _, _ := bytes.Cut(l.back[l.at:], []byte{'\n'})
+		l.at += len(line) + 1
 		l.n++
 		return line, l.check(line)
 	}
@@ -230,7 +240,22 @@ func (l *lines) next() ([]byte, error) {
 			line = l.long
 		}
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
+		if l.keep {
+			l.back = append(append(l.back, line...), '\n')
+			l.at = len(l.back)
+		}
 		return line, l.check(line)
+	}
+}
+
+// again begins anew with the line after the n-th, which stands in back at a place.
+func (l *lines) again(n int64, at int) { l.n, l.at = n, at }
+
+// forget drops what has been read of back, which holds no more than about max.
+func (l *lines) forget() {
+	if l.at == len(l.back) || l.at > l.max {
+		l.back = append(l.back[:0], l.back[l.at:]...)
+		l.at = 0
 	}
 }
 

@@ -13,14 +13,11 @@ var Types = []*ObjectType{ctxType, errType, summaryType, fileType, entryType, wr
 var later = map[string][]string{
 	"": {
 		"http", "records", "re", "hash", "base64", "uuid", "secrets", "notify",
-		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal", "reject",
+		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal",
 	},
 	"db":  {"bulk", "merge", "connect"},
 	"ctx": {"window"},
 }
-
-// hooksLater are the hooks that this version does not have yet.
-var hooksLater = []string{"redrive"}
 
 func init() {
 	for _, m := range Modules {
@@ -66,12 +63,4 @@ func Undefined(name string, others []string) error {
 		names = append(names, m.Name)
 	}
 	return Errorf("usage", "undefined: %s%s", name, Suggest(name, append(names, others...)))
-}
-
-// CheckHook says whether a script may define a hook of that name.
-func CheckHook(name string) error {
-	if slices.Contains(hooksLater, name) {
-		return notYet("the hook " + name)
-	}
-	return nil
 }

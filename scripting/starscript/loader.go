@@ -61,7 +61,7 @@ func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 		return nil, f.errs
 	}
 	t := &engine.Type{Name: name, Doc: f.doc, Version: f.version(), Settings: job.Settings}
-	if t.Hooks = f.hooks(l.host, job.Needs); len(f.errs) > 0 {
+	if t.Hooks, t.Redrive = f.hooks(l.host, job.Needs); len(f.errs) > 0 {
 		return nil, f.errs
 	}
 	if err := t.Validate(); err != nil {

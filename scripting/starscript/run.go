@@ -52,8 +52,7 @@ func newRun(name string, limit int64) *run {
 var idle = sync.Pool{New: func() any { return newRun("", 0) }}
 
 // hook makes an engine's hook of a script's function.
-func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
-	name := phase.String()
+func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
 	return func(c *engine.Call) (engine.Raw, error) {
 		r := idle.Get().(*run)
 		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
@@ -61,7 +60,7 @@ func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}
 		r.renew()
 		c.OnCheckpoint(r.renewed)
-		args, err := r.args(c, phase)
+		args, err := r.args(c, name)
 		if err != nil {
 			return nil, r.Failure(err)
 		}
@@ -81,13 +80,15 @@ func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *
 }
 
 // args are what the hook is called with.
-func (r *run) args(c *engine.Call, phase engine.Phase) (starlark.Tuple, error) {
+func (r *run) args(c *engine.Call, name string) (starlark.Tuple, error) {
 	var second starlark.Value
 	var err error
-	switch phase {
-	case engine.PhaseProduce:
+	switch name {
+	case engine.PhaseProduce.String():
 		return starlark.Tuple{&r.ctx}, nil
-	case engine.PhaseFinish:
+	case redriveName:
+		second, err = r.value(hostlib.NewRejected(&r.call))
+	case engine.PhaseFinish.String():
 		second, err = r.value(hostlib.NewSummary(&r.call))
 	default:
 		if second = starlark.None; c.Item() != nil {
@@ -97,7 +98,7 @@ func (r *run) args(c *engine.Call, phase engine.Phase) (starlark.Tuple, error) {
 	if err != nil {
 		return nil, err
 	}
-	if phase != engine.PhaseFail {
+	if name != engine.PhaseFail.String() {
 		return starlark.Tuple{&r.ctx, second}, nil
 	}
 	failed, err := r.value(hostlib.NewErr(c.Failure()))
