@@ -43,7 +43,7 @@ func (c *Call) openPacked(p string) (io.Reader, func() error, error) {
 		f.Close()
 		return c.onlyEntry(p)
 	}
-	r, err := unpack(p, &counted{r: f})
+	r, err := unpack(p, p, &counted{r: f})
 	if err != nil {
 		f.Close()
 		return nil, nil, err
@@ -76,9 +76,9 @@ func (r *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// unpack reads through .gz and .zst, as the name says.
-func unpack(name string, r *counted) (io.Reader, error) {
-	u := &unpacked{name: name, packed: func() int64 { return r.n }}
+// unpack reads through .gz and .zst, as the name says. label is for messages.
+func unpack(label, name string, r *counted) (io.Reader, error) {
+	u := &unpacked{name: label, packed: func() int64 { return r.n }}
 	var err error
 	switch strings.ToLower(path.Ext(name)) {
 	case ".gz", ".tgz":
@@ -89,7 +89,7 @@ func unpack(name string, r *counted) (io.Reader, error) {
 		return r, nil
 	}
 	if err == io.EOF {
-		return nil, Errorf("file.corrupt", "%s is empty, not %s", name, path.Ext(name))
+		return nil, Errorf("file.corrupt", "%s is empty, not %s", label, path.Ext(name))
 	}
 	return u, u.explain(err)
 }
@@ -154,7 +154,7 @@ func (e *entry) stream(*Call) (io.Reader, string, func() error, error) {
 	if err != nil {
 		return nil, "", nil, err
 	}
-	if r, err = unpack(e.label(), &counted{r: r}); err != nil {
+	if r, err = unpack(e.label(), e.name, &counted{r: r}); err != nil {
 		close()
 	}
 	return r, e.label(), close, err
@@ -256,7 +256,7 @@ func (c *Call) archive(p string) (*walker, error) {
 }
 
 func tarWalker(p string, f *os.File) (*walker, error) {
-	r, err := unpack(p, &counted{r: f})
+	r, err := unpack(p, p, &counted{r: f})
 	if err != nil {
 		return nil, err
 	}
