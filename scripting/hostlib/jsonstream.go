@@ -98,16 +98,23 @@ func (s *jsonStream) next() (Value, error) {
 		return v, err
 	}
 	var syn *jsontext.SyntacticError
-	if !errors.As(err, &syn) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	var value valueError
+	if !errors.As(err, &syn) && !errors.As(err, &value) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
 	return nil, Errorf("json.syntax", "%s, at byte %d%s: %s", s.in.name, s.dec.dec.InputOffset(), where(s.dec.dec), jsonMessage(err))
 }
 
+// maxPointer bounds how much of an element's path is shown.
+const maxPointer = 200
+
 // where names the element that was being read.
 func where(d *jsontext.Decoder) string {
-	if p := d.StackPointer(); p != "" {
-		return " (in " + string(p) + ")"
+	if p := string(d.StackPointer()); p != "" {
+		if len(p) > maxPointer {
+			p = strings.ToValidUTF8(p[:maxPointer], "") + "..."
+		}
+		return " (in " + p + ")"
 	}
 	return ""
 }

@@ -82,7 +82,7 @@ func (d *Decoder[V]) Next() (v V, err error) {
 		return d.number(tok)
 	}
 	if d.depth == maxDepth {
-		return v, errors.New("it is nested more than " + strconv.Itoa(maxDepth) + " levels deep")
+		return v, valueError("it is nested more than " + strconv.Itoa(maxDepth) + " levels deep")
 	}
 	d.depth++
 	if tok.Kind() == '[' {
@@ -102,13 +102,13 @@ func (d *Decoder[V]) number(tok jsontext.Token) (v V, err error) {
 	case errors.Is(err, strconv.ErrSyntax): // a fraction or an exponent
 		f, err := tok.Float()
 		if err != nil {
-			return v, errors.New("the number " + tok.String() + " is too large")
+			return v, valueError("the number " + tok.String() + " is too large")
 		}
 		return d.b.Float(f), nil
 	}
 	text := tok.String()
 	if len(text) > maxDigits {
-		return v, errors.New("a number has more than " + strconv.Itoa(maxDigits) + " digits")
+		return v, valueError("a number has more than " + strconv.Itoa(maxDigits) + " digits")
 	}
 	big, _ := new(big.Int).SetString(text, 10)
 	return d.b.Big(big), nil
@@ -153,6 +153,12 @@ func (d *Decoder[V]) dict() (v V, err error) {
 	d.vals, d.names = d.vals[:from], d.names[:first]
 	return v, err
 }
+
+// valueError is about JSON that no value can be made of.
+type valueError string
+
+// Error is what is wrong.
+func (e valueError) Error() string { return string(e) }
 
 // reset forgets what an error left half done.
 func (d *Decoder[V]) reset() {

@@ -248,7 +248,7 @@ func writeCSV(c *Call, a *Args) (Value, error) {
 		}
 		if names != nil {
 			if w.names != nil && strings.Join(w.names, "\n") != strings.Join(names, "\n") {
-				return nil, Errorf("csv.header", "%s has the columns %s, not those of header", a.String("path"), quotedList(names))
+				return nil, Errorf("csv.header", "%s has the columns %s, not those of header", a.String("path"), strings.Join(names, ", "))
 			}
 			w.names, w.head = names, false
 		}

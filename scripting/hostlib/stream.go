@@ -95,7 +95,7 @@ func (g *guard) Read(b []byte) (int, error) {
 	if g.n > g.max {
 		return 0, Errorf("file.size", "%s is longer than %d bytes", g.what, g.max)
 	}
-	n, err := g.r.Read(b)
+	n, err := g.r.Read(b[:min(len(b), inputBuffer)]) // little by little: what is read once is held
 	g.n += n
 	return n, err
 }
