@@ -179,7 +179,7 @@ func FuzzXML(f *testing.F) {
 		next, pathErr := hostlib.XMLElements(text, path)
 		if err != nil {
 			if pathErr == nil {
-				if _, err := rest(next); err == nil {
+				if _, streamErr := rest(next); streamErr == nil {
 					t.Fatalf("a stream took what no document is: %v", err)
 				}
 			}

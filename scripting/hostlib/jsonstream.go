@@ -124,7 +124,11 @@ func (s *jsonStream) find() (Value, error) {
 	s.guard.reset()
 	if !s.begun {
 		s.begun = true
-		if v, done, err := s.enter(); done || err != nil {
+		v, done, err := s.enter()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF // there is no value at all
+		}
+		if done || err != nil {
 			return v, err
 		}
 	}

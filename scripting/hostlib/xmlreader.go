@@ -198,6 +198,9 @@ func (r *xmlReader) token() (xml.Token, error) {
 			if r.open = append(r.open, t.Name); len(r.open) == 1 {
 				r.root = xmlWritten(t.Name.Space, t.Name.Local)
 			}
+			if name, twice := twiceIn(t.Attr); twice {
+				return nil, r.syntax("<%s> has the attribute %s twice", xmlWritten(t.Name.Space, t.Name.Local), xmlWritten(name.Space, name.Local))
+			}
 			r.bind(t.Attr)
 			r.n++
 			return t, nil
@@ -248,7 +251,7 @@ func (r *xmlReader) space(prefix string) string {
 }
 
 // element makes the node of a start, without what is in it.
-func (r *xmlReader) element(t xml.StartElement) (*xmlNode, error) {
+func (r *xmlReader) element(t xml.StartElement) *xmlNode {
 	line, _ := r.dec.InputPos()
 	e := &xmlNode{name: t.Name.Local, prefix: t.Name.Space, space: r.space(t.Name.Space), line: line, n: r.n, paths: r.paths}
 	for _, a := range t.Attr {
@@ -264,10 +267,7 @@ func (r *xmlReader) element(t xml.StartElement) (*xmlNode, error) {
 		}
 		e.attrs = append(e.attrs, at)
 	}
-	if name, twice := twiceIn(t.Attr); twice {
-		return nil, r.syntax("<%s> has the attribute %s twice", xmlWritten(e.prefix, e.name), xmlWritten(name.Space, name.Local))
-	}
-	return e, nil
+	return e
 }
 
 // twiceIn finds an attribute that is there twice.
@@ -301,10 +301,7 @@ func (r *xmlReader) fill(e *xmlNode) error {
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			kid, err := r.element(t)
-			if err != nil {
-				return err
-			}
+			kid := r.element(t)
 			if err := r.fill(kid); err != nil {
 				return err
 			}
@@ -323,10 +320,7 @@ func (r *xmlReader) document() (*xmlNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := r.element(t.(xml.StartElement)) // the first token: all else is an error
-	if err != nil {
-		return nil, err
-	}
+	root := r.element(t.(xml.StartElement)) // the first token: all else is an error
 	if err := r.fill(root); err != nil {
 		return nil, err
 	}
@@ -383,10 +377,7 @@ func (s *xmlStream) next() (*xmlNode, error) {
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			hit, err := s.enter(t)
-			if err != nil {
-				return nil, err
-			}
+			hit := s.enter(t)
 			if hit == nil {
 				continue
 			}
@@ -400,7 +391,7 @@ func (s *xmlStream) next() (*xmlNode, error) {
 
 // enter follows the path into an element, and gives it if that is where the
 // path leads.
-func (s *xmlStream) enter(t xml.StartElement) (*xmlNode, error) {
+func (s *xmlStream) enter(t xml.StartElement) *xmlNode {
 	from, to := s.bits[len(s.bits)-1], uint64(0)
 	var e *xmlNode
 	for i := range s.path.steps {
@@ -415,10 +406,7 @@ func (s *xmlStream) enter(t xml.StartElement) (*xmlNode, error) {
 			continue
 		}
 		if e == nil {
-			var err error
-			if e, err = s.element(t); err != nil {
-				return nil, err
-			}
+			e = s.element(t)
 		}
 		if step.hits(e, nil) {
 			to |= 1 << (i + 1)
@@ -430,8 +418,8 @@ func (s *xmlStream) enter(t xml.StartElement) (*xmlNode, error) {
 		s.found = true
 	}
 	if to&(1<<n) == 0 {
-		return nil, nil
+		return nil
 	}
 	s.found = true
-	return e, nil
+	return e
 }
