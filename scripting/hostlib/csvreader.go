@@ -29,6 +29,9 @@ type csvReader struct {
 	at    []int32 // for each field where it begins and ends in text
 	buf   []byte  // a row whose quotes have been taken away
 
+	rows    []TextRow // to be given out
+	numbers []int32
+
 	// For rows that are set aside.
 	first []byte // the first line of a row that has several
 	bad   error  // a line of it that is not UTF-8
@@ -63,7 +66,7 @@ func (r *csvReader) next() (Value, error) {
 	if r.o.lists {
 		return r.list(), nil
 	}
-	row := &TextRow{Names: r.names, text: r.text, at: make([]int32, 2*len(r.names))}
+	row := r.row()
 	if r.pick == nil {
 		copy(row.at, r.at)
 	} else {
@@ -79,6 +82,27 @@ func (r *csvReader) next() (Value, error) {
 		}
 	}
 	return row, nil
+}
+
+// Rows are made many at a time, and so are their numbers: they do not live long.
+const (
+	rowsAtOnce    = 32
+	numbersAtOnce = 1024
+)
+
+// row makes a row.
+func (r *csvReader) row() *TextRow {
+	if len(r.rows) == 0 {
+		r.rows = make([]TextRow, rowsAtOnce)
+	}
+	row, n := &r.rows[0], 2*len(r.names)
+	r.rows = r.rows[1:]
+	if len(r.numbers) < n {
+		r.numbers = make([]int32, max(n, numbersAtOnce))
+	}
+	row.Names, row.text, row.at = r.names, r.text, r.numbers[:n:n]
+	r.numbers = r.numbers[n:]
+	return row
 }
 
 func (r *csvReader) field(i int) string { return r.text[r.at[2*i]:r.at[2*i+1]] }
