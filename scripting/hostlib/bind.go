@@ -231,7 +231,8 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 			return fn, nil
 		}
 	case Source:
-		if _, ok := plain.(string); ok {
+		switch plain.(type) {
+		case string, streamer:
 			return plain, nil
 		}
 		if it, ok := c.Iterate(plain); ok {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -18,6 +19,8 @@ type Host struct {
 	Files string
 	// Log gets what scripts log and print while they are loaded; nil: nothing does.
 	Log *slog.Logger
+
+	swept sync.Map // when temporary files were last looked for, by folder
 }
 
 // Call is one execution of a script: of a hook, or of its top level while it
@@ -33,6 +36,7 @@ type Call struct {
 	after    bool                   // a function given to on_commit runs
 	open     map[io.Closer]struct{} // what must be closed when the hook ends
 	deferred bool                   // something runs after the hook
+	temps    map[string]bool        // paths that files.temp gave
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	payload  Value                  // of ctx, once they were asked for
@@ -193,6 +197,11 @@ type closeAll struct{ c *Call }
 
 func (a closeAll) Close() error {
 	for r := range a.c.open {
+		if _, ok := r.(*tempFile); !ok {
+			r.Close()
+		}
+	}
+	for r := range a.c.open { // what was open in them is closed now
 		r.Close()
 	}
 	return nil

@@ -16,8 +16,11 @@
 //	needs.go settings.go       what job() says, read and checked
 //	csv.go json.go ...         one file per module; ctx.go, globals.go
 //	failure.go                 the objects err and summary
-//	stream.go jsontext.go jsonstream.go
-//	                           what csv, json and files read from, and JSON itself
+//	stream.go                  what csv, json, xml and files read from
+//	csvreader.go jsontext.go jsonstream.go xmlreader.go xmlpath.go
+//	                           the formats themselves
+//	archive.go filewrite.go rowswrite.go
+//	                           packed files, files that are written, and rows in them
 //
 // Traps worth knowing:
 //

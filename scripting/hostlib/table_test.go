@@ -119,6 +119,8 @@ func TestEveryExampleRuns(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	w.File("data/people.csv", "id,name\n1,Ada\n2,Grace\n")
+	w.File("data/people.zip", zipped(t, map[string]string{"people.csv": "id,name\n1,Ada\n"}))
+	w.File("data/people.xml", "<people><person id='1'/><person id='2'/></people>")
 	w.File("data/words.txt", "alpha\nbeta\n")
 	w.File("data/people.jsonl", "{\"name\": \"Ada\"}\n")
 	w.File("data/export.json", "{\"items\": [{\"name\": \"Ada\"}]}")

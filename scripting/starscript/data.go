@@ -30,6 +30,8 @@ func (r *run) data(v hostlib.Value, depth int) (hostlib.Value, error) {
 		return r.dataList(v, v.Len(), depth)
 	case *hostlib.Dict:
 		return r.within(v, depth)
+	case *hostlib.TextRow:
+		return v.Dict(), nil
 	case []hostlib.Value:
 		return r.dataElems(v, depth)
 	case hostlib.Tuple:
@@ -143,6 +145,8 @@ func (r *run) Row(v hostlib.Value, like []string) (*hostlib.Dict, bool, error) {
 		return d, err == nil, err
 	case *hostlib.Dict:
 		return v, true, nil
+	case *hostlib.TextRow:
+		return v.Dict(), true, nil
 	case *object:
 		if v.typ.Record {
 			d, err := v.typ.Dict(v.self)

@@ -3,6 +3,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,8 +24,10 @@ type World struct {
 	Files  string // the files folder
 	Store  engine.Store
 	Engine *engine.Engine
-	t      testing.TB
-	types  []*engine.Type
+	// Patience is how long Run may take. Zero means a minute.
+	Patience time.Duration
+	t        testing.TB
+	types    []*engine.Type
 }
 
 // New makes a world that ends with the test.
@@ -99,7 +102,7 @@ func (w *World) Run() {
 	w.t.Helper()
 	s, err := w.Engine.NewServer(w.t.Context(), engine.ServerOptions{Types: w.types, Name: "here", UntilIdle: true})
 	w.must(err)
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), cmp.Or(w.Patience, time.Minute))
 	defer cancel()
 	w.must(s.Run(ctx))
 	if ctx.Err() != nil {
