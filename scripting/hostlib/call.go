@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"sync"
 
@@ -19,8 +20,14 @@ type Host struct {
 	Files string
 	// Log gets what scripts log and print while they are loaded; nil: nothing does.
 	Log *slog.Logger
+	// HTTP answers the requests of scripts in the network's place; nil: the
+	// network does. What scripts may ask is checked before.
+	HTTP http.RoundTripper
 
-	swept sync.Map // when temporary files were last looked for, by folder
+	network network
+	limits  limits
+	tokens  tokens
+	swept   sync.Map // when temporary files were last looked for, by folder
 }
 
 // Call is one execution of a script: of a hook, or of its top level while it
@@ -39,6 +46,7 @@ type Call struct {
 	temps    map[string]bool        // paths that files.temp gave
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
+	finals   []func() error         // see Finish
 	payload  Value                  // of ctx, once they were asked for
 	params   Value
 	pos      Value
@@ -56,6 +64,22 @@ func (c *Call) Context() context.Context {
 // Idle says that nothing of the call lives on after its hook: no function waits
 // for the commit, nothing is open.
 func (c *Call) Idle() bool { return !c.deferred && c.open == nil }
+
+// atEnd has f called when the hook has ended well, before it commits: for what
+// must not commit with a checkpoint.
+func (c *Call) atEnd(f func() error) { c.finals = append(c.finals, f) }
+
+// Finish is called by the language when its hook has ended well, before what
+// it wrote commits.
+func (c *Call) Finish() error {
+	for _, f := range c.finals {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	c.finals = nil
+	return nil
+}
 
 // Invoke calls a function of the table: it binds the arguments, checks that the
 // function may be called here and now, and contains its panics.

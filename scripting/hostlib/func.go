@@ -72,12 +72,13 @@ const (
 	Iterable                  // Iterator; its elements are not converted
 	Function                  // Callable
 	Source                    // a path, or whatever can be read as a stream
+	Size                      // int64, a number of bytes; scripts write "64MB"
 )
 
 var paramTypes = [...]string{
 	"any value", "data (None, bool, number, string, time, list or dict)", "bool", "int", "number", "string",
 	"string or bytes", "list of strings", "dict", `a length of time such as "5m"`, "time", "list or iterator", "function",
-	"a path or a stream",
+	"a path or a stream", `a number of bytes such as "64MB"`,
 }
 
 // String is how the type is called in messages and docs.

@@ -120,6 +120,7 @@ var Globals = []*Func{
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value
+			finals := len(c.finals)
 			caught, err := c.Hook.Catch(func() (err error) {
 				result, err = a.Callable("fn").Call(a.Rest, a.More)
 				return c.Lang.Failure(err)
@@ -131,6 +132,7 @@ var Globals = []*Func{
 				return Tuple{result, nil}, nil
 			}
 			c.Lang.Caught()
+			c.finals = c.finals[:finals]
 			f := engine.AsFailure(caught)
 			f.Phase, f.Attempt = c.Hook.Job().Phase, c.Hook.Attempt()
 			return Tuple{nil, &failure{f}}, nil

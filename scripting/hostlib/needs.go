@@ -14,11 +14,12 @@ import (
 type Needs struct {
 	Lines []string // as written
 	files []string // globs, with {instance} in them
+	hosts []hostNeed
 }
 
 // needKinds are the kinds of needs; those that are false come later.
 var needKinds = map[string]bool{
-	"files": true, "http": false, "secret": false, "db": false, "sftp": false, "ftp": false, "s3": false, "mail": false,
+	"files": true, "http": true, "secret": false, "db": false, "sftp": false, "ftp": false, "s3": false, "mail": false,
 }
 
 // ParseNeeds reads what a script says that it needs.
@@ -36,6 +37,13 @@ func ParseNeeds(lines []string) (*Needs, error) {
 			return nil, Errorf("usage", "needs: %q is of no kind that there is%s; write it like \"files:incoming/*.csv\"", line, Suggest(kind, kinds))
 		case !there:
 			return nil, notYet(fmt.Sprintf("needs: %q", line))
+		case kind == "http":
+			h, err := parseHostNeed(line, rest)
+			if err != nil {
+				return nil, err
+			}
+			n.hosts = append(n.hosts, h)
+			continue
 		case rest == "" || !doublestar.ValidatePattern(rest):
 			return nil, Errorf("usage", "needs: %q has no glob after files: (write it like \"files:incoming/*.csv\")", line)
 		}

@@ -1,6 +1,9 @@
 package hostlib
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 var stateModule = &Module{
 	Name:  "state",
@@ -61,7 +64,9 @@ func variableFuncs(module string, shared bool) []*Func {
 				slices.Sort(names)
 				list := []Value{}
 				for _, n := range names {
-					list = append(list, n)
+					if !strings.HasPrefix(n, cachePrefix) { // what requests remember
+						list = append(list, n)
+					}
 				}
 				return list, nil
 			},

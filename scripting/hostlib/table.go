@@ -3,10 +3,10 @@ package hostlib
 import "slices"
 
 // Modules are the modules that scripts have.
-var Modules = []*Module{csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule, mathModule, iterModule}
+var Modules = []*Module{csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule, mathModule, iterModule, httpModule}
 
 // Types are the types of the objects that scripts meet.
-var Types = []*ObjectType{ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, timeType, durationType, policyType}
+var Types = []*ObjectType{ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, timeType, durationType, policyType, responseType, clientType, pageType, oauth2Type}
 
 // later is what scripts will have and this version does not: names by where
 // they belong, "" for modules and globals.

@@ -72,6 +72,9 @@ func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib
 			return nil, err
 		}
 		result, err := r.result(v)
+		if err == nil {
+			err = r.Failure(r.call.Finish())
+		}
 		if err == nil && r.halt == nil && r.call.Idle() {
 			idle.Put(r)
 		}
