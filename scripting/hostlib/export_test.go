@@ -1,6 +1,10 @@
 package hostlib
 
-import "io"
+import (
+	"io"
+	"net"
+	"time"
+)
 
 // CSVRows reads rows as csv.parse does by default.
 func CSVRows(r io.Reader) func() (Value, error) {
@@ -14,3 +18,9 @@ func CSVRows(r io.Reader) func() (Value, error) {
 	}
 	return rows.next
 }
+
+// The tests do not wait as long as scripts do.
+func init() { httpBackoff.First = 5 * time.Millisecond }
+
+// SetResolver has the requests of a host ask another resolver for addresses.
+func (h *Host) SetResolver(r *net.Resolver) { h.network.resolver = r }

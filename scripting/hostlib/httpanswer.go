@@ -12,7 +12,7 @@ func responseAttr(name, typ, doc string, get func(r *response) Value) Attr {
 // answer begins the examples of responses.
 const answer, luaAnswer = "answer = http.get(\"https://api.example.com/", "local answer = http.get(\"https://api.example.com/"
 
-var encodingParam = Param{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set of the text; None: what the server says, or utf-8"}
+var answerEncoding = Param{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set of the text; None: what the server says, or utf-8"}
 
 var responseType = &ObjectType{
 	Name: "response", Doc: "The answer to a request. text, bytes and json read all of it, as often as they are called; jsonl, csv, lines and save let it pass through, once if it is long. It can be given to csv.read, json.stream and whatever else takes a stream.",
@@ -46,7 +46,7 @@ var responseType = &ObjectType{
 		},
 		{
 			Name: "text", Doc: "Gives the body as text.",
-			Params: []Param{encodingParam}, Returns: "string", Effect: Read,
+			Params: []Param{answerEncoding}, Returns: "string", Effect: Read,
 			Example: answer + "words.txt\")\nanswer.text()  # \"alpha\\nbeta\\n\"",
 			Lua:     luaAnswer + "words.txt\")\nanswer.text()  -- \"alpha\\nbeta\\n\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
@@ -86,7 +86,7 @@ var responseType = &ObjectType{
 		},
 		{
 			Name: "csv", Doc: "Reads the body as rows of comma-separated values, see csv.read. Lazy.",
-			Params: append([]Param{encodingParam}, csvParams...), Returns: "iterator of dict", Effect: Read,
+			Params: append([]Param{answerEncoding}, csvParams...), Returns: "iterator of dict", Effect: Read,
 			Example: answer + "people.csv\")\nlist(answer.csv())  # [{\"id\": \"1\", \"name\": \"Ada\"}]",
 			Lua:     luaAnswer + "people.csv\")\nfor row in answer.csv() do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -98,12 +98,12 @@ var responseType = &ObjectType{
 				if err != nil {
 					return nil, err
 				}
-				return c.csvRows("response.csv", in, o), nil
+				return c.csvRows("response.csv", in, o)
 			},
 		},
 		{
 			Name: "lines", Doc: "Reads the body line by line, without the line ends. Lazy.",
-			Params: []Param{encodingParam}, Returns: "iterator of string", Effect: Read,
+			Params: []Param{answerEncoding}, Returns: "iterator of string", Effect: Read,
 			Example: answer + "words.txt\")\nlist(answer.lines())  # [\"alpha\", \"beta\"]",
 			Lua:     luaAnswer + "words.txt\")\nfor line in answer.lines() do log.info(line) end",
 			Do: func(c *Call, a *Args) (Value, error) {

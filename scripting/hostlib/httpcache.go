@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
-
 )
 
 // What a cached request remembers of an answer is a value of the type's state,
@@ -99,4 +98,3 @@ func (c *Call) makeRoom(name string) error {
 	}
 	return nil
 }
-

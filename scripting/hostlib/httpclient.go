@@ -70,7 +70,9 @@ var clientFunc = &Func{
 				password, _ := user.Password()
 				k.auth = basic{user.Username(), password}
 			}
-			base.User = nil
+			if base.User = nil; base.Path == "" {
+				base.Path = "/"
+			}
 			k.base, scope = base, base.Scheme+"://"+base.Host
 		}
 		if k.auth != nil && k.header.Get("Authorization") != "" {

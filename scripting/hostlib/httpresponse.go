@@ -1,7 +1,6 @@
 package hostlib
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -32,9 +31,9 @@ type response struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // ends the attempt when nothing comes
 	raw    io.Closer   // what the body comes from; nil: nothing is open
-	stream io.Reader   // what is left of the body; nil: all is in body
+	rest   io.Reader   // what is left of the body; nil: all is in body
 	body   []byte
-	usedBy string // the method that has taken the stream
+	usedBy string // the method that has taken the rest
 }
 
 // headBody is how much of a body is read at once: most answers are shorter,
@@ -52,17 +51,17 @@ func (r *response) begin(body io.ReadCloser) error {
 	if err != nil {
 		return r.rq.failure(err.Code, "%s", err.Message)
 	}
-	r.stream = &bounded{r: r, from: unpacked, left: r.rq.maxBody}
+	r.rest = &bounded{r: r, from: unpacked, left: r.rq.maxBody}
 	var head bytes.Buffer
-	_, rerr := io.CopyN(&head, r.stream, headBody)
+	_, rerr := io.CopyN(&head, r.rest, headBody)
 	switch {
 	case rerr == io.EOF, rerr != nil && r.status >= 400: // the status matters more
-		r.body, r.stream = head.Bytes(), nil
+		r.body, r.rest = head.Bytes(), nil
 		return r.Close()
 	case rerr != nil:
 		return rerr
 	}
-	r.stream = io.MultiReader(&head, r.stream)
+	r.rest = io.MultiReader(&head, r.rest)
 	return nil
 }
 
@@ -144,12 +143,12 @@ func (r *response) load() error {
 		return Errorf("usage", "the answer was read already, by %s: it can be gone through once", r.usedBy)
 	case r.status == http.StatusNotModified:
 		return Errorf("usage", "the answer has no body: nothing has changed since it was asked for last (304); look at .unchanged first")
-	case r.stream == nil:
+	case r.rest == nil:
 		return nil
 	}
 	var b bytes.Buffer
-	_, err := b.ReadFrom(r.stream)
-	r.stream = nil
+	_, err := b.ReadFrom(r.rest)
+	r.rest = nil
 	r.Close()
 	if err != nil {
 		r.usedBy = "a method that failed"
@@ -161,16 +160,24 @@ func (r *response) load() error {
 
 // take gives the body as a stream. If it is not in memory, it is gone then.
 func (r *response) take(by string) (io.Reader, error) {
-	if r.stream == nil || r.usedBy != "" {
+	if r.rest == nil || r.usedBy != "" {
 		if err := r.load(); err != nil {
 			return nil, err
 		}
 		return bytes.NewReader(r.body), nil
 	}
-	from := r.stream
-	r.stream, r.usedBy = nil, by
+	from := r.rest
+	r.rest, r.usedBy = nil, by
 	return from, nil
 }
+
+// stream is the body, for whatever reads streams.
+func (r *response) stream(*Call) (io.Reader, string, func() error, error) {
+	from, err := r.take("the function that it was given to")
+	return from, r.name(), r.Close, err
+}
+
+func (r *response) name() string { return "the answer of " + r.rq.shown() }
 
 // input is the body as text that csv and its like read.
 func (r *response) input(by, charset string) (*input, error) {
@@ -181,10 +188,7 @@ func (r *response) input(by, charset string) (*input, error) {
 	if charset == "" {
 		charset = r.charset()
 	}
-	if from, err = decoding(from, charset); err != nil {
-		return nil, err
-	}
-	return &input{name: "the answer of " + r.rq.shown(), r: bufio.NewReaderSize(&unmarked{r: from}, inputBuffer), close: r.Close}, nil
+	return r.c.inputFrom(r.name(), from, r.Close, charset)
 }
 
 // charset is what the server says it is, or utf-8.
@@ -236,7 +240,7 @@ func (r *response) json() (Value, error) {
 func (r *response) excerpt() string {
 	const most = 300
 	text := r.body
-	if r.stream != nil || len(text) == 0 || !utf8.Valid(text) {
+	if r.rest != nil || len(text) == 0 || !utf8.Valid(text) {
 		return ""
 	}
 	more := ""

@@ -170,12 +170,16 @@ func (c *Call) attempt(rq *httpRequest, authorization string) (*response, *httpF
 	if err != nil {
 		return give(&httpFailure{err: err})
 	}
-	client := &http.Client{Transport: roundTripper(c.roundTrip), CheckRedirect: rq.redirect}
+	last := rq.url
+	client := &http.Client{CheckRedirect: rq.redirect, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		last = r.URL
+		return c.roundTrip(r)
+	})}
 	res, err := client.Do(req)
 	if err != nil {
 		return give(rq.noAnswer(ctx, err))
 	}
-	resp := &response{c: c, rq: rq, status: res.StatusCode, header: res.Header, url: res.Request.URL, timer: timer, cancel: cancel, ctx: ctx}
+	resp := &response{c: c, rq: rq, status: res.StatusCode, header: res.Header, url: last, timer: timer, cancel: cancel, ctx: ctx}
 	timer.Stop()
 	if err := resp.begin(res.Body); err != nil {
 		resp.Close()

@@ -20,7 +20,8 @@ import (
 
 // World is an engine over an embedded database, and a files folder.
 type World struct {
-	Files  string // the files folder
+	Files  string        // the files folder
+	Host   *hostlib.Host // what scripts live in
 	Store  engine.Store
 	Engine *engine.Engine
 	t      testing.TB
@@ -31,6 +32,7 @@ type World struct {
 func New(t testing.TB) *World {
 	t.Helper()
 	w := &World{Files: t.TempDir(), t: t}
+	w.Host = &hostlib.Host{Files: w.Files}
 	var log *slog.Logger
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -77,7 +79,7 @@ func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
 	t, errs := starscript.NewLoader(fstest.MapFS{
 		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
-	}, "jobs", &hostlib.Host{Files: w.Files}).Load(name, name+".star")
+	}, "jobs", w.Host).Load(name, name+".star")
 	for _, e := range errs {
 		w.t.Error(e)
 	}
