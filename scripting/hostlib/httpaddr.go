@@ -194,6 +194,9 @@ func (n *network) transport(check func(host string, addr netip.Addr) error) *htt
 					if err != nil {
 						return err
 					}
+					if name, err := hostName(host); err == nil {
+						host = name
+					}
 					return check(host, at.Addr().Unmap())
 				}
 			}

@@ -55,7 +55,7 @@ func (r *response) begin(body io.ReadCloser) error {
 	var head bytes.Buffer
 	_, rerr := io.CopyN(&head, r.rest, headBody)
 	switch {
-	case rerr == io.EOF, rerr != nil && r.status >= 400: // the status matters more
+	case rerr == io.EOF, rerr != nil && !r.rq.accepts(r.status): // the status matters more
 		r.body, r.rest = head.Bytes(), nil
 		return r.Close()
 	case rerr != nil:

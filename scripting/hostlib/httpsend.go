@@ -145,6 +145,11 @@ func (rq *httpRequest) failure(code, format string, args ...any) *engine.Failure
 	return f
 }
 
+// accepts says whether an answer with the status will do.
+func (rq *httpRequest) accepts(status int) bool {
+	return status < 400 || rq.ok != nil && rq.ok(status)
+}
+
 // repeatable says whether sending it twice does no harm.
 func (rq *httpRequest) repeatable() bool {
 	switch rq.method {
@@ -185,7 +190,7 @@ func (c *Call) attempt(rq *httpRequest, authorization string) (*response, *httpF
 		resp.Close()
 		return nil, &httpFailure{err: err, again: rq.repeatable() && brokeOff(err)}
 	}
-	if resp.status < 400 || rq.ok != nil && rq.ok(resp.status) {
+	if rq.accepts(resp.status) {
 		return resp, nil
 	}
 	defer resp.Close()
