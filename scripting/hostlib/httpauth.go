@@ -171,7 +171,8 @@ func (t *token) fetch(c *Call, o *oauth) error {
 		return f
 	}
 	t.value, t.expires = got.AccessToken, time.Time{}
-	if life := time.Duration(got.ExpiresIn) * time.Second; life > 0 {
+	if !got.Expiry.IsZero() {
+		life := time.Until(got.Expiry) // its clock is the machine's
 		t.expires = c.Hook.Now().Add(life - min(30*time.Second, life/10))
 	}
 	return nil
