@@ -406,7 +406,13 @@ func TestLongAnswersPassThroughOnce(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	gone := make(chan bool, 1)
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+		var w io.Writer = rw
+		if strings.HasSuffix(r.URL.Path, ".gz") {
+			z := gzip.NewWriter(rw)
+			defer z.Close()
+			w = z
+		}
 		if r.URL.Path == "/endless" {
 			for {
 				if _, err := io.WriteString(w, strings.Repeat("x", 1000)+"\n"); err != nil {
@@ -424,7 +430,11 @@ func TestLongAnswersPassThroughOnce(t *testing.T) {
 		{`return max([int(r["n"]) for r in http.get(item).csv()])`, `49999`},
 		{`return len(list(http.get(item).lines()))`, `50001`},
 		{`return len(list(csv.read(http.get(item))))`, `50000`},
-		{`return http.get(item).save("a/b/c.csv")`, `538897`},
+		{`return len(list(csv.read(http.get(item + "/feed.csv.gz?x=1"))))`, `50000`},
+		{`return len(list(http.get(item + "/feed.csv.gz").csv()))`, `50000`},
+		{`return list(http.get(item + "/feed.csv.gz").csv())[0] == {"n": "0", "t": "text"}`, `true`},
+		{`return http.get(item + "/feed.csv.gz").bytes()[:2] == b"\x1f\x8b"`, `true`},
+		{`return http.get(item).save("a/b/c.csv").size`, `538897`},
 		{`r = http.get(item)
 for row in r.csv(): break
 return r.text()`, `usage: response.text: the answer was read already, by csv: it can be gone through once`},

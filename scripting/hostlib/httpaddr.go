@@ -133,9 +133,9 @@ func needsHost(host, port string, explicit bool) string {
 	return "http:" + host
 }
 
-// guard knows which addresses are no public ones: those of the registries of
+// publicOnly knows which addresses are no public ones: those of the registries of
 // special addresses, and one by which a cloud answers for its own machines.
-var guard = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32")))
+var publicOnly = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32")))
 
 // privateError is a host that is at no public address.
 type privateError struct {
@@ -168,7 +168,7 @@ func (n *network) start() {
 		n.proxy = httpproxy.FromEnvironment().ProxyFunc()
 		n.open = n.transport(nil)
 		n.public = n.transport(func(host string, addr netip.Addr) error {
-			if guard.SafeAddr(addr) != nil {
+			if publicOnly.SafeAddr(addr) != nil {
 				return &privateError{host, addr}
 			}
 			return nil
@@ -247,7 +247,7 @@ func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, Errorf("http.connect", "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY) is no URL")
 	case proxy != nil:
-		if addr, err := netip.ParseAddr(host); err == nil && !literal && guard.SafeAddr(addr) != nil {
+		if addr, err := netip.ParseAddr(host); err == nil && !literal && publicOnly.SafeAddr(addr) != nil {
 			return nil, &privateError{host, addr}
 		}
 		return n.proxied.RoundTrip(r)

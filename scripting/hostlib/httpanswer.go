@@ -1,6 +1,8 @@
 package hostlib
 
 import (
+	"cmp"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -15,7 +17,7 @@ const answer, luaAnswer = "answer = http.get(\"https://api.example.com/", "local
 var answerEncoding = Param{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set of the text; None: what the server says, or utf-8"}
 
 var responseType = &ObjectType{
-	Name: "response", Doc: "The answer to a request. text, bytes and json read all of it, as often as they are called; jsonl, csv, lines and save let it pass through, once if it is long. It can be given to csv.read, json.stream and whatever else takes a stream.",
+	Name: "response", Doc: "The answer to a request. text, bytes and json read all of it, as often as they are called; jsonl, csv, lines and save let it pass through, once if it is long, and csv, jsonl, lines and xml read through .gz and .zst. It can be given to csv.read, json.stream and whatever else takes a stream.",
 	Text: func(v Value) string { return "<response " + statusText(v.(*response).status) + ">" },
 	Attrs: []Attr{
 		responseAttr("status", "int", "The status: 200 and its like.", func(r *response) Value { return int64(r.status) }),
@@ -115,11 +117,41 @@ var responseType = &ObjectType{
 			},
 		},
 		{
-			Name: "save", Doc: "Writes the body to a file, which is there when all of it has come, in place of one that was there before. It gives the number of bytes.",
+			Name: "xml", Doc: "Reads the elements at a path of a body that is XML, see xml.stream. Lazy.",
+			Params: []Param{
+				{Name: "path", Type: String, Doc: "which elements, from the outermost one on, " + xmlPathDoc},
+				spacesParam,
+				{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set; None: as the server or the document says"},
+			},
+			Returns: "iterator of node", Effect: Read,
+			Example: answer + "feed.xml\")\n[e.find(\"title\").text for e in answer.xml(\"feed/entry\")]  # [\"One\"]",
+			Lua:     luaAnswer + "feed.xml\")\nfor e in answer.xml(\"feed/entry\") do log.info(e.find(\"title\").text) end",
+			Do: func(c *Call, a *Args) (Value, error) {
+				spaces, err := xmlSpaces(a.Dict("namespaces"))
+				if err != nil {
+					return nil, err
+				}
+				path, err := xmlStreamPath(a.String("path"), spaces)
+				if err != nil {
+					return nil, err
+				}
+				r, charset := a.Self.(*response), a.String("encoding")
+				if charset == "" {
+					charset = r.declared()
+				}
+				in, err := r.input("xml", cmp.Or(charset, "utf-8"))
+				if err != nil {
+					return nil, err
+				}
+				return c.xmlElements("response.xml", in, charset == "", path, spaces), nil
+			},
+		},
+		{
+			Name: "save", Doc: "Writes the body to a file, which is there when all of it has come and is on disk, in place of one that was there before.",
 			Params:  []Param{{Name: "path", Type: String, Doc: "where to, below the files folder; needs must name it"}},
-			Returns: "int", Needs: "files", Effect: Outside,
-			Example: answer + "people.csv\")\nanswer.save(\"data/downloads/people.csv\")  # 14\nfiles.read(\"data/downloads/people.csv\")  # \"id,name\\n1,Ada\\n\"",
-			Lua:     luaAnswer + "people.csv\")\nanswer.save(\"data/downloads/people.csv\")  -- 14",
+			Returns: "file", Needs: "files", Effect: Outside,
+			Example: answer + "people.csv\")\nanswer.save(\"data/downloads/people.csv\").size  # 14",
+			Lua:     luaAnswer + "people.csv\")\nanswer.save(\"data/downloads/people.csv\").size  -- 14",
 			Do: func(c *Call, a *Args) (Value, error) {
 				r := a.Self.(*response)
 				if _, err := c.permit(a.String("path")); err != nil {
@@ -130,7 +162,14 @@ var responseType = &ObjectType{
 					return nil, err
 				}
 				defer r.Close()
-				return c.saveFile(a.String("path"), from)
+				f, err := c.writeFile(a.String("path"), false, func(w io.Writer) error {
+					_, err := io.Copy(w, from)
+					return err
+				})
+				if err != nil {
+					return nil, err
+				}
+				return f, nil
 			},
 		},
 	},

@@ -219,7 +219,7 @@ func uploadOf(c *Call, field string, v Value) (upload, error) {
 	if f.name == "" {
 		f.name = path.Base(p)
 	}
-	// It is measured now, and opened for each attempt.
+	// It is measured now, and opened for each attempt, which the network does.
 	file, err := c.openFile(p)
 	if err != nil {
 		return f, err
@@ -229,11 +229,20 @@ func uploadOf(c *Call, field string, v Value) (upload, error) {
 	if err != nil {
 		return f, fileError(p, err)
 	}
+	clean, err := cleanPath(p)
+	if err != nil {
+		return f, err
+	}
 	f.size = info.Size()
 	f.open = func() (io.ReadCloser, error) {
-		file, err := c.openFile(p)
+		root, err := c.root()
 		if err != nil {
 			return nil, err
+		}
+		defer root.Close()
+		file, err := root.Open(clean)
+		if err != nil {
+			return nil, fileError(p, err)
 		}
 		return &exactly{file, f.size, p}, nil
 	}

@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -173,15 +174,26 @@ func (r *response) take(by string) (io.Reader, error) {
 
 // stream is the body, for whatever reads streams.
 func (r *response) stream(*Call) (io.Reader, string, func() error, error) {
-	from, err := r.take("the function that it was given to")
+	from, err := r.unpacked("the function that it was given to")
 	return from, r.name(), r.Close, err
 }
 
 func (r *response) name() string { return "the answer of " + r.rq.shown() }
 
+// unpacked gives the body as a stream, and reads through .gz and .zst.
+func (r *response) unpacked(by string) (io.Reader, error) {
+	from, err := r.take(by)
+	if err != nil || r.header.Get("Content-Encoding") != "" {
+		return from, err
+	}
+	at := *r.url
+	at.RawQuery = ""
+	return unpack("the answer of "+hide(shownURL(&at), r.rq.hidden), &counted{r: from})
+}
+
 // input is the body as text that csv and its like read.
 func (r *response) input(by, charset string) (*input, error) {
-	from, err := r.take(by)
+	from, err := r.unpacked(by)
 	if err != nil {
 		return nil, err
 	}
@@ -192,14 +204,17 @@ func (r *response) input(by, charset string) (*input, error) {
 }
 
 // charset is what the server says it is, or utf-8.
-func (r *response) charset() string {
+func (r *response) charset() string { return cmp.Or(r.declared(), "utf-8") }
+
+// declared is the character set that the server names, if it is one, or "".
+func (r *response) declared() string {
 	_, params, err := mime.ParseMediaType(r.header.Get("Content-Type"))
-	if name := params["charset"]; err == nil && name != "" {
-		if _, err := decoding(nil, name); err == nil {
-			return name
+	if err == nil && params["charset"] != "" {
+		if _, err := decoding(nil, params["charset"]); err == nil {
+			return params["charset"]
 		}
 	}
-	return "utf-8"
+	return ""
 }
 
 // text is the whole body as text.

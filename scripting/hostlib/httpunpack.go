@@ -15,8 +15,8 @@ import (
 // acceptedEncodings are those that unpacking knows.
 const acceptedEncodings = "gzip, deflate, zstd"
 
-// maxWindow bounds what unpacking zstd may hold in memory.
-const maxWindow = 8 << 20
+// httpWindow bounds what unpacking zstd may hold in memory.
+const httpWindow = 8 << 20
 
 // unpacking undoes the encodings of a body, the last one first. What is packed
 // may have little more than limit bytes, so that one that unpacks to nothing
@@ -40,7 +40,7 @@ func unpacking(r io.Reader, encodings []string, limit int64) (io.Reader, *engine
 			packed.unpack = inflate
 		case "zstd":
 			packed.unpack = func(r *bufio.Reader) (io.Reader, error) {
-				return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+				return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(httpWindow))
 			}
 		default:
 			return nil, Errorf("http.encoding", "the answer is packed as %q, which dsengine cannot unpack: ask for another form by headers = {\"Accept-Encoding\": \"gzip\"}", list[i])

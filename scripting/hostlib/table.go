@@ -12,7 +12,7 @@ var Types = []*ObjectType{ctxType, errType, summaryType, fileType, entryType, wr
 // they belong, "" for modules and globals.
 var later = map[string][]string{
 	"": {
-		"http", "records", "re", "hash", "base64", "uuid", "secrets", "notify",
+		"records", "re", "hash", "base64", "uuid", "secrets", "notify",
 		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal",
 	},
 	"db":  {"bulk", "merge", "connect"},
