@@ -36,7 +36,8 @@ func moduleWay(Value) *way {
 	return &way{timeout: defaultHTTPTimeout, retry: defaultHTTPRetry, maxBody: defaultHTTPBody}
 }
 
-// wayParams say how a request is sent; own says that None is what the client says.
+// wayParams say how a request is sent; those of a client's methods are the
+// client's where they are None.
 func wayParams(client bool) []Param {
 	doc, timeout, retry, maxBody := func(s string) string { return s }, Value(defaultHTTPTimeout), Value(int64(defaultHTTPRetry)), Value("64MB")
 	if client {

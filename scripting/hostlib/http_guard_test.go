@@ -88,7 +88,7 @@ func TestANameThatLeadsInsideIsRefused(t *testing.T) {
 		{`"http:*.example.com"`, name, refusal("get", name)},
 		{`"http:*"`, name, refusal("get", name)},
 		{`"http:127.0.0.1", "http:*.example.com"`, outside, refusal("get", outside)},
-		{`"http:127.0.0.1"`, outside, `needs: http.get: "rebind.example.com:` + port(t, inside) + `" is not among what job() says this script needs; add it there: needs = ["http:rebind.example.com:` + port(t, inside) + `"]`},
+		{`"http:127.0.0.1"`, outside, `needs: http.get: GET ` + outside + `: it redirects to another host: "rebind.example.com:` + port(t, inside) + `" is not among what job() says this script needs; add it there: needs = ["http:rebind.example.com:` + port(t, inside) + `"]`},
 	} {
 		if got := outcome(askAs(t, w, c.needs, c.url, `http.get(item)`), "-"); got != c.want {
 			t.Errorf("%s: got  %s\nwant %s", c.needs, got, c.want)

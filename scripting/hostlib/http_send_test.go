@@ -241,6 +241,39 @@ func TestAJobThatSleepsIsLeftInPeace(t *testing.T) {
 	}
 }
 
+func TestNoHookButTheJobsOwnPutsItToSleep(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var calls atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		if r.URL.Path == "/busy" {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(503)
+		}
+	})
+	w.Script("commit", httpScript(here, "ctx.on_commit(lambda: http.post(item + '/well', json = 1).text())\nctx.on_commit(lambda: http.post(item + '/busy'))\nctx.on_commit(lambda: http.get(item, cache = True))"))
+	j := w.Do("commit", fmt.Sprintf("%q", url))
+	want := `error on_commit: http.post: POST URL/busy: it answered 503 Service Unavailable
+error on_commit: http.get: cache: a function given to ctx.on_commit runs after the commit: nothing commits what it remembers`
+	if got := strings.ReplaceAll(strings.Join(w.Logs(j.ID), "\n"), url, "URL"); got != want || j.Status != engine.StatusCompleted || calls.Load() != 2 {
+		t.Errorf("got %s after %d requests\n%s", j.Status, calls.Load(), got)
+	}
+	calls.Store(0)
+	w.Script("fails", `
+job(needs = ["http:127.0.0.1"], retry = retry(max = 2, first = "1ms"))
+def consume(ctx, item):
+    if ctx.attempt == 1:
+        error("once")
+def fail(ctx, item, err):
+    http.post(item + "/busy", json = err.message)
+`)
+	j = w.Do("fails", fmt.Sprintf("%q", url))
+	if logs := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || j.Attempt != 2 || calls.Load() != 1 || !strings.Contains(logs, "the fail hook failed: http.post: POST") {
+		t.Errorf("got %s in attempt %d after %d requests\n%s", j.Status, j.Attempt, calls.Load(), logs)
+	}
+}
+
 func TestNoAnswerIsATimeout(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

@@ -105,7 +105,7 @@ func (c *Call) pause(rq *httpRequest, attempt int, failed *httpFailure) error {
 	switch {
 	case !failed.again || rq.retry == 0:
 		return failed.err
-	case failed.asked && wait > maxHTTPWait && !c.after:
+	case failed.asked && wait > maxHTTPWait && !c.after && c.Hook.Job().Phase != engine.PhaseFail:
 		c.Log(slog.LevelWarn, "the server asks to wait: the job goes on then", map[string]any{
 			"url": rq.shown(), "status": int64(failed.status), "wait": engine.FormatDuration(wait),
 		})
@@ -182,7 +182,7 @@ func (c *Call) attempt(rq *httpRequest, authorization string) (*response, *httpF
 	})}
 	res, err := client.Do(req)
 	if err != nil {
-		return give(rq.noAnswer(ctx, err))
+		return give(rq.noAnswer(ctx, err, last))
 	}
 	resp := &response{c: c, rq: rq, status: res.StatusCode, header: res.Header, url: last, timer: timer, cancel: cancel, ctx: ctx}
 	timer.Stop()
@@ -268,8 +268,9 @@ func sameOrigin(a, b *url.URL) bool {
 	return err1 == nil && err2 == nil && ha == hb && pa == pb && a.Scheme == b.Scheme
 }
 
-// noAnswer says why no answer came.
-func (rq *httpRequest) noAnswer(ctx context.Context, err error) *httpFailure {
+// noAnswer says why no answer came; last is where the request was redirected
+// to, if it was.
+func (rq *httpRequest) noAnswer(ctx context.Context, err error, last *url.URL) *httpFailure {
 	var inner *url.Error
 	for errors.As(err, &inner) {
 		err = inner.Err // its own message shows the whole URL
@@ -289,6 +290,8 @@ func (rq *httpRequest) noAnswer(ctx context.Context, err error) *httpFailure {
 		return &httpFailure{err: err}
 	case errors.As(err, &private):
 		return &httpFailure{err: rq.failure("needs", "%v", private)}
+	case errors.As(err, &failure) && failure.Code == "needs" && last != rq.url:
+		return &httpFailure{err: rq.failure("needs", "it redirects to another host: %s", failure.Message)}
 	case errors.As(err, &failure):
 		return &httpFailure{err: failure}
 	case errors.As(err, &cert):
