@@ -77,7 +77,6 @@ type pager struct {
 	whole  bool                                                          // pages, not items
 
 	cursor  Value // of the page that is due: nil for the first, a URL, or a *Dict of parameters
-	number  int64 // of that page
 	n, most int64 // pages asked for
 	left    []Value
 	ended   bool
