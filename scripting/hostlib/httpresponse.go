@@ -186,21 +186,27 @@ func (r *response) unpacked(by string) (io.Reader, error) {
 	if err != nil || r.header.Get("Content-Encoding") != "" {
 		return from, err
 	}
-	at := *r.url
-	at.RawQuery = ""
-	return unpack("the answer of "+hide(shownURL(&at), r.rq.hidden), &counted{r: from})
+	return unpack(r.name(), r.url.Path, &counted{r: from})
 }
 
 // input is the body as text that csv and its like read.
 func (r *response) input(by, charset string) (*input, error) {
-	from, err := r.unpacked(by)
-	if err != nil {
-		return nil, err
-	}
 	if charset == "" {
 		charset = r.charset()
 	}
-	return r.c.inputFrom(r.name(), from, r.Close, charset)
+	return r.c.input(&taken{r, by}, charset)
+}
+
+// taken is the body as a stream that one of the response's own methods takes.
+type taken struct {
+	*response
+	by string
+}
+
+// stream is the body.
+func (t *taken) stream(*Call) (io.Reader, string, func() error, error) {
+	from, err := t.unpacked(t.by)
+	return from, t.name(), t.Close, err
 }
 
 // charset is what the server says it is, or utf-8.
