@@ -3,6 +3,7 @@ package hostlib
 import (
 	"crypto/sha256"
 	"io"
+	"strconv"
 )
 
 var (
@@ -133,13 +134,9 @@ var iterModule = &Module{
 			Params: []Param{{Name: "its", Type: Iterable, Rest: true, Doc: "lists or iterators"}}, Returns: "iterator",
 			Example: "list(iter.chain([1], [2, 3]))  # [1, 2, 3]",
 			Do: func(c *Call, a *Args) (Value, error) {
-				var its []Iterator
-				for _, v := range a.Rest {
-					it, err := itParam.convert(c, v)
-					if err != nil {
-						return nil, err
-					}
-					its = append(its, it.(Iterator))
+				its, err := iterators(c, a.Rest)
+				if err != nil {
+					return nil, err
 				}
 				return c.derived("iter.chain", func() (Value, error) {
 					for len(its) > 0 {
@@ -190,6 +187,78 @@ var iterModule = &Module{
 				}), nil
 			},
 		},
+		{
+			Name: "zip", Doc: "Gives tuples of the first elements, of the second ones, and so on, until the shortest ends.",
+			Params: []Param{
+				{Name: "its", Type: Iterable, Rest: true, Doc: "lists or iterators"},
+				{Name: "strict", Type: Bool, Default: false, Named: true, Doc: "True: it is an error if one of them is longer"},
+			},
+			Returns: "iterator of tuple",
+			Example: "list(iter.zip([\"id\", \"name\"], [1, \"Ada\"]))  # [(\"id\", 1), (\"name\", \"Ada\")]",
+			Do: func(c *Call, a *Args) (Value, error) {
+				its, err := iterators(c, a.Rest)
+				if err != nil {
+					return nil, err
+				}
+				strict, n := a.Bool("strict"), 0
+				return c.derived("iter.zip", func() (Value, error) {
+					t := make(Tuple, len(its))
+					for i, it := range its {
+						var err error
+						t[i], err = it.Next()
+						if isEOF(err) && strict && i > 0 {
+							return nil, Errorf("usage", "the first one is longer than the %s one, which has %d elements", ordinal(i+1), n)
+						}
+						if err != nil {
+							if isEOF(err) && strict {
+								return nil, noneLeft(its, n)
+							}
+							return nil, err
+						}
+					}
+					if len(t) == 0 {
+						return nil, io.EOF
+					}
+					n++
+					return t, nil
+				}), nil
+			},
+		},
+		{
+			Name: "group", Doc: "Puts neighbours with the same key together, and gives (key, list). The elements must come sorted by it.",
+			Params: []Param{
+				itParam,
+				{Name: "key", Type: Any, Doc: "a function of an element, or a column of it"},
+				{Name: "most", Type: Int, Default: int64(100_000), Named: true, Doc: "how many elements a group may have: it is held in memory"},
+			},
+			Returns: "iterator of (key, list)",
+			Example: "[(k, len(rows)) for k, rows in iter.group([{\"c\": \"DE\"}, {\"c\": \"DE\"}, {\"c\": \"FR\"}], \"c\")]  # [(\"DE\", 2), (\"FR\", 1)]",
+			Do: func(c *Call, a *Args) (Value, error) {
+				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
+				if err != nil {
+					return nil, err
+				}
+				return c.group(a.Iterator("it"), key, a.Int("most")), nil
+			},
+		},
+		{
+			Name: "sorted", Doc: "Sorts the elements in memory; equal ones stay in their order.",
+			Params: []Param{
+				itParam,
+				{Name: "key", Type: Any, Default: None, Named: true, Doc: "a function of an element, or a column of it; None: the element itself"},
+				{Name: "reverse", Type: Bool, Default: false, Named: true, Doc: "True: the largest first"},
+				{Name: "most", Type: Int, Default: int64(1_000_000), Named: true, Doc: "how many elements there may be: they are held in memory"},
+			},
+			Returns: "list",
+			Example: "[r[\"name\"] for r in iter.sorted(csv.read(\"data/people.csv\"), key = \"name\", reverse = True)]  # [\"Grace\", \"Ada\"]",
+			Do: func(c *Call, a *Args) (Value, error) {
+				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
+				if err != nil {
+					return nil, err
+				}
+				return c.sorted(a.Iterator("it"), key, a.Bool("reverse"), a.Int("most"))
+			},
+		},
 	},
 }
 
@@ -219,4 +288,94 @@ func keyOf(c *Call, key Value) (func(Value) (Value, error), error) {
 		}, nil
 	}
 	return nil, Errorf("usage", "key: got %s, wanted a function, or the name of a column", c.Lang.TypeName(key))
+}
+
+// iterators are those that a function was given one by one.
+func iterators(c *Call, values []Value) ([]Iterator, error) {
+	its := make([]Iterator, len(values))
+	for i, v := range values {
+		it, err := itParam.convert(c, v)
+		if err != nil {
+			return nil, err
+		}
+		its[i] = it.(Iterator)
+	}
+	return its, nil
+}
+
+// noneLeft ends a strict zip whose first iterator has ended: the others must
+// have, too.
+func noneLeft(its []Iterator, n int) error {
+	for i, it := range its[1:] {
+		if _, err := it.Next(); !isEOF(err) {
+			if err != nil {
+				return err
+			}
+			return Errorf("usage", "the %s one is longer than the first one, which has %d elements", ordinal(i+2), n)
+		}
+	}
+	return io.EOF
+}
+
+func ordinal(n int) string {
+	switch n {
+	case 1:
+		return "first"
+	case 2:
+		return "second"
+	case 3:
+		return "third"
+	}
+	return strconv.Itoa(n) + "th"
+}
+
+// group puts neighbours with the same key together.
+func (c *Call) group(it Iterator, key func(Value) (Value, error), most int64) Iterator {
+	var first, firstKey Value
+	var mark string
+	begun := false
+	read := func() (v, k Value, print string, err error) {
+		if v, err = it.Next(); err != nil {
+			return nil, nil, "", err
+		}
+		if v, err = c.Lang.Native(v); err != nil {
+			return nil, nil, "", err
+		}
+		if k, err = key(v); err != nil {
+			return nil, nil, "", err
+		}
+		raw, err := c.encode(k)
+		return v, k, string(raw), err
+	}
+	return c.derived("iter.group", func() (Value, error) {
+		if !begun {
+			var err error
+			if first, firstKey, mark, err = read(); err != nil {
+				return nil, err
+			}
+			begun = true
+		}
+		if mark == "" { // the last group was given
+			return nil, io.EOF
+		}
+		list, k := []Value{first}, firstKey
+		for {
+			v, next, print, err := read()
+			if isEOF(err) {
+				mark = ""
+				return Tuple{k, list}, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			if print != mark {
+				first, firstKey, mark = v, next, print
+				return Tuple{k, list}, nil
+			}
+			if int64(len(list)) >= most {
+				return nil, Errorf("usage", "a group has more than %d elements: see most", most)
+			}
+			list = append(list, v)
+		}
+	})
 }

@@ -92,6 +92,8 @@ func plainGo(v Value) any {
 		return engine.FormatDuration(v)
 	case []byte:
 		return string(v)
+	case Decimal:
+		return v.String()
 	case []Value:
 		list := make([]any, len(v))
 		for i := range v {
