@@ -41,6 +41,7 @@ func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob) ([]JobInsert, er
 			return nil, err
 		}
 	}
+	e.secrets.strikeJobs(ins)
 	return ins, nil
 }
 

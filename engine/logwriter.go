@@ -30,14 +30,17 @@ func newLogWriter(s *Server) *logWriter {
 
 // add takes a line of a hook.
 func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[string]any) {
-	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: message}
+	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: w.srv.eng.secrets.Strike(message)}
 	if len(line.Message) > maxLogField {
 		line.Message = line.Message[:maxLogField] + "..."
 	}
 	if len(fields) > 0 {
 		b, err := json.Marshal(fields)
+		b = w.srv.eng.secrets.StrikeJSON(b)
 		if err != nil || len(b) > maxLogField {
-			b, _ = json.Marshal(map[string]string{"fields": fmt.Sprintf("%.1000v", fields)})
+			// Secrets go first: of one that is cut in two, half would be left.
+			text := w.srv.eng.secrets.Strike(fmt.Sprintf("%v", fields))
+			b, _ = json.Marshal(map[string]string{"fields": fmt.Sprintf("%.1000s", text)})
 		}
 		line.Fields = b
 	}
