@@ -21,6 +21,7 @@ type globals struct {
 	Output  string // "text" or "json"
 	Verbose bool
 	Config  string // the file that was read; "" for none
+	tables  tables // of that file
 }
 
 // The defaults of the global settings.
