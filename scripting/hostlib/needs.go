@@ -73,6 +73,9 @@ var needExamples = map[string]string{
 	"files": "files:incoming/*.csv", "http": "http:api.example.com", "secret": "secret:crm_token", "mail": "mail:*@example.com",
 }
 
+// NeedExample shows how a need of a kind is written.
+func NeedExample(kind string) string { return needExamples[kind] }
+
 // file says whether the script may touch a path, or all that a glob finds.
 func (n *Needs) file(p, instance string) error {
 	return n.permit("files:"+p, p, func(n *Needs) bool { return n.hasFile(p, instance) })
