@@ -19,6 +19,7 @@ type Store interface {
 	VariableStore
 	RejectStore
 	LogStore
+	NoticeStore
 	MaintenanceStore
 
 	// Describe says what the database is and how jobs are claimed on it.
@@ -383,7 +384,7 @@ type MaintenanceStore interface {
 	// Prune deletes final jobs of a type that are older than keep, and what
 	// belongs to them, in small batches.
 	Prune(ctx context.Context, t TypeID, keep map[Status]time.Duration, limit int) (n int, err error)
-	// PruneRest deletes servers, signals and keys that nobody needs any more.
+	// PruneRest deletes servers, signals, keys and notices that nobody needs any more.
 	PruneRest(ctx context.Context, limit int) error
 }
 

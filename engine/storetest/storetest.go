@@ -85,6 +85,7 @@ var groups = []group{
 	{name: "schedules", cases: scheduleCases},
 	{name: "variables", cases: variableCases},
 	{name: "logs", cases: logCases},
+	{name: "notices", cases: noticeCases},
 	{name: "prune", cases: pruneCases},
 	{name: "servers", cases: serverCases},
 	{name: "view", cases: viewCases},
