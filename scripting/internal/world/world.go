@@ -4,6 +4,7 @@ package world
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -207,6 +208,16 @@ func (w *World) Logs(id engine.JobID) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// Exec changes the database behind the engine's back.
+func (w *World) Exec(query string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
+	w.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(w.t.Context(), query)
+	w.must(err)
 }
 
 // Query gives a result as text, a row to a line.
