@@ -3,6 +3,7 @@ package hostlib
 import (
 	"math"
 	"math/big"
+	"strings"
 )
 
 var mathModule = &Module{
@@ -23,6 +24,7 @@ var mathModule = &Module{
 			},
 			Returns: "int or float",
 			Example: "[math.round(2.5), math.round(2.675, 1)]  # [3, 2.7]",
+			Lua:     "math.round(2.5)  -- 3\nmath.round(2.675, 1)  -- 2.7",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				if !a.Given("digits") {
 					return wholeOf(a.Value("x"), math.Round)
@@ -50,6 +52,7 @@ var mathModule = &Module{
 			},
 			Returns: "float",
 			Example: "math.log(8, 2)  # 3.0",
+			Lua:     "math.log(8, 2)  -- 3.0",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				x, base := a.Float("x"), a.Float("base")
 				switch {
@@ -90,6 +93,7 @@ var mathModule = &Module{
 			Name: "is_finite", Doc: "Says whether a number is neither infinite nor NaN.",
 			Params: []Param{{Name: "x", Type: Number, Doc: "a number"}}, Returns: "bool",
 			Example: "math.is_finite(1.5)  # True",
+			Lua:     "math.is_finite(1.5)  -- true",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				f, isFloat := a.Value("x").(float64)
 				return !isFloat || !math.IsNaN(f) && !math.IsInf(f, 0), nil
@@ -99,6 +103,7 @@ var mathModule = &Module{
 			Name: "sum", Doc: "Adds up numbers: whole numbers and decimals exactly, floats as floats. None is left out.",
 			Params: []Param{{Name: "it", Type: Iterable, Doc: "a list or an iterator of numbers"}}, Returns: "number",
 			Example: "[math.sum([1, 2, 3]), str(math.sum([decimal.of(\"0.10\"), decimal.of(\"0.20\")]))]  # [6, \"0.30\"]",
+			Lua:     "math.sum({1, 2, 3})  -- 6\ntostring(math.sum({decimal.of(\"0.10\"), decimal.of(\"0.20\")}))  -- \"0.30\"",
 			Do:      func(c *Call, a *Args) (Value, error) { return c.sum(a.Iterator("it")) },
 		},
 	},
@@ -184,7 +189,7 @@ func wholeOf(v Value, round func(float64) float64) (Value, error) {
 
 func toInt(name, doc, example string, f func(float64) float64) *Func {
 	return &Func{
-		Name: name, Doc: doc, Example: example, Returns: "int",
+		Name: name, Doc: doc, Example: example, Lua: inLua(example), Returns: "int",
 		Params: []Param{{Name: "x", Type: Number, Doc: "a number"}},
 		Do:     func(_ *Call, a *Args) (Value, error) { return wholeOf(a.Value("x"), f) },
 	}
@@ -192,7 +197,7 @@ func toInt(name, doc, example string, f func(float64) float64) *Func {
 
 func float1(name, doc, example string, f func(float64) float64) *Func {
 	return &Func{
-		Name: name, Doc: doc, Example: example, Returns: "float",
+		Name: name, Doc: doc, Example: example, Lua: inLua(example), Returns: "float",
 		Params: []Param{{Name: "x", Type: Number, Doc: "a number"}},
 		Do:     func(_ *Call, a *Args) (Value, error) { return defined(f(a.Float("x")), a.Float("x")) },
 	}
@@ -200,12 +205,17 @@ func float1(name, doc, example string, f func(float64) float64) *Func {
 
 func float2(name, x, y, doc, example string, f func(a, b float64) float64) *Func {
 	return &Func{
-		Name: name, Doc: doc, Example: example, Returns: "float",
+		Name: name, Doc: doc, Example: example, Lua: inLua(example), Returns: "float",
 		Params: []Param{{Name: x, Type: Number, Doc: "a number"}, {Name: y, Type: Number, Doc: "a number"}},
 		Do: func(_ *Call, a *Args) (Value, error) {
 			return defined(f(a.Float(x), a.Float(y)), a.Float(x), a.Float(y))
 		},
 	}
+}
+
+// inLua is an example of one expression and its value in Lua.
+func inLua(example string) string {
+	return strings.NewReplacer("  # ", "  -- ", "True", "true").Replace(example)
 }
 
 // defined makes an error of a result that is no number, unless an argument was none.

@@ -35,7 +35,7 @@ func traces(secret string) map[string]string {
 
 // leaky tries to have a secret kept, in all its encodings and wherever it can.
 const leaky = `
-job(needs = ["secret:*"], retry = retry(max = 2, first = "1ms"))
+job(needs = ["secret:*"], rejects = "all", retry = retry(max = 2, first = "1ms"))
 
 def forms(s):
     return [s, json.encode(s), json.encode({"k": json.encode(s)}), base64.encode(s), base64.encode("u:" + s), base64.encode("me:" + s, url = True),
@@ -53,6 +53,7 @@ def produce(ctx):
         ctx.progress(n, note = f)
         ctx.count("count " + f)
         ctx.emit({"n": n, "form": f, f: 1})
+        reject({"row": f, f: 1}, "bad: " + f)
     _, err = catch(error, s)
     log.warn(err.message)
     for fn in [lambda: state.set("s", s), lambda: vars.set(s, 1), lambda: ctx.emit({}, key = s), lambda: ctx.enqueue(ctx.type, {}, key = "k" + s)]:

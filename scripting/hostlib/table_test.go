@@ -29,6 +29,9 @@ func sentence(s string) bool {
 	return s != "" && strings.HasSuffix(s, ".") && s[0] >= 'A' && s[0] <= 'Z'
 }
 
+// withoutLua are the modules whose examples are in Starlark only, as yet.
+var withoutLua = []string{"csv", "json", "files", "db"}
+
 func TestEverythingIsDocumented(t *testing.T) {
 	for _, m := range hostlib.Modules {
 		if !sentence(m.Doc) {
@@ -56,6 +59,9 @@ func TestEverythingIsDocumented(t *testing.T) {
 		}
 		if f.Example == "" {
 			t.Errorf("%s has no example", f)
+		}
+		if f.Lua == "" && !slices.Contains(withoutLua, f.Module) {
+			t.Errorf("%s has no example in Lua", f)
 		}
 		for _, p := range f.Params {
 			if p.Doc == "" || strings.HasSuffix(p.Doc, ".") {

@@ -19,6 +19,7 @@ var timeModule = &Module{
 			Name: "now", Doc: "Gives the time by the database's clock, in UTC.",
 			Returns: "time", Effect: Read,
 			Example: "time.now() > time.parse(\"2020-01-01\")  # True",
+			Lua:     "time.now() > time.parse(\"2020-01-01\")  -- true",
 			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
 		},
 		{
@@ -30,6 +31,7 @@ var timeModule = &Module{
 			},
 			Returns: "time",
 			Example: "time.parse(\"24.12.2025 18:30\", \"%d.%m.%Y %H:%M\", \"Europe/Berlin\").unix  # 1766597400",
+			Lua:     "time.parse(\"24.12.2025 18:30\", \"%d.%m.%Y %H:%M\", \"Europe/Berlin\").unix  -- 1766597400",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				loc, err := location(a.String("timezone"))
 				if err != nil {
@@ -50,6 +52,7 @@ var timeModule = &Module{
 			Params:  []Param{{Name: "seconds", Type: Number, Doc: "seconds, with a fraction if need be"}},
 			Returns: "time",
 			Example: "time.from_unix(0).format(\"%Y-%m-%d\")  # \"1970-01-01\"",
+			Lua:     "time.from_unix(0).format(\"%Y-%m-%d\")  -- \"1970-01-01\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				if n, ok := a.Value("seconds").(int64); ok && n < 1<<40 && n > -1<<40 {
 					return time.Unix(n, 0).UTC(), nil
@@ -66,12 +69,14 @@ var timeModule = &Module{
 			Params:  []Param{{Name: "text", Type: Duration, Doc: "such as \"90m\""}},
 			Returns: "duration",
 			Example: "time.duration(\"90m\").hours  # 1.5",
+			Lua:     "time.duration(\"90m\").hours  -- 1.5",
 			Do:      func(_ *Call, a *Args) (Value, error) { return a.Duration("text"), nil },
 		},
 		{
 			Name: "sleep", Doc: "Waits. The hook's time-out goes on meanwhile; to wait long, end the hook by ctx.snooze.",
 			Params: []Param{{Name: "d", Type: Duration, Doc: "how long"}}, Effect: Read,
 			Example: "time.sleep(\"10ms\")",
+			Lua:     "time.sleep(\"10ms\")",
 			Do: func(c *Call, a *Args) (Value, error) {
 				return nil, c.Hook.Sleep(a.Duration("d"))
 			},
@@ -89,6 +94,7 @@ var timeModule = &Module{
 			},
 			Returns: "time",
 			Example: "time.date(2025, 12, 24, 18).format(\"%Y-%m-%d %H:%M\")  # \"2025-12-24 18:00\"",
+			Lua:     "time.date(2025, 12, 24, 18).format(\"%Y-%m-%d %H:%M\")  -- \"2025-12-24 18:00\"",
 			Do:      func(_ *Call, a *Args) (Value, error) { return dateOf(a) },
 		},
 		{
@@ -100,6 +106,7 @@ var timeModule = &Module{
 			},
 			Returns: "iterator of (time, time)",
 			Example: "[a.format(\"%d.%m.\") for a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\")]  # [\"31.01.\", \"28.02.\", \"31.03.\"]",
+			Lua:     "for a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\") do\n  log.info(a.format(\"%d.%m.\") .. \" to \" .. b.format(\"%d.%m.\"))\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return c.windows(a) },
 		},
 		{
@@ -110,6 +117,7 @@ var timeModule = &Module{
 			},
 			Returns: "time",
 			Example: "time.trunc(time.parse(\"2025-12-24T18:30:00Z\"), \"day\").format(\"%Y-%m-%d %H:%M\")  # \"2025-12-24 00:00\"",
+			Lua:     "time.trunc(time.parse(\"2025-12-24T18:30:00Z\"), \"day\").format(\"%Y-%m-%d %H:%M\")  -- \"2025-12-24 00:00\"",
 			Do:      func(_ *Call, a *Args) (Value, error) { return truncate(a.Time("t"), a.String("unit")), nil },
 		},
 	},
@@ -205,6 +213,7 @@ var timeType = &ObjectType{
 			Params:  []Param{{Name: "format", Type: String, Doc: "such as \"%Y-%m-%d %H:%M:%S\""}},
 			Returns: "string",
 			Example: "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  # \"24.12.2025\"",
+			Lua:     "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  -- \"24.12.2025\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				return timefmt.Format(a.Self.(time.Time), a.String("format")), nil
 			},
@@ -219,6 +228,7 @@ var timeType = &ObjectType{
 			},
 			Returns: "time",
 			Example: "time.parse(\"2024-01-31\").add(months = 1).format(\"%Y-%m-%d\")  # \"2024-02-29\"",
+			Lua:     "time.parse(\"2024-01-31\").add({months = 1}).format(\"%Y-%m-%d\")  -- \"2024-02-29\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				const most = 1_000_000
 				n := [4]int64{a.Int("years"), a.Int("months"), a.Int("weeks"), a.Int("days")}
@@ -235,6 +245,7 @@ var timeType = &ObjectType{
 			Params:  []Param{{Name: "timezone", Type: String, Doc: "such as \"Europe/Berlin\""}},
 			Returns: "time",
 			Example: "time.parse(\"2025-12-24T12:00:00Z\").in_timezone(\"Asia/Tokyo\").hour  # 21",
+			Lua:     "time.parse(\"2025-12-24T12:00:00Z\").in_timezone(\"Asia/Tokyo\").hour  -- 21",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				loc, err := location(a.String("timezone"))
 				if err != nil {
