@@ -251,6 +251,7 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	}
 	if session == nil && o.Plain() && len(c.pend.onCommit) == 0 {
 		last := l.working.Load() == 1 && l.buffered.Load() == 0
+		s.eng.secrets.strikeOutcome(o)
 		s.done.add(*o, last)
 		return false, nil
 	}
@@ -292,6 +293,7 @@ func (c *Call) logVerdict(v *Verdict) {
 // claim is dropped with the last of its jobs.
 func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcome) (again bool, err error) {
 	j := c.job
+	s.eng.secrets.strikeOutcome(o)
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
 	if s.claims.rest(j.Claim, 1) {

@@ -203,6 +203,7 @@ func (c *Call) Poisoned() error { return c.poison }
 
 // Count adds n to a named count of the job.
 func (c *Call) Count(name string, n int64) {
+	name = c.eng.secrets.Strike(name)
 	if c.stats == nil {
 		c.stats = Stats{}
 	}
@@ -217,7 +218,28 @@ func (c *Call) AddStats(s Stats) {
 }
 
 // Progress says how far the hook is; it is shown, never rolled back.
-func (c *Call) Progress(p Progress) { c.srv.progress.set(c.job.ID, p) }
+func (c *Call) Progress(p Progress) {
+	p.Note = c.eng.secrets.Strike(p.Note)
+	c.srv.progress.set(c.job.ID, p)
+}
+
+// Secret makes a value known that the script is given and nobody is to see: it
+// is struck out of whatever is logged, stored and told from now on.
+func (c *Call) Secret(value string) error { return c.eng.secrets.Add(value) }
+
+// Strike gives a text, for somebody to read, without secrets.
+func (c *Call) Strike(text string) string { return c.eng.secrets.Strike(text) }
+
+// StrikeJSON gives a JSON value without secrets.
+func (c *Call) StrikeJSON(raw Raw) Raw { return c.eng.secrets.StrikeJSON(raw) }
+
+// noSecret refuses what holds a secret and must stay as it is.
+func (c *Call) noSecret(what, text string) error {
+	if c.eng.secrets.Holds(text) {
+		return c.misuse("%s holds a secret, which is not to be stored: get it by secrets.get where it is needed", what)
+	}
+	return nil
+}
 
 // Log writes a line about the job; it is never rolled back. Past a bound the
 // lines of an attempt are dropped, and one line says so.

@@ -61,6 +61,7 @@ func (c *Call) commitPosition() error {
 	}
 	o.Checkpoints = c.job.Checkpoints + 1
 	o.Redriven = c.redriven.read
+	c.eng.secrets.strikeOutcome(o)
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
 	if err := c.eng.store.Commit(ctx, c.session, o); err != nil {

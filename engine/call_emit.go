@@ -67,6 +67,9 @@ func (c *Call) Enqueue(e Emission) (bool, error) {
 // add puts a job among the pending ones, unless its key is taken in the
 // database; holder is the job that has it there (0: none), or nil: not looked up.
 func (c *Call) add(to *[]JobInsert, j JobInsert, holder *JobID) (bool, error) {
+	if err := c.noSecret("the key", j.Key); err != nil {
+		return false, err
+	}
 	if len(j.Payload) > MaxPayload {
 		return false, c.misuse("a payload of %d bytes is too large: at most %d", len(j.Payload), MaxPayload)
 	}

@@ -47,6 +47,8 @@ func (c *Call) Reject(r Rejection) error {
 	if !json.Valid(r.Row) {
 		return c.misuse("the row is no JSON")
 	}
+	secrets := c.eng.secrets
+	r.Row, r.Reason, r.Source = secrets.StrikeJSON(r.Row), secrets.Strike(r.Reason), secrets.Strike(r.Source)
 	if known, err := c.rejectedBefore(r); err != nil || known {
 		return err
 	}

@@ -22,6 +22,12 @@ type Options struct {
 	Files string
 	// Log gets what scripts log and print while they are loaded; default: nothing.
 	Log *slog.Logger
+	// Secret finds a secret by its name; default: there are none.
+	Secret func(name string) (string, error)
+	// Limits narrow what scripts may need; default: nothing does.
+	Limits *hostlib.Limits
+	// Mail is how scripts send mail; default: they cannot.
+	Mail *hostlib.Mail
 }
 
 // LoadError is why a script was not loaded, with file, line and column.
@@ -53,7 +59,7 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
-	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Log: o.Log})
+	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail})
 	r := Result{Files: files}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))

@@ -29,11 +29,12 @@ func command(ctx context.Context) exitCode {
 	ctx, stop := onSignals(ctx, func() { os.Exit(int(exitInterrupted)) })
 	defer stop()
 	return execute(ctx, &Env{
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: os.Stderr,
-		Lookup: os.LookupEnv,
-		Clock:  engine.SystemClock{},
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Lookup:  os.LookupEnv,
+		Clock:   engine.SystemClock{},
+		Secrets: engine.NewSecrets(),
 		IsTerminal: func(stream any) bool {
 			f, ok := stream.(*os.File)
 			return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))

@@ -28,7 +28,9 @@ type scripts struct {
 // error: look at missing.
 func loadScripts(env *Env, g *globals, log *slog.Logger) (scripts, error) {
 	dir := env.path(g.Jobs)
-	r, err := scripting.Load(dir, scripting.Options{Files: env.path(g.Files), Log: log})
+	r, err := scripting.Load(dir, scripting.Options{
+		Files: env.path(g.Files), Log: log, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true}, nil
 	}

@@ -116,8 +116,8 @@ const (
 	keepHours   = 400 * 24 * time.Hour
 )
 
-// PruneRest deletes signals, servers, keys, deleted values and hourly counts
-// that nobody needs any more: looked for without locks, deleted by key.
+// PruneRest deletes signals, servers, keys, notices, deleted values and hourly
+// counts that nobody needs any more: looked for without locks, deleted by key.
 func (s *Store) PruneRest(ctx context.Context, limit int) error {
 	for _, x := range []struct {
 		table, where string
@@ -127,6 +127,7 @@ func (s *Store) PruneRest(ctx context.Context, limit int) error {
 		{"ds_signals", "at < " + s.D.In(-keepSignals), []KeyColumn{{"id", KeyInt}}, ""},
 		{"ds_vars", "value IS NULL AND changed_at < " + s.D.In(-keepDeleted), []KeyColumn{{"type", KeyInt}, {"instance", KeyText}, {"name", KeyText}}, "r.value IS NULL"},
 		{"ds_counters", "hour > '" + allTime + "' AND hour < " + s.D.In(-keepHours), []KeyColumn{{"type", KeyInt}, {"hour", KeyTime}}, ""},
+		{"ds_notices", "ends_at < " + s.D.Now(), []KeyColumn{{"hash", KeyText}}, "r.ends_at < " + s.D.Now()},
 		{"ds_servers", "dead = 1 AND seen_at < " + s.D.In(-keepServers) + " AND id NOT IN (SELECT server FROM ds_claims)", []KeyColumn{{"id", KeyInt}}, "r.dead = 1"},
 	} {
 		if err := s.pruneTable(ctx, x.table, x.where, x.columns, x.again, limit); err != nil {

@@ -87,6 +87,7 @@ var groups = []group{
 	{name: "variables", cases: variableCases},
 	{name: "rejects", cases: rejectCases},
 	{name: "logs", cases: logCases},
+	{name: "notices", cases: noticeCases},
 	{name: "prune", cases: pruneCases},
 	{name: "servers", cases: serverCases},
 	{name: "view", cases: viewCases},

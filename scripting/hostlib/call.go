@@ -23,6 +23,13 @@ type Host struct {
 	// HTTP answers the requests of scripts in the network's place; nil: the
 	// network does. What scripts may ask is checked before.
 	HTTP http.RoundTripper
+	// Secret finds a secret by its name; ErrNoSecret if there is none, with what to
+	// do about it. nil: there are none.
+	Secret func(name string) (string, error)
+	// Limits narrow what scripts may need; nil: nothing does.
+	Limits *Limits
+	// Mail is how notify.email sends; nil: it cannot.
+	Mail *Mail
 
 	network network
 	limits  limits

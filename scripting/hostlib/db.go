@@ -209,6 +209,8 @@ func scalar(v Value) (any, bool) {
 		return int64(v), true
 	case time.Duration:
 		return engine.FormatDuration(v), true
+	case Decimal:
+		return v.String(), true
 	}
 	return nil, false
 }

@@ -203,6 +203,8 @@ type ObjectType struct {
 	// Binary does a + b and its like, where one of them is of this type; nil and
 	// no error says that it does not know how.
 	Binary func(op string, a, b Value) (Value, error)
+	// Truth says whether a value counts as true; nil: always.
+	Truth func(self Value) bool
 	// Key is what makes two values equal, as text; nil: they are no keys of dicts.
 	Key func(self Value) string
 }

@@ -29,6 +29,7 @@ var Globals = []*Func{
 			{Name: "settings", Type: Any, Others: true, Doc: "settings by name: every, cron, timezone, missed, overlap, instances, timeout, retry, slots, priority, keep, rejects, servers, needs, steps"},
 		},
 		Example: "job({\"timeout\": \"5m\"}, every = \"1h\", retry = retry(max = 3), needs = [\"files:data/**\"])",
+		Lua:     "job({timeout = \"5m\"}, {every = \"1h\", retry = retry({max = 3}), needs = {\"files:data/**\"}})",
 		Do: func(c *Call, a *Args) (Value, error) {
 			switch {
 			case c.Hook != nil:
@@ -63,6 +64,7 @@ var Globals = []*Func{
 		},
 		Returns: "retry_policy",
 		Example: "retry(max = 3, first = \"30s\")",
+		Lua:     "retry({max = 3, first = \"30s\"})",
 		Do: func(_ *Call, a *Args) (Value, error) {
 			p := engine.RetryPolicy{
 				Max: int(min(a.Int("max"), 1<<30)), First: a.Duration("first"), Factor: a.Float("factor"),
@@ -94,6 +96,7 @@ var Globals = []*Func{
 			{Name: "after", Type: Duration, Default: None, Named: true, Doc: "how long to wait before the next attempt"},
 		},
 		Example: "if ctx.attempt > 99:\n    error(\"the feed is empty\", code = \"feed.empty\", after = \"10m\")",
+		Lua:     "if ctx.attempt > 99 then\n  error(\"the feed is empty\", {code = \"feed.empty\", after = \"10m\"})\nend",
 		Do: func(c *Call, a *Args) (Value, error) {
 			switch m := c.Lang.Plain(a.Value("message")).(type) {
 			case *failure:
@@ -118,6 +121,7 @@ var Globals = []*Func{
 		},
 		Returns: "(value, err)", Effect: Write,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
+		Lua:     "local value, err = catch(json.decode, \"{\")\nlog.warn(err.code)",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value
 			finals := len(c.finals)

@@ -26,9 +26,9 @@ type hostNeed struct {
 }
 
 // parseHostNeed reads what stands after http: in a line of needs.
-func parseHostNeed(line, rest string) (hostNeed, error) {
+func parseHostNeed(what, line, rest string) (hostNeed, error) {
 	bad := func(why string) (hostNeed, error) {
-		return hostNeed{}, Errorf("usage", "needs: %q %s: write it like \"http:api.example.com\", \"http:*.example.com\" or \"http:api.example.com:8443\"", line, why)
+		return hostNeed{}, Errorf("usage", "%s: %q %s: write it like \"http:api.example.com\", \"http:*.example.com\" or \"http:api.example.com:8443\"", what, line, why)
 	}
 	n := hostNeed{host: rest}
 	if inside, after, ok := strings.Cut(strings.TrimPrefix(rest, "["), "]"); strings.HasPrefix(rest, "[") && ok {
@@ -98,6 +98,19 @@ func hostName(host string) (string, error) {
 // host says whether the script may ask a host. literal says that needs names
 // the very host, not a glob that fits, so that it may be a private one.
 func (n *Needs) host(host, port string, explicit bool, instance string) (literal bool, err error) {
+	line := needsHost(host, port, explicit)
+	err = n.permit(line, strings.TrimPrefix(line, "http:"), func(n *Needs) bool {
+		_, ok := n.findHost(host, port, instance)
+		return ok
+	})
+	if err == nil {
+		literal, _ = n.findHost(host, port, instance)
+	}
+	return literal, err
+}
+
+// findHost looks for a host; literal says that it is there without a glob.
+func (n *Needs) findHost(host, port, instance string) (literal, ok bool) {
 	for _, h := range n.hosts {
 		if h.port != "" && h.port != port {
 			continue
@@ -108,19 +121,13 @@ func (n *Needs) host(host, port string, explicit bool, instance string) (literal
 		case plain == host && !globMeta.MatchString(strings.ReplaceAll(h.host, instanceMark, "")):
 			// A host that is the instance's name alone was named by whoever made
 			// the job, not by the script.
-			return h.host != instanceMark, nil
+			return h.host != instanceMark, true
 		case doublestar.MatchUnvalidated(glob, host):
-			err = errGlobOnly
+			ok = true
 		}
 	}
-	if err == errGlobOnly {
-		return false, nil
-	}
-	line := needsHost(host, port, explicit)
-	return false, Errorf("needs", "%q is not among what job() says this script needs; add it there: needs = [%q]", strings.TrimPrefix(line, "http:"), line)
+	return false, ok
 }
-
-var errGlobOnly = fmt.Errorf("only a glob fits")
 
 // needsHost is the line of needs for a host.
 func needsHost(host, port string, explicit bool) string {

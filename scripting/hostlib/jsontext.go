@@ -250,6 +250,8 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		return append(v.AppendFormat(append(b, '"'), time.RFC3339Nano), '"'), nil
 	case time.Duration:
 		return strconv.AppendQuote(b, engine.FormatDuration(v)), nil
+	case Decimal:
+		return append(b, v.String()...), nil
 	case JSON:
 		if v == nil {
 			return append(b, "null"...), nil

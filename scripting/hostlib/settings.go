@@ -12,6 +12,7 @@ import (
 
 // Declaration is what job() says of a script.
 type Declaration struct {
+	Type     string // the job type's name
 	Called   bool
 	Settings engine.Settings
 	Needs    *Needs
@@ -57,10 +58,16 @@ var settings = []setting{
 		d.Settings.Servers = v.([]string)
 		return nil
 	}},
-	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST"`, set: func(d *Declaration, _ *Call, v Value) (err error) {
+	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST", "secret:NAME", "mail"; all else is refused`, set: func(d *Declaration, c *Call, v Value) (err error) {
 		d.Settings.Needs = v.([]string)
-		d.Needs, err = ParseNeeds(v.([]string))
-		return err
+		if d.Needs, err = ParseNeeds(v.([]string)); err != nil {
+			return err
+		}
+		limits, err := c.Host.Limits.of(d.Type)
+		if err != nil {
+			return err
+		}
+		return d.Needs.limitedTo(limits)
 	}},
 	{name: "steps", kind: Int, doc: `steps of the interpreter for one call of a hook`, set: func(d *Declaration, _ *Call, v Value) error {
 		if d.Settings.Steps = v.(int64); d.Settings.Steps < 1 {

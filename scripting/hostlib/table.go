@@ -3,17 +3,23 @@ package hostlib
 import "slices"
 
 // Modules are the modules that scripts have.
-var Modules = []*Module{csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule, mathModule, iterModule, httpModule}
+var Modules = []*Module{
+	csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule,
+	mathModule, iterModule, httpModule, reModule, hashModule, base64Module, uuidModule, decimalModule,
+	secretsModule, notifyModule,
+}
 
 // Types are the types of the objects that scripts meet.
-var Types = []*ObjectType{ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, timeType, durationType, policyType, responseType, clientType, pageType, oauth2Type}
+var Types = []*ObjectType{
+	ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, timeType, durationType,
+	policyType, responseType, clientType, pageType, oauth2Type, patternType, matchType, decimalType,
+}
 
 // later is what scripts will have and this version does not: names by where
 // they belong, "" for modules and globals.
 var later = map[string][]string{
 	"": {
-		"records", "re", "hash", "base64", "uuid", "secrets", "notify",
-		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal",
+		"records", "sftp", "ftp", "s3", "xlsx", "parquet", "html",
 	},
 	"db":  {"bulk", "merge", "connect"},
 	"ctx": {"window"},

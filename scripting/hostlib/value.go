@@ -144,6 +144,9 @@ type Language interface {
 	Native(v Value) (Value, error)
 	// Truth says whether the language takes the value for true.
 	Truth(v Value) bool
+	// Range is how the language names the piece of a string from a byte to
+	// another, from 0 and without the last: 0, 2 in Starlark; 1, 2 in Lua.
+	Range(from, to int) (start, stop int64)
 	// TypeName is how the language calls the value's type.
 	TypeName(v Value) string
 	// Failure gives an error of a script's function the form in which a hook

@@ -231,6 +231,9 @@ func (r *run) Truth(v hostlib.Value) bool {
 	return err == nil && bool(s.Truth())
 }
 
+// Range is as Starlark slices strings.
+func (r *run) Range(from, to int) (start, stop int64) { return int64(from), int64(to) }
+
 // TypeName is how Starlark calls the value's type.
 func (r *run) TypeName(v hostlib.Value) string {
 	switch v := v.(type) {

@@ -5,10 +5,14 @@ package world
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -22,6 +26,8 @@ import (
 // World is an engine over an embedded database, and a files folder.
 type World struct {
 	Files  string        // the files folder
+	Dir    string        // of the database
+	Log    *Lines        // what the engine logs
 	Host   *hostlib.Host // what scripts live in
 	Store  engine.Store
 	Engine *engine.Engine
@@ -34,13 +40,14 @@ type World struct {
 // New makes a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{Files: t.TempDir(), t: t}
+	w := &World{Files: t.TempDir(), Dir: t.TempDir(), Log: &Lines{}, t: t}
 	w.Host = &hostlib.Host{Files: w.Files}
-	var log *slog.Logger
+	out := io.Writer(w.Log)
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		out = io.MultiWriter(out, os.Stderr)
 	}
-	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "world.db"), sqlitestore.Options{Logger: log})
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store, err := sqlitestore.Open(t.Context(), filepath.Join(w.Dir, "world.db"), sqlitestore.Options{Logger: log})
 	w.must(err)
 	t.Cleanup(func() { store.Close() })
 	w.Store = store
@@ -54,6 +61,27 @@ func (w *World) must(err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// Lines keeps what is logged.
+type Lines struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write adds to it.
+func (l *Lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, p...)
+	return len(p), nil
+}
+
+// String is all that was logged.
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
 }
 
 // File writes a file below the files folder.
@@ -80,9 +108,7 @@ def fails(want, fn, *args, **kwargs):
 // says so. It can load eq and fails from lib/check.star.
 func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
-	t, errs := starscript.NewLoader(fstest.MapFS{
-		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
-	}, "jobs", w.Host).Load(name, name+".star")
+	t, errs := w.load(name, source)
 	for _, e := range errs {
 		w.t.Error(e)
 	}
@@ -94,6 +120,27 @@ func (w *World) Script(name, source string) *engine.Type {
 	}
 	w.Add(t)
 	return t
+}
+
+func (w *World) load(name, source string) (*engine.Type, []*hostlib.LoadError) {
+	return starscript.NewLoader(fstest.MapFS{
+		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
+	}, "jobs", w.Host).Load(name, name+".star")
+}
+
+// Loads says why a script does not load.
+func (w *World) Loads(name, source string) []string {
+	_, errs := w.load(name, source)
+	var list []string
+	for _, e := range errs {
+		list = append(list, e.Error())
+	}
+	return list
+}
+
+// Forget takes a job type away again.
+func (w *World) Forget(name string) {
+	w.types = slices.DeleteFunc(w.types, func(t *engine.Type) bool { return t.Name == name })
 }
 
 // Add adds a job type.
@@ -164,6 +211,16 @@ func (w *World) Logs(id engine.JobID) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// Exec changes the database behind the engine's back.
+func (w *World) Exec(query string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
+	w.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(w.t.Context(), query)
+	w.must(err)
 }
 
 // Query gives a result as text, a row to a line.
