@@ -31,6 +31,7 @@ type lane struct {
 	moved    atomic.Int64 // when a hook began or jobs came last, by Clock.Boot
 	last     atomic.Int64 // size of the last claim
 	idle     atomic.Bool  // the last claim found nothing
+	claims   atomic.Int64 // how often one found something
 	wakeUp   chan struct{}
 }
 
@@ -109,6 +110,7 @@ func (l *lane) fetch(ctx context.Context) {
 			return -1, nil
 		}
 		l.last.Store(int64(got))
+		l.claims.Add(1)
 		l.idle.Store(false)
 		l.moved.Store(int64(s.eng.clock.Boot()))
 		l.buffered.Add(int64(got))
