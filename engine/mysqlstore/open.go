@@ -50,6 +50,7 @@ type Store struct {
 	version string
 	galera  bool
 	choice  choice
+	loads   loads
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -90,7 +91,8 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		return more
 	}
 	engineDB := s.pool(cfg, true, patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
-	s.hooks = s.pool(cfg, false, patience(map[string]string{"autocommit": "0"}))
+	// What is counted as a warning there is one: see LoadText.
+	s.hooks = s.pool(cfg, false, patience(map[string]string{"autocommit": "0", "sql_notes": "0"}))
 	s.hooks.SetMaxIdleConns(32)
 	engineDB.SetMaxIdleConns(16)
 	s.control = s.pool(cfg, true, map[string]string{"lock_wait_timeout": "5"})
