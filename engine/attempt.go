@@ -175,6 +175,13 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw) (aga
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
 		return false, f
 	}
+	if len(c.joined) > 0 {
+		ours, cancel := s.whileOurs(ctx)
+		err := c.commitJoined(ours)
+		if cancel(); err != nil {
+			return false, err
+		}
+	}
 	session := c.session
 	if session != nil && !session.Wrote() {
 		session.Rollback(ctx)

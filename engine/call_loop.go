@@ -84,6 +84,7 @@ func (c *Call) enterLoop() (*loop, error) {
 	if c.session != nil {
 		c.session.Rollback(c.ctx)
 	}
+	c.rollbackJoined()
 	c.pend = pending{}
 	c.stats = c.saved.Copy()
 	return l, nil

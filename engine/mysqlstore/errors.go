@@ -117,6 +117,8 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code = "db.constraint"
 	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140:
 		code = "db.value"
+	case 1792:
+		code, retryable = "db.read_only", false
 	case 1044, 1045, 1142, 1143, 1227, 1370:
 		code, retryable = "db.denied", false
 	case 1242:

@@ -200,6 +200,9 @@ func (s *Session) run(ctx context.Context, f func(*sql.Conn) error) error {
 
 // toWrite is the transaction's connection with nothing on it.
 func (s *Session) toWrite(ctx context.Context) (*sql.Conn, error) {
+	if s.store.ReadOnly {
+		return nil, errReadOnly
+	}
 	c, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -210,6 +213,8 @@ func (s *Session) toWrite(ctx context.Context) (*sql.Conn, error) {
 	s.wrote = true
 	return c, nil
 }
+
+var errReadOnly = &engine.Failure{Kind: engine.KindError, Code: "db.read_only", Message: "the connection is for reading only"}
 
 // launch does what run does while its caller goes on; what it gives waits for
 // the end. Whatever else needs the session waits for it too.
@@ -294,6 +299,11 @@ func (s *Session) Query(ctx context.Context, query string, args []any) (engine.R
 	if err := s.store.CheckQuery(query); err != nil {
 		return nil, err
 	}
+	return s.query(ctx, query, args)
+}
+
+// query is Query for SQL that need not be looked at.
+func (s *Session) query(ctx context.Context, query string, args []any) (engine.Rows, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.readConn(ctx)

@@ -98,6 +98,9 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 	if err != nil {
 		return false, err
 	}
+	if s.store.ReadOnly {
+		return false, errReadOnly
+	}
 	shape, err := s.look(ctx, table)
 	if err != nil || len(shape.Columns) > 0 {
 		return false, err
