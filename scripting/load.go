@@ -20,6 +20,8 @@ type Options struct {
 	// Files is the folder that paths in scripts are relative to, and cannot
 	// leave; default: the working directory. It is opened when a script asks.
 	Files string
+	// Connections are the other databases that scripts reach by a name; default: none.
+	Connections hostlib.Connector
 	// Log gets what scripts log and print while they are loaded; default: nothing.
 	Log *slog.Logger
 }
@@ -53,7 +55,7 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
-	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Log: o.Log})
+	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Connections: o.Connections, Log: o.Log})
 	r := Result{Files: files}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))

@@ -21,6 +21,8 @@ type globals struct {
 	Output  string // "text" or "json"
 	Verbose bool
 	Config  string // the file that was read; "" for none
+	// Connections are the URLs of other databases, by name.
+	Connections map[string]string
 }
 
 // The defaults of the global settings.

@@ -14,11 +14,12 @@ import (
 type Needs struct {
 	Lines []string // as written
 	files []string // globs, with {instance} in them
+	dbs   []string // likewise, of connections; ":write" follows some
 }
 
 // needKinds are the kinds of needs; those that are false come later.
 var needKinds = map[string]bool{
-	"files": true, "http": false, "secret": false, "db": false, "sftp": false, "ftp": false, "s3": false, "mail": false,
+	"files": true, "http": false, "secret": false, "db": true, "sftp": false, "ftp": false, "s3": false, "mail": false,
 }
 
 // ParseNeeds reads what a script says that it needs.
@@ -36,6 +37,12 @@ func ParseNeeds(lines []string) (*Needs, error) {
 			return nil, Errorf("usage", "needs: %q is of no kind that there is%s; write it like \"files:incoming/*.csv\"", line, Suggest(kind, kinds))
 		case !there:
 			return nil, notYet(fmt.Sprintf("needs: %q", line))
+		case kind == "db":
+			if glob := strings.TrimSuffix(rest, ":write"); glob == "" || strings.Contains(glob, ":") || !doublestar.ValidatePattern(glob) {
+				return nil, Errorf("usage", "needs: %q names no connection (write it like \"db:crm\", or \"db:crm:write\" to write)", line)
+			}
+			n.dbs = append(n.dbs, rest)
+			continue
 		case rest == "" || !doublestar.ValidatePattern(rest):
 			return nil, Errorf("usage", "needs: %q has no glob after files: (write it like \"files:incoming/*.csv\")", line)
 		}
@@ -56,6 +63,18 @@ func (n *Needs) file(p, instance string) error {
 		}
 	}
 	return Errorf("needs", "%q is not among what job() says this script needs; add it there: needs = [\"files:%s\"]", p, p)
+}
+
+// db says whether the script may read from a connection, or write to it.
+func (n *Needs) db(name, instance string, writes bool) error {
+	for _, glob := range n.dbs {
+		glob, forWriting := strings.CutSuffix(glob, ":write")
+		glob = strings.ReplaceAll(glob, "{instance}", escapeGlob(instance))
+		if (forWriting || !writes) && (glob == name || doublestar.MatchUnvalidated(glob, name)) {
+			return nil
+		}
+	}
+	return Errorf("needs", "connection %q is not among what job() says this script needs; add it there: needs = [\"db:%s\"], or \"db:%s:write\" to write", name, name, name)
 }
 
 // escapeGlob makes a text match itself.

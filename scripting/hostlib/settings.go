@@ -57,7 +57,7 @@ var settings = []setting{
 		d.Settings.Servers = v.([]string)
 		return nil
 	}},
-	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB"`, set: func(d *Declaration, _ *Call, v Value) (err error) {
+	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "db:CONNECTION", "db:CONNECTION:write"`, set: func(d *Declaration, _ *Call, v Value) (err error) {
 		d.Settings.Needs = v.([]string)
 		d.Needs, err = ParseNeeds(v.([]string))
 		return err

@@ -6,7 +6,7 @@ import "slices"
 var Modules = []*Module{csvModule, jsonModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule, mathModule, iterModule}
 
 // Types are the types of the objects that scripts meet.
-var Types = []*ObjectType{ctxType, errType, summaryType, fileType, statsType, timeType, durationType, policyType}
+var Types = []*ObjectType{ctxType, errType, summaryType, fileType, statsType, connectionType, timeType, durationType, policyType}
 
 // later is what scripts will have and this version does not: names by where
 // they belong, "" for modules and globals.
@@ -15,7 +15,6 @@ var later = map[string][]string{
 		"http", "xml", "records", "re", "hash", "base64", "uuid", "secrets", "notify",
 		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal", "reject",
 	},
-	"db":  {"bulk", "merge", "connect"},
 	"ctx": {"window"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -23,14 +24,18 @@ type World struct {
 	Files  string // the files folder
 	Store  engine.Store
 	Engine *engine.Engine
+	Others string // the folder of the databases that scripts reach by a name
 	t      testing.TB
 	types  []*engine.Type
+
+	mu     sync.Mutex
+	others map[string]engine.Connection
 }
 
 // New makes a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{Files: t.TempDir(), t: t}
+	w := &World{Files: t.TempDir(), Others: t.TempDir(), t: t}
 	var log *slog.Logger
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -77,7 +82,7 @@ func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
 	t, errs := starscript.NewLoader(fstest.MapFS{
 		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
-	}, "jobs", &hostlib.Host{Files: w.Files}).Load(name, name+".star")
+	}, "jobs", &hostlib.Host{Files: w.Files, Connections: w}).Load(name, name+".star")
 	for _, e := range errs {
 		w.t.Error(e)
 	}
@@ -89,6 +94,27 @@ func (w *World) Script(name, source string) *engine.Type {
 	}
 	w.Add(t)
 	return t
+}
+
+// Connect makes a connection of any name: a file of its own in the folder
+// Others.
+func (w *World) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprint(name, readOnly)
+	if c := w.others[key]; c != nil {
+		return c, nil
+	}
+	c, err := sqlitestore.Connect(ctx, filepath.Join(w.Others, name+".db"), readOnly, sqlitestore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w.t.Cleanup(func() { c.Close() })
+	if w.others == nil {
+		w.others = map[string]engine.Connection{}
+	}
+	w.others[key] = c
+	return c, nil
 }
 
 // Add adds a job type.
