@@ -90,16 +90,24 @@ func parseAmount(name string, v Value) (n float64, share bool, err error) {
 	return 0, false, Errorf("usage", "%s: got %v, wanted a number of rows such as 100, a share such as \"10%%\", or \"all\"", name, v)
 }
 
+// rowFiller is a Language that writes rows into a dict of the caller's, which
+// spares making one for each.
+type rowFiller interface {
+	// RowInto does what Row does: the dict's names are shared if they are the row's,
+	// its values are written over.
+	RowInto(v Value, into *Dict) (bool, error)
+}
+
 // rowSource gives a script's rows to a session.
 type rowSource struct {
 	c       *Call
 	it      Iterator
-	like    []string // the names of the last row
+	row     Dict // the last one
 	n       int64
 	skipped int64
 }
 
-// Next is the next row.
+// Next is the next row. It is valid until the next call.
 func (s *rowSource) Next(context.Context) (engine.Row, error) {
 	for {
 		v, err := s.it.Next()
@@ -107,7 +115,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			return engine.Row{}, err
 		}
 		s.n++
-		d, ok, err := s.c.Lang.Row(v, s.like)
+		ok, err := s.take(v)
 		switch {
 		case err != nil:
 			return engine.Row{}, Errorf("usage", "row %d: %v", s.n, err)
@@ -116,19 +124,34 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			continue
 		case !ok:
 			return engine.Row{}, Errorf("usage", "row %d: got %s, wanted a dict by column, or None to leave it out", s.n, s.c.Lang.TypeName(v))
-		case len(d.Names) == 0:
+		case len(s.row.Names) == 0:
 			return engine.Row{}, Errorf("usage", "row %d has no columns", s.n)
 		}
-		s.like = d.Names
-		for i, v := range d.Values {
+		for i, v := range s.row.Values {
+			switch v.(type) {
+			case string, int64, nil:
+				continue
+			}
 			w, ok := scalar(v)
 			if !ok {
-				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, d.Names[i], s.c.Lang.TypeName(v))
+				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, s.row.Names[i], s.c.Lang.TypeName(v))
 			}
-			d.Values[i] = w
+			s.row.Values[i] = w
 		}
-		return engine.Row{Names: d.Names, Values: d.Values, At: s.n}, nil
+		return engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}, nil
 	}
+}
+
+// take makes a value the row; false if it is no dict.
+func (s *rowSource) take(v Value) (bool, error) {
+	if f, ok := s.c.Lang.(rowFiller); ok {
+		return f.RowInto(v, &s.row)
+	}
+	d, ok, err := s.c.Lang.Row(v, s.row.Names)
+	if ok && err == nil {
+		s.row.Names, s.row.Values = d.Names, append(s.row.Values[:0], d.Values...)
+	}
+	return ok, err
 }
 
 // statistics is what insert and upsert give.
