@@ -95,12 +95,15 @@ func unreachable(err error, cfg *mysql.Config) error {
 
 // HookError makes an error of a script's statement one for its author.
 func (s *Store) HookError(err error) (f error, ended bool) {
+	var me *mysql.MySQLError
+	refused := errors.As(err, &me) && me.Number == 1792 && s.Store.ReadOnly
 	switch s.dialect.Class(err) {
 	case sqlstore.ClassRetry, sqlstore.ClassConnection, sqlstore.ClassUnreachable:
-		return err, true
+		if !refused {
+			return err, true
+		}
 	}
-	var me *mysql.MySQLError
-	if !errors.As(err, &me) {
+	if me == nil {
 		return &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Retryable: true, Cause: err}, false
 	}
 	code, retryable := "db.error", true

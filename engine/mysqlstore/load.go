@@ -32,7 +32,7 @@ type loads struct {
 // once; a refusal later on is remembered too.
 func (s *Store) LoadsText(ctx context.Context) bool {
 	s.loads.once.Do(func() {
-		s.loads.on.Store(s.variable(ctx, "local_infile") == "1")
+		s.loads.on.Store(!s.opts.Statements && s.variable(ctx, "local_infile") == "1")
 	})
 	return s.loads.on.Load()
 }

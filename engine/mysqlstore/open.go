@@ -34,6 +34,8 @@ type Options struct {
 	// Strategy forces how jobs are claimed: "skip locked" or "compare and set".
 	// Default: what the probe finds.
 	Strategy string
+	// Statements has rows written by statements where they could be loaded as text.
+	Statements bool
 	// Wrap, if it is given, comes between the store and the driver: for tests
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector

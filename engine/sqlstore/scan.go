@@ -51,12 +51,12 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 	for _, k := range spec.By {
 		c := shape.column(k)
 		name, n, err := engine.ParseColumnType(c.Type)
-		whole := err == nil && name == "decimal" && n[1] == 0
+		whole := err == nil && name == "decimal" && n[0] <= 15 && n[1] == 0
 		switch {
 		case c.Nullable:
 			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("scan of %s: column %q may be NULL, and such rows have no place in an order: read by a key that cannot", table, k)}
 		case !whole && !strings.HasPrefix(c.Type, "text") && !slices.Contains(scanTypes, name):
-			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("scan of %s: column %q is of type %s: read by a whole number, a text, a date, a timestamp or bytes", table, k, c.Type)}
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("scan of %s: column %q is of type %s: read by an integer, a decimal of at most 15 digits and none behind the point, a text, a date, a timestamp or bytes", table, k, c.Type)}
 		}
 	}
 	for what, bound := range map[string][]any{"after": spec.After, "until": spec.Until} {
