@@ -57,7 +57,7 @@ func (s *Store) AppendValue(b []byte, v any, columnType string) ([]byte, bool) {
 		if columnType == "" || strings.HasPrefix(columnType, "text") || columnType == "bytes" || columnType == "json" || math.IsNaN(x) || math.IsInf(x, 0) {
 			return b, false
 		}
-		b = strconv.AppendFloat(b, x, 'g', -1, 64)
+		b = strconv.AppendFloat(b, x+0, 'g', -1, 64) // no negative zero
 	case []byte:
 		b = hex.AppendEncode(b, x)
 	case time.Time:

@@ -181,25 +181,26 @@ var bulkCases = []testCase{
 		j := w.start(job(w.typ("t")))
 		h := w.hook(w.store)
 		names := []string{"id", "v"}
-		src := &generated{n: 30_000, row: func(i int) engine.Row {
+		var seen any
+		src := &generated{n: 55_000, row: func(i int) engine.Row {
 			if i%5000 == 0 {
 				m, err := h.Mark(w.ctx)
 				w.must(err)
 				w.run(h, "INSERT INTO seen VALUES (?)", int64(i))
-				if i%10_000 == 0 {
+				if i%50_000 == 0 {
 					w.must(h.Keep(w.ctx, m))
 				} else {
 					w.must(h.Undo(w.ctx, m))
 				}
+				seen = w.query(h, "SELECT COUNT(*) FROM seen")[0][0]
 			}
-			return engine.Row{Names: names, Values: []any{int64(i), w.query(h, "SELECT COUNT(*) FROM seen")[0][0]}}
+			return engine.Row{Names: names, Values: []any{int64(i), seen}}
 		}}
-		src.n = 11_000
 		_, err := h.Bulk(w.ctx, "t", src, nil)
 		w.must(err)
 		w.commitWith(h, alone(completed(j)))
-		w.same("rows", []string{"1|10000", "2|1000"}, w.rows("SELECT v, COUNT(*) FROM t GROUP BY v ORDER BY v"))
-		w.same("seen", []string{"0", "10000"}, w.rows("SELECT id FROM seen ORDER BY id"))
+		w.same("rows", []string{"1|50000", "2|5000"}, w.rows("SELECT v, COUNT(*) FROM t GROUP BY v ORDER BY v"))
+		w.same("seen", []string{"0", "50000"}, w.rows("SELECT id FROM seen ORDER BY id"))
 	}},
 	{"bulk upserts as upsert does", func(w *world) {
 		w.table(0)
