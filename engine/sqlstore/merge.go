@@ -162,7 +162,7 @@ func (m *merge) refused(n int64) error {
 		of, limit = fmt.Sprintf(" of %d", m.total), strconv.Quote(limit+"%")
 	}
 	return &engine.Failure{Kind: engine.KindError, Code: "db.max_delete", Retryable: true, Message: fmt.Sprintf(
-		"it would delete %d%s rows, which are not among the rows that were given: max_delete = %s allows fewer, so nothing was changed", n, of, limit)}
+		"it would delete %d%s rows, because they are not among the ones that were given, and max_delete = %s allows fewer: nothing was changed", n, of, limit)}
 }
 
 // undo takes all of the merge back. It gives err, or why that did not work.
