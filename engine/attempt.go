@@ -244,6 +244,13 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	}
 	c.settleRedriven(o)
 	o.Logged = c.logged
+	if len(c.joined) > 0 {
+		ours, cancel := s.whileOurs(ctx)
+		err := c.commitJoined(ours)
+		if cancel(); err != nil {
+			return false, err
+		}
+	}
 	session := c.session
 	if session != nil && !session.Wrote() {
 		session.Rollback(ctx)

@@ -25,6 +25,7 @@ type Call struct {
 	watch *stopwatch
 
 	session  Session
+	joined   []joined
 	pend     pending
 	position position // of the last checkpoint
 	placed   bool     // the hook has asked for it
@@ -166,21 +167,25 @@ func (c *Call) Sleep(d time.Duration) error {
 // Session is the hook's transaction on the job database.
 func (c *Call) Session() Session {
 	if c.session == nil {
-		c.session = c.eng.store.Begin(SessionOptions{
-			Job: c.job.ID, Type: c.typ.Name,
-			Waiting: func(waits bool) {
-				if waits {
-					c.watch.pause()
-				} else {
-					c.watch.resume()
-				}
-			},
-			Busy: func(waited time.Duration, holder string) {
-				c.Log(slog.LevelWarn, "waiting to write", map[string]any{"waited": FormatDuration(waited.Round(time.Second)), "holder": holder})
-			},
-		})
+		c.session = c.eng.store.Begin(c.sessionOptions())
 	}
 	return c.session
+}
+
+func (c *Call) sessionOptions() SessionOptions {
+	return SessionOptions{
+		Job: c.job.ID, Type: c.typ.Name,
+		Waiting: func(waits bool) {
+			if waits {
+				c.watch.pause()
+			} else {
+				c.watch.resume()
+			}
+		},
+		Busy: func(waited time.Duration, holder string) {
+			c.Log(slog.LevelWarn, "waiting to write", map[string]any{"waited": FormatDuration(waited.Round(time.Second)), "holder": holder})
+		},
+	}
 }
 
 // Close has a resource closed when the hook ends, however it ends.
@@ -303,7 +308,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	}
 	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
-	mark, err := c.Session().Mark(c.ctx)
+	mark, err := c.mark()
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +325,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 		return nil, nil
 	}
 	if ferr == nil {
-		return nil, c.session.Keep(c.ctx, mark)
+		return nil, c.keep(mark)
 	}
 	if c.ctx.Err() != nil {
 		return nil, context.Cause(c.ctx)
@@ -333,7 +338,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 		c.restart()
 		return ferr, nil
 	}
-	if err := c.session.Undo(c.ctx, mark); err != nil {
+	if err := c.undo(mark); err != nil {
 		return nil, err
 	}
 	c.pend, c.stats = before, stats
@@ -350,6 +355,7 @@ func (c *Call) end() {
 		c.closers[i].Close()
 	}
 	c.closers = nil
+	c.closeJoined()
 	if c.session != nil {
 		c.session.Close()
 		c.session = nil

@@ -64,6 +64,10 @@ func (c *Call) commitPosition() error {
 	c.eng.secrets.strikeOutcome(o)
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
+	if err := c.commitJoined(ctx); err != nil {
+		c.Poison(err)
+		return err
+	}
 	if err := c.eng.store.Commit(ctx, c.session, o); err != nil {
 		c.Poison(err) // a hook that goes on all the same must not commit this twice
 		return err

@@ -183,6 +183,7 @@ func (c *Call) restart() {
 	if c.session != nil {
 		c.session.Rollback(c.ctx)
 	}
+	c.rollbackJoined()
 	c.pend = pending{}
 	c.stats = c.saved.Copy()
 	c.restarts++

@@ -33,6 +33,11 @@ type Store struct {
 	Clock  engine.Clock
 	Log    *slog.Logger
 	Prefix string // of the tables; default "ds_"
+	// Foreign says that it is another database than the jobs'. What begins with
+	// the default prefix is an engine's there too.
+	Foreign bool
+	// ReadOnly keeps scripts from writing.
+	ReadOnly bool
 	// Begin overrides how a transaction is begun; default DB.BeginTx.
 	Begin BeginFunc
 

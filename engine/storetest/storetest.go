@@ -25,6 +25,9 @@ type Instance struct {
 	// Open opens a store on the database, as another process would. It is closed
 	// with the test, if not before.
 	Open func(t testing.TB, o Options) engine.Store
+	// Connect opens the database as one that scripts reach by a name. It is closed
+	// with the test.
+	Connect func(t testing.TB, readOnly bool) engine.Connection
 	// DB is the database itself, for set-up, for checks and, as Handle, for the
 	// transactions of callers. It has the server's defaults.
 	DB *sql.DB
@@ -93,6 +96,9 @@ var groups = []group{
 	{name: "view", cases: viewCases},
 	{name: "session", cases: sessionCases},
 	{name: "write", cases: writeCases},
+	{name: "bulk", cases: bulkCases},
+	{name: "merge", cases: mergeCases},
+	{name: "connections", cases: connectionCases},
 	{name: "values", cases: valueCases},
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},

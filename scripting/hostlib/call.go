@@ -18,6 +18,8 @@ type Host struct {
 	// Files is the folder that paths in scripts are relative to, and cannot
 	// leave; "" is the working directory.
 	Files string
+	// Connections are the other databases that scripts reach by a name; nil: none.
+	Connections Connector
 	// Log gets what scripts log and print while they are loaded; nil: nothing does.
 	Log *slog.Logger
 	// HTTP answers the requests of scripts in the network's place; nil: the
@@ -59,6 +61,9 @@ type Call struct {
 	pos      Value
 	posRaw   engine.Raw
 }
+
+// instance is the instance of the hook's job.
+func (c *Call) instance() string { return c.Hook.Job().Instance }
 
 // Context ends when the hook must.
 func (c *Call) Context() context.Context {

@@ -19,6 +19,7 @@ type Needs struct {
 	files  []string // globs, with {instance} in them
 	hosts  []hostNeed
 	named  []namedNeed
+	dbs    []string // of connections, with {instance} in them; ":write" follows some
 	limits []*limit // by the operator
 }
 
@@ -30,7 +31,7 @@ type namedNeed struct {
 
 // needKinds are the kinds of needs; those that are false come later.
 var needKinds = map[string]bool{
-	"files": true, "http": true, "secret": true, "db": false, "sftp": false, "ftp": false, "s3": false, "mail": true,
+	"files": true, "http": true, "secret": true, "db": true, "sftp": false, "ftp": false, "s3": false, "mail": true,
 }
 
 // ParseNeeds reads what a script says that it needs.
@@ -54,6 +55,11 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 			n.hosts = append(n.hosts, h)
 		case kind == "mail" && !given:
 			n.named = append(n.named, namedNeed{kind, ""})
+		case kind == "db":
+			if glob := strings.TrimSuffix(rest, ":write"); glob == "" || strings.Contains(glob, ":") || !doublestar.ValidatePattern(glob) {
+				return nil, Errorf("usage", "%s: %q names no connection (write it like \"db:crm\", or \"db:crm:write\" to write)", what, line)
+			}
+			n.dbs = append(n.dbs, rest)
 		case rest == "" || !doublestar.ValidatePattern(rest):
 			return nil, Errorf("usage", "%s: %q has no glob after %s: (write it like %q)", what, line, kind, needExamples[kind])
 		case kind == "files":
@@ -117,6 +123,22 @@ func (n *Needs) permit(line, shown string, has func(*Needs) bool) error {
 		}
 	}
 	return nil
+}
+
+// db says whether the script may read from a connection, or write to it.
+func (n *Needs) db(name, instance string, writes bool) error {
+	line := "db:" + name
+	if writes {
+		line += ":write"
+	}
+	return n.permit(line, line, func(n *Needs) bool { return n.hasConnection(name, instance, writes) })
+}
+
+func (n *Needs) hasConnection(name, instance string, writes bool) bool {
+	return slices.ContainsFunc(n.dbs, func(glob string) bool {
+		glob, forWriting := strings.CutSuffix(glob, ":write")
+		return (forWriting || !writes) && fits(glob, name, instance)
+	})
 }
 
 // escapeGlob makes a text match itself.

@@ -141,7 +141,7 @@ func (w *csvWriter) header(to io.Writer) error {
 // row makes the line of a row. Columns that it does not have are empty.
 func (w *csvWriter) row(row engine.Row, n int64) error {
 	w.buf = w.buf[:0]
-	d := Dict(row)
+	d := Dict{Names: row.Names, Values: row.Values}
 	left := len(d.Names)
 	for i, name := range w.names {
 		v, ok := d.Values, i < len(d.Names) && d.Names[i] == name

@@ -27,6 +27,7 @@ type run struct {
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
 	starNames []starlark.Value
+	filling   filling // see fillRow
 }
 
 // runKey is where a thread keeps its run.

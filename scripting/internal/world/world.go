@@ -33,15 +33,19 @@ type World struct {
 	Engine *engine.Engine
 	// Patience is how long Run may take. Zero means a minute.
 	Patience time.Duration
+	Others   string // the folder of the databases that scripts reach by a name
 	t        testing.TB
 	types    []*engine.Type
+
+	mu     sync.Mutex
+	others map[string]engine.Connection
 }
 
 // New makes a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{Files: t.TempDir(), Dir: t.TempDir(), Log: &Lines{}, t: t}
-	w.Host = &hostlib.Host{Files: w.Files}
+	w := &World{Files: t.TempDir(), Dir: t.TempDir(), Log: &Lines{}, Others: t.TempDir(), t: t}
+	w.Host = &hostlib.Host{Files: w.Files, Connections: w}
 	out := io.Writer(w.Log)
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
 		out = io.MultiWriter(out, os.Stderr)
@@ -141,6 +145,27 @@ func (w *World) Loads(name, source string) []string {
 // Forget takes a job type away again.
 func (w *World) Forget(name string) {
 	w.types = slices.DeleteFunc(w.types, func(t *engine.Type) bool { return t.Name == name })
+}
+
+// Connect makes a connection of any name: a file of its own in the folder
+// Others.
+func (w *World) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprint(name, readOnly)
+	if c := w.others[key]; c != nil {
+		return c, nil
+	}
+	c, err := sqlitestore.Connect(ctx, filepath.Join(w.Others, name+".db"), readOnly, sqlitestore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w.t.Cleanup(func() { c.Close() })
+	if w.others == nil {
+		w.others = map[string]engine.Connection{}
+	}
+	w.others[key] = c
+	return c, nil
 }
 
 // Add adds a job type.
