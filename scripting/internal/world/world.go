@@ -34,8 +34,7 @@ type World struct {
 // New makes a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{Files: t.TempDir(), t: t}
-	w.Host = &hostlib.Host{Files: w.Files}
+	w := &World{Files: t.TempDir(), Host: &hostlib.Host{}, t: t}
 	var log *slog.Logger
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -80,6 +79,7 @@ def fails(want, fn, *args, **kwargs):
 // says so. It can load eq and fails from lib/check.star.
 func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
+	w.Host.Files = w.Files
 	t, errs := starscript.NewLoader(fstest.MapFS{
 		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
 	}, "jobs", w.Host).Load(name, name+".star")
