@@ -112,6 +112,7 @@ def fails(want, fn, *args, **kwargs):
 // says so. It can load eq and fails from lib/check.star.
 func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
+	w.Host.Files = w.Files
 	t, errs := w.load(name, source)
 	for _, e := range errs {
 		w.t.Error(e)
