@@ -22,8 +22,6 @@ type globals struct {
 	Verbose bool
 	Config  string // the file that was read; "" for none
 	tables  tables // of that file
-	// Connections are the URLs of other databases, by name.
-	Connections map[string]string
 }
 
 // The defaults of the global settings.

@@ -31,7 +31,7 @@ func loadScripts(env *Env, g *globals, log *slog.Logger) (scripts, error) {
 	dir := env.path(g.Jobs)
 	others := &connections{env: env, g: g, log: log}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Connections: others, Log: log, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
+		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true, others: others}, nil

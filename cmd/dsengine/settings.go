@@ -120,12 +120,6 @@ func readConfig(env *Env, c *cobra.Command, g *globals) (map[string][]string, er
 			tree["run."+k] = v
 		}
 	}
-	if v, ok := tree["connections"]; ok {
-		if g.Connections, err = connectionSettings(name, v); err != nil {
-			return nil, err
-		}
-		delete(tree, "connections")
-	}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		if !slices.Contains(known, key) {
 			return nil, usage("%s: there is no setting %q%s", name, key, hostlib.Suggest(key, known)).
