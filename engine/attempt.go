@@ -347,6 +347,9 @@ func (s *Server) announce(o *Outcome) {
 			s.due(QueueOf(list[k].Type, list[k].Phase), list[k].Delay > 0)
 		}
 	}
+	for k := range o.Items {
+		s.openLane(o.Items[k].Type) // with Once
+	}
 	if o.To.Status == StatusOpen || o.To.Status.Final() && o.Job.Parent != 0 {
 		poke(s.wakeFold)
 	}

@@ -28,7 +28,7 @@ const exitHelp = `Exit codes:
     1  it failed
     2  wrong usage; or, at the end of a run, a script did not load (the others ran)
     3  the database cannot be reached
-    4  a job failed during run --until-idle, run --once or enqueue --wait
+    4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end there
   130  interrupted: the first Ctrl-C lets running hooks end, the second kills at once`
 
 // exitError ends the program with a code. Without an error there is nothing

@@ -41,6 +41,10 @@ func newRun(env *Env, g *globals) *cobra.Command {
 		Long: `Schedule and run jobs, until it is told to stop, or with --until-idle until nothing
 is left to do. Start it on as many hosts as you like: they share the work.
 
+With --once it runs one job to its end, and takes what else waits of that type, and of the
+types that the job makes items of; jobs of other types are left alone, and no schedule fires.
+If the job waits for what neither this process nor another one runs, that is said, and it ends.
+
 When it is told to stop (Ctrl-C, SIGTERM) it claims no more jobs, lets running hooks end or
 hand over at their next checkpoint for as long as --drain says, and gives back the rest.
 
@@ -148,7 +152,7 @@ func (o *runOptions) server(s *scripts) engine.ServerOptions {
 	}
 	return engine.ServerOptions{
 		Types: s.Types, Name: o.Name, Version: programVersion().Version, Phases: o.Phases, Only: o.Types, Slots: o.Slots,
-		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, UntilIdle: o.UntilIdle,
+		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, UntilIdle: o.UntilIdle, NotLoaded: s.broken(),
 	}
 }
 
@@ -254,7 +258,7 @@ func (o *runOptions) exitCode(ctx context.Context, s *runSummary) exitCode {
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Job != nil && s.Job.Status == engine.StatusFailed):
+	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Ended == "stranded" || s.Job != nil && s.Job.Status == engine.StatusFailed):
 		return exitJobFailed
 	case len(s.NotLoaded) > 0:
 		return exitUsage

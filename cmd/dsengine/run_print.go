@@ -17,6 +17,8 @@ func (s *runSummary) notify(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 		s.Ended = "stopped"
+	case s.Job != nil && !s.Job.Status.Final():
+		s.Ended = "stranded"
 	case s.Job != nil:
 		s.Ended = "done"
 	default:
@@ -37,6 +39,9 @@ func (s *runSummary) notify(ctx context.Context) {
 	}
 	if len(s.NotLoaded) > 0 {
 		hint("mend what does not load: %s", s.NotLoaded[0])
+	}
+	if s.Ended == "stranded" {
+		hint("job %d waits for a server that runs that; to end it: dsengine jobs cancel %d", s.Job.ID, s.Job.ID)
 	}
 	for _, w := range s.Waiting {
 		if w.Reason == "no script of that name is here" {
@@ -75,12 +80,20 @@ func (s *runSummary) changed() string {
 		return plural(rows, "row was changed", "rows were changed") + ": " + strings.Join(words, ", ")
 	case s.Rows["rejected"] > 0:
 		return "no row was changed: " + plural(s.Rows["rejected"], "row was rejected", "rows were rejected")
-	case s.Ended != "stopped" && s.Failed+s.Retried == 0 && (s.Completed > 0 || s.ever && len(s.Waiting) == 0):
-		return "no row was changed: everything was imported already"
+	case s.didNothing() && len(s.NotLoaded) > 0:
+		return "no row was changed: nothing was due of the scripts that load"
+	case s.didNothing() && len(s.Waiting) > 0:
+		return "no row was changed: nothing was due that this process can run"
 	case s.didNothing():
 		return "no row was changed: nothing was due"
+	case s.Ended == "stopped" || s.Failed+s.Cancelled+s.Retried > 0 || s.Completed == 0:
+		return "no row was changed"
+	case s.Rows["unchanged"] > 0:
+		return "no row was changed: everything was imported already"
+	case s.Rows["read"] > 0:
+		return "no change was counted: " + plural(s.Rows["read"], "row was", "rows were") + " read"
 	}
-	return "no row was changed"
+	return "no row was read or changed, as far as the jobs count: nothing new was found"
 }
 
 // print prints the summary.

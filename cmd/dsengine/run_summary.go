@@ -30,8 +30,7 @@ type runSummary struct {
 	Waiting    []waitingJobs          `json:"waiting"` // that this process cannot run
 	Next       []nextFiring           `json:"next"`
 	NotLoaded  []*scripting.LoadError `json:"not_loaded"`
-	ever       bool                   // jobs completed before, and none failed
-	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final) or stopped
+	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped
 	Message    string                 `json:"message"` // what all this comes to
 	Hints      []string               `json:"hints"`   // what to try next
 }
@@ -148,17 +147,14 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 		return err
 	}
 	names := map[engine.TypeID]string{}
-	var completed, failed int64
 	for _, r := range records {
 		names[r.ID] = r.Name
-		completed, failed = completed+r.Counts.Completed, failed+r.Counts.Failed
 	}
-	s.ever = completed > 0 && failed == 0
 	runs := map[string]*engine.Type{}
 	for _, t := range m.srv.Types() {
 		runs[t.Name] = t
 	}
-	backlog, err := m.eng.Store().Backlog(ctx, waitingLimit)
+	backlog, err := m.backlog(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,6 +182,18 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Instance, b.Instance))
 	})
 	return nil
+}
+
+// backlog counts what waits; with --once only what its job waits for.
+func (m *summarize) backlog(ctx context.Context) (map[engine.Queue]int, error) {
+	if len(m.opts.Once) == 0 {
+		return m.eng.Store().Backlog(ctx, waitingLimit)
+	}
+	list := map[engine.Queue]int{}
+	for q, n := range m.srv.Stranded() {
+		list[q] = int(min(n, waitingLimit))
+	}
+	return list, nil
 }
 
 // reason is why this process cannot run a type's phase.

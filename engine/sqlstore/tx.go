@@ -36,7 +36,8 @@ type Tx struct {
 
 	foreign bool // it is a caller's own, of any isolation level
 
-	types map[engine.TypeID]engine.TypeRecord // that were looked up
+	types   map[engine.TypeID]engine.TypeRecord // that were looked up
+	servers []engine.ServerRow                  // that live; nil: not looked up
 }
 
 // On makes a Tx of something that runs statements and is ended by its owner.
