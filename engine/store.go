@@ -211,10 +211,18 @@ type JobStore interface {
 	// Backlog counts what waits by queue, for what this process cannot run; a
 	// count stops at limit.
 	Backlog(ctx context.Context, limit int) (map[Queue]int, error)
+	// Delayed counts what is due later by queue, of the limit that are due first.
+	Delayed(ctx context.Context, limit int) (map[Queue]Delayed, error)
 }
 
 // Rest counts jobs of a queue: those that wait or are delayed, and those in claims.
 type Rest struct{ Waiting, Running int64 }
+
+// Delayed is jobs of a queue that are due later, the first of them at Next.
+type Delayed struct {
+	Jobs int
+	Next time.Time
+}
 
 // ClaimID names a claim; it is made by the client, so that a claim whose
 // answer was lost can be found.

@@ -48,6 +48,23 @@ func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending boo
 	return pending, err
 }
 
+// Delayed counts what is due later by queue. Index: primary key, from its beginning.
+func (s *Store) Delayed(ctx context.Context, limit int) (map[engine.Queue]engine.Delayed, error) {
+	counts := map[engine.Queue]engine.Delayed{}
+	err := s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var q engine.Queue
+			var d engine.Delayed
+			var next Time
+			err := r.Scan(&q, &d.Jobs, &next)
+			d.Next = next.Time
+			counts[q] = d
+			return err
+		}, fmt.Sprintf("SELECT queue, COUNT(*), MIN(due) FROM (SELECT queue, due FROM ds_delayed ORDER BY due, id LIMIT %d) x GROUP BY queue", limit))
+	})
+	return counts, err
+}
+
 // Open lists open jobs of types. Index: the primary key, a range for each type.
 func (s *Store) Open(ctx context.Context, types []engine.TypeID, after engine.JobID, limit int) (ids []engine.JobID, err error) {
 	if len(types) == 0 {

@@ -222,6 +222,34 @@ var viewCases = []testCase{
 		w.must(err)
 		w.same("backlog", map[engine.Queue]int{queue(a): 4}, got)
 	}},
+	{"what is due later is counted by queue, with the first time", func(w *world) {
+		a, b := w.typ("a"), w.typ("b")
+		later := func(t engine.TypeID, d time.Duration) engine.JobInsert {
+			j := job(t)
+			j.Delay = d
+			return j
+		}
+		made := w.enqueue(job(a), later(a, 2*time.Hour), later(b, 3*time.Hour), later(a, time.Hour))
+		first := *w.view(made[3]).RunAt
+		got, err := w.store.Delayed(w.ctx, 10)
+		w.must(err)
+		w.same("delayed", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 2, Next: first}, queue(b): {Jobs: 1, Next: *w.view(made[2]).RunAt}}, got)
+		got, err = w.store.Delayed(w.ctx, 1)
+		w.must(err)
+		w.same("the first", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 1, Next: first}}, got)
+	}},
+	{"totals show what is not added up yet", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 3)...)
+		w.settle(w.take(queue(t)))
+		want := engine.TypeCounts{Created: 3, Completed: 1}
+		for _, when := range []string{"before it is added up", "after"} {
+			got := w.counts("t")
+			got.Stats = nil
+			w.same(when, want, got)
+			w.fold()
+		}
+	}},
 	{"a job that does not exist is not found", func(w *world) {
 		_, err := w.store.Job(w.ctx, 4711)
 		w.code("Job", engine.CodeNotFound, err)
