@@ -103,6 +103,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
+		s.tally.drained(j.ID)
 		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:

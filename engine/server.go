@@ -213,7 +213,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	s.drains.Store(true)
-	late := s.eng.clock.After(s.opts.Drain, func() { stopHooks(ErrDrained) })
+	late := s.eng.clock.After(s.opts.Drain, func() { s.tally.overdue(); stopHooks(ErrDrained) })
 	fetching.Wait()
 	for _, l := range s.lanes {
 		s.giveBackBuffered(serve, l)
@@ -223,6 +223,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	working.Wait()
 	late.Stop()
+	s.logDrained()
 	s.done.close()
 	completing.Wait()
 	s.foldAll(serve)
@@ -234,6 +235,17 @@ func (s *Server) Run(ctx context.Context) error {
 	stopServing()
 	serving.Wait()
 	return err
+}
+
+// logDrained says which jobs the end of the process has interrupted.
+func (s *Server) logDrained() {
+	snap := s.Snapshot()
+	if len(snap.HandedOver) > 0 {
+		s.eng.log.Info("handed over jobs at their checkpoints", "jobs", snap.HandedOver)
+	}
+	if len(snap.GaveBack) > 0 {
+		s.eng.log.Warn("gave back jobs whose hooks did not end in "+FormatDuration(s.opts.Drain), "jobs", snap.GaveBack)
+	}
 }
 
 // begin makes the first incarnation, and the schedules of the types.

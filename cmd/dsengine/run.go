@@ -132,7 +132,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {
 		return err
 	}
-	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began}
+	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, drain: o.Drain}
 	// What was done is told even if the process was told to stop.
 	look, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()

@@ -63,7 +63,7 @@ func (s *runSummary) notify(ctx context.Context) {
 
 // didNothing says that no job came any further.
 func (s *runSummary) didNothing() bool {
-	return s.Completed+s.Failed+s.Cancelled+s.Retried == 0 && s.LastCommit == nil
+	return s.Completed+s.Failed+s.Cancelled+s.Retried == 0 && s.LastCommit == nil && len(s.HandedOver)+len(s.GaveBack) == 0
 }
 
 // changed is one sentence on what became of the rows.
@@ -113,6 +113,12 @@ func (s *runSummary) print(env *Env, g *globals) error {
 			list[i] = f.ID
 		}
 		p.line("%s: %s.", plural(s.Failed, "job failed", "jobs failed"), ids(list, s.Failed))
+	}
+	if n := int64(len(s.HandedOver)); n > 0 {
+		p.line("handed over %s at a checkpoint: %s.", plural(n, "job", "jobs"), ids(s.HandedOver, n))
+	}
+	if n := int64(len(s.GaveBack)); n > 0 {
+		p.line("gave back %s in %s: %s.", plural(n, "job whose hook did not end", "jobs whose hooks did not end"), engine.FormatDuration(s.drain), ids(s.GaveBack, n))
 	}
 	for _, w := range s.Waiting {
 		count := plural(int64(w.Jobs), "job", "jobs")

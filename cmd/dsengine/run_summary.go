@@ -21,7 +21,9 @@ type runSummary struct {
 	Cancelled  int64                  `json:"cancelled"`
 	Retried    int64                  `json:"retried"`
 	Rescued    int                    `json:"rescued"`
-	Rows       map[string]int64       `json:"rows"` // read, inserted, updated, ... and what scripts counted
+	HandedOver []engine.JobID         `json:"handed_over"` // at a checkpoint, because it was told to stop
+	GaveBack   []engine.JobID         `json:"gave_back"`   // because their hooks did not end within --drain
+	Rows       map[string]int64       `json:"rows"`        // read, inserted, updated, ... and what scripts counted
 	FirstClaim *time.Time             `json:"first_claim"`
 	LastCommit *time.Time             `json:"last_commit"`
 	Seconds    float64                `json:"seconds"`
@@ -33,6 +35,7 @@ type runSummary struct {
 	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped
 	Message    string                 `json:"message"` // what all this comes to
 	Hints      []string               `json:"hints"`   // what to try next
+	drain      time.Duration
 }
 
 // failedJob is a job that failed during the run.
@@ -71,16 +74,18 @@ type summarize struct {
 	scripts *scripts
 	begun   time.Time // by the database's clock
 	took    time.Duration
+	drain   time.Duration
 }
 
 // make gathers what the process knows, and from the database what it does not.
 func (m *summarize) make(ctx context.Context) *runSummary {
 	snap := m.srv.Snapshot()
 	s := &runSummary{
-		Server: m.opts.WithDefaults().Name, Types: []engine.TypeTally{}, Rescued: snap.Rescued, Rows: map[string]int64{},
+		Server: m.opts.WithDefaults().Name, Types: []engine.TypeTally{}, Rescued: snap.Rescued,
+		HandedOver: append([]engine.JobID{}, snap.HandedOver...), GaveBack: append([]engine.JobID{}, snap.GaveBack...), Rows: map[string]int64{},
 		FirstClaim: inUTC(snap.FirstClaim), LastCommit: inUTC(snap.LastCommit),
 		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Next: []nextFiring{},
-		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{},
+		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{}, drain: m.drain,
 	}
 	for _, name := range engine.StatNames {
 		s.Rows[name] = 0

@@ -195,7 +195,9 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 	}
 	if h, ok := held[j.ID]; ok && h.epoch == j.Epoch && j.Status == engine.StatusWaiting {
 		j.Status, types = engine.StatusRunning, h.types
-		j.Attempt++
+		if j.Phase != engine.PhaseFail { // whose attempt is the one that failed
+			j.Attempt++
+		}
 		j.RunAt = nil
 		at := h.at
 		j.StartedAt = &at
