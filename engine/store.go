@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -442,6 +443,20 @@ type Report struct {
 	Strategy string  `json:"strategy"` // "skip locked", "compare and set", "single writer"
 	Reason   string  `json:"reason"`   // why
 	Checks   []Check `json:"checks"`
+}
+
+// CheckTables adds what the version of the tables comes to.
+func (r *Report) CheckTables() {
+	c := Check{Name: "tables", Value: fmt.Sprintf("version %d, this program makes %d", r.Schema, r.Known), OK: r.Schema == r.Known}
+	switch {
+	case r.Schema == 0:
+		c.Value, c.OK = "there are none yet: the first run makes them", true
+	case r.Schema > r.Known:
+		c.Hint = "use a newer dsengine"
+	case r.Schema < r.Known:
+		c.Hint = "run: dsengine migrate"
+	}
+	r.Checks = append(r.Checks, c)
 }
 
 // Check is one thing that doctor looked at.

@@ -24,6 +24,8 @@ type globals struct {
 	tables  tables // of that file
 	// Connections are the URLs of other databases, by name.
 	Connections map[string]string
+
+	sources map[string]string // of settings that no flag has set: see from
 }
 
 // The defaults of the global settings.
@@ -45,9 +47,9 @@ func (g *globals) flags(f *pflag.FlagSet) {
 
 func (g *globals) validate() error {
 	if g.Output != "text" && g.Output != "json" {
-		return usage("there is no form of output %q: use text or json", g.Output)
+		return usage("%s: there is no form of output %q: use text or json", g.from("output"), g.Output)
 	}
-	return checkPrefix(g.Prefix)
+	return checkPrefix(g.from("prefix"), g.Prefix)
 }
 
 // json says whether output is JSON.

@@ -33,8 +33,12 @@ type runOptions struct {
 	Batch  int
 }
 
+func newRunOptions() runOptions {
+	return runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000}
+}
+
 func newRun(env *Env, g *globals) *cobra.Command {
-	o := runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000}
+	o := newRunOptions()
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Schedule and run jobs",
@@ -103,10 +107,10 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	defer s.others.Close()
-	opts := o.server(&s)
-	if err := o.check(env, g, &s, opts); err != nil {
+	if err := o.check(env, g, &s); err != nil {
 		return err
 	}
+	opts := o.server(&s)
 	eng, done, err := openLeased(ctx, env, g, log, toMake, o.Lease)
 	if err != nil {
 		return err
@@ -156,12 +160,15 @@ func (o *runOptions) server(s *scripts) engine.ServerOptions {
 	}
 }
 
-// check says which scripts do not load, and what is wrong with the options in
-// the light of those that do.
-func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerOptions) error {
+// check says which scripts do not load, and whether folders are there and the
+// options can be used.
+func (o *runOptions) check(env *Env, g *globals, s *scripts) error {
 	if s.missing {
 		return usage("there is no jobs folder %q", g.Jobs).
 			WithHint("make it and put scripts into it, or name another one with --jobs or DSENGINE_JOBS")
+	}
+	if err := checkFolder(env, g, "files", g.Files); err != nil {
+		return err
 	}
 	s.tellErrors(env)
 	names, broken := s.names(), s.broken()
@@ -173,7 +180,13 @@ func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerO
 	case len(broken) > 0:
 		env.say("dsengine: warning: %s; the others run", plural(int64(len(broken)), "script does not load", "scripts do not load"))
 	}
-	opts = opts.WithDefaults()
+	return o.fit(g, s)
+}
+
+// fit says whether the options can be used with the scripts that load.
+func (o *runOptions) fit(g *globals, s *scripts) error {
+	names, broken := s.names(), s.broken()
+	opts := o.server(s).WithDefaults()
 	if err := opts.Validate(); err != nil {
 		return err
 	}
@@ -184,13 +197,13 @@ func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerO
 	}
 	for typ := range o.Slots {
 		if !slices.Contains(names, typ) && !slices.Contains(broken, typ) {
-			return usage("--slots: there is no job type %q%s", typ, hostlib.Suggest(typ, names))
+			return usage("%s: there is no job type %q%s", g.from("slots"), typ, hostlib.Suggest(typ, names))
 		}
 	}
 	for _, glob := range o.Types {
 		match := func(name string) bool { ok, _ := path.Match(glob, name); return ok }
 		if !slices.ContainsFunc(names, match) && !slices.ContainsFunc(broken, match) && len(names) > 0 {
-			return usage("--types: no job type matches %q", glob).WithHint("there are: %s", clip(strings.Join(names, ", "), 300))
+			return usage("%s: no job type matches %q", g.from("types"), glob).WithHint("there are: %s", clip(strings.Join(names, ", "), 300))
 		}
 	}
 	return nil

@@ -123,8 +123,11 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 				return job, err
 			}
 		}
-		if job.Phase == 0 {
+		switch {
+		case job.Phase == 0:
 			job.Phase = t.First()
+		case t.Hooks[job.Phase] == nil:
+			return job, usage("--phase: the script of job type %q has no %s", name, job.Phase)
 		}
 		return job, nil
 	}
@@ -152,11 +155,17 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 	return job, usage("there is no job type %q%s", name, hostlib.Suggest(name, there)).WithHint("%s", hint)
 }
 
-// checkInstance says whether a type has an instance, as far as its script tells.
+// checkInstance says whether a job of a type can be of an instance, as far as
+// its script tells.
 func checkInstance(t *engine.Type, instance string) error {
 	there := slices.Sorted(maps.Keys(t.Settings.Instances))
-	if instance == "" || len(there) == 0 || slices.Contains(there, instance) {
+	switch {
+	case t.Settings.InstancesVar != "" || slices.Contains(there, instance) || instance == "" && len(there) == 0:
 		return nil
+	case len(there) == 0:
+		return usage("job type %q has no instances: leave out --instance", t.Name)
+	case instance == "":
+		return usage("job type %q has instances: say which by --instance", t.Name).WithHint("it has: %s", strings.Join(there, ", "))
 	}
 	return usage("job type %q has no instance %q%s", t.Name, instance, hostlib.Suggest(instance, there)).
 		WithHint("it has: %s", strings.Join(there, ", "))

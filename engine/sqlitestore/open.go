@@ -204,7 +204,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
 	}
-	check("tables", fmt.Sprintf("version %d, this program makes %d", r.Schema, r.Known), r.Schema == r.Known, "run: dsengine migrate")
+	r.CheckTables()
 	info, err := os.Stat(s.path)
 	if err == nil {
 		check("file", fmt.Sprintf("%s, %d bytes", s.path, info.Size()), true, "")
