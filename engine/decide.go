@@ -122,9 +122,9 @@ func obeyVerdict(o *Outcome, hooks HookSet, policy RetryPolicy, v *Verdict, f *F
 		case Withdrawn:
 			giveUp(o, Withdrawn, nil)
 		case Retried:
-			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook asked for another attempt"), Code: "retry", Retryable: true, RetryAfter: v.After, Wait: v.Wait})
+			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook asked for another attempt"), Code: "retry", Retryable: true, RetryAfter: v.After, Wait: v.Wait, Backtrace: v.Backtrace})
 		default:
-			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook gave up"), Code: "fail"})
+			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook gave up"), Code: "fail", Backtrace: v.Backtrace})
 		}
 		return
 	}
