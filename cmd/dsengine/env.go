@@ -46,6 +46,15 @@ func (e *Env) colour(stream any) bool {
 	return !no && e.IsTerminal(stream)
 }
 
+// drawsOn says whether something can be drawn on a stream that changes.
+func (e *Env) drawsOn(stream any) bool {
+	if !e.IsTerminal(stream) {
+		return false
+	}
+	term, _ := e.lookup("TERM")
+	return term != "dumb"
+}
+
 // say writes a line for a person, beside the data.
 func (e *Env) say(format string, args ...any) {
 	fmt.Fprintln(e.Stderr, e.Secrets.Strike(strike(fmt.Sprintf(format, args...))))

@@ -245,12 +245,12 @@ func (o *runOptions) enqueue(ctx context.Context, env *Env, g *globals, eng *eng
 
 // serve runs the server and shows how far it is.
 func serve(ctx context.Context, env *Env, eng *engine.Engine, srv *engine.Server, o runOptions, log *slog.Logger, con *console) error {
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	looking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})
-	show := newProgress(env, log, con)
+	w := watching{env: env, store: eng.Store(), srv: srv, show: newProgress(env, log, con), log: log, ends: o.UntilIdle || o.Once != ""}
 	go func() {
 		defer close(watched)
-		watch(watching, env, eng.Store(), srv, show)
+		w.run(looking)
 	}()
 	quiet := context.AfterFunc(ctx, func() {
 		again := ""
