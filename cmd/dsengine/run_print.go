@@ -158,8 +158,8 @@ func (s *runSummary) printTypes(p *printer) {
 
 // name is the type, with the instance if there is one.
 func (n nextFiring) name() string {
-	if n.Instance == "" {
+	if n.Instance == nil {
 		return n.Type
 	}
-	return n.Type + " (" + n.Instance + ")"
+	return n.Type + " (" + *n.Instance + ")"
 }

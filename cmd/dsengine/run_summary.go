@@ -56,7 +56,7 @@ type waitingJobs struct {
 // nextFiring is when a schedule fires next.
 type nextFiring struct {
 	Type     string    `json:"type"`
-	Instance string    `json:"instance"`
+	Instance *string   `json:"instance"`
 	At       time.Time `json:"at"`
 }
 
@@ -109,7 +109,9 @@ func (m *summarize) make(ctx context.Context) *runSummary {
 // once adds the job of --once.
 func (m *summarize) once(ctx context.Context, s *runSummary) (err error) {
 	if len(m.opts.Once) > 0 {
-		s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0])
+		if s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0]); err == nil {
+			s.Job = told(s.Job)
+		}
 	}
 	return err
 }
@@ -180,11 +182,11 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 	}
 	for _, r := range schedules {
 		if name := names[r.Type]; runs[name] != nil && !r.NextAt.IsZero() && !r.Schedule.Continuous {
-			s.Next = append(s.Next, nextFiring{Type: name, Instance: r.Instance, At: r.NextAt.UTC()})
+			s.Next = append(s.Next, nextFiring{Type: name, Instance: optional(r.Instance), At: r.NextAt.UTC()})
 		}
 	}
 	slices.SortFunc(s.Next, func(a, b nextFiring) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Instance, b.Instance))
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(orEmpty(a.Instance), orEmpty(b.Instance)))
 	})
 	return nil
 }

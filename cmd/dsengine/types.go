@@ -40,7 +40,7 @@ type typeInfo struct {
 
 // typeSchedule is when a type, or an instance of it, fires.
 type typeSchedule struct {
-	Instance string     `json:"instance"`
+	Instance *string    `json:"instance"`
 	Schedule string     `json:"schedule"`
 	Next     *time.Time `json:"next"`
 }
@@ -125,7 +125,7 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 			if s.Type != r.ID {
 				continue
 			}
-			x := typeSchedule{Instance: s.Instance, Schedule: s.Schedule.String()}
+			x := typeSchedule{Instance: optional(s.Instance), Schedule: s.Schedule.String()}
 			if !s.NextAt.IsZero() {
 				next := s.NextAt.UTC()
 				x.Next = &next
@@ -214,7 +214,7 @@ func scheduleOf(script *engine.Type) (list []typeSchedule) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(set.Instances)) {
 		if in := set.Instances[name].Schedule; !in.IsZero() {
-			list = append(list, typeSchedule{Instance: name, Schedule: in.String()})
+			list = append(list, typeSchedule{Instance: optional(name), Schedule: in.String()})
 		}
 	}
 	return list
@@ -265,9 +265,9 @@ func (t *typeInfo) firing(now time.Time) (schedule, next string) {
 	})
 	schedule = first.Schedule
 	if n := len(t.Schedules); n > 1 {
-		schedule = fmt.Sprintf("%d instances, first %s: %s", n, clean(first.Instance), schedule)
-	} else if first.Instance != "" {
-		schedule = clean(first.Instance) + ": " + schedule
+		schedule = fmt.Sprintf("%d instances, first %s: %s", n, clean(orEmpty(first.Instance)), schedule)
+	} else if first.Instance != nil {
+		schedule = clean(*first.Instance) + ": " + schedule
 	}
 	if first.Next == nil {
 		return schedule, ""

@@ -126,6 +126,9 @@ func (s *Store) write(ctx context.Context, what string, f func(*Tx) error, found
 		if err == nil {
 			return nil
 		}
+		if engine.CodeOf(err) == engine.CodeNotFound {
+			return err // it names what is not there
+		}
 		if engine.CodeOf(err) != engine.CodeRetry && !errors.Is(err, errUnsettled) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
