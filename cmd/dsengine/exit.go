@@ -105,4 +105,11 @@ func tell(ctx context.Context, env *Env, err error) {
 var password = regexp.MustCompile(`(://[^:/@\s"']*:)[^\s"']*@`)
 
 // strike strikes out the passwords of URLs.
-func strike(s string) string { return password.ReplaceAllString(s, "${1}***@") }
+func strike(s string) string {
+	return password.ReplaceAllStringFunc(s, func(m string) string {
+		if strings.HasSuffix(m, ":password@") {
+			return m // of an example
+		}
+		return password.ReplaceAllString(m, "${1}***@")
+	})
+}

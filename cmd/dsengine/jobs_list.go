@@ -36,6 +36,7 @@ func newJobsList(env *Env, g *globals) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runJobsList(c.Context(), env, g, o) },
 	}
 	o.flags(c.Flags())
+	completeFlags(env, g, c, "type", "status", "phase")
 	return c
 }
 

@@ -65,7 +65,7 @@ table [run] of dsengine.toml.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runRun(c.Context(), env, g, o) },
 	}
 	o.flags(c.Flags())
-	_ = c.RegisterFlagCompletionFunc("once", completeTypes(env, g))
+	completeFlags(env, g, c, "once", "types", "phases")
 	return c
 }
 
@@ -132,6 +132,9 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	if !o.UntilIdle && o.Once == "" {
+		log.Info("running", "server", opts.WithDefaults().Name, "database", strike(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
+	}
 	began := env.Clock.Boot()
 	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {
 		return err
@@ -146,6 +149,24 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	return exit(o.exitCode(ctx, total))
+}
+
+// typeNames are the names of types.
+func typeNames(types []*engine.Type) []string {
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// phaseNames are the names of phases, in one text.
+func phaseNames(phases []engine.Phase) string {
+	var names []string
+	for _, p := range phases {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, " ")
 }
 
 // server are the options of the server to run.

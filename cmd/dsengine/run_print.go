@@ -131,7 +131,7 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		p.line("%s fires next %s (%s).", clean(s.Next[0].name()), distance(s.Next[0].At, env.Clock.Now()), stamp(s.Next[0].At))
 	}
 	for _, h := range s.Hints {
-		p.line("  %s", clean(h))
+		p.line("  %s", clean(env.calls(h)))
 	}
 	return p.err
 }

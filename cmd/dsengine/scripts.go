@@ -65,11 +65,7 @@ func (s *scripts) isBroken(name string) bool { return slices.Contains(s.broken()
 
 // names are those of the job types that are loaded.
 func (s *scripts) names() []string {
-	var names []string
-	for _, t := range s.Types {
-		names = append(names, t.Name)
-	}
-	return names
+	return typeNames(s.Types)
 }
 
 // tellErrors says why scripts do not load: file:line:column: message.
@@ -174,10 +170,38 @@ func checkInstance(t *engine.Type, instance string) error {
 // completeTypes completes the name of a job type from the jobs folder.
 func completeTypes(env *Env, g *globals) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 || settle(env, c, g) != nil {
+		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		s, _ := loadScripts(env, g, slog.New(slog.DiscardHandler))
-		return s.names(), cobra.ShellCompDirectiveNoFileComp
+		return typesHere(env, g, c), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// typesHere are the names of the job types of the jobs folder.
+func typesHere(env *Env, g *globals, c *cobra.Command) []string {
+	if settle(env, c, g) != nil {
+		return nil
+	}
+	s, _ := loadScripts(env, g, slog.New(slog.DiscardHandler))
+	return s.names()
+}
+
+// completeFlags completes values of flags: names of types, phases and statuses.
+func completeFlags(env *Env, g *globals, c *cobra.Command, flags ...string) {
+	var statuses []string
+	for _, s := range engine.Statuses {
+		statuses = append(statuses, s.String())
+	}
+	for _, name := range flags {
+		_ = c.RegisterFlagCompletionFunc(name, func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			list := statuses
+			switch name {
+			case "type", "types", "once":
+				list = typesHere(env, g, c)
+			case "phase", "phases":
+				list = strings.Fields(phaseNames(engine.Phases))
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		})
 	}
 }

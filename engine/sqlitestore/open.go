@@ -97,7 +97,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{opts: o, path: abs, hookReader: h}
 	s.closed, s.close = context.WithCancel(context.Background())
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
-	s.writer = newWriter(w, o.Clock, o.Logger)
+	s.writer = newWriter(w, o.Clock, o.Logger, abs+"-writer")
 	s.Store.Begin, s.Store.Lives = s.writer.begin, s.lives
 	s.live = newLiveness(abs)
 	if o.Prefix != sqlstore.DefaultPrefix { // its servers have numbers of their own
