@@ -44,7 +44,9 @@ func settle(env *Env, c *cobra.Command, g *globals) error {
 // fill sets flags that were not given. Where their values come from is kept,
 // for errors about them.
 func fill(env *Env, flags *pflag.FlagSet, names []string, file map[string][]string, g *globals) (err error) {
-	g.sources = map[string]string{}
+	if g.sources == nil {
+		g.sources = map[string]string{}
+	}
 	for _, name := range names {
 		if flags.Lookup(name).Changed {
 			continue
