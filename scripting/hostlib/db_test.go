@@ -129,7 +129,7 @@ def consume(ctx, item):
 		`db.merge("people", [], key = ["id"], args = [1])`:                                              `db.merge: args are the values for where`,
 		`db.merge("people", [], key = [])`:                                                              `db.merge: key: got an empty list`,
 		`db.upsert("people", [], key = ["id"], newer = "versoin")`:                                      `db.upsert: table people has no column "versoin": it has id, name`,
-		`db.connect("crm")`: `db.connect: connection "crm" is not among what job() says this script needs; add it there: needs = ["db:crm"], or "db:crm:write" to write`,
+		`db.connect("crm")`: `db.connect: "db:crm" is not among what job() says this script needs; add it there: needs = ["db:crm"]`,
 	} {
 		name := strings.Map(func(r rune) rune {
 			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
