@@ -48,10 +48,12 @@ type connection struct {
 func (*connection) ObjectType() *ObjectType { return connectionType }
 
 // ofConnection is the session of the connection that a method was called on.
-func ofConnection(_ *Call, a *Args, writes bool) (engine.Session, error) {
+func ofConnection(c *Call, a *Args, writes bool) (engine.Session, error) {
 	conn := a.Self.(*connection)
 	if writes && !conn.writes {
-		return nil, Errorf("needs", "connection %q is for reading only: to write, job() must say that the script needs it; change it there to: needs = [\"db:%s:write\"]", conn.name, conn.name)
+		if err := c.Needs.db(conn.name, c.instance(), true); err != nil {
+			return nil, err
+		}
 	}
 	return conn.session, nil
 }
