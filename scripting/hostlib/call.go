@@ -56,10 +56,7 @@ func (c *Call) Idle() bool { return !c.deferred && c.open == nil }
 func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, &engine.Failure{
-				Kind: engine.KindError, Code: "panic", Retryable: true, Backtrace: string(debug.Stack()),
-				Message: fmt.Sprintf("%s: a fault of dsengine itself: %v", f, p),
-			}
+			result, err = nil, Panicked(f.String(), p)
 		}
 	}()
 	if err := f.allowed(c); err != nil {
@@ -73,6 +70,14 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 		return nil, within(f.String(), err)
 	}
 	return result, nil
+}
+
+// Panicked is the error of a panic that was recovered; what says where.
+func Panicked(what string, p any) *engine.Failure {
+	return &engine.Failure{
+		Kind: engine.KindError, Code: "panic", Retryable: true, Backtrace: string(debug.Stack()),
+		Message: fmt.Sprintf("%s: a fault of dsengine itself: %v", what, p),
+	}
 }
 
 // allowed says whether the function may be called here and now.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -49,7 +50,6 @@ type file struct {
 	places  map[string]syntax.Position // of globals
 	loads   []*file
 	errs    []*hostlib.LoadError
-	loading bool
 }
 
 // Load compiles a job script, runs its top level, and makes a job type of it.
@@ -72,12 +72,19 @@ func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 
 // load reads a file, checks it and runs its top level. job is nil for helper
 // files; above are the files that are being loaded, outermost first.
-func (l *Loader) load(p string, job *hostlib.Declaration, above []string) *file {
-	f := &file{path: p, shown: path.Join(l.dir, p), loading: true}
+func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *file) {
+	f = &file{path: p, shown: path.Join(l.dir, p)}
 	if job == nil {
 		l.files[p] = f
 	}
-	defer func() { f.loading = false }()
+	defer func() {
+		if p := recover(); p != nil {
+			f.fail(syntax.Position{}, "a fault of dsengine itself: %v", p)
+			if l.host.Log != nil {
+				l.host.Log.Error("a panic while a script was loaded", "file", f.shown, "panic", p, "backtrace", string(debug.Stack()))
+			}
+		}
+	}()
 	var err error
 	if f.source, err = fs.ReadFile(l.fsys, p); err != nil {
 		f.fail(syntax.Position{}, "%v", readError(err))
