@@ -96,6 +96,7 @@ var groups = []group{
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases)},
+	{name: "drain", cases: drainCases},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
 }
 

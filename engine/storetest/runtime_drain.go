@@ -1,0 +1,62 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// drainCases are about the end of a process.
+var drainCases = []testCase{
+	{"a hook that nothing stops is left behind, and its job given back", func(w *world) {
+		r := w.runtime(Options{})
+		w.table(0)
+		begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if !w.in.Rows { // it would hold the only writer
+				close(begun)
+				<-end
+				return nil, nil
+			}
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil)
+			close(begun)
+			<-end
+			ended <- err
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Drain: time.Millisecond})
+		<-begun
+		stop()
+		w.stands("consume/waiting", id)
+
+		again := consumes("t", func(*engine.Call) (engine.Raw, error) { return nil, nil })
+		r.untilIdle(again)
+		w.stands("completed", id)
+		close(end)
+		if w.in.Rows {
+			w.must(<-ended)
+		}
+		w.same("rows of the hook that was left behind", int64(0), w.count("SELECT count(*) FROM t"))
+	}},
+	{"a hook that nothing stops and that has the only writer does not keep the process", func(w *world) {
+		r := w.runtime(Options{})
+		w.table(0)
+		begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			defer close(ended)
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil)
+			close(begun)
+			<-end
+			return nil, err
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Drain: time.Millisecond})
+		<-begun
+		stop()
+		close(end)
+		<-ended
+		w.until("its job is given back", func() bool { return w.state(id) == "consume/waiting" })
+		w.same("rows of the hook that was left behind", int64(0), w.count("SELECT count(*) FROM t"))
+	}},
+}
