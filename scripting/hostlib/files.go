@@ -138,15 +138,26 @@ func (c *Call) openFile(p string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
+	if info, err := root.Stat(p); err == nil { // before it is opened: that may wait for ever
+		if err := regular(p, info); err != nil {
+			return nil, err
+		}
+	}
 	f, err := root.Open(p)
 	if err != nil {
 		return nil, fileError(p, err)
 	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return nil, Errorf("file.folder", "%q is a folder, not a file", p)
-	}
 	return f, nil
+}
+
+func regular(p string, info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return Errorf("file.folder", "%q is a folder, not a file", p)
+	case !info.Mode().IsRegular():
+		return Errorf("file.kind", "%q is no regular file but a device, a pipe or a socket", p)
+	}
+	return nil
 }
 
 // fileError says in words why a file cannot be had.

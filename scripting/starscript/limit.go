@@ -64,3 +64,10 @@ func (r *run) Caught() {
 		r.thread.Uncancel()
 	}
 }
+
+// lookEvery is after how many elements a loop outside of the interpreter looks
+// whether it must end.
+const lookEvery = 1000
+
+// over says that the run must end: its time is over, or its process stops.
+func (r *run) over() bool { return r.call.Context().Err() != nil }
