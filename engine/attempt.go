@@ -110,8 +110,8 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	o.Stats, o.NewStats = nil, nil
 	s.failed(c, l, o, err)
 	o.Logged = c.logged
-	if again, err = s.settle(commit, c, nil, o); err == nil || again {
-		return again
+	if err = s.settleFailure(ctx, c, o); err == nil {
+		return false
 	}
 	if errors.Is(err, ErrLost) || CodeOf(err) == CodeLost {
 		s.lost(j)
@@ -135,8 +135,8 @@ func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) 
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()
-		f := &Failure{Kind: KindError, Code: "internal", Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: string(stack),
-			Message: fmt.Sprintf("a fault of the engine (please report it): %v", p)}
+		f := AsFailure(&Failure{Kind: KindError, Code: "internal", Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: string(stack),
+			Message: fmt.Sprintf("a fault of the engine (please report it): %v", p)})
 		if j.Phase == PhaseFail {
 			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
 		}
@@ -155,6 +155,24 @@ func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) 
 		s.eng.log.Error("fail the job", "job", j.ID, "error", err)
 		sleep(ctx, s.eng.clock, time.Second)
 		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+	}
+}
+
+// settleFailure commits a failed attempt. It tries again itself: that its answer
+// is lost is no reason to run the hook once more.
+func (s *Server) settleFailure(ctx context.Context, c *Call, o *Outcome) error {
+	commit := context.WithoutCancel(ctx)
+	pause := 10 * time.Millisecond
+	for try := 1; ; try++ {
+		again, err := s.settle(commit, c, nil, o)
+		if err == nil || !again || try == maxReruns {
+			return err
+		}
+		s.eng.log.Warn("settle a failed attempt: trying again", "job", c.job.ID, "error", err)
+		sleep(commit, s.eng.clock, pause)
+		if pause = min(2*pause, time.Second); !s.claims.known(c.job.Claim) {
+			return ErrLost
+		}
 	}
 }
 

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -190,18 +192,28 @@ func (c *Call) Poison(err error) {
 // Poisoned is the noted error, or nil.
 func (c *Call) Poisoned() error { return c.poison }
 
-// Count adds n to a named count of the job.
-func (c *Call) Count(name string, n int64) {
+// Count adds n to a named count of the job. Names are words, and few: a count
+// for each row is refused.
+func (c *Call) Count(name string, n int64) error {
 	if c.stats == nil {
 		c.stats = Stats{}
 	}
+	if _, there := c.stats[name]; !there && !slices.Contains(StatNames, name) {
+		if text, err := json.Marshal(name); err != nil || name == "" || len(text)-2 > maxCountName {
+			return c.misuse("the name of a count has 1 to %d bytes, not %d", maxCountName, len(name))
+		}
+		if len(c.stats) >= maxCounts {
+			return c.misuse("a job has at most %d counts: %q is one too many; keep what you count by row in a table of your own", maxCounts, name)
+		}
+	}
 	c.stats[name] += n
+	return nil
 }
 
-// AddStats adds counts of what was done.
+// AddStats adds counts that the engine keeps itself: those of StatNames.
 func (c *Call) AddStats(s Stats) {
 	for name, n := range s {
-		c.Count(name, n)
+		_ = c.Count(name, n)
 	}
 }
 
@@ -223,7 +235,7 @@ func (c *Call) OnCommit(f func() error) { c.pend.onCommit = append(c.pend.onComm
 
 // Retry fails the attempt; wait says whether after was given.
 func (c *Call) Retry(after time.Duration, wait bool, reason string) error {
-	return &Verdict{Event: Retried, After: after, Wait: wait, Reason: reason}
+	return &Verdict{Event: Retried, After: after, Wait: wait, Reason: Clip(reason, maxMessage)}
 }
 
 // Snooze runs the hook again later and burns no attempt.
@@ -232,10 +244,14 @@ func (c *Call) Snooze(after time.Duration) error {
 }
 
 // Cancel ends the job as cancelled.
-func (c *Call) Cancel(reason string) error { return &Verdict{Event: Withdrawn, Reason: reason} }
+func (c *Call) Cancel(reason string) error {
+	return &Verdict{Event: Withdrawn, Reason: Clip(reason, maxMessage)}
+}
 
 // Fail fails the job for good.
-func (c *Call) Fail(reason string) error { return &Verdict{Event: GaveUp, Reason: reason} }
+func (c *Call) Fail(reason string) error {
+	return &Verdict{Event: GaveUp, Reason: Clip(reason, maxMessage)}
+}
 
 // Catchable says whether catch may hold an error: it never holds verdicts,
 // time-outs, limits, a lost claim, or what ended the transaction.

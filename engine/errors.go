@@ -124,18 +124,32 @@ func (f *Failure) Error() string { return f.Message }
 // Unwrap is the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// AsFailure turns any error of a hook into a Failure; one that is a Failure
-// already comes back as a copy.
+// Bounds of what is kept of a failure, in bytes: any database takes that much.
+const (
+	maxMessage   = 16 << 10
+	maxCode      = 100
+	maxBacktrace = 64 << 10
+)
+
+// AsFailure turns any error of a hook into a Failure that can be kept; one that
+// is a Failure already comes back as a copy.
 func AsFailure(err error) *Failure {
 	var f *Failure
+	c := Failure{Kind: KindError, Retryable: true, Cause: err}
 	if errors.As(err, &f) {
-		c := *f
-		if c.Kind == "" {
-			c.Kind = KindError
-		}
-		return &c
+		c = *f
+	} else {
+		c.Message = err.Error()
 	}
-	return &Failure{Message: err.Error(), Kind: KindError, Retryable: true, Cause: err}
+	if c.Kind == "" {
+		c.Kind = KindError
+	}
+	c.Message, c.Code = Clip(c.Message, maxMessage), Clip(c.Code, maxCode)
+	if n := len(c.Backtrace); n > maxBacktrace { // what matters most is at its end
+		c.Backtrace = c.Backtrace[:maxBacktrace/2] + "\n...\n" + c.Backtrace[n-maxBacktrace/2:]
+	}
+	c.Backtrace = Clip(c.Backtrace, maxBacktrace+10)
+	return &c
 }
 
 // Verdict is an error by which a hook ends itself on purpose: ctx.retry,

@@ -97,6 +97,7 @@ var groups = []group{
 	{name: "exactly once", cases: onceCases},
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases)},
 	{name: "drain", cases: drainCases},
+	{name: "sizes", cases: sizeCases},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
 }
 

@@ -204,7 +204,7 @@ func (a closeAll) Close() error {
 // read counts rows that were read from outside.
 func (c *Call) read(n int64) {
 	if c.Hook != nil {
-		c.Hook.Count("read", n)
+		_ = c.Hook.Count("read", n)
 	}
 }
 

@@ -208,12 +208,11 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "count", Doc: "Adds to a count of your own among the job's statistics.",
+			Name: "count", Doc: "Adds to a count of your own among the job's statistics, of which there may be 500.",
 			Params: []Param{{Name: "name", Type: String, Doc: "what is counted"}, {Name: "n", Type: Int, Default: int64(1), Doc: "how many"}}, Effect: Write,
 			Example: "ctx.count(\"without_email\")",
 			Do: func(c *Call, a *Args) (Value, error) {
-				c.Hook.Count(a.String("name"), a.Int("n"))
-				return nil, nil
+				return nil, c.Hook.Count(a.String("name"), a.Int("n"))
 			},
 		},
 		{
