@@ -66,7 +66,7 @@ func TestNoScriptHoldsItsProcess(t *testing.T) {
 			if c.want == late {
 				timeout = "300ms"
 			}
-			w.Script("job", "job(timeout = \"" + timeout + "\", needs = [\"files:*\"])\ndef consume(ctx, item):\n    "+c.code+"\n")
+			w.Script("job", "job(timeout = \""+timeout+"\", needs = [\"files:*\"])\ndef consume(ctx, item):\n    "+c.code+"\n")
 			if got := end(w.Do("job", "1")); !strings.Contains(got, c.want) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}

@@ -1,5 +1,5 @@
 // Package world runs job scripts in a fresh database and a fresh folder, for
-// tests.
+// tests: on SQLite, or on each store.
 package world
 
 import (
@@ -13,12 +13,11 @@ import (
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
-	"github.com/dsengine/dsengine/engine/sqlitestore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
-// World is an engine over an embedded database, and a files folder.
+// World is an engine over a database of its own, and a files folder.
 type World struct {
 	Files  string // the files folder
 	Store  engine.Store
@@ -27,15 +26,20 @@ type World struct {
 	types  []*engine.Type
 }
 
-// New makes a world that ends with the test.
+// New makes a world on SQLite that ends with the test.
 func New(t testing.TB) *World {
+	t.Helper()
+	return open(t, onSQLite)
+}
+
+func open(t testing.TB, open opener) *World {
 	t.Helper()
 	w := &World{Files: t.TempDir(), t: t}
 	var log *slog.Logger
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "world.db"), sqlitestore.Options{Logger: log})
+	store, err := open(t, log)
 	w.must(err)
 	t.Cleanup(func() { store.Close() })
 	w.Store = store
