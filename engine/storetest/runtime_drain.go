@@ -8,6 +8,20 @@ import (
 
 // drainCases are about the end of a process.
 var drainCases = []testCase{
+	{"a job that comes back at once is not taken for done", func(w *world) {
+		r := w.runtime(Options{})
+		runs := 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if runs++; runs < 200 {
+				return nil, c.Snooze(time.Millisecond)
+			}
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		w.stands("completed", id)
+		w.same("runs", 200, runs)
+	}},
 	{"a hook that nothing stops is left behind, and its job given back", func(w *world) {
 		r := w.runtime(Options{})
 		w.table(0)
