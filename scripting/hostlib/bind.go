@@ -213,6 +213,9 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 		}
 	case Duration:
 		if d, ok, err := durationOf(plain); ok || err != nil {
+			if err == nil && d < 0 && !p.Negative {
+				err = Errorf("usage", "got %s, wanted no negative length of time", engine.FormatDuration(d))
+			}
 			if err != nil {
 				return nil, Errorf("usage", "%s: %v", p.Name, err)
 			}
