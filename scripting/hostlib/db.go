@@ -75,7 +75,7 @@ var dbModule = &Module{
 			Params: []Param{tableParam, rowsParam}, Returns: "stats", Effect: Write,
 			Example: "db.insert(\"people\", [{\"id\": 3, \"name\": \"Edsger\"}, None]).skipped  # 1",
 			Do: func(c *Call, a *Args) (Value, error) {
-				return c.write(a, func(ctx context.Context, s engine.Session, rows engine.RowSource) (engine.Stats, error) {
+				return c.write(a, func(ctx context.Context, s engine.Session, rows *rowSource) (engine.Stats, error) {
 					return s.Insert(ctx, a.String("table"), rows)
 				})
 			},
@@ -95,8 +95,8 @@ var dbModule = &Module{
 				if len(spec.Key) == 0 {
 					return nil, Errorf("usage", "key: got an empty list, wanted the columns of a unique index")
 				}
-				return c.write(a, func(ctx context.Context, s engine.Session, rows engine.RowSource) (engine.Stats, error) {
-					return s.Upsert(ctx, a.String("table"), rows, spec)
+				return c.write(a, func(ctx context.Context, s engine.Session, rows *rowSource) (engine.Stats, error) {
+					return s.Upsert(ctx, a.String("table"), keyed{rows, spec.Key}, spec)
 				})
 			},
 		},
@@ -193,7 +193,7 @@ func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 	for i, v := range rest {
 		s, ok := scalar(c.Lang.Plain(v))
 		if !ok {
-			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.Lang.TypeName(v))
+			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.kindOf(v))
 		}
 		args[i] = s
 	}
@@ -204,7 +204,7 @@ func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 func scalar(v Value) (any, bool) {
 	switch v := v.(type) {
 	case nil, bool, int64, *big.Int, float64, string, []byte, time.Time:
-		return v, true
+		return v, finite(v)
 	case int:
 		return int64(v), true
 	case time.Duration:
@@ -214,7 +214,7 @@ func scalar(v Value) (any, bool) {
 }
 
 // write hands rows to a session, and counts what became of them.
-func (c *Call) write(a *Args, f func(context.Context, engine.Session, engine.RowSource) (engine.Stats, error)) (Value, error) {
+func (c *Call) write(a *Args, f func(context.Context, engine.Session, *rowSource) (engine.Stats, error)) (Value, error) {
 	rows := &rowSource{c: c, it: a.Iterator("rows")}
 	defer rows.it.Close()
 	stats, err := f(c.Context(), c.Hook.Session(), rows)
@@ -263,7 +263,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 		for i, v := range d.Values {
 			w, ok := scalar(v)
 			if !ok {
-				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, d.Names[i], s.c.Lang.TypeName(v))
+				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, d.Names[i], s.c.kindOf(v))
 			}
 			d.Values[i] = w
 		}
