@@ -375,7 +375,7 @@ func (l *batchLoop) next() (Value, error) {
 
 // fingerprint tells an element from others.
 func (l *batchLoop) fingerprint(v Value) (uint64, error) {
-	raw, err := l.c.encode(v)
+	raw, err := l.c.print(v)
 	if err != nil {
 		return 0, Errorf("usage", "the elements must be data, so that they are known again after a crash: %v", err)
 	}

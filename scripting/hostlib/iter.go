@@ -177,7 +177,7 @@ var iterModule = &Module{
 						if err != nil {
 							return nil, err
 						}
-						raw, err := c.encode(k)
+						raw, err := c.print(k)
 						if err != nil {
 							return nil, err
 						}
