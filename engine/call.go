@@ -37,6 +37,7 @@ type Call struct {
 	before   Stats             // what the job had counted before this call, once it is known
 	knows    bool              // before is known
 	poison   error             // of an iterator that failed
+	done     bool              // a function runs after its commit
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function
 	closers  []io.Closer
@@ -283,6 +284,9 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	if c.poison != nil {
 		return nil, c.poison
 	}
+	if c.done {
+		return c.catchDone(fn)
+	}
 	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
 	mark, err := c.Session().Mark(c.ctx)
@@ -321,6 +325,21 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	c.pend, c.stats = before, stats
 	c.pend.keys = nil
 	return ferr, nil
+}
+
+// catchDone is Catch after a commit, where nothing is written that could be undone.
+func (c *Call) catchDone(fn func() error) (caught, err error) {
+	caught = fn()
+	if c.poison != nil {
+		caught, c.poison = c.poison, nil
+	}
+	switch {
+	case caught != nil && c.ctx.Err() != nil:
+		return nil, context.Cause(c.ctx)
+	case caught != nil && !Catchable(caught):
+		return nil, caught
+	}
+	return caught, nil
 }
 
 // end closes what the hook left open, rolls back what was not committed, and

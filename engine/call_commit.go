@@ -118,14 +118,31 @@ func (c *Call) committed() {
 	}
 }
 
-// runCommitted runs one of them. What it does cannot take back the commit.
+// runCommitted runs one of them. What it does cannot take back the commit, nor
+// end the hook: it has a time-out and a poison of its own.
 func (c *Call) runCommitted(f func() error) {
+	outer, poison := c.ctx, c.poison
+	ctx, stop := context.WithCancelCause(outer)
+	limit := c.watch.limit
+	watch := newStopwatch(c.eng.clock, limit, func() {
+		stop(&Failure{Kind: KindTimeout, Code: "timeout", Message: "it ran longer than the hook's timeout of " + FormatDuration(limit)})
+	})
+	c.ctx, c.poison, c.done = ctx, nil, true
+	defer func() {
+		watch.stop()
+		stop(nil)
+		c.ctx, c.poison, c.done = outer, poison, false
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			c.Log(slog.LevelError, fmt.Sprintf("on_commit: panic: %v", p), map[string]any{"backtrace": string(debug.Stack())})
 		}
 	}()
-	if err := f(); err != nil {
+	err := f()
+	if err == nil {
+		err = c.poison
+	}
+	if err != nil {
 		c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)
 	}
 }

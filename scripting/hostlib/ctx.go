@@ -226,7 +226,9 @@ var ctxType = &ObjectType{
 					c.after = true
 					defer func() { c.after = false }()
 					_, err := fn.Call(args, nil)
-					return c.Lang.Failure(err)
+					err = c.Lang.Failure(err)
+					c.Lang.Caught() // whatever ended it, the hook goes on
+					return err
 				})
 				return nil, nil
 			},

@@ -116,7 +116,7 @@ var Globals = []*Func{
 			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},
 			{Name: "kwargs", Type: Any, Others: true, Doc: "its arguments by name"},
 		},
-		Returns: "(value, err)", Effect: Write,
+		Returns: "(value, err)", Effect: Read,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value

@@ -297,6 +297,53 @@ info at the end`
 	})
 }
 
+func TestWhatRunsOnCommitCannotEndTheHook(t *testing.T) {
+	t.Parallel()
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
+job(timeout = "400ms", steps = 1000000000000)
+def bad(n):
+    return 1 // n
+def loop():
+    for x in iter.map(bad, [1, 0]):
+        pass
+def spin():
+    for i in range(1000000000): pass
+def caught():
+    value, err = catch(bad, 0)
+    log.info("caught", message = err.message, rows = db.value("SELECT 7"))
+def consume(ctx, item):
+    ctx.on_commit(time.sleep, "1h")
+    ctx.on_commit(loop)
+    ctx.on_commit(spin)
+    ctx.on_commit(caught)
+    ctx.checkpoint()
+    for i in range(100000): pass
+    ctx.on_commit(time.sleep, "1h")
+    ctx.on_commit(loop)
+    ctx.on_commit(log.info, "at the end")
+    return 1
+`)
+		j := w.Do("job", "1")
+		var lines []string
+		for _, l := range w.Logs(j.ID) {
+			l, _, _ = strings.Cut(l, ` {"backtrace"`)
+			lines = append(lines, l)
+		}
+		got := strings.Join(lines, "\n")
+		want := `error on_commit: it ran longer than the hook's timeout of 400ms
+error on_commit: floored division by zero
+error on_commit: it ran longer than the hook's timeout of 400ms
+info caught {"message":"floored division by zero","rows":7}
+error on_commit: it ran longer than the hook's timeout of 400ms
+error on_commit: floored division by zero
+info at the end`
+		if got != want || end(j) != "consume completed 1" {
+			t.Errorf("got\n%s\n%s", got, end(j))
+		}
+	})
+}
+
 func TestAnInstanceHasParametersAndAStateOfItsOwn(t *testing.T) {
 	t.Parallel()
 	world.Each(t, func(t *testing.T, w *world.World) {

@@ -53,15 +53,16 @@ func (r *run) poison(err error) {
 	if r.call.Hook != nil {
 		r.call.Hook.Poison(err)
 	}
-	r.lame = true
 	r.stop(err)
 }
 
-// Caught lets the thread go on after catch has held the failure of an iterator.
+// Caught lets the thread go on after catch has held the failure of an iterator,
+// or after a function that ran after a commit was stopped.
 func (r *run) Caught() {
-	if r.lame {
-		r.lame, r.halt = false, nil
+	if r.halt != nil {
+		r.halt = nil
 		r.thread.Uncancel()
+		r.proceed()
 	}
 }
 
