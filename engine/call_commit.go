@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,9 @@ func (c *Call) commitPosition() error {
 		return err
 	}
 	o.Checkpoints = c.job.Checkpoints + 1
+	if !c.advanced(o) { // else a hook that fails after it would be retried for ever
+		o.Attempts, o.Losses = c.job.Attempts, c.job.Losses
+	}
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
 	if err := c.eng.store.Commit(ctx, c.session, o); err != nil {
@@ -64,7 +68,7 @@ func (c *Call) commitPosition() error {
 	c.srv.announce(o)
 	c.srv.tally.checkpoint(c.eng.clock.Now(), o)
 	c.job.Checkpoints++
-	c.job.Attempts, c.job.Losses = 0, 0
+	c.job.Attempts, c.job.Losses = o.Attempts, o.Losses
 	c.job.Emitted += c.pend.created()
 	c.job.Position = o.Position
 	c.committed()
@@ -76,6 +80,13 @@ func (c *Call) commitPosition() error {
 		return ErrDrained
 	}
 	return nil
+}
+
+// advanced says that a checkpoint takes the job on: its position is another one,
+// or something is committed with it. Attempts begin anew then.
+func (c *Call) advanced(o *Outcome) bool {
+	return !bytes.Equal(o.Position, c.job.Position) || len(o.Items)+len(o.Enqueue)+len(o.Writes) > 0 ||
+		c.session != nil && c.session.Wrote()
 }
 
 // outcome holds what waits for a commit; the move is the caller's to add.

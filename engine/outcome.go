@@ -13,6 +13,7 @@ type Outcome struct {
 	Delay time.Duration
 
 	Attempts    int    // of the phase that is due next
+	Losses      int    // for a checkpoint: those that it does not forget
 	FailedPhase Phase  // for Failing: the phase that failed
 	Verdict     Status // Failed or Cancelled: what the job becomes once its items have settled
 	// SetPosition writes Position. A move to another phase clears it anyhow, and so

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -8,6 +9,40 @@ import (
 
 // drainCases are about the end of a process.
 var drainCases = []testCase{
+	{"a checkpoint that gets nowhere does not begin the attempts anew", func(w *world) {
+		r := w.runtime(Options{})
+		runs := map[string]int{}
+		hook := func(name string, write func(*engine.Call) error) *engine.Type {
+			t := consumes(name, func(c *engine.Call) (engine.Raw, error) {
+				if runs[name]++; runs[name] > 20 {
+					return nil, c.Cancel("it is tried for ever")
+				}
+				if err := write(c); err != nil {
+					return nil, err
+				}
+				return nil, errors.New("always")
+			})
+			t.Settings.Retry = engine.RetryPolicy{Max: 3, First: time.Millisecond}
+			return t
+		}
+		types := []*engine.Type{
+			hook("same", func(c *engine.Call) error { return c.Checkpoint(raw(1), true) }),
+			hook("none", func(c *engine.Call) error { return c.Checkpoint(nil, false) }),
+			hook("further", func(c *engine.Call) error { return c.Checkpoint(raw(min(runs["further"], 5)), true) }),
+			hook("state", func(c *engine.Call) error {
+				if runs["state"] > 5 {
+					return nil
+				}
+				return errors.Join(c.SetVariable(false, "n", raw(1)), c.Checkpoint(raw(1), true))
+			}),
+		}
+		for _, t := range types {
+			r.make(engine.NewJob{Type: t.Name}, types...)
+		}
+		r.untilIdle(types...)
+		// The first checkpoint of "same" does get somewhere: from nowhere to 1.
+		w.same("runs", map[string]int{"same": 3, "none": 3, "further": 7, "state": 7}, runs)
+	}},
 	{"a job that comes back at once is not taken for done", func(w *world) {
 		r := w.runtime(Options{})
 		runs := 0

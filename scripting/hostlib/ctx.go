@@ -166,7 +166,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
+			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew; attempts too, if the position is another one or anything was written. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
 			Params: []Param{{Name: "position", Type: Data, Default: None, Doc: "where to go on; None keeps the last one"}}, Effect: Write,
 			Example: "ctx.checkpoint({\"page\": 7})\nctx.position  # {\"page\": 7}",
 			Do: func(c *Call, a *Args) (Value, error) {
