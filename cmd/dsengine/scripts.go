@@ -26,9 +26,9 @@ type scripts struct {
 
 // loadScripts loads the scripts of --jobs. A folder that is not there is no
 // error: look at missing.
-func loadScripts(env *Env, g *globals, log *slog.Logger) (scripts, error) {
+func loadScripts(ctx context.Context, env *Env, g *globals, log *slog.Logger) (scripts, error) {
 	dir := env.path(g.Jobs)
-	r, err := scripting.Load(dir, scripting.Options{Files: env.path(g.Files), Log: log})
+	r, err := scripting.Load(dir, scripting.Options{Files: env.path(g.Files), Log: log, Context: ctx})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true}, nil
 	}
@@ -164,7 +164,7 @@ func completeTypes(env *Env, g *globals) cobra.CompletionFunc {
 		if len(args) > 0 || settle(env, c, g) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		s, _ := loadScripts(env, g, slog.New(slog.DiscardHandler))
+		s, _ := loadScripts(c.Context(), env, g, slog.New(slog.DiscardHandler))
 		return s.names(), cobra.ShellCompDirectiveNoFileComp
 	}
 }

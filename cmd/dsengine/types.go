@@ -56,7 +56,7 @@ CREATED and the like count since a type's first job; WAITING is what is due now.
 
 func runTypes(ctx context.Context, env *Env, g *globals) error {
 	log, _ := newLogger(env, g)
-	s, err := loadScripts(env, g, log)
+	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ type Host struct {
 	Files string
 	// Log gets what scripts log and print while they are loaded; nil: nothing does.
 	Log *slog.Logger
+	// Loading ends the loading of scripts; nil: their time limit alone does.
+	Loading context.Context
 }
 
 // Call is one execution of a script: of a hook, or of its top level while it
@@ -27,6 +29,8 @@ type Call struct {
 	Lang  Language
 	Host  *Host
 	Needs *Needs // what job() declared; nil while the script is loaded
+	// Loading ends when the script must be loaded; nil in a hook.
+	Loading context.Context
 	// Job takes what job() says; nil where job() has no place.
 	Job *Declaration
 
@@ -39,12 +43,15 @@ type Call struct {
 	posRaw   engine.Raw
 }
 
-// Context ends when the hook must.
+// Context ends when the hook must, or the loading of the script.
 func (c *Call) Context() context.Context {
-	if c.Hook == nil {
-		return context.Background()
+	switch {
+	case c.Hook != nil:
+		return c.Hook.Context()
+	case c.Loading != nil:
+		return c.Loading
 	}
-	return c.Hook.Context()
+	return context.Background()
 }
 
 // Idle says that nothing of the call lives on after its hook: no function waits

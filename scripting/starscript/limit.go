@@ -29,9 +29,13 @@ func (r *run) tick() {
 	case r.call.Context().Err() != nil:
 		r.stop(context.Cause(r.call.Context()))
 	case r.thread.Steps-r.base >= r.limit:
+		hint := "raise the setting steps, or call ctx.checkpoint() now and then"
+		if r.call.Hook == nil {
+			hint = "what takes long belongs into a hook"
+		}
 		r.stop(&engine.Failure{
 			Kind: engine.KindLimit, Code: "limit.steps", Retryable: true,
-			Message: fmt.Sprintf("%s took more than %d steps: raise the setting steps, or call ctx.checkpoint() now and then", r.thread.Name, r.limit),
+			Message: fmt.Sprintf("%s took more than %d steps: %s", r.thread.Name, r.limit, hint),
 		})
 	default:
 		r.proceed()

@@ -32,10 +32,14 @@ var ranges = starlark.NewBuiltin("range", func(t *starlark.Thread, _ *starlark.B
 	if err != nil {
 		return nil, err
 	}
-	if n := starlark.Len(v); n > maxRange {
-		return nil, hostlib.Errorf("usage", "range: %d numbers are too many, at most %d", n, maxRange)
+	r, most := runOf(t), maxRange
+	if r.call.Hook == nil {
+		most = loadSteps
 	}
-	return span{v, runOf(t)}, nil
+	if n := starlark.Len(v); n > most {
+		return nil, hostlib.Errorf("usage", "range: %d numbers are too many, at most %d", n, most)
+	}
+	return span{v, r}, nil
 })
 
 // Len is how many numbers there are.
