@@ -14,6 +14,10 @@ import (
 // a lost connection or a value changed by another, before the attempt fails.
 const maxReruns = 20
 
+// maxPrepares is how often a hook is prepared again that cannot be, for another
+// reason than that the database does not answer.
+const maxPrepares = 5
+
 // attempt runs the hook that is due for a job, and commits what becomes of it.
 // A job that was lost meanwhile is left alone.
 func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
@@ -63,7 +67,15 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	c, err := s.newCall(ctx, l, j)
 	if err != nil {
 		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
-		return true
+		switch CodeOf(err) {
+		case CodeRetry, CodeUnreachable, CodeUnknown: // the lease bounds that
+			return true
+		}
+		if rerun < maxPrepares {
+			return true
+		}
+		s.failForGood(ctx, j, fmt.Sprintf("its hook cannot be prepared: %v", err), "")
+		return false
 	}
 	defer s.running.remove(c)
 	defer c.end()
@@ -124,10 +136,15 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	return false
 }
 
-// fault fails a job for good about which the engine itself has panicked. One that
-// cannot even be failed is given back.
+// fault fails a job for good about which the engine itself has panicked.
 func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) {
 	s.eng.log.Error("a fault of the engine", "job", j.ID, "panic", p, "backtrace", string(stack))
+	s.failForGood(ctx, j, fmt.Sprintf("a fault of the engine (please report it): %v", p), string(stack))
+}
+
+// failForGood fails a job without its hook. One that cannot even be failed is
+// given back.
+func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtrace string) {
 	commit := context.WithoutCancel(ctx)
 	err := func() (err error) {
 		defer func() {
@@ -135,8 +152,7 @@ func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) 
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()
-		f := AsFailure(&Failure{Kind: KindError, Code: "internal", Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: string(stack),
-			Message: fmt.Sprintf("a fault of the engine (please report it): %v", p)})
+		f := AsFailure(&Failure{Code: "internal", Message: message, Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: backtrace})
 		if j.Phase == PhaseFail {
 			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
 		}
@@ -181,7 +197,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, began: s.eng.clock.Now()}
 	var err error
 	if c.position, err = parsePosition(j.Position); err != nil {
-		return nil, Wrapf(CodeInternal, err, "read the position of job %d", j.ID)
+		return nil, Wrapf(CodeInternal, err, "read its position (drop it with: dsengine jobs retry %d --fresh)", j.ID)
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
 	switch j.Phase {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -9,6 +10,28 @@ import (
 
 // drainCases are about the end of a process.
 var drainCases = []testCase{
+	{"a job whose position cannot be read fails", func(w *world) {
+		r := w.runtime(Options{})
+		runs := 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if runs++; runs == 1 {
+				return nil, errors.Join(c.Checkpoint(raw(1), true), c.Snooze(time.Hour))
+			}
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+		w.until("it sleeps", func() bool { return w.count("SELECT count(*) FROM ds_delayed WHERE id > 0") == 1 })
+		stop()
+		w.exec("UPDATE ds_jobs SET position = '{\"l\": 5}' WHERE id = ?", id)
+		w.due(id)
+		r.untilIdle(t)
+		w.stands("failed", id)
+		w.same("runs", 1, runs)
+		if j := r.view(id); j.Error == nil || !strings.Contains(j.Error.Message, "its hook cannot be prepared: read its position (drop it with: dsengine jobs retry") {
+			w.Errorf("got %+v", j.Error)
+		}
+	}},
 	{"a checkpoint that gets nowhere does not begin the attempts anew", func(w *world) {
 		r := w.runtime(Options{})
 		runs := map[string]int{}
