@@ -252,6 +252,8 @@ func (p *Param) wrong(c *Call, v Value) error {
 		hint = ": put a single row into a list, [row]"
 	case p.Type == Duration && isNumber(v):
 		hint = ": nobody knows the unit of a bare number"
+	case p.Type == Int && isBig(v):
+		hint = " of at most 64 bits"
 	case p.Type == Strings && isString:
 		hint = fmt.Sprintf(": write [%q]", s)
 	case p.Type == Moment && isString:
@@ -306,6 +308,11 @@ func durationOf(v Value) (time.Duration, bool, error) {
 		return d, err == nil, err
 	}
 	return 0, false, nil
+}
+
+func isBig(v Value) bool {
+	_, ok := v.(*big.Int)
+	return ok
 }
 
 func isNumber(v Value) bool {

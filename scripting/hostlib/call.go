@@ -129,11 +129,12 @@ func (c *Call) isDict(v Value) bool {
 
 // source is an Iterator made of functions.
 type source struct {
-	name  string // of the function that made it, for errors; "" for none
-	next  func() (Value, error)
-	close func() error // may be nil
-	c     *Call        // nil: needs no closing, and does not look at the context
-	err   error        // how it ended
+	name   string // of the function that made it, for errors; "" for none
+	next   func() (Value, error)
+	close  func() error // may be nil
+	c      *Call        // nil: needs no closing, and does not look at the context
+	err    error        // how it ended
+	nested int          // how many others are below it
 }
 
 // iterator makes the Iterator that a host function returns. What close gives

@@ -272,6 +272,7 @@ type emissions struct {
 	it   Iterator
 	key  Callable
 	like engine.Emission
+	n    int
 }
 
 // NextEmission is the next item.
@@ -281,6 +282,7 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 	if err != nil {
 		return e, err
 	}
+	s.n++
 	if s.key != nil {
 		if v, err = s.c.Lang.Native(v); err != nil {
 			return e, err
@@ -294,7 +296,9 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 			return e, Errorf("usage", "key: the function gave %s, wanted a string that is not empty", s.c.Lang.TypeName(k))
 		}
 	}
-	e.Payload, err = s.c.encode(v)
+	if e.Payload, err = s.c.encode(v); err != nil {
+		err = Errorf("usage", "element %d: %v", s.n, err)
+	}
 	return e, err
 }
 

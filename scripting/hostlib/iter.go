@@ -36,7 +36,7 @@ var iterModule = &Module{
 						batch = append(batch, v)
 					}
 					return batch, nil
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -51,7 +51,7 @@ var iterModule = &Module{
 						return nil, err
 					}
 					return fn.Call([]Value{v}, nil)
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -77,7 +77,7 @@ var iterModule = &Module{
 							return v, nil
 						}
 					}
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -92,7 +92,7 @@ var iterModule = &Module{
 					}
 					left--
 					return it.Next()
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -108,7 +108,7 @@ var iterModule = &Module{
 						}
 					}
 					return it.Next()
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -125,7 +125,7 @@ var iterModule = &Module{
 					}
 					n++
 					return Tuple{n - 1, v}, nil
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -150,7 +150,7 @@ var iterModule = &Module{
 						its = its[1:]
 					}
 					return nil, io.EOF
-				}), nil
+				}, its...), nil
 			},
 		},
 		{
@@ -187,15 +187,31 @@ var iterModule = &Module{
 							return v, nil
 						}
 					}
-				}), nil
+				}, it), nil
 			},
 		},
 	},
 }
 
-// derived makes an iterator over another, which closes itself.
-func (c *Call) derived(name string, next func() (Value, error)) Iterator {
-	return c.iterator(name, next, nil)
+// maxNested bounds how many iterators go through one another: each asks the
+// next, on the stack.
+const maxNested = 1000
+
+// derived makes an iterator over others, which close themselves.
+func (c *Call) derived(name string, next func() (Value, error), over ...Iterator) Iterator {
+	s := c.iterator(name, next, nil).(*source)
+	for _, it := range over {
+		if o, ok := it.(*source); ok {
+			s.nested = max(s.nested, o.nested+1)
+		}
+	}
+	if s.nested > maxNested {
+		s.nested = 0
+		s.next = func() (Value, error) {
+			return nil, Errorf("usage", "more than %d iterators go through one another: make a list in between by list(...)", maxNested)
+		}
+	}
+	return s
 }
 
 // keyOf is how the key of an element is found.

@@ -167,7 +167,7 @@ func TestATopLevelThatNeverEndsIsAnError(t *testing.T) {
 	for code, want := range map[string]string{
 		"for i in range(20000000):\n    x = lambda: i\n":    "the top level took more than 20000000 steps: what takes long belongs into a hook",
 		"x = [max(range(10000000)) for i in range(1000)]\n": "the top level ran longer than 10s: what takes long belongs into a hook",
-		"x = list(range(1000000000))\n":                      "range: 1000000000 numbers are too many, at most 20000000",
+		"x = list(range(1000000000))\n":                     "range: 1000000000 numbers are too many, at most 20000000",
 	} {
 		_, errs := load(code+consume, nil)
 		if len(errs) != 1 || errs[0].Message != want || errs[0].Line == 0 {
@@ -193,5 +193,12 @@ func TestARangeThatWasMadeAtLoadCanBeUsedInAHook(t *testing.T) {
 	w.Script("job", "R = range(100000)\ndef consume(ctx, item):\n    return [max(R), len([i for i in R])]\n")
 	if got, want := end(w.Do("job", "1")), "consume completed [99999,100000]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAByteOrderMarkIsPassedOver(t *testing.T) {
+	t.Parallel()
+	if _, errs := load("\xef\xbb\xbf\"\"\"Doc.\"\"\""+consume, nil); len(errs) > 0 {
+		t.Error(errs)
 	}
 }

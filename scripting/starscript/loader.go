@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -95,7 +96,7 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 		f.fail(syntax.Position{}, "%v", readError(err))
 		return f
 	}
-	tree, err := options.Parse(f.shown, f.source, 0)
+	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte("\xef\xbb\xbf")), 0)
 	if err != nil {
 		f.failed(err, nil)
 		return f
@@ -107,7 +108,7 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 		return f
 	}
 	f.places = globalsOf(tree)
-	if f.errs = append(f.errs, check(tree, f.shown)...); len(f.errs) > 0 {
+	if f.errs = append(f.errs, append(check(tree, f.shown), misspelt(tree, f.shown, job != nil)...)...); len(f.errs) > 0 {
 		return f
 	}
 	r := newRun("the top level", loadSteps)
