@@ -48,6 +48,10 @@ torture: ## the kill tests in full size (about ten minutes)
 	@./.ci/mariadb
 	@DSENGINE_TORTURE=full go test -count=1 -timeout 60m -run 'Torture' -v ./cmd/dsengine
 
+.PHONY: large
+large: ## stream a 1 GB CSV file and 500 MB of XML and of JSON, in bounded memory
+	@DSENGINE_LARGE=full go test -count=1 -timeout 60m -run LargeFiles -v ./scripting/hostlib
+
 .PHONY: bench
 bench: ## rates against a bare loop and against River, printed as ratios (about fifteen minutes)
 	@./.ci/mariadb

@@ -28,7 +28,10 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
 		return
 	}
-	for rerun := 0; ; rerun++ {
+	for rerun, points := 0, j.Checkpoints; ; rerun++ {
+		if j.Checkpoints > points { // it came further: the count begins anew
+			rerun, points = 0, j.Checkpoints
+		}
 		again := s.once(ctx, l, j, rerun)
 		if !again {
 			return
@@ -68,21 +71,28 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	if err != nil {
 		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
 		switch CodeOf(err) {
-		case CodeRetry, CodeUnreachable, CodeUnknown: // the lease bounds that
-			return true
+		case CodeRetry, CodeUnreachable, CodeUnknown:
+			if rerun >= maxReruns { // others can use the slot, and perhaps run the job
+				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+				return false
+			}
+		default:
+			if rerun >= maxPrepares {
+				s.failForGood(ctx, j, fmt.Sprintf("its hook cannot be prepared: %v", err), "")
+				return false
+			}
 		}
-		if rerun < maxPrepares {
-			return true
-		}
-		s.failForGood(ctx, j, fmt.Sprintf("its hook cannot be prepared: %v", err), "")
-		return false
+		return true
 	}
 	defer s.running.remove(c)
 	defer c.end()
 	commit := context.WithoutCancel(ctx)
 	var result Raw
 	if err = context.Cause(c.ctx); err == nil {
-		if result, err = runHook(l.hook, c); c.poison != nil {
+		err = c.poison // it cannot begin
+	}
+	if err == nil {
+		if result, err = runHook(l.hookOf(j), c); c.poison != nil {
 			err = c.poison
 		}
 		if cause := context.Cause(c.ctx); cause != nil && !errors.Is(err, cause) {
@@ -121,6 +131,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	o.Items, o.Enqueue, o.Writes = nil, nil, nil
 	o.Stats, o.NewStats = nil, nil
 	s.failed(c, l, o, err)
+	if o.Failure == nil || o.Failure.Kind != KindRejects {
+		o.Rejects = nil // rolled back; too many are kept, for people to see
+	}
 	o.Logged = c.logged
 	if err = s.settleFailure(ctx, c, o); err == nil {
 		return false
@@ -152,7 +165,7 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()
-		f := AsFailure(&Failure{Code: "internal", Message: message, Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: backtrace})
+		f := (&Failure{Kind: KindError, Code: "internal", Message: s.eng.secrets.Strike(message), Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: backtrace}).bounded()
 		if j.Phase == PhaseFail {
 			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
 		}
@@ -197,9 +210,11 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, began: s.eng.clock.Now()}
 	var err error
 	if c.position, err = parsePosition(j.Position); err != nil {
-		return nil, Wrapf(CodeInternal, err, "read its position (drop it with: dsengine jobs retry %d --fresh)", j.ID)
+		c.poison = &Failure{Kind: KindError, Code: "position", Cause: err,
+			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning with: dsengine jobs retry %d --fresh", err, j.ID)}
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
+	c.resumed = j.Checkpoints > 0 || j.Position != nil
 	switch j.Phase {
 	case PhaseFail:
 		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {
@@ -245,6 +260,9 @@ func (c *Call) decided(err error) bool {
 // itself by a verdict.
 func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verdict error) (again bool, err error) {
 	c.watch.stop()
+	if err := c.judgeRejects(ctx, true); err != nil {
+		return false, err
+	}
 	if err := c.remember(ctx); err != nil {
 		return false, err
 	}
@@ -258,7 +276,15 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
 		return false, f
 	}
+	c.settleRedriven(o)
 	o.Logged = c.logged
+	if len(c.joined) > 0 {
+		ours, cancel := s.whileOurs(ctx)
+		err := c.commitJoined(ours)
+		if cancel(); err != nil {
+			return false, err
+		}
+	}
 	session := c.session
 	if session != nil && !session.Wrote() {
 		session.Rollback(ctx)
@@ -266,6 +292,7 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	}
 	if session == nil && o.Plain() && len(c.pend.onCommit) == 0 {
 		last := l.working.Load() == 1 && l.buffered.Load() == 0
+		s.eng.secrets.strikeOutcome(o)
 		s.done.add(*o, last)
 		return false, nil
 	}
@@ -291,7 +318,8 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 		obey(o, policy, c.failure)
 	default:
 		f := AsFailure(err)
-		s.eng.log.Warn("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "attempt", c.Attempt(), "error", f.Message, "backtrace", f.Backtrace)
+		shown := s.eng.secrets.strikeFailure(f).bounded()
+		s.eng.log.Warn("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "attempt", c.Attempt(), "error", shown.Message, "backtrace", shown.Backtrace)
 		failure(o, l.hooks, policy, f)
 	}
 }
@@ -307,6 +335,8 @@ func (c *Call) logVerdict(v *Verdict) {
 // claim is dropped with the last of its jobs.
 func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcome) (again bool, err error) {
 	j := c.job
+	s.eng.secrets.strikeOutcome(o)
+	o.bound()
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
 	if s.claims.rest(j.Claim, 1) {

@@ -27,6 +27,7 @@ type Call struct {
 	watch *stopwatch
 
 	session  Session
+	joined   []joined
 	pend     pending
 	position position // of the last checkpoint
 	placed   bool     // the hook has asked for it
@@ -41,10 +42,17 @@ type Call struct {
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function
 	closers  []io.Closer
+	resumed  bool            // it goes on from a checkpoint
+	rejected map[uint64]bool // places of the rejects kept before that; nil: not read
+	whole    int64           // committed rejects of the whole item
+	parsed   any             // the item, parsed; nil: not yet
+	redriven redriven
 	resets   []func()
 	logged   bool
 	logLeft  int
-	began    time.Time
+
+	rejectsFull bool
+	began       time.Time
 }
 
 // pending is what waits for the next commit.
@@ -55,7 +63,11 @@ type pending struct {
 	bytes    int
 	writes   []VariableWrite
 	onCommit []func() error
+	rejects  []Rejection
+	whole    int64              // rejects that were the whole item, kept or not
 	keys     map[pendingKey]int // where those with a key are; nil: not built
+
+	rejectBytes int
 }
 
 type pendingKey struct {
@@ -158,21 +170,25 @@ func (c *Call) Sleep(d time.Duration) error {
 // Session is the hook's transaction on the job database.
 func (c *Call) Session() Session {
 	if c.session == nil {
-		c.session = c.eng.store.Begin(SessionOptions{
-			Job: c.job.ID, Type: c.typ.Name,
-			Waiting: func(waits bool) {
-				if waits {
-					c.watch.pause()
-				} else {
-					c.watch.resume()
-				}
-			},
-			Busy: func(waited time.Duration, holder string) {
-				c.Log(slog.LevelWarn, "waiting to write", map[string]any{"waited": FormatDuration(waited.Round(time.Second)), "holder": holder})
-			},
-		})
+		c.session = c.eng.store.Begin(c.sessionOptions())
 	}
 	return c.session
+}
+
+func (c *Call) sessionOptions() SessionOptions {
+	return SessionOptions{
+		Job: c.job.ID, Type: c.typ.Name,
+		Waiting: func(waits bool) {
+			if waits {
+				c.watch.pause()
+			} else {
+				c.watch.resume()
+			}
+		},
+		Busy: func(waited time.Duration, holder string) {
+			c.Log(slog.LevelWarn, "waiting to write", map[string]any{"waited": FormatDuration(waited.Round(time.Second)), "holder": holder})
+		},
+	}
 }
 
 // Close has a resource closed when the hook ends, however it ends.
@@ -196,6 +212,7 @@ func (c *Call) Poisoned() error { return c.poison }
 // Count adds n to a named count of the job. Names are words, and few: a count
 // for each row is refused.
 func (c *Call) Count(name string, n int64) error {
+	name = c.eng.secrets.Strike(name)
 	if c.stats == nil {
 		c.stats = Stats{}
 	}
@@ -219,7 +236,28 @@ func (c *Call) AddStats(s Stats) {
 }
 
 // Progress says how far the hook is; it is shown, never rolled back.
-func (c *Call) Progress(p Progress) { c.srv.progress.set(c.job.ID, p) }
+func (c *Call) Progress(p Progress) {
+	p.Note = c.eng.secrets.Strike(p.Note)
+	c.srv.progress.set(c.job.ID, p)
+}
+
+// Secret makes a value known that the script is given and nobody is to see: it
+// is struck out of whatever is logged, stored and told from now on.
+func (c *Call) Secret(value string) error { return c.eng.secrets.Add(value) }
+
+// Strike gives a text, for somebody to read, without secrets.
+func (c *Call) Strike(text string) string { return c.eng.secrets.Strike(text) }
+
+// StrikeJSON gives a JSON value without secrets.
+func (c *Call) StrikeJSON(raw Raw) Raw { return c.eng.secrets.StrikeJSON(raw) }
+
+// noSecret refuses what holds a secret and must stay as it is.
+func (c *Call) noSecret(what, text string) error {
+	if c.eng.secrets.Holds(text) {
+		return c.misuse("%s holds a secret, which is not to be stored: get it by secrets.get where it is needed", what)
+	}
+	return nil
+}
 
 // Log writes a line about the job; it is never rolled back. Past a bound the
 // lines of an attempt are dropped, and one line says so.
@@ -236,7 +274,7 @@ func (c *Call) OnCommit(f func() error) { c.pend.onCommit = append(c.pend.onComm
 
 // Retry fails the attempt; wait says whether after was given.
 func (c *Call) Retry(after time.Duration, wait bool, reason string) error {
-	return &Verdict{Event: Retried, After: after, Wait: wait, Reason: Clip(reason, maxMessage)}
+	return &Verdict{Event: Retried, After: after, Wait: wait, Reason: reason}
 }
 
 // Snooze runs the hook again later and burns no attempt.
@@ -246,23 +284,24 @@ func (c *Call) Snooze(after time.Duration) error {
 
 // Cancel ends the job as cancelled.
 func (c *Call) Cancel(reason string) error {
-	return &Verdict{Event: Withdrawn, Reason: Clip(reason, maxMessage)}
+	return &Verdict{Event: Withdrawn, Reason: reason}
 }
 
 // Fail fails the job for good.
 func (c *Call) Fail(reason string) error {
-	return &Verdict{Event: GaveUp, Reason: Clip(reason, maxMessage)}
+	return &Verdict{Event: GaveUp, Reason: reason}
 }
 
 // Catchable says whether catch may hold an error: it never holds verdicts,
-// time-outs, limits, a lost claim, or what ended the transaction.
+// time-outs, limits, too many rejects, a lost claim, or what ended the
+// transaction.
 func Catchable(err error) bool {
 	var v *Verdict
 	if errors.As(err, &v) {
 		return false
 	}
 	var f *Failure
-	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit) {
+	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects) {
 		return false
 	}
 	for _, stop := range []error{ErrLost, ErrDrained, ErrCancelled, context.Canceled, context.DeadlineExceeded} {
@@ -289,7 +328,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	}
 	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
-	mark, err := c.Session().Mark(c.ctx)
+	mark, err := c.mark()
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +345,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 		return nil, nil
 	}
 	if ferr == nil {
-		return nil, c.session.Keep(c.ctx, mark)
+		return nil, c.keep(mark)
 	}
 	if c.ctx.Err() != nil {
 		return nil, context.Cause(c.ctx)
@@ -319,7 +358,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 		c.restart()
 		return ferr, nil
 	}
-	if err := c.session.Undo(c.ctx, mark); err != nil {
+	if err := c.undo(mark); err != nil {
 		return nil, err
 	}
 	c.pend, c.stats = before, stats
@@ -351,6 +390,7 @@ func (c *Call) end() {
 		c.closers[i].Close()
 	}
 	c.closers = nil
+	c.closeJoined()
 	if c.session != nil {
 		c.session.Close()
 		c.session = nil

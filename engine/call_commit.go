@@ -19,6 +19,8 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 		return c.misuse("ctx.checkpoint is for produce, consume and finish")
 	case c.catching > 0:
 		return c.misuse("ctx.checkpoint commits, so it cannot be called inside catch")
+	case c.job.Redrive == RedriveRows && c.job.Phase == PhaseConsume:
+		return c.misuse("ctx.checkpoint does not know which rows are done: in redrive loop over them by ctx.batches(rows, n), which commits after each pass")
 	case c.loops.passes > 0:
 		return c.misuse("ctx.batches commits after each pass: ctx.checkpoint cannot be called inside its loop")
 	case len(user) > MaxPosition:
@@ -41,6 +43,9 @@ func (c *Call) commitPosition() error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
+	if err := c.judgeRejects(c.ctx, false); err != nil {
+		return err
+	}
 	c.watch.pause()
 	defer c.watch.resume()
 	c.position.Loops = c.loops.counts
@@ -56,11 +61,17 @@ func (c *Call) commitPosition() error {
 		return err
 	}
 	o.Checkpoints = c.job.Checkpoints + 1
+	o.Redriven = c.redriven.read
+	c.eng.secrets.strikeOutcome(o)
 	if !c.advanced(o) { // else a hook that fails after it would be retried for ever
 		o.Attempts, o.Losses = c.job.Attempts, c.job.Losses
 	}
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
+	if err := c.commitJoined(ctx); err != nil {
+		c.Poison(err)
+		return err
+	}
 	if err := c.eng.store.Commit(ctx, c.session, o); err != nil {
 		c.Poison(err) // a hook that goes on all the same must not commit this twice
 		return err
@@ -71,6 +82,7 @@ func (c *Call) commitPosition() error {
 	c.job.Attempts, c.job.Losses = o.Attempts, o.Losses
 	c.job.Emitted += c.pend.created()
 	c.job.Position = o.Position
+	c.redriven.done = o.Redriven
 	c.committed()
 	for _, f := range c.resets {
 		f()
@@ -93,7 +105,7 @@ func (c *Call) advanced(o *Outcome) bool {
 func (c *Call) outcome() *Outcome {
 	return &Outcome{
 		Job: c.job, Server: c.srv.id(), Elapsed: c.eng.clock.Now().Sub(c.began), Verdict: c.job.Verdict,
-		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes,
+		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes, Rejects: c.pend.rejects,
 		Stats: c.stats.Plus(c.before), NewStats: c.stats.Minus(c.saved),
 	}
 }
@@ -122,6 +134,7 @@ func (c *Call) committed() {
 		}
 	}
 	run := c.pend.onCommit
+	c.whole += c.pend.whole
 	c.pend = pending{}
 	c.saved = c.stats.Copy()
 	for _, f := range run {

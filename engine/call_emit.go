@@ -67,6 +67,9 @@ func (c *Call) Enqueue(e Emission) (bool, error) {
 // add puts a job among the pending ones, unless its key is taken in the
 // database; holder is the job that has it there (0: none), or nil: not looked up.
 func (c *Call) add(to *[]JobInsert, j JobInsert, holder *JobID) (bool, error) {
+	if err := c.noSecret("the key", j.Key); err != nil {
+		return false, err
+	}
 	if len(j.Payload) > MaxPayload {
 		return false, c.misuse("a payload of %d bytes is too large: at most %d", len(j.Payload), MaxPayload)
 	}
@@ -215,7 +218,7 @@ func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 			if created {
 				made++
 			}
-			l.advance(1, prints[i])
+			l.advance(1, prints[i], false)
 		}
 		if end == io.EOF {
 			return made, l.exhausted()
@@ -225,7 +228,7 @@ func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 		}
 		// Whatever src did to give these emissions is committed with them: so only
 		// where all that were read are counted.
-		if c.pend.full() && c.catching == 0 || len(c.pend.items) >= emitAllBatch && c.mayCommitAlone() {
+		if l.sure && (c.pend.full() && c.catching == 0 || len(c.pend.items) >= emitAllBatch && c.mayCommitAlone()) {
 			if err := c.commitPosition(); err != nil {
 				return made, err
 			}
@@ -262,7 +265,7 @@ func (c *Call) lookAhead(l *loop, src EmissionSource) (jobs []JobInsert, prints 
 
 // full says that so much waits that a loop should commit.
 func (p *pending) full() bool {
-	return len(p.items)+len(p.enqueue) >= MaxPendingItems/2 || p.bytes >= MaxPendingBytes/2
+	return len(p.items)+len(p.enqueue) >= MaxPendingItems/2 || p.bytes >= MaxPendingBytes/2 || p.rejectBytes >= maxPendingReject/2
 }
 
 // mayCommitAlone says whether a loop may commit by itself: nothing would be

@@ -26,12 +26,14 @@ func KeptPosition(finish Raw) (Raw, error) {
 }
 
 // loopCount is how many elements a loop has taken, a fingerprint of the last
-// one, and whether the loop is over: its source had ended, or the script left it.
+// one, whether the loop is over: its source had ended, or the script left it, and
+// whether its source had ended already when the last batch was taken.
 type loopCount struct {
 	N    int64  `json:"n"`
 	Last uint64 `json:"h,omitempty"`
 	Done bool   `json:"d,omitempty"`
 	Left bool   `json:"b,omitempty"`
+	End  bool   `json:"e,omitempty"`
 	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which nothing else is kept
 }
 
@@ -155,6 +157,7 @@ type loop struct {
 	era  int
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
+	sure bool      // no rejects were read outside of such a loop before it
 }
 
 // enterLoop begins a counting loop.
@@ -163,7 +166,7 @@ func (c *Call) enterLoop() (*loop, error) {
 		return nil, c.poison
 	}
 	ls := &c.loops
-	l := &loop{c: c, n: ls.next, era: ls.era}
+	l := &loop{c: c, n: ls.next, era: ls.era, sure: c.redriven.sure()}
 	ls.next++
 	if l.n >= ls.saved {
 		ls.put(l.n, loopCount{})
@@ -180,6 +183,7 @@ func (c *Call) restart() {
 	if c.session != nil {
 		c.session.Rollback(c.ctx)
 	}
+	c.rollbackJoined()
 	c.pend = pending{}
 	c.stats = c.saved.Copy()
 	c.restarts++
@@ -201,7 +205,7 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 		return false, nil
 	}
 	if l.left--; l.left == 0 {
-		l.c.stats = l.c.saved.Copy() // what reading them counted is counted already
+		l.forget()
 	}
 	if l.left == 0 && l.was.Last != 0 && fingerprint() != l.was.Last {
 		return false, l.changed("element %d is another one now", l.was.N)
@@ -209,17 +213,26 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 	return true, nil
 }
 
-// advance counts n elements as taken, the last one with its fingerprint.
-func (l *loop) advance(n int, last uint64) {
+// forget takes back what reading elements that are left out has counted and
+// rejected: that was committed with them.
+func (l *loop) forget() {
+	c := l.c
+	c.stats = c.saved.Copy()
+	c.pend.rejects, c.pend.rejectBytes, c.pend.whole = nil, 0, 0
+}
+
+// advance counts n elements as taken, the last one with its fingerprint; end
+// says that the source had ended then.
+func (l *loop) advance(n int, last uint64, end bool) {
 	ls := &l.c.loops
-	ls.put(l.n, loopCount{N: ls.counts[l.n].N + int64(n), Last: last})
+	ls.put(l.n, loopCount{N: ls.counts[l.n].N + int64(n), Last: last, End: end})
 	ls.saved = min(ls.saved, l.n+1)
 }
 
 // passed forgets the loops inside a pass that is over: what comes next has
 // their numbers, as it has when the pass is left out after a crash.
-func (l *loop) passed(n int, last uint64) {
-	l.advance(n, last)
+func (l *loop) passed(n int, last uint64, end bool) {
+	l.advance(n, last, end)
 	l.c.loops.next = l.n + 1
 }
 
@@ -231,7 +244,14 @@ func (l *loop) exhausted() error {
 	if l.left > 0 && l.was.N != allOf {
 		return l.changed("it ends after %d of them", l.was.N-l.left)
 	}
-	l.c.loops.counts[l.n].Done = true
+	now := &l.c.loops.counts[l.n]
+	if now.N == l.was.N && (l.was.Done || l.was.End) {
+		l.forget() // what follows the last element
+	}
+	now.Done = true
+	if l.sure {
+		l.c.redriven.done = l.c.redriven.read
+	}
 	return nil
 }
 
@@ -256,6 +276,7 @@ type Batches struct {
 	l      *loop
 	inPass int
 	last   uint64
+	ended  bool
 }
 
 // Batches begins a loop in batches. Ask Over before and Skip about each element,
@@ -273,12 +294,18 @@ func (c *Call) Batches() (*Batches, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.job.Redrive == RedriveRows && c.job.Phase == PhaseConsume && !l.sure {
+		return nil, c.misuse("rows were read before ctx.batches, which cannot know then which of them are done when it commits: in redrive give it the rows themselves, as in ctx.batches(rows, 1000)")
+	}
 	return &Batches{c: c, l: l}, nil
 }
 
 // Skip says whether the element belongs to a batch that was committed before a
 // crash. fingerprint is called now and then, and never gives 0.
 func (b *Batches) Skip(fingerprint func() uint64) (bool, error) { return b.l.skip(fingerprint) }
+
+// Ended says that the source has ended: the pass that follows is the last one.
+func (b *Batches) Ended() { b.ended = true }
 
 // Pass begins the pass of a batch of n elements; last is the fingerprint of
 // its last one.
@@ -298,7 +325,7 @@ func (b *Batches) Commit() error {
 	if b.c.poison != nil {
 		return b.c.poison
 	}
-	b.l.passed(n, b.last)
+	b.l.passed(n, b.last, b.ended)
 	return b.c.commitPosition()
 }
 
@@ -308,7 +335,7 @@ func (b *Batches) Abandon() {
 	if b.inPass > 0 {
 		n := b.inPass
 		b.end()
-		b.l.passed(n, b.last)
+		b.l.passed(n, b.last, b.ended)
 		b.c.loops.counts[b.l.n].Left = true
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sort"
 )
 
@@ -51,6 +52,12 @@ func (c *Call) SetVariable(shared bool, name string, value Raw) error {
 	}
 	if len(value) > MaxVariable {
 		return c.misuse("the value of %q has %d bytes as JSON, more than %d: keep large things in a table of your own", name, len(value), MaxVariable)
+	}
+	if err := c.noSecret("a variable's name", name); err != nil {
+		return err
+	}
+	if err := c.noSecret(fmt.Sprintf("the value of %q", name), string(value)); err != nil {
+		return err
 	}
 	s := c.scope(shared)
 	if w := c.pendingWrite(s, name); w != nil {

@@ -92,6 +92,11 @@ func giveUp(o *Outcome, e Event, f *Failure) {
 	if e == Withdrawn {
 		status = StatusCancelled
 	}
+	if j.Phase == PhaseFail {
+		o.Attempts = j.Attempts
+	} else {
+		o.Attempts = j.Attempts + 1
+	}
 	if f != nil {
 		o.Attempts = f.Attempt
 		o.FailedPhase = f.Phase

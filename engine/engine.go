@@ -14,14 +14,18 @@ type Options struct {
 	// ReadOnly leaves the tables alone: for commands that only look. On a
 	// database without tables they get CodeSchema.
 	ReadOnly bool
+	// Secrets are struck out of all that is written; default: an empty set of its
+	// own. A process gives the same one to all that print.
+	Secrets *Secrets
 }
 
 // Engine schedules and tracks jobs in one database. It runs none unless told
 // to: see NewServer. Its methods may be called by many goroutines at once.
 type Engine struct {
-	store Store
-	clock Clock
-	log   *slog.Logger
+	store   Store
+	clock   Clock
+	log     *slog.Logger
+	secrets *Secrets
 
 	mu    sync.RWMutex
 	types map[string]TypeRecord
@@ -41,7 +45,10 @@ func Open(ctx context.Context, store Store, o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{store: store, clock: o.Clock, log: o.Logger, types: map[string]TypeRecord{}}
+	if o.Secrets == nil {
+		o.Secrets = NewSecrets()
+	}
+	e := &Engine{store: store, clock: o.Clock, log: o.Secrets.Logger(o.Logger), secrets: o.Secrets, types: map[string]TypeRecord{}}
 	if o.ReadOnly {
 		if err := store.CheckSchema(ctx); err != nil {
 			return nil, err

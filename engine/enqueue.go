@@ -44,6 +44,7 @@ func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob, register bool) (
 			return nil, err
 		}
 	}
+	e.secrets.strikeJobs(ins)
 	return ins, nil
 }
 

@@ -124,6 +124,20 @@ func (f *Failure) Error() string { return f.Message }
 // Unwrap is the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
+// AsFailure turns any error of a hook into a Failure; one that is a Failure
+// already comes back as a copy.
+func AsFailure(err error) *Failure {
+	var f *Failure
+	if errors.As(err, &f) {
+		c := *f
+		if c.Kind == "" {
+			c.Kind = KindError
+		}
+		return &c
+	}
+	return &Failure{Message: err.Error(), Kind: KindError, Retryable: true, Cause: err}
+}
+
 // Bounds of what is kept of a failure, in bytes: any database takes that much.
 const (
 	maxMessage   = 16 << 10
@@ -131,19 +145,13 @@ const (
 	maxBacktrace = 64 << 10
 )
 
-// AsFailure turns any error of a hook into a Failure that can be kept; one that
-// is a Failure already comes back as a copy.
-func AsFailure(err error) *Failure {
-	var f *Failure
-	c := Failure{Kind: KindError, Retryable: true, Cause: err}
-	if errors.As(err, &f) {
-		c = *f
-	} else {
-		c.Message = err.Error()
+// bounded is a failure that any database takes. Secrets must have been struck
+// out: one that is cut off would not be found.
+func (f *Failure) bounded() *Failure {
+	if f == nil {
+		return nil
 	}
-	if c.Kind == "" {
-		c.Kind = KindError
-	}
+	c := *f
 	c.Message, c.Code = Clip(c.Message, maxMessage), Clip(c.Code, maxCode)
 	if n := len(c.Backtrace); n > maxBacktrace { // what matters most is at its end
 		c.Backtrace = c.Backtrace[:maxBacktrace/2] + "\n...\n" + c.Backtrace[n-maxBacktrace/2:]

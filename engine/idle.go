@@ -34,6 +34,7 @@ func (s *Server) watchIdle(ctx context.Context, end func()) {
 			end()
 			return -1, nil
 		}
+		before := s.claimsMade()
 		for _, l := range s.lanes {
 			if !l.quiet() {
 				pause = 5 * time.Millisecond
@@ -44,7 +45,20 @@ func (s *Server) watchIdle(ctx context.Context, end func()) {
 		if err != nil || pending {
 			return pause, err
 		}
+		// A job that was claimed meanwhile, and is delayed again, was in none of the
+		// places at the moment when they were looked at.
+		if s.claimsMade() != before {
+			return 0, nil
+		}
 		end()
 		return -1, nil
 	})
+}
+
+// claimsMade counts the claims that found jobs.
+func (s *Server) claimsMade() (n int64) {
+	for _, l := range s.lanes {
+		n += l.claims.Load()
+	}
+	return n
 }

@@ -62,6 +62,7 @@ type ClaimedJob struct {
 	Position     Raw   // of the last checkpoint of this phase; nil: none
 	Checkpoints  int   // committed so far in this phase
 	Emitted      int64 // items committed so far
+	Redrive      RedriveMode
 }
 
 // State is the job's state while it is claimed.
@@ -154,11 +155,12 @@ type Job struct {
 	Progress     *Progress        `json:"progress"`
 	WaitingFor   *string          `json:"waiting_for"`
 
-	Epoch       Epoch  `json:"-"`
-	TypeID      TypeID `json:"-"`
-	Losses      int    `json:"-"`
-	FailedPhase Phase  `json:"-"`
-	CancelAsked bool   `json:"-"`
+	Epoch       Epoch       `json:"-"`
+	TypeID      TypeID      `json:"-"`
+	Losses      int         `json:"-"`
+	FailedPhase Phase       `json:"-"`
+	CancelAsked bool        `json:"-"`
+	Redrive     RedriveMode `json:"-"`
 }
 
 // JobError is how the job's last attempt failed.

@@ -31,6 +31,7 @@ type lane struct {
 	moved    atomic.Int64 // when a hook began or jobs came last, by Clock.Boot
 	last     atomic.Int64 // size of the last claim
 	idle     atomic.Bool  // the last claim found nothing
+	claims   atomic.Int64 // how often one found something
 	wakeUp   chan struct{}
 }
 
@@ -43,6 +44,19 @@ func newLane(s *Server, q Queue, t *Type) *lane {
 		srv: s, queue: q, typ: t, hook: t.Hooks[q.Phase()], hooks: t.record().Hooks, slots: slots,
 		taken: make(chan Claim, slots), jobs: make(chan *ClaimedJob, 4*s.opts.Batch+slots), wakeUp: make(chan struct{}, 1),
 	}
+}
+
+// hookOf is what to run for a job.
+func (l *lane) hookOf(j *ClaimedJob) Hook {
+	switch {
+	case j.Phase == PhaseConsume && j.Redrive == RedriveRows:
+		return redriveHook(l.typ)
+	case l.hook == nil:
+		return func(c *Call) (Raw, error) {
+			return nil, &Failure{Kind: KindError, Code: "usage", Message: "the script has no " + j.Phase.String() + " hook"}
+		}
+	}
+	return l.hook
 }
 
 // fetch claims whenever less than a claim is left, so that the next jobs are
@@ -96,6 +110,7 @@ func (l *lane) fetch(ctx context.Context) {
 			return -1, nil
 		}
 		l.last.Store(int64(got))
+		l.claims.Add(1)
 		l.idle.Store(false)
 		l.moved.Store(int64(s.eng.clock.Boot()))
 		l.buffered.Add(int64(got))

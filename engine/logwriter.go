@@ -32,12 +32,14 @@ func newLogWriter(s *Server) *logWriter {
 
 // add takes a line of a hook.
 func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[string]any) {
-	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: message}
+	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: w.srv.eng.secrets.Strike(message)}
 	line.Message = Clip(line.Message, maxLogField)
 	if len(fields) > 0 {
 		b, err := json.Marshal(fields)
+		b = w.srv.eng.secrets.StrikeJSON(b)
 		if err != nil || len(b) > maxLogField {
-			b, _ = json.Marshal(map[string]string{"fields": Clip(fmt.Sprint(fields), 1000)})
+			// Secrets go first: of one that is cut in two, half would be left.
+			b, _ = json.Marshal(map[string]string{"fields": Clip(w.srv.eng.secrets.Strike(fmt.Sprint(fields)), 1000)})
 		}
 		line.Fields = b
 	}

@@ -30,6 +30,7 @@ type Outcome struct {
 	Items    []JobInsert // emitted: children of the job
 	Enqueue  []JobInsert // made by ctx.enqueue
 	Writes   []VariableWrite
+	Rejects  []Rejection
 	Failure  *Failure // of a failed attempt; nil for success
 	Because  *Failure // why the job is failed, where that is not Failure
 	Logged   bool     // the attempt logged something and gets a row for it
@@ -37,6 +38,8 @@ type Outcome struct {
 	Elapsed  time.Duration // how long the hook ran
 	LastOf   *ClaimID      // the claim to drop: this is the last of its jobs
 	Released bool          // the job was alone and is given back by a draining process
+	// Redriven is the id up to which the rejects that the job redrives are done; 0: none.
+	Redriven int64
 }
 
 // Checkpoint says that the outcome keeps the claim.
@@ -46,5 +49,15 @@ func (o *Outcome) Checkpoint() bool { return o.Event == "" }
 // others: a success that brings nothing along.
 func (o *Outcome) Plain() bool {
 	return o.Event == Succeeded && o.Failure == nil && !o.Logged && o.Verdict == 0 &&
-		len(o.Items) == 0 && len(o.Enqueue) == 0 && len(o.Writes) == 0
+		len(o.Items) == 0 && len(o.Enqueue) == 0 && len(o.Writes) == 0 &&
+		len(o.Rejects) == 0 && o.Redriven == 0
+}
+
+// bound cuts off what no database would take of its failures.
+func (o *Outcome) bound() {
+	same := o.Because == o.Failure
+	o.Failure = o.Failure.bounded()
+	if o.Because = o.Because.bounded(); same {
+		o.Because = o.Failure
+	}
 }

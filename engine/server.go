@@ -98,6 +98,7 @@ type Server struct {
 	done     *completer
 	logs     *logWriter
 	progress *progressWriter
+	notices  *noticeKeeper
 	tally    tally
 	paramsOf paramsCache
 
@@ -140,7 +141,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	for _, t := range o.Types {
 		s.types[ids[t.Name]] = t
 		for _, p := range o.Phases {
-			if t.Hooks[p] != nil {
+			if t.Works(p) {
 				q := QueueOf(ids[t.Name], p)
 				s.lanes[q] = newLane(s, q, t)
 			}
@@ -151,6 +152,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	s.done = newCompleter(s)
 	s.logs = newLogWriter(s)
 	s.progress = newProgressWriter(s)
+	s.notices = newNoticeKeeper(s)
 	s.tally.init(o.Types, ids)
 	return s, nil
 }
@@ -177,7 +179,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer idle()
 
 	var fetching, serving, working sync.WaitGroup
-	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run} {
+	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run, s.notices.run} {
 		serving.Go(func() { duty(serve) })
 	}
 	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.rescue, s.prune, s.sweep}
@@ -221,6 +223,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.foldAll(serve)
 	s.progress.flush(serve)
 	s.logs.flush(serve)
+	s.notices.flush(serve)
 	s.reconcile(serve)
 	err := s.eng.store.StopServer(serve, s.id())
 	if abandoned && serve.Err() != nil {

@@ -24,6 +24,11 @@ type Session interface {
 	Insert(ctx context.Context, table string, rows RowSource) (Stats, error)
 	// Upsert inserts rows, or updates those whose key is there already.
 	Upsert(ctx context.Context, table string, rows RowSource, spec Upsert) (Stats, error)
+	// Bulk does what Insert does, or what Upsert does if spec is given, in the
+	// fastest way that there is.
+	Bulk(ctx context.Context, table string, rows RowSource, spec *Upsert) (Stats, error)
+	// Merge upserts rows and deletes those that are not among them.
+	Merge(ctx context.Context, table string, rows RowSource, spec Merge) (Stats, error)
 	// Ensure creates the table if it is missing; it never alters one. It says
 	// whether it created it.
 	Ensure(ctx context.Context, table string, columns []Column, key []string) (bool, error)
@@ -61,9 +66,11 @@ type Rows interface {
 type Row struct {
 	Names  []string
 	Values []any
+	At     int64 // its number in the source, for errors; 0: counted by the session
 }
 
-// RowSource gives rows until io.EOF.
+// RowSource gives rows until io.EOF. A session does not keep a row's values
+// beyond the next call.
 type RowSource interface {
 	Next(ctx context.Context) (Row, error)
 }
@@ -72,6 +79,48 @@ type RowSource interface {
 type Upsert struct {
 	Key    []string // columns of a unique index
 	Update []string // columns to update; nil: all others
+	// Newer is a column that tells versions: a row whose version is older than
+	// the one that is there changes nothing, and counts as unchanged. An equal one
+	// does; so does any, where there is none (NULL). "": all rows count.
+	Newer string
+}
+
+// Merge says how a table, or the part of it that Where names, becomes what the
+// rows are.
+type Merge struct {
+	Key   []string // columns of a unique index
+	Where string   // SQL that holds for the part; "": the whole table
+	Args  []any    // for the placeholders in Where
+	// MaxDelete is how many rows may be deleted; with Share, how many of a
+	// hundred. If more would be, nothing is changed.
+	MaxDelete float64
+	Share     bool
+}
+
+// Connection is another database, which scripts reach by a name.
+type Connection interface {
+	// Begin opens a hook's session on it. It costs nothing until it is used.
+	Begin(o SessionOptions) Joined
+	Close() error
+}
+
+// Joined is a hook's session on another database than the job's. It is
+// committed just before the hook's own, so that what it writes is done at least
+// once.
+type Joined interface {
+	Session
+	// Scan reads a table in the order of a unique index, a page at a time.
+	Scan(ctx context.Context, table string, spec Scan) (Rows, error)
+	// CommitOwn commits what is open. CodeRetry: it may have been committed or not.
+	CommitOwn(ctx context.Context) error
+}
+
+// Scan says what is read of a table: rows whose key is above After, and at most
+// Until.
+type Scan struct {
+	By           []string // the columns of a unique index
+	After, Until []any    // values of those columns; nil: no bound
+	Page         int      // rows of one query
 }
 
 // Column is a column of a table, in the types that ensure knows.

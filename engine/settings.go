@@ -25,6 +25,7 @@ type Settings struct {
 	Keep     map[Status]time.Duration // how long final jobs are kept; default 7 days
 	Servers  []string                 // globs of server names that may run it; none: all
 	Needs    []string                 // what its script may touch
+	Rejects  RejectLimit              // rows that may be rejected; default 10% of them
 	Steps    int64                    // interpreter steps for one call of a hook; default 1e9
 }
 
@@ -60,6 +61,7 @@ func (s Settings) WithDefaults() Settings {
 	s.Retry = s.Retry.WithDefaults()
 	s.Schedule = s.Schedule.WithDefaults()
 	s.Steps = orElse(s.Steps, DefaultSteps)
+	s.Rejects = s.Rejects.WithDefaults()
 	return s
 }
 
@@ -87,6 +89,9 @@ func (s Settings) Validate() error {
 		return err
 	}
 	if err := s.Schedule.Validate(); err != nil {
+		return err
+	}
+	if err := s.Rejects.Validate(); err != nil {
 		return err
 	}
 	for name, in := range s.Instances {

@@ -66,6 +66,9 @@ func (t *tally) settled(now time.Time, outcomes []Outcome) {
 		if len(o.NewStats) > 0 {
 			y.Stats.Add(o.NewStats)
 		}
+		if o.Failure != nil && len(o.Rejects) > 0 { // kept, although the rest is rolled back
+			y.Stats["rejected"] += int64(len(o.Rejects))
+		}
 	}
 }
 

@@ -17,7 +17,9 @@ type Store interface {
 	SessionStore
 	ScheduleStore
 	VariableStore
+	RejectStore
 	LogStore
+	NoticeStore
 	MaintenanceStore
 
 	// Describe says what the database is and how jobs are claimed on it.
@@ -387,7 +389,7 @@ type MaintenanceStore interface {
 	// belongs to them, in small batches. more says that it has not looked at all
 	// that may be old enough.
 	Prune(ctx context.Context, t TypeID, keep map[Status]time.Duration, limit int) (n int, more bool, err error)
-	// PruneRest deletes servers, signals and keys that nobody needs any more.
+	// PruneRest deletes servers, signals, keys and notices that nobody needs any more.
 	PruneRest(ctx context.Context, limit int) error
 }
 

@@ -13,6 +13,9 @@ type Type struct {
 	Settings Settings
 	// Hooks holds what to run in each phase. A type needs Produce or Consume.
 	Hooks map[Phase]Hook
+	// Redrive works on rows that were rejected before: those of Call.NextRejected.
+	// Such a job is in phase consume. It may be nil.
+	Redrive Hook
 }
 
 // Hook is one execution of one phase. It returns a JSON value or nil: from
@@ -55,6 +58,11 @@ func (t *Type) First() Phase {
 	return PhaseConsume
 }
 
+// Works says whether the type has something to run in a phase.
+func (t *Type) Works(p Phase) bool {
+	return t.Hooks[p] != nil || p == PhaseConsume && t.Redrive != nil
+}
+
 // record is what the database keeps of the type.
 func (t *Type) record() TypeRecord {
 	set := t.Settings.WithDefaults()
@@ -64,6 +72,9 @@ func (t *Type) record() TypeRecord {
 			r.Hooks |= HookSet(1) << p
 		}
 	}
+	if t.Redrive != nil {
+		r.Hooks |= redrives
+	}
 	for s, d := range set.Keep {
 		r.Keep[s] = d
 	}
@@ -72,6 +83,12 @@ func (t *Type) record() TypeRecord {
 
 // HookSet is a set of phases, as bits.
 type HookSet uint8
+
+// redrives is the bit for the hook redrive, which is no phase.
+const redrives HookSet = 1 << 5
+
+// Redrives says whether the hook redrive is there.
+func (h HookSet) Redrives() bool { return h&redrives != 0 }
 
 // Has says whether the set holds p.
 func (h HookSet) Has(p Phase) bool { return h&(1<<p) != 0 }

@@ -1,11 +1,13 @@
 package scripting_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/google/go-cmp/cmp"
 )
 
 // shipped loads the scripts of the jobs folder.
@@ -81,8 +83,79 @@ func TestTheExampleRuns(t *testing.T) {
 		if got := w.Query("SELECT number, word, n FROM example_words ORDER BY number, word"); got != "0|be|2\n0|not|1\n0|or|1\n0|to|2\n1|be|1\n" {
 			t.Errorf("got\n%s", got)
 		}
+		w.Do("example", `{"texts": [7]}`)
+		if done, err := w.Engine.Redrive(t.Context(), engine.RedriveRequest{Type: "example"}); err != nil || done.Rejects != 1 {
+			t.Errorf("redriven: %+v, %v", done, err)
+		}
+		w.Run()
 		if j := w.Do("example", `null`); string(j.Result) != `{"texts":2,"failed":0,"words":16}` {
 			t.Errorf("without a payload: got %s %+v", j.Result, j.Error)
 		}
 	})
+}
+
+// nordicRows are the rows in testdata/nordic.zip.
+const nordicRows = 152
+
+func TestTheWorldIsReadFromXML(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	shipped(t, w)
+	for range 2 { // the second time no row is new
+		if j := w.Do("world", "null"); j.Status != engine.StatusCompleted || string(j.Result) != `{"countries":248}` {
+			t.Fatalf("got %s %s %+v", j.Status, j.Result, j.Error)
+		}
+	}
+	for _, c := range []struct{ query, want string }{
+		{"SELECT count(*), count(DISTINCT continent) FROM world_countries", "248|7\n"},
+		{"SELECT count(*) FROM world_keywords", "259\n"},
+		{"SELECT name, continent, link FROM world_countries WHERE code = 'NA'", "Namibia|AF|https://en.wikipedia.org/wiki/Namibia\n"},
+		{"SELECT keyword FROM world_keywords WHERE code = 'AE' ORDER BY keyword", "UAE\nمطارات في الإمارات العربية المتحدة\n"},
+	} {
+		if got := w.Query(c.query); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.query, got, c.want)
+		}
+	}
+}
+
+func TestTheNordicAirportsAreReadAndBadRowsSetAside(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	shipped(t, w)
+	j := w.Do("nordic", "null")
+	if j.Status != engine.StatusCompleted {
+		t.Fatalf("got %s %+v", j.Status, j.Error)
+	}
+	if s := j.Stats; s["read"] != nordicRows || s["inserted"] != nordicRows-4 || s["rejected"] != 4 || s["skipped"] != 2 {
+		t.Errorf("got %v", s)
+	}
+	for _, c := range []struct{ query, want string }{
+		{"SELECT count(*), count(DISTINCT country) FROM nordic_airports", fmt.Sprintf("%d|5\n", nordicRows-4)},
+		{"SELECT airport_name, latitude, elevation_ft, municipality, country FROM nordic_airports WHERE ident = 'BIHN'", "Hornafjörður Airport|64.295601|24|Höfn|iceland\n"},
+	} {
+		if got := w.Query(c.query); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.query, got, c.want)
+		}
+	}
+	var got []string
+	err := w.Store.Rejects(t.Context(), engine.RejectFilter{}, func(r *engine.Reject) bool {
+		line := int64(0)
+		if r.Line != nil {
+			line = *r.Line
+		}
+		got = append(got, fmt.Sprintf("%s:%d %s", *r.Source, line, r.Row))
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`airports/denmark.csv in testdata/nordic.zip:4 {"ident":"EKCH Copenhagen Kastrup Airport","airport_name":"55,617900848389","latitude":"12,656000137329","longitude":"17","elevation_ft":"Copenhagen"}`,
+		`airports/finland.csv in testdata/nordic.zip:6 "EFIV;\"Ivalo Airport;68,607299804688;27,405300140381;481;Ivalo"`,
+		`norway:0 {"ident":"ENBS","airport_name":"Båtsfjord Airport","latitude":"ukjent","longitude":"29,691400527954","elevation_ft":"490","municipality":"Båtsfjord"}`,
+		`sweden:0 {"ident":"ESDF","airport_name":"Ronneby Airport","latitude":"56,266701","longitude":"15,265","elevation_ft":"191 m","municipality":"Ronneby"}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rejects (-want +got):\n%s", diff)
+	}
 }

@@ -21,8 +21,16 @@ type Options struct {
 	// Files is the folder that paths in scripts are relative to, and cannot
 	// leave; default: the working directory. It is opened when a script asks.
 	Files string
+	// Connections are the other databases that scripts reach by a name; default: none.
+	Connections hostlib.Connector
 	// Log gets what scripts log and print while they are loaded; default: nothing.
 	Log *slog.Logger
+	// Secret finds a secret by its name; default: there are none.
+	Secret func(name string) (string, error)
+	// Limits narrow what scripts may need; default: nothing does.
+	Limits *hostlib.Limits
+	// Mail is how scripts send mail; default: they cannot.
+	Mail *hostlib.Mail
 	// Context ends the loading of a script; default: only its time limit does.
 	Context context.Context
 }
@@ -56,7 +64,7 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
-	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Log: o.Log, Loading: o.Context})
+	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail, Loading: o.Context})
 	r := Result{Files: files}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))

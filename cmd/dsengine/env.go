@@ -22,6 +22,8 @@ type Env struct {
 	// IsTerminal says whether one of the three streams is a terminal.
 	IsTerminal func(stream any) bool
 	Clock      engine.Clock
+	// Secrets are struck out of what is said; nil knows none.
+	Secrets *engine.Secrets
 }
 
 // path is where a file is that a person named.
@@ -46,7 +48,7 @@ func (e *Env) colour(stream any) bool {
 
 // say writes a line for a person, beside the data.
 func (e *Env) say(format string, args ...any) {
-	fmt.Fprintln(e.Stderr, strike(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(e.Stderr, e.Secrets.Strike(strike(fmt.Sprintf(format, args...))))
 }
 
 // wait waits for d, or for the end of ctx; false means that ctx ended.

@@ -66,6 +66,9 @@ func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) err
 			return err
 		}
 	}
+	if page.rejects, err = store.RejectCounts(ctx, id); err != nil {
+		return err
+	}
 	p := &printer{w: env.Stdout}
 	page.print(p)
 	return p.err
@@ -77,6 +80,7 @@ type jobPage struct {
 	attempts []engine.Attempt
 	logs     []engine.LogLine
 	failed   []*engine.Job // of its items
+	rejects  engine.RejectCounts
 	now      time.Time
 }
 
@@ -117,6 +121,12 @@ func (g *jobPage) print(p *printer) {
 	}
 	if words := statWords(j.Stats); words != "" {
 		p.field("counts", "%s", words)
+	}
+	if counted := j.Stats["rejected"]; g.rejects.Kept > 0 || counted > 0 {
+		p.field("rejects", "%s", rejectWords(j.ID, g.rejects, counted))
+	}
+	if j.Redrive != 0 {
+		p.field("redrives", "rows that were rejected before")
 	}
 	g.children(p)
 	g.failure(p)

@@ -12,21 +12,25 @@ import (
 	"sync"
 
 	"github.com/lmittmann/tint"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // console is standard error, shared by log lines and live bars: while bars
-// are shown, lines go above them. Passwords in URLs are struck out.
+// are shown, lines go above them. Passwords in URLs and secrets are struck out.
 type console struct {
 	mu    sync.Mutex
 	base  io.Writer
 	above io.Writer // of the bars, while they are shown; nil otherwise
+
+	secrets *engine.Secrets
 }
 
 // Write writes whole lines.
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line := []byte(strike(string(p)))
+	line := []byte(c.secrets.Strike(strike(string(p))))
 	if c.above != nil {
 		if _, err := c.above.Write(line); err == nil {
 			return len(p), nil
@@ -51,7 +55,7 @@ func newLogger(env *Env, g *globals) (*slog.Logger, *console) {
 	if g.Verbose {
 		level = slog.LevelDebug
 	}
-	c := &console{base: env.Stderr}
+	c := &console{base: env.Stderr, secrets: env.Secrets}
 	if env.IsTerminal(env.Stderr) {
 		return slog.New(flattened{tint.NewTextHandler(c, &tint.Options{Level: level, TimeFormat: "15:04:05", NoColor: !env.colour(env.Stderr)})}), c
 	}

@@ -73,7 +73,7 @@ func openLeased(ctx context.Context, env *Env, g *globals, log *slog.Logger, to 
 	if err != nil {
 		return nil, nil, err
 	}
-	eng, err := engine.Open(ctx, store, engine.Options{Clock: env.Clock, Logger: log, ReadOnly: to == toLook})
+	eng, err := engine.Open(ctx, store, engine.Options{Clock: env.Clock, Logger: log, ReadOnly: to == toLook, Secrets: env.Secrets})
 	if err != nil {
 		store.Close()
 		return nil, nil, err

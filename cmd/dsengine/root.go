@@ -21,6 +21,9 @@ type globals struct {
 	Output  string // "text" or "json"
 	Verbose bool
 	Config  string // the file that was read; "" for none
+	tables  tables // of that file
+	// Connections are the URLs of other databases, by name.
+	Connections map[string]string
 }
 
 // The defaults of the global settings.
@@ -116,7 +119,8 @@ func newRoot(env *Env) *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"Work:", []*cobra.Command{newRun(env, &g), newEnqueue(env, &g)}},
-		{"See and steer:", []*cobra.Command{newJobs(env, &g), newLogs(env, &g), newTypes(env, &g), newServers(env, &g)}},
+		{"See and steer:", []*cobra.Command{newJobs(env, &g), newRejects(env, &g), newLogs(env, &g), newTypes(env, &g), newServers(env, &g)}},
+		{"Write scripts:", []*cobra.Command{newDocs(env, &g)}},
 		{"Set up:", []*cobra.Command{newMigrate(env, &g), newDoctor(env, &g), newVersion(env, &g), newCompletion(env)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})

@@ -98,6 +98,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	defer s.others.Close()
 	opts := o.server(&s)
 	if err := o.check(env, g, &s, opts); err != nil {
 		return err

@@ -29,6 +29,12 @@ func (s *runSummary) notify(ctx context.Context) {
 		hint("see why: dsengine jobs show %d", id)
 		hint("once the cause is gone: dsengine jobs retry %d", id)
 	}
+	for _, t := range s.Types {
+		if t.Stats["rejected"] > 0 {
+			hint("see what was rejected: dsengine rejects list --type %s", t.Type)
+			break
+		}
+	}
 	if len(s.NotLoaded) > 0 {
 		hint("mend what does not load: %s", s.NotLoaded[0])
 	}
@@ -67,6 +73,8 @@ func (s *runSummary) changed() string {
 			}
 		}
 		return plural(rows, "row was changed", "rows were changed") + ": " + strings.Join(words, ", ")
+	case s.Rows["rejected"] > 0:
+		return "no row was changed: " + plural(s.Rows["rejected"], "row was rejected", "rows were rejected")
 	case s.Ended != "stopped" && s.Failed+s.Retried == 0 && (s.Completed > 0 || s.ever && len(s.Waiting) == 0):
 		return "no row was changed: everything was imported already"
 	case s.didNothing():
@@ -110,8 +118,8 @@ func (s *runSummary) print(env *Env, g *globals) error {
 }
 
 func (s *runSummary) printTypes(p *printer) {
-	head := []string{"type", "completed", "failed", "cancelled", "retried", "read", "inserted", "updated", "unchanged", "other"}
-	shown := []string{"read", "inserted", "updated", "unchanged"}
+	head := []string{"type", "completed", "failed", "cancelled", "retried", "read", "inserted", "updated", "unchanged", "rejected", "other"}
+	shown := []string{"read", "inserted", "updated", "unchanged", "rejected"}
 	row := func(name string, completed, failed, cancelled, retried int64, stats map[string]int64) []string {
 		cells := []string{clean(name), humanize.Comma(completed), humanize.Comma(failed), number(cancelled), number(retried)}
 		for _, stat := range shown {
@@ -126,7 +134,7 @@ func (s *runSummary) printTypes(p *printer) {
 	if len(rows) > 1 {
 		rows = append(rows, row("all", s.Completed, s.Failed, s.Cancelled, s.Retried, s.Rows))
 	}
-	p.table(head, rows, head[1:9]...)
+	p.table(head, rows, head[1:10]...)
 }
 
 // name is the type, with the instance if there is one.

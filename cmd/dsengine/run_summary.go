@@ -165,7 +165,7 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 	phases := m.opts.WithDefaults().Phases
 	for q, n := range backlog {
 		name := names[q.Type()]
-		if t := runs[name]; t != nil && t.Hooks[q.Phase()] != nil && slices.Contains(phases, q.Phase()) {
+		if t := runs[name]; t != nil && t.Works(q.Phase()) && slices.Contains(phases, q.Phase()) {
 			continue
 		}
 		s.Waiting = append(s.Waiting, waitingJobs{Type: name, Phase: q.Phase(), Jobs: n, Reason: m.reason(name, q.Phase(), runs[name] != nil)})
@@ -200,7 +200,7 @@ func (m *summarize) reason(name string, phase engine.Phase, runs bool) string {
 		return "its script names other servers"
 	case !runs:
 		return "--types leaves it out"
-	case t.Hooks[phase] == nil:
+	case !t.Works(phase):
 		return "its script has no " + phase.String()
 	}
 	return "--phases leaves it out"

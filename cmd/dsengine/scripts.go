@@ -22,17 +22,21 @@ import (
 type scripts struct {
 	scripting.Result
 	missing bool // there is no such folder
+	others  *connections
 }
 
 // loadScripts loads the scripts of --jobs. A folder that is not there is no
 // error: look at missing.
 func loadScripts(ctx context.Context, env *Env, g *globals, log *slog.Logger) (scripts, error) {
 	dir := env.path(g.Jobs)
-	r, err := scripting.Load(dir, scripting.Options{Files: env.path(g.Files), Log: log, Context: ctx})
+	others := &connections{env: env, g: g, log: log}
+	r, err := scripting.Load(dir, scripting.Options{
+		Files: env.path(g.Files), Connections: others, Log: log, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g), Context: ctx,
+	})
 	if errors.Is(err, fs.ErrNotExist) {
-		return scripts{missing: true}, nil
+		return scripts{missing: true, others: others}, nil
 	}
-	return scripts{Result: r}, err
+	return scripts{Result: r, others: others}, err
 }
 
 // of is the job type of a name, or nil.

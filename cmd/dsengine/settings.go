@@ -106,6 +106,9 @@ func readConfig(env *Env, c *cobra.Command, g *globals) (map[string][]string, er
 		}
 		return nil, usage("%s: %v", name, err)
 	}
+	if g.tables, err = readTables(env, name, string(text), tree); err != nil {
+		return nil, err
+	}
 	settings, known := map[string][]string{}, slices.Clone(globalSettings)
 	for _, s := range runSettings {
 		known = append(known, "run."+s)
@@ -117,10 +120,16 @@ func readConfig(env *Env, c *cobra.Command, g *globals) (map[string][]string, er
 			tree["run."+k] = v
 		}
 	}
+	if v, ok := tree["connections"]; ok {
+		if g.Connections, err = connectionSettings(name, v); err != nil {
+			return nil, err
+		}
+		delete(tree, "connections")
+	}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		if !slices.Contains(known, key) {
 			return nil, usage("%s: there is no setting %q%s", name, key, hostlib.Suggest(key, known)).
-				WithHint("there are: %s", strings.Join(known, ", "))
+				WithHint("there are: %s; and the tables %s", strings.Join(known, ", "), strings.Join(tableNames, ", "))
 		}
 		plain := strings.TrimPrefix(key, "run.")
 		values := settingValues("", tree[key])

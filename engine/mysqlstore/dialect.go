@@ -15,6 +15,7 @@ import (
 type dialect struct {
 	name      string
 	isolation string // the variable that holds the isolation level
+	readOnly  string // the one that keeps transactions from writing
 	collation string // for keys and names: binary, no padding
 	session   string // of connections
 	compare   bool   // locks do not tell whose a ready row is
@@ -27,12 +28,12 @@ func newDialect(version string) (*dialect, error) {
 		if major < 10 || major == 10 && minor < 6 {
 			return nil, engine.Errorf(engine.CodeUnsupported, "MariaDB %d.%d is too old: 10.6 or newer is needed", major, minor)
 		}
-		return &dialect{name: "mariadb", isolation: "tx_isolation", collation: "utf8mb4_nopad_bin", session: "utf8mb4_bin"}, nil
+		return &dialect{name: "mariadb", isolation: "tx_isolation", readOnly: "tx_read_only", collation: "utf8mb4_nopad_bin", session: "utf8mb4_bin"}, nil
 	}
 	if major < 8 || major == 8 && minor == 0 && patch < 19 {
 		return nil, engine.Errorf(engine.CodeUnsupported, "MySQL %d.%d.%d is too old: 8.0.19 or newer is needed", major, minor, patch)
 	}
-	return &dialect{name: "mysql", isolation: "transaction_isolation", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin"}, nil
+	return &dialect{name: "mysql", isolation: "transaction_isolation", readOnly: "transaction_read_only", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin"}, nil
 }
 
 var versionNumber = regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)`)

@@ -95,12 +95,15 @@ func unreachable(err error, cfg *mysql.Config) error {
 
 // HookError makes an error of a script's statement one for its author.
 func (s *Store) HookError(err error) (f error, ended bool) {
+	var me *mysql.MySQLError
+	refused := errors.As(err, &me) && me.Number == 1792 && s.Store.ReadOnly
 	switch s.dialect.Class(err) {
 	case sqlstore.ClassRetry, sqlstore.ClassConnection, sqlstore.ClassUnreachable:
-		return err, true
+		if !refused {
+			return err, true
+		}
 	}
-	var me *mysql.MySQLError
-	if !errors.As(err, &me) {
+	if me == nil {
 		return &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Retryable: true, Cause: err}, false
 	}
 	code, retryable := "db.error", true
@@ -117,6 +120,8 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code = "db.constraint"
 	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140:
 		code = "db.value"
+	case 1792:
+		code, retryable = "db.read_only", false
 	case 1044, 1045, 1142, 1143, 1227, 1370:
 		code, retryable = "db.denied", false
 	case 1242:

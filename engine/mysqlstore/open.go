@@ -34,6 +34,8 @@ type Options struct {
 	// Strategy forces how jobs are claimed: "skip locked" or "compare and set".
 	// Default: what the probe finds.
 	Strategy string
+	// Statements has rows written by statements where they could be loaded as text.
+	Statements bool
 	// Wrap, if it is given, comes between the store and the driver: for tests
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector
@@ -50,6 +52,7 @@ type Store struct {
 	version string
 	galera  bool
 	choice  choice
+	loads   loads
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -58,9 +61,32 @@ var _ engine.Store = (*Store)(nil)
 // or mysql://user@/name?socket=PATH; tls=true, skip-verify or preferred is
 // allowed. Errors never show the password.
 func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
-	cfg, err := parseURL(rawURL)
+	s, cfg, err := reach(ctx, rawURL, o)
 	if err != nil {
 		return nil, err
+	}
+	engineDB := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
+	s.scriptPools(cfg, nil)
+	engineDB.SetMaxIdleConns(16)
+	beats := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "2"}))
+	beats.SetMaxOpenConns(2)
+	for _, db := range []*sql.DB{engineDB, s.hooks, beats} { // gone before the server ends them
+		db.SetConnMaxIdleTime(s.opts.Lease / 2)
+	}
+	s.Store = s.shared(engineDB, s.control)
+	s.beats = s.shared(beats, beats)
+	if err := s.checkSession(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// reach connects once, to know the server.
+func reach(ctx context.Context, rawURL string, o Options) (*Store, *mysql.Config, error) {
+	cfg, err := parseURL(rawURL)
+	if err != nil {
+		return nil, nil, err
 	}
 	if o.Clock == nil {
 		o.Clock = engine.SystemClock{}
@@ -76,37 +102,39 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	}
 	version, galera, err := serverVersion(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d, err := newDialect(version)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s := &Store{opts: o, dialect: d, version: version, galera: galera}
-	seconds := fmt.Sprint(max(1, int(o.Lease.Seconds())))
-	// A process that is frozen, or cut off, must not hold locks for long.
-	patience := func(more map[string]string) map[string]string {
-		more["wait_timeout"], more["net_write_timeout"], more["net_read_timeout"] = seconds, seconds, seconds
-		return more
+	return &Store{opts: o, dialect: d, version: version, galera: galera}, cfg, nil
+}
+
+// scriptPools makes the pools that scripts' statements run on.
+func (s *Store) scriptPools(cfg *mysql.Config, more map[string]string) {
+	// What is counted as a warning there is one: see LoadText.
+	hooks := s.patience(map[string]string{"autocommit": "0", "sql_notes": "0"})
+	control := map[string]string{"lock_wait_timeout": "5"}
+	for k, v := range more {
+		hooks[k], control[k] = v, v
 	}
-	engineDB := s.pool(cfg, true, patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
-	s.hooks = s.pool(cfg, false, patience(map[string]string{"autocommit": "0"}))
+	s.hooks = s.pool(cfg, false, hooks)
 	s.hooks.SetMaxIdleConns(32)
-	engineDB.SetMaxIdleConns(16)
-	s.control = s.pool(cfg, true, map[string]string{"lock_wait_timeout": "5"})
+	s.control = s.pool(cfg, true, control)
 	s.control.SetMaxIdleConns(4)
-	beats := s.pool(cfg, true, patience(map[string]string{"innodb_lock_wait_timeout": "2"}))
-	beats.SetMaxOpenConns(2)
-	for _, db := range []*sql.DB{engineDB, s.hooks, beats} { // gone before the server ends them
-		db.SetConnMaxIdleTime(o.Lease / 2)
-	}
-	s.Store = &sqlstore.Store{DB: engineDB, Reader: s.control, D: d, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
-	s.beats = &sqlstore.Store{DB: beats, Reader: beats, D: d, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
-	if err := s.checkSession(ctx); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+}
+
+// patience adds the settings by which a process that is frozen, or cut off, does
+// not hold locks for long.
+func (s *Store) patience(settings map[string]string) map[string]string {
+	seconds := fmt.Sprint(max(1, int(s.opts.Lease.Seconds())))
+	settings["wait_timeout"], settings["net_write_timeout"], settings["net_read_timeout"] = seconds, seconds, seconds
+	return settings
+}
+
+func (s *Store) shared(db, reader *sql.DB) *sqlstore.Store {
+	return &sqlstore.Store{DB: db, Reader: reader, D: s.dialect, Clock: s.opts.Clock, Log: s.opts.Logger, Prefix: s.opts.Prefix}
 }
 
 // Close closes all connections.

@@ -300,12 +300,21 @@ func (s *testServer) instance(t *testing.T, strategy string) storetest.Instance 
 	return storetest.Instance{
 		Open: func(t testing.TB, o storetest.Options) engine.Store {
 			t.Helper()
-			store, err := Open(context.Background(), s.urlOf(name), Options{Prefix: o.Prefix, Lease: o.Lease, Strategy: strategy, Wrap: o.Wrap})
+			store, err := Open(context.Background(), s.urlOf(name), Options{Prefix: o.Prefix, Lease: o.Lease, Strategy: strategy, Statements: strategy == StrategyCompare, Wrap: o.Wrap})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { store.Close() })
 			return store
+		},
+		Connect: func(t testing.TB, readOnly bool) engine.Connection {
+			t.Helper()
+			c, err := Connect(context.Background(), s.urlOf(name), readOnly, Options{Statements: strategy == StrategyCompare})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			return c
 		},
 		DB: db, Handle: func(engine.Store) *sql.DB { return db }, Spoil: spoil,
 		Rows: true, Candidates: strategy == StrategySkip,

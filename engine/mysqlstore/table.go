@@ -16,7 +16,7 @@ func (s *Store) Quote(name string) string {
 }
 
 const (
-	selectColumns = `SELECT column_name, column_type, is_nullable, column_key FROM information_schema.columns
+	selectColumns = `SELECT column_name, column_type, is_nullable, column_key, extra FROM information_schema.columns
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position`
 	// selectJSON: MariaDB's JSON is a text with a condition of its column's name.
 	selectJSON = `SELECT constraint_name FROM information_schema.check_constraints
@@ -25,8 +25,12 @@ const (
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index`
 )
 
+// textless are types whose values are no text, or to which the text of a number
+// means something else than the number.
+var textless = []string{"bit", "enum", "set", "year", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "vector"}
+
 // DescribeTable gives a table's columns and its unique indexes.
-func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (columns []engine.Column, unique [][]string, err error) {
+func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {
 	var schema any
 	name := table
 	if db, t, ok := strings.Cut(table, "."); ok {
@@ -34,44 +38,52 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 	}
 	rows, err := x.QueryContext(ctx, selectColumns, schema, name)
 	if err != nil {
-		return nil, nil, err
+		return shape, err
 	}
 	defer rows.Close()
+	shape.Texts = true
 	for rows.Next() {
 		var c engine.Column
-		var typ, nullable, key string
-		if err := rows.Scan(&c.Name, &typ, &nullable, &key); err != nil {
-			return nil, nil, err
+		var typ, nullable, key, extra string
+		if err := rows.Scan(&c.Name, &typ, &nullable, &key, &extra); err != nil {
+			return shape, err
 		}
 		c.Type, c.Nullable, c.Key = neutralType(typ), nullable == "YES", key == "PRI"
-		columns = append(columns, c)
+		shape.Columns = append(shape.Columns, c)
+		if strings.Contains(strings.ToLower(extra), "auto_increment") {
+			shape.Auto = c.Name
+		}
+		if base := strings.FieldsFunc(strings.ToLower(typ), func(r rune) bool { return r == '(' || r == ' ' }); len(base) == 0 || slices.Contains(textless, base[0]) {
+			shape.Texts = false
+		}
 	}
-	if err := rows.Err(); err != nil || len(columns) == 0 {
-		return nil, nil, err
+	if err := rows.Err(); err != nil || len(shape.Columns) == 0 {
+		return sqlstore.Shape{}, err
 	}
 	if s.dialect.name == "mariadb" {
-		if err := findJSON(ctx, x, columns, schema, name); err != nil {
-			return nil, nil, err
+		if err := findJSON(ctx, x, shape.Columns, schema, name); err != nil {
+			return shape, err
 		}
 	}
 	indexes, err := x.QueryContext(ctx, selectUnique, schema, name)
 	if err != nil {
-		return nil, nil, err
+		return shape, err
 	}
 	defer indexes.Close()
 	last := ""
 	for indexes.Next() {
 		var index, column string
 		if err := indexes.Scan(&index, &column); err != nil {
-			return nil, nil, err
+			return shape, err
 		}
-		if index != last || len(unique) == 0 {
-			unique = append(unique, nil)
+		if index != last || len(shape.Unique) == 0 {
+			shape.Unique = append(shape.Unique, nil)
 			last = index
 		}
-		unique[len(unique)-1] = append(unique[len(unique)-1], column)
+		n := len(shape.Unique) - 1
+		shape.Unique[n] = append(shape.Unique[n], column)
 	}
-	return columns, unique, indexes.Err()
+	return shape, indexes.Err()
 }
 
 // findJSON marks the columns of MariaDB that were made as JSON.
@@ -147,11 +159,7 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		}
 		defs = append(defs, "PRIMARY KEY ("+strings.Join(quoted, ", ")+")")
 	}
-	parts := strings.SplitN(table, ".", 2)
-	for i, p := range parts {
-		parts[i] = s.Quote(p)
-	}
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4", strings.Join(parts, "."), strings.Join(defs, ", ")), nil
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4", s.quoteTable(table), strings.Join(defs, ", ")), nil
 }
 
 func (s *Store) columnType(name string, n []int, inKey bool) string {
@@ -196,32 +204,78 @@ func (s *Store) columnType(name string, n []int, inKey bool) string {
 // UpsertSQL is the tail of an upsert. Where the table has other unique indexes,
 // a row that meets another one there, and not by the key, is an error: the
 // subquery that would then be asked for a value has two rows.
-func (s *Store) UpsertSQL(table string, columns, key, update []string, guarded bool) string {
+func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 	var set []string
+	first := s.Quote(u.Key[0])
+	if u.Counting {
+		set = append(set, first+" = IF(LAST_INSERT_ID(LAST_INSERT_ID() + 1), "+first+", "+first+")")
+	}
 	same := ""
-	if guarded {
+	if u.Guarded {
 		var conds []string
-		for _, k := range key {
+		for _, k := range u.Key {
 			q := s.Quote(k)
 			conds = append(conds, q+" <=> VALUES("+q+")")
 		}
 		same = strings.Join(conds, " AND ")
 	}
-	for _, u := range update {
-		q := s.Quote(u)
+	newer := ""
+	if u.Newer != "" {
+		q := s.Quote(u.Newer)
+		newer = q + " IS NULL OR " + s.Comparable("VALUES("+q+")", u.NewerType) + " >= " + s.Comparable(q, u.NewerType)
+	}
+	for _, c := range u.Update {
+		q := s.Quote(c)
 		value := "VALUES(" + q + ")"
-		if guarded {
+		if newer != "" {
+			value = "IF(" + newer + ", " + value + ", " + q + ")"
+		}
+		if u.Guarded {
 			value = "IF(" + same + ", " + value + ", (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) two))"
 		}
 		set = append(set, q+" = "+value)
 	}
 	if len(set) == 0 {
-		q := s.Quote(key[0])
-		set = append(set, q+" = "+q)
+		set = append(set, first+" = "+first)
 	}
 	return " ON DUPLICATE KEY UPDATE " + strings.Join(set, ", ")
 }
 
+// Comparable has texts compared byte by byte.
+func (s *Store) Comparable(sql, columnType string) string {
+	if strings.HasPrefix(columnType, "text") {
+		return "CAST(" + sql + " AS BINARY)"
+	}
+	return sql
+}
+
+// CountUpserts has the tail of an upsert count, in what the connection keeps as
+// the last inserted id.
+func (s *Store) CountUpserts() (before, after string) {
+	return "SET last_insert_id = 0", "SELECT LAST_INSERT_ID()"
+}
+
 // Updated tells how many rows an upsert changed: the server counts 1 for a new
 // row, 2 for a changed one, 0 for one that stays as it is.
-func (s *Store) Updated(affected int64, fresh int) int64 { return (affected - int64(fresh)) / 2 }
+func (s *Store) Updated(affected, fresh int64) int64 { return (affected - fresh) / 2 }
+
+// KeyTable is made in a way that keeps the columns' types and collations.
+// Neither making nor dropping it ends the transaction.
+func (s *Store) KeyTable(name, table string, key []string) (create []string, insert, drop string) {
+	quoted := make([]string, len(key))
+	for i, k := range key {
+		quoted[i] = s.Quote(k)
+	}
+	columns := strings.Join(quoted, ", ")
+	return []string{fmt.Sprintf("CREATE TEMPORARY TABLE %s (PRIMARY KEY (%s)) ENGINE=InnoDB SELECT %s FROM %s LIMIT 0", s.Quote(name), columns, columns, s.quoteTable(table))},
+		"INSERT IGNORE INTO " + s.Quote(name) + " (" + columns + ") VALUES ", "DROP TEMPORARY TABLE " + s.Quote(name)
+}
+
+// quoteTable quotes "table" or "database.table".
+func (s *Store) quoteTable(table string) string {
+	parts := strings.SplitN(table, ".", 2)
+	for i, p := range parts {
+		parts[i] = s.Quote(p)
+	}
+	return strings.Join(parts, ".")
+}

@@ -50,6 +50,7 @@ type Store struct {
 	writer     *writer
 	hookReader *sql.DB
 	live       *liveness
+	noReader   bool // hooks read in their transaction: a reader would keep it from committing
 
 	seen       atomic.Bool // a write of when a server was seen is under way
 	background sync.WaitGroup
@@ -62,31 +63,14 @@ var _ engine.Store = (*Store)(nil)
 // Open opens the file, and makes it if it is not there. path may be written as
 // a URL, "sqlite:PATH".
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	path = strings.TrimPrefix(path, "sqlite:")
-	if path == "" {
-		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no file: sqlite:PATH")
-	}
-	if o.Clock == nil {
-		o.Clock = engine.SystemClock{}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Prefix == "" {
-		o.Prefix = sqlstore.DefaultPrefix
-	}
-	abs, err := filepath.Abs(path)
+	path, abs, err := locate(path, &o)
 	if err != nil {
-		return nil, engine.Wrapf(engine.CodeUsage, err, "find %s", path)
-	}
-	if info, err := os.Stat(filepath.Dir(abs)); err != nil || !info.IsDir() {
-		return nil, engine.Errorf(engine.CodeUnreachable, "the database file %s cannot be made: there is no folder %s", path, filepath.Dir(abs))
+		return nil, err
 	}
 	// WAL: readers see the last commit and wait for nobody. immediate: a
 	// transaction takes the writer when it begins, so that it cannot fail half way.
 	dsn := func(more string) string {
-		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath()}
-		return u.String() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=foreign_keys(OFF)&_time_format=sqlite" + more
+		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(OFF)"+more)
 	}
 	w, err := pool(dsn("&_txlock=immediate"), o)
 	if err != nil {
@@ -124,6 +108,36 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
 	return s, nil
+}
+
+// locate finds a database's file, and sets the defaults of the options.
+func locate(rawURL string, o *Options) (path, abs string, err error) {
+	path = strings.TrimPrefix(rawURL, "sqlite:")
+	if path == "" {
+		return "", "", engine.Errorf(engine.CodeUsage, "the database URL names no file: sqlite:PATH")
+	}
+	if o.Clock == nil {
+		o.Clock = engine.SystemClock{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Prefix == "" {
+		o.Prefix = sqlstore.DefaultPrefix
+	}
+	if abs, err = filepath.Abs(path); err != nil {
+		return "", "", engine.Wrapf(engine.CodeUsage, err, "find %s", path)
+	}
+	if info, err := os.Stat(filepath.Dir(abs)); err != nil || !info.IsDir() {
+		return "", "", engine.Errorf(engine.CodeUnreachable, "the database file %s cannot be made: there is no folder %s", path, filepath.Dir(abs))
+	}
+	return path, abs, nil
+}
+
+// dsn is how the driver is told of a file.
+func dsn(abs, more string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath()}
+	return u.String() + "?_pragma=busy_timeout(1000)&_pragma=cache_size(-16000)&_time_format=sqlite" + more
 }
 
 // pool makes a pool of connections to the file.

@@ -40,6 +40,9 @@ func (s *Store) BeginHook(ctx context.Context, o engine.SessionOptions) (*sql.Co
 
 // ReadHook is a connection for reading before the first write: it waits for nobody.
 func (s *Store) ReadHook(ctx context.Context) (*sql.Conn, func(bool), error) {
+	if s.noReader {
+		return nil, nil, nil
+	}
 	c, err := s.hookReader.Conn(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -97,6 +97,15 @@ func instance(t *testing.T) storetest.Instance {
 			t.Cleanup(func() { s.Close() })
 			return s
 		},
+		Connect: func(t testing.TB, readOnly bool) engine.Connection {
+			t.Helper()
+			c, err := Connect(context.Background(), path, readOnly, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			return c
+		},
 		DB: db, Handle: func(s engine.Store) *sql.DB { return s.(*Store).Handle() }, Spoil: func() {},
 		Faults: []storetest.Fault{
 			{Name: "busy", Mode: storetest.Fail, Err: locked},

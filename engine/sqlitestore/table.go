@@ -20,10 +20,10 @@ func (s *Store) Quote(name string) string {
 }
 
 // DescribeTable gives a table's columns and its unique indexes.
-func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (columns []engine.Column, unique [][]string, err error) {
+func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {
 	rows, err := x.QueryContext(ctx, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?) ORDER BY cid", table)
 	if err != nil {
-		return nil, nil, err
+		return shape, err
 	}
 	defer rows.Close()
 	type keyPart struct {
@@ -37,16 +37,16 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		var notNull bool
 		var pk int
 		if err := rows.Scan(&c.Name, &typ, &notNull, &pk); err != nil {
-			return nil, nil, err
+			return shape, err
 		}
 		c.Type, c.Nullable, c.Key = neutralType(typ), !notNull && pk == 0, pk > 0
 		if pk > 0 {
 			parts = append(parts, keyPart{pk, c.Name})
 		}
-		columns = append(columns, c)
+		shape.Columns = append(shape.Columns, c)
 	}
-	if err := rows.Err(); err != nil || len(columns) == 0 {
-		return nil, nil, err
+	if err := rows.Err(); err != nil || len(shape.Columns) == 0 {
+		return shape, err
 	}
 	slices.SortFunc(parts, func(a, b keyPart) int { return a.at - b.at })
 	if len(parts) > 0 {
@@ -54,12 +54,12 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		for _, p := range parts {
 			key = append(key, p.name)
 		}
-		unique = append(unique, key)
+		shape.Unique = append(shape.Unique, key)
 	}
 	indexes, err := x.QueryContext(ctx, `SELECT l.name, i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i
  WHERE l."unique" = 1 AND l.origin <> 'pk' AND l.partial = 0 ORDER BY l.seq, i.seqno`, table)
 	if err != nil {
-		return nil, nil, err
+		return shape, err
 	}
 	defer indexes.Close()
 	last := ""
@@ -67,14 +67,15 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		var index string
 		var column sql.NullString
 		if err := indexes.Scan(&index, &column); err != nil {
-			return nil, nil, err
+			return shape, err
 		}
 		if index != last {
-			unique, last = append(unique, nil), index
+			shape.Unique, last = append(shape.Unique, nil), index
 		}
-		unique[len(unique)-1] = append(unique[len(unique)-1], column.String)
+		n := len(shape.Unique) - 1
+		shape.Unique[n] = append(shape.Unique[n], column.String)
 	}
-	return columns, unique, indexes.Err()
+	return shape, indexes.Err()
 }
 
 // neutralType names a column's type as db.ensure would.
@@ -136,11 +137,7 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		defs = append(defs, def)
 	}
 	if len(key) > 0 {
-		quoted := make([]string, len(key))
-		for i, k := range key {
-			quoted[i] = s.Quote(k)
-		}
-		defs = append(defs, "PRIMARY KEY ("+strings.Join(quoted, ", ")+")")
+		defs = append(defs, "PRIMARY KEY ("+s.quoteAll(key)+")")
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", s.Quote(table), strings.Join(defs, ", ")), nil
 }
@@ -181,26 +178,62 @@ func valueCheck(column, typ string, n []int) string {
 // UpsertSQL is the tail of an upsert. A row that is the same already is not
 // touched, so that the count of changes tells; a conflict in another unique
 // index is an error of its own accord.
-func (s *Store) UpsertSQL(table string, _, key, update []string, _ bool) string {
-	quoted := make([]string, len(key))
-	for i, k := range key {
-		quoted[i] = s.Quote(k)
-	}
-	tail := " ON CONFLICT (" + strings.Join(quoted, ", ") + ") DO "
-	if len(update) == 0 {
+func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
+	tail := " ON CONFLICT (" + s.quoteAll(u.Key) + ") DO "
+	if len(u.Update) == 0 {
 		return tail + "NOTHING"
 	}
 	var set, differs []string
-	for _, u := range update {
-		q := s.Quote(u)
+	for _, c := range u.Update {
+		q := s.Quote(c)
 		set = append(set, q+" = excluded."+q)
-		differs = append(differs, s.Quote(table)+"."+q+" IS NOT excluded."+q)
+		differs = append(differs, s.Quote(u.Table)+"."+q+" IS NOT excluded."+q)
 	}
-	return tail + "UPDATE SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(differs, " OR ")
+	tail += "UPDATE SET " + strings.Join(set, ", ") + " WHERE (" + strings.Join(differs, " OR ") + ")"
+	if u.Newer != "" {
+		q := s.Quote(u.Newer)
+		had := s.Quote(u.Table) + "." + q
+		tail += " AND (" + had + " IS NULL OR " + s.Comparable("excluded."+q, u.NewerType) + " >= " + s.Comparable(had, u.NewerType) + ")"
+	}
+	return tail
 }
 
+// Comparable has points in time, which are kept as text, compared as such
+// whatever digits they were written with.
+func (s *Store) Comparable(sql, columnType string) string {
+	switch columnType {
+	case "timestamp":
+		at := "replace(" + sql + ", 'T', ' ')"
+		return "substr(" + at + " || CASE WHEN length(" + sql + ") <= 10 THEN ' 00:00:00.000000' WHEN length(" + sql + ") <= 16 THEN ':00.000000' WHEN instr(" + sql + ", '.') > 0 THEN '000000' ELSE '.000000' END, 1, 26)"
+	case "date":
+		return "substr(" + sql + ", 1, 10)"
+	}
+	return sql
+}
+
+// CountUpserts does not count: looking the keys up beforehand costs little here.
+func (s *Store) CountUpserts() (before, after string) { return "", "" }
+
 // Updated tells how many rows an upsert changed, besides the new ones.
-func (s *Store) Updated(affected int64, fresh int) int64 { return affected - int64(fresh) }
+func (s *Store) Updated(affected, fresh int64) int64 { return affected - fresh }
+
+// KeyTable is rolled back with the transaction.
+func (s *Store) KeyTable(name, table string, key []string) (create []string, insert, drop string) {
+	columns, temp := s.quoteAll(key), "temp."+s.Quote(name)
+	return []string{
+			fmt.Sprintf("CREATE TEMP TABLE %s AS SELECT %s FROM main.%s WHERE 0", s.Quote(name), columns, s.Quote(table)),
+			fmt.Sprintf("CREATE UNIQUE INDEX temp.%s ON %s (%s)", s.Quote(name+"_key"), s.Quote(name), columns),
+		},
+		"INSERT OR IGNORE INTO " + temp + " (" + columns + ") VALUES ", "DROP TABLE " + temp
+}
+
+func (s *Store) quoteAll(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = s.Quote(n)
+	}
+	return strings.Join(quoted, ", ")
+}
 
 // FromDB makes a value of the driver's one that scripts know, by the column's
 // declared type, so that it is the same as from MySQL.

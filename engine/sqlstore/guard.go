@@ -92,9 +92,14 @@ func (s *Store) check(sql string) (statement, error) {
 // CheckTable says whether scripts may touch the table.
 func (s *Store) CheckTable(name string) error {
 	bare := name[strings.LastIndexByte(name, '.')+1:]
-	prefix := orElse(s.Prefix, DefaultPrefix)
-	if len(bare) >= len(prefix) && strings.EqualFold(bare[:len(prefix)], prefix) {
-		return refused("%s belongs to the engine (tables that begin with %q do): scripts cannot touch it", bare, prefix)
+	prefixes := []string{orElse(s.Prefix, DefaultPrefix)}
+	if s.Foreign {
+		prefixes = append(prefixes, DefaultPrefix)
+	}
+	for _, prefix := range prefixes {
+		if len(bare) >= len(prefix) && strings.EqualFold(bare[:len(prefix)], prefix) {
+			return refused("%s belongs to the engine (tables that begin with %q do): scripts cannot touch it", bare, prefix)
+		}
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import (
 // the caller commits: its own, or the hook's. The job's row is the fence: if
 // its epoch is not the claim's any more, nothing may be committed (CodeLost).
 //
-// Locks: claim, jobs, keys by hash, variables, delayed, ready; then new rows.
+// Locks: claim, jobs, keys by hash, variables, delayed, ready, rejects; then new
+// rows.
 func (t *Tx) apply(o *engine.Outcome) error {
 	if o.LastOf != nil && !o.Checkpoint() {
 		if _, err := t.exec("DELETE FROM ds_claims WHERE id = ?", o.LastOf[:]); err != nil {
@@ -65,6 +66,17 @@ func (t *Tx) apply(o *engine.Outcome) error {
 		return err
 	}
 	if err := t.saveFailure(o); err != nil {
+		return err
+	}
+	if o.Job.Phase == engine.PhaseFail && o.To.Status == engine.StatusWaiting { // the phase meets its rows again
+		if err := t.dropFailed(o.Job.ID, o.To.Phase); err != nil {
+			return err
+		}
+	}
+	if err := t.insertRejects(o); err != nil {
+		return err
+	}
+	if err := t.settleRedriven(o); err != nil {
 		return err
 	}
 	var d deltas

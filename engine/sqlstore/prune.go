@@ -58,6 +58,9 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 	} else if seen < pruneScan || young {
 		last, more = 0, false
 	}
+	if ids, err = s.pruneRejects(ctx, ids); err != nil {
+		return 0, false, err
+	}
 	if len(ids) > 0 {
 		if err := s.write(ctx, "prune history", func(t *Tx) error { return t.deleteJobs(typ, ids) }, nil); err != nil {
 			return 0, false, err
@@ -71,19 +74,7 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 //
 // Locks: jobs ascending, parents; then rows that nobody else locks.
 func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
-	// One that a person retried since it was seen is not final any more.
-	var still []engine.JobID
-	err := t.query(func(r *sql.Rows) error {
-		var id engine.JobID
-		var status engine.Status
-		if err := r.Scan(&id, &status); err != nil {
-			return err
-		}
-		if status.Final() {
-			still = append(still, id)
-		}
-		return nil
-	}, "SELECT id, status FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	still, err := t.lockFinal(ids)
 	if err != nil || len(still) == 0 {
 		return err
 	}
@@ -100,6 +91,23 @@ func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
 	return nil
 }
 
+// lockFinal locks jobs and gives those that are final: one that a person
+// retried since it was seen is not any more.
+func (t *Tx) lockFinal(ids []engine.JobID) (final []engine.JobID, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		var status engine.Status
+		if err := r.Scan(&id, &status); err != nil {
+			return err
+		}
+		if status.Final() {
+			final = append(final, id)
+		}
+		return nil
+	}, "SELECT id, status FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	return final, err
+}
+
 // How long rows are kept that belong to no job.
 const (
 	keepSignals = 10 * time.Minute
@@ -108,8 +116,8 @@ const (
 	keepHours   = 400 * 24 * time.Hour
 )
 
-// PruneRest deletes signals, servers, keys, deleted values and hourly counts
-// that nobody needs any more: looked for without locks, deleted by key.
+// PruneRest deletes signals, servers, keys, notices, deleted values and hourly
+// counts that nobody needs any more: looked for without locks, deleted by key.
 func (s *Store) PruneRest(ctx context.Context, limit int) error {
 	for _, x := range []struct {
 		table, where string
@@ -119,6 +127,7 @@ func (s *Store) PruneRest(ctx context.Context, limit int) error {
 		{"ds_signals", "at < " + s.D.In(-keepSignals), []KeyColumn{{"id", KeyInt}}, ""},
 		{"ds_vars", "value IS NULL AND changed_at < " + s.D.In(-keepDeleted), []KeyColumn{{"type", KeyInt}, {"instance", KeyText}, {"name", KeyText}}, "r.value IS NULL"},
 		{"ds_counters", "hour > '" + allTime + "' AND hour < " + s.D.In(-keepHours), []KeyColumn{{"type", KeyInt}, {"hour", KeyTime}}, ""},
+		{"ds_notices", "ends_at < " + s.D.Now(), []KeyColumn{{"hash", KeyText}}, "r.ends_at < " + s.D.Now()},
 		{"ds_servers", "dead = 1 AND seen_at < " + s.D.In(-keepServers) + " AND id NOT IN (SELECT server FROM ds_claims)", []KeyColumn{{"id", KeyInt}}, "r.dead = 1"},
 	} {
 		if err := s.pruneTable(ctx, x.table, x.where, x.columns, x.again, limit); err != nil {

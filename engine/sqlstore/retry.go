@@ -13,7 +13,7 @@ import (
 // one that begins again, those too, since it could not complete otherwise.
 //
 // Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
-// ready.
+// ready; rejects.
 func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
 	var j *jobRow
 	err := s.read(ctx, func(t *Tx) (err error) {
@@ -110,6 +110,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 	if err := t.reopen(rows, j, was); err != nil {
 		return 0, err
 	}
+	if err := t.dropRejects(id, phase, at == nil); err != nil {
+		return 0, err
+	}
 	var d deltas // its type's totals: it is not final any more
 	x := d.at(0, j.Type)
 	x.count(was)
@@ -145,6 +148,9 @@ func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) 
 	}
 	if phase == 0 || phase == engine.PhaseFail {
 		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d can be retried from produce, consume or finish", j.ID)
+	}
+	if phase == engine.PhaseProduce && j.Redrive != 0 {
+		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d redrives rejects: it can be retried from consume, not from %s", j.ID, phase)
 	}
 	if phase != engine.PhaseConsume && !typ.Hooks.Has(phase) {
 		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)

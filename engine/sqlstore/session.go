@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -39,20 +40,48 @@ type SessionDialect interface {
 	// type; ToDB is the inverse.
 	FromDB(v any, column *sql.ColumnType) any
 	ToDB(v any) any
-	// Describe gives a table's columns and its unique indexes; none if there is
-	// no such table.
-	DescribeTable(ctx context.Context, x Execer, table string) (columns []engine.Column, unique [][]string, err error)
+	// DescribeTable gives a table's shape; no columns if there is no such table.
+	DescribeTable(ctx context.Context, x Execer, table string) (Shape, error)
 	// CreateTable is the statement that makes a table.
 	CreateTable(table string, columns []engine.Column, key []string) (string, error)
 	// OwnConnection says that Ensure must not run inside the transaction, because
 	// the server would commit it, and gives a connection for it.
 	OwnConnection(ctx context.Context) (x Execer, free func(), err error)
-	// UpsertSQL is the tail of an upsert of the columns; guarded says that the
-	// table has other unique indexes, whose conflicts must be an error.
-	UpsertSQL(table string, columns, key, update []string, guarded bool) string
+	// UpsertSQL is the tail of an upsert.
+	UpsertSQL(u UpsertTail) string
+	// CountUpserts is a statement after which an upsert with a counting tail gives,
+	// as LastInsertId, how many of its rows were there already, and a query that
+	// gives it too; "": they do not.
+	CountUpserts() (before, after string)
 	// Updated tells from what an upsert of rows reported how many rows it changed,
 	// when fresh of them were new.
-	Updated(affected int64, fresh int) int64
+	Updated(affected, fresh int64) int64
+	// KeyTable gives the statements that make, fill (up to its VALUES) and drop a
+	// temporary table for a table's keys, which no transaction is ended by.
+	KeyTable(name, table string, key []string) (create []string, insert, drop string)
+	// Comparable is the SQL for a column's value so that versions of the type are
+	// compared the same way on every store.
+	Comparable(sql, columnType string) string
+}
+
+// Shape is what is known of a script's table.
+type Shape struct {
+	Columns []engine.Column
+	Unique  [][]string // the columns of each unique index
+	Auto    string     // the column that numbers new rows; "": none does
+	Texts   bool       // its columns take the text of a value for the value
+
+	at time.Duration // when it was looked at
+}
+
+// UpsertTail is for the tail of an upsert.
+type UpsertTail struct {
+	Table       string
+	Key, Update []string
+	Guarded     bool   // there are other unique indexes, whose conflicts must be an error
+	Newer       string // a column of Update: see engine.Upsert; "": none
+	NewerType   string
+	Counting    bool // see CountUpserts
 }
 
 // Canary is the savepoint that proves that a hook's transaction is still the
@@ -75,6 +104,9 @@ type Session struct {
 	wrote  bool // by a statement that writes or locks
 	marks  []savepoint
 	marked int
+	temps  int       // temporary tables on the connection
+	tables int       // temporary tables that were made
+	ends   int       // transactions that were ended
 	open   []*result // results whose rows are still on a connection
 	ping   engine.Timer
 }
@@ -156,18 +188,60 @@ func (s *Session) schedulePing() {
 func (s *Session) run(ctx context.Context, f func(*sql.Conn) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, err := s.begin(ctx)
+	c, err := s.toWrite(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.spoolOn(ctx, c); err != nil {
-		return err
-	}
-	s.wrote = true
 	if err := f(c); err != nil {
 		return s.explain(ctx, err)
 	}
 	return nil
+}
+
+// toWrite is the transaction's connection with nothing on it.
+func (s *Session) toWrite(ctx context.Context) (*sql.Conn, error) {
+	if s.store.ReadOnly {
+		return nil, errReadOnly
+	}
+	c, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.spoolOn(ctx, c); err != nil {
+		return nil, err
+	}
+	s.wrote = true
+	return c, nil
+}
+
+var errReadOnly = &engine.Failure{Kind: engine.KindError, Code: "db.read_only", Message: "the connection is for reading only"}
+
+// launch does what run does while its caller goes on; what it gives waits for
+// the end. Whatever else needs the session waits for it too.
+func (s *Session) launch(ctx context.Context, f func(*sql.Conn) error) (wait func() error) {
+	s.mu.Lock()
+	c, err := s.toWrite(ctx)
+	if err != nil {
+		s.mu.Unlock()
+		return func() error { return err }
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer s.mu.Unlock()
+		defer func() {
+			if p := recover(); p != nil {
+				s.broken = true
+				s.ended = &engine.Failure{Kind: engine.KindError, Code: "panic", Retryable: true, Message: fmt.Sprintf("panic: %v", p), Backtrace: string(debug.Stack())}
+				done <- s.ended
+			}
+		}()
+		err := f(c)
+		if err != nil {
+			err = s.explain(ctx, err)
+		}
+		done <- err
+	}()
+	return func() error { return <-done }
 }
 
 // explain turns an error of a script's statement into one for its author, and
@@ -225,6 +299,11 @@ func (s *Session) Query(ctx context.Context, query string, args []any) (engine.R
 	if err := s.store.CheckQuery(query); err != nil {
 		return nil, err
 	}
+	return s.query(ctx, query, args)
+}
+
+// query is Query for SQL that need not be looked at.
+func (s *Session) query(ctx context.Context, query string, args []any) (engine.Rows, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.readConn(ctx)
@@ -414,6 +493,7 @@ func (s *Session) rollback(ctx context.Context) {
 
 // release gives the connection back and forgets the transaction.
 func (s *Session) release() {
+	s.ends++
 	s.stopPing()
 	s.marks, s.ended, s.wrote = nil, nil, false
 	if s.conn == nil {
@@ -425,8 +505,8 @@ func (s *Session) release() {
 		}
 	}
 	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
-	s.free(s.broken)
-	s.conn, s.free = nil, nil
+	s.free(s.broken || s.temps > 0) // temporary tables end with their connection
+	s.conn, s.free, s.temps = nil, nil, 0
 }
 
 func (s *Session) stopPing() {

@@ -6,12 +6,12 @@
 // A map: tx.go runs transactions and finds out lost answers; insert.go keys.go
 // enqueue; claim.go bound.go claim; settle.go outcome.go write what became of
 // jobs; rescue.go fold.go promote.go prune.go sweep.go are the duties;
-// schedule.go variable.go log.go type.go server.go view.go are one noun each;
+// schedule.go variable.go reject.go redrive.go log.go type.go server.go view.go are one noun each;
 // session*.go spool.go guard.go are what a script's db module works on.
 //
 // The order in which rows are locked, the same everywhere: schedule, server,
 // claim, jobs (ascending), parents (ascending), keys (by hash), variables,
-// delayed, ready; then tables that are only inserted into. A duty that reads
+// delayed, ready, rejects; then tables that are only inserted into. A duty that reads
 // such a table locks its rows first, by Skip, and nobody else locks them.
 package sqlstore
 
@@ -33,6 +33,11 @@ type Store struct {
 	Clock  engine.Clock
 	Log    *slog.Logger
 	Prefix string // of the tables; default "ds_"
+	// Foreign says that it is another database than the jobs'. What begins with
+	// the default prefix is an engine's there too.
+	Foreign bool
+	// ReadOnly keeps scripts from writing.
+	ReadOnly bool
 	// Begin overrides how a transaction is begun; default DB.BeginTx.
 	Begin BeginFunc
 

@@ -12,7 +12,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-const viewColumns = `j.id, j.type, t.name, t.max_attempts, j.phase, j.status, j.priority, j.epoch, j.attempts, j.losses, j.failed_phase, j.cancel, j.items, j.parent,
+const viewColumns = `j.id, j.type, t.name, t.max_attempts, j.phase, j.status, j.priority, j.epoch, j.attempts, j.losses, j.failed_phase, j.cancel, j.items, j.redrive, j.parent,
  j.created_at, j.run_at, j.started_at, j.finished_at, j.scheduled_for, j.instance, j.job_key, j.position,
  p.payload, r.result, r.stats, s.name, s.types, g.done, g.total, g.note`
 
@@ -166,7 +166,7 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 	var position, payload, result, stats, types raw
 	var parent engine.JobID
 	var done, total, maxAttempts sql.NullInt64
-	if err := r.Scan(&j.ID, &j.TypeID, &name, &maxAttempts, &j.Phase, &j.Status, &j.Priority, &j.Epoch, &j.Attempt, &j.Losses, &j.FailedPhase, &j.CancelAsked, &j.Items, &parent,
+	if err := r.Scan(&j.ID, &j.TypeID, &name, &maxAttempts, &j.Phase, &j.Status, &j.Priority, &j.Epoch, &j.Attempt, &j.Losses, &j.FailedPhase, &j.CancelAsked, &j.Items, &j.Redrive, &parent,
 		&created, &runAt, &started, &finished, &scheduled, &instance, &key, &position,
 		&payload, &result, &stats, &server, &types, &done, &total, &note); err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -20,195 +19,204 @@ const (
 
 // Insert writes rows, many to a statement.
 func (s *Session) Insert(ctx context.Context, table string, rows engine.RowSource) (engine.Stats, error) {
-	w, err := s.newWriter(ctx, table)
+	w, err := s.newWriter(table)
 	if err != nil {
 		return nil, err
 	}
-	return w.all(ctx, rows, func(c *sql.Conn) error {
-		n, err := w.exec(ctx, c, "")
-		w.stats["inserted"] += n
-		return err
-	})
+	return w.all(ctx, rows)
 }
 
-// Upsert inserts rows, or updates those whose key is there already. The key
-// must be that of a unique index: otherwise the database could not tell.
-func (s *Session) Upsert(ctx context.Context, table string, rows engine.RowSource, spec engine.Upsert) (engine.Stats, error) {
-	w, err := s.newWriter(ctx, table)
-	if err != nil {
-		return nil, err
-	}
-	w.key = spec.Key
-	guarded, err := s.checkKey(ctx, w, spec)
-	if err != nil {
-		return nil, err
-	}
-	return w.all(ctx, rows, func(c *sql.Conn) error {
-		update := spec.Update
-		if update == nil {
-			update = slices.DeleteFunc(slices.Clone(w.names), func(n string) bool { return slices.Contains(spec.Key, n) })
-		}
-		for _, k := range spec.Key {
-			if !slices.Contains(w.names, k) {
-				return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf("a row has no column %q, which is part of the key: it has %s", k, strings.Join(w.names, ", "))}
-			}
-		}
-		had, err := w.existing(ctx, c)
-		if err != nil {
-			return err
-		}
-		n, err := w.exec(ctx, c, s.d.UpsertSQL(table, w.names, spec.Key, update, guarded))
-		if err != nil {
-			return err
-		}
-		fresh := w.count - had
-		changed := s.d.Updated(n, fresh)
-		w.stats["inserted"] += int64(fresh)
-		w.stats["updated"] += changed
-		w.stats["unchanged"] += int64(had) - changed
-		return nil
-	})
-}
-
-// checkKey says whether the key belongs to a unique index, and whether there
-// are others besides it.
-func (s *Session) checkKey(ctx context.Context, w *writer, spec engine.Upsert) (guarded bool, err error) {
-	if len(spec.Key) == 0 {
-		return false, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: "upsert needs the key: the columns of a unique index, key = [\"id\"]"}
-	}
-	shape, err := s.describe(ctx, w.table)
-	if err != nil {
-		return false, err
-	}
-	unique := shape.unique
-	names := make([]string, len(shape.columns))
-	for i, c := range shape.columns {
-		names[i] = c.Name
-	}
-	for _, k := range append(slices.Clone(spec.Key), spec.Update...) {
-		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, k) }) {
-			return false, &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf("table %s has no column %q: it has %s", w.table, k, strings.Join(names, ", "))}
-		}
-	}
-	found := false
-	for _, u := range unique {
-		if sameSet(u, spec.Key) {
-			found = true
-		} else {
-			guarded = true
-		}
-	}
-	if !found {
-		have := "it has none"
-		if len(unique) > 0 {
-			var list []string
-			for _, u := range unique {
-				list = append(list, "["+strings.Join(u, ", ")+"]")
-			}
-			have = "it has " + strings.Join(list, ", ")
-		}
-		return false, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("upsert into %s: its key [%s] is no unique index of the table; %s", w.table, strings.Join(spec.Key, ", "), have)}
-	}
-	return guarded, nil
-}
-
-func sameSet(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for _, x := range a {
-		if !slices.ContainsFunc(b, func(y string) bool { return strings.EqualFold(x, y) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// writer gathers rows into statements.
+// writer gathers rows into batches and writes them: the next batch is gathered
+// while the last one is written.
 type writer struct {
 	s     *Session
 	table string
 	stats engine.Stats
-	key   []string // for upserts
+	once  []string // columns of which a batch may hold the same values once only; nil: none
+	flush func(ctx context.Context, c *sql.Conn, b *batch) error
+	load  *loading // nil: rows are gathered as arguments
 
-	names []string
-	shape *string // address of the names of the last row, to tell quickly that they are the same
-	count int
-	size  int
-	args  []any
-	seen  map[string]bool // keys in the batch: one that comes twice begins another
+	n    int64 // rows that were taken
+	none int64 // that were None
+	now  *batch
+	idle *batch
+	wait func() error // for the batch that is being written; nil: none is
+
+	query string // the last statement, which most batches share
+	shape string // what it was made for
 }
 
-func (s *Session) newWriter(ctx context.Context, table string) (*writer, error) {
+// batch is rows of one shape.
+type batch struct {
+	names []string
+	like  *string // address of the names of the last row, to tell quickly that they are the same
+	place []int   // where the batch's columns are in such a row
+	count int
+	size  int
+	at    []int64 // the rows' numbers in their source
+	args  []any
+	seen  map[string]bool
+
+	text []byte // instead of args
+	hex  []int8 // of columns in text: 1 plain, 2 hexadecimal, 0 not known yet
+}
+
+func (b *batch) clear() {
+	b.names, b.like, b.count, b.size = nil, nil, 0, 0
+	b.at, b.text = b.at[:0], b.text[:0]
+	clear(b.args)
+	b.args = b.args[:0]
+	clear(b.seen)
+}
+
+func (s *Session) newWriter(table string) (*writer, error) {
 	if err := s.store.CheckTable(table); err != nil {
 		return nil, err
 	}
-	return &writer{s: s, table: table, stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}, nil
+	w := &writer{s: s, table: table, now: &batch{}, idle: &batch{},
+		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
+	w.flush = w.insert
+	return w, nil
 }
 
-// all writes all rows of a source; flush writes one batch.
-func (w *writer) all(ctx context.Context, rows engine.RowSource, flush func(*sql.Conn) error) (engine.Stats, error) {
-	write := func() error {
-		if w.count == 0 {
-			return nil
-		}
-		err := w.s.run(ctx, flush)
-		w.count, w.size, w.args = 0, 0, w.args[:0]
-		clear(w.seen)
+// insert writes a batch of new rows.
+func (w *writer) insert(ctx context.Context, c *sql.Conn, b *batch) error {
+	r, err := w.exec(ctx, c, b, "")
+	if err != nil {
 		return err
 	}
+	n, err := r.RowsAffected()
+	w.stats["inserted"] += n
+	return err
+}
+
+// all writes all rows of a source.
+func (w *writer) all(ctx context.Context, rows engine.RowSource) (engine.Stats, error) {
+	err := w.take(ctx, rows)
+	if werr := w.settled(); err == nil {
+		err = werr
+	}
+	w.stats["skipped"] += w.none
+	return w.stats, err
+}
+
+func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 	for {
 		row, err := rows.Next(ctx)
 		if err == io.EOF {
-			return w.stats, write()
+			return w.send(ctx)
 		}
 		if err != nil {
-			return w.stats, err
+			return err
 		}
 		if len(row.Names) == 0 {
-			w.stats["skipped"]++ // None
+			w.none++
 			continue
 		}
-		if w.count > 0 && (!w.fits(row) || w.repeats(row)) {
-			if err := write(); err != nil {
-				return w.stats, err
+		if len(row.Names) != len(row.Values) {
+			return engine.Errorf(engine.CodeInternal, "a row has %d names and %d values", len(row.Names), len(row.Values))
+		}
+		if w.n++; row.At == 0 {
+			row.At = w.n
+		}
+		for !w.add(row) {
+			if err := w.send(ctx); err != nil {
+				return err
 			}
 		}
-		if err := w.add(row); err != nil {
-			return w.stats, err
+	}
+}
+
+// send has the batch written that was gathered, once the one before it is.
+func (w *writer) send(ctx context.Context) error {
+	if err := w.settled(); err != nil || w.now.count == 0 {
+		return err
+	}
+	b := w.now
+	w.now, w.idle = w.idle, b
+	w.now.clear()
+	w.wait = w.s.launch(ctx, func(c *sql.Conn) error { return w.flush(ctx, c, b) })
+	return nil
+}
+
+// settled waits for the batch that is being written.
+func (w *writer) settled() error {
+	if w.wait == nil {
+		return nil
+	}
+	err := w.wait()
+	w.wait = nil
+	return err
+}
+
+// add takes a row into the batch; false if it must go into another one.
+func (w *writer) add(row engine.Row) bool {
+	b := w.now
+	switch {
+	case b.count == 0:
+		b.names, b.like = row.Names, &row.Names[0]
+		b.place = b.place[:0]
+		for i := range row.Names {
+			b.place = append(b.place, i)
 		}
-	}
-}
-
-// fits says whether a row can go into the statement that is being gathered.
-func (w *writer) fits(row engine.Row) bool {
-	if w.count >= writeRows || w.size >= writeBytes || len(w.args)+len(row.Names) > w.s.store.D.MaxParams() {
+		if w.load != nil {
+			w.load.begin(b)
+		}
+	case b.like != &row.Names[0] && !b.reshape(row.Names):
 		return false
 	}
-	return w.shape == &row.Names[0] || slices.Equal(w.names, row.Names) || sameNames(w.names, row.Names)
-}
-
-func sameNames(a, b []string) bool {
-	if len(a) != len(b) {
+	if w.load != nil {
+		return w.load.add(w, b, row)
+	}
+	if b.count > 0 && (b.count >= writeRows || b.size >= writeBytes || len(b.args)+len(row.Names) > w.s.store.D.MaxParams()) {
 		return false
 	}
-	for _, n := range b {
-		if !slices.Contains(a, n) {
+	if w.once != nil {
+		if b.seen == nil {
+			b.seen = map[string]bool{}
+		}
+		key := w.keyOf(row)
+		if b.seen[key] {
 			return false
 		}
+		b.seen[key] = true
 	}
+	for _, i := range b.place {
+		v := w.s.d.ToDB(row.Values[i])
+		switch x := v.(type) {
+		case string:
+			b.size += len(x)
+		case []byte:
+			b.size += len(x)
+		}
+		b.size += 8
+		b.args = append(b.args, v)
+	}
+	b.count++
+	b.at = append(b.at, row.At)
 	return true
 }
 
-// repeats says whether the row's key is in the statement already.
-func (w *writer) repeats(row engine.Row) bool {
-	return w.key != nil && w.seen[w.keyOf(row)]
+// reshape finds the batch's columns in a row that may have them in another
+// order; false if it has others.
+func (b *batch) reshape(names []string) bool {
+	if len(names) != len(b.names) {
+		return false
+	}
+	place := make([]int, len(names))
+	for i, n := range b.names {
+		if place[i] = slices.Index(names, n); place[i] < 0 {
+			return false
+		}
+	}
+	b.like, b.place = &names[0], place
+	return true
 }
 
-// keyOf is the row's key as text.
+// keyOf is the row's values of the columns in once, as text.
 func (w *writer) keyOf(row engine.Row) string {
 	var b strings.Builder
-	for _, k := range w.key {
+	for _, k := range w.once {
 		if i := slices.Index(row.Names, k); i >= 0 {
 			fmt.Fprintf(&b, "%v\x00", row.Values[i])
 		}
@@ -216,200 +224,73 @@ func (w *writer) keyOf(row engine.Row) string {
 	return b.String()
 }
 
-func (w *writer) add(row engine.Row) error {
-	if len(row.Names) != len(row.Values) {
-		return engine.Errorf(engine.CodeInternal, "a row has %d names and %d values", len(row.Names), len(row.Values))
-	}
-	if w.count == 0 {
-		w.names = row.Names
-	}
-	w.shape = &row.Names[0]
-	if w.key != nil {
-		if w.seen == nil {
-			w.seen = map[string]bool{}
-		}
-		w.seen[w.keyOf(row)] = true
-	}
-	same := &w.names[0] == &row.Names[0] || slices.Equal(w.names, row.Names)
-	for i, n := range w.names {
-		k := i
-		if !same {
-			k = slices.Index(row.Names, n)
-		}
-		v := w.s.d.ToDB(row.Values[k])
-		switch x := v.(type) {
-		case string:
-			w.size += len(x)
-		case []byte:
-			w.size += len(x)
-		}
-		w.size += 8
-		w.args = append(w.args, v)
-	}
-	w.count++
-	return nil
-}
-
-// exec runs the INSERT of what was gathered.
-func (w *writer) exec(ctx context.Context, c *sql.Conn, tail string) (int64, error) {
-	quoted := make([]string, len(w.names))
-	for i, n := range w.names {
-		quoted[i] = w.s.d.Quote(n)
-	}
-	tuple := "(" + marks(len(w.names)) + ")"
-	q := "INSERT INTO " + w.quoteTable() + " (" + strings.Join(quoted, ", ") + ") VALUES " +
-		strings.TrimSuffix(strings.Repeat(tuple+",", w.count), ",") + tail
-	r, err := c.ExecContext(ctx, q, w.args...)
+// exec inserts a batch. An error names the row.
+func (w *writer) exec(ctx context.Context, c *sql.Conn, b *batch, tail string) (sql.Result, error) {
+	r, err := c.ExecContext(ctx, w.statement(b.names, b.count, tail), b.args...)
 	if err != nil {
-		return 0, err
+		return nil, w.locate(ctx, c, b, tail, err)
 	}
-	return r.RowsAffected()
+	return r, nil
 }
 
-// existing counts the rows of the batch whose key is in the table.
-func (w *writer) existing(ctx context.Context, c *sql.Conn) (n int, err error) {
-	at := make([]int, len(w.key))
-	quoted := make([]string, len(w.key))
-	for i, k := range w.key {
-		at[i], quoted[i] = slices.Index(w.names, k), w.s.d.Quote(k)
+func (w *writer) statement(names []string, count int, tail string) string {
+	shape := fmt.Sprint(count, " ", strings.Join(names, "\x00"), tail)
+	if w.shape == shape {
+		return w.query
 	}
-	args := make([]any, 0, w.count*len(w.key))
-	for r := range w.count {
-		for _, i := range at {
-			args = append(args, w.args[r*len(w.names)+i])
+	tuple := "(" + marks(len(names)) + "),"
+	w.query = "INSERT INTO " + quoteTable(w.s.d, w.table) + " (" + quoteAll(w.s.d, names) + ") VALUES " +
+		strings.TrimSuffix(strings.Repeat(tuple, count), ",") + tail
+	w.shape = shape
+	return w.query
+}
+
+// locate finds the row because of which a statement failed: it tries them one
+// by one, and takes all of that back.
+func (w *writer) locate(ctx context.Context, c *sql.Conn, b *batch, tail string, err error) error {
+	if _, ended := w.s.d.HookError(err); ended || ctx.Err() != nil {
+		return err
+	}
+	if b.count == 1 {
+		return w.named(b.at[0], err)
+	}
+	if _, serr := c.ExecContext(ctx, "SAVEPOINT ds_row"); serr != nil {
+		return serr
+	}
+	one := w.statement(b.names, 1, tail)
+	for i := range b.count {
+		if _, rerr := c.ExecContext(ctx, one, b.args[i*len(b.names):(i+1)*len(b.names)]...); rerr != nil {
+			if err = w.named(b.at[i], rerr); ctx.Err() != nil {
+				return err
+			}
+			break
 		}
 	}
-	cond := quoted[0] + " IN (" + marks(w.count) + ")"
-	if len(w.key) > 1 {
-		tuple := "(" + marks(len(w.key)) + ")"
-		cond = "(" + strings.Join(quoted, ", ") + ") IN (" + w.tuples(tuple) + ")"
+	if _, ended := w.s.d.HookError(err); ended {
+		return err
 	}
-	rows, err := c.QueryContext(ctx, "SELECT COUNT(*) FROM "+w.quoteTable()+" WHERE "+cond, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	if rows.Next() {
-		err = rows.Scan(&n)
-	}
-	if err == nil {
-		err = rows.Err()
-	}
-	return n, err
+	return undoTo(ctx, c, "ds_row", err)
 }
 
-func (w *writer) tuples(tuple string) string {
-	list := strings.TrimSuffix(strings.Repeat(tuple+",", w.count), ",")
-	if w.s.store.D.Name() == "sqlite" {
-		return "VALUES " + list // a list of row values is spelt so there
-	}
-	return list
-}
-
-func (w *writer) quoteTable() string { return quoteTable(w.s.d, w.table) }
-
-// quoteTable quotes "table" or "database.table".
-func quoteTable(d SessionDialect, table string) string {
-	parts := strings.SplitN(table, ".", 2)
-	for i, p := range parts {
-		parts[i] = d.Quote(p)
-	}
-	return strings.Join(parts, ".")
-}
-
-// describe gives a table's columns and unique indexes; an error if there is no
-// such table.
-func (s *Session) describe(ctx context.Context, table string) (tableShape, error) {
-	shape, err := s.look(ctx, table)
-	if err == nil && len(shape.columns) == 0 {
-		err = &engine.Failure{Kind: engine.KindError, Code: "db.missing", Message: fmt.Sprintf("there is no table %s: make it with db.ensure(%q, {...})", table, table)}
-	}
-	return shape, err
-}
-
-// tableShape is what is known of a script's table.
-type tableShape struct {
-	columns []engine.Column
-	unique  [][]string
-	at      time.Duration // when it was looked at
-}
-
-// shapeFor is how long a table's shape is taken to stay the same. It is only
-// remembered where no transaction can take the table back.
-const shapeFor = 30 * time.Second
-
-// look gives a table's columns and unique indexes; none if there is no such table.
-func (s *Session) look(ctx context.Context, table string) (shape tableShape, err error) {
-	now := s.store.Clock.Boot()
-	if v, ok := s.store.shapes.Load(table); ok && now-v.(tableShape).at < shapeFor {
-		return v.(tableShape), nil
-	}
-	shape.at = now
-	x, free, err := s.d.OwnConnection(ctx)
-	if err != nil {
-		return shape, s.store.wrap(err, "connect")
-	}
-	if x != nil {
-		defer free()
-		if shape.columns, shape.unique, err = s.d.DescribeTable(ctx, x, table); err != nil {
-			return shape, s.explain(ctx, err)
+// undoTo takes back all since a savepoint and forgets it. It gives err, or why
+// that did not work.
+func undoTo(ctx context.Context, c *sql.Conn, savepoint string, err error) error {
+	for _, q := range []string{"ROLLBACK TO SAVEPOINT ", "RELEASE SAVEPOINT "} {
+		if _, uerr := c.ExecContext(ctx, q+savepoint); uerr != nil {
+			return uerr
 		}
-		if len(shape.columns) > 0 {
-			s.store.shapes.Store(table, shape)
-		}
-		return shape, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, err := s.readConn(ctx)
-	if err != nil {
-		return shape, err
-	}
-	if err := s.spoolOn(ctx, c); err != nil {
-		return shape, err
-	}
-	if shape.columns, shape.unique, err = s.d.DescribeTable(ctx, c, table); err != nil {
-		return shape, s.explain(ctx, err)
-	}
-	return shape, nil
+	return err
 }
 
-// Columns describes a table.
-func (s *Session) Columns(ctx context.Context, table string) ([]engine.Column, error) {
-	if err := s.store.CheckTable(table); err != nil {
-		return nil, err
+// named puts a row's number before what is wrong with it; not before an error
+// that has nothing to do with the row.
+func (w *writer) named(at int64, err error) error {
+	said, ended := w.s.d.HookError(err)
+	if ended {
+		return err
 	}
-	shape, err := s.describe(ctx, table)
-	return shape.columns, err
-}
-
-// Ensure creates the table if it is missing. Where a server would commit the
-// job's transaction, it is made on a connection of its own.
-func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Column, key []string) (made bool, err error) {
-	if err := s.store.CheckTable(table); err != nil {
-		return false, err
-	}
-	create, err := s.d.CreateTable(table, columns, key)
-	if err != nil {
-		return false, err
-	}
-	shape, err := s.look(ctx, table)
-	if err != nil || len(shape.columns) > 0 {
-		return false, err
-	}
-	x, free, err := s.d.OwnConnection(ctx)
-	if err != nil {
-		return false, s.store.wrap(err, "connect")
-	}
-	if x == nil {
-		return true, s.run(ctx, func(c *sql.Conn) error {
-			_, err := c.ExecContext(ctx, create)
-			return err
-		})
-	}
-	defer free()
-	if _, err := x.ExecContext(ctx, create); err != nil {
-		return false, s.explain(ctx, err)
-	}
-	return true, nil
+	f := engine.AsFailure(said)
+	f.Message = fmt.Sprintf("row %d: %s", at, strings.TrimSuffix(f.Message, " at row 1"))
+	return f
 }

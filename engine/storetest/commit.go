@@ -244,6 +244,7 @@ var dumped = []string{
 	"SELECT parent FROM ds_sweeps ORDER BY 1",
 	"SELECT job, epoch FROM ds_signals ORDER BY id",
 	"SELECT jobs, size FROM ds_claims ORDER BY jobs",
+	"SELECT job, phase, kept, redrive, redriven, data FROM ds_rejects ORDER BY id",
 }
 
 // dump is what the database says of its jobs.

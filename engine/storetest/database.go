@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +38,9 @@ var databaseCases = []testCase{
 		r, err = stores[0].Describe(w.ctx)
 		w.must(err)
 		w.same("version", r.Known, r.Schema)
-		w.same("versions that were applied", int(r.Known), len(applied))
+		slices.Sort(applied)
+		w.same("versions that were applied", slices.Compact(slices.Clone(applied)), applied)
+		w.same("some were", true, len(applied) > 0)
 		for _, s := range stores {
 			w.must(s.CheckSchema(w.ctx))
 			m, err := s.Migrate(w.ctx)

@@ -37,6 +37,7 @@ func Invariants(t testing.TB, db *sql.DB, relax ...Relax) {
 	c.checkItems()
 	c.checkCounters()
 	c.checkOrphans()
+	c.checkRejects()
 }
 
 // check is Invariants, and that no epoch went back since the last check.

@@ -28,7 +28,7 @@ var drainCases = []testCase{
 		r.untilIdle(t)
 		w.stands("failed", id)
 		w.same("runs", 1, runs)
-		if j := r.view(id); j.Error == nil || !strings.Contains(j.Error.Message, "its hook cannot be prepared: read its position (drop it with: dsengine jobs retry") {
+		if j := r.view(id); j.Error == nil || !strings.Contains(j.Error.Message, "the position of its last checkpoint cannot be read") {
 			w.Errorf("got %+v", j.Error)
 		}
 	}},

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"database/sql"
 	"strings"
 	"time"
 
@@ -54,4 +55,20 @@ var typeRunCases = []testCase{
 		w.stands("produce/waiting", made[0].ID)
 		w.same("priority", 7, w.view(made[0].ID).Priority)
 	}},
+	{"a job of an unknown type is refused in a caller's transaction, which holds the writer", func(w *world) {
+		r := w.runtime(Options{})
+		r.tx(func(tx *sql.Tx) {
+			_, err := r.eng.EnqueueTx(r.ctx, tx, engine.NewJob{Type: "nobody", Phase: engine.PhaseConsume})
+			r.code("enqueue", engine.CodeNotFound, err)
+		})
+	}},
+}
+
+// tx runs f in a transaction of a caller.
+func (r *runtime) tx(f func(tx *sql.Tx)) {
+	r.Helper()
+	tx, err := r.in.Handle(r.eng.Store()).BeginTx(r.ctx, nil)
+	r.must(err)
+	defer tx.Rollback()
+	f(tx)
 }

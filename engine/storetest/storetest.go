@@ -25,6 +25,9 @@ type Instance struct {
 	// Open opens a store on the database, as another process would. It is closed
 	// with the test, if not before.
 	Open func(t testing.TB, o Options) engine.Store
+	// Connect opens the database as one that scripts reach by a name. It is closed
+	// with the test.
+	Connect func(t testing.TB, readOnly bool) engine.Connection
 	// DB is the database itself, for set-up, for checks and, as Handle, for the
 	// transactions of callers. It has the server's defaults.
 	DB *sql.DB
@@ -85,17 +88,22 @@ var groups = []group{
 	{name: "promote", cases: promoteCases},
 	{name: "schedules", cases: scheduleCases},
 	{name: "variables", cases: variableCases},
+	{name: "rejects", cases: rejectCases},
 	{name: "logs", cases: logCases},
+	{name: "notices", cases: noticeCases},
 	{name: "prune", cases: pruneCases},
 	{name: "servers", cases: serverCases},
 	{name: "view", cases: viewCases},
 	{name: "session", cases: sessionCases},
 	{name: "write", cases: writeCases},
+	{name: "bulk", cases: bulkCases},
+	{name: "merge", cases: mergeCases},
+	{name: "connections", cases: connectionCases},
 	{name: "values", cases: valueCases},
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", cases: sizeCases},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each

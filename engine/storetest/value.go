@@ -121,7 +121,7 @@ func sameValue(want, got any) string {
 }
 
 var valueCases = []testCase{
-	{"values come back as they went in, by insert, upsert and placeholder", func(w *world) {
+	{"values come back as they went in, whatever writes them", func(w *world) {
 		j := w.start(job(w.typ("t")))
 		h := w.hook(w.store)
 		columns := map[string]string{}
@@ -135,35 +135,52 @@ var valueCases = []testCase{
 		}
 		_, err := h.Ensure(w.ctx, "t", cols, []string{"id"})
 		w.must(err)
+		id := []string{"id"}
+		ways := []struct {
+			name  string
+			write func(row engine.Row) (engine.Stats, error)
+		}{
+			{"insert", func(row engine.Row) (engine.Stats, error) { return h.Insert(w.ctx, "t", source(row)) }},
+			{"upsert", func(row engine.Row) (engine.Stats, error) {
+				return h.Upsert(w.ctx, "t", source(row), engine.Upsert{Key: id})
+			}},
+			{"placeholder", func(row engine.Row) (engine.Stats, error) {
+				return nil, exec(h, w.ctx, "INSERT INTO t (id, "+row.Names[1]+") VALUES (?, ?)", row.Values...)
+			}},
+			{"bulk", func(row engine.Row) (engine.Stats, error) { return h.Bulk(w.ctx, "t", source(row), nil) }},
+			{"bulk upsert", func(row engine.Row) (engine.Stats, error) {
+				return h.Bulk(w.ctx, "t", source(row), &engine.Upsert{Key: id})
+			}},
+			{"merge", func(row engine.Row) (engine.Stats, error) {
+				return h.Merge(w.ctx, "t", source(row), engine.Merge{Key: id, Where: "id = ?", Args: row.Values[:1]})
+			}},
+		}
+		n := len(ways)
 		for i, r := range roundTrips {
 			c := columns[r.column]
-			row := engine.Row{Names: []string{"id", c}, Values: []any{int64(3 * i), r.in}}
-			if _, err := h.Insert(w.ctx, "t", source(row)); err != nil {
-				w.Errorf("insert %s %T %.60v: %v", r.column, r.in, r.in, err)
-			}
-			row.Values = []any{int64(3*i + 1), r.in}
-			if _, err := h.Upsert(w.ctx, "t", source(row), engine.Upsert{Key: []string{"id"}}); err != nil {
-				w.Errorf("upsert %s %T %.60v: %v", r.column, r.in, r.in, err)
-			}
-			if err := exec(h, w.ctx, "INSERT INTO t (id, "+c+") VALUES (?, ?)", int64(3*i+2), r.in); err != nil {
-				w.Errorf("exec %s %T %.60v: %v", r.column, r.in, r.in, err)
-			}
-			again, err := h.Upsert(w.ctx, "t", source(row), engine.Upsert{Key: []string{"id"}})
-			if err != nil || again["unchanged"] != 1 {
-				w.Errorf("the same %s %T %.60v again: %v, %v", r.column, r.in, r.in, again, err)
+			for k, way := range ways {
+				row := engine.Row{Names: []string{"id", c}, Values: []any{int64(n*i + k), r.in}}
+				if _, err := way.write(row); err != nil {
+					w.Errorf("%s %s %T %.60v: %v", way.name, r.column, r.in, r.in, err)
+				}
+				for _, again := range []int{1, 4, 5} {
+					if got, err := ways[again].write(row); err != nil || got["unchanged"] != 1 {
+						w.Errorf("%s of the same %s %T %.60v, after %s: %v, %v", ways[again].name, r.column, r.in, r.in, way.name, got, err)
+					}
+				}
 			}
 		}
 		w.must(w.store.Commit(w.ctx, h, checkpoint(j, "p")))
 		for round, s := range []engine.Session{h, w.hook(w.store)} {
 			for i, r := range roundTrips {
-				for k, by := range []string{"insert", "upsert", "placeholder"} {
-					rows := w.query(s, "SELECT "+columns[r.column]+" FROM t WHERE id = ?", int64(3*i+k))
+				for k, by := range ways {
+					rows := w.query(s, "SELECT "+columns[r.column]+" FROM t WHERE id = ?", int64(n*i+k))
 					if len(rows) != 1 {
-						w.Errorf("%s %T %.60v by %s: %d rows", r.column, r.in, r.in, by, len(rows))
+						w.Errorf("%s %T %.60v by %s: %d rows", r.column, r.in, r.in, by.name, len(rows))
 						continue
 					}
 					if d := sameValue(r.out, rows[0][0]); d != "" {
-						w.Errorf("%s %T %.60v by %s, session %d (-want +got):\n%.600s", r.column, r.in, r.in, by, round, d)
+						w.Errorf("%s %T %.60v by %s, session %d (-want +got):\n%.600s", r.column, r.in, r.in, by.name, round, d)
 					}
 				}
 			}

@@ -2,12 +2,14 @@ package hostlib
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dustin/go-humanize"
 )
 
 // Args are the bound arguments of one call. The getters take the name of a
@@ -110,6 +112,8 @@ func (f *Func) bind(c *Call, self Value, args []Value, named []Named) (*Args, er
 			}
 			if a.vals[i] = p.Default; p.Default == None {
 				a.vals[i] = nil
+			} else if p.Type == Size {
+				a.vals[i], _, _ = sizeOf(p.Default)
 			}
 		default:
 			v, err := p.convert(c, a.vals[i])
@@ -233,8 +237,16 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 		if fn, ok := plain.(Callable); ok {
 			return fn, nil
 		}
+	case Size:
+		if n, ok, err := sizeOf(plain); ok || err != nil {
+			if err != nil {
+				return nil, Errorf("usage", "%s: %v", p.Name, err)
+			}
+			return n, nil
+		}
 	case Source:
-		if _, ok := plain.(string); ok {
+		switch plain.(type) {
+		case string, streamer:
 			return plain, nil
 		}
 		if it, ok := c.Iterate(plain); ok {
@@ -308,6 +320,19 @@ func durationOf(v Value) (time.Duration, bool, error) {
 		return d, err == nil, err
 	}
 	return 0, false, nil
+}
+
+// sizeOf reads a number of bytes; false if v is neither text nor a whole number.
+func sizeOf(v Value) (int64, bool, error) {
+	if s, ok := v.(string); ok {
+		n, err := humanize.ParseBytes(s)
+		if err != nil || n > math.MaxInt64 {
+			return 0, false, Errorf("usage", "got %q, wanted a number of bytes such as \"64MB\" or \"1GB\"", s)
+		}
+		return int64(n), true, nil
+	}
+	n, ok := asInt(v)
+	return n, ok, nil
 }
 
 func isBig(v Value) bool {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
+	"sync"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -16,8 +18,25 @@ type Host struct {
 	// Files is the folder that paths in scripts are relative to, and cannot
 	// leave; "" is the working directory.
 	Files string
+	// Connections are the other databases that scripts reach by a name; nil: none.
+	Connections Connector
 	// Log gets what scripts log and print while they are loaded; nil: nothing does.
 	Log *slog.Logger
+	// HTTP answers the requests of scripts in the network's place; nil: the
+	// network does. What scripts may ask is checked before.
+	HTTP http.RoundTripper
+	// Secret finds a secret by its name; ErrNoSecret if there is none, with what to
+	// do about it. nil: there are none.
+	Secret func(name string) (string, error)
+	// Limits narrow what scripts may need; nil: nothing does.
+	Limits *Limits
+	// Mail is how notify.email sends; nil: it cannot.
+	Mail *Mail
+
+	network network
+	limits  limits
+	tokens  tokens
+	swept   sync.Map // when temporary files were last looked for, by folder
 	// Loading ends the loading of scripts; nil: their time limit alone does.
 	Loading context.Context
 }
@@ -37,11 +56,18 @@ type Call struct {
 	after    bool                   // a function given to on_commit runs
 	open     map[io.Closer]struct{} // what must be closed when the hook ends
 	deferred bool                   // something runs after the hook
+	temps    map[string]bool        // paths that files.temp gave
+	source   string                 // the file that was opened last
+	opened   int                    // how many different ones, as far as that matters
+	finals   []func() error         // see Finish
 	payload  Value                  // of ctx, once they were asked for
 	params   Value
 	pos      Value
 	posRaw   engine.Raw
 }
+
+// instance is the instance of the hook's job.
+func (c *Call) instance() string { return c.Hook.Job().Instance }
 
 // Context ends when the hook must, or the loading of the script.
 func (c *Call) Context() context.Context {
@@ -57,6 +83,22 @@ func (c *Call) Context() context.Context {
 // Idle says that nothing of the call lives on after its hook: no function waits
 // for the commit, nothing is open.
 func (c *Call) Idle() bool { return !c.deferred && c.open == nil }
+
+// atEnd has f called when the hook has ended well, before it commits: for what
+// must not commit with a checkpoint.
+func (c *Call) atEnd(f func() error) { c.finals = append(c.finals, f) }
+
+// Finish is called by the language when its hook has ended well, before what
+// it wrote commits.
+func (c *Call) Finish() error {
+	for _, f := range c.finals {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	c.finals = nil
+	return nil
+}
 
 // Invoke calls a function of the table: it binds the arguments, checks that the
 // function may be called here and now, and contains its panics.
@@ -204,6 +246,11 @@ type closeAll struct{ c *Call }
 
 func (a closeAll) Close() error {
 	for r := range a.c.open {
+		if _, ok := r.(*tempFile); !ok {
+			r.Close()
+		}
+	}
+	for r := range a.c.open { // what was open in them is closed now
 		r.Close()
 	}
 	return nil

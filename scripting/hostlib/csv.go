@@ -1,33 +1,41 @@
 package hostlib
 
 import (
-	"encoding/csv"
-	"errors"
+	"bytes"
 	"io"
 	"strings"
 	"unicode/utf8"
 )
 
-// csvParams are those that csv.read and csv.parse share.
+// csvParams are those that whatever reads CSV shares; csvOptionsOf reads them.
 var csvParams = []Param{
 	{Name: "header", Type: Any, Default: true, Named: true, Doc: "True: the first line has the names, and rows are dicts; a list of names: there is no such line; False: rows are lists"},
+	{Name: "names", Type: String, Default: "keep", Named: true, Choices: []string{"keep", "lower", "snake"}, Doc: "what becomes of the names in the first line: \"lower\" makes \"Order ID \" order id, \"snake\" makes it order_id"},
+	{Name: "columns", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns that rows have, in this order; none: all"},
 	{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
+	{Name: "quote", Type: Any, Default: "\"", Named: true, Doc: "what stands around fields that have separators or line ends in them, one character; None: nothing does"},
+	{Name: "comment", Type: String, Default: "", Named: true, Doc: "lines that begin so are left out"},
+	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
-	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error"}, Later: []string{"reject"}, Doc: "what a bad row does"},
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line"},
 }
+
+// encodingParam is how text becomes characters.
+var encodingParam = Param{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"latin-1\" or \"utf-16\"; a byte order mark of UTF-16 is seen without it"}
 
 var csvModule = &Module{
 	Name: "csv",
 	Doc:  "Comma-separated values. All values are strings: convert what is to be a number.",
 	Funcs: []*Func{
 		{
-			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; a row with too few or too many fields is an error.",
+			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; a row with too few or too many fields is an error. It reads through " + packedDoc + ".",
 			Params: append([]Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
-				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text"},
+				encodingParam,
 			}, csvParams...),
 			Returns: "iterator of dict", Needs: "files", Effect: Read,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
+			Lua:     "for row in csv.read(\"data/people.csv\", {nulls = {\"\"}}) do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				o, err := csvOptionsOf(c, a)
 				if err != nil {
@@ -37,14 +45,7 @@ var csvModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				r := newCSVReader(in.name, in.r, o)
-				return c.iterator("csv.read", func() (Value, error) {
-					row, err := r.next()
-					if err == nil {
-						c.read(1)
-					}
-					return row, err
-				}, in.close), nil
+				return c.csvRows("csv.read", in, o)
 			},
 		},
 		{
@@ -52,13 +53,20 @@ var csvModule = &Module{
 			Params:  append([]Param{{Name: "text", Type: Text, Doc: "the rows"}}, csvParams...),
 			Returns: "list of dict",
 			Example: "csv.parse(\"id,name\\n1,Ada\\n\")  # [{\"id\": \"1\", \"name\": \"Ada\"}]",
+			Lua:     "csv.parse(\"id,name\\n1,Ada\\n\")  -- {{id = \"1\", name = \"Ada\"}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				o, err := csvOptionsOf(c, a)
 				if err != nil {
 					return nil, err
 				}
-				text := strings.TrimPrefix(string(textBytes(a.Value("text"))), "\ufeff")
-				r := newCSVReader("the text", strings.NewReader(text), o)
+				in, err := c.inputFrom("the text", bytes.NewReader(textBytes(a.Value("text"))), nil, "utf-8")
+				if err != nil {
+					return nil, err
+				}
+				r, err := newCSVReader(in, o)
+				if err != nil {
+					return nil, err
+				}
 				rows := []Value{}
 				for {
 					row, err := r.next()
@@ -72,20 +80,158 @@ var csvModule = &Module{
 				}
 			},
 		},
+		{
+			Name: "write", Doc: "Writes rows to a file. Lazy: they are asked for one by one. The file appears under its name once it is complete; one that was there is replaced. None becomes an empty field.",
+			Params: append(append([]Param{}, writeParams...),
+				Param{Name: "header", Type: Any, Default: None, Named: true, Doc: "the columns, in this order; None: those of the first row; False: those, but no line with their names"},
+				Param{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
+				appendParam),
+			Returns: "written", Needs: "files", Effect: Outside,
+			Example: "csv.write(\"data/out/people.csv\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
+			Lua:     "csv.write(\"data/out/people.csv\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
+			Do:      writeCSV,
+		},
+		{
+			Name: "sniff", Doc: "Guesses separator and character set from the beginning of a file. Look at what it says before you rely on it.",
+			Params:  []Param{{Name: "path", Type: String, Doc: "the file"}},
+			Returns: "dict", Needs: "files", Effect: Read,
+			Example: "csv.sniff(\"data/people.csv\")  # {\"sep\": \",\", \"encoding\": \"utf-8\"}",
+			Lua:     "csv.sniff(\"data/people.csv\")  -- {sep = \",\", encoding = \"utf-8\"}",
+			Do:      sniffCSV,
+		},
 	},
 }
 
-type csvOptions struct {
-	sep   rune
-	names []string // nil: the first line has them
-	lists bool     // rows are lists
-	nulls map[string]bool
+// csvRows gives the rows of an input, and closes it. fn is the function that made
+// it, for errors.
+func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
+	r, err := newCSVReader(in, o)
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	return c.iterator(fn, func() (Value, error) {
+		row, err := r.next()
+		if err == nil {
+			c.read(1)
+		}
+		return row, err
+	}, in.close), nil
 }
 
+// sniffCSV is csv.sniff.
+func sniffCSV(c *Call, a *Args) (Value, error) {
+	r, _, close, err := c.openSource(a.String("path"))
+	if err != nil {
+		return nil, err
+	}
+	defer close()
+	text := make([]byte, inputBuffer)
+	n, err := io.ReadFull(r, text)
+	if text = text[:n]; err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	charset := "utf-8"
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		charset = "utf-16le"
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		charset = "utf-16be"
+	case !utf8.Valid(wholeRunes(text)):
+		charset = "windows-1252"
+	}
+	in, err := c.inputFrom("", bytes.NewReader(text), nil, charset)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = io.ReadAll(in.r); err != nil {
+		return nil, err
+	}
+	return &Dict{Names: []string{"sep", "encoding"}, Values: []Value{sniffSep(text), charset}}, nil
+}
+
+// wholeRunes leaves out a last character that is cut off.
+func wholeRunes(text []byte) []byte {
+	for i := len(text) - 1; i >= 0 && i >= len(text)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRune(text[i:]) {
+				return text[:i]
+			}
+			break
+		}
+	}
+	return text
+}
+
+// sniffSep is the character that most lines have as often as the first one.
+func sniffSep(text []byte) string {
+	rows := strings.Split(string(text), "\n")
+	if len(rows) > 1 {
+		rows = rows[:len(rows)-1] // the last one may be cut off
+	}
+	best, score := ",", 0
+	for _, sep := range []string{",", ";", "\t", "|"} {
+		first, same := 0, 0
+		for i, row := range rows {
+			n, open := 0, false
+			for _, ch := range row {
+				switch {
+				case ch == '"':
+					open = !open
+				case !open && string(ch) == sep:
+					n++
+				}
+			}
+			if i == 0 {
+				first = n
+			} else if n == first {
+				same++
+			}
+		}
+		if s := (same + 1) * min(first, 1); s > score {
+			best, score = sep, s
+		}
+	}
+	return best
+}
+
+// csvOptions are what csvParams say.
+type csvOptions struct {
+	sep     string
+	quote   byte     // 0: none
+	comment string   // "": none
+	names   []string // nil: the first line has them
+	style   func(string) string
+	columns []string // none: all
+	lists   bool     // rows are lists
+	trim    bool
+	nulls   map[string]bool
+	// reject sets a bad row aside; nil: it is an error.
+	reject func(row Value, reason, source string, line int64) error
+}
+
+// csvDefaults are the options when none are given.
+func csvDefaults() csvOptions { return csvOptions{sep: ",", quote: '"', style: nameStyles["keep"]} }
+
+func checkSep(sep string) error {
+	if utf8.RuneCountInString(sep) != 1 || strings.ContainsAny(sep, "\"\r\n\uFFFD") {
+		return Errorf("usage", "sep: got %q, wanted one character such as \";\" or \"\\t\"", sep)
+	}
+	return nil
+}
+
+// csvOptionsOf reads csvParams.
 func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
-	o.sep, _ = utf8.DecodeRuneInString(a.String("sep"))
-	if utf8.RuneCountInString(a.String("sep")) != 1 || strings.ContainsRune("\"\r\n\uFFFD", o.sep) {
-		return o, Errorf("usage", "sep: got %q, wanted one character such as \";\" or \"\\t\"", a.String("sep"))
+	o = csvOptions{sep: a.String("sep"), comment: a.String("comment"), columns: a.Strings("columns"), trim: a.Bool("trim"), style: nameStyles[a.String("names")]}
+	if err := checkSep(o.sep); err != nil {
+		return o, err
+	}
+	switch q, ok := c.Lang.Plain(a.Value("quote")).(string); {
+	case !ok && c.Lang.Plain(a.Value("quote")) == nil:
+	case len(q) != 1 || q[0] >= utf8.RuneSelf || strings.ContainsAny(q, "\r\n"+o.sep):
+		return o, Errorf("usage", "quote: wanted one character such as \"'\", other than the separator, or None")
+	default:
+		o.quote = q[0]
 	}
 	switch h := c.Lang.Plain(a.Value("header")).(type) {
 	case bool:
@@ -101,6 +247,21 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 			return o, Errorf("usage", "header: %v", err)
 		}
 	}
+	if len(o.columns) > 0 && o.lists {
+		return o, Errorf("usage", "columns: rows that are lists have no names; leave out header = False")
+	}
+	if err := checkNames(o.columns); err != nil {
+		return o, Errorf("usage", "columns: %v", err)
+	}
+	if a.String("on_bad") == "reject" {
+		if c.Hook == nil {
+			return o, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
+		}
+		o.reject = func(row Value, reason, source string, line int64) error {
+			c.read(1)
+			return c.reject(row, reason, source, line)
+		}
+	}
 	if nulls := a.Strings("nulls"); len(nulls) > 0 {
 		o.nulls = map[string]bool{}
 		for _, n := range nulls {
@@ -108,99 +269,4 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 		}
 	}
 	return o, nil
-}
-
-// checkNames refuses names of columns that a dict cannot hold.
-func checkNames(names []string) error {
-	seen := make(map[string]int, len(names))
-	for i, n := range names {
-		if n == "" {
-			return Errorf("csv.header", "column %d has no name: give the names by header = [...], and leave out the first row by iter.skip(rows, 1)", i+1)
-		}
-		if at, ok := seen[n]; ok {
-			return Errorf("csv.header", "columns %d and %d are both named %q: give the names by header = [...], and leave out the first row by iter.skip(rows, 1)", at+1, i+1, n)
-		}
-		seen[n] = i
-	}
-	return nil
-}
-
-// csvReader reads rows.
-type csvReader struct {
-	name string
-	r    *csv.Reader
-	o    csvOptions
-	n    int // fields of a row; 0: not known yet
-}
-
-func newCSVReader(name string, r io.Reader, o csvOptions) *csvReader {
-	cr := csv.NewReader(r)
-	cr.Comma, cr.ReuseRecord, cr.FieldsPerRecord = o.sep, true, -1
-	return &csvReader{name: name, r: cr, o: o, n: len(o.names)}
-}
-
-// next is the next row: a *Dict, or a []Value.
-func (r *csvReader) next() (Value, error) {
-	fields, err := r.record()
-	if err != nil {
-		return nil, err
-	}
-	if !r.o.lists && r.o.names == nil {
-		names := append([]string(nil), fields...)
-		line, _ := r.r.FieldPos(0)
-		if err := checkNames(names); err != nil {
-			return nil, Errorf("csv.header", "%s, line %d: %v", r.name, line, err)
-		}
-		r.o.names = names
-		if fields, err = r.record(); err != nil {
-			return nil, err
-		}
-	}
-	vals := make([]Value, len(fields))
-	for i, f := range fields {
-		if r.o.nulls == nil || !r.o.nulls[f] {
-			vals[i] = f
-		}
-	}
-	if r.o.lists {
-		return vals, nil
-	}
-	return &Dict{Names: r.o.names, Values: vals}, nil
-}
-
-// record reads one row's fields and checks them. They are valid until the next call.
-func (r *csvReader) record() ([]string, error) {
-	fields, err := r.r.Read()
-	if err != nil {
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			return nil, Errorf("csv.syntax", "%s, line %d, column %d: %s", r.name, bad.Line, bad.Column, quoteMessage(bad.Err))
-		}
-		return nil, err
-	}
-	if r.n == 0 {
-		r.n = len(fields)
-	}
-	if len(fields) != r.n {
-		line, _ := r.r.FieldPos(0)
-		return nil, Errorf("csv.fields", "%s, line %d: got %d fields, wanted %d", r.name, line, len(fields), r.n)
-	}
-	for _, f := range fields {
-		if !utf8.ValidString(f) {
-			line, _ := r.r.FieldPos(0)
-			return nil, notUTF8(r.name, line)
-		}
-	}
-	return fields, nil
-}
-
-// quoteMessage says what is wrong with a row's quotes.
-func quoteMessage(err error) string {
-	switch err {
-	case csv.ErrBareQuote:
-		return "a quote (\") inside a field that does not begin with one"
-	case csv.ErrQuote:
-		return "a quote (\") that is not closed, or is followed by something else than the separator"
-	}
-	return err.Error()
 }

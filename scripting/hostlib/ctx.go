@@ -101,6 +101,7 @@ var ctxType = &ObjectType{
 			Name: "now", Doc: "Gives the time by the database's clock, in UTC.",
 			Returns: "time", Effect: Read,
 			Example: "ctx.now() >= time.parse(\"2020-01-01\")  # True",
+			Lua:     "ctx.now() >= time.parse(\"2020-01-01\")  -- true",
 			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
 		},
 		{
@@ -108,6 +109,7 @@ var ctxType = &ObjectType{
 			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets"}, typeParam}, emitParams...),
 			Returns: "bool", Effect: Write,
 			Example: "ctx.emit({\"path\": \"data/people.csv\"}, key = \"people\")  # True",
+			Lua:     "ctx.emit({path = \"data/people.csv\"}, {key = \"people\"})  -- true",
 			Do: func(c *Call, a *Args) (Value, error) {
 				e, err := emission(a)
 				if err != nil {
@@ -129,6 +131,7 @@ var ctxType = &ObjectType{
 			}, emitParams[1:]...),
 			Returns: "int", Effect: Write,
 			Example: "ctx.emit_all(csv.read(\"data/people.csv\"), key = lambda row: row[\"id\"])  # 2",
+			Lua:     "ctx.emit_all(csv.read(\"data/people.csv\"), {key = function(row) return row.id end})  -- 2",
 			Do: func(c *Call, a *Args) (Value, error) {
 				e, err := emission(a)
 				if err != nil {
@@ -149,6 +152,7 @@ var ctxType = &ObjectType{
 			}, emitParams...),
 			Returns: "bool", Effect: Write,
 			Example: "ctx.enqueue(ctx.type, {\"n\": 2}, key = \"next\", after = \"1h\")  # True",
+			Lua:     "ctx.enqueue(ctx.type, {n = 2}, {key = \"next\", after = \"1h\"})  -- true",
 			Do: func(c *Call, a *Args) (Value, error) {
 				e, err := emission(a)
 				if err != nil {
@@ -169,6 +173,7 @@ var ctxType = &ObjectType{
 			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew; attempts too, if the position is another one or anything was written. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
 			Params: []Param{{Name: "position", Type: Data, Default: None, Doc: "where to go on; None keeps the last one"}}, Effect: Write,
 			Example: "ctx.checkpoint({\"page\": 7})\nctx.position  # {\"page\": 7}",
+			Lua:     "ctx.checkpoint({page = 7})\nctx.position.page  -- 7",
 			Do: func(c *Call, a *Args) (Value, error) {
 				if !a.Given("position") {
 					return nil, c.Hook.Checkpoint(nil, false)
@@ -184,6 +189,7 @@ var ctxType = &ObjectType{
 			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order. A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
+			Lua:     "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				return c.batches(a.Iterator("iterable"), a.Int("n"))
 			},
@@ -197,6 +203,7 @@ var ctxType = &ObjectType{
 			},
 			Effect:  Read,
 			Example: "ctx.progress(10, 200, \"reading\")",
+			Lua:     "ctx.progress(10, 200, \"reading\")",
 			Do: func(c *Call, a *Args) (Value, error) {
 				p := engine.Progress{Done: a.Int("done"), Note: a.String("note")}
 				if a.Given("total") {
@@ -211,6 +218,7 @@ var ctxType = &ObjectType{
 			Name: "count", Doc: "Adds to a count of your own among the job's statistics, of which there may be 500.",
 			Params: []Param{{Name: "name", Type: String, Doc: "what is counted"}, {Name: "n", Type: Int, Default: int64(1), Doc: "how many"}}, Effect: Write,
 			Example: "ctx.count(\"without_email\")",
+			Lua:     "ctx.count(\"without_email\")",
 			Do: func(c *Call, a *Args) (Value, error) {
 				return nil, c.Hook.Count(a.String("name"), a.Int("n"))
 			},
@@ -219,6 +227,7 @@ var ctxType = &ObjectType{
 			Name: "on_commit", Doc: "Has a function called after the next commit. A crash in between loses it: use it for tidying up. Nothing that it writes to the database is committed.",
 			Params: []Param{{Name: "fn", Type: Function, Doc: "the function"}, {Name: "args", Type: Any, Rest: true, Doc: "its arguments"}}, Effect: Write,
 			Example: "ctx.on_commit(log.info, \"committed\")",
+			Lua:     "ctx.on_commit(log.info, \"committed\")",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, args := a.Callable("fn"), a.Rest
 				c.deferred = true
@@ -241,6 +250,7 @@ var ctxType = &ObjectType{
 			},
 			Effect:  Read,
 			Example: "if ctx.attempt > 99:\n    ctx.retry(after = \"10m\", reason = \"the file is not complete\")",
+			Lua:     "if ctx.attempt > 99 then\n  ctx.retry(\"10m\", \"the file is not complete\")\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				return nil, c.Hook.Retry(a.Duration("after"), a.Given("after"), a.String("reason"))
 			},
@@ -249,18 +259,21 @@ var ctxType = &ObjectType{
 			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
+			Lua:     "if ctx.attempt > 99 then\n  ctx.snooze(\"1h\")\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
 		},
 		{
 			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
+			Lua:     "if ctx.attempt > 99 then\n  ctx.cancel(\"the customer is gone\")\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
 		},
 		{
 			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
 			Example: "if ctx.attempt > 99:\n    ctx.fail(\"the file will never be readable\")",
+			Lua:     "if ctx.attempt > 99 then\n  ctx.fail(\"the file will never be readable\")\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Fail(a.String("reason")) },
 		},
 	},
@@ -345,6 +358,7 @@ func (l *batchLoop) next() (Value, error) {
 		}
 		v, err := l.it.Next()
 		if err == io.EOF {
+			l.b.Ended()
 			break
 		}
 		if err != nil {

@@ -1,7 +1,6 @@
 package hostlib
 
 import (
-	"context"
 	"math/big"
 	"slices"
 	"time"
@@ -10,95 +9,175 @@ import (
 )
 
 var (
-	tableParam = Param{Name: "table", Type: String, Doc: "the table's name"}
-	rowsParam  = Param{Name: "rows", Type: Iterable, Doc: "dicts by column; None in place of a row is skipped and counted"}
-	sqlParams  = []Param{
+	tableParam  = Param{Name: "table", Type: String, Doc: "the table's name"}
+	rowsParam   = Param{Name: "rows", Type: Iterable, Doc: "dicts by column; None in place of a row is skipped and counted"}
+	keyParam    = Param{Name: "key", Type: Strings, Named: true, Doc: "the columns of the table's primary key, or of a unique index"}
+	updateParam = Param{Name: "update", Type: Strings, Default: None, Named: true, Doc: "the columns to update; None: all but the key"}
+	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
+	sqlParams   = []Param{
 		{Name: "sql", Type: String, Doc: "one statement, with ? for values"},
 		{Name: "args", Type: Any, Rest: true, Doc: "the values"},
 	}
 )
 
 var dbModule = &Module{
-	Name: "db",
-	Doc:  "The job database, in the hook's own transaction: what a hook writes commits together with its job, or not at all.",
-	Funcs: []*Func{
+	Name:  "db",
+	Doc:   "The job database, in the hook's own transaction: what a hook writes commits together with its job, or not at all.",
+	Funcs: append(dbFuncs(jobDatabase), connectFunc),
+}
+
+// access gives the session that a function works on; writes says that it is to
+// write there.
+type access func(c *Call, a *Args, writes bool) (engine.Session, error)
+
+// jobDatabase is the hook's own transaction.
+func jobDatabase(c *Call, _ *Args, _ bool) (engine.Session, error) { return c.Hook.Session(), nil }
+
+// dbFuncs are the functions of db, and the methods of a connection.
+func dbFuncs(on access) []*Func {
+	reading := func(f func(c *Call, a *Args, s engine.Session) (Value, error)) func(c *Call, a *Args) (Value, error) {
+		return func(c *Call, a *Args) (Value, error) {
+			s, err := on(c, a, false)
+			if err != nil {
+				return nil, err
+			}
+			return f(c, a, s)
+		}
+	}
+	writing := func(f func(c *Call, a *Args, s engine.Session) (Value, error)) func(c *Call, a *Args) (Value, error) {
+		return func(c *Call, a *Args) (Value, error) {
+			s, err := on(c, a, true)
+			if err != nil {
+				return nil, err
+			}
+			return f(c, a, s)
+		}
+	}
+	return []*Func{
 		{
 			Name: "query", Doc: "Runs a reading statement and gives its rows. Lazy; the rows are those of its start.",
 			Params: sqlParams, Returns: "iterator of dict", Effect: Read,
 			Example: "[r[\"name\"] for r in db.query(\"SELECT name FROM people WHERE id < ? ORDER BY id\", 3)]  # [\"Ada\", \"Grace\"]",
-			Do: func(c *Call, a *Args) (Value, error) {
-				q, err := c.query(a)
+			Lua:     "for r in db.query(\"SELECT name FROM people WHERE id < ? ORDER BY id\", 3) do log.info(r.name) end",
+			Do: reading(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				q, err := c.query(s, a)
 				if err != nil {
 					return nil, err
 				}
-				return c.iterator("db.query", q.next, q.rows.Close), nil
-			},
+				return q.iterator("db.query"), nil
+			}),
 		},
 		{
 			Name: "one", Doc: "Runs a reading statement and gives its first row, or None if there is none.",
 			Params: sqlParams, Returns: "dict", Effect: Read,
 			Example: "db.one(\"SELECT id, name FROM people WHERE id = ?\", 1)  # {\"id\": 1, \"name\": \"Ada\"}",
-			Do: func(c *Call, a *Args) (Value, error) {
-				d, err := c.first(a)
+			Lua:     "db.one(\"SELECT id, name FROM people WHERE id = ?\", 1)  -- {id = 1, name = \"Ada\"}",
+			Do: reading(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				d, err := c.first(s, a)
 				if d == nil || err != nil {
 					return nil, err
 				}
 				return d, nil
-			},
+			}),
 		},
 		{
 			Name: "value", Doc: "Runs a reading statement and gives the first column of its first row, or None if there is none.",
 			Params: sqlParams, Returns: "any value", Effect: Read,
 			Example: "db.value(\"SELECT count(*) FROM people\")  # 2",
-			Do: func(c *Call, a *Args) (Value, error) {
-				d, err := c.first(a)
+			Lua:     "db.value(\"SELECT count(*) FROM people\")  -- 2",
+			Do: reading(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				d, err := c.first(s, a)
 				if d == nil || err != nil {
 					return nil, err
 				}
 				return d.Values[0], nil
-			},
+			}),
 		},
 		{
-			Name: "exec", Doc: "Runs a writing statement and gives the number of rows that it touched. What commits by itself (CREATE, ALTER, TRUNCATE) is refused: use db.ensure.",
+			Name: "exec", Doc: "Runs a writing statement and gives the number of rows that it touched. What commits by itself (CREATE, ALTER, TRUNCATE) is refused: use ensure.",
 			Params: sqlParams, Returns: "int", Effect: Write,
 			Example: "db.exec(\"UPDATE people SET name = ? WHERE id = ?\", \"Ada L.\", 1)  # 1",
-			Do: func(c *Call, a *Args) (Value, error) {
+			Lua:     "db.exec(\"UPDATE people SET name = ? WHERE id = ?\", \"Ada L.\", 1)  -- 1",
+			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
 				args, err := c.sqlArgs(a.Rest)
 				if err != nil {
 					return nil, err
 				}
-				return c.Hook.Session().Exec(c.Context(), a.String("sql"), args)
-			},
+				return s.Exec(c.Context(), a.String("sql"), args)
+			}),
 		},
 		{
 			Name: "insert", Doc: "Inserts rows, many to a statement.",
 			Params: []Param{tableParam, rowsParam}, Returns: "stats", Effect: Write,
 			Example: "db.insert(\"people\", [{\"id\": 3, \"name\": \"Edsger\"}, None]).skipped  # 1",
-			Do: func(c *Call, a *Args) (Value, error) {
-				return c.write(a, func(ctx context.Context, s engine.Session, rows *rowSource) (engine.Stats, error) {
-					return s.Insert(ctx, a.String("table"), rows)
+			Lua:     "db.insert(\"people\", {{id = 3, name = \"Edsger\"}}).inserted  -- 1",
+			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				return c.write(a, func(rows engine.RowSource) (engine.Stats, error) {
+					return s.Insert(c.Context(), a.String("table"), rows)
 				})
-			},
+			}),
 		},
 		{
-			Name: "upsert", Doc: "Inserts rows, and updates those whose key is there already.",
-			Params: []Param{
-				tableParam, rowsParam,
-				{Name: "key", Type: Strings, Named: true, Doc: "the columns of the table's primary key, or of a unique index"},
-				{Name: "update", Type: Strings, Default: None, Named: true, Doc: "the columns to update; None: all but the key"},
-				{Name: "newer", Type: String, Default: None, Named: true, NotYet: true, Doc: "a column: an older version never overwrites"},
-			},
+			Name: "upsert", Doc: "Inserts rows, and updates those whose key is there already. With newer, an older version never overwrites a newer one, in whatever order they come.",
+			Params:  []Param{tableParam, rowsParam, keyParam, updateParam, newerParam},
 			Returns: "stats", Effect: Write,
 			Example: "db.upsert(\"people\", [{\"id\": 1, \"name\": \"Ada Lovelace\"}], key = [\"id\"]).updated  # 1",
-			Do: func(c *Call, a *Args) (Value, error) {
-				spec := engine.Upsert{Key: a.Strings("key"), Update: a.Strings("update")}
-				if len(spec.Key) == 0 {
+			Lua:     "db.upsert(\"people\", {{id = 1, name = \"Ada Lovelace\"}}, {key = {\"id\"}}).updated  -- 1",
+			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				if len(a.Strings("key")) == 0 {
 					return nil, Errorf("usage", "key: got an empty list, wanted the columns of a unique index")
 				}
-				return c.write(a, func(ctx context.Context, s engine.Session, rows *rowSource) (engine.Stats, error) {
-					return s.Upsert(ctx, a.String("table"), keyed{rows, spec.Key}, spec)
+				return c.write(a, func(rows engine.RowSource) (engine.Stats, error) {
+					return s.Upsert(c.Context(), a.String("table"), rows, engine.Upsert{Key: a.Strings("key"), Update: a.Strings("update"), Newer: a.String("newer")})
 				})
+			}),
+		},
+		{
+			Name: "bulk", Doc: "Does what insert does, or upsert, in the fastest way that the database has: for millions of rows. On MySQL and MariaDB rows are loaded as one text where the server allows it (local_infile), with the same result.",
+			Params: []Param{
+				tableParam, rowsParam,
+				{Name: "mode", Type: String, Default: "insert", Named: true, Choices: []string{"insert", "upsert"}, Doc: "what becomes of the rows"},
+				{Name: "key", Type: Strings, Default: None, Named: true, Doc: "for upsert: the columns of a unique index"},
+				newerParam,
 			},
+			Returns: "stats", Effect: Write,
+			Example: "db.bulk(\"people\", [{\"id\": 3, \"name\": \"Edsger\"}, {\"id\": 4, \"name\": \"Barbara\"}]).inserted  # 2",
+			Lua:     "db.bulk(\"people\", {{id = 3, name = \"Edsger\"}, {id = 4, name = \"Barbara\"}}).inserted  -- 2",
+			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				var spec *engine.Upsert
+				switch key := a.Strings("key"); {
+				case a.String("mode") == "upsert" && len(key) == 0:
+					return nil, Errorf("usage", "mode = \"upsert\" needs the key: the columns of a unique index, key = [\"id\"]")
+				case a.String("mode") == "upsert":
+					spec = &engine.Upsert{Key: key, Newer: a.String("newer")}
+				case a.Given("key") || a.Given("newer"):
+					return nil, Errorf("usage", "key and newer are for mode = \"upsert\"")
+				}
+				return c.write(a, func(rows engine.RowSource) (engine.Stats, error) {
+					return s.Bulk(c.Context(), a.String("table"), rows, spec)
+				})
+			}),
+		},
+		{
+			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table.",
+			Params: []Param{
+				tableParam, rowsParam, keyParam,
+				{Name: "where", Type: String, Default: None, Named: true, Doc: "SQL that holds for the part, with ? for values; None: the whole table"},
+				{Name: "args", Type: Any, Default: None, Named: true, Doc: "a list of the values for where"},
+				{Name: "max_delete", Type: Any, Default: "10%", Named: true, Doc: "how many rows may be deleted: a number, a share of those that the part had before, or \"all\""},
+			},
+			Returns: "stats", Effect: Write,
+			Example: "db.merge(\"people\", [{\"id\": 1, \"name\": \"Ada\"}], key = [\"id\"], max_delete = 1).deleted  # 1",
+			Lua:     "db.merge(\"people\", {{id = 1, name = \"Ada\"}}, {key = {\"id\"}, max_delete = 1}).deleted  -- 1",
+			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				spec, err := c.mergeSpec(a)
+				if err != nil {
+					return nil, err
+				}
+				return c.write(a, func(rows engine.RowSource) (engine.Stats, error) {
+					return s.Merge(c.Context(), a.String("table"), rows, spec)
+				})
+			}),
 		},
 		{
 			Name: "ensure", Doc: "Creates a table if it is missing; it never alters one. Call it before the hook writes anything. It says whether it created the table.",
@@ -109,20 +188,22 @@ var dbModule = &Module{
 			},
 			Returns: "bool", Effect: Write,
 			Example: "db.ensure(\"people\", {\"id\": \"integer\", \"name\": \"text\"}, key = [\"id\"])  # False",
-			Do: func(c *Call, a *Args) (Value, error) {
+			Lua:     "db.ensure(\"people\", {id = \"integer\", name = \"text\"}, {key = {\"id\"}})  -- false",
+			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
 				columns, err := columnsOf(a.Dict("columns"), a.Strings("key"))
 				if err != nil {
 					return nil, err
 				}
-				return c.Hook.Session().Ensure(c.Context(), a.String("table"), columns, a.Strings("key"))
-			},
+				return s.Ensure(c.Context(), a.String("table"), columns, a.Strings("key"))
+			}),
 		},
 		{
 			Name: "columns", Doc: "Describes a table: a dict with name, type, nullable and key for each column.",
 			Params: []Param{tableParam}, Returns: "list of dict", Effect: Read,
 			Example: "[col[\"name\"] for col in db.columns(\"people\")]  # [\"id\", \"name\"]",
-			Do: func(c *Call, a *Args) (Value, error) {
-				columns, err := c.Hook.Session().Columns(c.Context(), a.String("table"))
+			Lua:     "db.columns(\"people\")[1].name  -- \"id\"",
+			Do: reading(func(c *Call, a *Args, s engine.Session) (Value, error) {
+				columns, err := s.Columns(c.Context(), a.String("table"))
 				if err != nil {
 					return nil, err
 				}
@@ -131,9 +212,9 @@ var dbModule = &Module{
 					list = append(list, &Dict{Names: names, Values: []Value{col.Name, col.Type, col.Nullable, col.Key}})
 				}
 				return list, nil
-			},
+			}),
 		},
-	},
+	}
 }
 
 // query is a result that is being read.
@@ -143,15 +224,20 @@ type query struct {
 	names []string
 }
 
-func (c *Call) query(a *Args) (*query, error) {
+func (c *Call) query(s engine.Session, a *Args) (*query, error) {
 	args, err := c.sqlArgs(a.Rest)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.Hook.Session().Query(c.Context(), a.String("sql"), args)
+	rows, err := s.Query(c.Context(), a.String("sql"), args)
 	if err != nil {
 		return nil, err
 	}
+	return c.rows(rows)
+}
+
+// rows is a result that was begun.
+func (c *Call) rows(rows engine.Rows) (*query, error) {
 	q := &query{c: c, rows: rows, names: rows.Columns()}
 	for i, n := range q.names {
 		if slices.Contains(q.names[:i], n) {
@@ -170,9 +256,11 @@ func (q *query) next() (Value, error) {
 	return &Dict{Names: q.names, Values: vals}, nil
 }
 
+func (q *query) iterator(name string) Iterator { return q.c.iterator(name, q.next, q.rows.Close) }
+
 // first is the first row of a result, or nil.
-func (c *Call) first(a *Args) (*Dict, error) {
-	q, err := c.query(a)
+func (c *Call) first(s engine.Session, a *Args) (*Dict, error) {
+	q, err := c.query(s, a)
 	if err != nil {
 		return nil, err
 	}
@@ -209,66 +297,10 @@ func scalar(v Value) (any, bool) {
 		return int64(v), true
 	case time.Duration:
 		return engine.FormatDuration(v), true
+	case Decimal:
+		return v.String(), true
 	}
 	return nil, false
-}
-
-// write hands rows to a session, and counts what became of them.
-func (c *Call) write(a *Args, f func(context.Context, engine.Session, *rowSource) (engine.Stats, error)) (Value, error) {
-	rows := &rowSource{c: c, it: a.Iterator("rows")}
-	defer rows.it.Close()
-	stats, err := f(c.Context(), c.Hook.Session(), rows)
-	if err != nil {
-		return nil, err
-	}
-	all := engine.Stats{}
-	all.Add(stats)
-	if rows.skipped > 0 {
-		all["skipped"] += rows.skipped
-	}
-	c.Hook.AddStats(all)
-	return &statistics{all}, nil
-}
-
-// rowSource gives a script's rows to a session.
-type rowSource struct {
-	c       *Call
-	it      Iterator
-	like    []string // the names of the last row
-	n       int64
-	skipped int64
-}
-
-// Next is the next row.
-func (s *rowSource) Next(context.Context) (engine.Row, error) {
-	for {
-		v, err := s.it.Next()
-		if err != nil {
-			return engine.Row{}, err
-		}
-		s.n++
-		d, ok, err := s.c.Lang.Row(v, s.like)
-		switch {
-		case err != nil:
-			return engine.Row{}, Errorf("usage", "row %d: %v", s.n, err)
-		case !ok && s.c.Lang.Plain(v) == nil:
-			s.skipped++
-			continue
-		case !ok:
-			return engine.Row{}, Errorf("usage", "row %d: got %s, wanted a dict by column, or None to leave it out", s.n, s.c.Lang.TypeName(v))
-		case len(d.Names) == 0:
-			return engine.Row{}, Errorf("usage", "row %d has no columns", s.n)
-		}
-		s.like = d.Names
-		for i, v := range d.Values {
-			w, ok := scalar(v)
-			if !ok {
-				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, d.Names[i], s.c.kindOf(v))
-			}
-			d.Values[i] = w
-		}
-		return engine.Row{Names: d.Names, Values: d.Values}, nil
-	}
 }
 
 // columnsOf reads the columns of ensure.
@@ -294,50 +326,4 @@ func columnsOf(d *Dict, key []string) ([]engine.Column, error) {
 		columns[i] = engine.Column{Name: name, Type: typ, Nullable: !inKey, Key: inKey}
 	}
 	return columns, nil
-}
-
-// statistics is what insert and upsert give.
-type statistics struct{ engine.Stats }
-
-// ObjectType is stats.
-func (s *statistics) ObjectType() *ObjectType { return statsType }
-
-var statsType = &ObjectType{
-	Name: "stats", Doc: "What became of rows that were written.", Record: true,
-	Text: func(v Value) string {
-		raw, _ := EncodeJSON(statsDict(v.(*statistics).Stats))
-		return string(raw)
-	},
-	Attrs: []Attr{
-		statsAttr("inserted", "Rows that were new."),
-		statsAttr("updated", "Rows that were there and have changed."),
-		statsAttr("unchanged", "Rows that were there just so."),
-		statsAttr("deleted", "Rows that were deleted."),
-		statsAttr("skipped", "None in place of a row."),
-	},
-}
-
-func statsAttr(name, doc string) Attr {
-	return Attr{Name: name, Type: "int", Doc: doc, Get: func(v Value) (Value, error) { return v.(*statistics).Stats[name], nil }}
-}
-
-// statsDict has the counts that the engine keeps first, then the others by name.
-func statsDict(s engine.Stats) *Dict {
-	d := &Dict{}
-	for _, n := range engine.StatNames {
-		if v, ok := s[n]; ok {
-			d.Set(n, v)
-		}
-	}
-	var others []string
-	for n := range s {
-		if !slices.Contains(engine.StatNames, n) {
-			others = append(others, n)
-		}
-	}
-	slices.Sort(others)
-	for _, n := range others {
-		d.Set(n, s[n])
-	}
-	return d
 }

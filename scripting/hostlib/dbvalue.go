@@ -1,12 +1,6 @@
 package hostlib
 
-import (
-	"context"
-	"math"
-	"slices"
-
-	"github.com/dsengine/dsengine/engine"
-)
+import "math"
 
 // finite says that a value is not one of the floats that databases do not have.
 func finite(v Value) bool {
@@ -25,25 +19,4 @@ func (c *Call) kindOf(v Value) string {
 		return "a float that is infinite"
 	}
 	return c.Lang.TypeName(v)
-}
-
-// keyed gives rows whose key is complete: None would be equal to nothing, not
-// even to None.
-type keyed struct {
-	rows *rowSource
-	key  []string
-}
-
-// Next is the next row.
-func (s keyed) Next(ctx context.Context) (engine.Row, error) {
-	row, err := s.rows.Next(ctx)
-	if err != nil {
-		return row, err
-	}
-	for i, name := range row.Names {
-		if row.Values[i] == nil && slices.Contains(s.key, name) {
-			return row, Errorf("usage", "row %d, column %q: got None, wanted a value: the column is part of the key", s.rows.n, name)
-		}
-	}
-	return row, nil
 }

@@ -15,9 +15,15 @@
 //	                           how things fail, and what is said about it
 //	needs.go settings.go       what job() says, read and checked
 //	csv.go json.go ...         one file per module; ctx.go, globals.go
+//	http.go httpclient.go httppaginate.go httpanswer.go
+//	                           the module http: functions, clients, pages, answers
+//	httpsend.go httpaddr.go    how a request is sent, with retries; whom it may reach
 //	failure.go                 the objects err and summary
-//	stream.go jsontext.go jsonstream.go
-//	                           what csv, json and files read from, and JSON itself
+//	stream.go                  what csv, json, xml and files read from
+//	csvreader.go jsontext.go jsonstream.go xmlreader.go xmlpath.go
+//	                           the formats themselves
+//	archive.go filewrite.go rowswrite.go
+//	                           packed files, files that are written, and rows in them
 //
 // Traps worth knowing:
 //
@@ -25,5 +31,6 @@
 //     its plain form; parameters of all types but Any have been converted.
 //   - An iterator that fails where the language cannot see it must end the hook:
 //     the language's own loop calls engine.Call.Poison.
+//   - A language calls Call.Finish when its hook has ended well.
 //   - Nothing here may be named by a keyword of Starlark or of Lua.
 package hostlib

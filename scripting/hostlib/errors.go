@@ -15,6 +15,12 @@ func Errorf(code, format string, args ...any) *engine.Failure {
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: f.Message, Retryable: true}
 }
 
+// codeIs says whether err has the code.
+func codeIs(err error, code string) bool {
+	var f *engine.Failure
+	return errors.As(err, &f) && f.Code == code
+}
+
 // Raised is an error that the script raised itself, or that a function of the
 // script gave back to a host function. It is passed on as it is.
 type Raised struct{ Err error }

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"github.com/dsengine/dsengine/engine"
 )
 
 var filesModule = &Module{
@@ -26,61 +27,185 @@ var filesModule = &Module{
 			Params:  []Param{{Name: "glob", Type: String, Doc: `such as "incoming/*.csv"`}},
 			Returns: "list of file", Needs: "files", Effect: Read,
 			Example: "[f.path for f in files.list(\"data/*.csv\")]  # [\"data/people.csv\"]",
+			Lua:     "files.list(\"data/*.csv\")[1].path  -- \"data/people.csv\"",
 			Do: func(c *Call, a *Args) (Value, error) {
 				return c.listFiles(a.String("glob"))
 			},
 		},
 		{
-			Name: "lines", Doc: "Reads a text line by line, without the line ends. Lazy.",
-			Params: []Param{
-				{Name: "path", Type: Source, Doc: "a path, or a stream"},
-				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text"},
-			},
+			Name: "lines", Doc: "Reads a text line by line, without the line ends. Lazy. It reads through " + packedDoc + ".",
+			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, encodingParam},
 			Returns: "iterator of string", Needs: "files", Effect: Read,
 			Example: "list(files.lines(\"data/words.txt\"))  # [\"alpha\", \"beta\"]",
+			Lua:     "for line in files.lines(\"data/words.txt\") do log.info(line) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				in, err := c.input(a.Value("path"), a.String("encoding"))
 				if err != nil {
 					return nil, err
 				}
-				l := newLines(in)
-				return c.iterator("files.lines", func() (Value, error) {
-					line, err := l.next()
-					if err != nil {
-						return nil, err
-					}
-					c.read(1)
-					return string(line), nil
-				}, in.close), nil
+				return c.textLines("files.lines", in), nil
 			},
 		},
 		{
-			Name: "read", Doc: "Reads a whole file, up to 256 MB.",
+			Name: "read", Doc: "Reads a whole file, up to 256 MB. It reads through " + packedDoc + ".",
 			Params: []Param{
-				{Name: "path", Type: String, Doc: "the file"},
-				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text"},
+				{Name: "path", Type: Source, Doc: "a path, or a stream"},
+				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: encodingParam.Doc + "; \"bytes\": the result is bytes"},
 			},
 			Returns: "string", Needs: "files", Effect: Read,
 			Example: "files.read(\"data/words.txt\")  # \"alpha\\nbeta\\n\"",
+			Lua:     "files.read(\"data/words.txt\")  -- \"alpha\\nbeta\\n\"",
+			Do:      readFile,
+		},
+		{
+			Name: "entries", Doc: "Goes through the files in a .zip, .tar, .tar.gz, .tgz or .tar.zst. Each can be read wherever a path can, those of a tar only until the next one is taken. Lazy.",
+			Params: []Param{
+				{Name: "path", Type: String, Doc: "the archive"},
+				{Name: "glob", Type: String, Default: None, Doc: "only those whose names it finds, such as \"**/*.csv\""},
+			},
+			Returns: "iterator of entry", Needs: "files", Effect: Read,
+			Example: "for entry in files.entries(\"data/people.zip\", \"*.csv\"):\n    for row in csv.read(entry):\n        log.info(row[\"name\"])",
+			Lua:     "for entry in files.entries(\"data/people.zip\", \"*.csv\") do\n  for row in csv.read(entry) do log.info(row.name) end\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
-				in, err := c.input(a.String("path"), a.String("encoding"))
+				return c.entries(a.String("path"), a.String("glob"))
+			},
+		},
+		{
+			Name: "exists", Doc: "Says whether there is a file or a folder.",
+			Params:  []Param{{Name: "path", Type: String, Doc: "where"}},
+			Returns: "bool", Needs: "files", Effect: Read,
+			Example: "files.exists(\"data/people.csv\")  # True",
+			Lua:     "files.exists(\"data/people.csv\")  -- true",
+			Do: func(c *Call, a *Args) (Value, error) {
+				_, err := c.stat(a.String("path"))
+				if codeIs(err, "file.missing") {
+					return false, nil
+				}
+				return err == nil, err
+			},
+		},
+		{
+			Name: "stat", Doc: "Tells path, size and time of the last change of a file. It is an error if there is none.",
+			Params:  []Param{{Name: "path", Type: String, Doc: "the file"}},
+			Returns: "file", Needs: "files", Effect: Read,
+			Example: "files.stat(\"data/words.txt\").size  # 11",
+			Lua:     "files.stat(\"data/words.txt\").size  -- 11",
+			Do: func(c *Call, a *Args) (Value, error) {
+				f, err := c.stat(a.String("path"))
+				if err == nil && f.folder {
+					err = Errorf("file.folder", "%q is a folder, not a file", f.path)
+				}
 				if err != nil {
 					return nil, err
 				}
-				defer in.close()
-				text, err := io.ReadAll(io.LimitReader(in.r, maxFile+1))
-				switch {
-				case err != nil:
+				return f, nil
+			},
+		},
+		{
+			Name: "write", Doc: "Writes a file, just as the data is, and makes the folders that are missing. The file appears under its name once it is complete; one that was there is replaced. A hook that runs again writes it again.",
+			Params: []Param{
+				{Name: "path", Type: String, Doc: "the file"},
+				{Name: "data", Type: Any, Doc: "a string, bytes, a stream, or strings (lines, without their ends)"},
+				{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it"},
+			},
+			Returns: "file", Needs: "files", Effect: Outside,
+			Example: "files.write(\"data/out/note.txt\", \"done\\n\").size  # 5",
+			Lua:     "files.write(\"data/out/note.txt\", \"done\\n\").size  -- 5",
+			Do: func(c *Call, a *Args) (Value, error) {
+				r, close, err := c.reader(a.Value("data"))
+				if err != nil {
 					return nil, err
-				case len(text) > maxFile:
-					return nil, Errorf("file.size", "%s has more than %d bytes: use files.lines, csv.read or json.stream", in.name, maxFile)
-				case !utf8.Valid(text):
-					return nil, Errorf("file.encoding", "%s is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", in.name)
 				}
-				return string(text), nil
+				defer close()
+				f, err := c.writeFile(a.String("path"), a.Bool("append"), func(w io.Writer) error {
+					_, err := io.Copy(w, &watched{c: c, r: r})
+					return err
+				})
+				if err != nil {
+					return nil, err
+				}
+				return f, nil
+			},
+		},
+		{
+			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path.",
+			Params: []Param{
+				{Name: "src", Type: String, Doc: "the file"},
+				{Name: "dst", Type: String, Doc: "its new path; with / at the end, the folder that it goes to"},
+				{Name: "exists", Type: String, Default: "number", Named: true, Choices: []string{"number", "error", "replace"}, Doc: "what happens if there is a file at the new path: \"number\" makes it done/a-2.csv, \"replace\" loses the one that is there"},
+			},
+			Returns: "string", Needs: "files", Effect: Outside,
+			Example: "files.write(\"data/old.txt\", \"x\")\nfiles.move(\"data/old.txt\", \"data/done/\")  # \"data/done/old.txt\"",
+			Lua:     "files.write(\"data/old.txt\", \"x\")\nfiles.move(\"data/old.txt\", \"data/done/\")  -- \"data/done/old.txt\"",
+			Do: func(c *Call, a *Args) (Value, error) {
+				return c.moveFile(a.String("src"), a.String("dst"), a.String("exists"))
+			},
+		},
+		{
+			Name: "remove", Doc: "Deletes a file. It says whether there was one.",
+			Params:  []Param{{Name: "path", Type: String, Doc: "the file"}},
+			Returns: "bool", Needs: "files", Effect: Outside,
+			Example: "files.write(\"data/gone.txt\", \"x\")\nfiles.remove(\"data/gone.txt\")  # True",
+			Lua:     "files.write(\"data/gone.txt\", \"x\")\nfiles.remove(\"data/gone.txt\")  -- true",
+			Do: func(c *Call, a *Args) (Value, error) {
+				return c.removeFile(a.String("path"))
+			},
+		},
+		{
+			Name: "temp", Doc: "Makes an empty file that is deleted when the hook ends, and gives its path, which needs no permission of its own. One that is to stay is moved away.",
+			Params: []Param{
+				{Name: "name", Type: String, Default: "file", Doc: "how its name ends, such as \"export.zip\""},
+				{Name: "folder", Type: String, Default: ".", Named: true, Doc: "the folder that it is made in"},
+			},
+			Returns: "string", Needs: "files", Effect: Outside,
+			Example: "path = files.temp(\"export.csv\")\ncsv.write(path, [{\"id\": 1}]).rows  # 1",
+			Lua:     "local path = files.temp(\"export.csv\")\ncsv.write(path, {{id = 1}}).rows  -- 1",
+			Do: func(c *Call, a *Args) (Value, error) {
+				return c.tempFile(a.String("name"), a.String("folder"))
 			},
 		},
 	},
+}
+
+// packedDoc says which files are unpacked while they are read.
+const packedDoc = ".gz, .zst, and a .zip or .tar with a single file"
+
+func readFile(c *Call, a *Args) (Value, error) {
+	charset := a.String("encoding")
+	if charset == "bytes" {
+		r, name, close, err := c.openSource(a.Value("path"))
+		if err != nil {
+			return nil, err
+		}
+		defer close()
+		data, err := readAll(name, &watched{c: c, r: r})
+		if err != nil {
+			return nil, err
+		}
+		return data, nil
+	}
+	in, err := c.input(a.Value("path"), charset)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+	text, err := readAll(in.name, in.r)
+	switch {
+	case err != nil:
+		return nil, err
+	case !utf8.Valid(text):
+		return nil, Errorf("file.encoding", "%s is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", in.name)
+	}
+	return string(text), nil
+}
+
+// readAll reads up to maxFile bytes.
+func readAll(name string, r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = Errorf("file.size", "%s has more than %d bytes: use files.lines, csv.read or json.stream", name, maxFile)
+	}
+	return data, err
 }
 
 // maxFile bounds what files.read reads, in bytes.
@@ -91,6 +216,7 @@ type file struct {
 	path     string
 	size     int64
 	modified time.Time
+	folder   bool
 }
 
 // ObjectType is file.
@@ -124,13 +250,13 @@ func (c *Call) root() (*os.Root, error) {
 // permit says whether the script may touch a path or a glob, and cleans it.
 func (c *Call) permit(p string) (string, error) {
 	clean, err := cleanPath(p)
-	if err != nil {
-		return "", err
+	if err != nil || c.temps[clean] {
+		return clean, err
 	}
 	return clean, c.Needs.file(clean, c.Hook.Job().Instance)
 }
 
-// openFile opens a file to read it. The hook closes it in the end.
+// openFile opens a file to read it as it is. The caller closes it.
 func (c *Call) openFile(p string) (*os.File, error) {
 	p, err := c.permit(p)
 	if err != nil {
@@ -177,6 +303,7 @@ func (c *Call) permitTarget(p string) error {
 	return nil
 }
 
+// regular refuses what is no file.
 func regular(p string, info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
@@ -187,13 +314,33 @@ func regular(p string, info fs.FileInfo) error {
 	return nil
 }
 
+func (c *Call) stat(p string) (*file, error) {
+	p, err := c.permit(p)
+	if err != nil {
+		return nil, err
+	}
+	root, err := c.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(p)
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	return &file{path: p, size: info.Size(), modified: info.ModTime(), folder: info.IsDir()}, nil
+}
+
 // fileError says in words why a file cannot be had.
 func fileError(p string, err error) error {
+	var f *engine.Failure
 	switch {
+	case errors.As(err, &f):
+		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return Errorf("file.missing", "there is no file %q", p)
 	case errors.Is(err, fs.ErrPermission):
-		return Errorf("file.denied", "the system does not let %q be read", p)
+		return Errorf("file.denied", "the system does not let %q be used", p)
 	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -73,12 +73,13 @@ const (
 	Iterable                  // Iterator; its elements are not converted
 	Function                  // Callable
 	Source                    // a path, or whatever can be read as a stream
+	Size                      // int64, a number of bytes; scripts write "64MB"
 )
 
 var paramTypes = [...]string{
 	"any value", "data (None, bool, number, string, time, list or dict)", "bool", "int", "number", "string",
 	"string or bytes", "list of strings", "dict", `a length of time such as "5m"`, "time", "list or iterator", "function",
-	"a path or a stream",
+	"a path or a stream", `a number of bytes such as "64MB"`,
 }
 
 // String is how the type is called in messages and docs.
@@ -203,6 +204,8 @@ type ObjectType struct {
 	// Binary does a + b and its like, where one of them is of this type; nil and
 	// no error says that it does not know how.
 	Binary func(op string, a, b Value) (Value, error)
+	// Truth says whether a value counts as true; nil: always.
+	Truth func(self Value) bool
 	// Key is what makes two values equal, as text; nil: they are no keys of dicts.
 	Key func(self Value) string
 }

@@ -2,10 +2,13 @@ package hostlib_test
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
@@ -41,31 +44,164 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// FuzzCSV reads any text as rows: they have the fields that the header has.
+// rest reads until the end, or an error.
+func rest[V any](next func() (V, error)) ([]V, error) {
+	var list []V
+	for {
+		v, err := next()
+		if err == io.EOF {
+			return list, nil
+		}
+		if err != nil {
+			return list, err
+		}
+		list = append(list, v)
+	}
+}
+
+// FuzzCSV reads any text as rows: they have the fields that the header has, and
+// are those that encoding/csv finds. With bad rows set aside it comes to the end,
+// and leaves out nothing.
 func FuzzCSV(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "a,a\n", "\"", "\xff\n", "\n\n", "a,b\n1\n"} {
+	for _, s := range []string{
+		"a,b\n1,2\n", "a\n\"x\ny\"\n", "a,a\n", "\"", "\xff\n", "\n\n", "a,b\n1\n", "a\r\n\"x\r\n\"\r", "a\n\"\"\"\"\n", "a\n\"x\"y\n",
+		"a,b\n1,\"x\n2,\"y\"\n", "a,b\n\"\xff\n\",2\n", "a\n\"\n\"\"\n\"\"\n", "\xff\xfea\x00\n\x00", "a\rb\n", "a,b\n\"1\n\n2\",\"\n",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		next := hostlib.CSVRows(strings.NewReader(text))
-		names := 0
-		for {
-			v, err := next()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				if !strings.HasPrefix(err.Error(), "the text, line ") {
-					t.Fatalf("an error without its line: %v", err)
-				}
-				return
-			}
-			row := v.(*hostlib.Dict)
-			if names == 0 {
-				names = len(row.Names)
-			}
-			if len(row.Names) != names || len(row.Values) != names {
+		rows, err := rest(hostlib.CSVRows(strings.NewReader(text), true, nil))
+		if err != nil && !strings.HasPrefix(err.Error(), "the text, line ") {
+			t.Fatalf("an error without its line: %v", err)
+		}
+		for _, v := range rows {
+			first, row := rows[0].(*hostlib.TextRow).Dict(), v.(*hostlib.TextRow).Dict()
+			if len(row.Names) != len(first.Names) || len(row.Values) != len(first.Names) {
 				t.Fatalf("a row of %d fields, %d names", len(row.Values), len(row.Names))
+			}
+		}
+
+		lists, err := rest(hostlib.CSVRows(strings.NewReader(text), false, nil))
+		if !strings.HasPrefix(text, "\xff\xfe") && !strings.HasPrefix(text, "\xfe\xff") { // UTF-16
+			r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+			want, wantErr := r.ReadAll()
+			if utf8.ValidString(text) && (err == nil) != (wantErr == nil) {
+				t.Fatalf("got %v, encoding/csv says %v", err, wantErr)
+			}
+			if err == nil && wantErr == nil {
+				got := [][]string{}
+				for _, v := range lists {
+					var fields []string
+					for _, f := range v.([]hostlib.Value) {
+						fields = append(fields, f.(string))
+					}
+					got = append(got, fields)
+				}
+				if len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
+					t.Fatalf("got %q, encoding/csv %q", got, want)
+				}
+			}
+		}
+
+		var last int64
+		bad := 0
+		kept, keptErr := rest(hostlib.CSVRows(strings.NewReader(text), false, func(_ hostlib.Value, _, _ string, line int64) error {
+			if line <= last {
+				t.Fatalf("line %d comes after line %d", line, last)
+			}
+			last = line
+			bad++
+			return nil
+		}))
+		switch {
+		case keptErr != nil:
+			t.Fatalf("bad rows are set aside, and yet: %v", keptErr)
+		case err == nil && (bad > 0 || len(kept) != len(lists)):
+			t.Fatalf("no row is bad: %d were set aside, got %d of %d", bad, len(kept), len(lists))
+		case err != nil && bad == 0:
+			t.Fatalf("nothing was set aside, and yet: %v", err)
+		}
+	})
+}
+
+// FuzzJSONStream reads elements of any text: those that the whole has.
+func FuzzJSONStream(f *testing.F) {
+	for _, s := range []string{`{"items": [1, {"a": [2]}]}`, `{"items": {"a": 1, "b": 2}}`, `[1]`, `{"items": [1], "items": [2]}`, `{"a": {"items": [1]}, "items": [`, `{"items": []} x`} {
+		f.Add(s, "$.items[*]")
+	}
+	f.Add(`[[1, 2], [3]]`, "$[*][0]")
+	f.Fuzz(func(t *testing.T, text, path string) {
+		next, err := hostlib.JSONElements(text, path)
+		if err != nil {
+			return
+		}
+		elements, err := rest(next)
+		if err != nil || path != "$.items[*]" {
+			return
+		}
+		whole, err := hostlib.DecodeJSON([]byte(strings.TrimPrefix(text, "\ufeff")))
+		if err != nil {
+			if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") || strings.Contains(err.Error(), "nested") {
+				return // UTF-16; a value beside the path is not looked into
+			}
+			if strings.Contains(err.Error(), "too large") || strings.Contains(err.Error(), "digits") {
+				return
+			}
+			t.Fatalf("elements of what is no JSON: %v", err)
+		}
+		items, _ := whole.(*hostlib.Dict).Get("items")
+		list, ok := items.([]hostlib.Value)
+		if d, isDict := items.(*hostlib.Dict); isDict {
+			list, ok = d.Values, true
+		}
+		if !ok || len(list) != len(elements) {
+			t.Fatalf("got %d elements of %v", len(elements), items)
+		}
+		got, err := hostlib.EncodeJSON(elements)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, _ := hostlib.EncodeJSON(list); len(list) > 0 && !bytes.Equal(got, want) {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	})
+}
+
+// FuzzXML reads any text: what a stream gives is what the whole document has.
+func FuzzXML(f *testing.F) {
+	for _, s := range []string{feed, "<a><b/></a>", "<a", "<a></b>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<?xml version='1.0' encoding='latin1'?><a>\xe9</a>", "<a xmlns='u' xmlns:b='v'><b:c b:d='1'/></a>", "<a/>x", "<a><![CDATA[x]]>y<!-- z --></a>"} {
+		f.Add(s, "//b")
+	}
+	f.Add(feed, "rss/channel/item[@id='1']/title")
+	f.Add(feed, "//item[2]/@*")
+	f.Fuzz(func(t *testing.T, text, path string) {
+		root, err := hostlib.XMLDocument(text)
+		next, pathErr := hostlib.XMLElements(text, path)
+		if err != nil {
+			if pathErr == nil {
+				if _, streamErr := rest(next); streamErr == nil {
+					t.Fatalf("a stream took what no document is: %v", err)
+				}
+			}
+			return
+		}
+		hostlib.XMLDict(root)
+		if _, err := hostlib.XMLFind(root, path); err != nil {
+			return
+		}
+		if pathErr != nil {
+			return
+		}
+		streamed, err := rest(next)
+		if err != nil {
+			if strings.Contains(err.Error(), "there is nothing at") {
+				return
+			}
+			t.Fatalf("a document, but no stream: %v", err)
+		}
+		for _, e := range streamed {
+			if !strings.Contains(hostlib.XMLText(root), hostlib.XMLText(e)) {
+				t.Fatalf("%q is not in the document", hostlib.XMLText(e))
 			}
 		}
 	})

@@ -26,9 +26,10 @@ var Globals = []*Func{
 		Name: "job", Doc: "Says what the script is, once, at its top level. Bases are dicts of settings, from a helper file say; later ones win.",
 		Params: []Param{
 			{Name: "bases", Type: DictOf, Rest: true, Doc: "dicts of settings"},
-			{Name: "settings", Type: Any, Others: true, Doc: "settings by name: every, cron, timezone, missed, overlap, instances, timeout, retry, slots, priority, keep, servers, needs, steps"},
+			{Name: "settings", Type: Any, Others: true, Doc: "settings by name: every, cron, timezone, missed, overlap, instances, timeout, retry, slots, priority, keep, rejects, servers, needs, steps"},
 		},
 		Example: "job({\"timeout\": \"5m\"}, every = \"1h\", retry = retry(max = 3), needs = [\"files:data/**\"])",
+		Lua:     "job({timeout = \"5m\"}, {every = \"1h\", retry = retry({max = 3}), needs = {\"files:data/**\"}})",
 		Do: func(c *Call, a *Args) (Value, error) {
 			switch {
 			case c.Hook != nil:
@@ -63,6 +64,7 @@ var Globals = []*Func{
 		},
 		Returns: "retry_policy",
 		Example: "retry(max = 3, first = \"30s\")",
+		Lua:     "retry({max = 3, first = \"30s\"})",
 		Do: func(_ *Call, a *Args) (Value, error) {
 			p := engine.RetryPolicy{
 				Max: int(min(a.Int("max"), 1<<30)), First: a.Duration("first"), Factor: a.Float("factor"),
@@ -94,6 +96,7 @@ var Globals = []*Func{
 			{Name: "after", Type: Duration, Default: None, Named: true, Doc: "how long to wait before the next attempt"},
 		},
 		Example: "if ctx.attempt > 99:\n    error(\"the feed is empty\", code = \"feed.empty\", after = \"10m\")",
+		Lua:     "if ctx.attempt > 99 then\n  error(\"the feed is empty\", {code = \"feed.empty\", after = \"10m\"})\nend",
 		Do: func(c *Call, a *Args) (Value, error) {
 			switch m := c.Lang.Plain(a.Value("message")).(type) {
 			case *failure:
@@ -110,7 +113,7 @@ var Globals = []*Func{
 		},
 	},
 	{
-		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, or what ended the transaction.",
+		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, too many rejects, or what ended the transaction.",
 		Params: []Param{
 			{Name: "fn", Type: Function, Doc: "the function"},
 			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},
@@ -118,8 +121,10 @@ var Globals = []*Func{
 		},
 		Returns: "(value, err)", Effect: Read,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
+		Lua:     "local value, err = catch(json.decode, \"{\")\nlog.warn(err.code)",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value
+			finals := len(c.finals)
 			caught, err := c.Hook.Catch(func() (err error) {
 				result, err = a.Callable("fn").Call(a.Rest, a.More)
 				return c.Lang.Failure(err)
@@ -131,9 +136,11 @@ var Globals = []*Func{
 				return Tuple{result, nil}, nil
 			}
 			c.Lang.Caught()
+			c.finals = c.finals[:finals]
 			f := engine.AsFailure(caught)
 			f.Phase, f.Attempt = c.Hook.Job().Phase, c.Hook.Attempt()
 			return Tuple{nil, &failure{f}}, nil
 		},
 	},
+	rejectFunc,
 }

@@ -3,6 +3,7 @@ package hostlib
 import (
 	"crypto/sha256"
 	"io"
+	"strconv"
 )
 
 var (
@@ -18,6 +19,7 @@ var iterModule = &Module{
 			Name: "batch", Doc: "Gives lists of n elements; the last one may be shorter.",
 			Params: []Param{itParam, nParam}, Returns: "iterator of list",
 			Example: "list(iter.batch([1, 2, 3], 2))  # [[1, 2], [3]]",
+			Lua:     "for list in iter.batch({1, 2, 3}, 2) do\n  log.info(\"a batch\", {size = #list})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, n := a.Iterator("it"), a.Int("n")
 				if n < 1 {
@@ -43,6 +45,7 @@ var iterModule = &Module{
 			Name: "map", Doc: "Gives what fn makes of each element.",
 			Params: []Param{{Name: "fn", Type: Function, Doc: "a function of one element"}, itParam}, Returns: "iterator",
 			Example: "list(iter.map(lambda n: n * n, [1, 2, 3]))  # [1, 4, 9]",
+			Lua:     "for n in iter.map(function(n) return n * n end, {1, 2, 3}) do\n  log.info(\"a square\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, it := a.Callable("fn"), a.Iterator("it")
 				return c.derived("iter.map", func() (Value, error) {
@@ -58,6 +61,7 @@ var iterModule = &Module{
 			Name: "filter", Doc: "Leaves out the elements for which fn is not true.",
 			Params: []Param{{Name: "fn", Type: Function, Doc: "a function of one element"}, itParam}, Returns: "iterator",
 			Example: "list(iter.filter(lambda n: n % 2 == 0, [1, 2, 3, 4]))  # [2, 4]",
+			Lua:     "for n in iter.filter(function(n) return n % 2 == 0 end, {1, 2, 3, 4}) do\n  log.info(\"even\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, it := a.Callable("fn"), a.Iterator("it")
 				return c.derived("iter.filter", func() (Value, error) {
@@ -84,6 +88,7 @@ var iterModule = &Module{
 			Name: "take", Doc: "Gives the first n elements.",
 			Params: []Param{itParam, nParam}, Returns: "iterator",
 			Example: "list(iter.take([1, 2, 3], 2))  # [1, 2]",
+			Lua:     "for n in iter.take({1, 2, 3}, 2) do\n  log.info(\"one of two\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, left := a.Iterator("it"), a.Int("n")
 				return c.derived("iter.take", func() (Value, error) {
@@ -99,6 +104,7 @@ var iterModule = &Module{
 			Name: "skip", Doc: "Leaves out the first n elements.",
 			Params: []Param{itParam, nParam}, Returns: "iterator",
 			Example: "list(iter.skip([1, 2, 3], 1))  # [2, 3]",
+			Lua:     "for n in iter.skip({1, 2, 3}, 1) do\n  log.info(\"not the first\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, left := a.Iterator("it"), a.Int("n")
 				return c.derived("iter.skip", func() (Value, error) {
@@ -116,6 +122,7 @@ var iterModule = &Module{
 			Params:  []Param{itParam, {Name: "start", Type: Int, Default: int64(0), Doc: "the number of the first one"}},
 			Returns: "iterator of (int, element)",
 			Example: "list(iter.enumerate([\"a\", \"b\"]))  # [(0, \"a\"), (1, \"b\")]",
+			Lua:     "for i, s in iter.enumerate({\"a\", \"b\"}) do\n  log.info(s, {number = i})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, n := a.Iterator("it"), a.Int("start")
 				return c.derived("iter.enumerate", func() (Value, error) {
@@ -132,14 +139,11 @@ var iterModule = &Module{
 			Name: "chain", Doc: "Gives the elements of one after the other.",
 			Params: []Param{{Name: "its", Type: Iterable, Rest: true, Doc: "lists or iterators"}}, Returns: "iterator",
 			Example: "list(iter.chain([1], [2, 3]))  # [1, 2, 3]",
+			Lua:     "for n in iter.chain({1}, {2, 3}) do\n  log.info(\"one of three\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
-				var its []Iterator
-				for _, v := range a.Rest {
-					it, err := itParam.convert(c, v)
-					if err != nil {
-						return nil, err
-					}
-					its = append(its, it.(Iterator))
+				its, err := iterators(c, a.Rest)
+				if err != nil {
+					return nil, err
 				}
 				return c.derived("iter.chain", func() (Value, error) {
 					for len(its) > 0 {
@@ -161,6 +165,7 @@ var iterModule = &Module{
 			},
 			Returns: "iterator",
 			Example: "list(iter.dedupe([{\"id\": 1, \"n\": \"a\"}, {\"id\": 1, \"n\": \"b\"}], \"id\"))  # [{\"id\": 1, \"n\": \"a\"}]",
+			Lua:     "for row in iter.dedupe({{id = 1, n = \"a\"}, {id = 1, n = \"b\"}}, \"id\") do\n  log.info(row.n)\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, seen := a.Iterator("it"), map[[16]byte]bool{}
 				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
@@ -188,6 +193,81 @@ var iterModule = &Module{
 						}
 					}
 				}, it), nil
+			},
+		},
+		{
+			Name: "zip", Doc: "Gives tuples of the first elements, of the second ones, and so on, until the shortest ends.",
+			Params: []Param{
+				{Name: "its", Type: Iterable, Rest: true, Doc: "lists or iterators"},
+				{Name: "strict", Type: Bool, Default: false, Named: true, Doc: "True: it is an error if one of them is longer"},
+			},
+			Returns: "iterator of tuple",
+			Example: "list(iter.zip([\"id\", \"name\"], [1, \"Ada\"]))  # [(\"id\", 1), (\"name\", \"Ada\")]",
+			Lua:     "for name, value in iter.zip({\"id\", \"name\"}, {1, \"Ada\"}) do\n  log.info(name, {value = value})\nend",
+			Do: func(c *Call, a *Args) (Value, error) {
+				its, err := iterators(c, a.Rest)
+				if err != nil {
+					return nil, err
+				}
+				strict, n := a.Bool("strict"), 0
+				return c.derived("iter.zip", func() (Value, error) {
+					t := make(Tuple, len(its))
+					for i, it := range its {
+						var err error
+						t[i], err = it.Next()
+						if isEOF(err) && strict && i > 0 {
+							return nil, Errorf("usage", "the first one is longer than the %s one, which has %d elements", ordinal(i+1), n)
+						}
+						if err != nil {
+							if isEOF(err) && strict {
+								return nil, noneLeft(its, n)
+							}
+							return nil, err
+						}
+					}
+					if len(t) == 0 {
+						return nil, io.EOF
+					}
+					n++
+					return t, nil
+				}), nil
+			},
+		},
+		{
+			Name: "group", Doc: "Puts neighbours with the same key together, and gives (key, list). The elements must come sorted by it.",
+			Params: []Param{
+				itParam,
+				{Name: "key", Type: Any, Doc: "a function of an element, or a column of it"},
+				{Name: "most", Type: Int, Default: int64(100_000), Named: true, Doc: "how many elements a group may have: it is held in memory"},
+			},
+			Returns: "iterator of (key, list)",
+			Example: "[(k, len(rows)) for k, rows in iter.group([{\"c\": \"DE\"}, {\"c\": \"DE\"}, {\"c\": \"FR\"}], \"c\")]  # [(\"DE\", 2), (\"FR\", 1)]",
+			Lua:     "for k, rows in iter.group({{c = \"DE\"}, {c = \"DE\"}, {c = \"FR\"}}, \"c\") do\n  log.info(k, {rows = #rows})\nend",
+			Do: func(c *Call, a *Args) (Value, error) {
+				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
+				if err != nil {
+					return nil, err
+				}
+				return c.group(a.Iterator("it"), key, a.Int("most")), nil
+			},
+		},
+		{
+			Name: "sorted", Doc: "Sorts the elements in memory; equal ones stay in their order.",
+			Params: []Param{
+				itParam,
+				{Name: "key", Type: Any, Default: None, Named: true, Doc: "a function of an element, or a column of it; None: the element itself"},
+				{Name: "reverse", Type: Bool, Default: false, Named: true, Doc: "True: the largest first"},
+				{Name: "most", Type: Int, Default: int64(1_000_000), Named: true, Doc: "how many elements there may be: they are held in memory"},
+			},
+			Returns: "list",
+			Example: "[r[\"name\"] for r in iter.sorted(csv.read(\"data/people.csv\"), key = \"name\", reverse = True)]  # [\"Grace\", \"Ada\"]",
+			Lua:     "for _, r in ipairs(iter.sorted(csv.read(\"data/people.csv\"), {key = \"name\", reverse = true})) do\n  log.info(r.name)\nend",
+			Do: func(c *Call, a *Args) (Value, error) {
+				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
+				if err != nil {
+					return nil, err
+				}
+				return c.sorted(a.Iterator("it"), key, a.Bool("reverse"), a.Int("most"))
 			},
 		},
 	},
@@ -235,4 +315,94 @@ func keyOf(c *Call, key Value) (func(Value) (Value, error), error) {
 		}, nil
 	}
 	return nil, Errorf("usage", "key: got %s, wanted a function, or the name of a column", c.Lang.TypeName(key))
+}
+
+// iterators are those that a function was given one by one.
+func iterators(c *Call, values []Value) ([]Iterator, error) {
+	its := make([]Iterator, len(values))
+	for i, v := range values {
+		it, err := itParam.convert(c, v)
+		if err != nil {
+			return nil, err
+		}
+		its[i] = it.(Iterator)
+	}
+	return its, nil
+}
+
+// noneLeft ends a strict zip whose first iterator has ended: the others must
+// have, too.
+func noneLeft(its []Iterator, n int) error {
+	for i, it := range its[1:] {
+		if _, err := it.Next(); !isEOF(err) {
+			if err != nil {
+				return err
+			}
+			return Errorf("usage", "the %s one is longer than the first one, which has %d elements", ordinal(i+2), n)
+		}
+	}
+	return io.EOF
+}
+
+func ordinal(n int) string {
+	switch n {
+	case 1:
+		return "first"
+	case 2:
+		return "second"
+	case 3:
+		return "third"
+	}
+	return strconv.Itoa(n) + "th"
+}
+
+// group puts neighbours with the same key together.
+func (c *Call) group(it Iterator, key func(Value) (Value, error), most int64) Iterator {
+	var first, firstKey Value
+	var mark string
+	begun := false
+	read := func() (v, k Value, print string, err error) {
+		if v, err = it.Next(); err != nil {
+			return nil, nil, "", err
+		}
+		if v, err = c.Lang.Native(v); err != nil {
+			return nil, nil, "", err
+		}
+		if k, err = key(v); err != nil {
+			return nil, nil, "", err
+		}
+		raw, err := c.encode(k)
+		return v, k, string(raw), err
+	}
+	return c.derived("iter.group", func() (Value, error) {
+		if !begun {
+			var err error
+			if first, firstKey, mark, err = read(); err != nil {
+				return nil, err
+			}
+			begun = true
+		}
+		if mark == "" { // the last group was given
+			return nil, io.EOF
+		}
+		list, k := []Value{first}, firstKey
+		for {
+			v, next, print, err := read()
+			if isEOF(err) {
+				mark = ""
+				return Tuple{k, list}, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			if print != mark {
+				first, firstKey, mark = v, next, print
+				return Tuple{k, list}, nil
+			}
+			if int64(len(list)) >= most {
+				return nil, Errorf("usage", "a group has more than %d elements: see most", most)
+			}
+			list = append(list, v)
+		}
+	})
 }

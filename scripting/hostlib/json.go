@@ -3,6 +3,7 @@ package hostlib
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ var jsonModule = &Module{
 			Params:  []Param{{Name: "text", Type: Text, Doc: "one JSON value"}},
 			Returns: "any value",
 			Example: "json.decode('{\"id\": 9007199254740993}')  # {\"id\": 9007199254740993}",
+			Lua:     "json.decode('{\"id\": 9007199254740993}').id  -- 9007199254740993",
 			Do: func(c *Call, a *Args) (Value, error) {
 				return c.Lang.Native(JSON(textBytes(a.Value("text"))))
 			},
@@ -27,6 +29,7 @@ var jsonModule = &Module{
 			},
 			Returns: "string",
 			Example: "json.encode({\"id\": 1, \"tags\": [\"a\", None]})  # '{\"id\":1,\"tags\":[\"a\",null]}'",
+			Lua:     "json.encode({\"a\", null})  -- '[\"a\",null]'",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				raw, err := EncodeJSON(a.Value("value"))
 				if err != nil {
@@ -47,48 +50,28 @@ var jsonModule = &Module{
 			},
 		},
 		{
-			Name: "lines", Doc: "Reads JSON lines: one value on each line; empty lines are skipped. Lazy.",
+			Name: "lines", Doc: "Reads JSON lines: one value on each line, up to 64 MB; empty lines are skipped. Lazy. It reads through " + packedDoc + ".",
 			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}},
 			Returns: "iterator", Needs: "files", Effect: Read,
 			Example: "for row in json.lines(\"data/people.jsonl\"):\n    log.info(row[\"name\"])",
+			Lua:     "for row in json.lines(\"data/people.jsonl\") do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				in, err := c.input(a.Value("src"), "utf-8")
 				if err != nil {
 					return nil, err
 				}
-				lines := newLines(in)
-				dec := NewDecoder(values{})
-				return c.iterator("json.lines", func() (Value, error) {
-					for {
-						line, err := lines.next()
-						if err != nil {
-							return nil, err
-						}
-						if len(bytes.TrimSpace(line)) == 0 {
-							continue
-						}
-						v, err := dec.Decode(line)
-						if err != nil {
-							dec.reset()
-							if syn, ok := err.(*SyntaxError); ok {
-								syn.Line = lines.n
-							}
-							return nil, Errorf("json.syntax", "%s, %v", in.name, err)
-						}
-						c.read(1)
-						return v, nil
-					}
-				}, in.close), nil
+				return c.jsonLines("json.lines", in), nil
 			},
 		},
 		{
-			Name: "stream", Doc: "Reads the elements at a path of one large JSON text, without holding the rest in memory. Lazy. It is an error if the path is not there.",
+			Name: "stream", Doc: "Reads the elements at a path of one large JSON text, without holding the rest in memory. Lazy. It is an error if the path is not there. An element has up to 64 MB. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Default: "$.items[*]", Doc: "which elements: $.items[*] are those of the list named items, $[*] those of the outermost list"},
 			},
 			Returns: "iterator", Needs: "files", Effect: Read,
 			Example: "for item in json.stream(\"data/export.json\", \"$.items[*]\"):\n    log.info(item[\"name\"])",
+			Lua:     "for item in json.stream(\"data/export.json\", \"$.items[*]\") do log.info(item.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				steps, err := parsePath(a.String("path"))
 				if err != nil {
@@ -98,15 +81,30 @@ var jsonModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				s := newJSONStream(in, a.String("path"), steps)
-				return c.iterator("json.stream", func() (Value, error) {
-					v, err := s.next()
-					if err == nil {
-						c.read(1)
-					}
-					return v, err
-				}, in.close), nil
+				return c.jsonElements("json.stream", in, a.String("path"), steps), nil
 			},
+		},
+		{
+			Name: "get", Doc: "Finds a value deep in dicts and lists. Where the path does not lead anywhere, it gives the default.",
+			Params: []Param{
+				{Name: "x", Type: Any, Doc: "a dict or a list"},
+				{Name: "path", Type: String, Doc: "such as \"order.lines[0].sku\"; names with dots in them as [\"a.b\"]"},
+				{Name: "default", Type: Any, Default: None, Doc: "what it gives if there is nothing"},
+			},
+			Returns: "any value",
+			Example: "json.get({\"a\": {\"b\": [7, 8]}}, \"a.b[1]\")  # 8",
+			Lua:     "json.get({a = {b = {7, 8}}}, \"a.b[1]\")  -- 8",
+			Do: func(c *Call, a *Args) (Value, error) {
+				return c.getPath(a.Value("x"), a.String("path"), a.Value("default"))
+			},
+		},
+		{
+			Name: "write_lines", Doc: "Writes JSON lines to a file, one value on each line. Lazy: they are asked for one by one. The file appears under its name once it is complete; one that was there is replaced.",
+			Params:  append(append([]Param{}, writeParams...), appendParam),
+			Returns: "written", Needs: "files", Effect: Outside,
+			Example: "json.write_lines(\"data/out/people.jsonl\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
+			Lua:     "json.write_lines(\"data/out/people.jsonl\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
+			Do:      writeJSONLines,
 		},
 	},
 }
@@ -117,4 +115,137 @@ func textBytes(v Value) []byte {
 	}
 	b, _ := v.([]byte)
 	return b
+}
+
+// jsonLines gives the values of an input that has one on each line, and closes
+// it. fn is the function that made it, for errors.
+func (c *Call) jsonLines(fn string, in *input) Iterator {
+	lines := newLines(in)
+	dec := NewDecoder(values{})
+	return c.iterator(fn, func() (Value, error) {
+		for {
+			line, err := lines.next()
+			if err != nil {
+				return nil, err
+			}
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			v, err := dec.Decode(line)
+			if err != nil {
+				if syn, ok := err.(*SyntaxError); ok {
+					syn.Line = int(lines.n)
+				}
+				return nil, Errorf("json.syntax", "%s, %v", in.name, err)
+			}
+			c.read(1)
+			return v, nil
+		}
+	}, in.close)
+}
+
+// jsonElements gives the elements at a path of an input that is one JSON text,
+// and closes it. steps are the path's, by parsePath.
+func (c *Call) jsonElements(fn string, in *input, path string, steps []step) Iterator {
+	s := newJSONStream(in, path, steps)
+	return c.iterator(fn, func() (Value, error) {
+		v, err := s.next()
+		if err == nil {
+			c.read(1)
+		}
+		return v, err
+	}, in.close)
+}
+
+// writeJSONLines is json.write_lines.
+func writeJSONLines(c *Call, a *Args) (Value, error) {
+	it := a.Iterator("rows")
+	defer it.Close()
+	return c.writeRows(a.String("path"), a.Bool("append"), func(to io.Writer, out *written) error {
+		for {
+			v, err := it.Next()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if c.Lang.Plain(v) == nil {
+				out.skipped++
+				continue
+			}
+			raw, err := c.encode(v)
+			if err != nil {
+				return Errorf("usage", "row %d: %v", out.rows+out.skipped+1, err)
+			}
+			if _, err := to.Write(append(raw, '\n')); err != nil {
+				return err
+			}
+			out.rows++
+		}
+	})
+}
+
+// getPath finds what is at a path in a value.
+func (c *Call) getPath(v Value, path string, otherwise Value) (Value, error) {
+	full := path
+	switch {
+	case strings.HasPrefix(path, "$"):
+	case strings.HasPrefix(path, "["):
+		full = "$" + path
+	default:
+		full = "$." + path
+	}
+	steps, err := parsePath(full)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range steps {
+		switch s.kind {
+		case '*':
+			return nil, Errorf("usage", "path: %q has a *, but it is to lead to one value", path)
+		case '.':
+			d, ok, err := c.Lang.Row(v, nil)
+			if err != nil || !ok {
+				return otherwise, err
+			}
+			if v, ok = d.Get(s.name); !ok {
+				return otherwise, nil
+			}
+		case '[':
+			if c.isDict(v) {
+				return otherwise, nil
+			}
+			list, ok := c.list(v)
+			if !ok || s.index >= int64(len(list)) {
+				return otherwise, nil
+			}
+			v = list[s.index]
+		}
+	}
+	return v, nil
+}
+
+// list gives a list's elements; false if v is none. Iterators are none: they
+// can be gone through once.
+func (c *Call) list(v Value) ([]Value, bool) {
+	if list, ok := v.([]Value); ok {
+		return list, true
+	}
+	if _, ok := c.Lang.Plain(v).(Iterator); ok {
+		return nil, false
+	}
+	it, ok := c.Lang.Iterate(v)
+	if !ok {
+		return nil, false
+	}
+	defer it.Close()
+	var list []Value
+	for {
+		e, err := it.Next()
+		if err != nil {
+			return list, err == io.EOF
+		}
+		list = append(list, e)
+	}
 }

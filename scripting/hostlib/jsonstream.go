@@ -79,13 +79,15 @@ type jsonStream struct {
 	steps []step
 	depth int     // containers that are open on the way
 	at    []int64 // elements passed in each of them
-	found bool    // the last step's container, or element, was there
+	guard *guard
+	found bool // the last step's container, or element, was there
 	begun bool
 }
 
 func newJSONStream(in *input, path string, steps []step) *jsonStream {
 	s := &jsonStream{in: in, dec: NewDecoder(values{}), path: path, steps: steps, at: make([]int64, len(steps))}
-	s.dec.dec = jsontext.NewDecoder(in.r)
+	s.guard = &guard{r: in.r, max: maxElement, what: "an element of " + in.name}
+	s.dec.dec = jsontext.NewDecoder(s.guard)
 	return s
 }
 
@@ -96,29 +98,42 @@ func (s *jsonStream) next() (Value, error) {
 		return v, err
 	}
 	var syn *jsontext.SyntacticError
-	if !errors.As(err, &syn) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	var value valueError
+	if !errors.As(err, &syn) && !errors.As(err, &value) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
 	return nil, Errorf("json.syntax", "%s, at byte %d%s: %s", s.in.name, s.dec.dec.InputOffset(), where(s.dec.dec), jsonMessage(err))
 }
 
+// maxPointer bounds how much of an element's path is shown.
+const maxPointer = 200
+
 // where names the element that was being read.
 func where(d *jsontext.Decoder) string {
-	if p := d.StackPointer(); p != "" {
-		return " (in " + string(p) + ")"
+	if p := string(d.StackPointer()); p != "" {
+		if len(p) > maxPointer {
+			p = strings.ToValidUTF8(p[:maxPointer], "") + "..."
+		}
+		return " (in " + p + ")"
 	}
 	return ""
 }
 
 func (s *jsonStream) find() (Value, error) {
 	d := s.dec.dec
+	s.guard.reset()
 	if !s.begun {
 		s.begun = true
-		if v, done, err := s.enter(); done || err != nil {
+		v, done, err := s.enter()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF // there is no value at all
+		}
+		if done || err != nil {
 			return v, err
 		}
 	}
 	for s.depth > 0 {
+		s.guard.reset()
 		step := s.steps[s.depth-1]
 		kind := d.PeekKind()
 		if kind == ']' || kind == '}' {
@@ -142,7 +157,7 @@ func (s *jsonStream) find() (Value, error) {
 		hit := step.kind == '*' || step.kind == '.' && container == '{' && step.name == name ||
 			step.kind == '[' && container == '[' && step.index == i
 		if !hit {
-			if err := d.SkipValue(); err != nil {
+			if err := s.skip(); err != nil {
 				return nil, err
 			}
 			continue
@@ -151,6 +166,7 @@ func (s *jsonStream) find() (Value, error) {
 			return v, err
 		}
 	}
+	s.guard.reset()
 	if _, err := d.ReadToken(); err != io.EOF {
 		if err == nil {
 			err = Errorf("json.syntax", "%s: there is more after the end of the value", s.in.name)
@@ -161,6 +177,17 @@ func (s *jsonStream) find() (Value, error) {
 		return nil, Errorf("json.path", "%s: there is nothing at %s", s.in.name, s.path)
 	}
 	return nil, io.EOF
+}
+
+// skip passes over a value of any size.
+func (s *jsonStream) skip() error {
+	d := s.dec.dec
+	for depth := d.StackDepth(); ; {
+		s.guard.reset()
+		if _, err := d.ReadToken(); err != nil || d.StackDepth() <= depth {
+			return err
+		}
+	}
 }
 
 // enter takes the value that comes next: it is an element, or a container on
@@ -174,7 +201,7 @@ func (s *jsonStream) enter() (v Value, done bool, err error) {
 	}
 	kind := d.PeekKind()
 	if kind != '{' && kind != '[' {
-		return nil, false, d.SkipValue()
+		return nil, false, s.skip()
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, false, err

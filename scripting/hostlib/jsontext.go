@@ -34,7 +34,15 @@ type Decoder[V any] struct {
 	buf   bytes.Buffer
 	vals  []V
 	names []string
+	depth int
 }
+
+// maxDepth bounds how deep JSON may be nested: what scripts cannot write, they
+// cannot read either.
+const maxDepth = 500
+
+// maxElement bounds one element of json.stream, in bytes.
+const maxElement = 64 << 20
 
 // NewDecoder makes a Decoder.
 func NewDecoder[V any](b Builder[V]) *Decoder[V] {
@@ -43,6 +51,7 @@ func NewDecoder[V any](b Builder[V]) *Decoder[V] {
 
 // Decode reads text that is one value. An error is a *SyntaxError.
 func (d *Decoder[V]) Decode(text []byte) (v V, err error) {
+	d.reset()
 	d.buf = *bytes.NewBuffer(text)
 	d.dec.Reset(&d.buf)
 	if v, err = d.Next(); err == nil {
@@ -71,11 +80,18 @@ func (d *Decoder[V]) Next() (v V, err error) {
 		return d.b.String(tok.String()), nil
 	case '0':
 		return d.number(tok)
-	case '[':
-		return d.list()
-	default:
-		return d.dict()
 	}
+	if d.depth == maxDepth {
+		return v, valueError("it is nested more than " + strconv.Itoa(maxDepth) + " levels deep")
+	}
+	d.depth++
+	if tok.Kind() == '[' {
+		v, err = d.list()
+	} else {
+		v, err = d.dict()
+	}
+	d.depth--
+	return v, err
 }
 
 func (d *Decoder[V]) number(tok jsontext.Token) (v V, err error) {
@@ -86,13 +102,13 @@ func (d *Decoder[V]) number(tok jsontext.Token) (v V, err error) {
 	case errors.Is(err, strconv.ErrSyntax): // a fraction or an exponent
 		f, err := tok.Float()
 		if err != nil {
-			return v, errors.New("the number " + tok.String() + " is too large")
+			return v, valueError("the number " + tok.String() + " is too large")
 		}
 		return d.b.Float(f), nil
 	}
 	text := tok.String()
 	if len(text) > maxDigits {
-		return v, errors.New("a number has more than " + strconv.Itoa(maxDigits) + " digits")
+		return v, valueError("a number has more than " + strconv.Itoa(maxDigits) + " digits")
 	}
 	big, _ := new(big.Int).SetString(text, 10)
 	return d.b.Big(big), nil
@@ -138,10 +154,16 @@ func (d *Decoder[V]) dict() (v V, err error) {
 	return v, err
 }
 
+// valueError is about JSON that no value can be made of.
+type valueError string
+
+// Error is what is wrong.
+func (e valueError) Error() string { return string(e) }
+
 // reset forgets what an error left half done.
 func (d *Decoder[V]) reset() {
 	clear(d.vals)
-	d.vals, d.names = d.vals[:0], d.names[:0]
+	d.vals, d.names, d.depth = d.vals[:0], d.names[:0], 0
 }
 
 // SyntaxError is an error in JSON text, with its place, counted from 1.
@@ -228,6 +250,8 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		return append(v.AppendFormat(append(b, '"'), time.RFC3339Nano), '"'), nil
 	case time.Duration:
 		return strconv.AppendQuote(b, engine.FormatDuration(v)), nil
+	case Decimal:
+		return append(b, v.String()...), nil
 	case JSON:
 		if v == nil {
 			return append(b, "null"...), nil
@@ -239,6 +263,8 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		return appendList(b, v)
 	case *Dict:
 		return appendDict(b, v)
+	case *TextRow:
+		return appendDict(b, v.Dict())
 	case []byte:
 		return b, Errorf("usage", "JSON has no bytes: decode them into a string first")
 	}

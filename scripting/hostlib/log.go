@@ -29,6 +29,7 @@ func logFunc(name string, level slog.Level, doc string) *Func {
 			{Name: "fields", Type: Any, Others: true, Doc: "more about it, by name"},
 		},
 		Example: "log." + name + "(\"read a file\", path = \"data/people.csv\", rows = 2)",
+		Lua:     "log." + name + "(\"read a file\", {path = \"data/people.csv\", rows = 2})",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var fields map[string]any
 			if len(a.More) > 0 {
@@ -92,6 +93,8 @@ func plainGo(v Value) any {
 		return engine.FormatDuration(v)
 	case []byte:
 		return string(v)
+	case Decimal:
+		return v.String()
 	case []Value:
 		list := make([]any, len(v))
 		for i := range v {

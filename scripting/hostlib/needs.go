@@ -3,59 +3,142 @@ package hostlib
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// Needs is what a script may touch, as its job() says.
+// Needs is what a script may touch, as its job() says. Nothing else can be
+// touched.
 type Needs struct {
-	Lines []string // as written
-	files []string // globs, with {instance} in them
+	Lines  []string // as written
+	files  []string // globs, with {instance} in them
+	hosts  []hostNeed
+	named  []namedNeed
+	dbs    []string // of connections, with {instance} in them; ":write" follows some
+	limits []*limit // by the operator
+}
+
+// namedNeed is a need of what has a name: a secret, a connection, an address.
+type namedNeed struct {
+	kind string
+	glob string // "" for mail: to anybody
 }
 
 // needKinds are the kinds of needs; those that are false come later.
 var needKinds = map[string]bool{
-	"files": true, "http": false, "secret": false, "db": false, "sftp": false, "ftp": false, "s3": false, "mail": false,
+	"files": true, "http": true, "secret": true, "db": true, "sftp": false, "ftp": false, "s3": false, "mail": true,
 }
 
 // ParseNeeds reads what a script says that it needs.
-func ParseNeeds(lines []string) (*Needs, error) {
+func ParseNeeds(lines []string) (*Needs, error) { return parseNeeds("needs", lines) }
+
+func parseNeeds(what string, lines []string) (*Needs, error) {
 	n := &Needs{Lines: lines}
 	for _, line := range lines {
-		kind, rest, _ := strings.Cut(line, ":")
+		kind, rest, given := strings.Cut(line, ":")
 		there, known := needKinds[kind]
 		switch {
 		case !known:
-			var kinds []string
-			for k := range needKinds {
-				kinds = append(kinds, k)
-			}
-			return nil, Errorf("usage", "needs: %q is of no kind that there is%s; write it like \"files:incoming/*.csv\"", line, Suggest(kind, kinds))
+			return nil, Errorf("usage", "%s: %q is of no kind that there is%s; write it like \"files:incoming/*.csv\"", what, line, Suggest(kind, slices.Sorted(maps.Keys(needKinds))))
 		case !there:
-			return nil, notYet(fmt.Sprintf("needs: %q", line))
+			return nil, notYet(fmt.Sprintf("%s: %q", what, line))
+		case kind == "http":
+			h, err := parseHostNeed(what, line, rest)
+			if err != nil {
+				return nil, err
+			}
+			n.hosts = append(n.hosts, h)
+		case kind == "mail" && !given:
+			n.named = append(n.named, namedNeed{kind, ""})
+		case kind == "db":
+			if glob := strings.TrimSuffix(rest, ":write"); glob == "" || strings.Contains(glob, ":") || !doublestar.ValidatePattern(glob) {
+				return nil, Errorf("usage", "%s: %q names no connection (write it like \"db:crm\", or \"db:crm:write\" to write)", what, line)
+			}
+			n.dbs = append(n.dbs, rest)
 		case rest == "" || !doublestar.ValidatePattern(rest):
-			return nil, Errorf("usage", "needs: %q has no glob after files: (write it like \"files:incoming/*.csv\")", line)
+			return nil, Errorf("usage", "%s: %q has no glob after %s: (write it like %q)", what, line, kind, needExamples[kind])
+		case kind == "files":
+			if err := checkRooted(rest); err != nil {
+				return nil, Errorf("usage", "%s: %q: %v", what, line, err)
+			}
+			n.files = append(n.files, path.Clean(rest))
+		default:
+			n.named = append(n.named, namedNeed{kind, rest})
 		}
-		if err := checkRooted(rest); err != nil {
-			return nil, Errorf("usage", "needs: %q: %v", line, err)
-		}
-		n.files = append(n.files, path.Clean(rest))
 	}
 	return n, nil
 }
 
+// needExamples show how needs are written.
+var needExamples = map[string]string{
+	"files": "files:incoming/*.csv", "http": "http:api.example.com", "secret": "secret:crm_token", "mail": "mail:*@example.com",
+}
+
+// NeedExample shows how a need of a kind is written.
+func NeedExample(kind string) string { return needExamples[kind] }
+
 // file says whether the script may touch a path, or all that a glob finds.
 func (n *Needs) file(p, instance string) error {
-	for _, glob := range n.files {
-		glob = strings.ReplaceAll(glob, "{instance}", escapeGlob(instance))
-		if glob == p || doublestar.MatchUnvalidated(glob, p) {
-			return nil
+	return n.permit("files:"+p, p, func(n *Needs) bool { return n.hasFile(p, instance) })
+}
+
+func (n *Needs) hasFile(p, instance string) bool {
+	return slices.ContainsFunc(n.files, func(glob string) bool { return fits(glob, p, instance) })
+}
+
+// name says whether the script may touch what has a name: kind is that of the need.
+func (n *Needs) name(kind, name, instance string) error {
+	return n.permit(kind+":"+name, name, func(n *Needs) bool { return n.hasName(kind, name, instance) })
+}
+
+func (n *Needs) hasName(kind, name, instance string) bool {
+	return slices.ContainsFunc(n.named, func(o namedNeed) bool {
+		return o.kind == kind && (o.glob == "" || fits(o.glob, name, instance))
+	})
+}
+
+// fits says whether a glob of needs, with {instance} in it, matches a text.
+func fits(glob, text, instance string) bool {
+	if glob == text {
+		return true
+	}
+	return doublestar.MatchUnvalidated(strings.ReplaceAll(glob, "{instance}", escapeGlob(instance)), text)
+}
+
+// permit says whether the script may touch something: has looks for it in its
+// own needs, and then in what the operator allows and denies. line is what job()
+// would have to say, shown what is touched.
+func (n *Needs) permit(line, shown string, has func(*Needs) bool) error {
+	if !has(n) {
+		return Errorf("needs", "%q is not among what job() says this script needs; add it there: needs = [%q]", shown, line)
+	}
+	for _, l := range n.limits {
+		if err := l.refuse(line, has); err != nil {
+			return err
 		}
 	}
-	return Errorf("needs", "%q is not among what job() says this script needs; add it there: needs = [\"files:%s\"]", p, p)
+	return nil
+}
+
+// db says whether the script may read from a connection, or write to it.
+func (n *Needs) db(name, instance string, writes bool) error {
+	line := "db:" + name
+	if writes {
+		line += ":write"
+	}
+	return n.permit(line, line, func(n *Needs) bool { return n.hasConnection(name, instance, writes) })
+}
+
+func (n *Needs) hasConnection(name, instance string, writes bool) bool {
+	return slices.ContainsFunc(n.dbs, func(glob string) bool {
+		glob, forWriting := strings.CutSuffix(glob, ":write")
+		return (forWriting || !writes) && fits(glob, name, instance)
+	})
 }
 
 // escapeGlob makes a text match itself.

@@ -12,6 +12,7 @@ import (
 
 // Declaration is what job() says of a script.
 type Declaration struct {
+	Type     string // the job type's name
 	Called   bool
 	Settings engine.Settings
 	Needs    *Needs
@@ -57,10 +58,16 @@ var settings = []setting{
 		d.Settings.Servers = v.([]string)
 		return nil
 	}},
-	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB"`, set: func(d *Declaration, _ *Call, v Value) (err error) {
+	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST", "db:CONNECTION", "db:CONNECTION:write", "secret:NAME", "mail"; all else is refused`, set: func(d *Declaration, c *Call, v Value) (err error) {
 		d.Settings.Needs = v.([]string)
-		d.Needs, err = ParseNeeds(v.([]string))
-		return err
+		if d.Needs, err = ParseNeeds(v.([]string)); err != nil {
+			return err
+		}
+		limits, err := c.Host.Limits.of(d.Type)
+		if err != nil {
+			return err
+		}
+		return d.Needs.limitedTo(limits)
 	}},
 	{name: "steps", kind: Int, doc: `steps of the interpreter for one call of a hook`, set: func(d *Declaration, _ *Call, v Value) error {
 		if d.Settings.Steps = v.(int64); d.Settings.Steps < 1 {
@@ -68,8 +75,9 @@ var settings = []setting{
 		}
 		return nil
 	}},
+	{name: "rejects", kind: Data, doc: `rows that may be rejected: a number, a share of the rows read such as "10%", or "all"; above it the job fails`, set: setRejects},
 	{name: "limit", notYet: true}, {name: "rate", notYet: true}, {name: "limit_by", notYet: true},
-	{name: "pack", notYet: true}, {name: "rejects", notYet: true}, {name: "memory", notYet: true},
+	{name: "pack", notYet: true}, {name: "memory", notYet: true},
 }
 
 // SettingNames are the settings of job() that there are.
@@ -231,6 +239,23 @@ func setRetry(d *Declaration, c *Call, v Value) error {
 	}
 	d.Settings.Retry = p.RetryPolicy
 	return nil
+}
+
+func setRejects(d *Declaration, c *Call, v Value) (err error) {
+	switch v := v.(type) {
+	case int64:
+		if v < 0 {
+			return Errorf("usage", "rejects: got %d, wanted 0 or more", v)
+		}
+		d.Settings.Rejects = engine.RejectCount(v)
+		return nil
+	case string:
+		d.Settings.Rejects, err = engine.ParseRejectLimit(v)
+		return err
+	case float64:
+		return Errorf("usage", "rejects: got %v: write a share as text, such as \"%g%%\"", v, 100*v)
+	}
+	return Errorf("usage", "rejects: got %s, wanted a number of rows, a share such as \"10%%\", or \"all\"", c.Lang.TypeName(v))
 }
 
 func byPhase[T any](c *Call, what string, v Value, read func(at string, v Value) (T, error)) (map[engine.Phase]T, error) {

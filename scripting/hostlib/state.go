@@ -1,6 +1,9 @@
 package hostlib
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 var stateModule = &Module{
 	Name:  "state",
@@ -18,6 +21,7 @@ func variableFuncs(module string, shared bool) []*Func {
 			Params:  []Param{name, {Name: "default", Type: Any, Default: None, Doc: "what to give if it is not set"}},
 			Returns: "any value", Effect: Read,
 			Example: example(".get(\"since\", \"1970-01-01\")  # \"1970-01-01\""),
+			Lua:     example(".get(\"since\", \"1970-01-01\")  -- \"1970-01-01\""),
 			Do: func(c *Call, a *Args) (Value, error) {
 				raw, err := c.Hook.Variable(shared, a.String("name"))
 				if err != nil {
@@ -33,6 +37,7 @@ func variableFuncs(module string, shared bool) []*Func {
 			Name: "set", Doc: "Sets a value, at most 64 kB as JSON. If somebody else changes one that the hook has read before, the hook runs again.",
 			Params: []Param{name, {Name: "value", Type: Data, Doc: "data"}}, Effect: Write,
 			Example: example(".set(\"page\", 7)\n" + module + ".get(\"page\")  # 7"),
+			Lua:     example(".set(\"page\", 7)\n" + module + ".get(\"page\")  -- 7"),
 			Do: func(c *Call, a *Args) (Value, error) {
 				raw, err := EncodeJSON(a.Value("value"))
 				if err != nil {
@@ -45,6 +50,7 @@ func variableFuncs(module string, shared bool) []*Func {
 			Name: "delete", Doc: "Forgets a value.",
 			Params: []Param{name}, Effect: Write,
 			Example: example(".delete(\"page\")\n" + module + ".get(\"page\")  # None"),
+			Lua:     example(".delete(\"page\")\n" + module + ".get(\"page\")  -- nil"),
 			Do: func(c *Call, a *Args) (Value, error) {
 				return nil, c.Hook.SetVariable(shared, a.String("name"), nil)
 			},
@@ -53,6 +59,7 @@ func variableFuncs(module string, shared bool) []*Func {
 			Name: "keys", Doc: "Lists the names that are set, sorted.",
 			Returns: "list of string", Effect: Read,
 			Example: example(".set(\"b\", 1)\n" + module + ".set(\"a\", 2)\n" + module + ".keys()  # [\"a\", \"b\"]"),
+			Lua:     example(".set(\"b\", 1)\n" + module + ".set(\"a\", 2)\n" + module + ".keys()  -- {\"a\", \"b\"}"),
 			Do: func(c *Call, a *Args) (Value, error) {
 				names, err := c.Hook.VariableNames(shared)
 				if err != nil {
@@ -61,7 +68,9 @@ func variableFuncs(module string, shared bool) []*Func {
 				slices.Sort(names)
 				list := []Value{}
 				for _, n := range names {
-					list = append(list, n)
+					if !strings.HasPrefix(n, cachePrefix) { // what requests remember
+						list = append(list, n)
+					}
 				}
 				return list, nil
 			},

@@ -3,75 +3,144 @@ package hostlib
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
 
-// input is what csv.read and its like read from.
+// input is what csv.read and its like read from: UTF-8 without a byte order
+// mark. Whoever makes one closes it, or hands it to a function that makes an
+// iterator of it (rows, jsonLines, ...), which does so.
 type input struct {
 	name  string // for messages
 	r     *bufio.Reader
-	close func() error
+	close func() error // never nil
 }
 
 const inputBuffer = 64 << 10
 
-// input opens a path, or takes a stream, as UTF-8 without a byte order mark.
-func (c *Call) input(v Value, charset string) (*input, error) {
-	in := &input{name: "the stream"}
-	var r io.Reader
-	switch v := v.(type) {
-	case string:
-		f, err := c.openFile(v)
-		if err != nil {
-			return nil, err
-		}
-		in.name, in.close, r = v, f.Close, f
-	case Iterator:
-		in.close, r = v.Close, &pieces{c: c, it: v}
-	}
-	r, err := decoding(r, charset)
-	if err != nil {
-		in.close()
-		return nil, err
-	}
-	in.r = bufio.NewReaderSize(&unmarked{r: r}, inputBuffer)
-	return in, nil
+// streamer is an object that can be read wherever a path can.
+type streamer interface {
+	// stream gives what is read, a name for messages, and how it is closed,
+	// which may be nil. It may be called once.
+	stream(c *Call) (r io.Reader, name string, close func() error, err error)
 }
 
-// unmarked leaves out a byte order mark at the beginning of UTF-8.
+// input opens what a parameter of type Source was given: a path, an object that
+// is a stream, or an iterator of lines or bytes.
+func (c *Call) input(v Value, charset string) (*input, error) {
+	r, name, close, err := c.openSource(v)
+	if err != nil {
+		return nil, err
+	}
+	if _, stream := v.(Iterator); !stream && name != c.source {
+		c.source = name
+		c.opened++
+	}
+	return c.inputFrom(name, r, close, charset)
+}
+
+// openSource is what input opens, before it becomes text.
+func (c *Call) openSource(v Value) (r io.Reader, name string, close func() error, err error) {
+	switch v := v.(type) {
+	case string:
+		r, close, err = c.openPacked(v)
+		return r, v, close, err
+	case streamer:
+		r, name, close, err = v.stream(c)
+		if close == nil {
+			close = nothing
+		}
+		return r, name, close, err
+	case Iterator:
+		return &pieces{c: c, it: v}, "the stream", v.Close, nil
+	}
+	return nil, "", nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
+}
+
+func nothing() error { return nil }
+
+// inputFrom makes an input of any reader, which has text of the character set;
+// name is for messages. It closes the reader if it fails; close may be nil.
+func (c *Call) inputFrom(name string, r io.Reader, close func() error, charset string) (*input, error) {
+	if close == nil {
+		close = nothing
+	}
+	r, err := decoding(&watched{c: c, r: r}, charset)
+	if err != nil {
+		close()
+		return nil, err
+	}
+	return &input{name: name, r: bufio.NewReaderSize(&unmarked{r: r}, inputBuffer), close: close}, nil
+}
+
+// guard stops reading when too much has come since the last reset: something
+// does not end, and would fill the memory.
+type guard struct {
+	r    io.Reader
+	max  int
+	what string
+	n    int
+}
+
+// Read reads, within the bound.
+func (g *guard) Read(b []byte) (int, error) {
+	if g.n > g.max {
+		return 0, Errorf("file.size", "%s is longer than %d bytes", g.what, g.max)
+	}
+	n, err := g.r.Read(b[:min(len(b), inputBuffer)]) // little by little: what is read once is held
+	g.n += n
+	return n, err
+}
+
+func (g *guard) reset() { g.n = 0 }
+
+// watched stops reading when the hook must end.
+type watched struct {
+	c *Call
+	r io.Reader
+}
+
+// Read reads, unless the hook must end.
+func (w *watched) Read(b []byte) (int, error) {
+	if w.c.Hook != nil && w.c.Hook.Context().Err() != nil {
+		return 0, context.Cause(w.c.Hook.Context())
+	}
+	return w.r.Read(b)
+}
+
+// unmarked leaves out a byte order mark at the beginning of UTF-8. Text with the
+// mark of UTF-16, which can begin no UTF-8, is read as that.
 type unmarked struct {
 	r     io.Reader
 	begun bool
-	first []byte
-	err   error // after first
 }
 
 // Read reads what follows the mark.
 func (u *unmarked) Read(b []byte) (int, error) {
 	if !u.begun {
 		u.begun = true
-		u.first = make([]byte, 3)
-		n, err := io.ReadFull(u.r, u.first)
-		if u.first = u.first[:n]; err == io.ErrUnexpectedEOF {
-			err = io.EOF
+		first := make([]byte, 3)
+		n, err := io.ReadFull(u.r, first)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return 0, err
 		}
-		if u.err = err; string(u.first) == "\xef\xbb\xbf" {
-			u.first = nil
+		first = first[:n]
+		if string(first) == "\xef\xbb\xbf" {
+			return u.r.Read(b)
 		}
-	}
-	switch {
-	case len(u.first) > 0:
-		n := copy(b, u.first)
-		u.first = u.first[n:]
-		return n, nil
-	case u.err != nil:
-		return 0, u.err
+		wide := n >= 2 && (string(first[:2]) == "\xff\xfe" || string(first[:2]) == "\xfe\xff")
+		u.r = io.MultiReader(bytes.NewReader(first), u.r)
+		if wide {
+			u.r = transform.NewReader(u.r, unicode.BOMOverride(transform.Nop))
+		}
 	}
 	return u.r.Read(b)
 }
@@ -79,6 +148,11 @@ func (u *unmarked) Read(b []byte) (int, error) {
 // decoding turns text of a character set into UTF-8.
 func decoding(r io.Reader, charset string) (io.Reader, error) {
 	e, err := htmlindex.Get(charset)
+	if err != nil {
+		if e, err = ianaindex.IANA.Encoding(charset); err != nil || e == nil {
+			e, err = htmlindex.Get(strings.NewReplacer("-", "", "_", "").Replace(charset)) // latin-1, utf_8
+		}
+	}
 	if err != nil {
 		return nil, Errorf("usage", "there is no encoding %q: use \"utf-8\", \"windows-1252\", \"iso-8859-1\", \"utf-16le\" or another name that browsers know", charset)
 	}
@@ -120,25 +194,40 @@ func (p *pieces) Read(b []byte) (int, error) {
 // lines splits an input into lines.
 type lines struct {
 	in   *input
-	n    int // of the line that was read last
-	long []byte
+	n    int64  // of the line that was read last
+	max  int    // bytes that a line may have
+	long []byte // a line that is longer than the input's buffer
+
+	// Lines that may have to be read again, each with its end; those before at
+	// have been read. Lines are added to it while keep is set.
+	back []byte
+	at   int
+	keep bool
 }
 
-func newLines(in *input) *lines { return &lines{in: in} }
+func newLines(in *input) *lines { return &lines{in: in, max: maxLine} }
 
 // maxLine bounds one line, in bytes.
 const maxLine = 64 << 20
 
-// next is the next line without its end. It is valid until the next call.
+// next is the next line without its end. It is valid until the next call. A line
+// that is not UTF-8 comes with an error.
 func (l *lines) next() ([]byte, error) {
+	if l.at < len(l.back) {
+		line, _, _ := bytes.Cut(l.back[l.at:], []byte{'\n'})
+		l.at += len(line) + 1
+		l.n++
+		return line, l.check(line)
+	}
 	l.long = l.long[:0]
 	for {
 		part, err := l.in.r.ReadSlice('\n')
+		if len(part)+len(l.long) > l.max {
+			return nil, Errorf("file.line", "%s, line %d: it is longer than %d bytes", l.in.name, l.n+1, l.max)
+		}
 		switch {
 		case err == bufio.ErrBufferFull:
-			if l.long = append(l.long, part...); len(l.long) > maxLine {
-				return nil, Errorf("file.line", "%s, line %d: it is longer than %d bytes", l.in.name, l.n+1, maxLine)
-			}
+			l.long = append(l.long, part...)
 			continue
 		case err == io.EOF && len(part)+len(l.long) > 0:
 		case err != nil:
@@ -151,13 +240,47 @@ func (l *lines) next() ([]byte, error) {
 			line = l.long
 		}
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
-		if !utf8.Valid(line) {
-			return nil, notUTF8(l.in.name, l.n)
+		if l.keep {
+			l.back = append(append(l.back, line...), '\n')
+			l.at = len(l.back)
 		}
-		return line, nil
+		return line, l.check(line)
 	}
 }
 
-func notUTF8(name string, line int) error {
+// again begins anew with the line after the n-th, which stands in back at a place.
+func (l *lines) again(n int64, at int) { l.n, l.at = n, at }
+
+// forget drops what has been read of back, which holds no more than about max.
+func (l *lines) forget() {
+	if l.at == len(l.back) || l.at > l.max {
+		l.back = append(l.back[:0], l.back[l.at:]...)
+		l.at = 0
+	}
+}
+
+// check refuses a line that is not UTF-8.
+func (l *lines) check(line []byte) error {
+	if !utf8.Valid(line) {
+		return notUTF8(l.in.name, l.n)
+	}
+	return nil
+}
+
+// textLines gives the lines of an input, and closes it. fn is the function that
+// made it, for errors.
+func (c *Call) textLines(fn string, in *input) Iterator {
+	l := newLines(in)
+	return c.iterator(fn, func() (Value, error) {
+		line, err := l.next()
+		if err != nil {
+			return nil, err
+		}
+		c.read(1)
+		return string(line), nil
+	}, in.close)
+}
+
+func notUTF8(name string, line int64) error {
 	return Errorf("file.encoding", "%s, line %d: it is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", name, line)
 }

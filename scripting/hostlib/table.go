@@ -3,24 +3,26 @@ package hostlib
 import "slices"
 
 // Modules are the modules that scripts have.
-var Modules = []*Module{csvModule, jsonModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule, mathModule, iterModule}
+var Modules = []*Module{
+	csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule,
+	mathModule, iterModule, httpModule, reModule, hashModule, base64Module, uuidModule, decimalModule,
+	secretsModule, notifyModule,
+}
 
 // Types are the types of the objects that scripts meet.
-var Types = []*ObjectType{ctxType, errType, summaryType, fileType, statsType, timeType, durationType, policyType}
+var Types = []*ObjectType{
+	ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, connectionType, timeType, durationType,
+	policyType, responseType, clientType, pageType, oauth2Type, patternType, matchType, decimalType,
+}
 
 // later is what scripts will have and this version does not: names by where
 // they belong, "" for modules and globals.
 var later = map[string][]string{
 	"": {
-		"http", "xml", "records", "re", "hash", "base64", "uuid", "secrets", "notify",
-		"sftp", "ftp", "s3", "xlsx", "parquet", "html", "decimal", "reject",
+		"records", "sftp", "ftp", "s3", "xlsx", "parquet", "html",
 	},
-	"db":  {"bulk", "merge", "connect"},
 	"ctx": {"window"},
 }
-
-// hooksLater are the hooks that this version does not have yet.
-var hooksLater = []string{"redrive"}
 
 func init() {
 	for _, m := range Modules {
@@ -66,12 +68,4 @@ func Undefined(name string, others []string) error {
 		names = append(names, m.Name)
 	}
 	return Errorf("usage", "undefined: %s%s", name, Suggest(name, append(names, others...)))
-}
-
-// CheckHook says whether a script may define a hook of that name.
-func CheckHook(name string) error {
-	if slices.Contains(hooksLater, name) {
-		return notYet("the hook " + name)
-	}
-	return nil
 }

@@ -20,6 +20,7 @@ var timeModule = &Module{
 			Name: "now", Doc: "Gives the time by the database's clock, in UTC.",
 			Returns: "time", Effect: Read,
 			Example: "time.now() > time.parse(\"2020-01-01\")  # True",
+			Lua:     "time.now() > time.parse(\"2020-01-01\")  -- true",
 			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
 		},
 		{
@@ -31,6 +32,7 @@ var timeModule = &Module{
 			},
 			Returns: "time",
 			Example: "time.parse(\"24.12.2025 18:30\", \"%d.%m.%Y %H:%M\", \"Europe/Berlin\").unix  # 1766597400",
+			Lua:     "time.parse(\"24.12.2025 18:30\", \"%d.%m.%Y %H:%M\", \"Europe/Berlin\").unix  -- 1766597400",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				loc, err := location(a.String("timezone"))
 				if err != nil {
@@ -38,7 +40,7 @@ var timeModule = &Module{
 				}
 				if a.Given("format") {
 					t, err := timefmt.ParseInLocation(a.String("text"), a.String("format"), loc)
-					if err != nil {
+					if err != nil || t.Day() <= 3 && spilt(t, a.String("text"), a.String("format")) {
 						return nil, Errorf("time.format", "%q is no time of the format %q", a.String("text"), a.String("format"))
 					}
 					return t, nil
@@ -51,6 +53,7 @@ var timeModule = &Module{
 			Params:  []Param{{Name: "seconds", Type: Number, Doc: "seconds, with a fraction if need be"}},
 			Returns: "time",
 			Example: "time.from_unix(0).format(\"%Y-%m-%d\")  # \"1970-01-01\"",
+			Lua:     "time.from_unix(0).format(\"%Y-%m-%d\")  -- \"1970-01-01\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				if n, ok := a.Value("seconds").(int64); ok && n < 1<<40 && n > -1<<40 {
 					return time.Unix(n, 0).UTC(), nil
@@ -67,22 +70,45 @@ var timeModule = &Module{
 			Params:  []Param{{Name: "text", Type: Duration, Negative: true, Doc: "such as \"90m\""}},
 			Returns: "duration",
 			Example: "time.duration(\"90m\").hours  # 1.5",
+			Lua:     "time.duration(\"90m\").hours  -- 1.5",
 			Do:      func(_ *Call, a *Args) (Value, error) { return a.Duration("text"), nil },
 		},
 		{
 			Name: "sleep", Doc: "Waits. The hook's time-out goes on meanwhile; to wait long, end the hook by ctx.snooze.",
 			Params: []Param{{Name: "d", Type: Duration, Doc: "how long"}}, Effect: Read,
 			Example: "time.sleep(\"10ms\")",
+			Lua:     "time.sleep(\"10ms\")",
 			Do: func(c *Call, a *Args) (Value, error) {
-				t := time.NewTimer(a.Duration("d"))
-				defer t.Stop()
-				select {
-				case <-t.C:
-					return nil, nil
-				case <-c.Context().Done():
-					return nil, c.Context().Err()
-				}
+				return nil, c.Hook.Sleep(a.Duration("d"))
 			},
+		},
+		{
+			Name: "date", Doc: "Gives the time of a day, and an hour of it, in a time zone.",
+			Params: []Param{
+				{Name: "year", Type: Int, Doc: "the year"},
+				{Name: "month", Type: Int, Default: int64(1), Doc: "1 to 12"},
+				{Name: "day", Type: Int, Default: int64(1), Doc: "1 to 31, as the month has them"},
+				{Name: "hour", Type: Int, Default: int64(0), Doc: "0 to 23"},
+				{Name: "minute", Type: Int, Default: int64(0), Doc: "0 to 59"},
+				{Name: "second", Type: Int, Default: int64(0), Doc: "0 to 59"},
+				{Name: "timezone", Type: String, Default: "UTC", Named: true, Doc: "such as \"Europe/Berlin\""},
+			},
+			Returns: "time",
+			Example: "time.date(2025, 12, 24, 18).format(\"%Y-%m-%d %H:%M\")  # \"2025-12-24 18:00\"",
+			Lua:     "time.date(2025, 12, 24, 18).format(\"%Y-%m-%d %H:%M\")  -- \"2025-12-24 18:00\"",
+			Do:      func(_ *Call, a *Args) (Value, error) { return dateOf(a) },
+		},
+		{
+			Name: "windows", Doc: "Goes from a time to another in steps, and gives each stretch as (start, stop). The last one ends where the whole does. A unit of the calendar follows the months and the clock of the time's zone.",
+			Params: []Param{
+				{Name: "start", Type: Moment, Doc: "where it begins"},
+				{Name: "stop", Type: Moment, Doc: "where it ends"},
+				{Name: "step", Type: Any, Doc: "a length of time such as \"6h\", or a unit of the calendar: \"day\", \"week\", \"month\" or \"year\""},
+			},
+			Returns: "iterator of (time, time)",
+			Example: "[a.format(\"%d.%m.\") for a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\")]  # [\"31.01.\", \"28.02.\", \"31.03.\"]",
+			Lua:     "for a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\") do\n  log.info(a.format(\"%d.%m.\") .. \" to \" .. b.format(\"%d.%m.\"))\nend",
+			Do:      func(c *Call, a *Args) (Value, error) { return c.windows(a) },
 		},
 		{
 			Name: "trunc", Doc: "Cuts a time off to the beginning of its unit, in its own time zone. A week begins on Monday.",
@@ -92,6 +118,7 @@ var timeModule = &Module{
 			},
 			Returns: "time",
 			Example: "time.trunc(time.parse(\"2025-12-24T18:30:00Z\"), \"day\").format(\"%Y-%m-%d %H:%M\")  # \"2025-12-24 00:00\"",
+			Lua:     "time.trunc(time.parse(\"2025-12-24T18:30:00Z\"), \"day\").format(\"%Y-%m-%d %H:%M\")  -- \"2025-12-24 00:00\"",
 			Do:      func(_ *Call, a *Args) (Value, error) { return truncate(a.Time("t"), a.String("unit")), nil },
 		},
 	},
@@ -151,6 +178,15 @@ func parseISO(text string, loc *time.Location) (time.Time, error) {
 	return time.Time{}, Errorf("time.format", "%q is no time like \"2025-12-24T18:30:00Z\": give its format", text)
 }
 
+// spilt says whether a text named a day that its month does not have, such as
+// February 31st, which was read as the days after it.
+func spilt(t time.Time, text, format string) bool {
+	is := timefmt.Format(t, format)
+	return slices.ContainsFunc([]string{"29", "30", "31"}, func(day string) bool {
+		return strings.Count(text, day) > strings.Count(is, day)
+	})
+}
+
 func timeAttr(name, doc string, get func(t time.Time) int64) Attr {
 	return Attr{Name: name, Type: "int", Doc: doc, Get: func(v Value) (Value, error) { return get(v.(time.Time)), nil }}
 }
@@ -168,6 +204,8 @@ var timeType = &ObjectType{
 		timeAttr("minute", "0 to 59.", func(t time.Time) int64 { return int64(t.Minute()) }),
 		timeAttr("second", "0 to 59.", func(t time.Time) int64 { return int64(t.Second()) }),
 		timeAttr("weekday", "1 (Monday) to 7 (Sunday).", func(t time.Time) int64 { return int64(t.Weekday()+6)%7 + 1 }),
+		timeAttr("yearday", "1 to 366.", func(t time.Time) int64 { return int64(t.YearDay()) }),
+		timeAttr("nanosecond", "0 to 999999999.", func(t time.Time) int64 { return int64(t.Nanosecond()) }),
 		timeAttr("unix", "Whole seconds since 1970-01-01T00:00:00Z.", func(t time.Time) int64 { return t.Unix() }),
 	},
 	Methods: []*Func{
@@ -176,8 +214,31 @@ var timeType = &ObjectType{
 			Params:  []Param{{Name: "format", Type: String, Doc: "such as \"%Y-%m-%d %H:%M:%S\""}},
 			Returns: "string",
 			Example: "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  # \"24.12.2025\"",
+			Lua:     "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  -- \"24.12.2025\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				return timefmt.Format(a.Self.(time.Time), a.String("format")), nil
+			},
+		},
+		{
+			Name: "add", Doc: "Gives the time some months or days later, by the calendar and the clock of its zone. A day that the month does not have becomes its last one.",
+			Params: []Param{
+				{Name: "years", Type: Int, Default: int64(0), Named: true, Doc: "years, or with a minus before"},
+				{Name: "months", Type: Int, Default: int64(0), Named: true, Doc: "months"},
+				{Name: "weeks", Type: Int, Default: int64(0), Named: true, Doc: "weeks"},
+				{Name: "days", Type: Int, Default: int64(0), Named: true, Doc: "days"},
+			},
+			Returns: "time",
+			Example: "time.parse(\"2024-01-31\").add(months = 1).format(\"%Y-%m-%d\")  # \"2024-02-29\"",
+			Lua:     "time.parse(\"2024-01-31\").add({months = 1}).format(\"%Y-%m-%d\")  -- \"2024-02-29\"",
+			Do: func(_ *Call, a *Args) (Value, error) {
+				const most = 1_000_000
+				n := [4]int64{a.Int("years"), a.Int("months"), a.Int("weeks"), a.Int("days")}
+				for _, x := range n {
+					if x < -most || x > most {
+						return nil, Errorf("usage", "%d is out of range", x)
+					}
+				}
+				return addCalendar(a.Self.(time.Time), int(12*n[0]+n[1]), int(7*n[2]+n[3])), nil
 			},
 		},
 		{
@@ -185,6 +246,7 @@ var timeType = &ObjectType{
 			Params:  []Param{{Name: "timezone", Type: String, Doc: "such as \"Europe/Berlin\""}},
 			Returns: "time",
 			Example: "time.parse(\"2025-12-24T12:00:00Z\").in_timezone(\"Asia/Tokyo\").hour  # 21",
+			Lua:     "time.parse(\"2025-12-24T12:00:00Z\").in_timezone(\"Asia/Tokyo\").hour  -- 21",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				loc, err := location(a.String("timezone"))
 				if err != nil {

@@ -10,7 +10,7 @@ import (
 // Value is what passes between scripts and host functions:
 //
 //	nil, bool, int, int64, *big.Int, float64, string, []byte,
-//	time.Time, time.Duration, []Value, *Dict, Tuple, JSON,
+//	time.Time, time.Duration, []Value, *Dict, *TextRow, Tuple, JSON,
 //	Iterator, Callable, and any value with an ObjectType
 //
 // or a value of the script's own language that no host function has looked into.
@@ -43,6 +43,34 @@ func (d *Dict) Set(name string, v Value) {
 	}
 	d.Names = append(d.Names, name)
 	d.Values = append(d.Values, v)
+}
+
+// TextRow is a row of strings, as csv.read gives it. Scripts see a dict. It is
+// cheaper than a Dict: all its strings are parts of one.
+type TextRow struct {
+	Names []string // shared by the rows of one source; not to be changed
+	text  string
+	at    []int32 // for each field where it begins and ends; a null begins at -1
+}
+
+// Field is a field of the row; false if it is null.
+func (r *TextRow) Field(i int) (string, bool) {
+	from := r.at[2*i]
+	if from < 0 {
+		return "", false
+	}
+	return r.text[from:r.at[2*i+1]], true
+}
+
+// Dict is the row as a Dict.
+func (r *TextRow) Dict() *Dict {
+	d := &Dict{Names: r.Names, Values: make([]Value, len(r.Names))}
+	for i := range d.Values {
+		if s, ok := r.Field(i); ok {
+			d.Values[i] = s
+		}
+	}
+	return d
 }
 
 // Tuple is several values at once: what catch returns, or the elements of
@@ -116,6 +144,9 @@ type Language interface {
 	Native(v Value) (Value, error)
 	// Truth says whether the language takes the value for true.
 	Truth(v Value) bool
+	// Range is how the language names the piece of a string from a byte to
+	// another, from 0 and without the last: 0, 2 in Starlark; 1, 2 in Lua.
+	Range(from, to int) (start, stop int64)
 	// TypeName is how the language calls the value's type.
 	TypeName(v Value) string
 	// Failure gives an error of a script's function the form in which a hook

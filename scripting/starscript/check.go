@@ -15,7 +15,7 @@ import (
 func check(f *syntax.File, shown string) []*hostlib.LoadError {
 	c := &checker{shown: shown, ctx: map[*resolve.Binding]bool{}}
 	for _, s := range f.Stmts {
-		if def, ok := s.(*syntax.DefStmt); ok && isHook(def.Name.Name) && len(def.Params) > 0 {
+		if def, ok := s.(*syntax.DefStmt); ok && hookParams[def.Name.Name] != nil && len(def.Params) > 0 {
 			if id, ok := def.Params[0].(*syntax.Ident); ok {
 				if b, ok := id.Binding.(*resolve.Binding); ok {
 					c.ctx[b] = true
@@ -39,15 +39,6 @@ type checker struct {
 	shown string
 	ctx   map[*resolve.Binding]bool // first parameters of hooks
 	errs  []*hostlib.LoadError
-}
-
-func isHook(name string) bool {
-	for phase := range hookParams {
-		if phase.String() == name {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *checker) add(pos syntax.Position, err error) {

@@ -65,6 +65,8 @@ func (g *gatherer) data(v hostlib.Value, depth int) (hostlib.Value, error) {
 		return g.list(v, v.Len(), depth)
 	case *hostlib.Dict:
 		return g.within(v, depth)
+	case *hostlib.TextRow:
+		return g.within(v.Dict(), depth)
 	case []hostlib.Value:
 		return g.elems(v, depth)
 	case hostlib.Tuple:
@@ -185,6 +187,8 @@ func (r *run) Row(v hostlib.Value, like []string) (*hostlib.Dict, bool, error) {
 		return d, err == nil, err
 	case *hostlib.Dict:
 		return v, true, nil
+	case *hostlib.TextRow:
+		return v.Dict(), true, nil
 	case *object:
 		if v.typ.Record {
 			d, err := v.typ.Dict(v.self)
@@ -195,26 +199,66 @@ func (r *run) Row(v hostlib.Value, like []string) (*hostlib.Dict, bool, error) {
 }
 
 func (r *run) row(d *starlark.Dict, like []string) (*hostlib.Dict, error) {
+	row := &hostlib.Dict{Names: like}
+	return row, r.fillRow(d, row)
+}
+
+// RowInto does what Row does, in a dict whose values are written over.
+func (r *run) RowInto(v hostlib.Value, into *hostlib.Dict) (bool, error) {
+	if d, ok := v.(*starlark.Dict); ok {
+		err := r.fillRow(d, into)
+		return err == nil, err
+	}
+	d, ok, err := r.Row(v, into.Names)
+	if ok && err == nil {
+		into.Names, into.Values = d.Names, append(into.Values[:0], d.Values...)
+	}
+	return ok, err
+}
+
+// filling is a row that a dict's entries are written into, one after the other.
+type filling struct {
+	run  *run
+	row  *hostlib.Dict
+	like []string // the names while they are those of the row before; nil: they are not
+	n    int
+	err  error
+	each func(k, v starlark.Value) bool // add, made once
+}
+
+func (r *run) fillRow(d *starlark.Dict, row *hostlib.Dict) error {
+	f := &r.filling
+	if f.each == nil {
+		f.run, f.each = r, f.add
+	}
 	n := d.Len()
-	row := &hostlib.Dict{Names: like, Values: make([]hostlib.Value, 0, n)}
-	own := n != len(like)
-	if own {
-		row.Names = make([]string, 0, n)
+	f.row, f.like, f.n, f.err = row, row.Names, n, nil
+	if n != len(row.Names) {
+		f.like, row.Names = nil, make([]string, 0, n)
 	}
-	for k, v := range d.Entries() {
-		name, ok := k.(starlark.String)
-		if !ok {
-			return nil, fmt.Errorf("a dict's key is no string but %s: %s", k.Type(), k)
-		}
-		i := len(row.Values)
-		if !own && like[i] != string(name) {
-			own = true
-			row.Names = append(make([]string, 0, n), like[:i]...)
-		}
-		if own {
-			row.Names = append(row.Names, string(name))
-		}
-		row.Values = append(row.Values, r.Plain(v))
+	if row.Values = row.Values[:0]; cap(row.Values) < n {
+		row.Values = make([]hostlib.Value, 0, n)
 	}
-	return row, nil
+	d.Entries()(f.each)
+	f.row = nil
+	return f.err
+}
+
+// add takes an entry.
+func (f *filling) add(k, v starlark.Value) bool {
+	name, ok := k.(starlark.String)
+	if !ok {
+		f.err = fmt.Errorf("a dict's key is no string but %s: %s", k.Type(), k)
+		return false
+	}
+	i := len(f.row.Values)
+	if f.like != nil && f.like[i] != string(name) {
+		f.row.Names = append(make([]string, 0, f.n), f.like[:i]...)
+		f.like = nil
+	}
+	if f.like == nil {
+		f.row.Names = append(f.row.Names, string(name))
+	}
+	f.row.Values = append(f.row.Values, f.run.Plain(v))
+	return true
 }

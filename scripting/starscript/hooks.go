@@ -11,12 +11,16 @@ import (
 	"go.starlark.net/syntax"
 )
 
+// redriveName is the hook for rejected rows, which runs in phase consume.
+const redriveName = "redrive"
+
 // hookParams are what each hook is called with.
-var hookParams = map[engine.Phase][]string{
-	engine.PhaseProduce: {"ctx"},
-	engine.PhaseConsume: {"ctx", "item"},
-	engine.PhaseFail:    {"ctx", "item", "err"},
-	engine.PhaseFinish:  {"ctx", "summary"},
+var hookParams = map[string][]string{
+	engine.PhaseProduce.String(): {"ctx"},
+	engine.PhaseConsume.String(): {"ctx", "item"},
+	engine.PhaseFail.String():    {"ctx", "item", "err"},
+	engine.PhaseFinish.String():  {"ctx", "summary"},
+	redriveName:                  {"ctx", "rows"},
 }
 
 // globalsOf finds where the globals of a file are first set. The file must have
@@ -30,36 +34,38 @@ func globalsOf(f *syntax.File) map[string]syntax.Position {
 }
 
 // hooks finds the hooks among the globals and checks how they are defined.
-func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) map[engine.Phase]engine.Hook {
-	hooks := map[engine.Phase]engine.Hook{}
-	for _, phase := range engine.Phases {
-		v, pos := f.globals[phase.String()], f.places[phase.String()]
+func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine.Phase]engine.Hook, redrive engine.Hook) {
+	hooks = map[engine.Phase]engine.Hook{}
+	find := func(name string) engine.Hook {
+		v, pos := f.globals[name], f.places[name]
 		if v == nil {
-			continue
+			return nil
 		}
 		fn, ok := v.(*starlark.Function)
 		switch {
 		case !ok:
-			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", phase, v.Type(), hookForm(phase))
-		case !takes(fn, len(hookParams[phase])):
-			f.fail(pos, "the hook is called as %s, but is defined as %s", hookForm(phase), definedAs(fn))
+			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", name, v.Type(), hookForm(name))
+		case !takes(fn, len(hookParams[name])):
+			f.fail(pos, "the hook is called as %s, but is defined as %s", hookForm(name), definedAs(fn))
 		default:
-			hooks[phase] = hook(fn, phase, host, needs)
+			return hook(fn, name, host, needs)
+		}
+		return nil
+	}
+	for _, phase := range engine.Phases {
+		if h := find(phase.String()); h != nil {
+			hooks[phase] = h
 		}
 	}
-	for _, name := range f.globals.Keys() {
-		if err := hostlib.CheckHook(name); err != nil {
-			f.fail(f.places[name], "%v", err)
-		}
-	}
+	redrive = find(redriveName)
 	if len(f.errs) == 0 && hooks[engine.PhaseProduce] == nil && hooks[engine.PhaseConsume] == nil {
 		f.fail(syntax.Position{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
 	}
-	return hooks
+	return hooks, redrive
 }
 
-func hookForm(phase engine.Phase) string {
-	return fmt.Sprintf("%s(%s)", phase, strings.Join(hookParams[phase], ", "))
+func hookForm(name string) string {
+	return fmt.Sprintf("%s(%s)", name, strings.Join(hookParams[name], ", "))
 }
 
 // takes says whether a function can be called with n positional arguments.

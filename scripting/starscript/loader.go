@@ -61,13 +61,13 @@ type file struct {
 // Load compiles a job script, runs its top level, and makes a job type of it.
 // Errors in helper files are among those of each script that loads them.
 func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
-	job := &hostlib.Declaration{Needs: &hostlib.Needs{}}
+	job := &hostlib.Declaration{Type: name, Needs: &hostlib.Needs{}}
 	f := l.load(p, job, nil)
 	if len(f.errs) > 0 {
 		return nil, f.errs
 	}
 	t := &engine.Type{Name: name, Doc: f.doc, Version: f.version(), Settings: job.Settings}
-	if t.Hooks = f.hooks(l.host, job.Needs); len(f.errs) > 0 {
+	if t.Hooks, t.Redrive = f.hooks(l.host, job.Needs); len(f.errs) > 0 {
 		return nil, f.errs
 	}
 	if err := t.Validate(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/agnivade/levenshtein"
-	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
 	"go.starlark.net/syntax"
@@ -32,14 +31,13 @@ func misspelt(f *syntax.File, shown string, job bool) (errs []*hostlib.LoadError
 		}
 		return true
 	})
-	for _, phase := range engine.Phases {
-		hook := phase.String()
+	for hook := range hookParams {
 		if defs[hook] != nil {
 			continue
 		}
 		for name, id := range defs {
 			b, _ := id.Binding.(*resolve.Binding)
-			if used[b] > 1 || isHook(name) || levenshtein.ComputeDistance(name, hook) != 1 {
+			if used[b] > 1 || hookParams[name] != nil || levenshtein.ComputeDistance(name, hook) != 1 {
 				continue
 			}
 			errs = append(errs, &hostlib.LoadError{File: shown, Line: int(id.NamePos.Line), Column: int(id.NamePos.Col),

@@ -20,6 +20,7 @@ var (
 	_ starlark.HasAttrs   = (*object)(nil)
 	_ starlark.Mapping    = (*object)(nil)
 	_ starlark.HasBinary  = (*object)(nil)
+	_ starlark.HasUnary   = (*object)(nil)
 	_ starlark.Comparable = (*object)(nil)
 )
 
@@ -32,8 +33,10 @@ func (o *object) Type() string { return o.typ.Name }
 // Freeze does nothing: objects do not change.
 func (o *object) Freeze() {}
 
-// Truth is true.
-func (o *object) Truth() starlark.Bool { return true }
+// Truth is true, unless its type knows better.
+func (o *object) Truth() starlark.Bool {
+	return starlark.Bool(o.typ.Truth == nil || o.typ.Truth(o.self))
+}
 
 // Hash is for types whose values can be keys.
 func (o *object) Hash() (uint32, error) {
@@ -136,6 +139,18 @@ func (o *object) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (
 		a, b = b, a
 	}
 	v, err := o.typ.Binary(op.String(), a, b)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return o.run.value(v)
+}
+
+// Unary does -x for types that can be subtracted from 0.
+func (o *object) Unary(op syntax.Token) (starlark.Value, error) {
+	if op != syntax.MINUS || o.typ.Binary == nil {
+		return nil, nil
+	}
+	v, err := o.typ.Binary("-", int64(0), o.self)
 	if v == nil || err != nil {
 		return nil, err
 	}

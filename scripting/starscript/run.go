@@ -26,6 +26,7 @@ type run struct {
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
 	starNames []starlark.Value
+	filling   filling // see fillRow
 }
 
 // runKey is where a thread keeps its run.
@@ -51,8 +52,7 @@ func newRun(name string, limit int64) *run {
 var idle = sync.Pool{New: func() any { return newRun("", 0) }}
 
 // hook makes an engine's hook of a script's function.
-func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
-	name := phase.String()
+func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
 	return func(c *engine.Call) (engine.Raw, error) {
 		r := idle.Get().(*run)
 		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
@@ -60,7 +60,7 @@ func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}
 		r.renew()
 		c.OnCheckpoint(r.renewed)
-		args, err := r.args(c, phase)
+		args, err := r.args(c, name)
 		if err != nil {
 			return nil, r.Failure(err)
 		}
@@ -72,6 +72,9 @@ func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *
 			return nil, err
 		}
 		result, err := r.result(v)
+		if err == nil {
+			err = r.Failure(r.call.Finish())
+		}
 		if err == nil && r.halt == nil && r.call.Idle() {
 			idle.Put(r)
 		}
@@ -80,13 +83,15 @@ func hook(fn *starlark.Function, phase engine.Phase, host *hostlib.Host, needs *
 }
 
 // args are what the hook is called with.
-func (r *run) args(c *engine.Call, phase engine.Phase) (starlark.Tuple, error) {
+func (r *run) args(c *engine.Call, name string) (starlark.Tuple, error) {
 	var second starlark.Value
 	var err error
-	switch phase {
-	case engine.PhaseProduce:
+	switch name {
+	case engine.PhaseProduce.String():
 		return starlark.Tuple{&r.ctx}, nil
-	case engine.PhaseFinish:
+	case redriveName:
+		second, err = r.value(hostlib.NewRejected(&r.call))
+	case engine.PhaseFinish.String():
 		second, err = r.value(hostlib.NewSummary(&r.call))
 	default:
 		if second = starlark.None; c.Item() != nil {
@@ -96,7 +101,7 @@ func (r *run) args(c *engine.Call, phase engine.Phase) (starlark.Tuple, error) {
 	if err != nil {
 		return nil, err
 	}
-	if phase != engine.PhaseFail {
+	if name != engine.PhaseFail.String() {
 		return starlark.Tuple{&r.ctx, second}, nil
 	}
 	failed, err := r.value(hostlib.NewErr(c.Failure()))

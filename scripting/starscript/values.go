@@ -34,6 +34,8 @@ func (r *run) value(v hostlib.Value) (starlark.Value, error) {
 		return starlark.Bytes(v), nil
 	case *hostlib.Dict:
 		return r.dict(v)
+	case *hostlib.TextRow:
+		return r.textRow(v)
 	case hostlib.JSON:
 		return r.decode([]byte(v))
 	case []hostlib.Value:
@@ -71,6 +73,20 @@ func (r *run) dict(d *hostlib.Dict) (starlark.Value, error) {
 			return nil, err
 		}
 		if err := out.SetKey(keys[i], e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (r *run) textRow(row *hostlib.TextRow) (starlark.Value, error) {
+	out := starlark.NewDict(len(row.Names))
+	for i, k := range r.keys(row.Names) {
+		var e starlark.Value = starlark.None
+		if s, ok := row.Field(i); ok {
+			e = starlark.String(s)
+		}
+		if err := out.SetKey(k, e); err != nil {
 			return nil, err
 		}
 	}
@@ -226,6 +242,9 @@ func (r *run) Truth(v hostlib.Value) bool {
 	s, err := r.value(v)
 	return err == nil && bool(s.Truth())
 }
+
+// Range is as Starlark slices strings.
+func (r *run) Range(from, to int) (start, stop int64) { return int64(from), int64(to) }
 
 // TypeName is how Starlark calls the value's type.
 func (r *run) TypeName(v hostlib.Value) string {

@@ -45,13 +45,13 @@ func Main(m *testing.M) int {
 }
 
 // opener opens a store on a database of the test's own.
-type opener func(t testing.TB, log *slog.Logger) (engine.Store, error)
+type opener func(t testing.TB, dir string, log *slog.Logger) (engine.Store, error)
 
-func onSQLite(t testing.TB, log *slog.Logger) (engine.Store, error) {
-	return sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "world.db"), sqlitestore.Options{Logger: log})
+func onSQLite(t testing.TB, dir string, log *slog.Logger) (engine.Store, error) {
+	return sqlitestore.Open(t.Context(), filepath.Join(dir, "world.db"), sqlitestore.Options{Logger: log})
 }
 
-func onMariaDB(t testing.TB, log *slog.Logger) (engine.Store, error) {
+func onMariaDB(t testing.TB, _ string, log *slog.Logger) (engine.Store, error) {
 	server, database := privateServer(t)
 	if err := server.CreateDatabase(database); err != nil {
 		return nil, err

@@ -3,27 +3,42 @@
 package world
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 // World is an engine over a database of its own, and a files folder.
 type World struct {
-	Files  string // the files folder
+	Files  string        // the files folder
+	Dir    string        // of the database
+	Log    *Lines        // what the engine logs
+	Host   *hostlib.Host // what scripts live in
 	Store  engine.Store
 	Engine *engine.Engine
-	t      testing.TB
-	types  []*engine.Type
+	// Patience is how long Run may take. Zero means a minute.
+	Patience time.Duration
+	Others   string // the folder of the databases that scripts reach by a name
+	t        testing.TB
+	types    []*engine.Type
+
+	mu     sync.Mutex
+	others map[string]engine.Connection
 }
 
 // New makes a world on SQLite that ends with the test.
@@ -34,12 +49,14 @@ func New(t testing.TB) *World {
 
 func open(t testing.TB, open opener) *World {
 	t.Helper()
-	w := &World{Files: t.TempDir(), t: t}
-	var log *slog.Logger
+	w := &World{Files: t.TempDir(), Dir: t.TempDir(), Log: &Lines{}, Others: t.TempDir(), t: t}
+	w.Host = &hostlib.Host{Files: w.Files, Connections: w}
+	out := io.Writer(w.Log)
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		out = io.MultiWriter(out, os.Stderr)
 	}
-	store, err := open(t, log)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store, err := open(t, w.Dir, log)
 	w.must(err)
 	t.Cleanup(func() { store.Close() })
 	w.Store = store
@@ -53,6 +70,27 @@ func (w *World) must(err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// Lines keeps what is logged.
+type Lines struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write adds to it.
+func (l *Lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, p...)
+	return len(p), nil
+}
+
+// String is all that was logged.
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
 }
 
 // File writes a file below the files folder.
@@ -79,9 +117,7 @@ def fails(want, fn, *args, **kwargs):
 // says so. It can load eq and fails from lib/check.star.
 func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
-	t, errs := starscript.NewLoader(fstest.MapFS{
-		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
-	}, "jobs", &hostlib.Host{Files: w.Files}).Load(name, name+".star")
+	t, errs := w.load(name, source)
 	for _, e := range errs {
 		w.t.Error(e)
 	}
@@ -95,6 +131,48 @@ func (w *World) Script(name, source string) *engine.Type {
 	return t
 }
 
+func (w *World) load(name, source string) (*engine.Type, []*hostlib.LoadError) {
+	return starscript.NewLoader(fstest.MapFS{
+		name + ".star": {Data: []byte(source)}, "lib/check.star": {Data: []byte(check)},
+	}, "jobs", w.Host).Load(name, name+".star")
+}
+
+// Loads says why a script does not load.
+func (w *World) Loads(name, source string) []string {
+	_, errs := w.load(name, source)
+	var list []string
+	for _, e := range errs {
+		list = append(list, e.Error())
+	}
+	return list
+}
+
+// Forget takes a job type away again.
+func (w *World) Forget(name string) {
+	w.types = slices.DeleteFunc(w.types, func(t *engine.Type) bool { return t.Name == name })
+}
+
+// Connect makes a connection of any name: a file of its own in the folder
+// Others.
+func (w *World) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprint(name, readOnly)
+	if c := w.others[key]; c != nil {
+		return c, nil
+	}
+	c, err := sqlitestore.Connect(ctx, filepath.Join(w.Others, name+".db"), readOnly, sqlitestore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w.t.Cleanup(func() { c.Close() })
+	if w.others == nil {
+		w.others = map[string]engine.Connection{}
+	}
+	w.others[key] = c
+	return c, nil
+}
+
 // Add adds a job type.
 func (w *World) Add(t *engine.Type) { w.types = append(w.types, t) }
 
@@ -103,7 +181,7 @@ func (w *World) Run() {
 	w.t.Helper()
 	s, err := w.Engine.NewServer(w.t.Context(), engine.ServerOptions{Types: w.types, Name: "here", UntilIdle: true})
 	w.must(err)
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), cmp.Or(w.Patience, time.Minute))
 	defer cancel()
 	w.must(s.Run(ctx))
 	if ctx.Err() != nil {
@@ -163,6 +241,16 @@ func (w *World) Logs(id engine.JobID) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// Exec changes the database behind the engine's back.
+func (w *World) Exec(query string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
+	w.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(w.t.Context(), query)
+	w.must(err)
 }
 
 // Query gives a result as text, a row to a line.

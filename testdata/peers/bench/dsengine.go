@@ -141,7 +141,7 @@ func lastSummary(out []byte) (sum summary, raw json.RawMessage, err error) {
 
 // dsengine runs the program under test and returns its standard output.
 func (b *bench) dsengine(ctx context.Context, url string, args ...string) ([]byte, *os.ProcessState, error) {
-	args = append(args, "--db", url, "--jobs", b.jobs())
+	args = append(args, "--db", url, "--jobs", b.jobs(), "--files", b.temp)
 	cmd := exec.CommandContext(ctx, b.program("dsengine"), args...)
 	interruptible(cmd)
 	cmd.Dir = b.temp

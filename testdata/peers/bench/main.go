@@ -18,6 +18,10 @@
 //	mysql     dsengine and the bare loop on the servers that the environment
 //	          variable DSENGINE_TEST_MYSQL names
 //	sqlite    dsengine on SQLite
+//	load      -rows rows of a file, cleaned up by a script, into MariaDB by
+//	          db.bulk, beside LOAD DATA LOCAL INFILE of the same file
+//	upsert    the same rows, all there already, by db.upsert, beside multi-row
+//	          INSERT ... ON DUPLICATE KEY UPDATE from Go
 //
 // A quick look: bench -n 20000 -rounds 1 -parts dsengine,bare,river
 package main
@@ -37,7 +41,7 @@ import (
 
 // options are the command's flags.
 type options struct {
-	n, large            int
+	n, large, rows      int
 	rounds, largeRounds int
 	parts               []string
 	buffers             int // MiB, of MariaDB
@@ -49,7 +53,7 @@ type options struct {
 	mysql               []string
 }
 
-var allParts = []string{"dsengine", "bare", "river", "large", "mysql", "sqlite"}
+var allParts = []string{"dsengine", "bare", "river", "large", "mysql", "sqlite", "load", "upsert"}
 
 func main() {
 	var o options
@@ -58,7 +62,8 @@ func main() {
 	flag.IntVar(&o.large, "large", 2_000_000, "jobs to drain in the part large")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each figure is taken")
 	flag.IntVar(&o.largeRounds, "large-rounds", 1, "how often the part large is run")
-	flag.StringVar(&parts, "parts", "dsengine,bare,river,large", "what to run: "+strings.Join(allParts, ", "))
+	flag.IntVar(&o.rows, "rows", 1_000_000, "rows in the parts load and upsert")
+	flag.StringVar(&parts, "parts", "dsengine,bare,river,large,load,upsert", "what to run: "+strings.Join(allParts, ", "))
 	flag.IntVar(&o.buffers, "buffers", 1024, "MiB of MariaDB's buffer pool")
 	flag.IntVar(&o.batch, "batch", 1000, "jobs at once in the bare loop")
 	flag.IntVar(&o.bareWorkers, "bare-workers", 2, "connections of the bare loop")
@@ -88,8 +93,8 @@ func (o *options) validate() error {
 	if o.has("mysql") && len(o.mysql) == 0 {
 		return errors.New("the part mysql needs DSENGINE_TEST_MYSQL")
 	}
-	if o.n < 1 || o.large < 1 || o.rounds < 1 || o.largeRounds < 1 {
-		return errors.New("numbers of jobs and rounds must be positive")
+	if o.n < 1 || o.large < 1 || o.rows < 1 || o.rounds < 1 || o.largeRounds < 1 {
+		return errors.New("numbers of jobs, rows and rounds must be positive")
 	}
 	return nil
 }

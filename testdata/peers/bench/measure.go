@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +33,12 @@ type sample struct {
 // build compiles what is to be run.
 func (b *bench) build(ctx context.Context) error {
 	peers := filepath.Join(b.root, "testdata", "peers")
-	targets := [][2]string{{peers, "./bare"}, {peers, "./river"}}
+	var targets [][2]string
+	for _, name := range []string{"bare", "river"} {
+		if b.has(name) || b.has("mysql") {
+			targets = append(targets, [2]string{peers, "./" + name})
+		}
+	}
 	if b.needsDsengine() {
 		targets = append(targets, [2]string{b.root, "./cmd/dsengine"})
 	}
@@ -43,7 +49,7 @@ func (b *bench) build(ctx context.Context) error {
 			return fmt.Errorf("build %s: %w", t[1], err)
 		}
 	}
-	return b.writeJobs()
+	return errors.Join(b.writeJobs(), b.writeImports())
 }
 
 func (b *bench) program(name string) string { return filepath.Join(b.temp, name) }
@@ -53,6 +59,11 @@ func (b *bench) measure(ctx context.Context) error {
 	for round := range b.rounds {
 		if b.has("dsengine") || b.has("bare") {
 			if err := b.onMariaDB(ctx, func(p *place) error { return b.both(ctx, p, round) }); err != nil {
+				return err
+			}
+		}
+		if b.has("load") || b.has("upsert") {
+			if err := b.onMariaDB(ctx, func(p *place) error { return b.imports(ctx, p, round) }); err != nil {
 				return err
 			}
 		}

@@ -44,7 +44,7 @@ type series struct {
 	Engine   string   `json:"engine"`
 	Database string   `json:"database"`
 	N        int      `json:"n"`
-	Median   float64  `json:"median"` // jobs per second
+	Median   float64  `json:"median"` // jobs, or rows, per second
 	Samples  []sample `json:"samples"`
 }
 
@@ -89,7 +89,10 @@ func readFile(name string) string {
 
 // add notes a sample.
 func (r *report) add(engine, database string, n int, s sample) {
-	fmt.Fprintf(os.Stderr, "bench: %s, %s: %d jobs in %.2f s: %.0f jobs/s\n", engine, database, n, s.Seconds, s.JobsPerSecond)
+	fmt.Fprintf(os.Stderr, "bench: %s, %s: %s %s in %.2f s: %.0f a second\n", engine, database, thousands(n), unit(engine), s.Seconds, s.JobsPerSecond)
+	if d := s.Dsengine; d != nil {
+		fmt.Fprintf(os.Stderr, "bench:   it used %.2f s of processors and %d MiB\n", d.CPUSeconds, d.MaxRSSMiB)
+	}
 	x := r.find(engine, database, n)
 	if x == nil {
 		x = &series{Engine: engine, Database: database, N: n}
@@ -97,6 +100,14 @@ func (r *report) add(engine, database string, n int, s sample) {
 	}
 	x.Samples = append(x.Samples, s)
 	x.Median = median(x.rates())
+}
+
+// unit is what an engine's rate counts.
+func unit(engine string) string {
+	if engine == bareLoad || engine == bareUpsert || strings.HasPrefix(engine, dsengine+", ") {
+		return "rows"
+	}
+	return "jobs"
 }
 
 func (r *report) find(engine, database string, n int) *series {
@@ -127,6 +138,14 @@ func median(v []float64) float64 {
 // compare relates dsengine's series to the peers', on each database.
 func (r *report) compare() {
 	for _, x := range r.Series {
+		for script, bare := range map[string]string{"load": bareLoad, "upsert": bareUpsert} {
+			if x.Engine != dsengine+", "+script {
+				continue
+			}
+			if y := r.find(bare, x.Database, x.N); y != nil {
+				r.relate(x.Engine+" / "+bare, x, y)
+			}
+		}
 		if x.Engine != dsengine {
 			continue
 		}
@@ -162,13 +181,13 @@ func (r *report) print(out io.Writer) {
 	m := r.Machine
 	fmt.Fprintf(out, "%d x %s, %d MiB, %s\n\n", m.CPUs, m.CPU, m.MemoryMiB, m.System)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "engine\tdatabase\tjobs\tjobs/s (median)\teach round")
+	fmt.Fprintln(w, "engine\tdatabase\tnumber\ta second (median)\teach round")
 	for _, x := range r.Series {
 		var each []string
 		for _, rate := range x.rates() {
 			each = append(each, thousands(int(rate)))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Engine, x.Database, thousands(x.N), thousands(int(x.Median)), strings.Join(each, "  "))
+		fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%s\n", x.Engine, x.Database, thousands(x.N), unit(x.Engine), thousands(int(x.Median)), strings.Join(each, "  "))
 	}
 	w.Flush()
 	if busy := r.busiest(); busy > 0.1 {

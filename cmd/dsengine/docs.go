@@ -1,0 +1,321 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// docPage is what is told of a name.
+type docPage struct {
+	Name      string               `json:"name"`
+	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting
+	Doc       string               `json:"doc"`
+	Signature string               `json:"signature,omitempty"`
+	Type      string               `json:"type,omitempty"` // of attributes and settings
+	Default   string               `json:"default,omitempty"`
+	Params    []docParam           `json:"params,omitempty"`
+	Returns   string               `json:"returns,omitempty"`
+	Needs     string               `json:"needs,omitempty"`
+	Effect    string               `json:"effect,omitempty"`
+	Example   string               `json:"example,omitempty"`
+	Lua       string               `json:"lua,omitempty"`
+	Settings  []hostlib.SettingDoc `json:"settings,omitempty"`
+	Groups    []docGroup           `json:"groups,omitempty"`
+}
+
+// docParam is a parameter of a function.
+type docParam struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Default string `json:"default"` // "" if it must be given
+	Named   bool   `json:"named"`   // by name only
+	Doc     string `json:"doc"`
+}
+
+// docGroup are names with a line each.
+type docGroup struct {
+	Title string    `json:"title"`
+	Names []docLine `json:"names"`
+}
+
+type docLine struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+}
+
+func newDocs(env *Env, g *globals) *cobra.Command {
+	var lua bool
+	c := &cobra.Command{
+		Use:   "docs [NAME]",
+		Short: "Show what scripts can call: modules, functions, settings",
+		Long: `Show what scripts can call. NAME is a module (db), a function (db.upsert), an object (ctx)
+or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).`,
+		Example: `  dsengine docs
+  dsengine docs db
+  dsengine docs db.upsert --lua
+  dsengine docs job`,
+		Annotations: map[string]string{plainCommand: "yes"},
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return arguments("NAME")(c, args)
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return hostlib.Documented(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := g.validate(); err != nil {
+				return err
+			}
+			name := ""
+			if len(args) > 0 {
+				name = strings.TrimSuffix(strings.TrimSpace(args[0]), "()")
+			}
+			return runDocs(env, g, name, lua)
+		},
+	}
+	c.Flags().BoolVar(&lua, "lua", false, "show the example in Lua")
+	return c
+}
+
+func runDocs(env *Env, g *globals, name string, lua bool) error {
+	pages := docsOf(name)
+	if len(pages) == 0 {
+		if of, rest, ok := strings.Cut(name, "."); ok && hostlib.IsLater(of, rest) || hostlib.IsLater("", of) {
+			return usage("%s is not there yet in this version of dsengine", name)
+		}
+		return usage("there is no documentation of %q%s", name, hostlib.Suggest(name, hostlib.Documented())).WithHint("see what there is: dsengine docs")
+	}
+	if g.json() {
+		return printJSON(env.Stdout, pages)
+	}
+	p := &printer{w: env.Stdout}
+	for i, page := range pages {
+		if i > 0 {
+			p.line("")
+		}
+		page.print(p, lua)
+	}
+	return p.err
+}
+
+// docsOf are the pages about a name: a module and an object may share one.
+func docsOf(name string) (pages []*docPage) {
+	if name == "" {
+		return []*docPage{docIndex()}
+	}
+	of, rest, part := strings.Cut(name, ".")
+	if m := hostlib.ModuleNamed(of); m != nil {
+		if !part {
+			pages = append(pages, docModule(m))
+		} else if f := m.Func(rest); f != nil {
+			pages = append(pages, docFunc(f, "function"))
+		}
+		for _, c := range m.Consts {
+			if part && c.Name == rest {
+				pages = append(pages, &docPage{Name: name, Kind: "constant", Doc: c.Doc})
+			}
+		}
+	}
+	if t := hostlib.TypeNamed(of); t != nil {
+		if !part {
+			pages = append(pages, docType(t))
+		} else if f := t.Method(rest); f != nil {
+			pages = append(pages, docFunc(f, "method"))
+		} else if a := t.Attr(rest); a != nil {
+			pages = append(pages, &docPage{Name: name, Kind: "attribute", Doc: a.Doc, Type: a.Type})
+		}
+	}
+	if f := hostlib.GlobalNamed(name); f != nil {
+		page := docFunc(f, "function")
+		if name == "job" {
+			page.Settings = hostlib.Settings()
+		}
+		pages = append(pages, page)
+	}
+	for _, s := range hostlib.Settings() {
+		if of == "job" && s.Name == rest {
+			pages = append(pages, &docPage{Name: name, Kind: "setting", Doc: s.Doc, Type: s.Type, Default: s.Default})
+		}
+	}
+	return pages
+}
+
+func docIndex() *docPage {
+	page := &docPage{Name: "", Kind: "index", Doc: "What scripts can call. See one by: dsengine docs NAME"}
+	modules, globals, types := docGroup{Title: "modules"}, docGroup{Title: "functions"}, docGroup{Title: "objects"}
+	for _, m := range hostlib.Modules {
+		modules.add(m.Name, m.Doc)
+	}
+	for _, f := range hostlib.Globals {
+		globals.add(f.Name, f.Doc)
+	}
+	for _, t := range hostlib.Types {
+		types.add(t.Name, t.Doc)
+	}
+	page.Groups = []docGroup{modules, globals, types}
+	return page
+}
+
+func (g *docGroup) add(name, doc string) {
+	g.Names = append(g.Names, docLine{name, hostlib.FirstSentence(doc)})
+}
+
+func docModule(m *hostlib.Module) *docPage {
+	page := &docPage{Name: m.Name, Kind: "module", Doc: m.Doc}
+	var funcs, consts docGroup
+	for _, f := range m.Funcs {
+		funcs.add(f.Signature(), f.Doc)
+	}
+	for _, c := range m.Consts {
+		consts.add(m.Name+"."+c.Name, c.Doc)
+	}
+	page.groups("functions", funcs, "constants", consts)
+	return page
+}
+
+func docType(t *hostlib.ObjectType) *docPage {
+	page := &docPage{Name: t.Name, Kind: "type", Doc: t.Doc}
+	var attrs, methods docGroup
+	for _, a := range t.Attrs {
+		attrs.Names = append(attrs.Names, docLine{t.Name + "." + a.Name, a.Type + ". " + a.Doc})
+	}
+	for _, f := range t.Methods {
+		methods.add(f.Signature(), f.Doc)
+	}
+	page.groups("attributes", attrs, "methods", methods)
+	return page
+}
+
+// groups adds two groups, unless they are empty.
+func (p *docPage) groups(title1 string, one docGroup, title2 string, two docGroup) {
+	one.Title, two.Title = title1, title2
+	for _, g := range []docGroup{one, two} {
+		if len(g.Names) > 0 {
+			p.Groups = append(p.Groups, g)
+		}
+	}
+}
+
+func docFunc(f *hostlib.Func, kind string) *docPage {
+	page := &docPage{
+		Name: f.String(), Kind: kind, Doc: f.Doc, Signature: f.Signature(), Returns: f.Returns, Needs: f.Needs,
+		Effect: f.Effect.Words(), Example: f.Example, Lua: f.Lua,
+	}
+	for i := range f.Params {
+		p := &f.Params[i]
+		if p.NotYet {
+			continue
+		}
+		d := docParam{Name: p.Name, Type: p.TypeText(), Default: p.DefaultText(), Named: p.Named, Doc: p.Doc}
+		switch {
+		case p.Rest:
+			d.Name = "*" + p.Name
+		case p.Others:
+			d.Name = "**" + p.Name
+		}
+		page.Params = append(page.Params, d)
+	}
+	return page
+}
+
+// docWidth is how wide texts are.
+const docWidth = 100
+
+func (d *docPage) print(p *printer, lua bool) {
+	switch {
+	case d.Signature != "":
+		p.line("%s", d.Signature)
+	case d.Name != "":
+		p.line("%s (%s)", d.Name, d.Kind)
+	}
+	if d.Name != "" {
+		p.line("")
+	}
+	p.line("%s", wrapped(d.Doc, docWidth))
+	if d.Type != "" {
+		p.line("")
+		p.field("type", "%s", d.Type)
+		if d.Kind == "setting" {
+			p.field("default", "%s", orNone(d.Default))
+		}
+	}
+	if len(d.Params) > 0 {
+		var rows [][]string
+		for _, a := range d.Params {
+			def := a.Default
+			if def == "" && !strings.HasPrefix(a.Name, "*") {
+				def = "(required)"
+			}
+			named := ""
+			if a.Named {
+				named = "by name"
+			}
+			rows = append(rows, []string{"", a.Name, wrapped(a.Type, 32), def, named, wrapped(a.Doc, 60)})
+		}
+		p.line("")
+		p.table([]string{" ", "argument", "type", "default", "given", "what it is"}, rows)
+	}
+	if d.Signature != "" {
+		p.line("")
+		p.field("returns", "%s", orNone(d.Returns))
+		if d.Needs != "" {
+			p.field("needs", "%s: in job(needs = [...]), as %q", d.Needs, hostlib.NeedExample(d.Needs))
+		}
+		p.field("effect", "%s", d.Effect)
+	}
+	if len(d.Settings) > 0 {
+		var rows [][]string
+		for _, s := range d.Settings {
+			rows = append(rows, []string{"", s.Name, wrapped(s.Type, 32), s.Default, wrapped(s.Doc, 60)})
+		}
+		p.line("\nsettings")
+		p.table([]string{" ", "setting", "type", "default", "what it is"}, rows)
+	}
+	for _, g := range d.Groups {
+		p.line("\n%s", g.Title)
+		for _, n := range g.Names {
+			if len(n.Name) > 16 {
+				p.line("  %s\n      %s", n.Name, strings.ReplaceAll(wrapped(n.Doc, docWidth-6), "\n", "\n      "))
+			} else {
+				p.line("  %-16s  %s", n.Name, strings.ReplaceAll(wrapped(n.Doc, docWidth-20), "\n", "\n"+strings.Repeat(" ", 20)))
+			}
+		}
+	}
+	d.example(p, lua)
+}
+
+func (d *docPage) example(p *printer, lua bool) {
+	switch {
+	case lua && d.Lua != "":
+		p.line("\nexample in Lua\n%s", indented(d.Lua))
+	case lua && d.Example != "":
+		p.line("\nexample (there is none in Lua)\n%s", indented(d.Example))
+	case d.Example != "":
+		p.line("\nexample\n%s", indented(d.Example))
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "None"
+	}
+	return s
+}
+
+// wrapped is a text on lines of at most so many characters.
+func wrapped(s string, width int) string {
+	lines := strings.Split(text.WrapSoft(s, width), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}

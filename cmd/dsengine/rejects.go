@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+func newRejects(env *Env, g *globals) *cobra.Command {
+	return newGroup("rejects", "List, redrive and export the rows that scripts rejected",
+		newRejectsList(env, g), newRejectsRedrive(env, g), newRejectsExport(env, g))
+}
+
+// rejectSelection says which rejects are meant.
+type rejectSelection struct {
+	Type   string
+	Job    engine.JobID
+	Since  since
+	Reason string
+	Open   bool
+}
+
+func (s *rejectSelection) flags(f *pflag.FlagSet) {
+	f.StringVar(&s.Type, "type", "", "only rejects of this `type`")
+	jobFlag(f, &s.Job, "job", "only rejects of the job of this `id`")
+	sinceFlag(f, &s.Since, "since", "only rejects since this `time`: 1h, 7d, 2026-03-28")
+	f.StringVar(&s.Reason, "reason", "", "only rejects whose reason fits this `glob`: \"*no e-mail*\"")
+}
+
+func (s *rejectSelection) openFlag(f *pflag.FlagSet) {
+	f.BoolVar(&s.Open, "open", false, "only rejects that are not redriven, and are not being")
+}
+
+// filter is the selection for the store.
+func (s *rejectSelection) filter(ctx context.Context, eng *engine.Engine) (engine.RejectFilter, error) {
+	f := engine.RejectFilter{Job: s.Job, Reason: s.Reason, Open: s.Open}
+	now, err := eng.Store().Now(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Since = s.Since.moment(now)
+	if s.Type != "" {
+		t, err := typeNamed(ctx, eng, s.Type)
+		if err != nil {
+			return f, err
+		}
+		f.Type = t.ID
+	}
+	return f, nil
+}

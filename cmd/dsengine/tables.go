@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// tables are the parts of the file of settings that no flag can set.
+type tables struct {
+	file    string // "" for none
+	Needs   *hostlib.Limits
+	Secrets map[string]secretRef
+	Mail    mailTable
+}
+
+// tableNames are those of the tables.
+var tableNames = []string{"run", "needs", "secrets", "mail"}
+
+// needsTable is [needs]: what scripts may need, and by globs of job types more
+// of it.
+type needsTable struct {
+	Allow []string              `toml:"allow"`
+	Deny  []string              `toml:"deny"`
+	Types map[string]needsTable `toml:"types"`
+}
+
+func (t *needsTable) limits(from string) *hostlib.Limits {
+	l := &hostlib.Limits{From: from, Allow: t.Allow, Deny: t.Deny, Types: map[string]*hostlib.Limits{}}
+	for glob, more := range t.Types {
+		l.Types[glob] = more.limits(strings.TrimSuffix(from, "]") + fmt.Sprintf(".types.%q]", glob))
+	}
+	return l
+}
+
+// secretRef is where a secret is: in a variable of the environment, in a file,
+// or in the file of settings itself.
+type secretRef struct {
+	Env, File, Value string
+}
+
+// UnmarshalTOML reads {env = "X"}, {file = "path"} or the value itself.
+func (r *secretRef) UnmarshalTOML(v any) error {
+	if s, ok := v.(string); ok {
+		if r.Value = s; s == "" {
+			return fmt.Errorf("is empty")
+		}
+		return nil
+	}
+	table, ok := v.(map[string]any)
+	if !ok || len(table) != 1 {
+		return fmt.Errorf("must be {env = \"NAME\"}, {file = \"path\"} or a string")
+	}
+	for k, v := range table {
+		s, isText := v.(string)
+		switch {
+		case isText && s != "" && k == "env":
+			r.Env = s
+		case isText && s != "" && k == "file":
+			r.File = s
+		default:
+			return fmt.Errorf("must be {env = \"NAME\"}, {file = \"path\"} or a string, not {%s = %v}", k, v)
+		}
+	}
+	return nil
+}
+
+// readTables reads the tables of the file of settings, and takes them out of tree.
+func readTables(env *Env, name, text string, tree map[string]any) (tables, error) {
+	var read struct {
+		Needs   *needsTable          `toml:"needs"`
+		Secrets map[string]secretRef `toml:"secrets"`
+		Mail    mailTable            `toml:"mail"`
+	}
+	t := tables{file: name}
+	// Each by itself, so that an error can name it.
+	for _, table := range tableNames[1:] {
+		part, there := tree[table]
+		delete(tree, table)
+		if !there {
+			continue
+		}
+		if _, ok := part.(map[string]any); !ok {
+			return t, usage("%s: %s must be a table: [%s]", name, table, table)
+		}
+	}
+	meta, err := toml.Decode(text, &read)
+	if err != nil {
+		return t, usage("%s: %s", name, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "toml: ")), " "))
+	}
+	for _, key := range meta.Undecoded() {
+		if slices.Contains(tableNames[1:], key[0]) && key[0] != "secrets" {
+			return t, usage("%s: there is no setting %q", name, key.String())
+		}
+	}
+	if read.Needs != nil {
+		t.Needs = read.Needs.limits(filepath.Base(name) + ": [needs]")
+		if err := t.Needs.Validate(); err != nil {
+			return t, usage("%v", err)
+		}
+	}
+	t.Secrets, t.Mail = read.Secrets, read.Mail
+	return t, t.checkPrivate(env, name)
+}
+
+// checkPrivate refuses secrets in a file of settings that others can read.
+func (t *tables) checkPrivate(env *Env, name string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	held := ""
+	for _, n := range slices.Sorted(maps.Keys(t.Secrets)) {
+		if t.Secrets[n].Value != "" {
+			held = "secrets." + n
+			break
+		}
+	}
+	if t.Mail.Password.Value != "" {
+		held = "mail.password"
+	}
+	if held == "" {
+		return nil
+	}
+	info, err := os.Stat(env.path(name))
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return usage("%s: %s is in it, and the file can be read by others (mode %04o)", name, held, info.Mode().Perm()).
+		WithHint("chmod 600 %s, or name where the secret is: {env = \"NAME\"} or {file = \"path\"}", name)
+}
+
+// path is a path of the file of settings: relative to that file.
+func (t *tables) path(env *Env, p string) string {
+	if !filepath.IsAbs(p) {
+		p = filepath.Join(filepath.Dir(t.file), p)
+	}
+	return env.path(p)
+}
+
+// maxSecret bounds a file that holds a secret, in bytes.
+const maxSecret = 64 << 10
+
+// secretSource finds secrets: in the environment, else where [secrets] says.
+func (t *tables) secretSource(env *Env) func(name string) (string, error) {
+	return func(name string) (string, error) {
+		variable := secretVariable(name)
+		if v, ok := env.lookup(variable); ok {
+			return v, nil
+		}
+		ref, ok := t.Secrets[name]
+		if !ok {
+			return "", engine.Wrapf(engine.CodeNotFound, hostlib.ErrNoSecret, "secret %q", name).
+				WithHint("set the environment variable %s, or add it to [secrets] of %s: %s = {file = \"path\"}", variable, defaultConfig, name)
+		}
+		return t.resolve(env, ref)
+	}
+}
+
+// secretVariable is the variable of the environment that holds a secret.
+func secretVariable(name string) string {
+	return "DSENGINE_SECRET_" + strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// resolve is the secret itself. A file is read each time, so that it can be
+// replaced; line ends at its end are none of the secret.
+func (t *tables) resolve(env *Env, ref secretRef) (string, error) {
+	switch {
+	case ref.Env != "":
+		v, ok := env.lookup(ref.Env)
+		if !ok {
+			return "", fmt.Errorf("the environment variable %s is not set", ref.Env)
+		}
+		return v, nil
+	case ref.File != "":
+		p := t.path(env, ref.File)
+		info, err := os.Stat(p)
+		switch {
+		case err != nil:
+			return "", err
+		case info.Mode().IsRegular() && info.Size() > maxSecret:
+			return "", &fs.PathError{Op: "read", Path: p, Err: fmt.Errorf("it has more than %d bytes", maxSecret)}
+		}
+		b, err := os.ReadFile(p)
+		return strings.TrimRight(string(b), "\r\n"), err
+	}
+	return ref.Value, nil
+}

@@ -1,0 +1,41 @@
+package mysqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// Connection is another database, which scripts reach by a name.
+type Connection struct{ s *Store }
+
+var _ engine.Connection = (*Connection)(nil)
+
+// Connect opens another database by its URL, as Open does. With readOnly, the
+// server refuses whatever would write. Of the options, Prefix is that of the
+// engine's own tables, which scripts do not reach here either.
+func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Connection, error) {
+	s, cfg, err := reach(ctx, rawURL, o)
+	if err != nil {
+		return nil, err
+	}
+	var more map[string]string
+	if readOnly {
+		more = map[string]string{s.dialect.readOnly: "1"}
+	}
+	s.scriptPools(cfg, more)
+	s.hooks.SetConnMaxIdleTime(s.opts.Lease / 2)
+	s.Store = s.shared(s.control, s.control)
+	s.Store.Foreign, s.Store.ReadOnly = true, readOnly
+	return &Connection{s}, nil
+}
+
+// Begin opens a hook's session.
+func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
+	return sqlstore.NewJoined(c.s.Store, c.s, o)
+}
+
+// Close closes all connections.
+func (c *Connection) Close() error { return errors.Join(c.s.hooks.Close(), c.s.control.Close()) }

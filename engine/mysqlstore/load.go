@@ -1,0 +1,190 @@
+package mysqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Rows that are loaded as text: values between tabs, rows between line feeds, \N
+// for NULL, and a backslash before what would be taken for one of these. Bytes
+// are hexadecimal, because the text is UTF-8 and must be.
+
+// loads remembers whether the server takes text.
+type loads struct {
+	once sync.Once
+	on   atomic.Bool
+}
+
+// LoadsText says whether the server takes rows as text from its clients. It is asked
+// once; a refusal later on is remembered too.
+func (s *Store) LoadsText(ctx context.Context) bool {
+	s.loads.once.Do(func() {
+		s.loads.on.Store(!s.opts.Statements && s.variable(ctx, "local_infile") == "1")
+	})
+	return s.loads.on.Load()
+}
+
+// AppendValue writes a value and what separates it from the next one. A float in
+// a text column is written by the server in a way of its own, so it is left to it.
+func (s *Store) AppendValue(b []byte, v any, columnType string) ([]byte, bool) {
+	switch x := v.(type) {
+	case nil:
+		b = append(b, `\N`...)
+	case string:
+		b = appendText(b, x)
+	case int64:
+		b = strconv.AppendInt(b, x, 10)
+	case bool:
+		if x {
+			b = append(b, '1')
+		} else {
+			b = append(b, '0')
+		}
+	case float64:
+		if columnType == "" || strings.HasPrefix(columnType, "text") || columnType == "bytes" || columnType == "json" || math.IsNaN(x) || math.IsInf(x, 0) {
+			return b, false
+		}
+		b = strconv.AppendFloat(b, x+0, 'g', -1, 64) // no negative zero
+	case []byte:
+		b = hex.AppendEncode(b, x)
+	case time.Time:
+		if y := x.Year(); y < 1 || y > 9999 {
+			return b, false
+		}
+		switch {
+		case x.Nanosecond() != 0:
+			b = x.AppendFormat(b, "2006-01-02 15:04:05.999999")
+		case x.Hour() == 0 && x.Minute() == 0 && x.Second() == 0:
+			b = x.AppendFormat(b, time.DateOnly)
+		default:
+			b = x.AppendFormat(b, time.DateTime)
+		}
+	default:
+		return b, false
+	}
+	return append(b, '\t'), true
+}
+
+// escapes are the letters that stand for bytes behind a backslash.
+var escapes = [256]byte{'\\': '\\', '\t': 't', '\n': 'n', '\r': 'r', 0: '0', 0x1a: 'Z'}
+
+// appendText writes a text. Most have nothing to escape.
+func appendText(b []byte, s string) []byte {
+	from := 0
+	for i := range len(s) {
+		if e := escapes[s[i]]; e != 0 {
+			b = append(append(b, s[from:i]...), '\\', e)
+			from = i + 1
+		}
+	}
+	return append(b, s[from:]...)
+}
+
+// EndRow ends a row.
+func (s *Store) EndRow(b []byte) []byte {
+	b[len(b)-1] = '\n'
+	return b
+}
+
+// ReadRow takes the next row's values apart.
+func (s *Store) ReadRow(text []byte, isHex []bool) (args []any, rest []byte) {
+	for i := range isHex {
+		end := bytes.IndexAny(text, "\t\n")
+		field := text[:end]
+		text = text[end+1:]
+		switch {
+		case string(field) == `\N`:
+			args = append(args, nil)
+		case isHex[i]:
+			raw := make([]byte, hex.DecodedLen(len(field)))
+			_, _ = hex.Decode(raw, field) // AppendValue wrote it
+			args = append(args, raw)
+		default:
+			args = append(args, unescaped(field))
+		}
+	}
+	return args, text
+}
+
+func unescaped(field []byte) string {
+	if bytes.IndexByte(field, '\\') < 0 {
+		return string(field)
+	}
+	out := make([]byte, 0, len(field))
+	for i := 0; i < len(field); i++ {
+		c := field[i]
+		if c == '\\' {
+			i++
+			c = byte(bytes.IndexByte(escapes[:], field[i]))
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// loaded numbers the texts, so that each has a name of its own.
+var loaded atomic.Int64
+
+// LoadText inserts rows. With LOCAL the server goes on after what it would refuse
+// elsewhere, and warns; notes are off on hooks' connections.
+func (s *Store) LoadText(ctx context.Context, c *sql.Conn, table string, columns []string, isHex []bool, text []byte) (n int64, clean bool, err error) {
+	name := fmt.Sprintf("dsengine-%d", loaded.Add(1))
+	mysql.RegisterReaderHandler(name, func() io.Reader { return bytes.NewReader(text) })
+	defer mysql.DeregisterReaderHandler(name)
+	r, err := c.ExecContext(ctx, s.loadSQL(name, table, columns, isHex))
+	if err != nil {
+		var me *mysql.MySQLError
+		if errors.As(err, &me) && (me.Number == 1148 || me.Number == 3948 || me.Number == 2068 || me.Number == 4166) { // it is off
+			s.loads.on.Store(false)
+		}
+		return 0, false, err
+	}
+	if n, err = r.RowsAffected(); err != nil {
+		return 0, false, err
+	}
+	rows, err := c.QueryContext(ctx, "SELECT @@warning_count")
+	if err != nil {
+		return 0, false, err
+	}
+	defer rows.Close()
+	var warnings int64
+	if rows.Next() {
+		err = rows.Scan(&warnings)
+	}
+	if err == nil {
+		err = rows.Err()
+	}
+	return n, warnings == 0, err
+}
+
+func (s *Store) loadSQL(name, table string, columns []string, isHex []bool) string {
+	var list, set []string
+	for i, column := range columns {
+		q := s.Quote(column)
+		if isHex[i] {
+			v := fmt.Sprintf("@ds_%d", i)
+			set = append(set, q+" = UNHEX("+v+")")
+			q = v
+		}
+		list = append(list, q)
+	}
+	sql := "LOAD DATA LOCAL INFILE 'Reader::" + name + "' INTO TABLE " + s.quoteTable(table) + ` CHARACTER SET utf8mb4` +
+		` FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' (` + strings.Join(list, ", ") + ")"
+	if len(set) > 0 {
+		sql += " SET " + strings.Join(set, ", ")
+	}
+	return sql
+}

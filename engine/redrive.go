@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"math"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// RedriveMode says that a job, in phase consume, works on rows that were
+// rejected before. The numbers are stored; never renumber them.
+type RedriveMode uint8
+
+// The modes.
+const (
+	RedriveRows RedriveMode = 1 // the hook redrive gets the rows
+	RedriveItem RedriveMode = 2 // consume gets one that was a whole item, as the job's payload
+)
+
+// RejectState says what becomes of a reject.
+type RejectState string
+
+// The states. A reject is being redriven as long as the job that does it is
+// not final; if that job fails or is cancelled, the reject is open again.
+const (
+	RejectOpen      RejectState = "open"
+	RejectRedriving RejectState = "redriving"
+	RejectRedriven  RejectState = "redriven"
+)
+
+// Reject is a rejected row as it is kept.
+type Reject struct {
+	ID        int64       `json:"id"`
+	Job       JobID       `json:"job"`
+	Type      string      `json:"type"`
+	Instance  *string     `json:"instance"`
+	Phase     Phase       `json:"phase"`
+	Attempt   int         `json:"attempt"`
+	At        time.Time   `json:"at"`
+	Reason    string      `json:"reason"`
+	Source    *string     `json:"source"`
+	Line      *int64      `json:"line"`
+	WholeItem bool        `json:"whole_item"`
+	Cut       bool        `json:"cut"` // the row was too large: Row is a string with its beginning
+	State     RejectState `json:"state"`
+	Redrive   *JobID      `json:"redrive"` // the job that redrives it, or did last
+	Row       Raw         `json:"row"`
+
+	Size int `json:"-"` // of Row, in bytes
+}
+
+// RejectFilter says which rejects are meant; zero fields do not filter.
+type RejectFilter struct {
+	Type    TypeID
+	Job     JobID
+	Redrive JobID // those that this job redrives
+	Since   time.Time
+	Reason  string // a glob: * is any text, ? any character
+	Open    bool
+	After   int64 // only ids above
+	Newest  bool  // newest first; else oldest first
+	NoRows  bool  // leave Row out
+}
+
+// RejectCounts are those of a job's rejects that are kept.
+type RejectCounts struct {
+	Kept      int64 `json:"kept"`
+	Open      int64 `json:"open"`
+	Redriving int64 `json:"redriving"`
+	Redriven  int64 `json:"redriven"`
+}
+
+// RedriveBatch is rejects to be redriven: by one job, or as items by one each.
+type RedriveBatch struct {
+	Type     TypeID
+	Instance string
+	Priority int
+	Mode     RedriveMode
+	Rejects  []int64 // ids, ascending
+}
+
+// RejectStore keeps the rows that scripts reject. They are written by Commit,
+// with the outcome.
+type RejectStore interface {
+	// Rejects calls yield with rejects by id until it returns false. It holds
+	// nothing open in between, so yield may take its time.
+	Rejects(ctx context.Context, f RejectFilter, yield func(*Reject) bool) error
+	// RejectPlaces are the places (RejectPlace) of the rejects that a job has kept
+	// by the checkpoints of a phase.
+	RejectPlaces(ctx context.Context, job JobID, phase Phase) (map[uint64]bool, error)
+	// RejectCounts counts the rejects of a job.
+	RejectCounts(ctx context.Context, job JobID) (RejectCounts, error)
+	// Redrive makes the job, or jobs, for those of the batch that are open still,
+	// and marks them as theirs, in one transaction. It says how many they are; for
+	// none it makes no job.
+	Redrive(ctx context.Context, b RedriveBatch) (jobs []JobID, taken int, err error)
+}
+
+// MatchReason compiles a glob for reasons; "" matches all.
+func MatchReason(glob string) func(string) bool {
+	if glob == "" {
+		return func(string) bool { return true }
+	}
+	r := strings.NewReplacer(`\*`, `.*`, `\?`, `.`)
+	return regexp.MustCompile(`(?s)^` + r.Replace(regexp.QuoteMeta(glob)) + `$`).MatchString
+}
+
+// RedriveRequest says which rejects of a type to redrive: all that are open, or
+// fewer.
+type RedriveRequest struct {
+	Type   string
+	Job    JobID
+	Since  time.Time
+	Reason string // a glob, as in RejectFilter
+	Limit  int    // 0: none
+}
+
+// Redriven says what was made of rejects.
+type Redriven struct {
+	Rejects int     `json:"rejects"` // that are being redriven now
+	Jobs    []JobID `json:"jobs"`
+	NoHook  int     `json:"no_hook"` // left: rows that need the hook redrive, which the script does not have
+	Cut     int     `json:"cut"`     // left: rows that were too large to be kept whole
+}
+
+// How many rejects one job redrives, and how many items are made at once.
+const (
+	redriveRows  = 10_000
+	redriveItems = 200
+	redriveBytes = 8 << 20
+)
+
+// Redrive makes jobs of rejects that are open. With the hook redrive in the
+// type's script each gets up to 10,000 rows; else rows that were whole items
+// become jobs of their own, in consume.
+func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error) {
+	done := Redriven{Jobs: []JobID{}}
+	t, err := e.Type(ctx, r.Type)
+	if err != nil {
+		return done, err
+	}
+	b := &redriving{e: e, ctx: ctx, typ: t, mode: RedriveItem, most: redriveItems, done: &done, waiting: map[string]*RedriveBatch{}, bytes: map[string]int{}}
+	if t.Hooks.Redrives() {
+		b.mode, b.most = RedriveRows, redriveRows
+	}
+	chosen := 0
+	err = e.store.Rejects(ctx, RejectFilter{Type: t.ID, Job: r.Job, Since: r.Since, Reason: r.Reason, Open: true, NoRows: true}, func(x *Reject) bool {
+		switch {
+		case x.Cut:
+			done.Cut++
+			return true
+		case b.mode == RedriveItem && !x.WholeItem:
+			done.NoHook++
+			return true
+		}
+		chosen++
+		b.err = b.add(x)
+		return b.err == nil && (r.Limit == 0 || chosen < r.Limit)
+	})
+	if err == nil {
+		err = b.err
+	}
+	for _, batch := range b.waiting {
+		if err == nil {
+			err = b.flush(batch)
+		}
+	}
+	return done, err
+}
+
+// redriving gathers rejects by instance.
+type redriving struct {
+	e       *Engine
+	ctx     context.Context
+	typ     TypeRecord
+	mode    RedriveMode
+	most    int
+	done    *Redriven
+	waiting map[string]*RedriveBatch
+	bytes   map[string]int
+	err     error
+}
+
+func (b *redriving) add(x *Reject) error {
+	instance := ""
+	if x.Instance != nil {
+		instance = *x.Instance
+	}
+	batch := b.waiting[instance]
+	if batch == nil {
+		batch = &RedriveBatch{Type: b.typ.ID, Instance: instance, Priority: b.typ.Priority, Mode: b.mode}
+		b.waiting[instance] = batch
+	}
+	batch.Rejects = append(batch.Rejects, x.ID)
+	b.bytes[instance] += x.Size
+	if len(batch.Rejects) == b.most || b.mode == RedriveItem && b.bytes[instance] > redriveBytes {
+		return b.flush(batch)
+	}
+	return nil
+}
+
+func (b *redriving) flush(batch *RedriveBatch) error {
+	delete(b.waiting, batch.Instance)
+	delete(b.bytes, batch.Instance)
+	jobs, taken, err := b.e.store.Redrive(b.ctx, *batch)
+	if err != nil {
+		return err
+	}
+	b.done.Rejects += taken
+	b.done.Jobs = append(b.done.Jobs, jobs...)
+	return nil
+}
+
+// redriven is how far a call is with the rows that it redrives.
+type redriven struct {
+	read int64 // id of the last reject that the hook was given
+	done int64 // of the last one that is committed as redriven
+	page []*Reject
+	end  bool
+}
+
+// redrivePage bounds how many rows are read ahead.
+const (
+	redrivePage      = 200
+	redrivePageBytes = 4 << 20
+)
+
+// NextRejected is the next row that the hook redrive is to work on; io.EOF after
+// the last. It reads a few ahead.
+func (c *Call) NextRejected() (Raw, error) {
+	r := &c.redriven
+	if len(r.page) == 0 && !r.end {
+		size := 0
+		r.end = true
+		err := c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, After: r.read}, func(x *Reject) bool {
+			r.page = append(r.page, x)
+			size += x.Size
+			r.end = len(r.page) < redrivePage && size < redrivePageBytes
+			return r.end
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(r.page) == 0 {
+		return nil, io.EOF
+	}
+	x := r.page[0]
+	r.page = r.page[1:]
+	r.read = x.ID
+	c.Count("read", 1)
+	return x.Row, nil
+}
+
+// sure says whether it is known which rejects a commit now would be done with:
+// nothing was read outside of a loop that keeps count.
+func (r *redriven) sure() bool { return r.read == r.done }
+
+// settleRedriven adds to a job's success that its rejects are redriven.
+func (c *Call) settleRedriven(o *Outcome) {
+	switch {
+	case c.job.Redrive == 0:
+	case c.job.Phase == PhaseConsume:
+		o.Redriven = math.MaxInt64
+	case c.job.Phase == PhaseFail && c.job.Redrive == RedriveItem && c.pend.whole > 0 && o.To.Status.Final():
+		o.Redriven = math.MaxInt64 // the fail hook has rejected the item anew
+	}
+}
+
+// redriveHook is what runs in phase consume for a job that redrives rows.
+func redriveHook(t *Type) Hook {
+	if t.Redrive != nil {
+		return t.Redrive
+	}
+	return func(*Call) (Raw, error) {
+		return nil, &Failure{Kind: KindError, Code: "usage", Message: "the job redrives rejected rows, and the script here has no hook redrive(ctx, rows): it was taken out, or this server has an older script; the rows are open again"}
+	}
+}

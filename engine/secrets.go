@@ -1,0 +1,351 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// MinSecret is the length in bytes below which a value cannot be a secret: too
+// much else would be struck out with it.
+const MinSecret = 4
+
+// struck stands where a secret was.
+const struck = "***"
+
+// Secrets are the values that must not be seen: those that scripts of this
+// process were given. They are struck out of what is logged, stored and told,
+// in their usual encodings too: JSON, URLs, HTML, hexadecimal, and base64 at any
+// place of a longer text. What a script computes of a secret in other ways is
+// not known again. All methods may be called by many goroutines at once, and on
+// nil, which knows none.
+type Secrets struct {
+	mu    sync.Mutex
+	known map[string]bool
+	index atomic.Pointer[secretIndex] // nil: there are none
+}
+
+// secretIndex finds the forms of all secrets in one pass over a text.
+type secretIndex struct {
+	begins [1 << 16 / 64]uint64 // the first two bytes of all forms, as bits
+	forms  map[[4]byte][]string // by their first four bytes, the longest first
+}
+
+// NewSecrets makes an empty set.
+func NewSecrets() *Secrets { return &Secrets{known: map[string]bool{}} }
+
+// Add makes a value known as a secret. It is an error if it is too short.
+func (s *Secrets) Add(value string) error {
+	if len(value) < MinSecret {
+		return Errorf(CodeUsage, "a secret needs at least %d characters, so that it can be struck out of logs", MinSecret)
+	}
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[value] {
+		return nil
+	}
+	s.known[value] = true
+	next := &secretIndex{forms: map[[4]byte][]string{}}
+	if old := s.index.Load(); old != nil {
+		next.begins = old.begins
+		for k, list := range old.forms {
+			next.forms[k] = slices.Clone(list)
+		}
+	}
+	for _, form := range secretForms(value) {
+		next.add(form)
+	}
+	s.index.Store(next)
+	return nil
+}
+
+func (x *secretIndex) add(form string) {
+	if len(form) < MinSecret {
+		return
+	}
+	k := [4]byte([]byte(form[:4]))
+	if slices.Contains(x.forms[k], form) {
+		return
+	}
+	x.forms[k] = append(x.forms[k], form)
+	slices.SortFunc(x.forms[k], func(a, b string) int { return len(b) - len(a) })
+	two := uint(form[0])<<8 | uint(form[1])
+	x.begins[two/64] |= 1 << (two % 64)
+}
+
+// find gives the first stretch at or behind from that secrets cover, overlapping
+// ones as one; false if there is none.
+func findSecret[T ~string | ~[]byte](x *secretIndex, text T, from int) (start, end int, ok bool) {
+	for i := from; i+MinSecret <= len(text) && (!ok || i < end); i++ {
+		two := uint(text[i])<<8 | uint(text[i+1])
+		if x.begins[two/64]&(1<<(two%64)) == 0 {
+			continue
+		}
+		for _, form := range x.forms[[4]byte{text[i], text[i+1], text[i+2], text[i+3]}] {
+			if len(form) > len(text)-i || string(text[i:i+len(form)]) != form {
+				continue
+			}
+			if !ok {
+				start, ok = i, true
+			}
+			end = max(end, i+len(form))
+			break // the longest comes first
+		}
+	}
+	return start, end, ok
+}
+
+// Holds says whether a text holds a secret.
+func (s *Secrets) Holds(text string) bool {
+	if s == nil {
+		return false
+	}
+	x := s.index.Load()
+	if x == nil {
+		return false
+	}
+	_, _, ok := findSecret(x, text, 0)
+	return ok
+}
+
+// Strike gives a text without secrets: *** stands for each.
+func (s *Secrets) Strike(text string) string {
+	if s == nil {
+		return text
+	}
+	x := s.index.Load()
+	if x == nil {
+		return text
+	}
+	start, end, ok := findSecret(x, text, 0)
+	if !ok {
+		return text
+	}
+	var b bytes.Buffer
+	from := 0
+	for ok {
+		b.WriteString(text[from:start])
+		b.WriteString(struck)
+		from = end
+		start, end, ok = findSecret(x, text, from)
+	}
+	b.WriteString(text[from:])
+	return b.String()
+}
+
+// StrikeJSON gives a JSON value without secrets. It stays JSON: a number that
+// holds one becomes a string.
+func (s *Secrets) StrikeJSON(raw Raw) Raw {
+	if s == nil || raw == nil {
+		return raw
+	}
+	x := s.index.Load()
+	if x == nil {
+		return raw
+	}
+	// Letters that are written as numbers are read only where there are any.
+	if _, _, ok := findSecret(x, raw, 0); !ok && !bytes.Contains(raw, []byte(`\u`)) {
+		return raw
+	}
+	out := s.strikeTokens(raw)
+	if _, _, left := findSecret(x, out, 0); left { // across several tokens
+		return Raw(`"` + struck + `"`)
+	}
+	return out
+}
+
+// strikeTokens strikes secrets out of the strings and numbers of a JSON text.
+// Names that it changes get numbers, so that none is there twice.
+func (s *Secrets) strikeTokens(raw Raw) Raw {
+	out := make(Raw, 0, len(raw))
+	names := 0
+	for i := 0; i < len(raw); {
+		end := i + 1
+		switch c := raw[i]; {
+		case c == '"':
+			for end < len(raw) && raw[end] != '"' {
+				if raw[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			end = min(end+1, len(raw))
+			var text string
+			if json.Unmarshal(raw[i:end], &text) != nil {
+				out = append(out, raw[i:end]...)
+				break
+			}
+			clean := s.Strike(text)
+			if clean == text {
+				// It may still be written so that a reader of the text finds it.
+				if clean = s.Strike(string(raw[i:end])); clean == string(raw[i:end]) {
+					out = append(out, clean...)
+					break
+				}
+				clean = struck
+			}
+			if isName(raw[end:]) {
+				if names++; names > 1 {
+					clean += fmt.Sprint(names)
+				}
+			}
+			quoted, _ := json.Marshal(clean)
+			out = append(out, quoted...)
+		case c == '-' || c >= '0' && c <= '9':
+			for end < len(raw) && bytes.IndexByte([]byte("0123456789+-.eE"), raw[end]) >= 0 {
+				end++
+			}
+			if s.Holds(string(raw[i:end])) {
+				out = append(out, `"`+struck+`"`...)
+			} else {
+				out = append(out, raw[i:end]...)
+			}
+		default:
+			out = append(out, c)
+		}
+		i = end
+	}
+	return out
+}
+
+// isName says whether what is behind a string makes it a name of an object.
+func isName(rest []byte) bool {
+	rest = bytes.TrimLeft(rest, " \t\r\n")
+	return len(rest) > 0 && rest[0] == ':'
+}
+
+// strikeFailure gives a failure without secrets.
+func (s *Secrets) strikeFailure(f *Failure) *Failure {
+	if s == nil || f == nil || s.index.Load() == nil {
+		return f
+	}
+	c := *f
+	c.Message, c.Code, c.Backtrace = s.Strike(f.Message), s.Strike(f.Code), s.Strike(f.Backtrace)
+	return &c
+}
+
+// strikeJobs strikes secrets out of the payloads of jobs that are to be made.
+func (s *Secrets) strikeJobs(jobs []JobInsert) {
+	if s == nil || s.index.Load() == nil {
+		return
+	}
+	for i := range jobs {
+		jobs[i].Payload = s.StrikeJSON(jobs[i].Payload)
+	}
+}
+
+// strikeOutcome strikes secrets out of all that a commit writes about a job.
+// Keys and variables cannot hold any: see Call.
+func (s *Secrets) strikeOutcome(o *Outcome) {
+	if s == nil || s.index.Load() == nil {
+		return
+	}
+	same := o.Because == o.Failure
+	o.Failure = s.strikeFailure(o.Failure)
+	if o.Because = s.strikeFailure(o.Because); same {
+		o.Because = o.Failure
+	}
+	o.Position, o.Item, o.Result = s.StrikeJSON(o.Position), s.StrikeJSON(o.Item), s.StrikeJSON(o.Result)
+	s.strikeJobs(o.Items)
+	s.strikeJobs(o.Enqueue)
+}
+
+// Logger gives a logger from whose lines secrets are struck out.
+func (s *Secrets) Logger(l *slog.Logger) *slog.Logger {
+	if s == nil {
+		return l
+	}
+	return slog.New(&strikingHandler{l.Handler(), s})
+}
+
+// strikingHandler strikes secrets out of log lines.
+type strikingHandler struct {
+	slog.Handler
+	secrets *Secrets
+}
+
+// Handle logs a line.
+func (h *strikingHandler) Handle(ctx context.Context, r slog.Record) error {
+	if h.secrets.index.Load() == nil {
+		return h.Handler.Handle(ctx, r)
+	}
+	clean := slog.NewRecord(r.Time, r.Level, h.secrets.Strike(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(h.secrets.strikeAttr(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, clean)
+}
+
+// WithAttrs is the handler with attributes.
+func (h *strikingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	clean := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		clean[i] = h.secrets.strikeAttr(a)
+	}
+	return &strikingHandler{h.Handler.WithAttrs(clean), h.secrets}
+}
+
+// WithGroup is the handler within a group.
+func (h *strikingHandler) WithGroup(name string) slog.Handler {
+	return &strikingHandler{h.Handler.WithGroup(name), h.secrets}
+}
+
+func (s *Secrets) strikeAttr(a slog.Attr) slog.Attr {
+	v := a.Value.Resolve()
+	switch v.Kind() {
+	case slog.KindString:
+		return slog.String(a.Key, s.Strike(v.String()))
+	case slog.KindGroup:
+		group := make([]slog.Attr, len(v.Group()))
+		for i, e := range v.Group() {
+			group[i] = s.strikeAttr(e)
+		}
+		return slog.Attr{Key: a.Key, Value: slog.GroupValue(group...)}
+	case slog.KindAny:
+		return slog.Any(a.Key, s.strikeAny(v.Any()))
+	}
+	return slog.Attr{Key: a.Key, Value: v}
+}
+
+// strikeAny strikes secrets out of a value of a log line; what it does not know
+// is logged as text if that holds a secret.
+func (s *Secrets) strikeAny(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		return s.Strike(v)
+	case error:
+		if text := v.Error(); s.Holds(text) {
+			return s.Strike(text)
+		}
+		return v
+	case json.RawMessage:
+		return s.StrikeJSON(v)
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, e := range v {
+			m[s.Strike(k)] = s.strikeAny(e)
+		}
+		return m
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = s.strikeAny(e)
+		}
+		return list
+	}
+	if text := fmt.Sprintf("%+v", v); s.Holds(text) {
+		return s.Strike(text)
+	}
+	return v
+}

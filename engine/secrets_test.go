@@ -1,0 +1,171 @@
+package engine_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// hardSecrets are secrets whose encodings differ.
+var hardSecrets = []string{
+	"hunter22", "s3cr", `p"a\ss/wörd <&> +%`, "ключ-от-всего", "a😀b😀c", "tab\there\nand a second line of it", "0123456789", "\x01\x02\xff\xfe binary",
+	"-----BEGIN KEY-----\nMIIEowIBAAKCAQEAxyz+/abc\nq8f7g6h5j4k3l2m1n0==\n-----END KEY-----\n",
+}
+
+var percentDigits = regexp.MustCompile(`%..`)
+
+// leaks are texts that hold a secret in one of its encodings, by what they are.
+func leaks(secret string) map[string]string {
+	quoted, _ := json.Marshal(secret)
+	twice, _ := json.Marshal(string(quoted))
+	var plain bytes.Buffer
+	enc := json.NewEncoder(&plain)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(map[string]string{"k": secret})
+	m := map[string]string{
+		"plain": "token " + secret + ".", "twice": secret + secret, "json": string(quoted), "json in json": string(twice), "json without html": plain.String(),
+		"query": "https://x.example/?k=" + url.QueryEscape(secret) + "&l=1", "path": "/a/" + url.PathEscape(secret) + "/b", "query of a query": url.QueryEscape(url.QueryEscape(secret)),
+		"lower percent": percentDigits.ReplaceAllStringFunc(url.QueryEscape(secret), strings.ToLower),
+		"user":          url.UserPassword("me", secret).String(), "hex": "0x" + hex.EncodeToString([]byte(secret)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(secret))),
+		"quoted": fmt.Sprintf("%q", secret), "html": "<b>" + html.EscapeString(secret) + "</b>",
+		"json in base64": base64.StdEncoding.EncodeToString([]byte(`{"token":` + string(quoted) + `}`)),
+	}
+	for before := range 4 {
+		for after := range 4 {
+			text := []byte("user:"[:before] + secret + "@zz~"[:after])
+			m[fmt.Sprintf("base64 +%d -%d", before, after)] = base64.StdEncoding.EncodeToString(text)
+			m[fmt.Sprintf("base64url +%d -%d", before, after)] = base64.RawURLEncoding.EncodeToString(text)
+		}
+	}
+	return m
+}
+
+// readable says whether a secret can be read from a struck text: by any way in
+// which leaks were made.
+func readable(text, secret string) bool {
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret)))} {
+		if strings.Contains(text, form) {
+			return true
+		}
+	}
+	var s string
+	if json.Unmarshal([]byte(text), &s) == nil && strings.Contains(s, secret) {
+		return true
+	}
+	if s, err := url.QueryUnescape(text); err == nil && strings.Contains(s, secret) {
+		return true
+	}
+	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+		if b, err := enc.DecodeString(text); err == nil && bytes.Contains(b, []byte(secret)) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestSecretsAreStruckOutInAllTheirEncodings(t *testing.T) {
+	t.Parallel()
+	for _, secret := range hardSecrets {
+		s := engine.NewSecrets()
+		if err := s.Add(secret); err != nil {
+			t.Fatal(err)
+		}
+		for what, text := range leaks(secret) {
+			if !s.Holds(text) {
+				t.Errorf("%q, %s: not seen in %q", secret, what, text)
+			}
+			if got := s.Strike(text); readable(got, secret) || !strings.Contains(got, "***") || s.Holds(got) {
+				t.Errorf("%q, %s: left %q of %q", secret, what, got, text)
+			}
+			raw, _ := json.Marshal(map[string]any{text: []any{text, 1, nil}, "n": "x"})
+			got := s.StrikeJSON(raw)
+			var v map[string]any
+			if err := json.Unmarshal(got, &v); err != nil || s.Holds(string(got)) || v["n"] != "x" {
+				t.Errorf("%q, %s: JSON became %s: %v", secret, what, got, err)
+			}
+		}
+		for _, text := range []string{"", "abc", "nothing to see here", `{"a":1}`, strings.Repeat("x", 1000), secret[:3]} {
+			if got := s.Strike(text); got != text {
+				t.Errorf("%q: %q became %q", secret, text, got)
+			}
+		}
+	}
+}
+
+func TestStruckJSONStaysJSON(t *testing.T) {
+	t.Parallel()
+	s := engine.NewSecrets()
+	for _, secret := range []string{"null", "true", "1234", `":1,"`, `{"k":"vvvv"}`, "abcdef", "cdefgh"} {
+		if err := s.Add(secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for in, want := range map[string]string{
+		`{"a":null,"b":true,"c":"null"}`:  `"***"`, // what a word of JSON's is leaves nothing else
+		`[1234]`:                          `["***"]`,
+		`{"n":-12345.5e3,"m":12}`:         `{"n":"***","m":12}`,
+		`{"abcdef":1, "xabcdefx" : 2}`:    `{"***":1, "x***x2" : 2}`,
+		`["abcdefgh"]`:                    `["***"]`, // two that overlap
+		`{"k":"vvvv"}`:                    `"***"`,
+		`["a\"b","\u0061bcdef","\u00e9"]`: `["a\"b","***","\u00e9"]`,
+		`"ok"`:                            `"ok"`,
+		`{"x":{"k":"vvvv"},"y":"abcdef"}`: `"***"`,
+	} {
+		if got := string(s.StrikeJSON(engine.Raw(in))); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+	if got := s.StrikeJSON(nil); got != nil {
+		t.Errorf("nothing became %s", got)
+	}
+}
+
+func TestShortSecretsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := engine.NewSecrets()
+	if err := s.Add("abc"); err == nil || s.Holds("abc") {
+		t.Errorf("got %v", err)
+	}
+	var none *engine.Secrets
+	if none.Strike("abcd") != "abcd" || none.Holds("abcd") || none.Add("abcd") != nil || string(none.StrikeJSON(engine.Raw("1"))) != "1" {
+		t.Error("nil does something")
+	}
+}
+
+func TestLoggersStrikeSecretsOut(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	s := engine.NewSecrets()
+	log := s.Logger(slog.New(slog.NewTextHandler(&b, nil)))
+	if err := s.Add("hunter22"); err != nil {
+		t.Fatal(err)
+	}
+	log.With("w", "hunter22").WithGroup("g").Warn("a hunter22", "s", "hunter22", "e", errors.New("hunter22"), "m", map[string]any{"hunter22": []any{"hunter22", 1}},
+		"x", struct{ A string }{"hunter22"}, slog.Group("h", "i", "hunter22"), "r", json.RawMessage(`"hunter22"`), "n", 7)
+	if got := b.String(); strings.Contains(got, "hunter22") || strings.Count(got, "***") != 9 || !strings.Contains(got, "g.n=7") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func BenchmarkStrike(b *testing.B) {
+	s := engine.NewSecrets()
+	for i := range 20 {
+		_ = s.Add(fmt.Sprintf("a-token-of-some-length-%d", i))
+	}
+	text := engine.Raw(`{"id":12345,"name":"Ada Lovelace","email":"ada@example.com","note":"` + strings.Repeat("lorem ipsum ", 20) + `"}`)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		s.StrikeJSON(text)
+	}
+}

@@ -1,0 +1,64 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+// Connection is another database, which scripts reach by a name.
+type Connection struct{ s *Store }
+
+var _ engine.Connection = (*Connection)(nil)
+
+// Connect opens another file, "sqlite:PATH". With readOnly it must be there, and
+// nothing can write to it; else it is made. How the file keeps its journal is
+// left as it is. Of the options, Prefix is that of the engine's own tables, which
+// scripts do not reach here either.
+func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Connection, error) {
+	path, abs, err := locate(rawURL, &o)
+	if err != nil {
+		return nil, err
+	}
+	reading := "&mode=ro&_pragma=query_only(1)"
+	if _, err := os.Stat(abs); readOnly && errors.Is(err, fs.ErrNotExist) {
+		return nil, engine.Errorf(engine.CodeUnreachable, "there is no database file %s", path)
+	}
+	writing := "&_txlock=immediate&_pragma=synchronous(FULL)"
+	if readOnly {
+		writing = reading
+	}
+	w, err := pool(dsn(abs, writing), o)
+	if err != nil {
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
+	}
+	w.SetMaxOpenConns(1)
+	var mode string
+	if err := w.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		w.Close()
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
+	}
+	r, err := pool(dsn(abs, reading), o)
+	if err != nil {
+		w.Close()
+		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
+	}
+	r.SetMaxIdleConns(4)
+	s := &Store{opts: o, path: abs, hookReader: r, noReader: !readOnly && !strings.EqualFold(mode, "wal")}
+	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, Foreign: true, ReadOnly: readOnly}
+	s.writer = newWriter(w, o.Clock, o.Logger)
+	return &Connection{s}, nil
+}
+
+// Begin opens a hook's session.
+func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
+	return sqlstore.NewJoined(c.s.Store, c.s, o)
+}
+
+// Close closes the file.
+func (c *Connection) Close() error { return errors.Join(c.s.hookReader.Close(), c.s.Store.DB.Close()) }

@@ -1,0 +1,188 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Merge upserts rows, notes their keys in a temporary table, and deletes the
+// rows of the part that are not among them. If anything fails, or too many
+// would be deleted, all of it is taken back.
+func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource, spec engine.Merge) (engine.Stats, error) {
+	w, err := s.newWriter(table)
+	if err != nil {
+		return nil, err
+	}
+	m := &merge{w: w, spec: spec, args: s.toDB(spec.Args)}
+	if spec.Where != "" {
+		m.part = "(" + spec.Where + "\n)" // it may end in a comment
+		if err := s.store.CheckExec("DELETE FROM " + quoteTable(s.d, table) + " WHERE " + m.part); err != nil {
+			return nil, err
+		}
+	}
+	if m.u, err = s.newUpserter(ctx, w, engine.Upsert{Key: spec.Key}, "merge"); err != nil {
+		return nil, err
+	}
+	w.flush = m.flush
+	if err := s.run(ctx, func(c *sql.Conn) error { return m.begin(ctx, c) }); err != nil {
+		return nil, err
+	}
+	began := s.endings()
+	stats, err := w.all(ctx, rows)
+	switch {
+	case s.endings() != began:
+		return stats, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: "a merge is all or nothing: what gives its rows must not commit (ctx.checkpoint, ctx.batches, ctx.emit_all)"}
+	case err != nil:
+		_ = s.run(ctx, func(c *sql.Conn) error { return m.undo(ctx, c, nil) }) // the error that counts is the first one
+		return stats, err
+	}
+	return stats, s.run(ctx, func(c *sql.Conn) error { return m.end(ctx, c) })
+}
+
+// endings counts the transactions that were ended.
+func (s *Session) endings() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ends
+}
+
+// merge is one merge.
+type merge struct {
+	w      *writer
+	u      *upserter
+	spec   engine.Merge
+	part   string // the condition; "": the whole table
+	args   []any  // for it
+	name   string // of the temporary table, and of the savepoint
+	insert string
+	drop   string
+	total  int64 // rows of the part at first
+}
+
+// begin sets a savepoint and makes the table of keys.
+func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
+	s := m.w.s
+	s.tables++
+	m.name = "dsengine_merge_" + strconv.Itoa(s.tables)
+	create, insert, drop := s.d.KeyTable(m.name, m.w.table, m.spec.Key)
+	m.insert, m.drop = insert, drop
+	s.temps++ // whatever happens to the first statement
+	for _, q := range append([]string{"SAVEPOINT " + m.name}, create...) {
+		if _, err := c.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	if !m.spec.Share {
+		return nil
+	}
+	q := "SELECT COUNT(*) FROM " + quoteTable(s.d, m.w.table)
+	if m.part != "" {
+		q += " WHERE " + m.part
+	}
+	var err error
+	m.total, err = number(ctx, c, q, m.args...)
+	return err
+}
+
+// flush writes a batch and notes its keys.
+func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
+	if err := m.u.flush(ctx, c, b); err != nil {
+		return err
+	}
+	args := make([]any, 0, b.count*len(m.spec.Key))
+	for r := range b.count {
+		for _, k := range m.spec.Key {
+			v := b.args[r*len(b.names)+indexFold(b.names, k)]
+			if v == nil {
+				return &engine.Failure{Kind: engine.KindError, Code: "db.value", Message: fmt.Sprintf("row %d: column %q of its key is None, and no row of the table could be known by it", b.at[r], k)}
+			}
+			args = append(args, v)
+		}
+	}
+	_, err := c.ExecContext(ctx, m.insert+strings.TrimSuffix(strings.Repeat("("+marks(len(m.spec.Key))+"),", b.count), ","), args...)
+	return err
+}
+
+// end deletes what is missing, and says so in the counts.
+func (m *merge) end(ctx context.Context, c *sql.Conn) error {
+	d := m.w.s.d
+	from := " FROM " + quoteTable(d, m.w.table) + " WHERE "
+	if m.part != "" {
+		from += m.part + " AND "
+	}
+	bare := m.w.table[strings.LastIndexByte(m.w.table, '.')+1:]
+	var on []string
+	for _, k := range m.spec.Key {
+		on = append(on, "k."+d.Quote(k)+" = "+d.Quote(bare)+"."+d.Quote(k))
+	}
+	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + strings.Join(on, " AND ") + ")"
+	missing, err := number(ctx, c, "SELECT COUNT(*)"+from, m.args...)
+	if err != nil {
+		return m.undo(ctx, c, err)
+	}
+	if m.tooMany(missing) {
+		return m.undo(ctx, c, m.refused(missing))
+	}
+	if missing > 0 {
+		r, err := c.ExecContext(ctx, "DELETE"+from, m.args...)
+		if err != nil {
+			return m.undo(ctx, c, err)
+		}
+		if missing, err = r.RowsAffected(); err != nil {
+			return err
+		}
+		if m.tooMany(missing) { // others have inserted meanwhile
+			return m.undo(ctx, c, m.refused(missing))
+		}
+	}
+	m.w.stats["deleted"] += missing
+	if err := m.dropKeys(ctx, c); err != nil {
+		return err
+	}
+	_, err = c.ExecContext(ctx, "RELEASE SAVEPOINT "+m.name)
+	return err
+}
+
+func (m *merge) tooMany(n int64) bool {
+	allowed := m.spec.MaxDelete
+	if m.spec.Share {
+		allowed *= float64(m.total) / 100
+	}
+	return float64(n) > allowed
+}
+
+func (m *merge) refused(n int64) error {
+	of, limit := "", strconv.FormatFloat(m.spec.MaxDelete, 'f', -1, 64)
+	if m.spec.Share {
+		of, limit = fmt.Sprintf(" of %d", m.total), strconv.Quote(limit+"%")
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.max_delete", Retryable: true, Message: fmt.Sprintf(
+		"it would delete %d%s rows, because they are not among the ones that were given, and max_delete = %s allows fewer: nothing was changed", n, of, limit)}
+}
+
+// undo takes all of the merge back. It gives err, or why that did not work.
+func (m *merge) undo(ctx context.Context, c *sql.Conn, err error) error {
+	if err != nil {
+		if _, ended := m.w.s.d.HookError(err); ended || ctx.Err() != nil {
+			return err
+		}
+	}
+	if derr := m.dropKeys(ctx, c); derr != nil {
+		return derr
+	}
+	return undoTo(ctx, c, m.name, err)
+}
+
+// dropKeys drops the table of keys.
+func (m *merge) dropKeys(ctx context.Context, c *sql.Conn) error {
+	_, err := c.ExecContext(ctx, m.drop)
+	if err == nil {
+		m.w.s.temps--
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Redrive makes the job, or jobs, that redrive those of the batch that are open
+// still. If two do it at once, the locks on the rejects decide, and where those
+// hold on one node only, the writes do.
+//
+// Locks: jobs that redrove them before, ascending; rejects ascending; then new
+// rows.
+func (s *Store) Redrive(ctx context.Context, b engine.RedriveBatch) (jobs []engine.JobID, taken int, err error) {
+	var made []engine.Enqueued
+	err = s.write(ctx, "redrive rejects", func(t *Tx) (err error) {
+		made, taken, err = t.redrive(b)
+		return err
+	}, func(t *Tx) (bool, error) { return t.anyCreated(made) })
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, m := range made {
+		jobs = append(jobs, m.ID)
+	}
+	return jobs, taken, nil
+}
+
+func (t *Tx) redrive(b engine.RedriveBatch) (made []engine.Enqueued, taken int, err error) {
+	if len(b.Rejects) == 0 {
+		return nil, 0, nil
+	}
+	list := idList(b.Rejects)
+	var before []engine.JobID
+	err = t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		err := r.Scan(&id)
+		before = append(before, id)
+		return err
+	}, "SELECT DISTINCT redrive FROM ds_rejects"+t.s.D.ByKey()+" WHERE id IN ("+list+") AND redrive > 0 AND redriven = 0 ORDER BY redrive")
+	if err != nil {
+		return nil, 0, err
+	}
+	alive, known := map[engine.JobID]bool{}, map[engine.JobID]bool{}
+	if len(before) > 0 {
+		if alive, err = t.notFinal(before, true); err != nil {
+			return nil, 0, err
+		}
+		for _, id := range before {
+			known[id] = true
+		}
+	}
+	held, err := t.lockRejects(b.Rejects)
+	if err != nil {
+		return nil, 0, err
+	}
+	var ids []int64
+	for _, x := range held {
+		if !x.redriven && !x.cut && (x.redrive == 0 || known[x.redrive] && !alive[x.redrive]) && (b.Mode == engine.RedriveRows || x.whole) {
+			ids = append(ids, x.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, 0, nil
+	}
+	jobs, err := t.redriveJobs(b, ids)
+	if err != nil {
+		return nil, 0, err
+	}
+	if made, err = t.insertJobs(jobs); err != nil {
+		return nil, 0, err
+	}
+	return made, len(ids), t.assignRejects(b.Mode, ids, made)
+}
+
+// redriveJobs are the jobs to make: one for all rows, or one for each item.
+func (t *Tx) redriveJobs(b engine.RedriveBatch, ids []int64) ([]engine.JobInsert, error) {
+	j := engine.JobInsert{Type: b.Type, Phase: engine.PhaseConsume, Priority: b.Priority, Instance: b.Instance}
+	if b.Mode == engine.RedriveRows {
+		return []engine.JobInsert{j}, nil
+	}
+	var jobs []engine.JobInsert
+	err := t.query(func(r *sql.Rows) error {
+		var data raw
+		err := r.Scan(&data)
+		j.Payload = engine.Raw(data)
+		jobs = append(jobs, j)
+		return err
+	}, "SELECT data FROM ds_rejects"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id")
+	if err == nil && len(jobs) != len(ids) {
+		err = engine.Errorf(engine.CodeInternal, "%d of %d rejects are not there, though they are locked", len(ids)-len(jobs), len(ids))
+	}
+	return jobs, err
+}
+
+// assignRejects says which job redrives which rejects, and flags the jobs.
+func (t *Tx) assignRejects(mode engine.RedriveMode, ids []int64, made []engine.Enqueued) error {
+	jobs := make([]engine.JobID, len(made))
+	by := fmt.Sprint(made[0].ID)
+	if mode == engine.RedriveItem {
+		by = "CASE id"
+	}
+	for i, m := range made {
+		if jobs[i] = m.ID; mode == engine.RedriveItem {
+			by += fmt.Sprintf(" WHEN %d THEN %d", ids[i], m.ID)
+		}
+	}
+	if mode == engine.RedriveItem {
+		by += " ELSE redrive END"
+	}
+	n, err := t.exec("UPDATE ds_rejects" + t.s.D.ByKey() + " SET redrive = " + by + " WHERE id IN (" + idList(ids) + ") AND redriven = 0")
+	if err != nil {
+		return err
+	}
+	if int(n) != len(ids) {
+		return engine.Errorf(engine.CodeRetry, "%d of %d rejects were redriven by others meanwhile", len(ids)-int(n), len(ids))
+	}
+	_, err = t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET redrive = %d WHERE id IN (%s)", t.s.D.ByKey(), mode, idList(jobs)))
+	return err
+}

@@ -1,0 +1,193 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Joined is a hook's session on another database than the job's.
+type Joined struct {
+	*Session
+}
+
+// NewJoined makes a session on another database; it costs nothing until it is used.
+func NewJoined(s *Store, d SessionDialect, o engine.SessionOptions) *Joined {
+	return &Joined{NewSession(s, d, o)}
+}
+
+// CommitOwn commits what is open.
+func (j *Joined) CommitOwn(ctx context.Context) error {
+	x, err := j.Ready(ctx)
+	if err != nil {
+		j.Rollback(ctx)
+		return err
+	}
+	if x == nil {
+		return nil
+	}
+	return j.store.wrap(j.Session.Commit(ctx), "COMMIT")
+}
+
+// scanTypes are the types whose values are, read and written again, the same
+// place in the order of a column.
+var scanTypes = []string{"integer", "text", "date", "timestamp", "bytes"}
+
+// Scan reads a table in the order of a unique index, a page at a time, so that
+// no statement takes long, whatever the size of the table.
+func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engine.Rows, error) {
+	if err := j.store.CheckTable(table); err != nil {
+		return nil, err
+	}
+	shape, _, err := j.checkKey(ctx, table, engine.Upsert{Key: spec.By}, "scan")
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range spec.By {
+		c := shape.column(k)
+		name, n, err := engine.ParseColumnType(c.Type)
+		whole := err == nil && name == "decimal" && n[0] <= 15 && n[1] == 0
+		switch {
+		case c.Nullable:
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("scan of %s: column %q may be NULL, and such rows have no place in an order: read by a key that cannot", table, k)}
+		case !whole && !strings.HasPrefix(c.Type, "text") && !slices.Contains(scanTypes, name):
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("scan of %s: column %q is of type %s: read by an integer, a decimal of at most 15 digits and none behind the point, a text, a date, a timestamp or bytes", table, k, c.Type)}
+		}
+	}
+	for what, bound := range map[string][]any{"after": spec.After, "until": spec.Until} {
+		if bound != nil && len(bound) != len(spec.By) {
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("%s: got %d values for %d columns of the key", what, len(bound), len(spec.By))}
+		}
+		if slices.Contains(bound, nil) {
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: what + ": a value is None, which no key is"}
+		}
+	}
+	r := &scan{j: j, table: table, spec: spec, after: spec.After}
+	return r, r.turn(ctx)
+}
+
+// scan reads a table by pages.
+type scan struct {
+	j     *Joined
+	table string
+	spec  engine.Scan
+	after []any // the key of the last row; nil: none was read
+	page  engine.Rows
+	at    []int // where the key's columns are in a row
+	n     int   // rows of the page so far
+	names []string
+	err   error
+}
+
+// Columns are the names of the columns.
+func (c *scan) Columns() []string { return c.names }
+
+// Next is the next row.
+func (c *scan) Next(ctx context.Context) ([]any, error) {
+	for c.err == nil {
+		if c.page == nil {
+			if c.err = c.turn(ctx); c.err != nil {
+				break
+			}
+		}
+		row, err := c.page.Next(ctx)
+		if err == nil {
+			c.n++
+			key := make([]any, len(c.at))
+			for i, k := range c.at {
+				key[i] = row[k]
+			}
+			c.after = key
+			return row, nil
+		}
+		c.page.Close()
+		c.page = nil
+		if c.err = err; err == io.EOF && c.n == c.spec.Page {
+			c.err = nil // there may be another page
+		}
+	}
+	return nil, c.err
+}
+
+// turn asks for the next page.
+func (c *scan) turn(ctx context.Context) error {
+	var conds []string
+	var args []any
+	for _, b := range []struct {
+		values []any
+		last   string // how the last column is compared
+		all    string // and the others
+	}{{c.after, ">", ">"}, {c.spec.Until, "<=", "<"}} {
+		if b.values != nil {
+			sql, more := c.beyond(b.values, b.last, b.all)
+			conds, args = append(conds, sql), append(args, more...)
+		}
+	}
+	q := "SELECT * FROM " + quoteTable(c.j.d, c.table)
+	if len(conds) > 0 {
+		q += " WHERE " + strings.Join(conds, " AND ")
+	}
+	q += " ORDER BY " + quoteAll(c.j.d, c.spec.By) + fmt.Sprintf(" LIMIT %d", c.spec.Page)
+	page, err := c.j.query(ctx, q, args)
+	if err != nil {
+		return err
+	}
+	c.page, c.n, c.names, c.at = page, 0, page.Columns(), nil
+	for _, k := range c.spec.By {
+		c.at = append(c.at, indexFold(c.names, k))
+	}
+	return nil
+}
+
+// beyond is the condition that a key is on one side of values. The first column
+// alone bounds what the index is read of.
+func (c *scan) beyond(values []any, last, others string) (string, []any) {
+	var ors []string
+	var args []any
+	for i := range values {
+		var ands []string
+		for k := range i {
+			mark, arg := place(values[k])
+			ands, args = append(ands, c.j.d.Quote(c.spec.By[k])+" = "+mark), append(args, arg...)
+		}
+		op := others
+		if i == len(values)-1 {
+			op = last
+		}
+		mark, arg := place(values[i])
+		ands, args = append(ands, c.j.d.Quote(c.spec.By[i])+" "+op+" "+mark), append(args, arg...)
+		ors = append(ors, "("+strings.Join(ands, " AND ")+")")
+	}
+	if len(values) == 1 {
+		return ors[0], args
+	}
+	mark, arg := place(values[0])
+	return c.j.d.Quote(c.spec.By[0]) + " " + others + "= " + mark + " AND (" + strings.Join(ors, " OR ") + ")", append(arg, args...)
+}
+
+// place writes a value: a whole number of many digits as itself, since as text
+// it would be compared as a float.
+func place(v any) (mark string, args []any) {
+	if n, ok := v.(*big.Int); ok {
+		return n.String(), nil
+	}
+	return "?", []any{v}
+}
+
+// Close ends the scan.
+func (c *scan) Close() error {
+	if c.err == nil {
+		c.err = io.EOF
+	}
+	if c.page == nil {
+		return nil
+	}
+	err := c.page.Close()
+	c.page = nil
+	return err
+}

@@ -1,0 +1,222 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// quoteTable quotes "table" or "database.table".
+func quoteTable(d SessionDialect, table string) string {
+	parts := strings.SplitN(table, ".", 2)
+	for i, p := range parts {
+		parts[i] = d.Quote(p)
+	}
+	return strings.Join(parts, ".")
+}
+
+// quoteAll quotes names, as a list.
+func quoteAll(d SessionDialect, names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = d.Quote(n)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// describe gives a table's columns and unique indexes; an error if there is no
+// such table.
+func (s *Session) describe(ctx context.Context, table string) (Shape, error) {
+	shape, err := s.look(ctx, table)
+	if err == nil && len(shape.Columns) == 0 {
+		err = &engine.Failure{Kind: engine.KindError, Code: "db.missing", Message: fmt.Sprintf("there is no table %s: make it with db.ensure(%q, {...})", table, table)}
+	}
+	return shape, err
+}
+
+// shapeFor is how long a table's shape is taken to stay the same. It is only
+// remembered where no transaction can take the table back.
+const shapeFor = 30 * time.Second
+
+// look gives a table's columns and unique indexes; none if there is no such table.
+func (s *Session) look(ctx context.Context, table string) (shape Shape, err error) {
+	now := s.store.Clock.Boot()
+	if v, ok := s.store.shapes.Load(table); ok && now-v.(Shape).at < shapeFor {
+		return v.(Shape), nil
+	}
+	x, free, err := s.d.OwnConnection(ctx)
+	if err != nil {
+		return shape, s.store.wrap(err, "connect")
+	}
+	if x != nil {
+		defer free()
+		if shape, err = s.d.DescribeTable(ctx, x, table); err != nil {
+			return shape, s.explain(ctx, err)
+		}
+		shape.at = now
+		if len(shape.Columns) > 0 {
+			s.store.shapes.Store(table, shape)
+		}
+		return shape, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.readConn(ctx)
+	if err != nil {
+		return shape, err
+	}
+	if err := s.spoolOn(ctx, c); err != nil {
+		return shape, err
+	}
+	if shape, err = s.d.DescribeTable(ctx, c, table); err != nil {
+		return shape, s.explain(ctx, err)
+	}
+	return shape, nil
+}
+
+// Columns describes a table.
+func (s *Session) Columns(ctx context.Context, table string) ([]engine.Column, error) {
+	if err := s.store.CheckTable(table); err != nil {
+		return nil, err
+	}
+	shape, err := s.describe(ctx, table)
+	return shape.Columns, err
+}
+
+// Ensure creates the table if it is missing. Where a server would commit the
+// job's transaction, it is made on a connection of its own.
+func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Column, key []string) (made bool, err error) {
+	if err := s.store.CheckTable(table); err != nil {
+		return false, err
+	}
+	create, err := s.d.CreateTable(table, columns, key)
+	if err != nil {
+		return false, err
+	}
+	if s.store.ReadOnly {
+		return false, errReadOnly
+	}
+	shape, err := s.look(ctx, table)
+	if err != nil || len(shape.Columns) > 0 {
+		return false, err
+	}
+	x, free, err := s.d.OwnConnection(ctx)
+	if err != nil {
+		return false, s.store.wrap(err, "connect")
+	}
+	if x == nil {
+		return true, s.run(ctx, func(c *sql.Conn) error {
+			_, err := c.ExecContext(ctx, create)
+			return err
+		})
+	}
+	defer free()
+	if _, err := x.ExecContext(ctx, create); err != nil {
+		return false, s.explain(ctx, err)
+	}
+	return true, nil
+}
+
+// checkKey says whether the key belongs to a unique index, and whether there
+// are others besides it. what is the function, for errors.
+func (s *Session) checkKey(ctx context.Context, table string, spec engine.Upsert, what string) (shape Shape, guarded bool, err error) {
+	if len(spec.Key) == 0 {
+		return shape, false, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: what + " needs the key: the columns of a unique index, key = [\"id\"]"}
+	}
+	if shape, err = s.describe(ctx, table); err != nil {
+		return shape, false, err
+	}
+	for _, k := range slices.Concat(spec.Key, spec.Update) {
+		if err := shape.has(table, k); err != nil {
+			return shape, false, err
+		}
+	}
+	found := false
+	for _, u := range shape.Unique {
+		if sameSet(u, spec.Key) {
+			found = true
+		} else {
+			guarded = true
+		}
+	}
+	if !found {
+		have := "it has none"
+		if len(shape.Unique) > 0 {
+			var list []string
+			for _, u := range shape.Unique {
+				list = append(list, "["+strings.Join(u, ", ")+"]")
+			}
+			have = "it has " + strings.Join(list, ", ")
+		}
+		return shape, false, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("%s of %s: [%s] is no unique index of the table; %s", what, table, strings.Join(spec.Key, ", "), have)}
+	}
+	return shape, guarded, checkNewer(shape, table, spec)
+}
+
+// checkNewer says whether a column can tell versions: of a type that has the
+// same order on every store.
+func checkNewer(shape Shape, table string, spec engine.Upsert) error {
+	if spec.Newer == "" {
+		return nil
+	}
+	if err := shape.has(table, spec.Newer); err != nil {
+		return err
+	}
+	if indexFold(spec.Key, spec.Newer) >= 0 {
+		return &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("newer: %q is part of the key, so it cannot tell versions of a row", spec.Newer)}
+	}
+	typ := shape.typeOf(spec.Newer)
+	switch name, n, err := engine.ParseColumnType(typ); {
+	case err != nil:
+	case name == "integer", name == "float", name == "text", name == "date", name == "timestamp", name == "decimal" && n[0] <= 15:
+		return nil
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("newer: column %q of %s is of type %s, which cannot tell versions: use an integer, a decimal of at most 15 digits, a float, a date, a timestamp or a text", spec.Newer, table, typ)}
+}
+
+// has is an error unless the table has the column.
+func (s *Shape) has(table, column string) error {
+	names := make([]string, len(s.Columns))
+	for i, c := range s.Columns {
+		names[i] = c.Name
+	}
+	if indexFold(names, column) >= 0 {
+		return nil
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf("table %s has no column %q: it has %s", table, column, strings.Join(names, ", "))}
+}
+
+// column is a column by its name, or nil.
+func (s *Shape) column(name string) *engine.Column {
+	for i := range s.Columns {
+		if strings.EqualFold(s.Columns[i].Name, name) {
+			return &s.Columns[i]
+		}
+	}
+	return nil
+}
+
+// typeOf is the type of a column, or "".
+func (s *Shape) typeOf(name string) string {
+	if c := s.column(name); c != nil {
+		return c.Type
+	}
+	return ""
+}
+
+func sameSet(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if indexFold(b, x) < 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,199 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Upsert inserts rows, or updates those whose key is there already. The key
+// must be that of a unique index: otherwise the database could not tell.
+func (s *Session) Upsert(ctx context.Context, table string, rows engine.RowSource, spec engine.Upsert) (engine.Stats, error) {
+	w, err := s.newWriter(table)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = s.newUpserter(ctx, w, spec, "upsert"); err != nil {
+		return nil, err
+	}
+	return w.all(ctx, rows)
+}
+
+// upserter writes batches of rows that may be there already.
+type upserter struct {
+	w     *writer
+	spec  engine.Upsert
+	shape Shape
+	tail  UpsertTail
+
+	// Where the database counts the rows that were there: what comes before the
+	// statement, and what asks for the number if it does not come with the answer.
+	before, after string
+
+	names []string // that the tail was made for
+	sql   string
+}
+
+func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert, what string) (*upserter, error) {
+	shape, guarded, err := s.checkKey(ctx, w.table, spec, what)
+	if err != nil {
+		return nil, err
+	}
+	u := &upserter{w: w, spec: spec, shape: shape, tail: UpsertTail{Table: w.table, Key: spec.Key, Guarded: guarded, Newer: spec.Newer}}
+	if spec.Newer != "" {
+		u.tail.NewerType = shape.typeOf(spec.Newer)
+	}
+	u.before, u.after = s.d.CountUpserts()
+	if u.before == "" || shape.Auto != "" {
+		w.once = spec.Key
+	}
+	w.flush = u.flush
+	return u, nil
+}
+
+// flush writes a batch.
+func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
+	counting := u.before != "" && !u.numbers(b)
+	if err := u.prepare(b, counting); err != nil {
+		return err
+	}
+	var had int64
+	var err error
+	if !counting {
+		had, err = u.existing(ctx, c, b)
+	} else {
+		_, err = c.ExecContext(ctx, u.before)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := u.w.exec(ctx, c, b, u.sql)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !counting:
+	case u.shape.Auto != "": // the answer may hold the row's own number
+		had, err = number(ctx, c, u.after)
+	default:
+		had, err = r.LastInsertId()
+	}
+	if err != nil {
+		return err
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return err
+	}
+	fresh := int64(b.count) - had
+	changed := u.w.s.d.Updated(n, fresh)
+	u.w.stats["inserted"] += fresh
+	u.w.stats["updated"] += changed
+	u.w.stats["unchanged"] += had - changed
+	return nil
+}
+
+// numbers says whether the database may number rows of the batch.
+func (u *upserter) numbers(b *batch) bool {
+	if u.shape.Auto == "" {
+		return false
+	}
+	i := indexFold(b.names, u.shape.Auto)
+	if i < 0 {
+		return true
+	}
+	for ; i < len(b.args); i += len(b.names) {
+		switch v := b.args[i].(type) {
+		case int64:
+			if v == 0 {
+				return true
+			}
+		case string:
+			if strings.Trim(v, "+-0. ") == "" {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// prepare makes the end of the statement.
+func (u *upserter) prepare(b *batch, counting bool) error {
+	if u.sql != "" && u.tail.Counting == counting && slices.Equal(u.names, b.names) {
+		return nil
+	}
+	for _, k := range u.spec.Key {
+		if indexFold(b.names, k) < 0 {
+			return u.lacks(b, k, "which is part of the key")
+		}
+	}
+	update := slices.Clone(u.spec.Update)
+	if u.spec.Update == nil {
+		update = slices.DeleteFunc(slices.Clone(b.names), func(n string) bool { return indexFold(u.spec.Key, n) >= 0 })
+	}
+	if u.spec.Newer != "" {
+		if indexFold(b.names, u.spec.Newer) < 0 {
+			return u.lacks(b, u.spec.Newer, "which tells versions (newer)")
+		}
+		// It comes last: the others are compared with the version that is there.
+		update = slices.DeleteFunc(update, func(n string) bool { return strings.EqualFold(n, u.spec.Newer) })
+		update = append(update, u.spec.Newer)
+	}
+	u.tail.Update, u.tail.Counting, u.names = update, counting, slices.Clone(b.names)
+	u.sql = u.w.s.d.UpsertSQL(u.tail)
+	return nil
+}
+
+func (u *upserter) lacks(b *batch, column, why string) error {
+	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf("row %d has no column %q, %s: it has %s", b.at[0], column, why, strings.Join(b.names, ", "))}
+}
+
+// existing counts the rows of the batch whose key is in the table.
+func (u *upserter) existing(ctx context.Context, c *sql.Conn, b *batch) (int64, error) {
+	at := make([]int, len(u.spec.Key))
+	for i, k := range u.spec.Key {
+		at[i] = indexFold(b.names, k)
+	}
+	args := make([]any, 0, b.count*len(at))
+	for r := range b.count {
+		for _, i := range at {
+			args = append(args, b.args[r*len(b.names)+i])
+		}
+	}
+	d := u.w.s.d
+	cond := d.Quote(u.spec.Key[0]) + " IN (" + marks(b.count) + ")"
+	if len(at) > 1 {
+		list := strings.TrimSuffix(strings.Repeat("("+marks(len(at))+"),", b.count), ",")
+		if u.w.s.store.D.Name() == "sqlite" {
+			list = "VALUES " + list // a list of row values is spelt so there
+		}
+		cond = "(" + quoteAll(d, u.spec.Key) + ") IN (" + list + ")"
+	}
+	return number(ctx, c, "SELECT COUNT(*) FROM "+quoteTable(d, u.w.table)+" WHERE "+cond, args...)
+}
+
+// number is the number that a query gives.
+func number(ctx context.Context, c *sql.Conn, q string, args ...any) (n int64, err error) {
+	rows, err := c.QueryContext(ctx, q, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		err = rows.Scan(&n)
+	}
+	if err == nil {
+		err = rows.Err()
+	}
+	return n, err
+}
+
+func indexFold(names []string, name string) int {
+	return slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}

@@ -1,0 +1,419 @@
+package hostlib
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/charmap"
+)
+
+// What is packed so that it grows by more than maxRatio is refused, once it has
+// given freeBytes: it is made to fill disks and to keep machines busy.
+const (
+	maxRatio  = 250
+	freeBytes = 256 << 20
+	// maxDirectory bounds what a zip says about its files, in bytes.
+	maxDirectory = 64 << 20
+	// maxWindow bounds the memory of zstd, in bytes; zstd --long makes as much.
+	maxWindow = 128 << 20
+)
+
+// openPacked opens a file, and reads through what its name says it is packed
+// with.
+func (c *Call) openPacked(p string) (io.Reader, func() error, error) {
+	f, err := c.openFile(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch archiveKind(p) {
+	case "zip", "tar":
+		f.Close()
+		return c.onlyEntry(p)
+	}
+	r, err := unpack(p, p, &counted{r: f})
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return r, f.Close, nil
+}
+
+// archiveKind is "zip", "tar", or "" for what is no archive.
+func archiveKind(name string) string {
+	name = strings.ToLower(name)
+	switch inner := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst"); {
+	case strings.HasSuffix(name, ".zip"):
+		return "zip"
+	case strings.HasSuffix(inner, ".tar"), strings.HasSuffix(name, ".tgz"):
+		return "tar"
+	}
+	return ""
+}
+
+// counted counts what is read from a file.
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+// Read reads and counts.
+func (r *counted) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	r.n += int64(n)
+	return n, err
+}
+
+// unpack reads through .gz and .zst, as the name says. label is for messages.
+func unpack(label, name string, r *counted) (io.Reader, error) {
+	u := &unpacked{name: label, packed: func() int64 { return r.n }}
+	var err error
+	switch strings.ToLower(path.Ext(name)) {
+	case ".gz", ".tgz":
+		u.r, err = gzip.NewReader(bufio.NewReaderSize(r, inputBuffer))
+	case ".zst":
+		u.r, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	default:
+		return r, nil
+	}
+	if err == io.EOF {
+		return nil, Errorf("file.corrupt", "%s is empty, not %s", label, path.Ext(name))
+	}
+	return u, u.explain(err)
+}
+
+// unpacked reads what is packed, within bounds.
+type unpacked struct {
+	name   string
+	r      io.Reader
+	packed func() int64 // bytes that went in
+	n      int64        // bytes that came out
+}
+
+// Read reads some more.
+func (u *unpacked) Read(b []byte) (int, error) {
+	n, err := u.r.Read(b)
+	if u.n += int64(n); u.n > freeBytes && u.n/maxRatio > u.packed() {
+		return 0, Errorf("file.bomb", "%s grows to more than %d times its size when it is unpacked; if that is right, unpack it before", u.name, maxRatio)
+	}
+	if err == io.EOF {
+		return n, err
+	}
+	return n, u.explain(err)
+}
+
+// explain says in words what is wrong with packed data.
+func (u *unpacked) explain(err error) error {
+	var corrupt flate.CorruptInputError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return Errorf("file.truncated", "%s ends too early: it is not complete", u.name)
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, zip.ErrFormat), errors.Is(err, tar.ErrHeader):
+		return Errorf("file.corrupt", "%s is not what its name says, or is damaged", u.name)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return Errorf("file.size", "%s needs more than %d bytes of memory to be unpacked", u.name, maxWindow)
+	case errors.As(err, &corrupt), errors.Is(err, gzip.ErrChecksum), errors.Is(err, zip.ErrChecksum), errors.Is(err, zstd.ErrCRCMismatch):
+		return Errorf("file.corrupt", "%s is damaged: %v", u.name, err)
+	case errors.Is(err, zip.ErrAlgorithm):
+		return Errorf("file.corrupt", "%s is packed in a way that is not known here", u.name)
+	}
+	return err
+}
+
+// entry is a file in an archive.
+type entry struct {
+	archive  string
+	name     string
+	size     int64
+	modified time.Time
+	open     func() (io.Reader, func() error, error)
+}
+
+// ObjectType is entry.
+func (e *entry) ObjectType() *ObjectType { return entryType }
+
+func (e *entry) label() string { return e.name + " in " + e.archive }
+
+// stream reads the entry, through .gz and .zst too.
+func (e *entry) stream(*Call) (io.Reader, string, func() error, error) {
+	r, close, err := e.open()
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if r, err = unpack(e.label(), e.name, &counted{r: r}); err != nil {
+		close()
+	}
+	return r, e.label(), close, err
+}
+
+var entryType = &ObjectType{
+	Name: "entry", Doc: "A file in an archive. It can be read wherever a path can: csv.read(entry).", Record: true,
+	Text: func(v Value) string { return "<entry " + v.(*entry).name + ">" },
+	Attrs: []Attr{
+		{Name: "name", Type: "string", Doc: "Its path in the archive.", Get: func(v Value) (Value, error) { return v.(*entry).name, nil }},
+		{Name: "size", Type: "int", Doc: "Its size in bytes, unpacked.", Get: func(v Value) (Value, error) { return v.(*entry).size, nil }},
+		{Name: "modified", Type: "string", Doc: "When it was last changed, as RFC 3339 text in UTC.", Get: func(v Value) (Value, error) {
+			return v.(*entry).modified.UTC().Format(time.RFC3339Nano), nil
+		}},
+	},
+}
+
+// walker gives the entries of an archive, then io.EOF.
+type walker struct {
+	next  func() (*entry, error)
+	close func() error
+}
+
+// entries iterates over an archive.
+func (c *Call) entries(p, glob string) (Value, error) {
+	if glob != "" && !doublestar.ValidatePattern(glob) {
+		return nil, Errorf("usage", "%q is no glob", glob)
+	}
+	w, err := c.archive(p)
+	if err != nil {
+		return nil, err
+	}
+	return c.iterator("files.entries", func() (Value, error) {
+		for {
+			e, err := w.next()
+			if err != nil {
+				return nil, err
+			}
+			if glob == "" || doublestar.MatchUnvalidated(glob, e.name) {
+				return e, nil
+			}
+		}
+	}, w.close), nil
+}
+
+// onlyEntry opens the single file of an archive.
+func (c *Call) onlyEntry(p string) (io.Reader, func() error, error) {
+	w, err := c.archive(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	first, err := w.next()
+	if err == nil {
+		var second *entry
+		if second, err = w.next(); err == nil {
+			err = Errorf("file.archive", "%s has several files, such as %s and %s: go through them with files.entries", p, first.name, second.name)
+		}
+	} else if err == io.EOF {
+		err = Errorf("file.archive", "there is no file in %s", p)
+	}
+	w.close()
+	if err != io.EOF {
+		return nil, nil, err
+	}
+	if w, err = c.archive(p); err != nil {
+		return nil, nil, err
+	}
+	if first, err = w.next(); err != nil {
+		w.close()
+		return nil, nil, err
+	}
+	r, _, close, err := first.stream(c)
+	if err != nil {
+		w.close()
+		return nil, nil, err
+	}
+	return r, func() error { close(); return w.close() }, nil
+}
+
+func (c *Call) archive(p string) (*walker, error) {
+	kind := archiveKind(p)
+	if kind == "" {
+		return nil, Errorf("usage", "%q is no archive: its name ends with none of .zip, .tar, .tar.gz, .tgz and .tar.zst", p)
+	}
+	f, err := c.openFile(p)
+	if err != nil {
+		return nil, err
+	}
+	var w *walker
+	if kind == "zip" {
+		w, err = c.zipWalker(p, f)
+	} else {
+		w, err = tarWalker(p, f)
+	}
+	if err != nil {
+		f.Close()
+	}
+	return w, err
+}
+
+func tarWalker(p string, f *os.File) (*walker, error) {
+	r, err := unpack(p, p, &counted{r: f})
+	if err != nil {
+		return nil, err
+	}
+	u := &unpacked{name: p}
+	t, taken := tar.NewReader(r), 0
+	next := func() (*entry, error) {
+		for {
+			h, err := t.Next()
+			if err == io.EOF {
+				return nil, err
+			}
+			if err != nil {
+				return nil, u.explain(err)
+			}
+			taken++
+			if h.Typeflag != tar.TypeReg {
+				continue
+			}
+			e, mine := &entry{archive: p, name: h.Name, size: h.Size, modified: h.ModTime}, taken
+			e.open = func() (io.Reader, func() error, error) {
+				return readFunc(func(b []byte) (int, error) {
+					if taken != mine {
+						return 0, Errorf("file.archive", "%s was passed: read each file of a tar before the next one is taken", e.label())
+					}
+					n, err := t.Read(b)
+					if err != io.EOF {
+						err = u.explain(err)
+					}
+					return n, err
+				}), nothing, nil
+			}
+			return e, nil
+		}
+	}
+	return &walker{next, func() error { taken++; return f.Close() }}, nil
+}
+
+type readFunc func([]byte) (int, error)
+
+// Read calls the function.
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+
+func (c *Call) zipWalker(p string, f *os.File) (*walker, error) {
+	z, err := openZip(p, f)
+	if err != nil {
+		return nil, err
+	}
+	i, closed, streams := 0, false, 0
+	next := func() (*entry, error) {
+		for ; i < len(z.File); i++ {
+			n, h := i, z.File[i]
+			if !h.Mode().IsRegular() {
+				continue
+			}
+			i++
+			e := &entry{archive: p, name: zipName(h), size: int64(min(h.UncompressedSize64, 1<<62)), modified: h.Modified}
+			e.open = func() (io.Reader, func() error, error) {
+				if closed {
+					return c.reopenZip(p, n, h)
+				}
+				r, err := openZipped(p, h)
+				if err != nil {
+					return nil, nil, err
+				}
+				streams++
+				return r, sync.OnceValue(func() error {
+					if streams--; closed && streams == 0 {
+						return f.Close()
+					}
+					return nil
+				}), nil
+			}
+			return e, nil
+		}
+		return nil, io.EOF
+	}
+	return &walker{next, func() error {
+		if closed = true; streams == 0 {
+			return f.Close()
+		}
+		return nil // whoever reads a file of it closes it
+	}}, nil
+}
+
+// openZip reads a zip's directory.
+func openZip(p string, f *os.File) (*zip.Reader, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	d := &directory{f: f, left: maxDirectory}
+	z, err := zip.NewReader(d, info.Size())
+	switch {
+	case d.left < 0:
+		return nil, Errorf("file.size", "%s has a directory of more than %d bytes", p, maxDirectory)
+	case errors.Is(err, zip.ErrInsecurePath): // names are names here, nothing is unpacked to them
+	case err != nil:
+		return nil, (&unpacked{name: p}).explain(err)
+	}
+	d.left = 1<<63 - 1
+	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
+	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)))
+	return z, nil
+}
+
+// directory bounds what is read of a zip while its directory is.
+type directory struct {
+	f    *os.File
+	left int64
+}
+
+// ReadAt reads, within the bound.
+func (d *directory) ReadAt(b []byte, at int64) (int, error) {
+	if d.left -= int64(len(b)); d.left < 0 {
+		return 0, fs.ErrInvalid
+	}
+	return d.f.ReadAt(b, at)
+}
+
+// openZipped opens a file of a zip.
+func openZipped(p string, h *zip.File) (io.Reader, error) {
+	u := &unpacked{name: zipName(h) + " in " + p, packed: func() int64 { return int64(min(h.CompressedSize64, 1<<62)) }}
+	if h.Flags&1 != 0 {
+		return nil, Errorf("file.encrypted", "%s is encrypted, which cannot be read here", u.name)
+	}
+	var err error
+	u.r, err = h.Open()
+	return u, u.explain(err)
+}
+
+// reopenZip opens a file of a zip again, whose iterator has been closed.
+func (c *Call) reopenZip(p string, n int, was *zip.File) (io.Reader, func() error, error) {
+	f, err := c.openFile(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	z, err := openZip(p, f)
+	if err == nil && (n >= len(z.File) || z.File[n].Name != was.Name || z.File[n].CRC32 != was.CRC32) {
+		err = Errorf("file.changed", "%s was changed while it was read", p)
+	}
+	var r io.Reader
+	if err == nil {
+		r, err = openZipped(p, z.File[n])
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return r, f.Close, nil
+}
+
+// zipName is the name of a file in a zip; old programs write them as DOS did.
+func zipName(h *zip.File) string {
+	if h.NonUTF8 {
+		if name, err := charmap.CodePage437.NewDecoder().String(h.Name); err == nil {
+			return name
+		}
+	}
+	return h.Name
+}

@@ -1,0 +1,210 @@
+package hostlib
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// write hands rows to a session, and counts what became of them.
+func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (Value, error) {
+	rows := &rowSource{c: c, it: a.Iterator("rows")}
+	if a.f.Param("key") != nil {
+		rows.key = a.Strings("key")
+	}
+	defer rows.it.Close()
+	stats, err := f(rows)
+	if err != nil {
+		return nil, err
+	}
+	all := engine.Stats{}
+	all.Add(stats)
+	if rows.skipped > 0 {
+		all["skipped"] += rows.skipped
+	}
+	c.Hook.AddStats(all)
+	return &statistics{all}, nil
+}
+
+// mergeSpec reads the arguments of merge.
+func (c *Call) mergeSpec(a *Args) (spec engine.Merge, err error) {
+	spec.Key, spec.Where = a.Strings("key"), a.String("where")
+	if len(spec.Key) == 0 {
+		return spec, Errorf("usage", "key: got an empty list, wanted the columns of a unique index")
+	}
+	if a.Given("args") {
+		values, err := c.listOf("args", a.Value("args"))
+		if err != nil {
+			return spec, err
+		}
+		if spec.Where == "" && len(values) > 0 {
+			return spec, Errorf("usage", "args are the values for where, which is not given")
+		}
+		if spec.Args, err = c.sqlArgs(values); err != nil {
+			return spec, err
+		}
+	}
+	spec.MaxDelete, spec.Share, err = parseAmount("max_delete", c.Lang.Plain(a.Value("max_delete")))
+	return spec, err
+}
+
+// listOf gives the elements of a list.
+func (c *Call) listOf(name string, v Value) ([]Value, error) {
+	it, ok := c.Iterate(c.Lang.Plain(v))
+	if !ok {
+		return nil, Errorf("usage", "%s: got %s, wanted a list", name, c.Lang.TypeName(v))
+	}
+	defer it.Close()
+	list := []Value{}
+	for {
+		e, err := it.Next()
+		if isEOF(err) {
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+}
+
+// parseAmount reads a number, a share such as "10%", or "all". With share, n is
+// of a hundred.
+func parseAmount(name string, v Value) (n float64, share bool, err error) {
+	switch v := v.(type) {
+	case int64:
+		if v >= 0 {
+			return float64(v), false, nil
+		}
+	case string:
+		if v == "all" {
+			return math.Inf(1), false, nil
+		}
+		if number, ok := strings.CutSuffix(v, "%"); ok {
+			if n, err = strconv.ParseFloat(strings.TrimSpace(number), 64); err == nil && n >= 0 && n <= 100 {
+				return n, true, nil
+			}
+		}
+	}
+	return 0, false, Errorf("usage", "%s: got %v, wanted a number of rows such as 100, a share such as \"10%%\", or \"all\"", name, v)
+}
+
+// rowFiller is a Language that writes rows into a dict of the caller's, which
+// spares making one for each.
+type rowFiller interface {
+	// RowInto does what Row does: the dict's names are shared if they are the row's,
+	// its values are written over.
+	RowInto(v Value, into *Dict) (bool, error)
+}
+
+// rowSource gives a script's rows to a session.
+type rowSource struct {
+	c       *Call
+	it      Iterator
+	key     []string
+	row     Dict // the last one
+	n       int64
+	skipped int64
+}
+
+// Next is the next row. It is valid until the next call.
+func (s *rowSource) Next(context.Context) (engine.Row, error) {
+	for {
+		v, err := s.it.Next()
+		if err != nil {
+			return engine.Row{}, err
+		}
+		s.n++
+		ok, err := s.take(v)
+		switch {
+		case err != nil:
+			return engine.Row{}, Errorf("usage", "row %d: %v", s.n, err)
+		case !ok && s.c.Lang.Plain(v) == nil:
+			s.skipped++
+			continue
+		case !ok:
+			return engine.Row{}, Errorf("usage", "row %d: got %s, wanted a dict by column, or None to leave it out", s.n, s.c.Lang.TypeName(v))
+		case len(s.row.Names) == 0:
+			return engine.Row{}, Errorf("usage", "row %d has no columns", s.n)
+		}
+		for i, v := range s.row.Values {
+			switch v.(type) {
+			case string, int64:
+				continue
+			case nil:
+				if slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
+					return engine.Row{}, Errorf("usage", "row %d, column %q: got None, wanted a value: the column is part of the key", s.n, s.row.Names[i])
+				}
+				continue
+			}
+			w, ok := scalar(v)
+			if !ok {
+				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, s.row.Names[i], s.c.kindOf(v))
+			}
+			s.row.Values[i] = w
+		}
+		return engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}, nil
+	}
+}
+
+// take makes a value the row; false if it is no dict.
+func (s *rowSource) take(v Value) (bool, error) {
+	if f, ok := s.c.Lang.(rowFiller); ok {
+		return f.RowInto(v, &s.row)
+	}
+	d, ok, err := s.c.Lang.Row(v, s.row.Names)
+	if ok && err == nil {
+		s.row.Names, s.row.Values = d.Names, append(s.row.Values[:0], d.Values...)
+	}
+	return ok, err
+}
+
+// statistics is what insert and upsert give.
+type statistics struct{ engine.Stats }
+
+// ObjectType is stats.
+func (s *statistics) ObjectType() *ObjectType { return statsType }
+
+var statsType = &ObjectType{
+	Name: "stats", Doc: "What became of rows that were written.", Record: true,
+	Text: func(v Value) string {
+		raw, _ := EncodeJSON(statsDict(v.(*statistics).Stats))
+		return string(raw)
+	},
+	Attrs: []Attr{
+		statsAttr("inserted", "Rows that were new."),
+		statsAttr("updated", "Rows that were there and have changed."),
+		statsAttr("unchanged", "Rows that were there just so."),
+		statsAttr("deleted", "Rows that were deleted."),
+		statsAttr("skipped", "None in place of a row."),
+	},
+}
+
+func statsAttr(name, doc string) Attr {
+	return Attr{Name: name, Type: "int", Doc: doc, Get: func(v Value) (Value, error) { return v.(*statistics).Stats[name], nil }}
+}
+
+// statsDict has the counts that the engine keeps first, then the others by name.
+func statsDict(s engine.Stats) *Dict {
+	d := &Dict{}
+	for _, n := range engine.StatNames {
+		if v, ok := s[n]; ok {
+			d.Set(n, v)
+		}
+	}
+	var others []string
+	for n := range s {
+		if !slices.Contains(engine.StatNames, n) {
+			others = append(others, n)
+		}
+	}
+	slices.Sort(others)
+	for _, n := range others {
+		d.Set(n, s[n])
+	}
+	return d
+}

@@ -1,0 +1,384 @@
+package hostlib
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// tempPrefix begins the names of files that are not complete, or not to stay.
+// What a crash left of them is deleted after staleAfter.
+const (
+	tempPrefix = ".dsengine-tmp-"
+	staleAfter = 7 * 24 * time.Hour
+	sweepEvery = time.Hour
+)
+
+// writeFile writes a file. fill writes its content, after what is there already
+// if more is to be added. The file appears under its name once it is complete
+// and on disk; after an error all is as before.
+func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file, error) {
+	p, err := c.permit(p)
+	if err != nil {
+		return nil, err
+	}
+	root, err := c.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	mode := fs.FileMode(0o644)
+	if info, err := root.Stat(p); err == nil {
+		if err := regular(p, info); err != nil {
+			return nil, err
+		}
+		mode = info.Mode().Perm()
+	}
+	temp, f, err := c.createTemp(root, path.Dir(p), path.Base(p), mode)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Remove(temp) // it has another name by then, if all went well
+	defer f.Close()
+	if more {
+		if err := c.copyInto(root, f, p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fileError(p, err)
+		}
+	}
+	if err := fill(f); err != nil {
+		return nil, err
+	}
+	info, err := complete(f)
+	if err == nil {
+		err = root.Rename(temp, p)
+	}
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	syncFolder(root, path.Dir(p))
+	return &file{path: p, size: info.Size(), modified: info.ModTime()}, nil
+}
+
+// complete puts a file on disk, and closes it.
+func complete(f *os.File) (fs.FileInfo, error) {
+	if err := f.Sync(); err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return info, f.Close()
+}
+
+// copyInto adds a file's content to f.
+func (c *Call) copyInto(root *os.Root, f *os.File, p string) error {
+	old, err := root.Open(p)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	_, err = io.Copy(f, &watched{c: c, r: old})
+	return err
+}
+
+// createTemp makes an empty file with a name of its own in a folder, and the
+// folder if it is missing.
+func (c *Call) createTemp(root *os.Root, folder, name string, mode fs.FileMode) (string, *os.File, error) {
+	if err := root.MkdirAll(folder, 0o755); err != nil {
+		return "", nil, fileError(folder, err)
+	}
+	for {
+		p := path.Join(folder, tempPrefix+rand.Text()[:12]+"-"+name)
+		f, err := root.OpenFile(p, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", nil, fileError(p, err)
+		}
+		if info, err := f.Stat(); err == nil {
+			c.sweep(root, folder, info.ModTime())
+		}
+		return p, f, nil
+	}
+}
+
+// sweep deletes what crashes left in a folder, by the file system's own time.
+func (c *Call) sweep(root *os.Root, folder string, now time.Time) {
+	if last, ok := c.Host.swept.Load(folder); ok && now.Sub(last.(time.Time)) < sweepEvery {
+		return
+	}
+	c.Host.swept.Store(folder, now)
+	d, err := root.Open(folder)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	for {
+		names, err := d.Readdirnames(1000)
+		for _, n := range names {
+			if !strings.HasPrefix(n, tempPrefix) {
+				continue
+			}
+			p := path.Join(folder, n)
+			if info, err := root.Lstat(p); err == nil && now.Sub(info.ModTime()) > staleAfter {
+				root.Remove(p)
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// syncFolder puts the names of a folder on disk, where the system can do so.
+func syncFolder(root *os.Root, folder string) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if d, err := root.Open(folder); err == nil {
+		d.Sync()
+		d.Close()
+	}
+}
+
+// moveFile gives a file another name. exists says what to do when it is taken.
+func (c *Call) moveFile(src, dst, exists string) (Value, error) {
+	if strings.HasSuffix(dst, "/") {
+		dst += path.Base(src)
+	}
+	src, err := c.permit(src)
+	if err != nil {
+		return nil, err
+	}
+	if dst, err = c.permit(dst); err != nil {
+		return nil, err
+	}
+	if src == dst {
+		return dst, nil
+	}
+	root, err := c.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Lstat(src)
+	if err != nil {
+		return nil, fileError(src, err)
+	}
+	if err := regular(src, info); err != nil {
+		return nil, err
+	}
+	if err := root.MkdirAll(path.Dir(dst), 0o755); err != nil {
+		return nil, fileError(path.Dir(dst), err)
+	}
+	if into, err := root.Stat(dst); err == nil && into.IsDir() {
+		return nil, Errorf("file.folder", "%q is a folder: write %q", dst, dst+"/")
+	}
+	to := dst
+	for n := 2; ; n++ {
+		if exists == "replace" {
+			err = root.Rename(src, to)
+		} else {
+			err = renameTo(root, src, to)
+		}
+		if errors.Is(err, syscall.EXDEV) {
+			err = c.moveAcross(root, src, to, exists == "replace", info.Mode().Perm())
+		}
+		if !errors.Is(err, fs.ErrExist) || exists != "number" {
+			break
+		}
+		to = numbered(dst, n)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, Errorf("file.exists", "there is a file %q already", to)
+	case err != nil:
+		return nil, fileError(src, err)
+	}
+	delete(c.temps, src) // it stays now
+	syncFolder(root, path.Dir(to))
+	syncFolder(root, path.Dir(src))
+	return to, nil
+}
+
+// renameTo gives a file a name that is not taken.
+func renameTo(root *os.Root, src, dst string) error {
+	err := root.Link(src, dst)
+	switch {
+	case err == nil:
+		return root.Remove(src)
+	case errors.Is(err, fs.ErrExist):
+		if sameFile(root, src, dst) { // a crash came between the two above
+			return root.Remove(src)
+		}
+		return err
+	case errors.Is(err, syscall.EXDEV), errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	// A file system without links: take the name first.
+	f, err := root.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if err = root.Rename(src, dst); err != nil {
+		root.Remove(dst)
+	}
+	return err
+}
+
+// sameFile says whether two names are those of one file.
+func sameFile(root *os.Root, a, b string) bool {
+	ia, err := root.Lstat(a)
+	if err != nil {
+		return false
+	}
+	ib, err := root.Lstat(b)
+	return err == nil && os.SameFile(ia, ib)
+}
+
+// moveAcross moves a file to another file system.
+func (c *Call) moveAcross(root *os.Root, src, dst string, replace bool, mode fs.FileMode) error {
+	temp, f, err := c.createTemp(root, path.Dir(dst), path.Base(dst), mode)
+	if err != nil {
+		return err
+	}
+	defer root.Remove(temp)
+	defer f.Close()
+	if err := c.copyInto(root, f, src); err != nil {
+		return err
+	}
+	if _, err := complete(f); err != nil {
+		return err
+	}
+	if replace {
+		err = root.Rename(temp, dst)
+	} else {
+		err = renameTo(root, temp, dst)
+	}
+	if err != nil {
+		return err
+	}
+	syncFolder(root, path.Dir(dst))
+	return root.Remove(src)
+}
+
+// numbered puts a number before the ending of a name: done/a-2.csv.gz.
+func numbered(p string, n int) string {
+	folder, base := path.Split(p)
+	ext := path.Ext(base)
+	if ext == ".gz" || ext == ".zst" {
+		ext = path.Ext(strings.TrimSuffix(base, ext)) + ext
+	}
+	return fmt.Sprintf("%s%s-%d%s", folder, strings.TrimSuffix(base, ext), n, ext)
+}
+
+func (c *Call) removeFile(p string) (Value, error) {
+	p, err := c.permit(p)
+	if err != nil {
+		return nil, err
+	}
+	root, err := c.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Lstat(p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err == nil && info.IsDir():
+		return nil, Errorf("file.folder", "%q is a folder, not a file", p)
+	case err == nil:
+		err = root.Remove(p)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // somebody was faster
+	}
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	return true, nil
+}
+
+// tempFile is a file that is deleted when the hook ends.
+type tempFile struct {
+	c    *Call
+	path string
+}
+
+// Close deletes it, unless it was moved.
+func (t *tempFile) Close() error {
+	if !t.c.temps[t.path] {
+		return nil
+	}
+	root, err := t.c.root()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.Remove(t.path)
+}
+
+func (c *Call) tempFile(name, folder string) (Value, error) {
+	if name == "" || strings.ContainsAny(name, `/\:`) || len(name) > 100 {
+		return nil, Errorf("usage", "name: got %q, wanted the end of a file's name, such as \"export.zip\"", name)
+	}
+	folder, err := cleanPath(folder)
+	if err != nil {
+		return nil, err
+	}
+	if folder != "." {
+		if _, err := c.permit(path.Join(folder, name)); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.Needs.files) == 0 {
+		return nil, Errorf("needs", "a script that writes files must say so; add the files that it works on to job(): needs = [\"files:%s\"]", path.Join(folder, "*"))
+	}
+	root, err := c.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	p, f, err := c.createTemp(root, folder, name, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	if c.temps == nil {
+		c.temps = map[string]bool{}
+	}
+	c.temps[p] = true
+	c.keep(&tempFile{c, p})
+	return p, nil
+}
+
+// reader reads data that is to be written: a string, bytes, or a stream.
+func (c *Call) reader(v Value) (io.Reader, func() error, error) {
+	switch v := c.Lang.Plain(v).(type) {
+	case string:
+		return strings.NewReader(v), nothing, nil
+	case []byte:
+		return bytes.NewReader(v), nothing, nil
+	case streamer:
+		r, _, close, err := c.openSource(v)
+		return r, close, err
+	default:
+		if it, ok := c.Iterate(v); ok {
+			return &pieces{c: c, it: it}, it.Close, nil
+		}
+		return nil, nil, Errorf("usage", "data: got %s, wanted a string, bytes, a stream, or a list of lines", c.Lang.TypeName(v))
+	}
+}

@@ -1,0 +1,143 @@
+package hostlib_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+func TestFilesAreWrittenWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in/a.csv", "id,name\n1,Ada\n")
+	for _, c := range []struct{ body, want string }{
+		{`return files.write("out/x/a.txt", "héllo\n").size`, `7`},
+		{`return files.read("out/x/a.txt")`, `"héllo\n"`},
+		{`return files.write("out/x/a.txt", b"\xff\x00").path`, `"out/x/a.txt"`},
+		{`return [len(files.read("out/x/a.txt", encoding = "bytes"))]`, `[2]`},
+		{`files.write("out/b.txt", ["a", "b"])` + "\n" + `files.write("out/b.txt", "c\n", append = True)` + "\n" + `return files.read("out/b.txt")`, `"a\nb\nc\n"`},
+		{`files.write("out/c.txt", iter.map(lambda l: l.upper(), files.lines("in/a.csv")))` + "\n" + `return files.read("out/c.txt")`, `"ID,NAME\n1,ADA\n"`},
+		{`files.write("out/b.txt", iter.map(lambda l: error("no"), ["a"]))`, "no"},
+		{`return files.read("out/b.txt")`, `"a\nb\nc\n"`}, // as before
+		{`files.write("out", "x")`, `files.write: "out" is a folder, not a file`},
+		{`files.write("in/a.csv/b", "x")`, `files.write: "in/a.csv": `},
+		{`files.write("out/d", 1)`, "data: got int, wanted a string, bytes, a stream, or a list of lines"},
+		{`files.write("../d", "x")`, "leads out of the files folder"},
+		{`csv.write("out/e.csv", iter.map(lambda n: {"n": 1 // n}, [1, 0]))`, "floored division by zero"},
+		{`return files.exists("out/e.csv")`, `false`},
+		{`return [files.exists("out"), files.exists("out/b.txt"), files.exists("no/such")]`, `[true,true,false]`},
+		{`files.stat("no")`, `there is no file "no"`},
+		{`files.stat("out")`, `"out" is a folder`},
+		{`return [files.remove("out/b.txt"), files.remove("out/b.txt")]`, `[true,false]`},
+		{`files.remove("out")`, `"out" is a folder, not a file`},
+	} {
+		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
+		}
+	}
+	if got := names(t, filepath.Join(w.Files, "out")); got != "c.txt x" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+func TestWritingNeedsPermissionAndStaysInside(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	outside := t.TempDir()
+	w.File("in/a.txt", "a")
+	link(t, outside, filepath.Join(w.Files, "in", "out"))
+	for i, c := range []struct{ body, want string }{
+		{`files.write("other/a.txt", "x")`, `needs = ["files:other/a.txt"]`},
+		{`files.move("in/a.txt", "other/")`, `needs = ["files:other/a.txt"]`},
+		{`files.move("other/a.txt", "in/")`, `needs = ["files:other/a.txt"]`},
+		{`files.remove("other/a.txt")`, `needs = ["files:other/a.txt"]`},
+		{`files.temp(folder = "other")`, `needs = ["files:other/file"]`},
+		{`files.write("in/out/a.txt", "x")`, "path escapes"},
+		{`files.move("in/a.txt", "in/out/a.txt")`, "path escapes"},
+		{`files.temp(folder = "in/out")`, "path escapes"},
+		{`files.temp("../x")`, "name: got"},
+	} {
+		name := "job" + string(rune('a'+i))
+		w.Script(name, "job(needs = ['files:in/**'])\ndef consume(ctx, item):\n    "+c.body+"\n")
+		j := w.Do(name, "1")
+		if j.Error == nil || !strings.Contains(j.Error.Message, c.want) {
+			t.Errorf("%s: got %+v, want %s", c.body, j.Error, c.want)
+		}
+	}
+	w.Script("none", "def consume(ctx, item):\n    files.temp()\n")
+	if j := w.Do("none", "1"); j.Error == nil || !strings.Contains(j.Error.Message, `needs = ["files:*"]`) {
+		t.Errorf("got %+v", j.Error)
+	}
+	if got := names(t, outside); got != "" {
+		t.Errorf("outside: %s", got)
+	}
+}
+
+func TestMovesLoseNoFile(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, f := range []string{"a.csv", "done/a.csv", "b.csv.gz", "done/b.csv.gz", "done/b-2.csv.gz", "c", "done/c", "d", "done/d"} {
+		w.File(f, f)
+	}
+	w.File("same", "x")
+	if err := os.MkdirAll(filepath.Join(w.Files, "half"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(w.Files, "same"), filepath.Join(w.Files, "half", "same")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ body, want string }{
+		{`return files.move("a.csv", "done/")`, `"done/a-2.csv"`},
+		{`return files.move("b.csv.gz", "done/b.csv.gz")`, `"done/b-3.csv.gz"`},
+		{`return files.move("c", "done/c", exists = "error")`, `there is a file "done/c" already`},
+		{`return files.move("c", "done/c", exists = "replace")`, `"done/c"`},
+		{`return files.move("d", "new/folder/e")`, `"new/folder/e"`},
+		{`return files.move("nothing", "done/")`, `there is no file "nothing"`},
+		{`return files.move("done", "other")`, `"done" is a folder, not a file`},
+		{`return files.move("new/folder/e", "done")`, `"done" is a folder: write "done/"`},
+		{`return files.move("done/c", "done/c")`, `"done/c"`},
+		{`return files.move("same", "half/")`, `"half/same"`}, // a crash came between link and remove
+	} {
+		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
+		}
+	}
+	for p, want := range map[string]string{"done/a.csv": "done/a.csv", "done/a-2.csv": "a.csv", "done/b-3.csv.gz": "b.csv.gz", "done/c": "c", "new/folder/e": "d", "done/d": "done/d"} {
+		if got, err := os.ReadFile(filepath.Join(w.Files, p)); err != nil || string(got) != want {
+			t.Errorf("%s: got %q, %v", p, got, err)
+		}
+	}
+	if got := names(t, w.Files); got != "done half new" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+func TestTemporaryFilesGoWithTheHook(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File(".dsengine-tmp-old-a", "what a crash left")
+	w.File(".dsengine-tmp-new-a", "another process is at it")
+	old := time.Now().Add(-8 * 24 * time.Hour)
+	if err := os.Chtimes(filepath.Join(w.Files, ".dsengine-tmp-old-a"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	body := `p = files.temp("x.csv")
+csv.write(p, [{"a": n} for n in range(3)])
+for r in csv.read(p): break
+q = files.temp("y.csv")
+files.write(q, "kept")
+return [len(list(csv.read(p))), files.move(q, "out/y.csv"), files.exists(q), len(files.list("*"))]`
+	if got := run(t, w, body); got != `[3,"out/y.csv",false,0]` {
+		t.Errorf("got %s", got)
+	}
+	if got := run(t, w, `files.temp("z")`+"\n"+`error("no")`); got != "no" {
+		t.Errorf("got %s", got)
+	}
+	if got := names(t, w.Files); got != ".dsengine-tmp-new-a out" {
+		t.Errorf("left: %s", got)
+	}
+}

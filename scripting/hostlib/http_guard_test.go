@@ -1,0 +1,282 @@
+package hostlib_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/internal/world"
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// answering is a resolver that says of every name that it is at an address.
+func answering(t *testing.T, addr string) *net.Resolver {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pc.Close() })
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := pc.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			m.Header.Response = true
+			m.Additionals = nil
+			if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+				m.Answers = []dnsmessage.Resource{{
+					Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+					Body:   &dnsmessage.AResource{A: netip.MustParseAddr(addr).As4()},
+				}}
+			}
+			if out, err := m.Pack(); err == nil {
+				pc.WriteTo(out, from)
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "udp", pc.LocalAddr().String())
+	}}
+}
+
+func port(t *testing.T, server string) string {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Port()
+}
+
+func TestANameThatLeadsInsideIsRefused(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var calls atomic.Int64
+	inside := serve(t, func(w http.ResponseWriter, r *http.Request) { calls.Add(1) })
+	outside := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://rebind.example.com:"+port(t, inside)+"/latest", http.StatusFound)
+	})
+	w.Host.SetResolver(answering(t, "127.0.0.1"))
+	name := "http://rebind.example.com:" + port(t, inside) + "/"
+	refusal := func(fn, at string) string {
+		return "needs: http." + fn + `: GET ` + at + `: "rebind.example.com" is at 127.0.0.1, which is no public address; add the host itself, without a glob, to what job() says this script needs: needs = ["http:rebind.example.com"]`
+	}
+	// A script that names the host opens a connection to it.
+	if j := askAs(t, w, `"http:rebind.example.com"`, name, `return http.get(item).status`); string(j.Result) != "200" || calls.Load() != 1 {
+		t.Errorf("the host itself: %+v", j.Error)
+	}
+	// Others do not get that connection.
+	for _, c := range []struct{ needs, url, want string }{
+		{`"http:*.example.com"`, name, refusal("get", name)},
+		{`"http:*"`, name, refusal("get", name)},
+		{`"http:127.0.0.1", "http:*.example.com"`, outside, refusal("get", outside)},
+		{`"http:127.0.0.1"`, outside, `needs: http.get: GET ` + outside + `: it redirects to another host: "rebind.example.com:` + port(t, inside) + `" is not among what job() says this script needs; add it there: needs = ["http:rebind.example.com:` + port(t, inside) + `"]`},
+	} {
+		if got := outcome(askAs(t, w, c.needs, c.url, `http.get(item)`), "-"); got != c.want {
+			t.Errorf("%s: got  %s\nwant %s", c.needs, got, c.want)
+		}
+	}
+	if calls.Load() != 1 {
+		t.Errorf("%d requests came through", calls.Load()-1)
+	}
+}
+
+func TestAnInstanceNamesItsHost(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
+	w.Host.SetResolver(answering(t, "127.0.0.1"))
+	w.Script("job", "job(needs = ['http:{instance}.shops.example'], instances = {'Acme': {}, 'beta*': {}}, retry = retry(max = 1))\ndef consume(ctx, item):\n    return http.get(item).text()\n")
+	do := func(instance, host string) string {
+		id := w.Enqueue(engine.NewJob{Type: "job", Instance: instance, Payload: engine.Raw(fmt.Sprintf("%q", "http://"+host+":"+port(t, url)))})
+		w.Run()
+		return outcome(w.Job(id), port(t, url))
+	}
+	if got := do("Acme", "acme.shops.example"); got != `"acme.shops.example:URL"` {
+		t.Errorf("got %s", got)
+	}
+	for _, host := range []string{"other.shops.example", "betamax.shops.example"} {
+		for _, instance := range []string{"Acme", "beta*"} {
+			if got, want := do(instance, host), `needs: http.get: "`+host+`:URL" is not among`; !strings.HasPrefix(got, want) {
+				t.Errorf("%s asks %s: got %s", instance, host, got)
+			}
+		}
+	}
+}
+
+func TestRedirectsAreFollowedWithCare(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	show := func(w http.ResponseWriter, r *http.Request) {
+		seen := map[string]string{}
+		for _, name := range []string{"Authorization", "X-Api-Key", "X-Tenant", "Cookie", "Referer", "Accept"} {
+			if v := r.Header.Get(name); v != "" {
+				seen[name] = v
+			}
+		}
+		json.NewEncoder(w).Encode(seen)
+	}
+	other := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if back := r.URL.Query().Get("back"); back != "" {
+			http.Redirect(w, r, back, http.StatusFound)
+			return
+		}
+		show(w, r)
+	})
+	other = strings.Replace(other, "127.0.0.1", "localhost", 1)
+	var calls atomic.Int64
+	var url string
+	url = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		switch r.URL.Path {
+		case "/same":
+			http.Redirect(w, r, "/show", http.StatusMovedPermanently)
+		case "/other":
+			http.Redirect(w, r, other, http.StatusFound)
+		case "/there-and-back":
+			http.Redirect(w, r, other+"?back="+url+"/show", http.StatusFound)
+		case "/loop":
+			http.Redirect(w, r, "/loop?key=secret99", http.StatusFound)
+		case "/kept":
+			http.Redirect(w, r, "/echo", http.StatusTemporaryRedirect)
+		case "/echo":
+			io.Copy(w, r.Body)
+		default:
+			show(w, r)
+		}
+	})
+	const sent = `, auth = "tok", headers = {"X-Api-Key": "k", "X-Tenant": "t", "Cookie": "c", "Accept": "a/b"}).json()`
+	for _, c := range []struct{ call, want string }{
+		{`http.get(item + "/same?api_key=x"` + sent, `{"Accept":"a/b","Authorization":"Bearer tok","Cookie":"c","X-Api-Key":"k","X-Tenant":"t"}`},
+		{`http.get(item + "/other"` + sent, `{"Accept":"a/b"}`},
+		{`http.get(item + "/there-and-back"` + sent, `{"Accept":"a/b"}`},
+		{`http.get(item.replace("//", "//me:pw@") + "/other").json()`, `{}`},
+		{`http.get(item + "/same").url`, `"URL/show"`},
+		{`http.post(item + "/kept", json = {"a": 1}).json()`, `{"a":1}`},
+		{`http.client(item, auth = "tok", headers = {"X-Api-Key": "k"}).get("` + other + `").json()`, `{}`},
+		{`http.client(item, auth = "tok").get("show").json()`, `{"Authorization":"Bearer tok"}`},
+	} {
+		if got := outcome(askAs(t, w, here+`, "http:localhost"`, url, "return "+c.call), url); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.call, got, c.want)
+		}
+	}
+	calls.Store(0)
+	if got := outcome(ask(t, w, url, `http.get(item + "/loop")`), url); got != `http.redirect: http.get: GET URL/loop: it was redirected 10 times, last to URL/loop?key=***` || calls.Load() != 10 {
+		t.Errorf("got %s after %d requests", got, calls.Load())
+	}
+}
+
+func TestSecretsAreNotTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "0")
+		w.WriteHeader(503)
+		io.WriteString(w, "you sent "+r.Header.Get("Authorization")+" and "+r.Header.Get("X-Api-Key")+" and "+r.URL.RawQuery)
+	})
+	secrets := []string{"hunter22", "tok-5678", "key-1234", "sig/ 9999", "sig%2F+9999", "Z3JhY2U6aHVudGVyMjI="}
+	for _, body := range []string{
+		`http.get(item.replace("//", "//grace:hunter22@") + "/a?page=3&Access_Token=tok-5678", params = {"sig": "sig/ 9999"}, headers = {"X-Api-Key": "key-1234"})`,
+		`http.get(item + "/a", auth = "tok-5678", headers = {"x-api-key": "key-1234"})`,
+		`http.get(item + "/a", auth = ("grace", "hunter22"))`,
+		`http.client(item.replace("//", "//grace:hunter22@") + "?apikey=key-1234", auth = "tok-5678").get("a")`,
+		`http.get("http://grace:hunter22@127.0.0.1:1/?token=tok-5678")`,
+		`http.get("http://grace:hunter22@127.0.0.1:x/?token=tok-5678")`,
+		`http.get("http://grace:hunter22@other.example/?token=tok-5678")`,
+		`error(str(http.client(item, auth = ("grace", "hunter22"))) + http.client(item + "?token=tok-5678").base_url + str(http.oauth2(item, "id", "hunter22")))`,
+	} {
+		j := ask(t, w, url, body)
+		if j.Error == nil {
+			t.Fatalf("%s: no error", body)
+		}
+		told := j.Error.Message + "\n" + j.Error.Backtrace + "\n" + strings.Join(w.Logs(j.ID), "\n")
+		for _, s := range secrets {
+			if strings.Contains(told, s) {
+				t.Errorf("%s: it tells %s:\n%s", body, s, told)
+			}
+		}
+	}
+	if got := outcome(ask(t, w, url, `http.get(item + "/a?page=3&key=abcdef", retry = 0)`), url); got != "http.503: http.get: GET URL/a?page=3&key=***: it answered 503 Service Unavailable: you sent and and page=3&key=***" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestConnectionErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	tls := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(tls.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := "http://" + l.Addr().String()
+	l.Close()
+	w.Host.SetResolver(&net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, fmt.Errorf("no servers here")
+	}})
+	for _, c := range []struct{ call, want string }{
+		{`http.post("` + closed + `", retry = 1)`, "http.connect: http.post: POST " + closed + ": dial tcp " + l.Addr().String() + ": connect: connection refused"},
+		{`http.get("` + tls.URL + `")`, "http.connect: http.get: GET " + tls.URL + ": its certificate cannot be trusted: x509: certificate signed by unknown authority"},
+		{`http.get("http://nowhere.example.com/", retry = 0)`, "http.connect: http.get: GET http://nowhere.example.com/: ask for its address: no servers here"},
+	} {
+		j := askAs(t, w, `"http:127.0.0.1", "http:*.example.com"`, "x", c.call)
+		if got := outcome(j, "-"); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: got %s\nwant %s", c.call, got, c.want)
+		}
+		retried := len(w.Logs(j.ID))
+		if want := strings.Count(c.call, "retry = 1"); retried != want {
+			t.Errorf("%s: %d retries, want %d", c.call, retried, want)
+		}
+	}
+}
+
+// It sets the environment, so it runs alone.
+func TestTheOperatorsProxyIsUsed(t *testing.T) {
+	w := world.New(t)
+	var asked atomic.Value
+	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Method + " " + r.RequestURI + " " + r.Header.Get("Proxy-Authorization"))
+		if r.Method == http.MethodConnect {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		io.WriteString(w, "by proxy")
+	})
+	withPassword := strings.Replace(proxy, "//", "//user:proxy-pass@", 1)
+	t.Setenv("HTTP_PROXY", withPassword)
+	t.Setenv("HTTPS_PROXY", withPassword)
+	t.Setenv("NO_PROXY", "direct.example.com")
+	t.Setenv("REQUEST_METHOD", "")
+	if got := outcome(askAs(t, w, `"http:*.example.com"`, "x", `return http.get("http://api.example.com/a").text()`), "-"); got != `"by proxy"` {
+		t.Errorf("got %s", got)
+	}
+	if got := asked.Load(); got != "GET http://api.example.com/a Basic dXNlcjpwcm94eS1wYXNz" {
+		t.Errorf("got %s", got)
+	}
+	j := askAs(t, w, `"http:*.example.com"`, "x", `http.get("https://api.example.com/a", retry = 0)`)
+	if got := outcome(j, "-"); !strings.HasPrefix(got, "http.connect: http.get: GET https://api.example.com/a: ") || strings.Contains(got, "proxy-pass") || asked.Load() != "CONNECT api.example.com:443 Basic dXNlcjpwcm94eS1wYXNz" {
+		t.Errorf("got %s, asked %s", got, asked.Load())
+	}
+	if got := outcome(askAs(t, w, `"http:*"`, "x", `http.get("http://10.1.2.3/")`), "-"); !strings.Contains(got, `needs = ["http:10.1.2.3"]`) {
+		t.Errorf("a private address by proxy: got %s", got)
+	}
+}

@@ -1,0 +1,451 @@
+package hostlib_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+// pages serves the numbers 0 to 9, three to a page, in each of the ways in
+// which APIs do so. It notes what was asked.
+func pages(t *testing.T, asked *[]string) string {
+	give := func(w http.ResponseWriter, v any) { json.NewEncoder(w).Encode(v) }
+	numbers := func(from int) []int {
+		list := []int{}
+		for n := from; n < min(from+3, 10); n++ {
+			list = append(list, n)
+		}
+		return list
+	}
+	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if asked != nil {
+			*asked = append(*asked, r.URL.RequestURI())
+		}
+		number := func(name string, def int) int {
+			if n, err := strconv.Atoi(q.Get(name)); err == nil {
+				return n
+			}
+			return def
+		}
+		from := number("from", 0)
+		more := from+3 < 10
+		switch r.URL.Path {
+		case "/link":
+			if more {
+				w.Header().Add("Link", `</link?from=0>; rel="first", <https://example.com/?a,b>; title="x, \"y\"; rel=next"; rel=prev`)
+				w.Header().Add("Link", fmt.Sprintf(`</link?fields=a,b&from=%d>; title="more"; REL="last Next"`, from+3))
+			}
+			give(w, numbers(from))
+		case "/path":
+			meta := map[string]any{}
+			if more {
+				meta["next"] = fmt.Sprintf("?from=%d", from+3)
+			}
+			give(w, map[string]any{"data": map[string]any{"list": numbers(from)}, "meta": meta})
+		case "/cursor":
+			from = number("after", 0)
+			next := any(nil)
+			if from+3 < 10 {
+				next = from + 3
+			}
+			give(w, map[string]any{"items": numbers(from), "next": next, "filter": q.Get("filter")})
+		case "/page":
+			give(w, numbers((number("p", 1)-1)*3))
+		case "/offset":
+			give(w, map[string]any{"items": numbers(number("offset", 0))})
+		case "/same":
+			give(w, numbers(0))
+		case "/circle":
+			give(w, map[string]any{"items": numbers(from), "next": fmt.Sprintf("/circle?from=%d", (from+3)%9)})
+		case "/endless":
+			give(w, map[string]any{"items": []int{from}, "next": fmt.Sprintf("/endless?from=%d", from+1)})
+		case "/none":
+			w.WriteHeader(204)
+		}
+	})
+}
+
+func TestPagesAreFollowed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var asked []string
+	url := pages(t, &asked)
+	const all = `[0,1,2,3,4,5,6,7,8,9]`
+	for _, c := range []struct{ call, want, asked string }{
+		{`http.paginate(item + "/link")`, all, "/link /link?fields=a,b&from=3 /link?fields=a,b&from=6 /link?fields=a,b&from=9"},
+		{`http.paginate(item + "/link", params = {"from": 6})`, `[6,7,8,9]`, "/link?from=6 /link?fields=a,b&from=9"},
+		{`http.paginate(item + "/path", next = "meta.next", items = "data.list")`, all, "/path /path?from=3 /path?from=6 /path?from=9"},
+		{`http.paginate(item + "/path", next = "$.meta.next", items = "$.data['list']")`, all, "/path /path?from=3 /path?from=6 /path?from=9"},
+		{`http.paginate(item + "/cursor", next = {"cursor": "after", "path": "next"}, items = "items", params = {"filter": "x y"})`, all,
+			"/cursor?filter=x+y /cursor?filter=x+y&after=3 /cursor?filter=x+y&after=6 /cursor?filter=x+y&after=9"},
+		{`http.paginate(item + "/page", next = {"page": "p"}, params = {"size": 3})`, all, "/page?size=3&p=1 /page?size=3&p=2 /page?size=3&p=3 /page?size=3&p=4 /page?size=3&p=5"},
+		{`http.paginate(item + "/page", next = {"page": "p"}, start = {"p": 4})`, `[9]`, "/page?p=4 /page?p=5"},
+		{`http.paginate(item + "/offset", next = {"offset": "offset"}, items = "items")`, all, "/offset?offset=0 /offset?offset=3 /offset?offset=6 /offset?offset=9 /offset?offset=10"},
+		{`http.paginate(item + "/cursor", next = lambda r: {"after": r.json()["next"]} if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
+		{`http.paginate(item + "/cursor", next = lambda r: "?after=%d" % r.json()["next"] if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
+		{`http.paginate(item + "/none")`, `[]`, "/none"},
+		{`iter.take(http.paginate(item + "/endless", next = "next", items = "items"), 2)`, `[0,1]`, "/endless /endless?from=1"},
+		{`http.client(item + "/", rate = "1000/s").paginate("link")`, all, "/link /link?fields=a,b&from=3 /link?fields=a,b&from=6 /link?fields=a,b&from=9"},
+	} {
+		asked = nil
+		j := ask(t, w, url, "return list("+c.call+")")
+		if got := outcome(j, url); got != c.want || strings.Join(asked, " ") != c.asked {
+			t.Errorf("%s:\ngot  %s, asked %s\nwant %s, asked %s", c.call, got, strings.Join(asked, " "), c.want, c.asked)
+		}
+		if want := int64(strings.Count(c.want, ",") + 1); j.Stats["read"] != want && c.want != "[]" {
+			t.Errorf("%s: %d items read, want %d", c.call, j.Stats["read"], want)
+		}
+	}
+}
+
+func TestPagesThatDoNotEndAreAnError(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := pages(t, nil)
+	for _, c := range []struct{ call, want string }{
+		{`http.paginate(item + "/same", next = {"page": "p"})`, `http.loop: http.paginate: page 2 has the same content as page 1 (URL/same?p=2): the server does not go on as next says`},
+		{`http.paginate(item + "/circle", next = "next", items = "items")`, `http.loop: http.paginate: page 4 has the same content as page 1 (URL/circle?from=0): the server does not go on as next says`},
+		{`http.paginate(item + "/circle?from=0", next = "next", items = "items")`, `http.loop: http.paginate: page 4 is page 1 again (URL/circle?from=0): the next page of some page is one from before`},
+		{`http.paginate(item + "/endless", next = "next", items = "items", max_pages = 5)`, `http.pages: http.paginate: there are more than 5 pages: raise max_pages, or check next`},
+		{`http.paginate(item + "/path", next = "meta.next")`, `http.page: http.paginate: URL/path: the page is no list: say where its items are, such as items = "data": it has data, meta`},
+		{`http.paginate(item + "/offset", items = "item")`, `http.page: http.paginate: URL/offset: the page has no such items: it has items (a list)`},
+		{`http.paginate(item + "/offset", items = "items", next = "mta.next")`, `http.page: http.paginate: next: the page has no "mta.next": it has items (a list)`},
+		{`http.paginate(item + "/cursor", items = "items", next = "next")`, `http.page: http.paginate: what is at "next" is no URL; if it is a value for a parameter, write next = {"cursor": "the parameter", "path": "next"}`},
+		{`http.paginate(item + "/link", next = lambda r: 7)`, `usage: http.paginate: next: the function gave int, wanted a URL, a dict of parameters, or None`},
+		{`http.paginate(item + "/link", next = lambda r: error("mine", code = "own"))`, `own: mine`},
+		{`http.paginate(item + "/link", max_body = 3)`, `http.size: http.paginate: GET URL/link: the answer has more than 3 bytes: raise max_body, such as max_body = "1GB"`},
+	} {
+		if got := outcome(ask(t, w, url, "for n in "+c.call+": pass"), url); got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.call, got, c.want)
+		}
+	}
+}
+
+func TestWhoAsksIsToldToTheFirstHostAlone(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	show := func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, fmt.Sprintf("[%q]", r.URL.Path+" "+r.Header.Get("Authorization")+r.Header.Get("X-Key")))
+	}
+	other := strings.Replace(serve(t, show), "127.0.0.1", "localhost", 1)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/1" {
+			w.Header().Set("Link", "</2>; rel=next")
+		} else {
+			w.Header().Set("Link", "<"+other+"/3>; rel=next")
+		}
+		show(w, r)
+	})
+	for _, call := range []string{`http.paginate(item + "/1", auth = "tok", headers = {"X-Key": "k"})`, `http.client(item, auth = "tok", headers = {"X-Key": "k"}).paginate("/1")`} {
+		if got := outcome(askAs(t, w, here+`, "http:localhost"`, url, "return list("+call+")"), url); got != `["/1 Bearer tokk","/2 Bearer tokk","/3 "]` {
+			t.Errorf("%s: got %s", call, got)
+		}
+	}
+}
+
+func TestAJobGoesOnAtTheCursorInItsState(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, way := range []string{`"/path", next = "meta.next", items = "data.list"`, `"/cursor", next = {"cursor": "after", "path": "next"}, items = "items"`, `"/page", next = {"page": "p"}`, `"/offset", next = {"offset": "offset"}, items = "items"`} {
+		url := pages(t, nil)
+		name := fmt.Sprintf("job%d", len(w.Jobs()))
+		w.Script(name, httpScript(here, `
+db.ensure("`+name+`", {"n": "integer"}, key = ["n"])
+for page in http.paginate(item + `+way+`, start = state.get("cursor"), pages = True):
+    db.insert("`+name+`", [{"n": n} for n in page.items])
+    state.set("cursor", page.cursor)
+    if page.number == 2:
+        error("it broke")
+    ctx.checkpoint()`))
+		// Each job commits one page more, and breaks at the next.
+		for done := 3; done <= 9; done += 3 {
+			if j := w.Do(name, fmt.Sprintf("%q", url)); j.Error == nil || j.Error.Message != "it broke" {
+				t.Errorf("%s: %+v", way, j.Error)
+			}
+			if got, want := w.Query("SELECT count(*), max(n) FROM "+name), fmt.Sprintf("%d|%d\n", done, done-1); got != want {
+				t.Errorf("%s: got %q, want %q", way, got, want)
+			}
+		}
+		if j := w.Do(name, fmt.Sprintf("%q", url)); j.Error != nil || w.Query("SELECT count(*) FROM "+name) != "10\n" {
+			t.Errorf("%s: %+v", way, j.Error)
+		}
+	}
+}
+
+func TestOAuthTokensAreKeptAndRenewed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var tokens, calls atomic.Int64
+	var valid atomic.Value
+	valid.Store("t1")
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/token":
+			id, secret, ok := r.BasicAuth()
+			if !ok { // one that wants them in the form
+				id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+			}
+			if id != "me" || secret != "pass word" || r.PostFormValue("grant_type") != "client_credentials" {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(401)
+				io.WriteString(w, `{"error": "invalid_client", "error_description": "not `+secret+`"}`)
+				return
+			}
+			n := tokens.Add(1)
+			if r.PostFormValue("scope") == "flaky" && n == 1 {
+				w.Header().Set("Retry-After", "0")
+				w.WriteHeader(503)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"access_token": "t%d", "token_type": "bearer", "expires_in": %s}`, n, map[bool]string{true: "0.5", false: "3600"}[r.PostFormValue("scope") == "short"])
+		default:
+			calls.Add(1)
+			if r.Header.Get("Authorization") != "Bearer "+valid.Load().(string) {
+				w.WriteHeader(401)
+				return
+			}
+			io.WriteString(w, r.Header.Get("Authorization"))
+		}
+	})
+	login := func(scope string) string {
+		return `http.oauth2(item + "/token", "me", "pass word", scope = "` + scope + `")`
+	}
+	if got := outcome(ask(t, w, url, "a = "+login("x")+"\nreturn [http.get(item, auth = a).text(), http.get(item, auth = a).text()]"), url); got != `["Bearer t1","Bearer t1"]` || tokens.Load() != 1 {
+		t.Errorf("got %s, %d tokens", got, tokens.Load())
+	}
+	valid.Store("t2") // the server has forgotten the first one
+	if got := outcome(ask(t, w, url, "return http.post(item, json = 1, auth = "+login("x")+").text()"), url); got != `"Bearer t2"` || tokens.Load() != 2 {
+		t.Errorf("after a 401: got %s, %d tokens", got, tokens.Load())
+	}
+	valid.Store("none")
+	calls.Store(0)
+	if got := outcome(ask(t, w, url, "return http.client(item, auth = "+login("x")+").get('/a').text()"), url); got != `http.401: client.get: GET URL/a: it answered 401 Unauthorized` || tokens.Load() != 3 || calls.Load() != 2 {
+		t.Errorf("refused twice: got %s, %d tokens, %d requests", got, tokens.Load(), calls.Load())
+	}
+	tokens.Store(0)
+	valid.Store("t2")
+	if got := outcome(ask(t, w, url, "return http.get(item, auth = "+login("flaky")+").text()"), url); got != `"Bearer t2"` {
+		t.Errorf("a server that fails once: got %s", got)
+	}
+	j := ask(t, w, url, `http.get(item, auth = http.oauth2(item + "/token", "me", "wrong-secret"))`)
+	if got, want := outcome(j, url), `http.oauth2: http.get: get a token from URL/token: it answered 401 Unauthorized: invalid_client not ***`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := outcome(ask(t, w, url, `http.get(item, auth = http.oauth2("https://login.example.com/token", "me", "x"))`), url); !strings.Contains(got, `needs = ["http:login.example.com"]`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAnExpiredTokenIsNotUsed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var tokens atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"access_token": "t%d", "expires_in": 3600}`, tokens.Add(1))
+			return
+		}
+		io.WriteString(w, r.Header.Get("Authorization"))
+	})
+	get := func() string {
+		return outcome(ask(t, w, url, `return http.get(item, auth = http.oauth2(item + "/token", "me", "x")).text()`), url)
+	}
+	for _, c := range []struct {
+		age  time.Duration
+		want string
+	}{{0, `"Bearer t1"`}, {59 * time.Minute, `"Bearer t1"`}, {31 * time.Second, `"Bearer t2"`}, {0, `"Bearer t2"`}} {
+		w.Host.AgeTokens(c.age)
+		if got := get(); got != c.want {
+			t.Errorf("%s later: got %s, want %s", c.age, got, c.want)
+		}
+	}
+}
+
+func TestARateIsShared(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var times []time.Time
+	var mu sync.Mutex
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		times = append(times, time.Now())
+		mu.Unlock()
+	})
+	w.Script("job", httpScript(here, `
+http.client(item, rate = "50/s").get("a")
+http.client(item + "/b", rate = "50/s").get("b")`))
+	for range 5 {
+		w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(fmt.Sprintf("%q", url))})
+	}
+	began := time.Now()
+	w.Run()
+	if len(times) != 10 {
+		t.Fatalf("got %d requests", len(times))
+	}
+	if took := times[9].Sub(began); took < 9*20*time.Millisecond {
+		t.Errorf("ten requests took %s", took)
+	}
+	if j := w.Jobs()[0]; j.Error != nil {
+		t.Errorf("%+v", j.Error)
+	}
+}
+
+func TestAClientIsForOneAPI(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s %s", r.Method, r.RequestURI, r.Header.Get("Authorization"), r.Header.Get("X"))
+	})
+	for _, c := range []struct{ call, want string }{
+		{`http.client(item + "/v1").get("users").text()`, `"GET /v1/users  "`},
+		{`http.client(item + "/v1/").get("/users/").text()`, `"GET /v1/users/  "`},
+		{`http.client(item + "/v1").get("").text()`, `"GET /v1  "`},
+		{`http.client(item + "/v1?v=2").get("a%2Fb?x=1", params = {"y": 2}).text()`, `"GET /v1/a%2Fb?v=2&x=1&y=2  "`},
+		{`http.client(item).post("?q=1").text()`, `"POST /?q=1  "`},
+		{`http.client(item + "/v1").get(item + "/v2/x").text()`, `"GET /v2/x  "`},
+		{`http.client(item, auth = "tok", headers = {"X": "own"}).delete("a").text()`, `"DELETE /a Bearer tok own"`},
+		{`http.client(item, auth = "tok", headers = {"X": "own"}).put("a", auth = ("a", "b"), headers = {"x": "new"}).text()`, `"PUT /a Basic YTpi new"`},
+		{`http.client(headers = {"X": "own"}).patch(item + "/a").text()`, `"PATCH /a  own"`},
+		{`http.client(item.replace("//", "//a:b@")).head("a").status`, `200`},
+		{`http.client(item, max_body = 3).get("a").text()`, `http.size: client.get: GET URL/a: the answer has more than 3 bytes: raise max_body, such as max_body = "1GB"`},
+		{`http.client(item).get("a", ok = "x")`, `usage: client.get: ok: got string, wanted a list of statuses such as [404]`},
+	} {
+		if got := outcome(ask(t, w, url, "return "+c.call), url); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.call, got, c.want)
+		}
+	}
+}
+
+func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var version atomic.Value
+	version.Store("1")
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		v := version.Load().(string)
+		switch r.URL.Path {
+		case "/modified":
+			w.Header().Set("Last-Modified", "Wed, 01 Jan 2020 00:00:0"+v+" GMT")
+			if r.Header.Get("If-Modified-Since") == "Wed, 01 Jan 2020 00:00:0"+v+" GMT" {
+				w.WriteHeader(304)
+				return
+			}
+		case "/etag":
+			w.Header().Set("ETag", `W/"`+v+`"`)
+			if r.Header.Get("If-None-Match") == `W/"`+v+`"` {
+				w.WriteHeader(304)
+				return
+			}
+		}
+		io.WriteString(w, "n\n"+v+"\n2\n3\n")
+	})
+	w.Script("job", `
+load("lib/check.star", "eq", "fails")
+job(needs = ["http:127.0.0.1"], retry = retry(max = 1))
+def consume(ctx, item):
+    r = http.get(item["url"], cache = True)
+    how = item.get("how")
+    if how == "catch":
+        catch(lambda: [http.get(item["url"] + "?other", cache = True), error("x")])
+        return http.get(item["url"] + "?other").status
+    if how == "fail":
+        error("no")
+    if r.unchanged:
+        eq((r.status, r.ok), (304, True))
+        return "unchanged"
+    if how == "checkpoint":
+        for rows in ctx.batches(r.csv(), 2):
+            log.info("rows", n = len(rows), attempt = ctx.attempt)
+        ctx.checkpoint()
+        error("after all was committed")
+    eq(state.keys(), [])
+    return r.text()
+`)
+	step := func(path, how, want string) {
+		t.Helper()
+		if got := outcome(w.Do("job", fmt.Sprintf(`{"url": "%s%s", "how": %q}`, url, path, how)), url); got != want {
+			t.Errorf("%s %s: got %s, want %s", path, how, got, want)
+		}
+	}
+	step("/etag", "fail", ": no")
+	step("/etag", "", `"n\n1\n2\n3\n"`) // a job that failed remembers nothing
+	step("/etag", "", `"unchanged"`)
+	step("/modified", "", `"n\n1\n2\n3\n"`) // another URL
+	step("/modified", "", `"unchanged"`)
+	step("/plain", "", `"n\n1\n2\n3\n"`)
+	step("/plain", "", `"n\n1\n2\n3\n"`)
+	version.Store("2")
+	step("/etag", "checkpoint", ": after all was committed")
+	step("/etag", "checkpoint", ": after all was committed") // its rows come again: that hook did not end well
+	step("/etag", "", `"n\n2\n2\n3\n"`)
+	step("/etag", "", `"unchanged"`)
+	step("/etag", "catch", "200")
+	step("/etag?other", "", `"n\n2\n2\n3\n"`) // what catch has held remembers nothing
+	step("/etag?other", "", `"unchanged"`)
+}
+
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", `"x"`) })
+	w.Script("job", `
+job(needs = ["http:127.0.0.1"])
+def consume(ctx, item):
+    for n in range(item["from"], item["to"]):
+        http.head(item["url"] + "/%d" % n, cache = True)
+`)
+	for _, span := range []string{`"from": 0, "to": 900`, `"from": 900, "to": 1100`} {
+		if j := w.Do("job", fmt.Sprintf(`{"url": %q, %s}`, url, span)); j.Error != nil {
+			t.Fatal(j.Error)
+		}
+	}
+	typ, err := w.Engine.Type(t.Context(), "job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := w.Store.VariableNames(t.Context(), engine.Scope{Type: typ.ID})
+	if err != nil || len(names) != 1000 {
+		t.Errorf("%d are remembered: %v", len(names), err)
+	}
+}
+
+func TestManyHooksAskAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"access_token": "t", "expires_in": 3600}`)
+			return
+		}
+		json.NewEncoder(w).Encode(r.Header.Get("Authorization") + r.URL.Path)
+	})
+	w.Script("job", fmt.Sprintf(`
+job(needs = ["http:127.0.0.1"], slots = {"consume": 16})
+API = http.client(%q, rate = "10000/s", auth = http.oauth2(%q + "/token", "me", "x"))
+def consume(ctx, item):
+    return API.get("n/%%d" %% item).json()
+`, url, url))
+	for n := range 100 {
+		w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(strconv.Itoa(n))})
+	}
+	w.Run()
+	for n, j := range w.Jobs() {
+		if got, want := outcome(j, url), fmt.Sprintf(`"Bearer t/n/%d"`, n); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

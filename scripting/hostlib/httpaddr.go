@@ -1,0 +1,265 @@
+package hostlib
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"code.dny.dev/ssrf"
+	"github.com/bmatcuk/doublestar/v4"
+	"golang.org/x/net/http/httpproxy"
+	"golang.org/x/net/idna"
+)
+
+// hostNeed is one "http:HOST" of needs.
+type hostNeed struct {
+	host string // a name, an address, or a glob, with {instance} in it
+	port string // "": any
+}
+
+// parseHostNeed reads what stands after http: in a line of needs.
+func parseHostNeed(what, line, rest string) (hostNeed, error) {
+	bad := func(why string) (hostNeed, error) {
+		return hostNeed{}, Errorf("usage", "%s: %q %s: write it like \"http:api.example.com\", \"http:*.example.com\" or \"http:api.example.com:8443\"", what, line, why)
+	}
+	n := hostNeed{host: rest}
+	if inside, after, ok := strings.Cut(strings.TrimPrefix(rest, "["), "]"); strings.HasPrefix(rest, "[") && ok {
+		addr, err := netip.ParseAddr(inside)
+		if err != nil || after != "" && after[0] != ':' {
+			return bad("is no address in [ ]")
+		}
+		n.host, n.port = addr.String(), strings.TrimPrefix(after, ":")
+		if after == ":" {
+			return bad("has no port after the colon")
+		}
+	} else if host, port, ok := strings.Cut(rest, ":"); ok {
+		if strings.HasPrefix(port, "//") {
+			return bad("names a URL, not a host")
+		}
+		if n.host, n.port = host, port; port == "" {
+			return bad("has no port after the colon")
+		}
+	}
+	if p, err := strconv.ParseUint(n.port, 10, 16); n.port != "" && (err != nil || p == 0) {
+		return bad("has a port that is none (an IPv6 address stands in [ ])")
+	}
+	switch {
+	case n.host == "":
+		return bad("has no host after http:")
+	case strings.ContainsAny(n.host, "/?@ #"):
+		return bad("names more than a host")
+	case !doublestar.ValidatePattern(strings.ReplaceAll(n.host, instanceMark, "x")):
+		return bad("is no glob")
+	}
+	if n.host = strings.ToLower(strings.TrimSuffix(n.host, ".")); !globMeta.MatchString(n.host) {
+		host, err := hostName(n.host)
+		if err != nil {
+			return bad(err.Error())
+		}
+		n.host = host
+	}
+	return n, nil
+}
+
+const instanceMark = "{instance}"
+
+// hostName is the one form in which a host is compared: lower case, ASCII,
+// without the dot at the end.
+func hostName(host string) (string, error) {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.Zone() != "" {
+			return "", fmt.Errorf("names a network interface")
+		}
+		return addr.Unmap().String(), nil
+	}
+	ascii := true
+	for i := range len(host) {
+		ascii = ascii && host[i] < 0x80
+	}
+	if host == "" || ascii {
+		return host, nil
+	}
+	name, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return "", fmt.Errorf("is no name of a host")
+	}
+	return name, nil
+}
+
+// host says whether the script may ask a host. literal says that needs names
+// the very host, not a glob that fits, so that it may be a private one.
+func (n *Needs) host(host, port string, explicit bool, instance string) (literal bool, err error) {
+	line := needsHost(host, port, explicit)
+	err = n.permit(line, strings.TrimPrefix(line, "http:"), func(n *Needs) bool {
+		_, ok := n.findHost(host, port, instance)
+		return ok
+	})
+	if err == nil {
+		literal, _ = n.findHost(host, port, instance)
+	}
+	return literal, err
+}
+
+// findHost looks for a host; literal says that it is there without a glob.
+func (n *Needs) findHost(host, port, instance string) (literal, ok bool) {
+	for _, h := range n.hosts {
+		if h.port != "" && h.port != port {
+			continue
+		}
+		plain := strings.ReplaceAll(h.host, instanceMark, strings.ToLower(instance))
+		glob := strings.ReplaceAll(h.host, instanceMark, escapeGlob(strings.ToLower(instance)))
+		switch {
+		case plain == host && !globMeta.MatchString(strings.ReplaceAll(h.host, instanceMark, "")):
+			// A host that is the instance's name alone was named by whoever made
+			// the job, not by the script.
+			return h.host != instanceMark, true
+		case doublestar.MatchUnvalidated(glob, host):
+			ok = true
+		}
+	}
+	return false, ok
+}
+
+// needsHost is the line of needs for a host.
+func needsHost(host, port string, explicit bool) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if explicit {
+		host += ":" + port
+	}
+	return "http:" + host
+}
+
+// publicOnly knows which addresses are no public ones: those of the registries of
+// special addresses, and one by which a cloud answers for its own machines.
+var publicOnly = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32")))
+
+// privateError is a host that is at no public address.
+type privateError struct {
+	host string
+	addr netip.Addr
+}
+
+// Error says what to do.
+func (e *privateError) Error() string {
+	at := fmt.Sprintf("%q is at %s, which is no public address", e.host, e.addr)
+	if e.host == e.addr.String() {
+		at = e.host + " is no public address"
+	}
+	return fmt.Sprintf("%s; add the host itself, without a glob, to what job() says this script needs: needs = [%q]", at, needsHost(e.host, "", false))
+}
+
+// network is how a Host reaches others. Connections are kept apart by what
+// they may reach, so that none is used by a script that may not.
+type network struct {
+	once     sync.Once
+	open     *http.Transport // to hosts that needs names: private ones too
+	public   *http.Transport // to public addresses
+	proxied  *http.Transport // to the operator's proxy, which asks for us
+	proxy    func(*url.URL) (*url.URL, error)
+	resolver *net.Resolver // nil: the system's; tests have another one
+}
+
+func (n *network) start() {
+	n.once.Do(func() {
+		n.proxy = httpproxy.FromEnvironment().ProxyFunc()
+		n.open = n.transport(nil)
+		n.public = n.transport(func(host string, addr netip.Addr) error {
+			if publicOnly.SafeAddr(addr) != nil {
+				return &privateError{host, addr}
+			}
+			return nil
+		})
+		n.proxied = n.transport(nil)
+		n.proxied.Proxy = func(r *http.Request) (*url.URL, error) { return n.proxy(r.URL) }
+	})
+}
+
+// transport makes one; check is asked about each address before it is dialled.
+func (n *network) transport(check func(host string, addr netip.Addr) error) *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+			host, _, err := net.SplitHostPort(to)
+			if err != nil {
+				return nil, err
+			}
+			d := net.Dialer{Resolver: n.resolver, KeepAlive: 30 * time.Second}
+			if check != nil {
+				// After the name was resolved: nothing can change in between.
+				d.Control = func(_, address string, _ syscall.RawConn) error {
+					at, err := netip.ParseAddrPort(address)
+					if err != nil {
+						return err
+					}
+					if name, err := hostName(host); err == nil {
+						host = name
+					}
+					return check(host, at.Addr().Unmap())
+				}
+			}
+			return d.DialContext(ctx, network, to)
+		},
+		ForceAttemptHTTP2: true, DisableCompression: true, // we unpack, within bounds
+		MaxIdleConnsPerHost: 16, MaxIdleConns: 256, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 30 * time.Second, ExpectContinueTimeout: time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+}
+
+// hostOf is where a URL leads.
+func hostOf(u *url.URL) (host, port string, explicit bool, err error) {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return "", "", false, Errorf("usage", "%q begins with neither http:// nor https://", shownURL(u))
+	}
+	if host, err = hostName(u.Hostname()); err != nil || host == "" {
+		return "", "", false, Errorf("usage", "%q names no host", shownURL(u))
+	}
+	if port = u.Port(); port != "" {
+		return host, port, true, nil
+	}
+	if u.Scheme == "http" {
+		return host, "80", false, nil
+	}
+	return host, "443", false, nil
+}
+
+// roundTrip sends one request, if the script may ask its host. All requests of
+// scripts pass here, redirects too.
+func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
+	host, port, explicit, err := hostOf(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	literal, err := c.Needs.host(host, port, explicit, c.Hook.Job().Instance)
+	if err != nil {
+		return nil, err
+	}
+	if c.Host.HTTP != nil {
+		return c.Host.HTTP.RoundTrip(r)
+	}
+	n := &c.Host.network
+	n.start()
+	proxy, err := n.proxy(r.URL)
+	switch {
+	case err != nil:
+		return nil, Errorf("http.connect", "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY) is no URL")
+	case proxy != nil:
+		if addr, err := netip.ParseAddr(host); err == nil && !literal && publicOnly.SafeAddr(addr) != nil {
+			return nil, &privateError{host, addr}
+		}
+		return n.proxied.RoundTrip(r)
+	case literal:
+		return n.open.RoundTrip(r)
+	}
+	return n.public.RoundTrip(r)
+}

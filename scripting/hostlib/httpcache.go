@@ -1,0 +1,100 @@
+package hostlib
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+)
+
+// What a cached request remembers of an answer is a value of the type's state,
+// one for each URL, so that hooks that ask for different ones do not meet.
+const (
+	cachePrefix = "http.cache:"
+	maxCached   = 1000 // of one type and instance; then an older one is forgotten
+)
+
+// remembered is what is kept of an answer.
+type remembered struct{ name string }
+
+// conditional asks for what has changed since the last time only.
+func (c *Call) conditional(rq *httpRequest) (*remembered, error) {
+	if c.after {
+		return nil, Errorf("usage", "cache: a function given to ctx.on_commit runs after the commit: nothing commits what it remembers")
+	}
+	sum := sha256.Sum256([]byte(rq.method + " " + rq.url.String() + "\n" + rq.header.Get("Accept")))
+	m := &remembered{cachePrefix + hex.EncodeToString(sum[:12])}
+	raw, err := c.Hook.Variable(false, m.name)
+	if err != nil || raw == nil {
+		return m, err
+	}
+	v, err := DecodeJSON(raw)
+	d, ok := v.(*Dict)
+	if err != nil || !ok {
+		return m, nil // somebody else's value: asked as if there were none
+	}
+	for name, header := range map[string]string{"etag": "If-None-Match", "modified": "If-Modified-Since"} {
+		if v, _ := d.Get(name); v != nil && rq.header.Get(header) == "" {
+			if text, ok := v.(string); ok {
+				rq.header.Set(header, text)
+			}
+		}
+	}
+	return m, nil
+}
+
+// keep remembers an answer once the hook has ended well, with its last commit:
+// a hook that is run again after a crash gets the same answer again.
+func (m *remembered) keep(c *Call, resp *response) {
+	if resp.status != http.StatusOK {
+		return
+	}
+	d := &Dict{}
+	for _, h := range []struct{ name, header string }{{"etag", "Etag"}, {"modified", "Last-Modified"}} {
+		if v := resp.header.Get(h.header); v != "" && len(v) <= 1000 {
+			d.Set(h.name, v)
+		}
+	}
+	c.atEnd(func() error {
+		if len(d.Names) == 0 {
+			old, err := c.Hook.Variable(false, m.name)
+			if err == nil && old != nil {
+				err = c.Hook.SetVariable(false, m.name, nil)
+			}
+			return err
+		}
+		d.Set("url", resp.rq.shown())
+		raw, err := EncodeJSON(d)
+		if err != nil {
+			return err
+		}
+		if err := c.makeRoom(m.name); err != nil {
+			return err
+		}
+		return c.Hook.SetVariable(false, m.name, raw)
+	})
+}
+
+// makeRoom forgets another answer if a new one would be too many.
+func (c *Call) makeRoom(name string) error {
+	old, err := c.Hook.Variable(false, name)
+	if err != nil || old != nil {
+		return err
+	}
+	names, err := c.Hook.VariableNames(false)
+	if err != nil {
+		return err
+	}
+	var cached []string
+	for _, n := range names {
+		if strings.HasPrefix(n, cachePrefix) {
+			cached = append(cached, n)
+		}
+	}
+	for i := 0; len(cached)-i >= maxCached; i++ {
+		if err := c.Hook.SetVariable(false, cached[i], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

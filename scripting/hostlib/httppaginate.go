@@ -1,0 +1,536 @@
+package hostlib
+
+import (
+	"crypto/sha256"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// paginateFunc is paginate: of the module, or of a client.
+func paginateFunc(of, base string, via func(self Value) *way) *Func {
+	params := append([]Param{
+		{Name: "url", Type: String, Doc: "the first page"},
+		{Name: "next", Type: Any, Default: "link", Named: true, Doc: "where the next page is: \"link\": in the header Link; a path such as \"meta.next\": a URL in the page; " +
+			"{\"cursor\": \"after\", \"path\": \"meta.cursor\"}: a value in the page, for that parameter; {\"page\": \"page\"} or {\"offset\": \"offset\"}: a parameter that counts pages, or items, until a page is empty; " +
+			"or a function of the response that gives a URL, a dict of parameters, or None"},
+		{Name: "items", Type: String, Default: None, Named: true, Doc: "where the items of a page are, such as \"data.items\"; None: the page is a list of them"},
+		{Name: "start", Type: Data, Default: None, Named: true, Doc: "the page to begin with: the cursor of a page from before, or parameters such as {\"page\": 0}"},
+		{Name: "pages", Type: Bool, Default: false, Named: true, Doc: "True: gives pages, not items; a page's cursor is what start takes to go on after it"},
+		{Name: "max_pages", Type: Int, Default: int64(10_000), Named: true, Doc: "more pages than this are an error"},
+		{Name: "params", Type: DictOf, Default: None, Named: true, Doc: "parameters of the first page's URL, and of all where next gives parameters"},
+	}, wayParams(of != "http")...)
+	fill := strings.NewReplacer("$.", of+".", "$/", base)
+	return &Func{
+		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that was there before is an error, so that it ends. " +
+			"To go on where the last job stopped, ask for pages and keep the cursor of each in state, with what was made of its items.",
+		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
+		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
+			"for page in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = True):\n" +
+			"    db.upsert(\"people\", page.items, key = [\"id\"])\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()"),
+		Lua: fill.Replace("for page in $.paginate(\"$/users\", {items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = true}) do\n" +
+			"    db.upsert(\"people\", page.items, {key = {\"id\"}})\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()\nend"),
+		Do: func(c *Call, a *Args) (Value, error) {
+			p, err := newPager(c, a, via(a.Self))
+			if err != nil {
+				return nil, err
+			}
+			return c.derived(of+".paginate", p.next), nil
+		},
+	}
+}
+
+// page is one page.
+type page struct {
+	number   int64
+	items    []Value
+	cursor   Value
+	response *response
+}
+
+// ObjectType is page.
+func (*page) ObjectType() *ObjectType { return pageType }
+
+func pageAttr(name, typ, doc string, get func(p *page) Value) Attr {
+	return Attr{Name: name, Type: typ, Doc: doc, Get: func(v Value) (Value, error) { return get(v.(*page)), nil }}
+}
+
+var pageType = &ObjectType{
+	Name: "page", Doc: "A page that http.paginate has asked for.",
+	Attrs: []Attr{
+		pageAttr("items", "list", "The items of the page.", func(p *page) Value { return p.items }),
+		pageAttr("cursor", "string or dict", "Where the next page is: what start of http.paginate takes. None: this is the last one.", func(p *page) Value { return p.cursor }),
+		pageAttr("number", "int", "The number of the page in this loop, from 1.", func(p *page) Value { return p.number }),
+		pageAttr("response", "response", "The answer that has the page.", func(p *page) Value { return p.response }),
+	},
+}
+
+// pager asks for one page after the other.
+type pager struct {
+	c      *Call
+	like   *httpRequest // what all requests have in common; its URL has no parameters of ours
+	params *Dict
+	find   func(resp *response, content Value, count int) (Value, error) // the next cursor
+	counts string                                                        // the parameter that counts; "": none does
+	byItem bool                                                          // it counts items
+	at     []step                                                        // of the items; nil: the page is a list
+	whole  bool                                                          // pages, not items
+
+	cursor  Value // of the page that is due: nil for the first, a URL, or a *Dict of parameters
+	n, most int64 // pages asked for
+	left    []Value
+	ended   bool
+	asked   map[[16]byte]int64 // the number of the page, by what was asked for
+	came    map[[16]byte]int64 // and by what came
+}
+
+func newPager(c *Call, a *Args, w *way) (*pager, error) {
+	p := &pager{c: c, params: a.Dict("params"), whole: a.Bool("pages"), most: a.Int("max_pages"), cursor: a.Value("start"),
+		asked: map[[16]byte]int64{}, came: map[[16]byte]int64{}}
+	if p.params == nil {
+		p.params = &Dict{}
+	}
+	if _, err := queryOf("params", p.params); err != nil {
+		return nil, err
+	}
+	if p.most < 1 {
+		return nil, Errorf("usage", "max_pages: got %d, wanted at least 1", p.most)
+	}
+	switch start := p.cursor.(type) {
+	case nil, string:
+	case *Dict:
+		if _, err := queryOf("start", start); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, Errorf("usage", "start: got %s, wanted what the cursor of a page gave: a URL, a dict of parameters, or None", c.Lang.TypeName(start))
+	}
+	if a.Given("items") {
+		var err error
+		if p.at, err = itemPath("items", a.String("items")); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.follow(c.Lang.Plain(a.Value("next"))); err != nil {
+		return nil, err
+	}
+	var err error
+	first := *a
+	first.vals = append([]Value(nil), a.vals...)
+	for i := range first.f.Params {
+		if first.f.Params[i].Name == "params" {
+			first.vals[i] = nil // each page has them in its own way
+		}
+	}
+	if p.like, err = newRequest(c, &first, http.MethodGet, w); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// itemPath reads a path such as meta.next or $.data[0].list.
+func itemPath(arg, text string) ([]step, error) {
+	if !strings.HasPrefix(text, "$") {
+		if text = "." + text; strings.HasPrefix(text, ".[") {
+			text = text[1:]
+		}
+		text = "$" + text
+	}
+	steps, err := parsePath(text)
+	if err != nil {
+		return nil, Errorf("usage", "%s: %v", arg, err)
+	}
+	for _, s := range steps {
+		if s.kind == '*' {
+			return nil, Errorf("usage", "%s: %q leads to many places: write it like \"data.items\"", arg, text)
+		}
+	}
+	return steps, nil
+}
+
+// walk follows a path; deep says how many steps it could.
+func walk(v Value, steps []step) (found Value, deep int) {
+	for _, s := range steps {
+		ok := false
+		switch in := v.(type) {
+		case *Dict:
+			if s.kind == '.' {
+				v, ok = in.Get(s.name)
+			}
+		case []Value:
+			if ok = s.kind == '[' && s.index < int64(len(in)); ok {
+				v = in[s.index]
+			}
+		}
+		if !ok {
+			return nil, deep
+		}
+		deep++
+	}
+	return v, deep
+}
+
+// follow reads what next says.
+func (p *pager) follow(next Value) error {
+	const wanted = "wanted \"link\", a path such as \"meta.next\", {\"page\": \"page\"}, {\"offset\": \"offset\"}, {\"cursor\": \"after\", \"path\": \"meta.cursor\"} or a function"
+	switch next := next.(type) {
+	case string:
+		if next == "link" {
+			p.find = func(resp *response, _ Value, _ int) (Value, error) {
+				return absolute(resp, nextLink(resp.header.Values("Link")))
+			}
+			return nil
+		}
+		steps, err := itemPath("next", next)
+		if err != nil {
+			return err
+		}
+		p.find = func(resp *response, content Value, _ int) (Value, error) {
+			v, err := p.inPage(next, steps, content)
+			text, isText := v.(string)
+			if err != nil || v == nil || v == false || text == "" && isText {
+				return nil, err
+			}
+			if !isText || !strings.ContainsAny(text, "/?") {
+				return nil, Errorf("http.page", "what is at %q is no URL; if it is a value for a parameter, write next = {\"cursor\": \"the parameter\", \"path\": %q}", next, next)
+			}
+			return absolute(resp, text)
+		}
+		return nil
+	case Callable:
+		p.find = func(resp *response, _ Value, _ int) (Value, error) {
+			v, err := next.Call([]Value{resp}, nil)
+			if err != nil {
+				return nil, err
+			}
+			switch v := p.c.Lang.Plain(v).(type) {
+			case nil:
+				return nil, nil
+			case string:
+				return absolute(resp, v)
+			default:
+				d, ok, err := dictOf(p.c, v)
+				if err == nil && !ok {
+					err = Errorf("usage", "next: the function gave %s, wanted a URL, a dict of parameters, or None", p.c.Lang.TypeName(v))
+				}
+				if err == nil {
+					_, err = queryOf("next", d)
+				}
+				if err != nil || len(d.Names) == 0 {
+					return nil, err
+				}
+				return d, nil
+			}
+		}
+		return nil
+	}
+	d, ok, err := dictOf(p.c, next)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return Errorf("usage", "next: got %s, %s", p.c.Lang.TypeName(next), wanted)
+	}
+	said := map[string]string{}
+	for i, name := range d.Names {
+		text, isText := d.Values[i].(string)
+		if !isText || text == "" {
+			return Errorf("usage", "next: %s: got %s, wanted the name of a parameter", name, p.c.Lang.TypeName(d.Values[i]))
+		}
+		said[name] = text
+	}
+	switch {
+	case len(said) == 1 && (said["page"] != "" || said["offset"] != ""):
+		p.counts, p.byItem = said["page"]+said["offset"], said["offset"] != ""
+		p.find = p.count
+	case len(said) == 2 && said["cursor"] != "" && said["path"] != "":
+		steps, err := itemPath("next", said["path"])
+		if err != nil {
+			return err
+		}
+		p.find = func(_ *response, content Value, _ int) (Value, error) {
+			v, err := p.inPage(said["path"], steps, content)
+			if err != nil || v == nil || v == "" || v == false {
+				return nil, err
+			}
+			if _, err := paramText(v); err != nil {
+				return nil, Errorf("http.page", "what is at %q is no value for a parameter: it is a list or a dict", said["path"])
+			}
+			return &Dict{Names: []string{said["cursor"]}, Values: []Value{v}}, nil
+		}
+	default:
+		return Errorf("usage", "next: %s", wanted)
+	}
+	return nil
+}
+
+// inPage is what the page has at a path. That the last step is not there may
+// say that there are no more pages; that others are not is a mistake.
+func (p *pager) inPage(path string, steps []step, content Value) (Value, error) {
+	v, deep := walk(content, steps)
+	if deep < len(steps)-1 {
+		return nil, Errorf("http.page", "next: the page has no %q%s", path, namesOf(content))
+	}
+	return v, nil
+}
+
+// namesOf says what a page has.
+func namesOf(content Value) string {
+	d, ok := content.(*Dict)
+	if !ok {
+		return ": it is no dict"
+	}
+	var names []string
+	for i, n := range d.Names {
+		if _, isList := d.Values[i].([]Value); isList {
+			n += " (a list)"
+		}
+		if names = append(names, n); len(names) == 20 {
+			break
+		}
+	}
+	return ": it has " + strings.Join(names, ", ")
+}
+
+// count is the cursor after a page with so many items.
+func (p *pager) count(_ *response, _ Value, count int) (Value, error) {
+	if count == 0 {
+		return nil, nil
+	}
+	n, err := p.counted()
+	if err != nil {
+		return nil, err
+	}
+	if p.byItem {
+		n += int64(count)
+	} else {
+		n++
+	}
+	return &Dict{Names: []string{p.counts}, Values: []Value{n}}, nil
+}
+
+// counted is the count of the page that is due.
+func (p *pager) counted() (int64, error) {
+	for _, v := range []Value{p.cursor, p.params} {
+		d, _ := v.(*Dict)
+		if d == nil {
+			continue
+		}
+		if v, ok := d.Get(p.counts); ok && v != nil {
+			n, isInt := asInt(v)
+			if !isInt {
+				return 0, Errorf("usage", "%s: got %s, wanted int", p.counts, p.c.Lang.TypeName(v))
+			}
+			return n, nil
+		}
+	}
+	if p.byItem {
+		return 0, nil
+	}
+	return 1, nil
+}
+
+// absolute is a URL in an answer as a cursor; nil for none.
+func absolute(resp *response, text string) (Value, error) {
+	if text == "" {
+		return nil, nil
+	}
+	u, err := resp.url.Parse(text)
+	if err != nil {
+		return nil, Errorf("http.page", "the next page has no URL that can be read: %v", hideURL(err))
+	}
+	u.User, u.Fragment = nil, ""
+	return u.String(), nil
+}
+
+// request is the one for the page that is due.
+func (p *pager) request() (*httpRequest, error) {
+	rq := *p.like
+	rq.header = rq.header.Clone()
+	if text, ok := p.cursor.(string); ok {
+		u, err := rq.url.Parse(text)
+		if err != nil {
+			return nil, Errorf("usage", "start: it is no URL: %v", hideURL(err))
+		}
+		rq.url = withQuery(u, "")
+		if !sameOrigin(p.like.url, u) { // what proves who asks is for the first page's host
+			rq.auth = nil
+			for name := range rq.header {
+				if !keptHeaders[name] {
+					rq.header.Del(name)
+				}
+			}
+		}
+		return &rq, nil
+	}
+	d := &Dict{Names: append([]string(nil), p.params.Names...), Values: append([]Value(nil), p.params.Values...)}
+	if more, ok := p.cursor.(*Dict); ok {
+		for i, name := range more.Names {
+			d.Set(name, more.Values[i])
+		}
+	}
+	if p.counts != "" {
+		n, err := p.counted()
+		if err != nil {
+			return nil, err
+		}
+		d.Set(p.counts, n)
+	}
+	query, err := queryOf("params", d)
+	if err != nil {
+		return nil, err
+	}
+	rq.url = withQuery(p.like.url, query)
+	return &rq, nil
+}
+
+// next is the next item, or page.
+func (p *pager) next() (Value, error) {
+	for {
+		if len(p.left) > 0 {
+			v := p.left[0]
+			p.left = p.left[1:]
+			p.c.read(1)
+			return v, nil
+		}
+		if p.ended {
+			return nil, io.EOF
+		}
+		got, err := p.fetch()
+		if err != nil {
+			return nil, err
+		}
+		p.cursor, p.ended = got.cursor, got.cursor == nil
+		if !p.whole {
+			p.left = got.items
+			continue
+		}
+		if p.counts != "" && len(got.items) == 0 {
+			continue
+		}
+		p.c.read(int64(len(got.items)))
+		return got, nil
+	}
+}
+
+// fetch asks for the page that is due.
+func (p *pager) fetch() (*page, error) {
+	if p.n++; p.n > p.most {
+		return nil, p.stuck("http.pages", "there are more than %d pages: raise max_pages, or check next", p.most)
+	}
+	rq, err := p.request()
+	if err != nil {
+		return nil, err
+	}
+	if was := once(p.asked, []byte(rq.url.String()), p.n); was > 0 {
+		return nil, p.stuck("http.loop", "page %d is page %d again (%s): the next page of some page is one from before", p.n, was, rq.shown())
+	}
+	resp, err := p.c.send(rq)
+	if err != nil {
+		return nil, err
+	}
+	if resp.status == http.StatusNoContent {
+		return &page{number: p.n, response: resp, items: []Value{}}, nil
+	}
+	content, err := resp.json()
+	if err != nil {
+		return nil, err
+	}
+	list, err := p.items(content)
+	if err != nil {
+		return nil, Errorf("http.page", "%s: %v", rq.shown(), err)
+	}
+	if len(list) > 0 {
+		if was := once(p.came, resp.body, p.n); was > 0 {
+			return nil, p.stuck("http.loop", "page %d has the same content as page %d (%s): the server does not go on as next says", p.n, was, rq.shown())
+		}
+	}
+	cursor, err := p.find(resp, content, len(list))
+	if err != nil {
+		return nil, err
+	}
+	return &page{number: p.n, items: list, cursor: cursor, response: resp}, nil
+}
+
+func (p *pager) stuck(code, format string, args ...any) error {
+	f := Errorf(code, format, args...)
+	f.Retryable = false
+	return f
+}
+
+// once notes what was seen on a page, and gives the page where it was before.
+func once(seen map[[16]byte]int64, what []byte, number int64) int64 {
+	sum := sha256.Sum256(what)
+	k := [16]byte(sum[:16])
+	if was := seen[k]; was > 0 {
+		return was
+	}
+	seen[k] = number
+	return 0
+}
+
+// items are those of a page.
+func (p *pager) items(content Value) ([]Value, error) {
+	v, deep := walk(content, p.at)
+	list, ok := v.([]Value)
+	switch {
+	case deep < len(p.at):
+		return nil, Errorf("http.page", "the page has no such items%s", namesOf(content))
+	case v == nil && len(p.at) > 0:
+		return nil, nil // null, where others have a list
+	case !ok && len(p.at) == 0:
+		return nil, Errorf("http.page", "the page is no list: say where its items are, such as items = \"data\"%s", namesOf(content))
+	case !ok:
+		return nil, Errorf("http.page", "items leads to %s, not to a list%s", p.c.Lang.TypeName(v), namesOf(content))
+	}
+	return list, nil
+}
+
+// nextLink is the URL of the next page in headers Link, as RFC 8288 has them,
+// or "".
+func nextLink(headers []string) string {
+	for _, h := range headers {
+		for h != "" {
+			_, rest, ok := strings.Cut(h, "<")
+			if !ok {
+				break
+			}
+			target, rest, ok := strings.Cut(rest, ">")
+			if !ok {
+				break
+			}
+			var params string
+			params, h = cutUnquoted(rest, ',')
+			for params != "" {
+				var param string
+				param, params = cutUnquoted(params, ';')
+				name, value, _ := strings.Cut(param, "=")
+				if !strings.EqualFold(strings.TrimSpace(name), "rel") {
+					continue
+				}
+				for _, rel := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"`)) {
+					if strings.EqualFold(rel, "next") {
+						return target
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// cutUnquoted cuts a text at a character that is not in quotes.
+func cutUnquoted(s string, at byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == at && !quoted:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
+}

@@ -1,0 +1,234 @@
+package hostlib_test
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// zipped makes a zip of files.
+func zipped(t testing.TB, files map[string]string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(files[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// tarred makes a tar of files.
+func tarred(t testing.TB, files map[string]string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, files[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func gzipped(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func zstded(t testing.TB, text string) string {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(w.EncodeAll([]byte(text), nil))
+}
+
+func TestPackedFilesAreReadThrough(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	const text = "id,name\n1,Ada\n2,Grace\n"
+	two := map[string]string{"a/x.csv": text, "b/y.csv": "id,name\n3,Edsger\n", "z.txt": "no"}
+	w.File("a.csv.gz", gzipped(t, text))
+	w.File("two.csv.gz", gzipped(t, text)+gzipped(t, "3,Edsger\n")) // as cat makes them
+	w.File("a.csv.zst", zstded(t, text))
+	w.File("one.zip", zipped(t, map[string]string{"a.csv": text}))
+	w.File("one.tar", tarred(t, map[string]string{"a.csv": text}))
+	w.File("one.TGZ", gzipped(t, tarred(t, map[string]string{"a.csv": text})))
+	w.File("one.tar.zst", zstded(t, tarred(t, map[string]string{"a.csv.gz": gzipped(t, text)})))
+	w.File("two.zip", zipped(t, two))
+	w.File("two.tar.gz", gzipped(t, tarred(t, two)))
+	w.File("none.zip", zipped(t, nil))
+	w.File("plain.gz", text)
+	w.File("plain.zst", text)
+	w.File("plain.zip", text)
+	w.File("plain.tar", strings.Repeat(text, 100))
+	w.File("empty.gz", "")
+	w.File("cut.gz", gzipped(t, strings.Repeat(text, 100))[:40])
+	bad := []byte(gzipped(t, text))
+	bad[len(bad)-5] ^= 1
+	w.File("bad.gz", string(bad))
+	const names = `return [r["name"] for r in csv.read(%)]`
+	for _, c := range []struct{ body, want string }{
+		{strings.ReplaceAll(names, "%", `"a.csv.gz"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"two.csv.gz"`), `["Ada","Grace","Edsger"]`},
+		{strings.ReplaceAll(names, "%", `"a.csv.zst"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"one.zip"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"one.tar"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"one.TGZ"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"one.tar.zst"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"two.zip"`), "csv.read: two.zip has several files, such as a/x.csv and b/y.csv: go through them with files.entries"},
+		{strings.ReplaceAll(names, "%", `"two.tar.gz"`), "csv.read: two.tar.gz has several files, such as a/x.csv and b/y.csv: go through them with files.entries"},
+		{strings.ReplaceAll(names, "%", `"none.zip"`), "there is no file in none.zip"},
+		{`return [[e.name, e.size, len(list(csv.read(e)))] for e in files.entries("two.zip", "**/*.csv")]`, `[["a/x.csv",22,2],["b/y.csv",17,1]]`},
+		{`return [[e.name, e.size, len(list(csv.read(e)))] for e in files.entries("two.tar.gz", "**/*.csv")]`, `[["a/x.csv",22,2],["b/y.csv",17,1]]`},
+		{`return [len(list(csv.read(e))) for e in list(files.entries("two.zip", "*/*"))]`, `[2,1]`},
+		{`rows = [csv.read(e) for e in files.entries("two.zip", "*/*")]` + "\n" + `return [len(list(r)) for r in rows]`, `[2,1]`},
+		{`return [list(csv.read(e)) for e in list(files.entries("two.tar.gz"))]`, "csv.read: a/x.csv in two.tar.gz was passed: read each file of a tar before the next one is taken"},
+		{`return files.read([e for e in files.entries("two.zip")][2])`, `"no"`},
+		{`return files.read("plain.gz")`, "files.read: plain.gz is not what its name says, or is damaged"},
+		{`return files.read("plain.zst")`, "files.read: plain.zst is not what its name says, or is damaged"},
+		{`return files.read("plain.zip")`, "files.read: plain.zip is not what its name says, or is damaged"},
+		{`return files.read("plain.tar")`, "files.read: plain.tar is not what its name says, or is damaged"},
+		{`return files.read("empty.gz")`, "files.read: empty.gz is empty, not .gz"},
+		{`return files.read("cut.gz")`, "files.read: cut.gz ends too early: it is not complete"},
+		{`return list(csv.read("cut.gz"))`, "csv.read: cut.gz ends too early: it is not complete"},
+		{`return files.read("bad.gz")`, "files.read: bad.gz is damaged: gzip: invalid checksum"},
+		{`return list(files.entries("a.csv.gz"))`, `"a.csv.gz" is no archive`},
+		{`return [e for e in files.entries("two.zip", "[")]`, `"[" is no glob`},
+		{`csv.write("out.csv.gz", [{"a": 1}])` + "\n" + `csv.write("out.csv.gz", [{"a": 2}], append = True)` + "\n" + `return [r["a"] for r in csv.read("out.csv.gz")]`, `["1","2"]`},
+		{`json.write_lines("out.jsonl.zst", [{"a": 1}, None, {"a": [2]}])` + "\n" + `return list(json.lines("out.jsonl.zst"))`, `[{"a":1},{"a":[2]}]`},
+		{`csv.write("out.zip", [{"a": 1}])`, "rows are not written into archives"},
+	} {
+		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
+		}
+	}
+}
+
+func TestBombsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var gz, zs, zp bytes.Buffer
+	g := gzip.NewWriter(&gz)
+	s, err := zstd.NewWriter(&zs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(&zp)
+	e, err := z.Create("zeros")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	zeros[len(zeros)-1] = '\n'
+	for range 300 {
+		for _, w := range []io.Writer{g, s, e} {
+			if _, err := w.Write(zeros); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []io.Closer{g, s, z} {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.File("zeros.gz", gz.String())
+	w.File("zeros.zst", zs.String())
+	w.File("zeros.zip", zp.String())
+	for name, file := range map[string]string{"zeros.gz": "zeros.gz", "zeros.zst": "zeros.zst", "zeros.zip": "zeros in zeros.zip"} {
+		want := file + " grows to more than 250 times its size when it is unpacked; if that is right, unpack it before"
+		if got := run(t, w, `for line in csv.read("`+name+`", header = ["line"]): pass`); got != "csv.read: "+want {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}
+
+func TestAnEncryptedZip(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	z := []byte(zipped(t, map[string]string{"a.csv": "a\n1\n"}))
+	z[6] |= 1 // the flags of the file, and of its entry in the directory
+	z[bytes.Index(z, []byte("PK\x01\x02"))+8] |= 1
+	w.File("a.zip", string(z))
+	if got := run(t, w, `return list(csv.read("a.zip"))`); got != "csv.read: a.csv in a.zip is encrypted, which cannot be read here" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// names lists what is in a folder, hidden files too.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return strings.Join(list, " ")
+}
+
+func TestWhatIsLeftOpenInArchivesIsClosed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("a.zip", zipped(t, map[string]string{"a.csv": "a\n1\n2\n", "b.csv": "a\n1\n2\n"}))
+	w.File("a.tar", tarred(t, map[string]string{"a.csv": "a\n1\n2\n", "b.csv": "a\n1\n2\n"}))
+	body := `
+for i in range(20):
+    for name in ["a.zip", "a.tar"]:
+        for e in files.entries(name):
+            for r in csv.read(e): break
+            break
+    for e in list(files.entries("a.zip")): csv.read(e)
+`
+	if got := run(t, w, strings.TrimSpace(body)); got != "" {
+		t.Fatal(got)
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("this system does not show open files")
+	}
+	for _, e := range entries {
+		if target, _ := os.Readlink(filepath.Join("/proc/self/fd", e.Name())); strings.HasPrefix(target, w.Files) {
+			t.Errorf("%s is still open", target)
+		}
+	}
+}

@@ -1,0 +1,349 @@
+package hostlib
+
+import (
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+var (
+	patternParam = Param{Name: "pattern", Type: Any, Doc: "a regular expression, or what re.compile gives"}
+	textParam    = Param{Name: "text", Type: String, Doc: "the text to look at"}
+	countParam   = Param{Name: "count", Type: Int, Default: int64(0), Doc: "how many at most; 0: all"}
+	replParam    = Param{Name: "repl", Type: Any, Doc: `the new text, with \1, \g<1> or \g<name> for groups and \\ for a backslash; or a function that is given the match`}
+)
+
+var reModule = &Module{
+	Name: "re",
+	Doc: "Regular expressions, called as in Python. They are RE2: every search takes time in proportion to the text, and so there are no back references and no look-around. " +
+		"Flags stand at the beginning of the expression, such as (?i). An empty match right behind another match is left out. Compiled expressions are kept: nothing is gained by re.compile but a name.",
+	Funcs: append([]*Func{
+		{
+			Name: "compile", Doc: "Reads a regular expression. The result has the functions of this module as methods.",
+			Params:  []Param{{Name: "pattern", Type: String, Doc: `such as r"(\d+)-(?P<name>\w+)"`}},
+			Returns: "pattern",
+			Example: "re.compile(r\"\\d+\").findall(\"7 of 12\")  # [\"7\", \"12\"]",
+			Lua:     "re.compile(\"\\\\d+\").findall(\"7 of 12\")  -- {\"7\", \"12\"}",
+			Do:      func(_ *Call, a *Args) (Value, error) { return compile(a.String("pattern")) },
+		},
+		{
+			Name: "escape", Doc: "Gives an expression that matches just this text.",
+			Params: []Param{textParam}, Returns: "string",
+			Example: "re.escape(\"1.5*\")  # \"1\\\\.5\\\\*\"",
+			Lua:     "re.escape(\"1.5*\")  -- \"1\\\\.5\\\\*\"",
+			Do:      func(_ *Call, a *Args) (Value, error) { return regexp.QuoteMeta(a.String("text")), nil },
+		},
+	}, patternFuncs(false)...),
+}
+
+// patternFuncs are what a pattern can do: as methods of it, or as functions of
+// the module whose first parameter it is.
+func patternFuncs(methods bool) []*Func {
+	// In the examples {f} is the call up to the text.
+	fn := func(name, doc, returns string, params []Param, expression, example, lua string, do func(c *Call, p *pattern, a *Args) (Value, error)) *Func {
+		f := &Func{Name: name, Doc: doc, Returns: returns, Params: params}
+		if methods {
+			f.Example = strings.ReplaceAll(example, "{f}", "re.compile(r\""+expression+"\")."+name+"(")
+			f.Lua = strings.ReplaceAll(lua, "{f}", "re.compile("+strconv.Quote(expression)+")."+name+"(")
+			f.Do = func(c *Call, a *Args) (Value, error) { return do(c, a.Self.(*pattern), a) }
+			return f
+		}
+		f.Example = strings.ReplaceAll(example, "{f}", "re."+name+"(r\""+expression+"\", ")
+		f.Lua = strings.ReplaceAll(lua, "{f}", "re."+name+"("+strconv.Quote(expression)+", ")
+		f.Params = append([]Param{patternParam}, params...)
+		f.Do = func(c *Call, a *Args) (Value, error) {
+			p, err := patternOf(c, a.Value("pattern"))
+			if err != nil {
+				return nil, err
+			}
+			return do(c, p, a)
+		}
+		return f
+	}
+	text := []Param{textParam}
+	return []*Func{
+		fn("match", "Looks for a match at the beginning of the text; None if there is none.", "match", text,
+			`(\w+)@`, `{f}"ada@example.com").group(1)  # "ada"`, `{f}"ada@example.com").group(1)  -- "ada"`,
+			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.first(p.atStart(), a.String("text")) }),
+		fn("fullmatch", "Matches the whole text; None if it does not.", "match", text,
+			`\d{4}`, `{f}"20255")  # None`, `{f}"20255")  -- nil`,
+			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.first(p.whole(), a.String("text")) }),
+		fn("search", "Looks for the first match anywhere in the text; None if there is none.", "match", text,
+			`(?P<year>\d{4})`, `{f}"in 1843").group("year")  # "1843"`, `{f}"in 1843").group("year")  -- "1843"`,
+			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.first(p.re, a.String("text")) }),
+		fn("findall", "Lists all matches: their text, or that of the group if the expression has one, or tuples of the groups if it has several.", "list", text,
+			`(\w)=(\d)`, `{f}"a=1 b=2")  # [("a", "1"), ("b", "2")]`, `{f}"a=1 b=2")  -- {{"a", "1"}, {"b", "2"}}`,
+			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.findAll(a.String("text")), nil }),
+		fn("finditer", "Iterates over all matches.", "iterator of match", text,
+			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, "for m in {f}\"7 of 12\") do log.info(m.group()) end",
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.iterate(c, a.String("text")), nil }),
+		fn("split", "Splits the text where the expression matches; what its groups matched stands between the pieces.", "list of string",
+			[]Param{textParam, {Name: "maxsplit", Type: Int, Default: int64(0), Doc: "how often at most; 0: at each match"}},
+			`\s*[,;]\s*`, `{f}"a, b;c")  # ["a", "b", "c"]`, `{f}"a, b;c")  -- {"a", "b", "c"}`,
+			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.split(a.String("text"), a.Int("maxsplit")) }),
+		fn("sub", "Puts other text in the place of each match.", "string", []Param{replParam, textParam, countParam},
+			`(\d+)\.(\d+)\.(\d+)`, `{f}r"\3-\2-\1", "24.12.2025")  # "2025-12-24"`, `{f}"\\3-\\2-\\1", "24.12.2025")  -- "2025-12-24"`,
+			func(c *Call, p *pattern, a *Args) (Value, error) {
+				return p.substitute(c, c.Lang.Plain(a.Value("repl")), a.String("text"), a.Int("count"))
+			}),
+	}
+}
+
+// pattern is a compiled regular expression.
+type pattern struct {
+	re           *regexp.Regexp
+	start, full  *regexp.Regexp // anchored
+	once1, once2 sync.Once
+}
+
+// ObjectType is pattern.
+func (*pattern) ObjectType() *ObjectType { return patternType }
+
+var patternType = &ObjectType{
+	Name: "pattern", Doc: "A regular expression that re.compile has read.",
+	Text: func(v Value) string { return "re.compile(" + strconv.Quote(v.(*pattern).re.String()) + ")" },
+	Attrs: []Attr{
+		{Name: "pattern", Type: "string", Doc: "The expression as it was written.", Get: func(v Value) (Value, error) { return v.(*pattern).re.String(), nil }},
+		{Name: "groups", Type: "int", Doc: "How many groups it has.", Get: func(v Value) (Value, error) { return int64(v.(*pattern).re.NumSubexp()), nil }},
+	},
+	Methods: patternFuncs(true),
+}
+
+// compiled keeps patterns by their expression, for all hooks.
+var compiled struct {
+	sync.RWMutex
+	by map[string]*pattern
+}
+
+// maxCompiled bounds how many patterns are kept; beyond it all are forgotten.
+const maxCompiled = 512
+
+func compile(expression string) (*pattern, error) {
+	compiled.RLock()
+	p := compiled.by[expression]
+	compiled.RUnlock()
+	if p != nil {
+		return p, nil
+	}
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		message := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		if strings.Contains(expression, "(?=") || strings.Contains(expression, "(?!") || strings.Contains(expression, "(?<=") || strings.Contains(expression, "(?<!") {
+			message += "; RE2 has no look-around"
+		} else if strings.Contains(message, "invalid escape sequence") {
+			message += "; RE2 has no back references, and \\z for the end of the text"
+		}
+		return nil, Errorf("re.syntax", "%q is no regular expression: %s", expression, message)
+	}
+	p = &pattern{re: re}
+	compiled.Lock()
+	defer compiled.Unlock()
+	if len(compiled.by) >= maxCompiled || compiled.by == nil {
+		compiled.by = map[string]*pattern{}
+	}
+	compiled.by[expression] = p
+	return p, nil
+}
+
+func patternOf(c *Call, v Value) (*pattern, error) {
+	switch v := c.Lang.Plain(v).(type) {
+	case *pattern:
+		return v, nil
+	case string:
+		return compile(v)
+	}
+	return nil, Errorf("usage", "pattern: got %s, wanted string or what re.compile gives", c.Lang.TypeName(v))
+}
+
+func (p *pattern) atStart() *regexp.Regexp {
+	p.once1.Do(func() { p.start = regexp.MustCompile(`\A(?:` + p.re.String() + `)`) })
+	return p.start
+}
+
+func (p *pattern) whole() *regexp.Regexp {
+	p.once2.Do(func() { p.full = regexp.MustCompile(`\A(?:` + p.re.String() + `)\z`) })
+	return p.full
+}
+
+func (p *pattern) first(re *regexp.Regexp, text string) (Value, error) {
+	at := re.FindStringSubmatchIndex(text)
+	if at == nil {
+		return nil, nil
+	}
+	return &reMatch{p: p, text: text, at: at}, nil
+}
+
+func (p *pattern) findAll(text string) Value {
+	found := []Value{}
+	for _, at := range p.re.FindAllStringSubmatchIndex(text, -1) {
+		m := reMatch{p: p, text: text, at: at}
+		switch n := p.re.NumSubexp(); n {
+		case 0, 1:
+			found = append(found, m.piece(n, ""))
+		default:
+			found = append(found, m.pieces(""))
+		}
+	}
+	return found
+}
+
+func (p *pattern) iterate(c *Call, text string) Iterator {
+	all, i := p.re.FindAllStringSubmatchIndex(text, -1), 0
+	return c.iterator("re.finditer", func() (Value, error) {
+		if i == len(all) {
+			return nil, io.EOF
+		}
+		i++
+		return &reMatch{p: p, text: text, at: all[i-1]}, nil
+	}, nil)
+}
+
+// limitOf is a number of matches as Go has it, of one in which 0 is all.
+func limitOf(name string, n int64) (int, error) {
+	switch {
+	case n < 0:
+		return 0, Errorf("usage", "%s: got %d, wanted 0 or more", name, n)
+	case n == 0 || n > 1<<31:
+		return -1, nil
+	}
+	return int(n), nil
+}
+
+func (p *pattern) split(text string, most int64) (Value, error) {
+	n, err := limitOf("maxsplit", most)
+	if err != nil {
+		return nil, err
+	}
+	parts, from := []Value{}, 0
+	for _, at := range p.re.FindAllStringSubmatchIndex(text, n) {
+		parts = append(parts, text[from:at[0]])
+		m := reMatch{p: p, text: text, at: at}
+		parts = append(parts, m.pieces(nil)...)
+		from = at[1]
+	}
+	return append(parts, text[from:]), nil
+}
+
+func (p *pattern) substitute(c *Call, repl Value, text string, count int64) (Value, error) {
+	n, err := limitOf("count", count)
+	if err != nil {
+		return nil, err
+	}
+	var with func(m *reMatch) (string, error)
+	switch repl := repl.(type) {
+	case string:
+		t, err := p.template(repl)
+		if err != nil {
+			return nil, err
+		}
+		with = func(m *reMatch) (string, error) { return m.expand(t), nil }
+	case Callable:
+		with = func(m *reMatch) (string, error) {
+			v, err := repl.Call([]Value{m}, nil)
+			if err != nil {
+				return "", err
+			}
+			s, ok := c.Lang.Plain(v).(string)
+			if !ok {
+				return "", Errorf("usage", "repl: the function gave %s, wanted string", c.Lang.TypeName(v))
+			}
+			return s, nil
+		}
+	default:
+		return nil, Errorf("usage", "repl: got %s, wanted string or a function of the match", c.Lang.TypeName(repl))
+	}
+	var b strings.Builder
+	from := 0
+	for _, at := range p.re.FindAllStringSubmatchIndex(text, n) {
+		b.WriteString(text[from:at[0]])
+		s, err := with(&reMatch{p: p, text: text, at: at})
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(s)
+		from = at[1]
+	}
+	b.WriteString(text[from:])
+	return b.String(), nil
+}
+
+// part is a piece of a replacement: text, or the number of a group.
+type part struct {
+	text  string
+	group int // -1: text
+}
+
+// template reads a replacement.
+func (p *pattern) template(s string) ([]part, error) {
+	var parts []part
+	var lit strings.Builder
+	add := func(name string) error {
+		g, err := p.group(name)
+		if err != nil {
+			return Errorf("usage", "repl: %v", err)
+		}
+		parts = append(parts, part{lit.String(), -1}, part{group: g})
+		lit.Reset()
+		return nil
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			lit.WriteByte(s[i])
+			continue
+		}
+		if i++; i == len(s) {
+			return nil, Errorf("usage", `repl: it ends in a single \: write \\ for a backslash`)
+		}
+		switch ch := s[i]; {
+		case ch >= '0' && ch <= '9':
+			to := i + 1
+			if to < len(s) && s[to] >= '0' && s[to] <= '9' {
+				to++
+			}
+			if err := add(s[i:to]); err != nil {
+				return nil, err
+			}
+			i = to - 1
+		case ch == 'g':
+			name, _, ok := strings.Cut(strings.TrimPrefix(s[i+1:], "<"), ">")
+			if !ok || !strings.HasPrefix(s[i+1:], "<") {
+				return nil, Errorf("usage", `repl: \g is not followed by the name of a group, as in \g<name>`)
+			}
+			if err := add(name); err != nil {
+				return nil, err
+			}
+			i += len(name) + 2
+		case ch == 'n':
+			lit.WriteByte('\n')
+		case ch == 't':
+			lit.WriteByte('\t')
+		case ch == 'r':
+			lit.WriteByte('\r')
+		case ch == '\\':
+			lit.WriteByte('\\')
+		default:
+			return nil, Errorf("usage", `repl: there is no \%c: write \\ for a backslash`, ch)
+		}
+	}
+	return append(parts, part{lit.String(), -1}), nil
+}
+
+// group is the number of a group that is given by its name, or as a number.
+func (p *pattern) group(name string) (int, error) {
+	n, err := strconv.Atoi(name)
+	if err != nil {
+		n = p.re.SubexpIndex(name)
+	}
+	if n < 0 || n > p.re.NumSubexp() {
+		var names []string
+		for _, s := range p.re.SubexpNames() {
+			if s != "" {
+				names = append(names, s)
+			}
+		}
+		return 0, Errorf("usage", "the expression has no group %s%s: it has %d", name, Suggest(name, names), p.re.NumSubexp())
+	}
+	return n, nil
+}

@@ -1,0 +1,279 @@
+package hostlib
+
+import (
+	"bufio"
+	"io"
+	"math/big"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// written is what csv.write and json.write_lines give.
+type written struct {
+	file
+	rows, skipped int64
+}
+
+// ObjectType is written.
+func (w *written) ObjectType() *ObjectType { return writtenType }
+
+var writtenType = &ObjectType{
+	Name: "written", Doc: "A file of rows that was written.", Record: true,
+	Attrs: []Attr{
+		{Name: "path", Type: "string", Doc: "Where it is, from the files folder.", Get: func(v Value) (Value, error) { return v.(*written).path, nil }},
+		{Name: "rows", Type: "int", Doc: "Rows that were written.", Get: func(v Value) (Value, error) { return v.(*written).rows, nil }},
+		{Name: "skipped", Type: "int", Doc: "None in place of a row.", Get: func(v Value) (Value, error) { return v.(*written).skipped, nil }},
+		{Name: "size", Type: "int", Doc: "The file's size in bytes.", Get: func(v Value) (Value, error) { return v.(*written).size, nil }},
+	},
+}
+
+// writeRows writes rows to a file, packed as its name says. more adds to what
+// is there; fill writes the rows, and fills in what became of them.
+func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) error) (Value, error) {
+	if archiveKind(p) != "" {
+		return nil, Errorf("usage", "%q: rows are not written into archives; .gz and .zst can be", p)
+	}
+	out := &written{}
+	f, err := c.writeFile(p, more, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, inputBuffer)
+		var pack io.WriteCloser
+		var err error
+		switch strings.ToLower(path.Ext(p)) {
+		case ".gz":
+			pack = gzip.NewWriter(b)
+		case ".zst":
+			if pack, err = zstd.NewWriter(b, zstd.WithEncoderConcurrency(1)); err != nil {
+				return err
+			}
+		default:
+			pack = plain{b}
+		}
+		if err = fill(pack, out); err == nil {
+			err = pack.Close()
+		}
+		if err == nil {
+			err = b.Flush()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.file = *f
+	return out, nil
+}
+
+// plain has nothing to do in the end.
+type plain struct{ io.Writer }
+
+// Close does nothing.
+func (plain) Close() error { return nil }
+
+// writeParams are those of what writes rows to files.
+var writeParams = []Param{
+	{Name: "path", Type: String, Doc: "the file; .gz and .zst are packed"},
+	{Name: "rows", Type: Iterable, Doc: "dicts; None is left out"},
+}
+
+var appendParam = Param{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it"}
+
+// csvWriter writes rows as CSV.
+type csvWriter struct {
+	c     *Call
+	names []string // of the columns; nil: not known yet
+	head  bool     // the names are written first
+	sep   string
+	buf   []byte
+}
+
+// write writes all rows.
+func (w *csvWriter) write(to io.Writer, it Iterator, out *written) error {
+	rows := &rowSource{c: w.c, it: it}
+	if w.names != nil {
+		if err := w.header(to); err != nil {
+			return err
+		}
+	}
+	for {
+		row, err := rows.Next(w.c.Context())
+		out.skipped = rows.skipped
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if w.names == nil {
+			w.names = row.Names
+			if err := w.header(to); err != nil {
+				return err
+			}
+		}
+		if err := w.row(row, rows.n); err != nil {
+			return err
+		}
+		if _, err := to.Write(w.buf); err != nil {
+			return err
+		}
+		out.rows++
+	}
+}
+
+func (w *csvWriter) header(to io.Writer) error {
+	if !w.head {
+		return nil
+	}
+	w.buf = w.buf[:0]
+	for i, n := range w.names {
+		w.field(i, n)
+	}
+	w.buf = append(w.buf, '\n')
+	_, err := to.Write(w.buf)
+	return err
+}
+
+// row makes the line of a row. Columns that it does not have are empty.
+func (w *csvWriter) row(row engine.Row, n int64) error {
+	w.buf = w.buf[:0]
+	d := Dict{Names: row.Names, Values: row.Values}
+	left := len(d.Names)
+	for i, name := range w.names {
+		v, ok := d.Values, i < len(d.Names) && d.Names[i] == name
+		var f Value
+		if ok {
+			f = v[i]
+		} else {
+			f, ok = d.Get(name)
+		}
+		if ok {
+			left--
+		}
+		text, err := csvText(f)
+		if err != nil {
+			return Errorf("usage", "row %d, column %q: %v", n, name, err)
+		}
+		w.field(i, text)
+	}
+	if left > 0 {
+		for _, name := range d.Names {
+			if index(w.names, name) < 0 {
+				return Errorf("usage", "row %d has the column %q, which the header does not: give all columns by header = [...]", n, name)
+			}
+		}
+	}
+	w.buf = append(w.buf, '\n')
+	return nil
+}
+
+// field adds a field to the line, in quotes if it needs them.
+func (w *csvWriter) field(i int, s string) {
+	if i > 0 {
+		w.buf = append(w.buf, w.sep...)
+	}
+	alone := s == "" && len(w.names) == 1 // else it were an empty line, which no reader sees
+	if !alone && strings.TrimSpace(s) == s && !strings.ContainsAny(s, "\"\r\n") && !strings.Contains(s, w.sep) {
+		w.buf = append(w.buf, s...)
+		return
+	}
+	w.buf = append(w.buf, '"')
+	for {
+		before, after, more := strings.Cut(s, "\"")
+		w.buf = append(w.buf, before...)
+		if !more {
+			break
+		}
+		w.buf = append(w.buf, '"', '"')
+		s = after
+	}
+	w.buf = append(w.buf, '"')
+}
+
+// csvText is how a value stands in a field.
+func csvText(v Value) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case *big.Int:
+		return v.String(), nil
+	case float64:
+		if b, err := appendFloat(nil, v); err == nil {
+			return string(b), nil
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64), nil // NaN, +Inf, -Inf
+	case time.Time:
+		return v.Format(time.RFC3339Nano), nil
+	}
+	return "", Errorf("usage", "bytes cannot be written to CSV: make a string of them, by base64.encode for instance")
+}
+
+// writeCSV is csv.write.
+func writeCSV(c *Call, a *Args) (Value, error) {
+	it := a.Iterator("rows")
+	defer it.Close()
+	w := &csvWriter{c: c, head: true, sep: a.String("sep")}
+	if err := checkSep(w.sep); err != nil {
+		return nil, err
+	}
+	switch h := c.Lang.Plain(a.Value("header")).(type) {
+	case nil:
+	case bool:
+		w.head = h
+	default:
+		p := Param{Name: "header", Type: Strings}
+		names, err := p.convert(c, h)
+		if err != nil {
+			return nil, err
+		}
+		w.names = names.([]string)
+		if err := checkNames(w.names); err != nil {
+			return nil, Errorf("usage", "header: %v", err)
+		}
+	}
+	if a.Bool("append") && w.head {
+		names, err := c.namesIn(a.String("path"), w.sep)
+		if err != nil {
+			return nil, err
+		}
+		if names != nil {
+			if w.names != nil && strings.Join(w.names, "\n") != strings.Join(names, "\n") {
+				return nil, Errorf("csv.header", "%s has the columns %s, not those of header", a.String("path"), strings.Join(names, ", "))
+			}
+			w.names, w.head = names, false
+		}
+	}
+	return c.writeRows(a.String("path"), a.Bool("append"), func(to io.Writer, out *written) error { return w.write(to, it, out) })
+}
+
+// namesIn are the names in the first line of a file; nil if there is no line.
+func (c *Call) namesIn(p, sep string) ([]string, error) {
+	in, err := c.input(p, "utf-8")
+	if err != nil {
+		if codeIs(err, "file.missing") {
+			return nil, nil
+		}
+		return nil, err
+	}
+	defer in.close()
+	o := csvDefaults()
+	o.sep = sep
+	r, err := newCSVReader(in, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.header(); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return r.names, nil
+}

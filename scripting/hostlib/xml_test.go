@@ -1,0 +1,165 @@
+package hostlib_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+const feed = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE rss [<!ENTITY x "y">]>
+<!-- a comment -->
+<rss xmlns:g="http://base.google.com/ns/1.0" xmlns="http://default.example">
+  <channel>
+    <title>Shop</title>
+    <item id="1" g:kind="book"><g:price unit="EUR"> 5 </g:price><title><![CDATA[A & B]]> &lt;C&gt;</title></item>
+    <other><item id="x"/></other>
+    <item id="2"><price>6</price><title>Two</title><tag>a</tag><tag>b</tag><item id="3"/></item>
+  </channel>
+</rss>
+`
+
+func TestXMLStreams(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("feed.xml", feed)
+	w.File("feed.zip", zipped(t, map[string]string{"feed.xml": feed}))
+	w.File("latin.xml", "<?xml version='1.0' encoding='ISO-8859-1'?>\n<a><b>\xe9</b></a>")
+	w.File("utf16.xml", "\xff\xfe"+strings.Join(strings.Split("<?xml version='1.0' encoding='UTF-16'?><a><b>c</b></a>", ""), "\x00")+"\x00")
+	w.File("wrong.xml", "<?xml version='1.0' encoding='UTF-8'?>\n<a>\n<b>\xe9</b></a>")
+	w.File("bom.xml", "\xef\xbb\xbf<a><b>x</b></a>")
+	w.File("empty.xml", "<a></a>")
+	w.File("bomb.xml", `<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a><b>&c;</b></a>`)
+	w.File("outside.xml", `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a><b>&b;</b></a>`)
+	w.File("cut.xml", "<a>\n<b>x</b>\n<b>y")
+	w.File("cross.xml", "<a>\n<b>x</c></a>")
+	w.File("two.xml", "<a/>\n<a/>")
+	w.File("after.xml", "<a/>\nx")
+	w.File("nothing.xml", "<!-- no -->")
+	w.File("text.xml", "hello")
+	w.File("twice.xml", "<a>\n<b c='1' c='2'/></a>")
+	w.File("deep.xml", "<r>"+strings.Repeat("<a>", 600)+strings.Repeat("</a>", 600)+"</r>")
+	w.File("long.xml", "<r>\n<a>"+strings.Repeat("<b>"+strings.Repeat("x", 1000)+"</b>", 18<<10)+"</a></r>")
+	w.File("longtext.xml", "<r>\n<!-- "+strings.Repeat("x", 17<<20)+"--></r>")
+	w.File("longaside.xml", "<r>"+strings.Repeat("<b>"+strings.Repeat("x", 1000)+"</b>", 18<<10)+"<a>y</a></r>")
+	for _, c := range []struct{ args, want string }{
+		{`"feed.xml", "rss/channel/item"`, `["1","2"]`},
+		{`"feed.xml", "/rss/channel/item"`, `["1","2"]`},
+		{`"feed.zip", "rss/channel/item"`, `["1","2"]`},
+		{`"feed.xml", "//item"`, `["1","x","2"]`}, // 3 is within 2
+		{`"feed.xml", "rss//item"`, `["1","x","2"]`},
+		{`"feed.xml", "rss/*/item"`, `["1","2"]`},
+		{`"feed.xml", "//other/item"`, `["x"]`},
+		{`"feed.xml", "//item[@id='2']"`, `["2"]`},
+		{`"feed.xml", "//item[@kind]"`, `["1"]`},
+		{`"feed.xml", "//item[@g:kind='book']"`, `["1"]`},
+		{`"feed.xml", "//d:item", namespaces = {"d": "http://default.example"}`, `["1","x","2"]`},
+		{`"feed.xml", "//{http://default.example}item"`, `["1","x","2"]`},
+		{`"feed.xml", "//{http://other.example}item"`, `[]`},
+		{`"feed.xml", "//x:item", namespaces = {"d": "http://default.example"}`, `has the prefix "x", which namespaces does not have`},
+		{`"feed.xml", "rss/channel/nothing"`, `[]`},
+		{`"feed.xml", "rss/canal/item"`, `xml.stream: feed.xml: there is nothing at rss/canal/item; the outermost element is <rss>`},
+		{`"feed.xml", "item"`, `there is nothing at item; the outermost element is <rss>`},
+		{`"feed.xml", "rss/item[1]"`, `only [@name] and [@name='value'] can be used here`},
+		{`"feed.xml", "rss/item/@id"`, `leads to no elements`},
+		{`"feed.xml", "rss/[x]"`, `has no name where a step begins`},
+		{`"feed.xml", "rss/item["`, `has no name where a step begins`},
+		{`"feed.xml", "rss/item[@a=1]"`, `has no quoted value after =`},
+		{`"feed.xml", "rss/item[@a='1]"`, `has a quote that is not closed`},
+		{`"feed.xml", "rss item"`, `has something else than / after a step`},
+		{`"feed.xml", ""`, `has no name where a step begins`},
+		{`"empty.xml", "a/b"`, `[]`},
+		{`"cut.xml", "a/b"`, `xml.stream: cut.xml, line 3: it ends before <b> does`},
+		{`"cross.xml", "a/b"`, `xml.stream: cross.xml, line 2: </c> ends nothing that is open`},
+		{`"two.xml", "a"`, `two.xml, line 2: there is a second outermost element <a>`},
+		{`"after.xml", "a"`, `after.xml, line 2: there is text outside of the outermost element`},
+		{`"nothing.xml", "a"`, `nothing.xml, line 1: there is no element`},
+		{`"text.xml", "a"`, `text.xml, line 1: there is text outside of the outermost element`},
+		{`"twice.xml", "a/b"`, `twice.xml, line 2: <b> has the attribute c twice`},
+		{`"bomb.xml", "a/b"`, `bomb.xml, line 1: invalid character entity &c;`},
+		{`"outside.xml", "a/b"`, `outside.xml, line 1: invalid character entity &b;`},
+		{`"wrong.xml", "a/b"`, `wrong.xml, line 3: invalid UTF-8`},
+		{`"deep.xml", "//b"`, `it is nested more than 500 levels deep`},
+		{`"long.xml", "r/a"`, `xml.stream: an element of long.xml is longer than 16777216 bytes`},
+		{`"longtext.xml", "r/a"`, `xml.stream: an element of longtext.xml is longer than 16777216 bytes`},
+		{`"longaside.xml", "r/a"`, `[null]`},
+	} {
+		if got := run(t, w, `return [e.attr("id") for e in xml.stream(`+c.args+`)]`); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", c.args, got, c.want)
+		}
+	}
+	for _, c := range []struct{ args, want string }{
+		{`"latin.xml", "a/b"`, `["é"]`},
+		{`"latin.xml", "a/b", encoding = "iso-8859-5"`, `["щ"]`},
+		{`"utf16.xml", "a/b"`, `["c"]`},
+		{`"bom.xml", "a/b"`, `["x"]`},
+		{`["<a>", "<b>1", "</b></a>"], "a/b"`, `["1"]`},
+		{`"feed.xml", "//title"`, `["Shop","A & B <C>","Two"]`},
+	} {
+		if got := run(t, w, `return [e.text for e in xml.stream(`+c.args+`)]`); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.args, got, c.want)
+		}
+	}
+}
+
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("feed.xml", feed)
+	for _, c := range []struct{ expr, want string }{
+		{`first.name`, `"item"`},
+		{`first.namespace`, `"http://default.example"`},
+		{`first.line`, `7`},
+		{`str(first)`, `"<node item>"`},
+		{`first.attr("kind")`, `"book"`},
+		{`first.attr("g:kind")`, `"book"`},
+		{`first.attr("x:kind")`, `null`},
+		{`first.attr("none", "d")`, `"d"`},
+		{`first.get("price")`, `"5"`},
+		{`first.get("g:price")`, `"5"`},
+		{`first.get("price/@unit")`, `"EUR"`},
+		{`first.get("nothing", 0)`, `0`},
+		{`first.find("nothing")`, `null`},
+		{`first.find("title").text`, `"A & B <C>"`},
+		{`first.find("@id")`, `"1"`},
+		{`first.find(".").name`, `"item"`},
+		{`first.get("./title")`, `"A & B <C>"`},
+		{`first.find("a/@id/b")`, `has an attribute that is not at its end`},
+		{`[e.text for e in second.find_all("tag")]`, `["a","b"]`},
+		{`second.get("tag[2]")`, `"b"`},
+		{`second.get("tag[3]")`, `null`},
+		{`second.get("*[price='7']")`, `null`},
+		{`[e.name for e in second.find_all("*")]`, `["price","title","tag","tag","item"]`},
+		{`root.get("channel/item[price='6']/@id")`, `"2"`},
+		{`root.get("channel/item[price]/@id")`, `"1"`},
+		{`root.find_all("//item/@id")`, `["1","x","2","3"]`},
+		{`root.find_all("//channel//item/@id")`, `["1","x","2","3"]`},
+		{`root.find_all("//item//item/@id")`, `["3"]`},
+		{`root.find_all("//*//*//item/@id")`, `["x","3"]`},
+		{`root.find_all("//item[1]/@id")`, `["1","x","3"]`},
+		{`first.dict()`, `{"@id":"1","@g:kind":"book","g:price":{"@unit":"EUR","#text":"5"},"title":"A & B <C>"}`},
+		{`second.dict(lists = ["title"])`, `{"@id":"2","price":"6","title":["Two"],"tag":["a","b"],"item":{"@id":"3"}}`},
+		{`xml.parse("<a/>").dict()`, `""`},
+		{`xml.parse("<a>x<b/>y</a>").text`, `"xy"`},
+		{`xml.parse("<?xml version='1.0' encoding='latin1'?><a>é</a>").text`, `"é"`},
+		{`xml.parse(b"<?xml version='1.0' encoding='latin1'?><a>\xe9</a>").text`, `"é"`},
+		{`xml.parse("<a xml:lang='de'/>").attr("{http://www.w3.org/XML/1998/namespace}lang")`, `"de"`},
+		{`xml.parse("<p:a xmlns:p='u'><p:b xmlns:p='v'/><p:b/></p:a>", namespaces = {"x": "u"}).find_all("x:b")[0].namespace`, `"u"`},
+		{`xml.parse("<a><b></a>")`, `xml.parse: the text, line 1: </a> ends nothing that is open`},
+		{`xml.parse("")`, `xml.parse: the text, line 1: there is no element`},
+		{`json.encode(first)`, `node is no data`},
+	} {
+		body := fmt.Sprintf(`root = xml.parse(files.read("feed.xml"))
+first, second = root.find_all("channel/item")
+return [%s]`, c.expr)
+		if got := run(t, w, body); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", c.expr, got, c.want)
+		}
+	}
+	body := `return xml.parse("<r>" + "<a>" * 400 + "</a>" * 400 + "</r>").find_all("//*//*//*//*//*//*//*//*//*//*")[-1].name`
+	if got := run(t, w, body); got != `"a"` { // and not after hours
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,340 @@
+package starscript_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+// rejects are those of a job (0: all), "row reason source:line state".
+func rejects(t *testing.T, w *world.World, job engine.JobID) []string {
+	t.Helper()
+	list := []string{}
+	if err := w.Store.Rejects(t.Context(), engine.RejectFilter{Job: job}, func(r *engine.Reject) bool {
+		s := fmt.Sprintf("%s %s", r.Row, r.Reason)
+		if r.Source != nil {
+			s += " " + *r.Source
+		}
+		if r.Line != nil {
+			s += fmt.Sprintf(":%d", *r.Line)
+		}
+		if r.WholeItem {
+			s += " item"
+		}
+		list = append(list, s+" "+string(r.State))
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// redrive redrives what is open of a type, and runs that.
+func redrive(t *testing.T, w *world.World, typ string) engine.Redriven {
+	t.Helper()
+	done, err := w.Engine.Redrive(t.Context(), engine.RedriveRequest{Type: typ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Run()
+	return done
+}
+
+func same(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+func TestTooManyRejectsFailTheJobAndAreKept(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("data/people.csv", "id,name\n1,Ada\n2,Grace\n3,Edsger\n")
+	w.Script("job", `
+job(needs = ["files:data/*"], retry = retry(max = 5, first = "1ms"))
+def consume(ctx, item):
+    db.ensure("people", {"id": "text", "name": "text"}, key = ["id"])
+    db.upsert("people", [r if r["id"] != "2" else reject(r, "two") for r in csv.read("data/people.csv")], key = ["id"])
+def fail(ctx, item, err):
+    log.info(err.kind, final = err.final)
+`)
+	j := w.Do("job", "1")
+	same(t, "end", fmt.Sprintf(`fail failed  rejects: 1 of 3 rows were rejected, more than rejects = "10%%" allows; the first: two; see them with: dsengine rejects list --job %d`, j.ID), end(j))
+	same(t, "attempts", 1, j.Attempt)
+	same(t, "log", []string{`info rejects {"final":true}`}, w.Logs(j.ID))
+	same(t, "rejects", []string{`{"id":"2","name":"Grace"} two data/people.csv open`}, rejects(t, w, j.ID))
+	same(t, "tables", "", w.Query("SELECT name FROM sqlite_master WHERE name = 'people'"))
+	// The retry meets the rows again.
+	if err := w.Store.Retry(t.Context(), j.ID, engine.RetryOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rejects of a job that is retried", []string{}, rejects(t, w, j.ID))
+	w.Run()
+	same(t, "rejects after the retry", 1, len(rejects(t, w, j.ID)))
+}
+
+func TestRejectsCommitWithTheirJob(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "all", retry = retry(max = 3, first = "1ms"))
+def consume(ctx, item):
+    reject("in attempt %d" % ctx.attempt, "why")
+    if ctx.attempt < 3:
+        error("not yet")
+`)
+	j := w.Do("job", "1")
+	same(t, "rejects", []string{`"in attempt 3" why open`}, rejects(t, w, j.ID))
+	same(t, "counts", map[string]int64{"rejected": 1}, j.Stats)
+}
+
+func TestAFailHookThatRetriesDropsTheRejects(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = 1)
+def consume(ctx, item):
+    if ctx.attempt > 1:
+        reject("b", "second")
+        return
+    reject("a", "first")
+    reject("a", "first")
+def fail(ctx, item, err):
+    ctx.retry(after = "0s")
+`)
+	j := w.Do("job", "1")
+	same(t, "status", engine.StatusCompleted, j.Status)
+	same(t, "rejects", []string{`"b" second open`}, rejects(t, w, j.ID))
+}
+
+// A hook that is run again from a checkpoint meets rejected rows again: those of
+// loops that keep their own count, and those that are known by their line.
+func TestAHookThatGoesOnKeepsNoRejectTwice(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("data/n.csv", "n\n"+strings.ReplaceAll("1,2,x,3,4,x,x,5,x", ",", "\n")+"\n")
+	for name, body := range map[string]string{
+		"batches":     "for batch in ctx.batches(rows(), 2): step()",
+		"one_batch":   "for batch in ctx.batches(rows(), 5): step()",
+		"one_by_one":  "for batch in ctx.batches(rows(), 1): step()",
+		"two_loops":   "for batch in ctx.batches(rows(), 2): step()\n    for batch in ctx.batches(range(4), 2): step()",
+		"emit_all":    "ctx.emit_all(rows())\n    for batch in ctx.batches(range(4), 2): step()",
+		"checkpoints": "for n, r in enumerate(csv.read(\"data/n.csv\")):\n        good(r, n + 1)\n        ctx.checkpoint(n)\n        step()",
+	} {
+		w.Script(name, `
+job(needs = ["files:data/*"], rejects = "all", retry = retry(max = 2, first = "1ms"))
+def good(r, line = None):
+    return r if r["n"] != "x" else reject(r, "x", line = line)
+def rows():
+    return iter.filter(good, csv.read("data/n.csv"))
+def consume(ctx, item):
+    if type(item) == "dict":
+        return # one that was emitted
+    first, passes = ctx.attempt == 1, []
+    def step():
+        passes.append(1)
+        if first and len(passes) == item:
+            error("stop")
+    `+body+`
+    if first and item == 0:
+        error("stop at the end")
+`)
+		t.Run(name, func(t *testing.T) {
+			for at := range 6 {
+				j := w.Do(name, fmt.Sprint(at))
+				got := rejects(t, w, j.ID)
+				if j.Status != engine.StatusCompleted || len(got) != 4 || j.Stats["rejected"] != 4 {
+					t.Errorf("stopped in pass %d: got %d rejects, want 4: %v\n%s %v", at, len(got), got, end(j), j.Stats)
+				}
+			}
+		})
+	}
+}
+
+func TestTheHookRedriveGetsJustTheRejectedRows(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "all")
+def consume(ctx, item):
+    for n in range(item): reject({"n": n}, "odd" if n % 2 else "even")
+def redrive(ctx, rows):
+    db.ensure("done", {"n": "integer"})
+    for batch in ctx.batches(rows, 100):
+        db.insert("done", [r if r["n"] != 7 else reject(r, "still bad") for r in batch])
+`)
+	j := w.Do("job", "500")
+	w.Do("job", "3")
+	done, err := w.Engine.Redrive(t.Context(), engine.RedriveRequest{Type: "job", Job: j.ID, Reason: "o*", Limit: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rejects", 200, done.Rejects)
+	w.Run()
+	r := w.Job(done.Jobs[0])
+	same(t, "end", "consume completed ", end(r))
+	same(t, "counts", "read 200, inserted 199, rejected 1, skipped 1", fmt.Sprintf("read %d, inserted %d, rejected %d, skipped %d", r.Stats["read"], r.Stats["inserted"], r.Stats["rejected"], r.Stats["skipped"]))
+	same(t, "rows", "199|1|399\n", w.Query("SELECT COUNT(*), MIN(n), MAX(n) FROM done"))
+	same(t, "new rejects", []string{`{"n":7} still bad open`}, rejects(t, w, r.ID))
+	counts, err := w.Store.RejectCounts(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rejects of the job", engine.RejectCounts{Kept: 500, Open: 300, Redriven: 200}, counts)
+	same(t, "the rest", 304, redrive(t, w, "job").Rejects)
+	same(t, "what is bad still", 1, redrive(t, w, "job").Rejects)
+	same(t, "rows", "502\n", w.Query("SELECT COUNT(*) FROM done"))
+}
+
+func TestARedriveThatFailsLeavesOpenWhatItDidNotCommit(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "all", retry = retry(max = 2, first = "1ms"))
+def consume(ctx, item):
+    for n in range(10): reject(n, "x")
+def redrive(ctx, rows):
+    db.ensure("done", {"n": "integer"})
+    for batch in ctx.batches(rows, 3):
+        if batch[0] == 6 and vars.get("fixed") == None: error("no")
+        db.insert("done", [{"n": n} for n in batch])
+`)
+	j := w.Do("job", "1")
+	first := redrive(t, w, "job")
+	same(t, "end", "consume failed  error: no", end(w.Job(first.Jobs[0])))
+	counts, err := w.Store.RejectCounts(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rejects", engine.RejectCounts{Kept: 10, Open: 4, Redriven: 6}, counts)
+	if err := w.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "fixed", Value: engine.Raw("1"), Seen: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "redriven", 4, redrive(t, w, "job").Rejects)
+	// The failed job has lost its rows to the other one.
+	if err := w.Store.Retry(t.Context(), first.Jobs[0], engine.RetryOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.Run()
+	same(t, "end", "consume completed ", end(w.Job(first.Jobs[0])))
+	same(t, "rows", "10|10\n", w.Query("SELECT COUNT(*), COUNT(DISTINCT n) FROM done"))
+}
+
+func TestWholeItemsGoToConsumeAgain(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	source := `
+def consume(ctx, item):
+    if item["n"] > %d: return reject({"tags": ["a"], "n": item["n"]}, "too large")
+    return item["n"]
+`
+	w.Script("job", fmt.Sprintf(source, 1))
+	var ids []engine.JobID
+	for n := range 4 {
+		ids = append(ids, w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(fmt.Sprintf(`{"n": %d, "tags": ["a"]}`, n))}))
+	}
+	w.Run()
+	same(t, "the last one", "consume completed ", end(w.Job(ids[3])))
+	same(t, "its reject", []string{`{"n": 3, "tags": ["a"]} too large item open`}, rejects(t, w, ids[3]))
+	done := redrive(t, w, "job")
+	same(t, "redriven", 2, done.Rejects)
+	same(t, "jobs", 2, len(done.Jobs))
+	anew := append(rejects(t, w, done.Jobs[0]), rejects(t, w, done.Jobs[1])...)
+	slices.Sort(anew)
+	same(t, "rejected anew", []string{`{"n": 2, "tags": ["a"]} too large item open`, `{"n": 3, "tags": ["a"]} too large item open`}, anew)
+	same(t, "before", []string{`{"n": 3, "tags": ["a"]} too large item redriven`}, rejects(t, w, ids[3]))
+}
+
+func TestAFailHookMaySetTheItemAside(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+def consume(ctx, item): error("broken")
+def fail(ctx, item, err):
+    if err.final: reject(item, err)
+`)
+	j := w.Do("job", `{"n":1}`)
+	same(t, "rejects", []string{`{"n":1} broken item open`}, rejects(t, w, j.ID))
+	done := redrive(t, w, "job")
+	same(t, "redriven", 1, done.Rejects)
+	same(t, "before", []string{`{"n":1} broken item redriven`}, rejects(t, w, j.ID))
+	same(t, "anew", []string{`{"n":1} broken item open`}, rejects(t, w, done.Jobs[0]))
+}
+
+func TestRowsOfFilesNeedTheHook(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "all")
+def consume(ctx, item):
+    reject("row", "x")
+    reject(item, "y")
+`)
+	w.Do("job", `"item"`)
+	done := redrive(t, w, "job")
+	same(t, "redriven", []int{1, 1}, []int{done.Rejects, done.NoHook})
+}
+
+func TestARedriveCommitsOnlyWhereItKnowsItsRows(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"ctx.checkpoint(1)": "ctx.checkpoint does not know which rows are done",
+		"all = list(rows)\n    for b in ctx.batches(all, 10): pass":                                        "rows were read before ctx.batches",
+		"for b in ctx.batches(iter.map(str, rows), 10): pass\n    for b in ctx.batches(range(5), 2): pass": "",
+		"ctx.emit_all(rows)": "",
+		"pass":               "",
+	} {
+		w := world.New(t)
+		w.Script("job", `
+job(rejects = "all")
+def produce(ctx):
+    for n in range(2500): reject(n, "x")
+def consume(ctx, item): pass
+def redrive(ctx, rows):
+    `+body+`
+`)
+		j := w.Do("job", "1")
+		r := w.Job(redrive(t, w, "job").Jobs[0])
+		switch {
+		case want == "" && r.Status != engine.StatusCompleted, want != "" && (r.Error == nil || !strings.Contains(r.Error.Message, want)):
+			t.Errorf("%s: want %q, got %s", body, want, end(r))
+		}
+		counts, err := w.Store.RejectCounts(t.Context(), j.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" && counts.Redriven != 2500 || want != "" && counts.Open != 2500 {
+			t.Errorf("%s: %+v", body, counts)
+		}
+	}
+}
+
+func TestAShareIsJudgedByTheRowsAtACheckpointToo(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "20%")
+def consume(ctx, item):
+    for batch in ctx.batches(range(100000), 5000):
+        ctx.count("read", len(batch))
+        for n in batch:
+            if n >= item["from"]: reject(n, "x")
+`)
+	for from, want := range map[int]string{
+		80000: "consume completed ",
+		79999: "20001 of 100000 rows",
+		10000: "10000 of 20000 rows",
+		0:     "10000 of 10000 rows",
+	} {
+		if j := w.Do("job", fmt.Sprintf(`{"from": %d}`, from)); !strings.Contains(end(j), want) {
+			t.Errorf("rejects from row %d: want %q, got %s", from, want, end(j))
+		}
+	}
+}
