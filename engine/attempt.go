@@ -115,6 +115,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
+		s.tally.drained(j.ID)
 		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
@@ -312,23 +313,43 @@ func (s *Server) failed(c *Call, l *lane, o *Outcome, err error) {
 	case errors.As(err, &v):
 		c.logVerdict(v)
 		obeyVerdict(o, l.hooks, policy, v, c.failure)
+		if o.Failure != nil {
+			level := slog.LevelInfo
+			if v.Event == GaveUp {
+				level = slog.LevelWarn
+			}
+			s.logFailed(level, c, o, policy)
+		}
 	case c.job.Phase == PhaseFail:
 		f := AsFailure(err)
 		c.Log(slog.LevelError, "the fail hook failed: "+f.Message, map[string]any{"backtrace": f.Backtrace})
 		obey(o, policy, c.failure)
 	default:
 		f := AsFailure(err)
-		shown := s.eng.secrets.strikeFailure(f).bounded()
-		s.eng.log.Warn("attempt failed", "job", c.job.ID, "type", l.typ.Name, "phase", c.job.Phase, "attempt", c.Attempt(), "error", shown.Message, "backtrace", shown.Backtrace)
 		failure(o, l.hooks, policy, f)
+		s.logFailed(slog.LevelWarn, c, o, policy)
 	}
 }
 
-// logVerdict keeps why a hook ended its job.
+// logVerdict keeps why a hook ended its job, where no failure tells it.
 func (c *Call) logVerdict(v *Verdict) {
-	if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp) {
+	if v.Reason != "" && (v.Event == Withdrawn || v.Event == GaveUp && c.job.Phase == PhaseFail) {
 		c.Log(slog.LevelInfo, v.Error(), nil)
 	}
+}
+
+// logFailed says how an attempt failed, and what comes next.
+func (s *Server) logFailed(level slog.Level, c *Call, o *Outcome, policy RetryPolicy) {
+	f := s.eng.secrets.strikeFailure(o.Failure).bounded()
+	next := "none"
+	switch {
+	case o.Event == Failing:
+		next = "its fail hook"
+	case o.Event == Retried:
+		next = "in " + FormatDuration(o.Delay.Round(100*time.Millisecond))
+	}
+	s.eng.log.Log(context.Background(), level, "attempt failed", "job", c.job.ID, "type", c.typ.Name, "phase", f.Phase,
+		"attempt", fmt.Sprintf("%d of %d", f.Attempt, policy.Max), "next", next, "error", f.Message, "backtrace", f.Backtrace)
 }
 
 // settle commits an outcome, in the session's transaction if there is one. The
@@ -382,6 +403,9 @@ func (s *Server) announce(o *Outcome) {
 		for k := range list {
 			s.due(QueueOf(list[k].Type, list[k].Phase), list[k].Delay > 0)
 		}
+	}
+	for k := range o.Items {
+		s.openLane(o.Items[k].Type) // with Once
 	}
 	if o.To.Status == StatusOpen || o.To.Status.Final() && o.Job.Parent != 0 {
 		poke(s.wakeFold)

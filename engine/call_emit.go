@@ -41,7 +41,7 @@ func (c *Call) Emit(e Emission) (bool, error) {
 
 // item is an emission as a job to be written.
 func (c *Call) item(e Emission) (JobInsert, error) {
-	j, err := c.insert(e)
+	j, err := c.insert(e, PhaseConsume)
 	if err != nil {
 		return j, err
 	}
@@ -57,7 +57,7 @@ func (c *Call) item(e Emission) (JobInsert, error) {
 // Enqueue makes a job of its own, in the first phase of its type, with the
 // job's commit. It says whether it is created.
 func (c *Call) Enqueue(e Emission) (bool, error) {
-	j, err := c.insert(e)
+	j, err := c.insert(e, 0)
 	if err != nil {
 		return false, err
 	}
@@ -161,11 +161,11 @@ func (p *pending) created() (n int64) {
 	return n
 }
 
-func (c *Call) insert(e Emission) (JobInsert, error) {
+func (c *Call) insert(e Emission, phase Phase) (JobInsert, error) {
 	if e.Payload != nil && !json.Valid(e.Payload) {
 		return JobInsert{}, c.misuse("the payload is no JSON")
 	}
-	j := NewJob{Type: e.Type, Payload: e.Payload, Key: e.Key, Unique: e.Unique, Replace: e.Replace, Priority: e.Priority, After: e.After}
+	j := NewJob{Type: e.Type, Phase: phase, Payload: e.Payload, Key: e.Key, Unique: e.Unique, Replace: e.Replace, Priority: e.Priority, After: e.After}
 	if e.Type == "" {
 		j.Type = c.typ.Name
 	}
@@ -175,7 +175,10 @@ func (c *Call) insert(e Emission) (JobInsert, error) {
 	case j.Type == c.typ.Name:
 		j.Instance = c.job.Instance
 	}
-	in, err := c.eng.resolve(c.ctx, j, true)
+	in, err := c.eng.resolve(c.ctx, j, false)
+	if CodeOf(err) == CodeNotFound {
+		return JobInsert{}, c.misuse("%v: no script of that name was ever run on this database", err)
+	}
 	if err != nil {
 		return JobInsert{}, err
 	}
@@ -275,7 +278,7 @@ func (c *Call) mayCommitAlone() bool {
 }
 
 func (c *Call) misuse(format string, args ...any) error {
-	return &Failure{Kind: KindError, Code: "usage", Retryable: true, Message: Errorf(CodeUsage, format, args...).Message}
+	return &Failure{Kind: KindError, Code: "usage", Message: Errorf(CodeUsage, format, args...).Message}
 }
 
 // Fingerprint is a number for a key and a JSON text, never 0: enough to tell

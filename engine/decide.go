@@ -13,7 +13,7 @@ func success(o *Outcome, hooks HookSet, result Raw, emitted int64, summary *Summ
 	switch {
 	case j.Phase == PhaseProduce && result != nil && hooks.Has(PhaseConsume):
 		if emitted > 0 {
-			return &Failure{Kind: KindError, Code: "usage", Retryable: true,
+			return &Failure{Kind: KindError, Code: "usage",
 				Message: "produce emitted items and returned a payload too: do one of them (return None to leave the work to the items)"}
 		}
 		o.move(HandedOn, State{PhaseConsume, StatusWaiting})
@@ -122,9 +122,9 @@ func obeyVerdict(o *Outcome, hooks HookSet, policy RetryPolicy, v *Verdict, f *F
 		case Withdrawn:
 			giveUp(o, Withdrawn, nil)
 		case Retried:
-			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook asked for another attempt"), Code: "retry", Retryable: true, RetryAfter: v.After, Wait: v.Wait})
+			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook asked for another attempt"), Code: "retry", Retryable: true, RetryAfter: v.After, Wait: v.Wait, Backtrace: v.Backtrace})
 		default:
-			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook gave up"), Code: "fail"})
+			failure(o, hooks, policy, &Failure{Kind: KindError, Message: orElse(v.Reason, "the hook gave up"), Code: "fail", Backtrace: v.Backtrace})
 		}
 		return
 	}

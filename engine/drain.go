@@ -40,6 +40,7 @@ func (s *Server) awaitHooks(fetching, working *sync.WaitGroup, stop func()) <-ch
 func (s *Server) abandon(ctx context.Context) {
 	for _, j := range s.running.jobs() {
 		s.eng.log.Warn("a hook does not stop: its job is given back", "job", j.ID, "phase", j.Phase)
+		s.tally.drained(j.ID)
 		s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 	}
 }

@@ -167,6 +167,8 @@ type Verdict struct {
 	After  time.Duration // for Retried and Snoozed
 	Wait   bool          // After was given
 	Reason string
+	// Backtrace is where the hook decided so, if that is known.
+	Backtrace string
 }
 
 // Error says which verdict it is, and why.

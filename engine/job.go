@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"maps"
 	"time"
 )
@@ -163,12 +164,39 @@ type Job struct {
 	Redrive     RedriveMode `json:"-"`
 }
 
+// AllStats are the job's counts as they are told to others: all that the engine
+// keeps, zero or not, and what its script counted.
+func (j *Job) AllStats() map[string]int64 {
+	all := make(map[string]int64, len(StatNames)+len(j.Stats))
+	for _, name := range StatNames {
+		all[name] = 0
+	}
+	maps.Copy(all, j.Stats)
+	return all
+}
+
 // JobError is how the job's last attempt failed.
 type JobError struct {
 	Message   string `json:"message"`
 	Kind      Kind   `json:"kind"`
 	Code      string `json:"code"`
 	Backtrace string `json:"backtrace"`
+}
+
+// MarshalJSON writes null for what is not known.
+func (e JobError) MarshalJSON() ([]byte, error) {
+	null := func(s string) *string {
+		if s == "" {
+			return nil
+		}
+		return &s
+	}
+	return json.Marshal(struct {
+		Message   string  `json:"message"`
+		Kind      Kind    `json:"kind"`
+		Code      *string `json:"code"`
+		Backtrace *string `json:"backtrace"`
+	}{e.Message, e.Kind, null(e.Code), null(e.Backtrace)})
 }
 
 // Children counts a job's items by status.

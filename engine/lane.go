@@ -32,6 +32,7 @@ type lane struct {
 	last     atomic.Int64 // size of the last claim
 	idle     atomic.Bool  // the last claim found nothing
 	claims   atomic.Int64 // how often one found something
+	open     atomic.Bool  // it claims
 	wakeUp   chan struct{}
 }
 
@@ -68,6 +69,9 @@ func (l *lane) fetch(ctx context.Context) {
 	s.keepTrying(ctx, "claim jobs of "+l.typ.Name, l.wakeUp, func(ctx context.Context) (time.Duration, error) {
 		if s.suspended.Load() {
 			return 100 * time.Millisecond, nil
+		}
+		if !l.open.Load() {
+			return -1, nil // openLane wakes us
 		}
 		if l.buffered.Load() > l.last.Load() {
 			return -1, nil // a slot wakes us
@@ -218,7 +222,7 @@ func (l *lane) sample(d time.Duration) {
 
 // quiet says that the lane has nothing in hand.
 func (l *lane) quiet() bool {
-	return l.idle.Load() && l.buffered.Load() == 0 && l.working.Load() == 0
+	return !l.open.Load() || l.idle.Load() && l.buffered.Load() == 0 && l.working.Load() == 0
 }
 
 // empty throws away what was claimed and not begun.

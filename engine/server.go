@@ -27,8 +27,12 @@ type ServerOptions struct {
 
 	// UntilIdle fires what is due once and ends when nothing is left to do.
 	UntilIdle bool
-	// Once fires no schedule and ends when the jobs, and all their items, are final.
+	// Once fires no schedule and ends when the jobs, and all their items, are
+	// final, or wait for what neither this process nor another one runs. Only the
+	// types of the jobs, and of items that they make, are worked.
 	Once []JobID
+	// NotLoaded names types that would be run here if their code could be loaded.
+	NotLoaded []string
 }
 
 // WithDefaults is a copy with every zero value replaced by its default.
@@ -107,6 +111,9 @@ type Server struct {
 
 	wakeFold, wakePromote, wakeTick, wakePoll chan struct{}
 	firedOnce                                 chan struct{} // closed when what was due has fired
+
+	strandedMu sync.Mutex
+	stranded   map[Queue]int64 // what Once waited for and nobody runs
 }
 
 // NewServer registers the types and prepares to run their jobs.
@@ -147,6 +154,9 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 			}
 		}
 	}
+	if err := s.openLanes(ctx); err != nil {
+		return nil, err
+	}
 	s.claims = newClaimTable()
 	s.running = newRunTable()
 	s.done = newCompleter(s)
@@ -182,9 +192,9 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run, s.notices.run} {
 		serving.Go(func() { duty(serve) })
 	}
-	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.rescue, s.prune, s.sweep}
-	if len(s.opts.Once) == 0 {
-		duties = append(duties, s.tick)
+	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.rescue, s.sweep}
+	if len(s.opts.Once) == 0 { // one job's process keeps no other jobs
+		duties = append(duties, s.tick, s.prune)
 	}
 	for _, duty := range duties {
 		fetching.Go(func() { duty(ctx) })
@@ -204,7 +214,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	s.drains.Store(true)
-	ended := s.awaitHooks(&fetching, &working, func() { stopHooks(ErrDrained) })
+	ended := s.awaitHooks(&fetching, &working, func() { s.tally.overdue(); stopHooks(ErrDrained) })
 	fetching.Wait()
 	for _, l := range s.lanes {
 		s.giveBackBuffered(serve, l)
@@ -218,6 +228,7 @@ func (s *Server) Run(ctx context.Context) error {
 		defer s.eng.clock.After(drainGrace, stopServing).Stop()
 		s.abandon(serve)
 	}
+	s.logDrained()
 	s.done.close()
 	completing.Wait()
 	s.foldAll(serve)
@@ -235,6 +246,17 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
+// logDrained says which jobs the end of the process has interrupted.
+func (s *Server) logDrained() {
+	snap := s.Snapshot()
+	if len(snap.HandedOver) > 0 {
+		s.eng.log.Info("handed over jobs at their checkpoints", "jobs", snap.HandedOver)
+	}
+	if len(snap.GaveBack) > 0 {
+		s.eng.log.Warn("gave back jobs whose hooks did not end in "+FormatDuration(s.opts.Drain), "jobs", snap.GaveBack)
+	}
+}
+
 // begin makes the first incarnation, and the schedules of the types.
 func (s *Server) begin(ctx context.Context) error {
 	if err := s.incarnate(ctx); err != nil {
@@ -248,14 +270,21 @@ func (s *Server) begin(ctx context.Context) error {
 
 // incarnate makes a new incarnation of the server, with a lease of its own.
 func (s *Server) incarnate(ctx context.Context) error {
-	versions := map[string]string{}
-	for _, t := range s.opts.Types {
-		versions[t.Name] = t.Version
+	works := map[string]Works{}
+	for _, name := range s.opts.NotLoaded {
+		if matchAny(s.opts.Only, name) {
+			works[name] = Works{Broken: true}
+		}
+	}
+	for _, q := range s.queues() {
+		t := s.types[q.Type()]
+		w := works[t.Name]
+		works[t.Name] = Works{Version: t.Version, Phases: append(w.Phases, q.Phase())}
 	}
 	host, _ := os.Hostname()
 	sent := s.eng.clock.Boot()
 	id, err := s.eng.store.StartServer(ctx, ServerInfo{
-		Name: s.opts.Name, Host: host, PID: os.Getpid(), Version: s.opts.Version, Types: versions,
+		Name: s.opts.Name, Host: host, PID: os.Getpid(), Version: s.opts.Version, Types: works,
 	}, s.opts.Lease)
 	if err != nil {
 		return err
@@ -284,11 +313,39 @@ func (s *Server) now() time.Time {
 // queues are those that this server works.
 func (s *Server) queues() []Queue {
 	qs := make([]Queue, 0, len(s.lanes))
-	for q := range s.lanes {
-		qs = append(qs, q)
+	for q, l := range s.lanes {
+		if l.open.Load() {
+			qs = append(qs, q)
+		}
 	}
 	slices.Sort(qs)
 	return qs
+}
+
+// openLanes has all queues worked, or with Once those of the jobs' types.
+func (s *Server) openLanes(ctx context.Context) error {
+	if len(s.opts.Once) == 0 {
+		for t := range s.types {
+			s.openLane(t)
+		}
+	}
+	for _, id := range s.opts.Once {
+		j, err := s.eng.store.Job(ctx, id)
+		if err != nil {
+			return err
+		}
+		s.openLane(j.TypeID)
+	}
+	return nil
+}
+
+// openLane has a type's queues worked from now on.
+func (s *Server) openLane(t TypeID) {
+	for _, p := range Phases {
+		if l := s.lanes[QueueOf(t, p)]; l != nil && !l.open.Swap(true) {
+			poke(l.wakeUp)
+		}
+	}
 }
 
 // wake has a queue looked at, if this server works it.

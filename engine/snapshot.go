@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,6 +13,9 @@ type Snapshot struct {
 	Rescued    int         `json:"rescued"`     // jobs taken back from lost servers
 	FirstClaim *time.Time  `json:"first_claim"` // by this machine's clock
 	LastCommit *time.Time  `json:"last_commit"`
+	// HandedOver are jobs given back at a checkpoint because the process stops,
+	// GaveBack those whose hook did not end within Drain. The first 100 of each.
+	HandedOver, GaveBack []JobID `json:"-"`
 }
 
 // TypeTally counts what was done for one type.
@@ -33,6 +37,32 @@ type tally struct {
 	rescues int
 	first   time.Time
 	last    time.Time
+	late    bool    // the time to drain is over
+	handed  []JobID // given back at a checkpoint
+	back    []JobID // given back, with what their hooks did since a checkpoint undone
+}
+
+// namedJobs bounds how many jobs a tally names.
+const namedJobs = 100
+
+// overdue notes that the time to drain is over.
+func (t *tally) overdue() {
+	t.mu.Lock()
+	t.late = true
+	t.mu.Unlock()
+}
+
+// drained counts a job whose hook the drain has ended.
+func (t *tally) drained(id JobID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := &t.handed
+	if t.late {
+		list = &t.back
+	}
+	if len(*list) < namedJobs {
+		*list = append(*list, id)
+	}
 }
 
 func (t *tally) init(types []*Type, ids map[string]TypeID) {
@@ -117,7 +147,7 @@ func (s *Server) Snapshot() Snapshot {
 	t := &s.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	snap := Snapshot{Rescued: t.rescues}
+	snap := Snapshot{Rescued: t.rescues, HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back)}
 	if !t.first.IsZero() {
 		first := t.first
 		snap.FirstClaim = &first

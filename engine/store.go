@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -74,9 +76,20 @@ type ServerInfo struct {
 	Name    string // of the server; the host's by default
 	Host    string
 	PID     int
-	Version string            // of the program
-	Types   map[string]string // name and version of the types it has loaded
+	Version string           // of the program
+	Types   map[string]Works // what it does with each type, by name
 }
+
+// Works says what a server does with a job type.
+type Works struct {
+	Version string  `json:"version"`
+	Phases  []Phase `json:"phases"` // that it runs
+	// Broken says that its script does not load there; it runs nothing of it then.
+	Broken bool `json:"broken,omitempty"`
+}
+
+// Runs says whether the server runs a type's phase.
+func (i ServerInfo) Runs(typ string, p Phase) bool { return slices.Contains(i.Types[typ].Phases, p) }
 
 // ServerRow is an incarnation as the database knows it.
 type ServerRow struct {
@@ -92,6 +105,11 @@ type ServerRow struct {
 	// only the lease can tell.
 	Liveness int
 	Claimed  int // jobs in its claims
+}
+
+// Lives says whether the process is there, as far as can be told by one look.
+func (r ServerRow) Lives() bool {
+	return !r.Dead && r.StoppedAt.IsZero() && (r.Liveness > 0 || r.Liveness == 0 && !r.Expired)
 }
 
 // ServerStore keeps the processes that run jobs.
@@ -183,12 +201,28 @@ type JobStore interface {
 	// with From or Fresh, too. CodeConflict if it is not final, or if its key was
 	// taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
-	// Pending says whether any job of the queues waits or is delayed or claimed,
-	// or any job of their types is open.
+	// Pending says whether any job of the queues waits or is delayed or claimed.
 	Pending(ctx context.Context, queues []Queue) (bool, error)
+	// Open lists open jobs of types, above an id, by id.
+	Open(ctx context.Context, types []TypeID, after JobID, limit int) ([]JobID, error)
+	// Rest says what a job waits for before it can be final: itself where it
+	// waits or runs, else its items, and theirs, by queue. It is empty when all
+	// that is left is to add up reports, or when there is too much to look at.
+	Rest(ctx context.Context, id JobID) (map[Queue]Rest, error)
 	// Backlog counts what waits by queue, for what this process cannot run; a
 	// count stops at limit.
 	Backlog(ctx context.Context, limit int) (map[Queue]int, error)
+	// Delayed counts what is due later by queue, of the limit that are due first.
+	Delayed(ctx context.Context, limit int) (map[Queue]Delayed, error)
+}
+
+// Rest counts jobs of a queue: those that wait or are delayed, and those in claims.
+type Rest struct{ Waiting, Running int64 }
+
+// Delayed is jobs of a queue that are due later, the first of them at Next.
+type Delayed struct {
+	Jobs int
+	Next time.Time
 }
 
 // ClaimID names a claim; it is made by the client, so that a claim whose
@@ -409,6 +443,20 @@ type Report struct {
 	Strategy string  `json:"strategy"` // "skip locked", "compare and set", "single writer"
 	Reason   string  `json:"reason"`   // why
 	Checks   []Check `json:"checks"`
+}
+
+// CheckTables adds what the version of the tables comes to.
+func (r *Report) CheckTables() {
+	c := Check{Name: "tables", Value: fmt.Sprintf("version %d, this program makes %d", r.Schema, r.Known), OK: r.Schema == r.Known}
+	switch {
+	case r.Schema == 0:
+		c.Value, c.OK = "there are none yet: the first run makes them", true
+	case r.Schema > r.Known:
+		c.Hint = "use a newer dsengine"
+	case r.Schema < r.Known:
+		c.Hint = "run: dsengine migrate"
+	}
+	r.Checks = append(r.Checks, c)
 }
 
 // Check is one thing that doctor looked at.

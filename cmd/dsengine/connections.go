@@ -81,10 +81,10 @@ func (c *connections) url(name string) (string, error) {
 	if url, ok := c.env.lookup(variable); ok {
 		return url, nil
 	}
-	if url, ok := c.g.Connections[name]; ok {
-		return url, nil
+	if t, ok := c.g.tables.Connections[name]; ok {
+		return besideConfig(c.g.tables.file, "db", t.URL), nil
 	}
-	return "", usage("there is no connection %q%s", name, hostlib.Suggest(name, slices.Sorted(maps.Keys(c.g.Connections)))).
+	return "", usage("there is no connection %q%s", name, hostlib.Suggest(name, slices.Sorted(maps.Keys(c.g.tables.Connections)))).
 		WithHint("write [connections.%s] url = \"...\" into %s, or set %s", name, defaultConfig, variable)
 }
 
@@ -125,30 +125,4 @@ func (c *connections) isJobDatabase(file string) bool {
 	}
 	b, berr := os.Stat(file)
 	return err == nil && berr == nil && os.SameFile(a, b)
-}
-
-// connectionSettings reads the table of connections: their URLs by name.
-func connectionSettings(file string, v any) (map[string]string, error) {
-	table, ok := v.(map[string]any)
-	if !ok {
-		return nil, usage("%s: connections must be tables: [connections.NAME] with url = \"...\"", file)
-	}
-	urls := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(table)) {
-		entry, ok := table[name].(map[string]any)
-		if !ok {
-			return nil, usage("%s: connections.%s must be a table: [connections.%s] with url = \"...\"", file, name, name)
-		}
-		for _, key := range slices.Sorted(maps.Keys(entry)) {
-			if key != "url" {
-				return nil, usage("%s: there is no setting %q%s", file, "connections."+name+"."+key, hostlib.Suggest(key, []string{"url"}))
-			}
-		}
-		url, ok := entry["url"].(string)
-		if !ok || url == "" {
-			return nil, usage("%s: connections.%s has no url", file, name)
-		}
-		urls[name] = besideConfig(file, "db", url)
-	}
-	return urls, nil
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
@@ -52,6 +54,12 @@ func runDoctor(ctx context.Context, env *Env, g *globals) error {
 		return err
 	}
 	d.scripts(&s)
+	if err := checkFolder(env, g, "files", g.Files); err != nil {
+		d.check("files", err.Error(), false, engine.HintOf(err))
+	} else {
+		d.check("files", d.Files, true, "")
+	}
+	d.settings(env, g, &s)
 	unreachable := d.database(ctx, env, g)
 	d.OK = true
 	for _, c := range d.Checks {
@@ -96,10 +104,38 @@ func (d *diagnosis) scripts(s *scripts) {
 	}
 }
 
+// settings looks at those of run, in the environment and in the file.
+func (d *diagnosis) settings(env *Env, g *globals, s *scripts) {
+	o := newRunOptions()
+	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	o.flags(flags)
+	file := map[string][]string{}
+	var err error
+	if g.Config != "" {
+		file, err = readConfig(env, g)
+	}
+	if err == nil {
+		err = fill(env, flags, runSettings, file, g)
+	}
+	if err == nil {
+		err = o.fit(g, s)
+	}
+	if err != nil {
+		d.check("settings of run", err.Error(), false, engine.HintOf(err))
+		return
+	}
+	d.check("settings of run", "they can be used", true, "")
+}
+
 // database looks at the database; an error says that it cannot be used.
 func (d *diagnosis) database(ctx context.Context, env *Env, g *globals) error {
 	log, _ := newLogger(env, g)
 	store, err := openStore(ctx, env, g, log, toLook, 0)
+	if errors.Is(err, errNoFile) {
+		d.Store = "sqlite"
+		d.check("database", "there is no file yet: the first run makes it", true, "")
+		return nil
+	}
 	if err != nil {
 		d.check("database", err.Error(), false, engine.HintOf(err))
 		return err
@@ -119,7 +155,7 @@ func (d *diagnosis) database(ctx context.Context, env *Env, g *globals) error {
 func (d *diagnosis) print(p *printer) {
 	p.line("dsengine %s (commit %s)", d.Program.Version, d.Program.Commit)
 	p.field("database", "%s", d.Database)
-	if d.Store != "" {
+	if d.Strategy != "" {
 		p.field("claims", "%s: %s", d.Strategy, clean(d.Reason))
 	}
 	p.field("jobs", "%s", d.Jobs)

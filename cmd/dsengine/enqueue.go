@@ -32,10 +32,13 @@ type enqueueOptions struct {
 
 // enqueued says what became of a job to be made.
 type enqueued struct {
-	ID       engine.JobID   `json:"id"`
-	Created  bool           `json:"created"`
-	Replaced bool           `json:"replaced"`
-	Status   *engine.Status `json:"status"` // at its end, with --wait
+	ID       engine.JobID `json:"id"`
+	Created  bool         `json:"created"`
+	Replaced bool         `json:"replaced"`
+	// At its end, with --wait.
+	Status *engine.Status   `json:"status"`
+	Result engine.Raw       `json:"result"`
+	Error  *engine.JobError `json:"error"`
 }
 
 func newEnqueue(env *Env, g *globals) *cobra.Command {
@@ -180,6 +183,7 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 		if err != nil {
 			return err
 		}
+		e.Result, e.Error = j.Result, j.Error
 		if e.Status = &j.Status; j.Status == engine.StatusFailed {
 			code = exitJobFailed
 		}

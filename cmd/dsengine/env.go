@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -24,6 +26,20 @@ type Env struct {
 	Clock      engine.Clock
 	// Secrets are struck out of what is said; nil knows none.
 	Secrets *engine.Secrets
+	// Program is how a person calls the program, for what hints say to type; ""
+	// is dsengine.
+	Program string
+}
+
+// typed finds commands in a text.
+var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects)\b`)
+
+// calls has the commands in a text begin as the program was called.
+func (e *Env) calls(text string) string {
+	if e.Program == "" || e.Program == "dsengine" {
+		return text
+	}
+	return typed.ReplaceAllStringFunc(text, func(s string) string { return e.Program + strings.TrimPrefix(s, "dsengine") })
 }
 
 // path is where a file is that a person named.
@@ -46,9 +62,18 @@ func (e *Env) colour(stream any) bool {
 	return !no && e.IsTerminal(stream)
 }
 
+// drawsOn says whether something can be drawn on a stream that changes.
+func (e *Env) drawsOn(stream any) bool {
+	if !e.IsTerminal(stream) {
+		return false
+	}
+	term, _ := e.lookup("TERM")
+	return term != "dumb"
+}
+
 // say writes a line for a person, beside the data.
 func (e *Env) say(format string, args ...any) {
-	fmt.Fprintln(e.Stderr, e.Secrets.Strike(strike(fmt.Sprintf(format, args...))))
+	fmt.Fprintln(e.Stderr, e.Secrets.Strike(strike(e.calls(fmt.Sprintf(format, args...)))))
 }
 
 // wait waits for d, or for the end of ctx; false means that ctx ended.

@@ -28,7 +28,7 @@ const exitHelp = `Exit codes:
     1  it failed
     2  wrong usage; or, at the end of a run, a script did not load (the others ran)
     3  the database cannot be reached
-    4  a job failed during run --until-idle, run --once or enqueue --wait
+    4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end there
   130  interrupted: the first Ctrl-C lets running hooks end, the second kills at once`
 
 // exitError ends the program with a code. Without an error there is nothing
@@ -105,4 +105,11 @@ func tell(ctx context.Context, env *Env, err error) {
 var password = regexp.MustCompile(`(://[^:/@\s"']*:)[^\s"']*@`)
 
 // strike strikes out the passwords of URLs.
-func strike(s string) string { return password.ReplaceAllString(s, "${1}***@") }
+func strike(s string) string {
+	return password.ReplaceAllStringFunc(s, func(m string) string {
+		if strings.HasSuffix(m, ":password@") {
+			return m // of an example
+		}
+		return password.ReplaceAllString(m, "${1}***@")
+	})
+}

@@ -14,6 +14,7 @@ type gauge struct {
 	Name   string
 	Done   int64
 	Total  int64 // 0: not known
+	About  bool  // Total is an estimate
 	Failed int64
 	Note   string
 }
@@ -27,7 +28,7 @@ type progress interface {
 
 // newProgress shows bars on a terminal, and lines in the log elsewhere.
 func newProgress(env *Env, log *slog.Logger, con *console) progress {
-	if env.IsTerminal(env.Stderr) {
+	if env.drawsOn(env.Stderr) {
 		return newLiveProgress(env, con)
 	}
 	return newPlainProgress(env, log)
@@ -35,38 +36,53 @@ func newProgress(env *Env, log *slog.Logger, con *console) progress {
 
 // pace follows how fast a gauge moves.
 type pace struct {
-	at   time.Duration // of the last look
-	done int64
-	rate float64 // per second; the last ten seconds weigh most
-	seen bool
+	first time.Duration // of the first look
+	begun int64         // what was done then
+	at    time.Duration // of the last look
+	done  int64
+	rate  float64 // per second; the last ten seconds weigh most
+	seen  bool
 }
+
+// A pace is told once so much time was seen, and so many steps.
+const (
+	paceAfter = 3 * time.Second
+	paceSteps = 3
+)
 
 // look notes how far the work is at a time.
 func (p *pace) look(now time.Duration, done int64) {
-	dt := (now - p.at).Seconds()
-	if p.seen && dt < 0.2 {
+	if !p.seen || done < p.done {
+		*p = pace{first: now, begun: done, at: now, done: done, seen: true}
 		return
 	}
-	if p.seen {
-		const horizon = 10 // seconds
-		rate := float64(done-p.done) / dt
-		if p.rate == 0 {
-			p.rate = rate
-		} else {
-			weight := 1 - math.Exp(-dt/horizon)
-			p.rate += weight * (rate - p.rate)
-		}
+	dt := (now - p.at).Seconds()
+	if dt < 0.2 {
+		return
 	}
-	p.at, p.done, p.seen = now, done, true
+	const horizon = 10 // seconds
+	// At first the average since the beginning.
+	weight := max(1-math.Exp(-dt/horizon), dt/(now-p.first).Seconds())
+	p.rate += weight * (float64(done-p.done)/dt - p.rate)
+	p.at, p.done = now, done
+}
+
+// known is the rate, or 0 while too little was seen.
+func (p *pace) known() float64 {
+	if p.at-p.first < paceAfter || p.done-p.begun < paceSteps {
+		return 0
+	}
+	return p.rate
 }
 
 // left is how long the rest takes at this pace; 0 when nobody knows.
 func (p *pace) left(g gauge) time.Duration {
 	rest := g.Total - g.Done
-	if g.Total == 0 || rest <= 0 || p.rate < 0.01 {
+	rate := p.known()
+	if g.Total == 0 || rest <= 0 || rate < 0.01 {
 		return 0
 	}
-	d := time.Duration(float64(rest) / p.rate * float64(time.Second))
+	d := time.Duration(float64(rest) / rate * float64(time.Second))
 	if d > 100*24*time.Hour || d < 0 {
 		return 0
 	}
@@ -78,7 +94,11 @@ func (g gauge) share() string {
 	if g.Total == 0 {
 		return humanize.Comma(g.Done)
 	}
-	return humanize.Comma(g.Done) + " of " + humanize.Comma(g.Total)
+	about := ""
+	if g.About {
+		about = "~"
+	}
+	return humanize.Comma(g.Done) + " of " + about + humanize.Comma(g.Total)
 }
 
 // more is what else is known: failures, rate, time left, note.
@@ -87,8 +107,8 @@ func (g gauge) more(p *pace) string {
 	if g.Failed > 0 {
 		words = append(words, humanize.Comma(g.Failed)+" failed")
 	}
-	if p.rate >= 0.05 {
-		words = append(words, humanize.CommafWithDigits(p.rate, digits(p.rate))+"/s")
+	if rate := p.known(); rate >= 0.05 {
+		words = append(words, humanize.CommafWithDigits(rate, digits(rate))+"/s")
 	}
 	if d := p.left(g); d > 0 {
 		words = append(words, rough(d)+" left")

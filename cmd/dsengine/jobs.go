@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -68,74 +72,138 @@ type steered struct {
 	Error   *string      `json:"error"`
 }
 
+const (
+	steerLines  = 20  // jobs that get a line each; of more there is a summary
+	steerAtOnce = 8   // jobs
+	steerPage   = 500 // jobs that are listed at a time
+)
+
+// steering does something to the selected jobs. Among those that were selected
+// by type or status, the ones that do not allow it any more are passed over.
+type steering struct {
+	*selection
+	env  *Env
+	json bool
+	do   func(engine.JobID) (string, error)
+	show progress
+
+	mu     sync.Mutex
+	p      *printer
+	done   int64
+	counts map[string]int64 // by outcome
+	errs   []error          // of jobs that were named
+}
+
 // steer does something to each of the selected jobs, newest first, so that
-// items come before their emitters. Among jobs that were selected by type or
-// status, those that do not allow it any more are passed over.
+// items come before their emitters.
 func (s *selection) steer(ctx context.Context, env *Env, g *globals, eng *engine.Engine, statuses []engine.Status, do func(engine.JobID) (string, error)) error {
-	all := []steered{}
-	p := &printer{w: env.Stdout}
-	var failed []string
-	one := func(id engine.JobID) error {
-		outcome, err := do(id)
-		code := engine.CodeOf(err)
-		switch {
-		case err == nil:
-		case len(s.IDs) == 0 && (code == engine.CodeConflict || code == engine.CodeNotFound):
-			return nil
-		case len(s.IDs) > 1 && (code == engine.CodeConflict || code == engine.CodeNotFound || code == engine.CodeUsage):
-			message := err.Error()
-			failed = append(failed, message)
-			all = append(all, steered{ID: id, Outcome: "failed", Error: &message})
-			return nil
-		default:
-			return err
-		}
-		all = append(all, steered{ID: id, Outcome: outcome})
-		if !g.json() {
-			p.line("job %d: %s", id, outcome)
-		}
-		return p.err
+	log, con := newLogger(env, g)
+	t := &steering{selection: s, env: env, json: g.json(), do: do, p: &printer{w: env.Stdout}, counts: map[string]int64{}}
+	if t.json {
+		t.p.print("[")
 	}
-	err := s.each(ctx, eng, statuses, one)
+	var err error
+	if len(s.IDs) > 0 {
+		for _, id := range s.IDs {
+			if err = t.one(id); err != nil {
+				break
+			}
+		}
+	} else {
+		t.show = newProgress(env, log, con)
+		err = t.all(ctx, eng, statuses)
+		t.show.close()
+	}
+	return t.end(err)
+}
+
+// end says what was done.
+func (t *steering) end(err error) error {
 	switch {
-	case err != nil && len(all) > 0:
-		env.say("%s done before the error", plural(int64(len(all)), "job was", "jobs were"))
+	case t.json && t.done > 0:
+		t.p.print("\n]\n")
+	case t.json:
+		t.p.print("]\n")
+	case len(t.IDs) == 0 && t.done > steerLines:
+		for _, outcome := range slices.Sorted(maps.Keys(t.counts)) {
+			t.p.line("%s: %s", plural(t.counts[outcome], "job", "jobs"), outcome)
+		}
+	}
+	switch {
+	case err != nil && t.done > 0:
+		t.env.say("%s done before the error", plural(t.done, "job was", "jobs were"))
 		return err
 	case err != nil:
 		return err
-	case g.json():
-		if err := printJSON(env.Stdout, all); err != nil {
-			return err
+	case t.p.err != nil:
+		return t.p.err
+	case len(t.errs) == 1:
+		return t.errs[0]
+	case len(t.errs) > 1:
+		var words []string
+		for _, e := range t.errs {
+			words = append(words, e.Error())
 		}
-	case len(all) == 0:
-		env.say("there is no such job: nothing was done")
-	}
-	if len(failed) > 0 {
-		return errors.New(strings.Join(failed, "; "))
+		return errors.New(strings.Join(words, "; "))
+	case t.done == 0:
+		t.env.say("there is no such job: nothing was done")
 	}
 	return nil
 }
 
-// each calls do for the selected jobs.
-func (s *selection) each(ctx context.Context, eng *engine.Engine, statuses []engine.Status, do func(engine.JobID) error) error {
-	for _, id := range s.IDs {
-		if err := do(id); err != nil {
-			return err
-		}
-	}
-	if len(s.IDs) > 0 {
+// one does it to a job, and says what became of it. An error ends the whole.
+func (t *steering) one(id engine.JobID) error {
+	outcome, err := t.do(id)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := steered{ID: id, Outcome: outcome}
+	switch code := engine.CodeOf(err); {
+	case err == nil:
+	case code != engine.CodeConflict && code != engine.CodeNotFound && (code != engine.CodeUsage || len(t.IDs) == 0):
+		return err
+	case len(t.IDs) == 0:
 		return nil
+	default:
+		message := err.Error()
+		r.Outcome, r.Error = "failed", &message
+		t.errs = append(t.errs, err)
 	}
-	f := engine.JobFilter{Limit: 200}
-	if s.Type != "" {
-		t, err := typeNamed(ctx, eng, s.Type)
+	switch {
+	case t.json:
+		b, err := marshal(r)
 		if err != nil {
 			return err
 		}
-		f.Type = t.ID
+		comma := ","
+		if t.done == 0 {
+			comma = ""
+		}
+		t.p.print(comma + "\n  " + string(b))
+	case r.Error == nil && (len(t.IDs) > 0 || t.done < steerLines):
+		t.p.line("job %d: %s", id, outcome)
+	case r.Error == nil && t.done == steerLines:
+		t.p.line("...")
 	}
-	if s.Status != 0 {
-		statuses = []engine.Status{s.Status}
+	if r.Error == nil || t.json {
+		t.done++
+		t.counts[r.Outcome]++
+	}
+	return t.p.err
+}
+
+// all does it to the jobs of a type or a status: those that emitted nothing many
+// at once, then the emitters.
+func (t *steering) all(ctx context.Context, eng *engine.Engine, statuses []engine.Status) error {
+	f := engine.JobFilter{Limit: steerPage}
+	if t.Type != "" {
+		typ, err := typeNamed(ctx, eng, t.Type)
+		if err != nil {
+			return err
+		}
+		f.Type = typ.ID
+	}
+	if t.Status != 0 {
+		statuses = []engine.Status{t.Status}
 	}
 	for _, f.Status = range statuses {
 		f.Before = 0
@@ -144,12 +212,25 @@ func (s *selection) each(ctx context.Context, eng *engine.Engine, statuses []eng
 			if err != nil {
 				return err
 			}
+			var work errgroup.Group
+			work.SetLimit(steerAtOnce)
+			var emitters []engine.JobID
 			for _, j := range jobs {
-				f.Before = j.ID
-				if err := do(j.ID); err != nil {
+				if f.Before = j.ID; j.Items > 0 {
+					emitters = append(emitters, j.ID)
+					continue
+				}
+				work.Go(func() error { return t.one(j.ID) })
+			}
+			if err := work.Wait(); err != nil {
+				return err
+			}
+			for _, id := range emitters {
+				if err := t.one(id); err != nil {
 					return err
 				}
 			}
+			t.show.show([]gauge{{Name: "jobs", Done: t.done}})
 			if len(jobs) < f.Limit {
 				break
 			}

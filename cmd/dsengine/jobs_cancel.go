@@ -33,6 +33,7 @@ With --type, all jobs of the type that are not final are cancelled; --status cho
 		},
 	}
 	o.flags(c.Flags())
+	completeFlags(env, g, c, "type", "status")
 	return c
 }
 

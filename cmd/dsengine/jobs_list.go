@@ -36,6 +36,7 @@ func newJobsList(env *Env, g *globals) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runJobsList(c.Context(), env, g, o) },
 	}
 	o.flags(c.Flags())
+	completeFlags(env, g, c, "type", "status", "phase")
 	return c
 }
 
@@ -76,10 +77,18 @@ func runJobsList(ctx context.Context, env *Env, g *globals, o jobsListOptions) e
 		return err
 	}
 	if g.json() {
-		return printJSON(env.Stdout, append([]*engine.Job{}, jobs...))
+		list := make([]*engine.Job, len(jobs))
+		for i, j := range jobs {
+			list[i] = told(j)
+		}
+		return printJSON(env.Stdout, list)
 	}
 	p := &printer{w: env.Stdout}
-	printJobs(p, jobs, now)
+	most := 0 // for programs nothing is cut
+	if env.IsTerminal(env.Stdout) {
+		most = 70
+	}
+	printJobs(p, jobs, now, most)
 	switch {
 	case len(jobs) == 0:
 		env.say("there is no such job")
@@ -89,8 +98,8 @@ func runJobsList(ctx context.Context, env *Env, g *globals, o jobsListOptions) e
 	return p.err
 }
 
-// printJobs prints a table of jobs.
-func printJobs(p *printer, jobs []*engine.Job, now time.Time) {
+// printJobs prints a table of jobs; what it is about is cut at most, 0: not.
+func printJobs(p *printer, jobs []*engine.Job, now time.Time, most int) {
 	head := []string{"id", "type", "instance", "phase", "status", "attempt", "items", "age", "about"}
 	var rows [][]string
 	for _, j := range jobs {
@@ -99,7 +108,7 @@ func printJobs(p *printer, jobs []*engine.Job, now time.Time) {
 			attempt = fmt.Sprintf("%d/%d", j.Attempt, j.MaxAttempts)
 		}
 		rows = append(rows, []string{
-			fmt.Sprint(j.ID), clean(j.Type), clean(orEmpty(j.Instance)), j.Phase.String(), j.Status.String(), attempt, number(j.Items), age(j, now), clip(about(j), 70),
+			fmt.Sprint(j.ID), clean(j.Type), clean(orEmpty(j.Instance)), j.Phase.String(), j.Status.String(), attempt, number(j.Items), age(j, now), clip(about(j), most),
 		})
 	}
 	p.table(head, rows, "id", "items", "age")

@@ -40,6 +40,7 @@ are retried; --status chooses others.`,
 		},
 	}
 	o.flags(c.Flags())
+	completeFlags(env, g, c, "type", "status")
 	return c
 }
 

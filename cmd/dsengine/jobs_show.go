@@ -48,10 +48,10 @@ func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) err
 	if err != nil {
 		return err
 	}
-	if g.json() {
-		return printJSON(env.Stdout, j)
-	}
 	page := jobPage{job: j}
+	if env.IsTerminal(env.Stdout) {
+		page.most = 70
+	}
 	if page.now, err = store.Now(ctx); err != nil {
 		return err
 	}
@@ -69,6 +69,9 @@ func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) err
 	if page.rejects, err = store.RejectCounts(ctx, id); err != nil {
 		return err
 	}
+	if g.json() {
+		return printJSON(env.Stdout, page.details())
+	}
 	p := &printer{w: env.Stdout}
 	page.print(p)
 	return p.err
@@ -82,13 +85,49 @@ type jobPage struct {
 	failed   []*engine.Job // of its items
 	rejects  engine.RejectCounts
 	now      time.Time
+	most     int // where errors in the table are cut; 0: nowhere
+}
+
+// jobDetails is a job as JSON, with its attempts that failed or logged
+// something, and its last lines of log.
+type jobDetails struct {
+	*engine.Job
+	Attempts []attemptInfo `json:"attempts"`
+	Log      []logLine     `json:"log"`
+	// Rejects counts the rows that it set aside.
+	Rejects engine.RejectCounts `json:"rejects"`
+}
+
+// attemptInfo is one attempt.
+type attemptInfo struct {
+	Phase      engine.Phase     `json:"phase"`
+	Attempt    int              `json:"attempt"`
+	Server     string           `json:"server"`
+	StartedAt  time.Time        `json:"started_at"`
+	FinishedAt time.Time        `json:"finished_at"`
+	Error      *engine.JobError `json:"error"`
+}
+
+func (g *jobPage) details() jobDetails {
+	d := jobDetails{Job: told(g.job), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
+	for _, a := range g.attempts {
+		x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
+		if f := a.Failure; f != nil {
+			x.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace}
+		}
+		d.Attempts = append(d.Attempts, x)
+	}
+	for _, l := range g.logs {
+		d.Log = append(d.Log, logLine{g.job.Type, l})
+	}
+	return d
 }
 
 func (g *jobPage) print(p *printer) {
 	j := g.job
 	p.line("job %s: %s", jobName(j), j.Status)
 	if j.WaitingFor != nil {
-		p.field("waiting for", "%s", clean(*j.WaitingFor))
+		p.field("waiting for", "%s", clean(strings.TrimPrefix(*j.WaitingFor, "waiting for ")))
 	}
 	if j.CancelAsked && !j.Status.Final() {
 		p.field("asked to", "stop: somebody cancelled it")
@@ -196,7 +235,9 @@ func (g *jobPage) failure(p *printer) {
 		kind += ", " + e.Code
 	}
 	p.line("\n%s (%s)", title, clean(kind))
-	p.line("%s", indented(e.Message))
+	if !strings.HasSuffix(e.Backtrace, ": "+e.Message) { // else it stands at its end
+		p.line("%s", indented(e.Message))
+	}
 	if e.Backtrace != "" {
 		p.line("%s", indented(e.Backtrace))
 	}
@@ -229,7 +270,7 @@ func (g *jobPage) tries(p *printer) {
 		if a.Failure != nil {
 			message = string(a.Failure.Kind) + ": " + a.Failure.Message
 		}
-		rows = append(rows, []string{"", fmt.Sprint(a.Attempt), a.Phase.String(), clean(a.Server), stamp(a.StartedAt), rough(max(0, a.FinishedAt.Sub(a.StartedAt))), clip(message, 70)})
+		rows = append(rows, []string{"", fmt.Sprint(a.Attempt), a.Phase.String(), clean(a.Server), stamp(a.StartedAt), rough(max(0, a.FinishedAt.Sub(a.StartedAt))), clip(message, g.most)})
 	}
 	p.line("\nattempts that failed or logged something")
 	p.table([]string{" ", "attempt", "phase", "server", "started", "took", "error"}, rows, "attempt", "took")

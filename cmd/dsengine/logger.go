@@ -112,6 +112,8 @@ func places(backtrace string) string {
 // printable is a field as a log line shows it: lists and tables as JSON.
 func printable(v any) any {
 	switch v.(type) {
+	case nil:
+		return "null"
 	case map[string]any, []any:
 		if b, err := marshal(v); err == nil {
 			return string(b)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -51,7 +52,11 @@ the job is final. As JSON it prints one array, or with -f one object a line.`,
 			if err := arguments()(c, args); err != nil {
 				return err
 			}
-			return runLogs(c.Context(), env, g, o)
+			err := runLogs(c.Context(), env, g, o)
+			if o.Follow && errors.Is(context.Cause(c.Context()), errTerminated) {
+				return nil // it was to go on until then
+			}
+			return err
 		},
 	}
 	o.flags(c.Flags())
@@ -120,7 +125,16 @@ func (l *logReader) list(ctx context.Context, lines []engine.LogLine) error {
 	if len(lines) == 0 {
 		l.env.say("nothing was logged")
 	}
-	return l.print(ctx, lines)
+	if err := l.print(ctx, lines); err != nil || l.typ == 0 {
+		return err
+	}
+	types, err := l.store.Types(ctx)
+	for _, t := range types {
+		if t.ID == l.typ && t.Counts.Failed > 0 {
+			l.env.say("why jobs failed: dsengine jobs list --type %s --status failed", t.Name)
+		}
+	}
+	return err
 }
 
 // logOverlap is how many numbers are read again: a line that got a lower number
@@ -251,7 +265,7 @@ func logText(l engine.LogLine, typ string) string {
 	if typ != "" {
 		fmt.Fprintf(&b, "%s %d ", clean(typ), l.Job)
 	}
-	fmt.Fprintf(&b, "%s/%d  %s", l.Phase, l.Attempt, clean(l.Message))
+	fmt.Fprintf(&b, "%s/%d  %s", l.Phase, l.Attempt, strings.ReplaceAll(clean(l.Message), "\n", "\n    "))
 	writeFields(&b, l.Fields)
 	return b.String()
 }

@@ -15,6 +15,8 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
 	_ "time/tzdata" // static builds know all time zones
 
 	"github.com/mattn/go-isatty"
@@ -50,5 +52,17 @@ func command(ctx context.Context) exitCode {
 			f, ok := stream.(*os.File)
 			return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 		},
+		Program: calledBy(os.Args[0]),
 	}, os.Args[1:])
+}
+
+// calledBy is how a person calls the program: by its name where the shell finds
+// it, else by the path that was given.
+func calledBy(arg string) string {
+	if name := filepath.Base(arg); name == arg {
+		return name
+	} else if _, err := exec.LookPath(name); err == nil {
+		return name
+	}
+	return arg
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -32,7 +33,7 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		// Unencoded, a password such as 12/34 makes its rest the path, and that
 		// would be shown.
 		if u, err := url.Parse(g.DB); err != nil || u.User == nil && strings.Contains(rest, "@") {
-			return nil, usage("the database URL cannot be read").
+			return nil, usage("%s: the database URL cannot be read", g.from("db")).
 				WithHint("write it like mysql://user:password@host:3306/name; special characters in the password are percent-encoded")
 		}
 		return opened(mysqlstore.Open(ctx, g.DB, mysqlstore.Options{Prefix: g.Prefix, Lease: lease, Clock: env.Clock, Logger: log}))
@@ -47,7 +48,7 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		}
 		return opened(sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log}))
 	}
-	return nil, usage("no database is known by the URL %q", strike(g.DB)).
+	return nil, usage("%s: no database is known by the URL %q", g.from("db"), strike(g.DB)).
 		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
 }
 
@@ -85,9 +86,24 @@ func openLeased(ctx context.Context, env *Env, g *globals, log *slog.Logger, to 
 const prefixChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 // checkPrefix says whether tables may begin so: the prefix goes into statements.
-func checkPrefix(p string) error {
+func checkPrefix(source, p string) error {
 	if p == "" || len(p) > 30 || strings.Trim(p, prefixChars) != "" || p[0] >= '0' && p[0] <= '9' {
-		return usage("--prefix must be 1 to 30 letters, digits and _, and not begin with a digit, not %q", p)
+		return usage("%s must be 1 to 30 letters, digits and _, and not begin with a digit, not %q", source, p)
+	}
+	return nil
+}
+
+// checkFolder says whether the folder of a setting is there.
+func checkFolder(env *Env, g *globals, setting, name string) error {
+	info, err := os.Stat(env.path(name))
+	hint := fmt.Sprintf("make it, or name another one with --%s or DSENGINE_%s", setting, strings.ToUpper(setting))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usage("%s: there is no folder %q", g.from(setting), name).WithHint("%s", hint)
+	case err != nil:
+		return engine.Wrapf(engine.CodeUsage, err, "%s", g.from(setting)).WithHint("%s", hint)
+	case !info.IsDir():
+		return usage("%s: %q is no folder", g.from(setting), name).WithHint("%s", hint)
 	}
 	return nil
 }

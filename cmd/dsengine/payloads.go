@@ -22,6 +22,7 @@ type payloadLines struct {
 	file io.Closer
 	r    *bufio.Reader
 	line int   // number of the last line that was read
+	bad  int   // of the line that is no payload; 0: none so far
 	read int64 // bytes so far
 }
 
@@ -64,6 +65,7 @@ func (l *payloadLines) next() (engine.Raw, error) {
 		}
 		var v json.RawMessage
 		if err := json.Unmarshal(text, &v); err != nil {
+			l.bad = l.line
 			return nil, usage("line %d of %s is no JSON: %v", l.line, l.title(), err)
 		}
 		return text, nil
@@ -80,6 +82,7 @@ func (l *payloadLines) readLine() ([]byte, error) {
 		l.read += int64(len(part))
 		switch {
 		case len(line) > engine.MaxPayload+2:
+			l.bad = l.line
 			return nil, usage("line %d of %s is too long: a payload has at most %s bytes", l.line, l.title(), humanize.Comma(engine.MaxPayload))
 		case err == bufio.ErrBufferFull:
 			continue
@@ -120,7 +123,7 @@ func enqueueLines(ctx context.Context, env *Env, g *globals, eng *engine.Engine,
 			made += int64(len(batch))
 		}
 		begun, batch, bytes = lines.line, batch[:0], 0
-		show.show([]gauge{{Name: "enqueue " + like.Type, Done: made, Total: lines.estimate(made)}})
+		show.show([]gauge{{Name: "enqueue " + like.Type, Done: made, Total: lines.estimate(made), About: lines.read < lines.size}})
 		return nil
 	}
 	err := func() error {
@@ -178,10 +181,14 @@ func (l *payloadLines) soFar(made int64, begun int, typ string) string {
 		return "no job was enqueued before it"
 	}
 	s := plural(made, "job was", "jobs were") + " enqueued before it (to line " + fmt.Sprint(begun) + ")"
-	if l.name == "-" {
-		return s + fmt.Sprintf("; go on with line %d of the input", begun+1)
+	first := "to go on"
+	if l.bad > 0 {
+		first = fmt.Sprintf("mend line %d, then", l.bad)
 	}
-	return s + fmt.Sprintf("; to go on: tail -n +%d %s | dsengine enqueue %s --payloads -", begun+1, l.name, typ)
+	if l.name == "-" {
+		return s + fmt.Sprintf("; %s: begin with line %d of the input", first, begun+1)
+	}
+	return s + fmt.Sprintf("; %s: tail -n +%d %s | dsengine enqueue %s --payloads -", first, begun+1, l.name, typ)
 }
 
 // estimate is how many lines there are, by the size of those so far; 0 when it

@@ -56,6 +56,13 @@ func (p *printer) line(format string, args ...any) {
 	}
 }
 
+// print prints a text as it is.
+func (p *printer) print(text string) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.w, text)
+	}
+}
+
 // field prints a named value of a page.
 func (p *printer) field(name, format string, args ...any) {
 	p.line("  %-12s %s", name, fmt.Sprintf(format, args...))
@@ -123,10 +130,10 @@ func clean(s string) string {
 
 func steers(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 
-// clip is the beginning of a text, on one line.
+// clip is the beginning of a text, on one line; all of it where most is 0.
 func clip(s string, most int) string {
 	s = strings.Join(strings.Fields(clean(s)), " ")
-	if r := []rune(s); len(r) > most {
+	if r := []rune(s); most > 0 && len(r) > most {
 		return string(r[:most-3]) + "..."
 	}
 	return s
@@ -223,6 +230,21 @@ func ids(list []engine.JobID, all int64) string {
 		s += fmt.Sprintf(" and %s more", humanize.Comma(more))
 	}
 	return s
+}
+
+// told is a job as JSON shows it.
+func told(j *engine.Job) *engine.Job {
+	c := *j
+	c.Stats = j.AllStats()
+	return &c
+}
+
+// optional is a text, or nil for none.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // orEmpty is what a pointer points to, or "".

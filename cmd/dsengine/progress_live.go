@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"sync"
 	"time"
 
@@ -65,7 +66,7 @@ func (l *liveProgress) bar(g gauge) *liveBar {
 			return f()
 		}, decor.WCSyncSpaceR)
 	}
-	b.bar = l.bars.New(0, mpb.BarStyle(), mpb.BarWidth(30),
+	b.bar = l.bars.New(0, mpb.BarStyle(), mpb.BarWidth(30), mpb.BarFillerMiddleware(unlessNarrow),
 		mpb.PrependDecorators(decor.Name(clip(g.Name, 40), decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(
 			text(func() string { return b.now.share() }),
@@ -73,6 +74,16 @@ func (l *liveProgress) bar(g gauge) *liveBar {
 		))
 	l.all[g.Name] = b
 	return b
+}
+
+// unlessNarrow leaves a bar out where there is no room for it.
+func unlessNarrow(bar mpb.BarFiller) mpb.BarFiller {
+	return mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
+		if s.AvailableWidth < 10 {
+			return nil
+		}
+		return bar.Fill(w, s)
+	})
 }
 
 // close takes the bars away.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,24 +35,58 @@ func TestPlainProgressTellsWhatChangedEveryFewSeconds(t *testing.T) {
 	clock := &tape{at: time.Hour}
 	p := newProgress(&Env{Clock: clock, IsTerminal: func(any) bool { return false }, Stderr: &b}, plainLog(&b), nil)
 	total := int64(84_000)
-	snap := func(done, failed int64) engine.Snapshot {
-		return engine.Snapshot{Types: []engine.TypeTally{{Type: "airports", Completed: done, Failed: failed}, {Type: "idle"}}}
-	}
+	w := watching{work: map[string]*typeWork{}}
 	for i := range int64(61) { // 15 seconds, 16 jobs a second
-		hooks := map[engine.JobID]engine.Progress{12: {Done: 100, Total: &total, Note: "page 1"}}
-		p.show(gauges(snap(i*4, i/20), map[string]int64{"airports": 1000 - i*4, "idle": 0}, hooks))
+		snap := engine.Snapshot{Types: []engine.TypeTally{{Type: "airports", Completed: i * 4, Failed: i / 20, Running: 2}, {Type: "idle"}}}
+		if i%8 == 0 { // the database is looked at now and then
+			*w.of("airports") = typeWork{left: 1000 - i*4 - i/20, done: i*4 + i/20}
+		}
+		p.show(append(w.types(snap, clock.at), hookGauges(map[engine.JobID]engine.Progress{12: {Done: 100, Total: &total, Note: "page 1"}})...))
 		clock.at += 250 * time.Millisecond
 	}
 	p.close()
 	got := strings.Split(strings.TrimSpace(strings.NewReplacer("msg=", "", `"`, "").Replace(b.String())), "\n")
 	want := []string{
-		"airports: 81 of 1,001 done, 1 failed, 16/s, 57s left",
+		"airports: 81 of 1,000 done, 1 failed, 16/s, 57s left",
 		"job 12: 100 of 84,000 done, page 1",
-		"airports: 162 of 1,002 done, 2 failed, 16/s, 52s left",
-		"airports: 243 of 1,003 done, 3 failed, 16/s, 47s left",
+		"airports: 162 of 1,000 done, 2 failed, 16/s, 52s left",
+		"airports: 243 of 1,000 done, 3 failed, 16/s, 47s left",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestWorkThatIsDoneIsShownForAWhile(t *testing.T) {
+	t.Parallel()
+	w := watching{work: map[string]*typeWork{}}
+	look := func(done, left int64, at time.Duration) []gauge {
+		x := w.of("a")
+		x.left, x.done = left, done
+		return w.types(engine.Snapshot{Types: []engine.TypeTally{{Type: "a", Completed: done}}}, at)
+	}
+	for i, step := range []struct {
+		done, left int64
+		at         time.Duration
+		want       []gauge
+	}{
+		{0, 3, 0, []gauge{{Name: "a", Total: 3}}},
+		{3, 0, time.Second, []gauge{{Name: "a", Done: 3, Total: 3}}},
+		{3, 0, 5 * time.Second, []gauge{{Name: "a", Done: 3, Total: 3}}},
+		{3, 0, 12 * time.Second, nil},
+		{3, 2, 60 * time.Second, []gauge{{Name: "a", Total: 2}}}, // new work
+		{4, 1, 61 * time.Second, []gauge{{Name: "a", Done: 1, Total: 2}}},
+	} {
+		if got := look(step.done, step.left, step.at); !slices.Equal(got, step.want) {
+			t.Errorf("step %d: got %+v, want %+v", i, got, step.want)
+		}
+	}
+}
+
+func TestAnEstimateIsMarked(t *testing.T) {
+	t.Parallel()
+	if got := (gauge{Done: 200_000, Total: 1_030_768, About: true}).share(); got != "200,000 of ~1,030,768" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -76,6 +111,12 @@ func TestAPaceKnowsWhenTheRestIsDone(t *testing.T) {
 	var p pace
 	for i := range time.Duration(40) {
 		p.look(i*time.Second, int64(i)*100)
+	}
+	var young pace
+	young.look(0, 0)
+	young.look(400*time.Millisecond, 1)
+	if g := (gauge{Done: 1, Total: 100}); g.more(&young) != "" {
+		t.Errorf("after one step it says %q", g.more(&young))
 	}
 	if p.rate < 99 || p.rate > 101 {
 		t.Errorf("rate %.1f, want 100", p.rate)

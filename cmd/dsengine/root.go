@@ -20,10 +20,9 @@ type globals struct {
 	Prefix  string // of the tables
 	Output  string // "text" or "json"
 	Verbose bool
-	Config  string // the file that was read; "" for none
-	tables  tables // of that file
-	// Connections are the URLs of other databases, by name.
-	Connections map[string]string
+	Config  string            // the file that was read; "" for none
+	tables  tables            // of that file
+	sources map[string]string // of settings that no flag has set: see from
 }
 
 // The defaults of the global settings.
@@ -45,9 +44,9 @@ func (g *globals) flags(f *pflag.FlagSet) {
 
 func (g *globals) validate() error {
 	if g.Output != "text" && g.Output != "json" {
-		return usage("there is no form of output %q: use text or json", g.Output)
+		return usage("%s: there is no form of output %q: use text or json", g.from("output"), g.Output)
 	}
-	return checkPrefix(g.Prefix)
+	return checkPrefix(g.from("prefix"), g.Prefix)
 }
 
 // json says whether output is JSON.
@@ -107,6 +106,9 @@ func newRoot(env *Env) *cobra.Command {
 		},
 	}
 	g.flags(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp
+	})
 	root.SetFlagErrorFunc(flagError)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)

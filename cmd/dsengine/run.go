@@ -33,13 +33,21 @@ type runOptions struct {
 	Batch  int
 }
 
+func newRunOptions() runOptions {
+	return runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000}
+}
+
 func newRun(env *Env, g *globals) *cobra.Command {
-	o := runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000}
+	o := newRunOptions()
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Schedule and run jobs",
 		Long: `Schedule and run jobs, until it is told to stop, or with --until-idle until nothing
 is left to do. Start it on as many hosts as you like: they share the work.
+
+With --once it runs one job to its end, and takes what else waits of that type, and of the
+types that the job makes items of; jobs of other types are left alone, and no schedule fires.
+If the job waits for what neither this process nor another one runs, that is said, and it ends.
 
 When it is told to stop (Ctrl-C, SIGTERM) it claims no more jobs, lets running hooks end or
 hand over at their next checkpoint for as long as --drain says, and gives back the rest.
@@ -57,7 +65,7 @@ table [run] of dsengine.toml.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runRun(c.Context(), env, g, o) },
 	}
 	o.flags(c.Flags())
-	_ = c.RegisterFlagCompletionFunc("once", completeTypes(env, g))
+	completeFlags(env, g, c, "once", "types", "phases")
 	return c
 }
 
@@ -99,10 +107,10 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	defer s.others.Close()
-	opts := o.server(&s)
-	if err := o.check(env, g, &s, opts); err != nil {
+	if err := o.check(env, g, &s); err != nil {
 		return err
 	}
+	opts := o.server(&s)
 	eng, done, err := openLeased(ctx, env, g, log, toMake, o.Lease)
 	if err != nil {
 		return err
@@ -124,11 +132,14 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	if !o.UntilIdle && o.Once == "" {
+		log.Info("running", "server", opts.WithDefaults().Name, "database", strike(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
+	}
 	began := env.Clock.Boot()
 	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {
 		return err
 	}
-	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began}
+	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, drain: o.Drain}
 	// What was done is told even if the process was told to stop.
 	look, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
@@ -140,6 +151,24 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	return exit(o.exitCode(ctx, total))
 }
 
+// typeNames are the names of types.
+func typeNames(types []*engine.Type) []string {
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// phaseNames are the names of phases, in one text.
+func phaseNames(phases []engine.Phase) string {
+	var names []string
+	for _, p := range phases {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, " ")
+}
+
 // server are the options of the server to run.
 func (o *runOptions) server(s *scripts) engine.ServerOptions {
 	drain := o.Drain
@@ -148,16 +177,19 @@ func (o *runOptions) server(s *scripts) engine.ServerOptions {
 	}
 	return engine.ServerOptions{
 		Types: s.Types, Name: o.Name, Version: programVersion().Version, Phases: o.Phases, Only: o.Types, Slots: o.Slots,
-		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, UntilIdle: o.UntilIdle,
+		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, UntilIdle: o.UntilIdle, NotLoaded: s.broken(),
 	}
 }
 
-// check says which scripts do not load, and what is wrong with the options in
-// the light of those that do.
-func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerOptions) error {
+// check says which scripts do not load, and whether folders are there and the
+// options can be used.
+func (o *runOptions) check(env *Env, g *globals, s *scripts) error {
 	if s.missing {
 		return usage("there is no jobs folder %q", g.Jobs).
 			WithHint("make it and put scripts into it, or name another one with --jobs or DSENGINE_JOBS")
+	}
+	if err := checkFolder(env, g, "files", g.Files); err != nil {
+		return err
 	}
 	s.tellErrors(env)
 	names, broken := s.names(), s.broken()
@@ -169,7 +201,13 @@ func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerO
 	case len(broken) > 0:
 		env.say("dsengine: warning: %s; the others run", plural(int64(len(broken)), "script does not load", "scripts do not load"))
 	}
-	opts = opts.WithDefaults()
+	return o.fit(g, s)
+}
+
+// fit says whether the options can be used with the scripts that load.
+func (o *runOptions) fit(g *globals, s *scripts) error {
+	names, broken := s.names(), s.broken()
+	opts := o.server(s).WithDefaults()
 	if err := opts.Validate(); err != nil {
 		return err
 	}
@@ -180,13 +218,13 @@ func (o *runOptions) check(env *Env, g *globals, s *scripts, opts engine.ServerO
 	}
 	for typ := range o.Slots {
 		if !slices.Contains(names, typ) && !slices.Contains(broken, typ) {
-			return usage("--slots: there is no job type %q%s", typ, hostlib.Suggest(typ, names))
+			return usage("%s: there is no job type %q%s", g.from("slots"), typ, hostlib.Suggest(typ, names))
 		}
 	}
 	for _, glob := range o.Types {
 		match := func(name string) bool { ok, _ := path.Match(glob, name); return ok }
 		if !slices.ContainsFunc(names, match) && !slices.ContainsFunc(broken, match) && len(names) > 0 {
-			return usage("--types: no job type matches %q", glob).WithHint("there are: %s", clip(strings.Join(names, ", "), 300))
+			return usage("%s: no job type matches %q", g.from("types"), glob).WithHint("there are: %s", clip(strings.Join(names, ", "), 300))
 		}
 	}
 	return nil
@@ -228,12 +266,12 @@ func (o *runOptions) enqueue(ctx context.Context, env *Env, g *globals, eng *eng
 
 // serve runs the server and shows how far it is.
 func serve(ctx context.Context, env *Env, eng *engine.Engine, srv *engine.Server, o runOptions, log *slog.Logger, con *console) error {
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	looking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})
-	show := newProgress(env, log, con)
+	w := watching{env: env, store: eng.Store(), srv: srv, show: newProgress(env, log, con), log: log, ends: o.UntilIdle || o.Once != ""}
 	go func() {
 		defer close(watched)
-		watch(watching, env, eng.Store(), srv, show)
+		w.run(looking)
 	}()
 	quiet := context.AfterFunc(ctx, func() {
 		again := ""
@@ -254,7 +292,7 @@ func (o *runOptions) exitCode(ctx context.Context, s *runSummary) exitCode {
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Job != nil && s.Job.Status == engine.StatusFailed):
+	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Ended == "stranded" || s.Job != nil && s.Job.Status == engine.StatusFailed):
 		return exitJobFailed
 	case len(s.NotLoaded) > 0:
 		return exitUsage

@@ -17,6 +17,8 @@ func (s *runSummary) notify(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 		s.Ended = "stopped"
+	case s.Job != nil && !s.Job.Status.Final():
+		s.Ended = "stranded"
 	case s.Job != nil:
 		s.Ended = "done"
 	default:
@@ -38,6 +40,9 @@ func (s *runSummary) notify(ctx context.Context) {
 	if len(s.NotLoaded) > 0 {
 		hint("mend what does not load: %s", s.NotLoaded[0])
 	}
+	if s.Ended == "stranded" {
+		hint("job %d waits for a server that runs that; to end it: dsengine jobs cancel %d", s.Job.ID, s.Job.ID)
+	}
 	for _, w := range s.Waiting {
 		if w.Reason == "no script of that name is here" {
 			hint("run the waiting jobs where the script %s is, or name its folder with --jobs", w.Type)
@@ -58,7 +63,7 @@ func (s *runSummary) notify(ctx context.Context) {
 
 // didNothing says that no job came any further.
 func (s *runSummary) didNothing() bool {
-	return s.Completed+s.Failed+s.Cancelled+s.Retried == 0 && s.LastCommit == nil
+	return s.Completed+s.Failed+s.Cancelled+s.Retried == 0 && s.LastCommit == nil && len(s.HandedOver)+len(s.GaveBack) == 0
 }
 
 // changed is one sentence on what became of the rows.
@@ -75,12 +80,20 @@ func (s *runSummary) changed() string {
 		return plural(rows, "row was changed", "rows were changed") + ": " + strings.Join(words, ", ")
 	case s.Rows["rejected"] > 0:
 		return "no row was changed: " + plural(s.Rows["rejected"], "row was rejected", "rows were rejected")
-	case s.Ended != "stopped" && s.Failed+s.Retried == 0 && (s.Completed > 0 || s.ever && len(s.Waiting) == 0):
-		return "no row was changed: everything was imported already"
+	case s.didNothing() && len(s.NotLoaded) > 0:
+		return "no row was changed: nothing was due of the scripts that load"
+	case s.didNothing() && len(s.Waiting) > 0:
+		return "no row was changed: nothing was due that this process can run"
 	case s.didNothing():
 		return "no row was changed: nothing was due"
+	case s.Ended == "stopped" || s.Failed+s.Cancelled+s.Retried > 0 || s.Completed == 0:
+		return "no row was changed"
+	case s.Rows["unchanged"] > 0:
+		return "no row was changed: everything was imported already"
+	case s.Rows["read"] > 0:
+		return "no change was counted: " + plural(s.Rows["read"], "row was", "rows were") + " read"
 	}
-	return "no row was changed"
+	return "no row was read or changed, as far as the jobs count: nothing new was found"
 }
 
 // print prints the summary.
@@ -101,6 +114,12 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		}
 		p.line("%s: %s.", plural(s.Failed, "job failed", "jobs failed"), ids(list, s.Failed))
 	}
+	if n := int64(len(s.HandedOver)); n > 0 {
+		p.line("handed over %s at a checkpoint: %s.", plural(n, "job", "jobs"), ids(s.HandedOver, n))
+	}
+	if n := int64(len(s.GaveBack)); n > 0 {
+		p.line("gave back %s in %s: %s.", plural(n, "job whose hook did not end", "jobs whose hooks did not end"), engine.FormatDuration(s.drain), ids(s.GaveBack, n))
+	}
 	for _, w := range s.Waiting {
 		count := plural(int64(w.Jobs), "job", "jobs")
 		if w.Jobs == waitingLimit {
@@ -112,7 +131,7 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		p.line("%s fires next %s (%s).", clean(s.Next[0].name()), distance(s.Next[0].At, env.Clock.Now()), stamp(s.Next[0].At))
 	}
 	for _, h := range s.Hints {
-		p.line("  %s", clean(h))
+		p.line("  %s", clean(env.calls(h)))
 	}
 	return p.err
 }
@@ -139,8 +158,8 @@ func (s *runSummary) printTypes(p *printer) {
 
 // name is the type, with the instance if there is one.
 func (n nextFiring) name() string {
-	if n.Instance == "" {
+	if n.Instance == nil {
 		return n.Type
 	}
-	return n.Type + " (" + n.Instance + ")"
+	return n.Type + " (" + *n.Instance + ")"
 }

@@ -21,7 +21,9 @@ type runSummary struct {
 	Cancelled  int64                  `json:"cancelled"`
 	Retried    int64                  `json:"retried"`
 	Rescued    int                    `json:"rescued"`
-	Rows       map[string]int64       `json:"rows"` // read, inserted, updated, ... and what scripts counted
+	HandedOver []engine.JobID         `json:"handed_over"` // at a checkpoint, because it was told to stop
+	GaveBack   []engine.JobID         `json:"gave_back"`   // because their hooks did not end within --drain
+	Rows       map[string]int64       `json:"rows"`        // read, inserted, updated, ... and what scripts counted
 	FirstClaim *time.Time             `json:"first_claim"`
 	LastCommit *time.Time             `json:"last_commit"`
 	Seconds    float64                `json:"seconds"`
@@ -30,10 +32,10 @@ type runSummary struct {
 	Waiting    []waitingJobs          `json:"waiting"` // that this process cannot run
 	Next       []nextFiring           `json:"next"`
 	NotLoaded  []*scripting.LoadError `json:"not_loaded"`
-	ever       bool                   // jobs completed before, and none failed
-	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final) or stopped
+	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped
 	Message    string                 `json:"message"` // what all this comes to
 	Hints      []string               `json:"hints"`   // what to try next
+	drain      time.Duration
 }
 
 // failedJob is a job that failed during the run.
@@ -54,7 +56,7 @@ type waitingJobs struct {
 // nextFiring is when a schedule fires next.
 type nextFiring struct {
 	Type     string    `json:"type"`
-	Instance string    `json:"instance"`
+	Instance *string   `json:"instance"`
 	At       time.Time `json:"at"`
 }
 
@@ -72,16 +74,18 @@ type summarize struct {
 	scripts *scripts
 	begun   time.Time // by the database's clock
 	took    time.Duration
+	drain   time.Duration
 }
 
 // make gathers what the process knows, and from the database what it does not.
 func (m *summarize) make(ctx context.Context) *runSummary {
 	snap := m.srv.Snapshot()
 	s := &runSummary{
-		Server: m.opts.WithDefaults().Name, Types: []engine.TypeTally{}, Rescued: snap.Rescued, Rows: map[string]int64{},
+		Server: m.opts.WithDefaults().Name, Types: []engine.TypeTally{}, Rescued: snap.Rescued,
+		HandedOver: append([]engine.JobID{}, snap.HandedOver...), GaveBack: append([]engine.JobID{}, snap.GaveBack...), Rows: map[string]int64{},
 		FirstClaim: inUTC(snap.FirstClaim), LastCommit: inUTC(snap.LastCommit),
 		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Next: []nextFiring{},
-		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{},
+		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{}, drain: m.drain,
 	}
 	for _, name := range engine.StatNames {
 		s.Rows[name] = 0
@@ -105,7 +109,9 @@ func (m *summarize) make(ctx context.Context) *runSummary {
 // once adds the job of --once.
 func (m *summarize) once(ctx context.Context, s *runSummary) (err error) {
 	if len(m.opts.Once) > 0 {
-		s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0])
+		if s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0]); err == nil {
+			s.Job = told(s.Job)
+		}
 	}
 	return err
 }
@@ -148,17 +154,14 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 		return err
 	}
 	names := map[engine.TypeID]string{}
-	var completed, failed int64
 	for _, r := range records {
 		names[r.ID] = r.Name
-		completed, failed = completed+r.Counts.Completed, failed+r.Counts.Failed
 	}
-	s.ever = completed > 0 && failed == 0
 	runs := map[string]*engine.Type{}
 	for _, t := range m.srv.Types() {
 		runs[t.Name] = t
 	}
-	backlog, err := m.eng.Store().Backlog(ctx, waitingLimit)
+	backlog, err := m.backlog(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,13 +182,25 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 	}
 	for _, r := range schedules {
 		if name := names[r.Type]; runs[name] != nil && !r.NextAt.IsZero() && !r.Schedule.Continuous {
-			s.Next = append(s.Next, nextFiring{Type: name, Instance: r.Instance, At: r.NextAt.UTC()})
+			s.Next = append(s.Next, nextFiring{Type: name, Instance: optional(r.Instance), At: r.NextAt.UTC()})
 		}
 	}
 	slices.SortFunc(s.Next, func(a, b nextFiring) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Instance, b.Instance))
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(orEmpty(a.Instance), orEmpty(b.Instance)))
 	})
 	return nil
+}
+
+// backlog counts what waits; with --once only what its job waits for.
+func (m *summarize) backlog(ctx context.Context) (map[engine.Queue]int, error) {
+	if len(m.opts.Once) == 0 {
+		return m.eng.Store().Backlog(ctx, waitingLimit)
+	}
+	list := map[engine.Queue]int{}
+	for q, n := range m.srv.Stranded() {
+		list[q] = int(min(n, waitingLimit))
+	}
+	return list, nil
 }
 
 // reason is why this process cannot run a type's phase.

@@ -31,7 +31,7 @@ func loadScripts(ctx context.Context, env *Env, g *globals, log *slog.Logger) (s
 	dir := env.path(g.Jobs)
 	others := &connections{env: env, g: g, log: log}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Connections: others, Log: log, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g), Context: ctx,
+		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g), Context: ctx,
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true, others: others}, nil
@@ -65,11 +65,7 @@ func (s *scripts) isBroken(name string) bool { return slices.Contains(s.broken()
 
 // names are those of the job types that are loaded.
 func (s *scripts) names() []string {
-	var names []string
-	for _, t := range s.Types {
-		names = append(names, t.Name)
-	}
-	return names
+	return typeNames(s.Types)
 }
 
 // tellErrors says why scripts do not load: file:line:column: message.
@@ -123,8 +119,11 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 				return job, err
 			}
 		}
-		if job.Phase == 0 {
+		switch {
+		case job.Phase == 0:
 			job.Phase = t.First()
+		case t.Hooks[job.Phase] == nil:
+			return job, usage("--phase: the script of job type %q has no %s", name, job.Phase)
 		}
 		return job, nil
 	}
@@ -152,11 +151,17 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 	return job, usage("there is no job type %q%s", name, hostlib.Suggest(name, there)).WithHint("%s", hint)
 }
 
-// checkInstance says whether a type has an instance, as far as its script tells.
+// checkInstance says whether a job of a type can be of an instance, as far as
+// its script tells.
 func checkInstance(t *engine.Type, instance string) error {
 	there := slices.Sorted(maps.Keys(t.Settings.Instances))
-	if instance == "" || len(there) == 0 || slices.Contains(there, instance) {
+	switch {
+	case t.Settings.InstancesVar != "" || slices.Contains(there, instance) || instance == "" && len(there) == 0:
 		return nil
+	case len(there) == 0:
+		return usage("job type %q has no instances: leave out --instance", t.Name)
+	case instance == "":
+		return usage("job type %q has instances: say which by --instance", t.Name).WithHint("it has: %s", strings.Join(there, ", "))
 	}
 	return usage("job type %q has no instance %q%s", t.Name, instance, hostlib.Suggest(instance, there)).
 		WithHint("it has: %s", strings.Join(there, ", "))
@@ -165,10 +170,38 @@ func checkInstance(t *engine.Type, instance string) error {
 // completeTypes completes the name of a job type from the jobs folder.
 func completeTypes(env *Env, g *globals) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 || settle(env, c, g) != nil {
+		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		s, _ := loadScripts(c.Context(), env, g, slog.New(slog.DiscardHandler))
-		return s.names(), cobra.ShellCompDirectiveNoFileComp
+		return typesHere(env, g, c), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// typesHere are the names of the job types of the jobs folder.
+func typesHere(env *Env, g *globals, c *cobra.Command) []string {
+	if settle(env, c, g) != nil {
+		return nil
+	}
+	s, _ := loadScripts(c.Context(), env, g, slog.New(slog.DiscardHandler))
+	return s.names()
+}
+
+// completeFlags completes values of flags: names of types, phases and statuses.
+func completeFlags(env *Env, g *globals, c *cobra.Command, flags ...string) {
+	var statuses []string
+	for _, s := range engine.Statuses {
+		statuses = append(statuses, s.String())
+	}
+	for _, name := range flags {
+		_ = c.RegisterFlagCompletionFunc(name, func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			list := statuses
+			switch name {
+			case "type", "types", "once":
+				list = typesHere(env, g, c)
+			case "phase", "phases":
+				list = strings.Fields(phaseNames(engine.Phases))
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		})
 	}
 }

@@ -15,17 +15,18 @@ import (
 
 // serverInfo is one incarnation of a server.
 type serverInfo struct {
-	Server      string            `json:"server"`
-	Incarnation engine.ServerID   `json:"incarnation"`
-	Host        string            `json:"host"`
-	PID         int               `json:"pid"`
-	State       string            `json:"state"` // alive, lost, stopped
-	Version     string            `json:"version"`
-	StartedAt   time.Time         `json:"started_at"`
-	SeenAt      time.Time         `json:"seen_at"`
-	StoppedAt   *time.Time        `json:"stopped_at"`
-	Claimed     int               `json:"claimed"` // jobs in its claims
-	Types       map[string]string `json:"types"`   // with their versions
+	Server      string          `json:"server"`
+	Incarnation engine.ServerID `json:"incarnation"`
+	Host        string          `json:"host"`
+	PID         int             `json:"pid"`
+	State       string          `json:"state"` // alive, lost, stopped
+	Version     string          `json:"version"`
+	StartedAt   time.Time       `json:"started_at"`
+	SeenAt      time.Time       `json:"seen_at"`
+	StoppedAt   *time.Time      `json:"stopped_at"`
+	Claimed     int             `json:"claimed"` // jobs in its claims
+	// Types says which phases of which types, in which version, it runs.
+	Types map[string]engine.Works `json:"types"`
 }
 
 func newServers(env *Env, g *globals) *cobra.Command {
@@ -77,11 +78,37 @@ func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
 	for _, s := range list {
 		cells = append(cells, []string{
 			clean(s.Server), fmt.Sprint(s.Incarnation), fmt.Sprintf("%s/%d", clean(s.Host), s.PID), s.State, rough(max(0, now.Sub(s.StartedAt))) + " ago",
-			rough(max(0, now.Sub(s.SeenAt))) + " ago", number(int64(s.Claimed)), clip(strings.Join(slices.Sorted(maps.Keys(s.Types)), " "), 60),
+			rough(max(0, now.Sub(s.SeenAt))) + " ago", number(int64(s.Claimed)), s.phases(), clip(s.types(), 60),
 		})
 	}
-	p.table([]string{"server", "incarnation", "host/pid", "state", "since", "seen", "claimed", "types"}, cells, "incarnation", "claimed")
+	p.table([]string{"server", "incarnation", "host/pid", "state", "since", "seen", "claimed", "phases", "types"}, cells, "incarnation", "claimed")
 	return p.err
+}
+
+// phases are those that the server runs of any type.
+func (s *serverInfo) phases() string {
+	var names []string
+	for _, p := range engine.Phases {
+		for _, w := range s.Types {
+			if slices.Contains(w.Phases, p) {
+				names = append(names, p.String())
+				break
+			}
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// types are those that the server runs, and those whose scripts do not load there.
+func (s *serverInfo) types() string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(s.Types)) {
+		if s.Types[name].Broken {
+			name += " (does not load)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
 }
 
 // serverState is what an incarnation's row comes to.
@@ -89,7 +116,7 @@ func serverState(r engine.ServerRow) string {
 	switch {
 	case !r.StoppedAt.IsZero():
 		return "stopped"
-	case r.Dead, r.Liveness < 0, r.Liveness == 0 && r.Expired:
+	case !r.Lives():
 		return "lost"
 	}
 	return "alive"

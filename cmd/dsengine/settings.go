@@ -30,18 +30,25 @@ var (
 // settle gives each setting that no flag has set its value: from the
 // environment, else from the file.
 func settle(env *Env, c *cobra.Command, g *globals) error {
-	file, err := readConfig(env, c, g)
+	file, err := readConfig(env, g)
 	if err != nil {
 		return err
 	}
 	names := globalSettings
-	isRun := c.Parent() == c.Root() && c.Name() == "run"
-	if isRun {
+	if c.Parent() == c.Root() && c.Name() == "run" {
 		names = slices.Concat(globalSettings, runSettings)
 	}
+	return fill(env, c.Flags(), names, file, g)
+}
+
+// fill sets flags that were not given. Where their values come from is kept,
+// for errors about them.
+func fill(env *Env, flags *pflag.FlagSet, names []string, file map[string][]string, g *globals) (err error) {
+	if g.sources == nil {
+		g.sources = map[string]string{}
+	}
 	for _, name := range names {
-		f := c.Flags().Lookup(name)
-		if f.Changed {
+		if flags.Lookup(name).Changed {
 			continue
 		}
 		key := name
@@ -49,10 +56,12 @@ func settle(env *Env, c *cobra.Command, g *globals) error {
 			key = "run." + name
 		}
 		if v, ok := env.lookup("DSENGINE_" + strings.ToUpper(name)); ok {
-			err = set(c.Flags(), name, v, "DSENGINE_"+strings.ToUpper(name))
+			g.sources[name] = "DSENGINE_" + strings.ToUpper(name)
+			err = set(flags, name, v, g.sources[name])
 		} else {
 			for _, v := range file[key] {
-				err = errors.Join(err, set(c.Flags(), name, v, g.Config+": "+key))
+				g.sources[name] = g.Config + ": " + key
+				err = errors.Join(err, set(flags, name, v, g.sources[name]))
 			}
 		}
 		if err != nil {
@@ -60,6 +69,15 @@ func settle(env *Env, c *cobra.Command, g *globals) error {
 		}
 	}
 	return nil
+}
+
+// from is where a setting's value stands: its flag, a variable of the
+// environment, or a line of the file of settings.
+func (g *globals) from(name string) string {
+	if source := g.sources[name]; source != "" {
+		return source
+	}
+	return "--" + name
 }
 
 func set(f *pflag.FlagSet, name, value, source string) error {
@@ -81,7 +99,7 @@ func wrong(value string, err error) string {
 
 // readConfig reads the file of settings: for each, by its name with its table,
 // the values as a flag would be given them.
-func readConfig(env *Env, c *cobra.Command, g *globals) (map[string][]string, error) {
+func readConfig(env *Env, g *globals) (map[string][]string, error) {
 	name, asked := g.Config, true
 	if name == "" {
 		if name, asked = env.lookup("DSENGINE_CONFIG"); !asked {
@@ -120,16 +138,13 @@ func readConfig(env *Env, c *cobra.Command, g *globals) (map[string][]string, er
 			tree["run."+k] = v
 		}
 	}
-	if v, ok := tree["connections"]; ok {
-		if g.Connections, err = connectionSettings(name, v); err != nil {
-			return nil, err
-		}
-		delete(tree, "connections")
-	}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		if !slices.Contains(known, key) {
-			return nil, usage("%s: there is no setting %q%s", name, key, hostlib.Suggest(key, known)).
-				WithHint("there are: %s; and the tables %s", strings.Join(known, ", "), strings.Join(tableNames, ", "))
+			err := usage("%s: there is no setting %q%s", at(name, string(text), key), key, hostlib.Suggest(key, known))
+			if slices.Contains(runSettings, key) {
+				return nil, err.WithHint("%s belongs into the table [run]", key)
+			}
+			return nil, err.WithHint("there are: %s; and the tables %s", strings.Join(known, ", "), strings.Join(tableNames, ", "))
 		}
 		plain := strings.TrimPrefix(key, "run.")
 		values := settingValues("", tree[key])
@@ -142,6 +157,29 @@ func readConfig(env *Env, c *cobra.Command, g *globals) (map[string][]string, er
 		settings[key] = values
 	}
 	return settings, nil
+}
+
+// at is a file of settings with the line in which a key, or its table, stands.
+func at(file, text, key string) string {
+	section := ""
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			section = strings.Trim(line, "[] \t")
+			if section == key || strings.HasPrefix(section, key+".") {
+				return fmt.Sprintf("%s:%d", file, i+1)
+			}
+			continue
+		}
+		word := strings.Trim(strings.TrimSpace(strings.SplitN(line, "=", 2)[0]), `"'`)
+		if section != "" {
+			word = section + "." + word
+		}
+		if word == key || strings.HasPrefix(word, key+".") {
+			return fmt.Sprintf("%s:%d", file, i+1)
+		}
+	}
+	return file
 }
 
 // settingValues are the values of a list, or of a table as name=value.

@@ -22,10 +22,17 @@ type tables struct {
 	Needs   *hostlib.Limits
 	Secrets map[string]secretRef
 	Mail    mailTable
+	// Connections are other databases, by name.
+	Connections map[string]connectionTable
+}
+
+// connectionTable is [connections.NAME].
+type connectionTable struct {
+	URL string `toml:"url"`
 }
 
 // tableNames are those of the tables.
-var tableNames = []string{"run", "needs", "secrets", "mail"}
+var tableNames = []string{"run", "needs", "secrets", "mail", "connections"}
 
 // needsTable is [needs]: what scripts may need, and by globs of job types more
 // of it.
@@ -78,9 +85,10 @@ func (r *secretRef) UnmarshalTOML(v any) error {
 // readTables reads the tables of the file of settings, and takes them out of tree.
 func readTables(env *Env, name, text string, tree map[string]any) (tables, error) {
 	var read struct {
-		Needs   *needsTable          `toml:"needs"`
-		Secrets map[string]secretRef `toml:"secrets"`
-		Mail    mailTable            `toml:"mail"`
+		Needs       *needsTable                `toml:"needs"`
+		Secrets     map[string]secretRef       `toml:"secrets"`
+		Mail        mailTable                  `toml:"mail"`
+		Connections map[string]connectionTable `toml:"connections"`
 	}
 	t := tables{file: name}
 	// Each by itself, so that an error can name it.
@@ -109,7 +117,12 @@ func readTables(env *Env, name, text string, tree map[string]any) (tables, error
 			return t, usage("%v", err)
 		}
 	}
-	t.Secrets, t.Mail = read.Secrets, read.Mail
+	for _, n := range slices.Sorted(maps.Keys(read.Connections)) {
+		if read.Connections[n].URL == "" {
+			return t, usage("%s: connections.%s has no url", name, n)
+		}
+	}
+	t.Secrets, t.Mail, t.Connections = read.Secrets, read.Mail, read.Connections
 	return t, t.checkPrivate(env, name)
 }
 

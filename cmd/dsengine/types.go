@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,15 +30,17 @@ type typeInfo struct {
 	Retries    int64                  `json:"retries"`
 	Losses     int64                  `json:"losses"`
 	Waiting    int                    `json:"waiting"` // due now, at least, when it is waitingLimit
+	Delayed    int                    `json:"delayed"` // due later, at least, when it is waitingLimit
 	Stats      map[string]int64       `json:"stats"`
 	Registered bool                   `json:"registered"` // the database knows it
 	OnDisk     *bool                  `json:"on_disk"`    // its script is in the jobs folder; null: there is no such folder
 	Errors     []*scripting.LoadError `json:"errors"`     // why its script does not load
+	unstarted  bool                   // its script has a schedule that no server has started
 }
 
 // typeSchedule is when a type, or an instance of it, fires.
 type typeSchedule struct {
-	Instance string     `json:"instance"`
+	Instance *string    `json:"instance"`
 	Schedule string     `json:"schedule"`
 	Next     *time.Time `json:"next"`
 }
@@ -47,7 +50,8 @@ func newTypes(env *Env, g *globals) *cobra.Command {
 		Use:   "types",
 		Short: "List job types: hooks, schedules, counts",
 		Long: `List job types: those that the database knows, and those that are only in the jobs folder.
-CREATED and the like count since a type's first job; WAITING is what is due now.`,
+CREATED and the like count since a type's first job; WAITING is what is due now, DELAYED what
+is due later.`,
 		Example: "  dsengine types\n  dsengine types -o json",
 		Args:    arguments(),
 		RunE:    func(c *cobra.Command, _ []string) error { return runTypes(c.Context(), env, g) },
@@ -59,6 +63,9 @@ func runTypes(ctx context.Context, env *Env, g *globals) error {
 	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
+	}
+	if s.missing {
+		env.say("dsengine: warning: there is no jobs folder %q", g.Jobs)
 	}
 	var list []*typeInfo
 	now := env.Clock.Now()
@@ -103,6 +110,10 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 	if err != nil {
 		return nil, err
 	}
+	delayed, err := store.Delayed(ctx, waitingLimit)
+	if err != nil {
+		return nil, err
+	}
 	var list []*typeInfo
 	for _, r := range records {
 		c := r.Counts
@@ -114,7 +125,7 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 			if s.Type != r.ID {
 				continue
 			}
-			x := typeSchedule{Instance: s.Instance, Schedule: s.Schedule.String()}
+			x := typeSchedule{Instance: optional(s.Instance), Schedule: s.Schedule.String()}
 			if !s.NextAt.IsZero() {
 				next := s.NextAt.UTC()
 				x.Next = &next
@@ -124,6 +135,11 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 		for q, n := range backlog {
 			if q.Type() == r.ID {
 				t.Waiting += n
+			}
+		}
+		for q, d := range delayed {
+			if q.Type() == r.ID {
+				t.Delayed += d.Jobs
 			}
 		}
 		list = append(list, t)
@@ -147,6 +163,10 @@ func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
 	for _, script := range s.Types {
 		t := of(script.Name)
 		t.OnDisk = &here
+		if len(t.Schedules) == 0 {
+			t.Schedules = scheduleOf(script)
+			t.unstarted = len(t.Schedules) > 0
+		}
 		if t.Registered {
 			continue
 		}
@@ -155,9 +175,6 @@ func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
 			if script.Hooks[p] != nil {
 				t.Hooks = append(t.Hooks, p)
 			}
-		}
-		if !script.Settings.Schedule.IsZero() {
-			t.Schedules = append(t.Schedules, typeSchedule{Schedule: script.Settings.Schedule.String()})
 		}
 	}
 	for _, name := range s.broken() {
@@ -189,8 +206,22 @@ func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
 	return append([]*typeInfo{}, list...)
 }
 
+// scheduleOf is when a script would have its type fire.
+func scheduleOf(script *engine.Type) (list []typeSchedule) {
+	set := script.Settings
+	if len(set.Instances) == 0 && set.InstancesVar == "" && !set.Schedule.IsZero() {
+		list = append(list, typeSchedule{Schedule: set.Schedule.String()})
+	}
+	for _, name := range slices.Sorted(maps.Keys(set.Instances)) {
+		if in := set.Instances[name].Schedule; !in.IsZero() {
+			list = append(list, typeSchedule{Instance: optional(name), Schedule: in.String()})
+		}
+	}
+	return list
+}
+
 func printTypes(p *printer, list []*typeInfo, now time.Time) {
-	head := []string{"type", "hooks", "schedule", "next", "created", "completed", "failed", "cancelled", "waiting", "note"}
+	head := []string{"type", "hooks", "schedule", "next", "created", "completed", "failed", "cancelled", "waiting", "delayed", "note"}
 	var rows [][]string
 	for _, t := range list {
 		var hooks []string
@@ -198,20 +229,27 @@ func printTypes(p *printer, list []*typeInfo, now time.Time) {
 			hooks = append(hooks, h.String())
 		}
 		schedule, next := t.firing(now)
-		waiting := number(int64(t.Waiting))
-		if t.Waiting >= waitingLimit {
-			waiting += "+"
-		}
 		rows = append(rows, []string{
-			clean(t.Type), strings.Join(hooks, " "), schedule, next, humanize.Comma(t.Created), number(t.Completed), number(t.Failed), number(t.Cancelled), waiting, t.note(),
+			clean(t.Type), strings.Join(hooks, " "), schedule, next, humanize.Comma(t.Created), number(t.Completed), number(t.Failed), number(t.Cancelled), atLeast(t.Waiting), atLeast(t.Delayed), t.note(),
 		})
 	}
-	p.table(head, rows, "created", "completed", "failed", "cancelled", "waiting")
+	p.table(head, rows, "created", "completed", "failed", "cancelled", "waiting", "delayed")
+}
+
+// atLeast is a count that stops at waitingLimit.
+func atLeast(n int) string {
+	if n >= waitingLimit {
+		return number(int64(n)) + "+"
+	}
+	return number(int64(n))
 }
 
 // firing is the schedule that fires first, and when.
 func (t *typeInfo) firing(now time.Time) (schedule, next string) {
-	if len(t.Schedules) == 0 {
+	switch {
+	case len(t.Schedules) == 0 && (len(t.Errors) > 0 || t.OnDisk == nil || !*t.OnDisk):
+		return "", "" // nobody can tell
+	case len(t.Schedules) == 0:
 		return "on demand", ""
 	}
 	first := slices.MinFunc(t.Schedules, func(a, b typeSchedule) int {
@@ -227,9 +265,9 @@ func (t *typeInfo) firing(now time.Time) (schedule, next string) {
 	})
 	schedule = first.Schedule
 	if n := len(t.Schedules); n > 1 {
-		schedule = fmt.Sprintf("%d instances, first %s: %s", n, clean(first.Instance), schedule)
-	} else if first.Instance != "" {
-		schedule = clean(first.Instance) + ": " + schedule
+		schedule = fmt.Sprintf("%d instances, first %s: %s", n, clean(orEmpty(first.Instance)), schedule)
+	} else if first.Instance != nil {
+		schedule = clean(*first.Instance) + ": " + schedule
 	}
 	if first.Next == nil {
 		return schedule, ""
@@ -249,6 +287,8 @@ func (t *typeInfo) note() string {
 		return "no script here"
 	case !t.Registered:
 		return "only on disk: never run"
+	case t.unstarted:
+		return "its schedule has not begun: dsengine run begins it"
 	}
 	return ""
 }

@@ -148,7 +148,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
 	}
-	check("tables", fmt.Sprintf("version %d, this program makes %d", r.Schema, r.Known), r.Schema == r.Known, "run: dsengine migrate")
+	r.CheckTables()
 	check("isolation level", "READ COMMITTED", true, "")
 	flush := s.variable(ctx, "innodb_flush_log_at_trx_commit")
 	check("innodb_flush_log_at_trx_commit", flush, flush == "1", "with another value than 1 a crash of the server's machine loses commits")

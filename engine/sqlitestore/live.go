@@ -34,10 +34,13 @@ func (l *liveness) file(id engine.ServerID) string {
 }
 
 // take locks the file of a server of this process.
-func (l *liveness) take(id engine.ServerID) error {
+func (l *liveness) take(ctx context.Context, id engine.ServerID) error {
 	f := flock.New(l.file(id))
-	ok, err := f.TryLock()
-	if err != nil {
+	// Whoever looks whether we live has the lock for a moment.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	ok, err := f.TryLockContext(ctx, 5*time.Millisecond)
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	if !ok {
@@ -128,7 +131,7 @@ func (s *Store) StartServer(ctx context.Context, info engine.ServerInfo, lease t
 	if err != nil {
 		return 0, err
 	}
-	if err := s.live.take(id); err != nil {
+	if err := s.live.take(ctx, id); err != nil {
 		return 0, engine.Wrapf(engine.CodeInternal, err, "lock the file that says that this process lives")
 	}
 	return id, nil
@@ -169,12 +172,8 @@ func (s *Store) StopServer(ctx context.Context, id engine.ServerID) error {
 	return err
 }
 
-// Servers lists servers with what their files tell.
-func (s *Store) Servers(ctx context.Context, all bool) ([]engine.ServerRow, error) {
-	list, err := s.Store.Servers(ctx, all)
-	if err != nil {
-		return nil, err
-	}
+// lives notes what the files tell about servers.
+func (s *Store) lives(list []engine.ServerRow) {
 	alive := map[engine.ServerID]bool{}
 	for i := range list {
 		if list[i].Dead {
@@ -187,7 +186,6 @@ func (s *Store) Servers(ctx context.Context, all bool) ([]engine.ServerRow, erro
 		alive[list[i].ID] = true
 	}
 	s.live.sweep(alive)
-	return list, nil
 }
 
 // startTime is how long a process may take between making its row and locking

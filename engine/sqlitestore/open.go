@@ -97,8 +97,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{opts: o, path: abs, hookReader: h}
 	s.closed, s.close = context.WithCancel(context.Background())
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
-	s.writer = newWriter(w, o.Clock, o.Logger)
-	s.Store.Begin = s.writer.begin
+	s.writer = newWriter(w, o.Clock, o.Logger, abs+"-writer")
+	s.Store.Begin, s.Store.Lives = s.writer.begin, s.lives
 	s.live = newLiveness(abs)
 	if o.Prefix != sqlstore.DefaultPrefix { // its servers have numbers of their own
 		s.live = newLiveness(abs + "-" + strings.Trim(o.Prefix, "_"))
@@ -204,7 +204,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
 	}
-	check("tables", fmt.Sprintf("version %d, this program makes %d", r.Schema, r.Known), r.Schema == r.Known, "run: dsengine migrate")
+	r.CheckTables()
 	info, err := os.Stat(s.path)
 	if err == nil {
 		check("file", fmt.Sprintf("%s, %d bytes", s.path, info.Size()), true, "")

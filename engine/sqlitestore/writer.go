@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -25,13 +26,18 @@ type writer struct {
 	mu     sync.Mutex
 	holder string
 	told   time.Duration // when a long wait was told last
+	pause  time.Duration // until it is told again
+	note   string        // a file that tells other processes who writes; "": none does
 }
+
+// longestPause is how often a wait that goes on is told in the end.
+const longestPause = 5 * time.Minute
 
 // longWait is when a wait has grown long enough to be told.
 const longWait = 5 * time.Second
 
-func newWriter(db *sql.DB, clock engine.Clock, log *slog.Logger) *writer {
-	return &writer{db: db, clock: clock, turn: make(chan struct{}, 1), log: log}
+func newWriter(db *sql.DB, clock engine.Clock, log *slog.Logger, note string) *writer {
+	return &writer{db: db, clock: clock, turn: make(chan struct{}, 1), log: log, note: note}
 }
 
 // acquire waits for the turn. busy is called, now and then, while that takes long.
@@ -42,7 +48,7 @@ func (w *writer) acquire(ctx context.Context, who string, busy func(time.Duratio
 		return nil
 	default:
 	}
-	began := w.clock.Boot()
+	began, told := w.clock.Boot(), longWait
 	for {
 		long := make(chan struct{})
 		t := w.clock.After(longWait, func() { close(long) })
@@ -55,8 +61,9 @@ func (w *writer) acquire(ctx context.Context, who string, busy func(time.Duratio
 			t.Stop()
 			return fmt.Errorf("wait for %s, which is writing: %w", w.who(), context.Cause(ctx))
 		case <-long:
-			if busy != nil {
-				busy(w.clock.Boot()-began, w.who())
+			if waited := w.clock.Boot() - began; busy != nil && waited >= told {
+				busy(waited, w.who())
+				told = 2 * waited
 			}
 		}
 	}
@@ -102,17 +109,68 @@ func (w *writer) conn(ctx context.Context, who string, busy func(time.Duration, 
 	for {
 		_, err = c.ExecContext(ctx, "BEGIN IMMEDIATE")
 		if err == nil {
-			return c, free, nil
+			return c, w.noted(who, free), nil
 		}
 		if !isBusy(err) || ctx.Err() != nil {
 			free(true)
 			return nil, nil, err
 		}
 		if waited := w.clock.Boot() - began; busy != nil && waited > told {
-			busy(waited, "another process")
-			told = waited + longWait
+			busy(waited, w.other())
+			told = 2 * waited
 		}
 	}
+}
+
+// noteAfter is how long a holder writes before other processes are told who it
+// is: most are done long before, and make no file.
+const noteAfter = time.Second
+
+// noted writes who has the writer into a file, again and again while that
+// lasts, and removes it at the end.
+func (w *writer) noted(who string, free func(bool)) func(bool) {
+	if w.note == "" {
+		return free
+	}
+	var mu sync.Mutex
+	var timer engine.Timer
+	done, written := false, false
+	var write func()
+	write = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !done {
+			written = os.WriteFile(w.note, fmt.Appendf(nil, "%s of process %d", who, os.Getpid()), 0o600) == nil || written
+			timer = w.clock.After(noteAfter, write)
+		}
+	}
+	mu.Lock()
+	timer = w.clock.After(noteAfter, write)
+	mu.Unlock()
+	return func(broken bool) {
+		mu.Lock()
+		done = true
+		timer.Stop()
+		if written {
+			_ = os.Remove(w.note)
+		}
+		mu.Unlock()
+		free(broken)
+	}
+}
+
+// other is who has the writer in another process, as far as it has told. A file
+// that was not written again for a while was left behind by a process that died.
+func (w *writer) other() string {
+	const unknown = "another process"
+	info, err := os.Stat(w.note)
+	if err != nil || w.clock.Now().Sub(info.ModTime()) > 5*noteAfter || info.Size() > 1000 {
+		return unknown
+	}
+	if text, err := os.ReadFile(w.note); err == nil && len(text) > 0 {
+		return string(text)
+	}
+	return unknown
 }
 
 // tell says that the engine waits to write, and for whom: now and then, because
@@ -120,9 +178,12 @@ func (w *writer) conn(ctx context.Context, who string, busy func(time.Duration, 
 func (w *writer) tell(what string, waited time.Duration, holder string) {
 	w.mu.Lock()
 	now := w.clock.Boot()
-	silent := w.told != 0 && now-w.told < longWait
+	if now-w.told > 2*w.pause {
+		w.pause = 0 // nothing was told for long: another wait
+	}
+	silent := w.told != 0 && now-w.told < w.pause
 	if !silent {
-		w.told = now
+		w.told, w.pause = now, min(max(longWait, 2*w.pause), longestPause)
 	}
 	w.mu.Unlock()
 	if !silent {

@@ -20,6 +20,9 @@ func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOption
 		j, err = t.lockJob(id, "")
 		return err
 	})
+	if engine.CodeOf(err) == engine.CodeNotFound {
+		return err // it names the job
+	}
 	if err != nil {
 		return fmt.Errorf("retry job %d: %w", id, err)
 	}

@@ -74,6 +74,9 @@ func (s *Store) Servers(ctx context.Context, all bool) (list []engine.ServerRow,
  COALESCE((SELECT SUM(c.size) FROM ds_claims c WHERE c.server = s.id), 0)
  FROM ds_servers s`+where+` ORDER BY s.id`)
 	})
+	if err == nil && s.Lives != nil {
+		s.Lives(list)
+	}
 	return list, err
 }
 

@@ -40,6 +40,9 @@ type Store struct {
 	ReadOnly bool
 	// Begin overrides how a transaction is begun; default DB.BeginTx.
 	Begin BeginFunc
+	// Lives tells what the store itself knows of whether servers that are not
+	// dead live; default: nothing.
+	Lives func(rows []engine.ServerRow)
 
 	stmts  sync.Map // SQL with the default prefix -> with ours
 	shapes sync.Map // scripts' tables -> tableShape

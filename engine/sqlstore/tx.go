@@ -36,7 +36,8 @@ type Tx struct {
 
 	foreign bool // it is a caller's own, of any isolation level
 
-	types map[engine.TypeID]engine.TypeRecord // that were looked up
+	types   map[engine.TypeID]engine.TypeRecord // that were looked up
+	servers []engine.ServerRow                  // that live; nil: not looked up
 }
 
 // On makes a Tx of something that runs statements and is ended by its owner.
@@ -124,6 +125,9 @@ func (s *Store) write(ctx context.Context, what string, f func(*Tx) error, found
 		}
 		if err == nil {
 			return nil
+		}
+		if engine.CodeOf(err) == engine.CodeNotFound {
+			return err // it names what is not there
 		}
 		if engine.CodeOf(err) != engine.CodeRetry && !errors.Is(err, errUnsettled) {
 			return fmt.Errorf("%s: %w", what, err)

@@ -195,7 +195,9 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 	}
 	if h, ok := held[j.ID]; ok && h.epoch == j.Epoch && j.Status == engine.StatusWaiting {
 		j.Status, types = engine.StatusRunning, h.types
-		j.Attempt++
+		if j.Phase != engine.PhaseFail { // whose attempt is the one that failed
+			j.Attempt++
+		}
 		j.RunAt = nil
 		at := h.at
 		j.StartedAt = &at
@@ -207,9 +209,9 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 		j.StartedAt, j.Server = nil, nil
 	}
 	if types != nil {
-		var versions map[string]string
-		if json.Unmarshal(types, &versions) == nil && versions[j.Type] != "" {
-			v := versions[j.Type]
+		var works map[string]engine.Works
+		if json.Unmarshal(types, &works) == nil && works[j.Type].Version != "" {
+			v := works[j.Type].Version
 			j.Version = &v
 		}
 	}
@@ -288,93 +290,6 @@ func parseFailure(b raw) (f *engine.Failure, err error) {
 		err = json.Unmarshal(b, &f)
 	}
 	return f, err
-}
-
-// viewWaitingFor says in words why the job is not running.
-func (t *Tx) viewWaitingFor(j *engine.Job) error {
-	say := func(s string) error { j.WaitingFor = &s; return nil }
-	switch {
-	case j.Status == engine.StatusOpen:
-		left := int64(0)
-		if j.Children != nil {
-			left = j.Children.Waiting + j.Children.Running
-		}
-		return say(fmt.Sprintf("waiting for items: %d of %d are left", left, j.Items))
-	case j.Status != engine.StatusWaiting:
-		return nil
-	}
-	now, err := t.clock()
-	if err != nil {
-		return err
-	}
-	if j.RunAt != nil && j.RunAt.After(now) {
-		return say("not due: in " + engine.FormatDuration(j.RunAt.Sub(now).Round(time.Second)))
-	}
-	servers, err := t.s.Servers(t.ctx, false)
-	if err != nil {
-		return err
-	}
-	for _, s := range servers {
-		if _, ok := s.Types[j.Type]; ok {
-			return say("slots busy: jobs before it run first")
-		}
-	}
-	return say("no server has the type")
-}
-
-// Pending says whether any job of the queues waits, is delayed or claimed, or
-// any job of their types is open.
-func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending bool, err error) {
-	if len(queues) == 0 {
-		return false, nil
-	}
-	var types []engine.TypeID
-	for _, q := range queues {
-		if !slices.Contains(types, q.Type()) {
-			types = append(types, q.Type())
-		}
-	}
-	conds := []string{
-		"EXISTS (SELECT 1 FROM ds_open WHERE type IN (" + idList(types) + "))",
-		"EXISTS (SELECT 1 FROM ds_delayed WHERE queue IN (" + idList(queues) + "))",
-	}
-	for _, q := range queues {
-		conds = append(conds, fmt.Sprintf("EXISTS (SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0)", q))
-	}
-	// One statement, so that it sees one moment: a job that moves from table to
-	// table is in one of them.
-	look := "SELECT " + strings.Join(conds, " OR ") + ", NULL UNION ALL SELECT 0, jobs FROM ds_claims"
-	err = s.read(ctx, func(t *Tx) error {
-		var held []engine.JobID
-		err := t.query(func(r *sql.Rows) error {
-			var found bool
-			var jobs sql.NullString
-			if err := r.Scan(&found, &jobs); err != nil || !jobs.Valid {
-				pending = pending || found
-				return err
-			}
-			list, err := parseRefs(jobs.String)
-			for _, j := range list {
-				held = append(held, j.ID)
-			}
-			return err
-		}, look)
-		if err != nil || pending || len(held) == 0 {
-			return err
-		}
-		// What a claim names and has gone on since then is not done with either.
-		return t.query(func(r *sql.Rows) error {
-			var typ engine.TypeID
-			var phase engine.Phase
-			var status engine.Status
-			if err := r.Scan(&typ, &phase, &status); err != nil {
-				return err
-			}
-			pending = pending || !status.Final() && slices.Contains(queues, engine.QueueOf(typ, phase))
-			return nil
-		}, "SELECT type, phase, status FROM ds_jobs WHERE id IN ("+idList(held)+")")
-	})
-	return pending, err
 }
 
 // Backlog counts what waits by queue, each count up to limit.

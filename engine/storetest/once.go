@@ -57,7 +57,7 @@ var onceCases = []testCase{
 // work claims jobs and inserts two rows for each, with a checkpoint in between.
 // Lost jobs, dead-locks and a busy file are others' to try again.
 func (w *world) work(s engine.Store, t engine.TypeID, random *rand.Rand, stop <-chan struct{}) {
-	srv, err := s.StartServer(w.ctx, engine.ServerInfo{Name: "w", Types: map[string]string{}}, 0)
+	srv, err := s.StartServer(w.ctx, engine.ServerInfo{Name: "w", Types: map[string]engine.Works{}}, 0)
 	for err == nil {
 		select {
 		case <-stop:
@@ -66,7 +66,7 @@ func (w *world) work(s engine.Store, t engine.TypeID, random *rand.Rand, stop <-
 		}
 		var alive bool
 		if alive, _, err = s.Beat(w.ctx, srv, 0); err == nil && !alive {
-			srv, err = s.StartServer(w.ctx, engine.ServerInfo{Name: "w", Types: map[string]string{}}, 0)
+			srv, err = s.StartServer(w.ctx, engine.ServerInfo{Name: "w", Types: map[string]engine.Works{}}, 0)
 		}
 		if err != nil {
 			break

@@ -11,7 +11,7 @@ import (
 var serverCases = []testCase{
 	{"a server is listed with what it is and holds", func(w *world) {
 		t := w.typ("t")
-		info := engine.ServerInfo{Name: "näme", Host: "host", PID: 4711, Version: "v1", Types: map[string]string{"t": "1", "crm/x": "2"}}
+		info := engine.ServerInfo{Name: "näme", Host: "host", PID: 4711, Version: "v1", Types: map[string]engine.Works{"t": {Version: "1", Phases: []engine.Phase{engine.PhaseConsume, engine.PhaseFail}}, "crm/x": {Broken: true}}}
 		id, err := w.store.StartServer(w.ctx, info, time.Minute)
 		w.must(err)
 		w.enqueue(jobs(t, 3)...)

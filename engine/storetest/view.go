@@ -74,7 +74,7 @@ var viewCases = []testCase{
 	}},
 	{"a job that runs shows where, and which version", func(w *world) {
 		t := w.typ("t")
-		srv, err := w.store.StartServer(w.ctx, engine.ServerInfo{Name: "big", Types: map[string]string{"t": "v7"}}, time.Minute)
+		srv, err := w.store.StartServer(w.ctx, engine.ServerInfo{Name: "big", Types: map[string]engine.Works{"t": {Version: "v7"}}}, time.Minute)
 		w.must(err)
 		id := w.enqueue(job(t))[0]
 		w.claimOn(w.store, srv, queue(t), 1)
@@ -86,17 +86,85 @@ var viewCases = []testCase{
 		later := job(t)
 		later.Delay = time.Hour
 		made := w.enqueue(later, job(t))
+		says := func(when, want string) {
+			w.Helper()
+			w.same(when, want, *w.view(made[1]).WaitingFor)
+		}
 		w.same("delayed", "not due: in 1h", *w.view(made[0]).WaitingFor)
-		w.same("nobody has the type", "no server has the type", *w.view(made[1]).WaitingFor)
-		_, err := w.store.StartServer(w.ctx, engine.ServerInfo{Name: "s", Types: map[string]string{"t": "1"}}, time.Minute)
-		w.must(err)
-		w.same("somebody has", "slots busy: jobs before it run first", *w.view(made[1]).WaitingFor)
-		j := w.take(queue(t))
+		says("nobody has the type", "no server has the type")
+		serves := func(name string, works engine.Works) engine.ServerID {
+			id, err := w.store.StartServer(w.ctx, engine.ServerInfo{Name: name, Types: map[string]engine.Works{"t": works}}, time.Minute)
+			w.must(err)
+			return id
+		}
+		serves("bad", engine.Works{Broken: true})
+		says("it does not load there", "no server has the type: its script does not load on bad")
+		serves("p", engine.Works{Phases: []engine.Phase{engine.PhaseProduce}})
+		says("another phase", "no server runs its phase consume: of this type p runs produce only")
+		s := serves("s", engine.Works{Phases: []engine.Phase{engine.PhaseConsume}})
+		says("somebody has", "due: a server takes it at its next look")
+		first := w.enqueue(job(t))[0]
+		w.same("behind another", "slots busy: jobs before it run first", *w.view(first).WaitingFor)
+		j := &w.claimOn(w.store, s, queue(t), 1)[0].Jobs[0]
+		w.same("behind one that runs", "slots busy: jobs before it run first", *w.view(first).WaitingFor)
 		if s := w.view(j.ID).WaitingFor; s != nil {
 			w.Errorf("a job that runs waits for %q", *s)
 		}
 		w.commit(opened(j, job(t)))
 		w.same("open", "waiting for items: 1 of 1 are left", *w.view(j.ID).WaitingFor)
+	}},
+	{"without a server that lives, it is said to start one", func(w *world) {
+		id := w.enqueue(job(w.typ("t")))[0]
+		w.must(w.store.StopServer(w.ctx, w.srv))
+		w.same("waiting for", "no server runs: start one with dsengine run", *w.view(id).WaitingFor)
+	}},
+	{"what a job waits for is counted by queue", func(w *world) {
+		a, b := w.typ("a"), w.typ("b")
+		rest := func(id engine.JobID, want map[engine.Queue]engine.Rest) {
+			w.Helper()
+			got, err := w.store.Rest(w.ctx, id)
+			w.must(err)
+			w.same("rest", want, got)
+		}
+		none := map[engine.Queue]engine.Rest{}
+		id := w.enqueue(job(a))[0]
+		rest(id, map[engine.Queue]engine.Rest{queue(a): {Waiting: 1}})
+		j := w.take(queue(a))
+		rest(id, map[engine.Queue]engine.Rest{queue(a): {Running: 1}})
+		later := job(b)
+		later.Delay = time.Hour
+		w.commit(opened(j, job(a), job(b), job(b), later))
+		w.enqueue(job(b)) // another's
+		item := w.take(queue(a))
+		w.commit(opened(item, job(a)))
+		w.claim(queue(b), 1)
+		rest(id, map[engine.Queue]engine.Rest{queue(a): {Waiting: 1}, queue(b): {Waiting: 2, Running: 1}})
+		rest(item.ID, map[engine.Queue]engine.Rest{queue(a): {Waiting: 1}})
+		w.settle(w.take(queue(a)))
+		rest(item.ID, none)
+		w.cancel(id)
+		rest(id, map[engine.Queue]engine.Rest{queue(b): {Waiting: 2, Running: 1}})
+	}},
+	{"open jobs of types are listed, page by page", func(w *world) {
+		a, b := w.typ("a"), w.typ("b")
+		var want []engine.JobID
+		for _, t := range []engine.TypeID{a, b, a} {
+			j := w.start(job(t))
+			w.commit(opened(j, job(b)))
+			w.settle(w.take(queue(b)))
+			want = append(want, j.ID)
+		}
+		list := func(after engine.JobID, limit int, types ...engine.TypeID) []engine.JobID {
+			w.Helper()
+			got, err := w.store.Open(w.ctx, types, after, limit)
+			w.must(err)
+			return got
+		}
+		w.same("all", want, list(0, 10, a, b))
+		w.same("the first", want[:1], list(0, 1, a, b))
+		w.same("after it", want[1:], list(want[0], 10, a, b))
+		w.same("of one type", []engine.JobID{want[0], want[2]}, list(0, 10, a))
+		w.same("of none", 0, len(list(0, 10)))
 	}},
 	{"pending says whether anything is left to do", func(w *world) {
 		a, b := w.typ("a", engine.PhaseConsume, engine.PhaseFinish), w.typ("b")
@@ -120,7 +188,7 @@ var viewCases = []testCase{
 		j := w.take(queue(a))
 		pending(true, "claimed")
 		w.commit(opened(j, job(b)))
-		pending(true, "open")
+		pending(false, "open")
 		w.settle(w.claim(queue(b), 5)...)
 		w.fold()
 		pending(true, "finish is due")
@@ -153,6 +221,34 @@ var viewCases = []testCase{
 		got, err = w.store.Backlog(w.ctx, 7)
 		w.must(err)
 		w.same("backlog", map[engine.Queue]int{queue(a): 4}, got)
+	}},
+	{"what is due later is counted by queue, with the first time", func(w *world) {
+		a, b := w.typ("a"), w.typ("b")
+		later := func(t engine.TypeID, d time.Duration) engine.JobInsert {
+			j := job(t)
+			j.Delay = d
+			return j
+		}
+		made := w.enqueue(job(a), later(a, 2*time.Hour), later(b, 3*time.Hour), later(a, time.Hour))
+		first := *w.view(made[3]).RunAt
+		got, err := w.store.Delayed(w.ctx, 10)
+		w.must(err)
+		w.same("delayed", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 2, Next: first}, queue(b): {Jobs: 1, Next: *w.view(made[2]).RunAt}}, got)
+		got, err = w.store.Delayed(w.ctx, 1)
+		w.must(err)
+		w.same("the first", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 1, Next: first}}, got)
+	}},
+	{"totals show what is not added up yet", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 3)...)
+		w.settle(w.take(queue(t)))
+		want := engine.TypeCounts{Created: 3, Completed: 1}
+		for _, when := range []string{"before it is added up", "after"} {
+			got := w.counts("t")
+			got.Stats = nil
+			w.same(when, want, got)
+			w.fold()
+		}
 	}},
 	{"a job that does not exist is not found", func(w *world) {
 		_, err := w.store.Job(w.ctx, 4711)

@@ -50,7 +50,7 @@ func (w *world) open(o Options) engine.Store {
 // server makes an incarnation.
 func (w *world) server(s engine.Store) engine.ServerID {
 	w.Helper()
-	id, err := s.StartServer(w.ctx, engine.ServerInfo{Name: "one", Host: "host", PID: 1, Version: "test", Types: map[string]string{}}, 15*time.Second)
+	id, err := s.StartServer(w.ctx, engine.ServerInfo{Name: "one", Host: "host", PID: 1, Version: "test", Types: map[string]engine.Works{}}, 15*time.Second)
 	w.must(err)
 	return id
 }

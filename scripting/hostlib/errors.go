@@ -9,10 +9,11 @@ import (
 )
 
 // Errorf makes an error for a script: a code such as "file.missing", or "",
-// and a message that speaks to the script's author.
+// and a message that speaks to the script's author. A mistake in the script
+// itself is not tried again.
 func Errorf(code, format string, args ...any) *engine.Failure {
 	f := engine.Errorf("", format, args...)
-	return &engine.Failure{Kind: engine.KindError, Code: code, Message: f.Message, Retryable: true}
+	return &engine.Failure{Kind: engine.KindError, Code: code, Message: f.Message, Retryable: !mistake(code)}
 }
 
 // codeIs says whether err has the code.
@@ -20,6 +21,10 @@ func codeIs(err error, code string) bool {
 	var f *engine.Failure
 	return errors.As(err, &f) && f.Code == code
 }
+
+// mistake says whether a code is one of mistakes in the script, which another
+// attempt meets again.
+func mistake(code string) bool { return code == "usage" || code == "needs" || code == "file.path" }
 
 // Raised is an error that the script raised itself, or that a function of the
 // script gave back to a host function. It is passed on as it is.
@@ -56,7 +61,8 @@ func FailureOf(err error) *engine.Failure {
 	if hint := engine.HintOf(err); hint != "" {
 		message += " (" + hint + ")"
 	}
-	return &engine.Failure{Kind: engine.KindError, Code: codeOf(err), Message: message, Retryable: true, Cause: err}
+	code := codeOf(err)
+	return &engine.Failure{Kind: engine.KindError, Code: code, Message: message, Retryable: !mistake(code), Cause: err}
 }
 
 // codeOf is the word by which scripts tell errors apart.

@@ -21,7 +21,7 @@ func sizes() (csv, xml, json int64) {
 	if os.Getenv("DSENGINE_LARGE") == "full" {
 		return 1 << 30, 500 << 20, 500 << 20
 	}
-	return 60 << 20, 40 << 20, 40 << 20
+	return 30 << 20, 20 << 20, 20 << 20
 }
 
 // maxResident is what a process may hold while it streams, in bytes.

@@ -131,7 +131,7 @@ func (n *Needs) db(name, instance string, writes bool) error {
 	if writes {
 		line += ":write"
 	}
-	return n.permit(line, line, func(n *Needs) bool { return n.hasConnection(name, instance, writes) })
+	return n.permit(line, strings.TrimPrefix(line, "db:"), func(n *Needs) bool { return n.hasConnection(name, instance, writes) })
 }
 
 func (n *Needs) hasConnection(name, instance string, writes bool) bool {

@@ -157,11 +157,12 @@ def consume(ctx, item):
 	if j := w.Do("setup", "1"); j.Error != nil {
 		t.Fatal(j.Error)
 	}
+	for i, f := range all() {
+		w.Script(fmt.Sprintf("example%d", i), script(f)).Settings.Retry = engine.RetryPolicy{Max: 1}
+	}
 	ids := map[*hostlib.Func]engine.JobID{}
 	for i, f := range all() {
-		name := fmt.Sprintf("example%d", i)
-		w.Script(name, script(f)).Settings.Retry = engine.RetryPolicy{Max: 1}
-		ids[f] = w.Enqueue(engine.NewJob{Type: name, Payload: engine.Raw("1")})
+		ids[f] = w.Enqueue(engine.NewJob{Type: fmt.Sprintf("example%d", i), Payload: engine.Raw("1")})
 	}
 	w.Run()
 	for _, f := range all() {

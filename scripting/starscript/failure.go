@@ -14,6 +14,9 @@ import (
 // from outside, and its own verdicts, as they are; all else as a Failure with
 // the script's call stack.
 func (r *run) Failure(err error) error {
+	if v := (*engine.Verdict)(nil); errors.As(err, &v) {
+		v.Backtrace = backtrace(r.stack(err), v.Error())
+	}
 	if err == nil || hostlib.Decided(err) {
 		return err
 	}

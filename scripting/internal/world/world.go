@@ -37,8 +37,9 @@ type World struct {
 	t        testing.TB
 	types    []*engine.Type
 
-	mu     sync.Mutex
-	others map[string]engine.Connection
+	mu         sync.Mutex
+	others     map[string]engine.Connection
+	registered int // how many of the types the database knows
 }
 
 // New makes a world on SQLite that ends with the test.
@@ -117,6 +118,7 @@ def fails(want, fn, *args, **kwargs):
 // says so. It can load eq and fails from lib/check.star.
 func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
+	w.Host.Files = w.Files
 	t, errs := w.load(name, source)
 	for _, e := range errs {
 		w.t.Error(e)
@@ -174,7 +176,10 @@ func (w *World) Connect(ctx context.Context, name string, readOnly bool) (engine
 }
 
 // Add adds a job type.
-func (w *World) Add(t *engine.Type) { w.types = append(w.types, t) }
+func (w *World) Add(t *engine.Type) {
+	w.types = append(w.types, t)
+	w.registered = 0
+}
 
 // Run runs until nothing is left to do.
 func (w *World) Run() {
@@ -192,8 +197,10 @@ func (w *World) Run() {
 // Enqueue makes a job.
 func (w *World) Enqueue(j engine.NewJob) engine.JobID {
 	w.t.Helper()
-	if _, err := w.Engine.RegisterTypes(w.t.Context(), w.types...); err != nil {
-		w.t.Fatal(err)
+	if w.registered != len(w.types) {
+		_, err := w.Engine.RegisterTypes(w.t.Context(), w.types...)
+		w.must(err)
+		w.registered = len(w.types)
 	}
 	made, err := w.Engine.Enqueue(w.t.Context(), j)
 	w.must(err)

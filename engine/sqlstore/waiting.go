@@ -1,0 +1,85 @@
+package sqlstore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// viewWaitingFor says in words why the job is not running.
+func (t *Tx) viewWaitingFor(j *engine.Job) error {
+	say := func(format string, args ...any) error {
+		s := fmt.Sprintf(format, args...)
+		j.WaitingFor = &s
+		return nil
+	}
+	switch {
+	case j.Status == engine.StatusOpen:
+		left := int64(0)
+		if j.Children != nil {
+			left = j.Children.Waiting + j.Children.Running
+		}
+		return say("waiting for items: %d of %d are left", left, j.Items)
+	case j.Status != engine.StatusWaiting:
+		return nil
+	}
+	now, err := t.clock()
+	if err != nil {
+		return err
+	}
+	if j.RunAt != nil && j.RunAt.After(now) {
+		return say("not due: in %s", engine.FormatDuration(j.RunAt.Sub(now).Round(time.Second)))
+	}
+	if t.servers == nil {
+		list, err := t.s.Servers(t.ctx, false)
+		if err != nil {
+			return err
+		}
+		t.servers = slices.DeleteFunc(append([]engine.ServerRow{}, list...), func(r engine.ServerRow) bool { return !r.Lives() })
+	}
+	var has, broken, others []string // servers that have its type, whose script does not load, and what those run
+	runs, busy := false, false
+	for _, s := range t.servers {
+		w, ok := s.Types[j.Type]
+		switch {
+		case !ok:
+		case w.Broken:
+			broken = append(broken, s.Name)
+		case s.Runs(j.Type, j.Phase):
+			runs, busy = true, busy || s.Claimed > 0
+		default:
+			has = append(has, s.Name)
+			for _, p := range w.Phases {
+				if !slices.Contains(others, p.String()) {
+					others = append(others, p.String())
+				}
+			}
+		}
+	}
+	switch {
+	case len(t.servers) == 0:
+		return say("no server runs: start one with dsengine run")
+	case !runs && len(has) > 0:
+		return say("no server runs its phase %s: of this type %s runs %s only", j.Phase, strings.Join(has, ", "), strings.Join(others, ", "))
+	case !runs && len(broken) > 0:
+		return say("no server has the type: its script does not load on %s", strings.Join(broken, ", "))
+	case !runs:
+		return say("no server has the type")
+	case busy:
+		return say("slots busy: jobs before it run first")
+	}
+	// Servers that run nothing look again within a second.
+	var one int
+	before, err := t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 AND (priority < %d OR priority = %d AND id < %d) LIMIT 1",
+		engine.QueueOf(j.TypeID, j.Phase), j.Priority, j.Priority, j.ID))
+	switch {
+	case err != nil:
+		return err
+	case before:
+		return say("slots busy: jobs before it run first")
+	}
+	return say("due: a server takes it at its next look")
+}
