@@ -14,6 +14,10 @@ import (
 // a lost connection or a value changed by another, before the attempt fails.
 const maxReruns = 20
 
+// maxPrepares is how often a hook is prepared again that cannot be, for another
+// reason than that the database does not answer.
+const maxPrepares = 5
+
 // attempt runs the hook that is due for a job, and commits what becomes of it.
 // A job that was lost meanwhile is left alone.
 func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
@@ -66,9 +70,17 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	c, err := s.newCall(ctx, l, j)
 	if err != nil {
 		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
-		if rerun >= maxReruns { // others can use the slot, and perhaps run the job
-			s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
-			return false
+		switch CodeOf(err) {
+		case CodeRetry, CodeUnreachable, CodeUnknown:
+			if rerun >= maxReruns { // others can use the slot, and perhaps run the job
+				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+				return false
+			}
+		default:
+			if rerun >= maxPrepares {
+				s.failForGood(ctx, j, fmt.Sprintf("its hook cannot be prepared: %v", err), "")
+				return false
+			}
 		}
 		return true
 	}
@@ -124,8 +136,8 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		o.Rejects = nil // rolled back; too many are kept, for people to see
 	}
 	o.Logged = c.logged
-	if again, err = s.settle(commit, c, nil, o); err == nil || again {
-		return again
+	if err = s.settleFailure(ctx, c, o); err == nil {
+		return false
 	}
 	if errors.Is(err, ErrLost) || CodeOf(err) == CodeLost {
 		s.lost(j)
@@ -138,10 +150,15 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	return false
 }
 
-// fault fails a job for good about which the engine itself has panicked. One that
-// cannot even be failed is given back.
+// fault fails a job for good about which the engine itself has panicked.
 func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) {
 	s.eng.log.Error("a fault of the engine", "job", j.ID, "panic", p, "backtrace", string(stack))
+	s.failForGood(ctx, j, fmt.Sprintf("a fault of the engine (please report it): %v", p), string(stack))
+}
+
+// failForGood fails a job without its hook. One that cannot even be failed is
+// given back.
+func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtrace string) {
 	commit := context.WithoutCancel(ctx)
 	err := func() (err error) {
 		defer func() {
@@ -149,8 +166,7 @@ func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) 
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()
-		f := &Failure{Kind: KindError, Code: "internal", Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: string(stack),
-			Message: fmt.Sprintf("a fault of the engine (please report it): %v", p)}
+		f := (&Failure{Kind: KindError, Code: "internal", Message: s.eng.secrets.Strike(message), Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: backtrace}).bounded()
 		if j.Phase == PhaseFail {
 			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
 		}
@@ -169,6 +185,24 @@ func (s *Server) fault(ctx context.Context, j *ClaimedJob, p any, stack []byte) 
 		s.eng.log.Error("fail the job", "job", j.ID, "error", err)
 		sleep(ctx, s.eng.clock, time.Second)
 		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+	}
+}
+
+// settleFailure commits a failed attempt. It tries again itself: that its answer
+// is lost is no reason to run the hook once more.
+func (s *Server) settleFailure(ctx context.Context, c *Call, o *Outcome) error {
+	commit := context.WithoutCancel(ctx)
+	pause := 10 * time.Millisecond
+	for try := 1; ; try++ {
+		again, err := s.settle(commit, c, nil, o)
+		if err == nil || !again || try == maxReruns {
+			return err
+		}
+		s.eng.log.Warn("settle a failed attempt: trying again", "job", c.job.ID, "error", err)
+		sleep(commit, s.eng.clock, pause)
+		if pause = min(2*pause, time.Second); !s.claims.known(c.job.Claim) {
+			return ErrLost
+		}
 	}
 }
 
@@ -306,7 +340,7 @@ func (c *Call) logVerdict(v *Verdict) {
 
 // logFailed says how an attempt failed, and what comes next.
 func (s *Server) logFailed(level slog.Level, c *Call, o *Outcome, policy RetryPolicy) {
-	f := o.Failure
+	f := s.eng.secrets.strikeFailure(o.Failure).bounded()
 	next := "none"
 	switch {
 	case o.Event == Failing:
@@ -323,6 +357,7 @@ func (s *Server) logFailed(level slog.Level, c *Call, o *Outcome, policy RetryPo
 func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcome) (again bool, err error) {
 	j := c.job
 	s.eng.secrets.strikeOutcome(o)
+	o.bound()
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
 	if s.claims.rest(j.Claim, 1) {

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -36,6 +38,7 @@ type Call struct {
 	before   Stats             // what the job had counted before this call, once it is known
 	knows    bool              // before is known
 	poison   error             // of an iterator that failed
+	done     bool              // a function runs after its commit
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function
 	closers  []io.Closer
@@ -206,19 +209,29 @@ func (c *Call) Poison(err error) {
 // Poisoned is the noted error, or nil.
 func (c *Call) Poisoned() error { return c.poison }
 
-// Count adds n to a named count of the job.
-func (c *Call) Count(name string, n int64) {
+// Count adds n to a named count of the job. Names are words, and few: a count
+// for each row is refused.
+func (c *Call) Count(name string, n int64) error {
 	name = c.eng.secrets.Strike(name)
 	if c.stats == nil {
 		c.stats = Stats{}
 	}
+	if _, there := c.stats[name]; !there && !slices.Contains(StatNames, name) {
+		if text, err := json.Marshal(name); err != nil || name == "" || len(text)-2 > maxCountName {
+			return c.misuse("the name of a count has 1 to %d bytes, not %d", maxCountName, len(name))
+		}
+		if len(c.stats) >= maxCounts {
+			return c.misuse("a job has at most %d counts: %q is one too many; keep what you count by row in a table of your own", maxCounts, name)
+		}
+	}
 	c.stats[name] += n
+	return nil
 }
 
-// AddStats adds counts of what was done.
+// AddStats adds counts that the engine keeps itself: those of StatNames.
 func (c *Call) AddStats(s Stats) {
 	for name, n := range s {
-		c.Count(name, n)
+		_ = c.Count(name, n)
 	}
 }
 
@@ -270,10 +283,14 @@ func (c *Call) Snooze(after time.Duration) error {
 }
 
 // Cancel ends the job as cancelled.
-func (c *Call) Cancel(reason string) error { return &Verdict{Event: Withdrawn, Reason: reason} }
+func (c *Call) Cancel(reason string) error {
+	return &Verdict{Event: Withdrawn, Reason: reason}
+}
 
 // Fail fails the job for good.
-func (c *Call) Fail(reason string) error { return &Verdict{Event: GaveUp, Reason: reason} }
+func (c *Call) Fail(reason string) error {
+	return &Verdict{Event: GaveUp, Reason: reason}
+}
 
 // Catchable says whether catch may hold an error: it never holds verdicts,
 // time-outs, limits, too many rejects, a lost claim, or what ended the
@@ -305,6 +322,9 @@ func Catchable(err error) bool {
 func (c *Call) Catch(fn func() error) (caught, err error) {
 	if c.poison != nil {
 		return nil, c.poison
+	}
+	if c.done {
+		return c.catchDone(fn)
 	}
 	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
@@ -344,6 +364,21 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	c.pend, c.stats = before, stats
 	c.pend.keys = nil
 	return ferr, nil
+}
+
+// catchDone is Catch after a commit, where nothing is written that could be undone.
+func (c *Call) catchDone(fn func() error) (caught, err error) {
+	caught = fn()
+	if c.poison != nil {
+		caught, c.poison = c.poison, nil
+	}
+	switch {
+	case caught != nil && c.ctx.Err() != nil:
+		return nil, context.Cause(c.ctx)
+	case caught != nil && !Catchable(caught):
+		return nil, caught
+	}
+	return caught, nil
 }
 
 // end closes what the hook left open, rolls back what was not committed, and

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,9 @@ func (c *Call) commitPosition() error {
 	o.Checkpoints = c.job.Checkpoints + 1
 	o.Redriven = c.redriven.read
 	c.eng.secrets.strikeOutcome(o)
+	if !c.advanced(o) { // else a hook that fails after it would be retried for ever
+		o.Attempts, o.Losses = c.job.Attempts, c.job.Losses
+	}
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()
 	if err := c.commitJoined(ctx); err != nil {
@@ -75,7 +79,7 @@ func (c *Call) commitPosition() error {
 	c.srv.announce(o)
 	c.srv.tally.checkpoint(c.eng.clock.Now(), o)
 	c.job.Checkpoints++
-	c.job.Attempts, c.job.Losses = 0, 0
+	c.job.Attempts, c.job.Losses = o.Attempts, o.Losses
 	c.job.Emitted += c.pend.created()
 	c.job.Position = o.Position
 	c.redriven.done = o.Redriven
@@ -88,6 +92,13 @@ func (c *Call) commitPosition() error {
 		return ErrDrained
 	}
 	return nil
+}
+
+// advanced says that a checkpoint takes the job on: its position is another one,
+// or something is committed with it. Attempts begin anew then.
+func (c *Call) advanced(o *Outcome) bool {
+	return !bytes.Equal(o.Position, c.job.Position) || len(o.Items)+len(o.Enqueue)+len(o.Writes) > 0 ||
+		c.session != nil && c.session.Wrote()
 }
 
 // outcome holds what waits for a commit; the move is the caller's to add.
@@ -131,14 +142,31 @@ func (c *Call) committed() {
 	}
 }
 
-// runCommitted runs one of them. What it does cannot take back the commit.
+// runCommitted runs one of them. What it does cannot take back the commit, nor
+// end the hook: it has a time-out and a poison of its own.
 func (c *Call) runCommitted(f func() error) {
+	outer, poison := c.ctx, c.poison
+	ctx, stop := context.WithCancelCause(outer)
+	limit := c.watch.limit
+	watch := newStopwatch(c.eng.clock, limit, func() {
+		stop(&Failure{Kind: KindTimeout, Code: "timeout", Message: "it ran longer than the hook's timeout of " + FormatDuration(limit)})
+	})
+	c.ctx, c.poison, c.done = ctx, nil, true
+	defer func() {
+		watch.stop()
+		stop(nil)
+		c.ctx, c.poison, c.done = outer, poison, false
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			c.Log(slog.LevelError, fmt.Sprintf("on_commit: panic: %v", p), map[string]any{"backtrace": string(debug.Stack())})
 		}
 	}()
-	if err := f(); err != nil {
+	err := f()
+	if err == nil {
+		err = c.poison
+	}
+	if err != nil {
 		c.Log(slog.LevelError, "on_commit: "+err.Error(), nil)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -11,15 +12,19 @@ import (
 // refused, because nobody knows their unit.
 func ParseDuration(s string) (time.Duration, error) {
 	text := strings.TrimSpace(s)
-	var days time.Duration
+	var days float64
 	if n, rest, ok := strings.Cut(text, "d"); ok {
-		count, err := strconv.ParseFloat(n, 64)
-		if err != nil {
+		var err error
+		// No "inf", no exponents.
+		if days, err = strconv.ParseFloat(n, 64); err != nil || strings.Trim(n, "+-.0123456789") != "" {
 			return 0, badDuration(s)
 		}
-		days, text = time.Duration(count*float64(24*time.Hour)), rest
+		days, text = days*float64(24*time.Hour), rest
+		if math.Abs(days) >= math.MaxInt64 {
+			return 0, longDuration(s)
+		}
 		if text == "" {
-			return days, nil
+			return time.Duration(days), nil
 		}
 	}
 	d, err := time.ParseDuration(text)
@@ -27,9 +32,16 @@ func ParseDuration(s string) (time.Duration, error) {
 		return 0, badDuration(s)
 	}
 	if days < 0 {
-		return days - d, nil
+		d = -d
 	}
-	return days + d, nil
+	if math.Abs(days+float64(d)) >= math.MaxInt64 {
+		return 0, longDuration(s)
+	}
+	return time.Duration(days) + d, nil
+}
+
+func longDuration(s string) error {
+	return Errorf(CodeUsage, "%q is too long: at most 106751 days", s)
 }
 
 func badDuration(s string) error {

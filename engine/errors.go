@@ -138,6 +138,28 @@ func AsFailure(err error) *Failure {
 	return &Failure{Message: err.Error(), Kind: KindError, Retryable: true, Cause: err}
 }
 
+// Bounds of what is kept of a failure, in bytes: any database takes that much.
+const (
+	maxMessage   = 16 << 10
+	maxCode      = 100
+	maxBacktrace = 64 << 10
+)
+
+// bounded is a failure that any database takes. Secrets must have been struck
+// out: one that is cut off would not be found.
+func (f *Failure) bounded() *Failure {
+	if f == nil {
+		return nil
+	}
+	c := *f
+	c.Message, c.Code = Clip(c.Message, maxMessage), Clip(c.Code, maxCode)
+	if n := len(c.Backtrace); n > maxBacktrace { // what matters most is at its end
+		c.Backtrace = c.Backtrace[:maxBacktrace/2] + "\n...\n" + c.Backtrace[n-maxBacktrace/2:]
+	}
+	c.Backtrace = Clip(c.Backtrace, maxBacktrace+10)
+	return &c
+}
+
 // Verdict is an error by which a hook ends itself on purpose: ctx.retry,
 // ctx.snooze, ctx.cancel and ctx.fail. No catch holds it.
 type Verdict struct {

@@ -73,9 +73,20 @@ func (j *ClaimedJob) State() State { return State{j.Phase, StatusRunning} }
 // unchanged, deleted, rejected, skipped, and what its script counts itself.
 type Stats map[string]int64
 
-// Add adds the counts of o.
+// Bounds of a job's counts, such that they fit into 64 kB as JSON.
+const (
+	maxCounts    = 500
+	maxCountName = 100 // bytes, as JSON
+	otherCounts  = "other"
+)
+
+// Add adds the counts of o. Past a number of names the rest is added up under
+// the name "other": many jobs may each have names of their own.
 func (s Stats) Add(o Stats) {
 	for k, n := range o {
+		if _, there := s[k]; !there && len(s) >= maxCounts {
+			k = otherCounts
+		}
 		s[k] += n
 	}
 }

@@ -13,6 +13,7 @@ type Outcome struct {
 	Delay time.Duration
 
 	Attempts    int    // of the phase that is due next
+	Losses      int    // for a checkpoint: those that it does not forget
 	FailedPhase Phase  // for Failing: the phase that failed
 	Verdict     Status // Failed or Cancelled: what the job becomes once its items have settled
 	// SetPosition writes Position. A move to another phase clears it anyhow, and so
@@ -50,4 +51,13 @@ func (o *Outcome) Plain() bool {
 	return o.Event == Succeeded && o.Failure == nil && !o.Logged && o.Verdict == 0 &&
 		len(o.Items) == 0 && len(o.Enqueue) == 0 && len(o.Writes) == 0 &&
 		len(o.Rejects) == 0 && o.Redriven == 0
+}
+
+// bound cuts off what no database would take of its failures.
+func (o *Outcome) bound() {
+	same := o.Because == o.Failure
+	o.Failure = o.Failure.bounded()
+	if o.Because = o.Because.bounded(); same {
+		o.Because = o.Failure
+	}
 }

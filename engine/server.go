@@ -172,8 +172,9 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 func (s *Server) Types() []*Type { return s.opts.Types }
 
 // Run runs jobs until ctx ends, and then drains: it claims no more, lets
-// running hooks end or hand over at a checkpoint within Drain, gives back the
-// rest, and returns nil. With UntilIdle or Once it also ends by itself. A
+// running hooks end or hand over at a checkpoint within Drain, stops the others,
+// gives back what is left, and returns nil. A hook that does not stop in time is
+// left behind: it goes on until the process ends, and commits nothing. With UntilIdle or Once it also ends by itself. A
 // database that does not answer does not end it.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
@@ -213,7 +214,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	s.drains.Store(true)
-	late := s.eng.clock.After(s.opts.Drain, func() { s.tally.overdue(); stopHooks(ErrDrained) })
+	ended := s.awaitHooks(&fetching, &working, func() { s.tally.overdue(); stopHooks(ErrDrained) })
 	fetching.Wait()
 	for _, l := range s.lanes {
 		s.giveBackBuffered(serve, l)
@@ -221,8 +222,12 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.lanes {
 		close(l.jobs)
 	}
-	working.Wait()
-	late.Stop()
+	abandoned := !<-ended
+	if abandoned {
+		// Such a hook may hold what the rest here waits for: SQLite's only writer.
+		defer s.eng.clock.After(drainGrace, stopServing).Stop()
+		s.abandon(serve)
+	}
 	s.logDrained()
 	s.done.close()
 	completing.Wait()
@@ -232,6 +237,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.notices.flush(serve)
 	s.reconcile(serve)
 	err := s.eng.store.StopServer(serve, s.id())
+	if abandoned && serve.Err() != nil {
+		s.eng.log.Warn("stop the server: its jobs are taken over when its lease is over", "error", err)
+		err = nil
+	}
 	stopServing()
 	serving.Wait()
 	return err

@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -30,6 +31,8 @@ type Options struct {
 	Limits *hostlib.Limits
 	// Mail is how scripts send mail; default: they cannot.
 	Mail *hostlib.Mail
+	// Context ends the loading of a script; default: only its time limit does.
+	Context context.Context
 }
 
 // LoadError is why a script was not loaded, with file, line and column.
@@ -61,7 +64,7 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
-	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail})
+	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail, Loading: o.Context})
 	r := Result{Files: files}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))
@@ -85,8 +88,16 @@ func Load(dir string, o Options) (Result, error) {
 // fail adds errors; one of a helper file is told once, whoever loads it.
 func (r *Result) fail(errs ...*LoadError) {
 	for _, e := range errs {
-		if !slices.ContainsFunc(r.Errors, func(o *LoadError) bool { return *o == *e }) {
+		i := slices.IndexFunc(r.Errors, func(o *LoadError) bool {
+			return o.File == e.File && o.Line == e.Line && o.Column == e.Column && o.Message == e.Message
+		})
+		switch {
+		case i < 0:
 			r.Errors = append(r.Errors, e)
+		case e.Via != "" && r.Errors[i].Via != e.Via:
+			both := *e
+			both.Via = r.Errors[i].Via + "; " + e.Via
+			r.Errors[i] = &both
 		}
 	}
 }

@@ -49,7 +49,7 @@ func runDoctor(ctx context.Context, env *Env, g *globals) error {
 		Program: programVersion(), Database: strike(g.DB), Jobs: folder(env, g.Jobs), Files: folder(env, g.Files), Config: g.Config,
 		Types: []string{}, NotLoaded: []*scripting.LoadError{}, Checks: []engine.Check{},
 	}
-	s, err := loadScripts(env, g, log)
+	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) err
 		return err
 	}
 	log, con := newLogger(env, g)
-	s, err := loadScripts(env, g, log)
+	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}

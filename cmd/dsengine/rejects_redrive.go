@@ -43,7 +43,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 		return usage("which rejects? Give their --type").WithHint("see which there are: dsengine rejects list --open")
 	}
 	log, _ := newLogger(env, g)
-	s, err := loadScripts(env, g, log)
+	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}

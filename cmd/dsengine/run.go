@@ -102,7 +102,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	log, con := newLogger(env, g)
-	s, err := loadScripts(env, g, log)
+	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,11 @@ type scripts struct {
 
 // loadScripts loads the scripts of --jobs. A folder that is not there is no
 // error: look at missing.
-func loadScripts(env *Env, g *globals, log *slog.Logger) (scripts, error) {
+func loadScripts(ctx context.Context, env *Env, g *globals, log *slog.Logger) (scripts, error) {
 	dir := env.path(g.Jobs)
 	others := &connections{env: env, g: g, log: log}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
+		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g), Context: ctx,
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true, others: others}, nil
@@ -182,7 +182,7 @@ func typesHere(env *Env, g *globals, c *cobra.Command) []string {
 	if settle(env, c, g) != nil {
 		return nil
 	}
-	s, _ := loadScripts(env, g, slog.New(slog.DiscardHandler))
+	s, _ := loadScripts(c.Context(), env, g, slog.New(slog.DiscardHandler))
 	return s.names()
 }
 

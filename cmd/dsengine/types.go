@@ -60,7 +60,7 @@ is due later.`,
 
 func runTypes(ctx context.Context, env *Env, g *globals) error {
 	log, _ := newLogger(env, g)
-	s, err := loadScripts(env, g, log)
+	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type statement struct {
 	names []string
 	more  bool   // another statement follows a semicolon
 	next  string // the word after the verb
+	file  string // what touches files of the server: INTO OUTFILE, LOAD_FILE
 }
 
 // CheckQuery says whether db.query may run the SQL.
@@ -77,6 +78,8 @@ func (s *Store) check(sql string) (statement, error) {
 		return st, refused("the SQL is empty")
 	case st.more:
 		return st, refused("run one statement at a time: there is another one behind the semicolon")
+	case st.file != "":
+		return st, refused("%s works on files of the database's server, which scripts cannot touch: use the modules files and csv", st.file)
 	}
 	for _, n := range st.names {
 		if err := s.CheckTable(n); err != nil {
@@ -117,7 +120,15 @@ func refused(format string, args ...any) error {
 // quotes hold names.
 func parseStatement(sql string, ansi bool) (st statement) {
 	depth, ended, with := 0, false, false
+	last := "" // the word before, if nothing else is between
 	word := func(w string, quoted bool) {
+		before := last
+		if last = ""; !quoted {
+			last = strings.ToUpper(w)
+		}
+		if before == "INTO" && (last == "OUTFILE" || last == "DUMPFILE") {
+			st.file = before + " " + last
+		}
 		if ended {
 			st.more = true
 			return
@@ -168,6 +179,12 @@ func parseStatement(sql string, ansi bool) (st statement) {
 			word(sql[i:end], false)
 			i = end
 		default:
+			if c == '(' && last == "LOAD_FILE" {
+				st.file = last
+			}
+			if c > ' ' {
+				last = ""
+			}
 			switch c {
 			case '(':
 				depth++

@@ -93,8 +93,8 @@ func (t *Tx) fence(o *engine.Outcome) error {
 		}
 	}
 	if o.Checkpoint() {
-		n, err := t.exec("UPDATE ds_jobs SET checkpoints = ?, position = ?, attempts = 0, losses = 0, items = items + ? WHERE id = ? AND epoch = ? AND checkpoints = ?",
-			o.Checkpoints, nullRaw(o.Position), items, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints)
+		n, err := t.exec("UPDATE ds_jobs SET checkpoints = ?, position = ?, attempts = ?, losses = ?, items = items + ? WHERE id = ? AND epoch = ? AND checkpoints = ?",
+			o.Checkpoints, nullRaw(o.Position), o.Attempts, o.Losses, items, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints)
 		if err == nil && n != 1 {
 			_, err = t.notOurs(o)
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -14,36 +15,42 @@ func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending boo
 	if len(queues) == 0 {
 		return false, nil
 	}
-	qs := idList(queues)
+	conds := []string{"EXISTS (SELECT 1 FROM ds_delayed WHERE queue IN (" + idList(queues) + "))"}
+	for _, q := range queues {
+		conds = append(conds, fmt.Sprintf("EXISTS (SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0)", q))
+	}
+	// One statement, so that it sees one moment: a job that moves from table to
+	// table is in one of them.
+	look := "SELECT " + strings.Join(conds, " OR ") + ", NULL UNION ALL SELECT 0, jobs FROM ds_claims"
 	err = s.read(ctx, func(t *Tx) error {
-		var one int
-		if pending, err = t.row([]any{&one}, "SELECT 1 FROM ds_delayed WHERE queue IN ("+qs+") LIMIT 1"); err != nil || pending {
-			return err
-		}
-		for _, q := range queues {
-			if pending, err = t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 LIMIT 1", q)); err != nil || pending {
+		var held []engine.JobID
+		err := t.query(func(r *sql.Rows) error {
+			var found bool
+			var jobs sql.NullString
+			if err := r.Scan(&found, &jobs); err != nil || !jobs.Valid {
+				pending = pending || found
 				return err
 			}
-		}
-		held, err := s.claimed(ctx)
-		if err != nil || len(held) == 0 {
+			list, err := parseRefs(jobs.String)
+			for _, j := range list {
+				held = append(held, j.ID)
+			}
+			return err
+		}, look)
+		if err != nil || pending || len(held) == 0 {
 			return err
 		}
-		ids := make([]engine.JobID, 0, len(held))
-		for id := range held {
-			ids = append(ids, id)
-		}
+		// What a claim names and has gone on since then is not done with either.
 		return t.query(func(r *sql.Rows) error {
-			var id engine.JobID
-			var epoch engine.Epoch
 			var typ engine.TypeID
 			var phase engine.Phase
-			if err := r.Scan(&id, &epoch, &typ, &phase); err != nil {
+			var status engine.Status
+			if err := r.Scan(&typ, &phase, &status); err != nil {
 				return err
 			}
-			pending = pending || held[id].epoch == epoch && slices.Contains(queues, engine.QueueOf(typ, phase))
+			pending = pending || status == engine.StatusWaiting && slices.Contains(queues, engine.QueueOf(typ, phase))
 			return nil
-		}, "SELECT id, epoch, type, phase FROM ds_jobs WHERE id IN ("+idList(ids)+")")
+		}, "SELECT type, phase, status FROM ds_jobs WHERE id IN ("+idList(held)+")")
 	})
 	return pending, err
 }

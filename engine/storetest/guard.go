@@ -69,6 +69,16 @@ var guarded = []struct {
 	{"HANDLER t OPEN", false, true, ""},
 	{"DELIMITER //", false, true, ""},
 	{"\\! rm", false, true, ""},
+	// Files of the server.
+	{"SELECT 1 INTO OUTFILE '/nowhere/x'", true, true, ""},
+	{"SELECT id INTO /**/ outfile '/nowhere/x' FROM t", false, true, ""},
+	{"SELECT 1 /*! INTO */ DumpFile '/nowhere/x'", false, true, ""},
+	{"(SELECT 1 INTO OUTFILE '/nowhere/x')", true, true, ""},
+	{"WITH x AS (SELECT 1 AS n) SELECT n FROM x INTO OUTFILE '/nowhere/x'", true, true, ""},
+	{"SELECT LOAD_FILE('/nowhere/x')", true, true, ""},
+	{"INSERT INTO t SELECT 5, length(load_file /* */ ('/nowhere/x'))", false, true, ""},
+	{"SELECT 'INTO OUTFILE x, LOAD_FILE(x)'", true, false, ""},
+	{"SELECT 1 AS load_file, 2 AS `outfile`", true, false, ""},
 	// Behind comments, in which a server may run something.
 	{"/*! COMMIT */", false, true, ""},
 	{"/*!50000 DROP TABLE t */", false, true, ""},

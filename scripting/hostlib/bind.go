@@ -217,6 +217,9 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 		}
 	case Duration:
 		if d, ok, err := durationOf(plain); ok || err != nil {
+			if err == nil && d < 0 && !p.Negative {
+				err = Errorf("usage", "got %s, wanted no negative length of time", engine.FormatDuration(d))
+			}
 			if err != nil {
 				return nil, Errorf("usage", "%s: %v", p.Name, err)
 			}
@@ -261,6 +264,8 @@ func (p *Param) wrong(c *Call, v Value) error {
 		hint = ": put a single row into a list, [row]"
 	case p.Type == Duration && isNumber(v):
 		hint = ": nobody knows the unit of a bare number"
+	case p.Type == Int && isBig(v):
+		hint = " of at most 64 bits"
 	case p.Type == Strings && isString:
 		hint = fmt.Sprintf(": write [%q]", s)
 	case p.Type == Moment && isString:
@@ -328,6 +333,11 @@ func sizeOf(v Value) (int64, bool, error) {
 	}
 	n, ok := asInt(v)
 	return n, ok, nil
+}
+
+func isBig(v Value) bool {
+	_, ok := v.(*big.Int)
+	return ok
 }
 
 func isNumber(v Value) bool {

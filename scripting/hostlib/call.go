@@ -37,6 +37,8 @@ type Host struct {
 	limits  limits
 	tokens  tokens
 	swept   sync.Map // when temporary files were last looked for, by folder
+	// Loading ends the loading of scripts; nil: their time limit alone does.
+	Loading context.Context
 }
 
 // Call is one execution of a script: of a hook, or of its top level while it
@@ -46,6 +48,8 @@ type Call struct {
 	Lang  Language
 	Host  *Host
 	Needs *Needs // what job() declared; nil while the script is loaded
+	// Loading ends when the script must be loaded; nil in a hook.
+	Loading context.Context
 	// Job takes what job() says; nil where job() has no place.
 	Job *Declaration
 
@@ -65,12 +69,15 @@ type Call struct {
 // instance is the instance of the hook's job.
 func (c *Call) instance() string { return c.Hook.Job().Instance }
 
-// Context ends when the hook must.
+// Context ends when the hook must, or the loading of the script.
 func (c *Call) Context() context.Context {
-	if c.Hook == nil {
-		return context.Background()
+	switch {
+	case c.Hook != nil:
+		return c.Hook.Context()
+	case c.Loading != nil:
+		return c.Loading
 	}
-	return c.Hook.Context()
+	return context.Background()
 }
 
 // Idle says that nothing of the call lives on after its hook: no function waits
@@ -98,10 +105,7 @@ func (c *Call) Finish() error {
 func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, &engine.Failure{
-				Kind: engine.KindError, Code: "panic", Retryable: true, Backtrace: string(debug.Stack()),
-				Message: fmt.Sprintf("%s: a fault of dsengine itself: %v", f, p),
-			}
+			result, err = nil, Panicked(f.String(), p)
 		}
 	}()
 	if err := f.allowed(c); err != nil {
@@ -115,6 +119,14 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 		return nil, within(f.String(), err)
 	}
 	return result, nil
+}
+
+// Panicked is the error of a panic that was recovered; what says where.
+func Panicked(what string, p any) *engine.Failure {
+	return &engine.Failure{
+		Kind: engine.KindError, Code: "panic", Retryable: true, Backtrace: string(debug.Stack()),
+		Message: fmt.Sprintf("%s: a fault of dsengine itself: %v", what, p),
+	}
 }
 
 // allowed says whether the function may be called here and now.
@@ -159,11 +171,12 @@ func (c *Call) isDict(v Value) bool {
 
 // source is an Iterator made of functions.
 type source struct {
-	name  string // of the function that made it, for errors; "" for none
-	next  func() (Value, error)
-	close func() error // may be nil
-	c     *Call        // nil: needs no closing, and does not look at the context
-	err   error        // how it ended
+	name   string // of the function that made it, for errors; "" for none
+	next   func() (Value, error)
+	close  func() error // may be nil
+	c      *Call        // nil: needs no closing, and does not look at the context
+	err    error        // how it ended
+	nested int          // how many others are below it
 }
 
 // iterator makes the Iterator that a host function returns. What close gives
@@ -246,7 +259,7 @@ func (a closeAll) Close() error {
 // read counts rows that were read from outside.
 func (c *Call) read(n int64) {
 	if c.Hook != nil {
-		c.Hook.Count("read", n)
+		_ = c.Hook.Count("read", n)
 	}
 }
 

@@ -170,7 +170,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
+			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew; attempts too, if the position is another one or anything was written. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
 			Params: []Param{{Name: "position", Type: Data, Default: None, Doc: "where to go on; None keeps the last one"}}, Effect: Write,
 			Example: "ctx.checkpoint({\"page\": 7})\nctx.position  # {\"page\": 7}",
 			Lua:     "ctx.checkpoint({page = 7})\nctx.position.page  -- 7",
@@ -215,13 +215,12 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "count", Doc: "Adds to a count of your own among the job's statistics.",
+			Name: "count", Doc: "Adds to a count of your own among the job's statistics, of which there may be 500.",
 			Params: []Param{{Name: "name", Type: String, Doc: "what is counted"}, {Name: "n", Type: Int, Default: int64(1), Doc: "how many"}}, Effect: Write,
 			Example: "ctx.count(\"without_email\")",
 			Lua:     "ctx.count(\"without_email\")",
 			Do: func(c *Call, a *Args) (Value, error) {
-				c.Hook.Count(a.String("name"), a.Int("n"))
-				return nil, nil
+				return nil, c.Hook.Count(a.String("name"), a.Int("n"))
 			},
 		},
 		{
@@ -236,7 +235,9 @@ var ctxType = &ObjectType{
 					c.after = true
 					defer func() { c.after = false }()
 					_, err := fn.Call(args, nil)
-					return c.Lang.Failure(err)
+					err = c.Lang.Failure(err)
+					c.Lang.Caught() // whatever ended it, the hook goes on
+					return err
 				})
 				return nil, nil
 			},
@@ -284,6 +285,7 @@ type emissions struct {
 	it   Iterator
 	key  Callable
 	like engine.Emission
+	n    int
 }
 
 // NextEmission is the next item.
@@ -293,6 +295,7 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 	if err != nil {
 		return e, err
 	}
+	s.n++
 	if s.key != nil {
 		if v, err = s.c.Lang.Native(v); err != nil {
 			return e, err
@@ -306,7 +309,9 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 			return e, Errorf("usage", "key: the function gave %s, wanted a string that is not empty", s.c.Lang.TypeName(k))
 		}
 	}
-	e.Payload, err = s.c.encode(v)
+	if e.Payload, err = s.c.encode(v); err != nil {
+		err = Errorf("usage", "element %d: %v", s.n, err)
+	}
 	return e, err
 }
 
@@ -390,7 +395,7 @@ func (l *batchLoop) next() (Value, error) {
 
 // fingerprint tells an element from others.
 func (l *batchLoop) fingerprint(v Value) (uint64, error) {
-	raw, err := l.c.encode(v)
+	raw, err := l.c.print(v)
 	if err != nil {
 		return 0, Errorf("usage", "the elements must be data, so that they are known again after a crash: %v", err)
 	}

@@ -281,7 +281,7 @@ func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 	for i, v := range rest {
 		s, ok := scalar(c.Lang.Plain(v))
 		if !ok {
-			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.Lang.TypeName(v))
+			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.kindOf(v))
 		}
 		args[i] = s
 	}
@@ -292,7 +292,7 @@ func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 func scalar(v Value) (any, bool) {
 	switch v := v.(type) {
 	case nil, bool, int64, *big.Int, float64, string, []byte, time.Time:
-		return v, true
+		return v, finite(v)
 	case int:
 		return int64(v), true
 	case time.Duration:

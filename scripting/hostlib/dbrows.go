@@ -13,6 +13,9 @@ import (
 // write hands rows to a session, and counts what became of them.
 func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (Value, error) {
 	rows := &rowSource{c: c, it: a.Iterator("rows")}
+	if a.f.Param("key") != nil {
+		rows.key = a.Strings("key")
+	}
 	defer rows.it.Close()
 	stats, err := f(rows)
 	if err != nil {
@@ -102,6 +105,7 @@ type rowFiller interface {
 type rowSource struct {
 	c       *Call
 	it      Iterator
+	key     []string
 	row     Dict // the last one
 	n       int64
 	skipped int64
@@ -129,12 +133,17 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 		}
 		for i, v := range s.row.Values {
 			switch v.(type) {
-			case string, int64, nil:
+			case string, int64:
+				continue
+			case nil:
+				if slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
+					return engine.Row{}, Errorf("usage", "row %d, column %q: got None, wanted a value: the column is part of the key", s.n, s.row.Names[i])
+				}
 				continue
 			}
 			w, ok := scalar(v)
 			if !ok {
-				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, s.row.Names[i], s.c.Lang.TypeName(v))
+				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, s.row.Names[i], s.c.kindOf(v))
 			}
 			s.row.Values[i] = w
 		}

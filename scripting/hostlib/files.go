@@ -1,11 +1,14 @@
 package hostlib
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -264,6 +267,9 @@ func (c *Call) openFile(p string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
+	if err := c.permitTarget(p); err != nil {
+		return nil, err
+	}
 	if info, err := root.Stat(p); err == nil { // before it is opened: that may wait for ever
 		if err := regular(p, info); err != nil {
 			return nil, err
@@ -274,6 +280,27 @@ func (c *Call) openFile(p string) (*os.File, error) {
 		return nil, fileError(p, err)
 	}
 	return f, nil
+}
+
+// permitTarget says whether the script may touch what a path leads to by links.
+// What leaves the folder is refused when it is opened.
+func (c *Call) permitTarget(p string) error {
+	base, err := filepath.EvalSymlinks(cmp.Or(c.Host.Files, "."))
+	if err != nil {
+		return nil // told when it is opened, as all faults here
+	}
+	target, err := filepath.EvalSymlinks(filepath.Join(base, filepath.FromSlash(p)))
+	if err != nil {
+		return nil
+	}
+	rel, err := filepath.Rel(base, target)
+	if rel = filepath.ToSlash(rel); err != nil || rel == p || !fs.ValidPath(rel) {
+		return nil
+	}
+	if err := c.Needs.file(rel, c.Hook.Job().Instance); err != nil {
+		return Errorf("needs", "%q is a link: %v", p, err)
+	}
+	return nil
 }
 
 // regular refuses what is no file.
@@ -345,6 +372,10 @@ func (c *Call) listFiles(glob string) (Value, error) {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // gone meanwhile
 			}
+			if d.Type()&fs.ModeSymlink != 0 {
+				c.Log(slog.LevelWarn, "files.list leaves out a link", map[string]any{"path": p, "why": fileError(p, err).Error()})
+				return nil
+			}
 			return fileError(p, err)
 		}
 		if !info.Mode().IsRegular() {
@@ -352,6 +383,10 @@ func (c *Call) listFiles(glob string) (Value, error) {
 		}
 		if err := c.Needs.file(p, c.Hook.Job().Instance); err != nil {
 			return err
+		}
+		if err := c.permitTarget(p); err != nil {
+			c.Log(slog.LevelWarn, "files.list leaves out a link", map[string]any{"path": p, "why": err.Error()})
+			return nil
 		}
 		found = append(found, &file{path: p, size: info.Size(), modified: info.ModTime()})
 		return nil

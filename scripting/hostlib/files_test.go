@@ -52,11 +52,37 @@ func TestLinksDoNotLeaveTheFilesFolder(t *testing.T) {
 		{`return [f.path for f in files.list("in/a*")]`, `["in/a.txt"]`},
 		{`return [f.path for f in files.list("other/**")]`, `["other/b.txt"]`},
 		{`return [f.path for f in files.list("out/*")]`, "path escapes"},
-		{`return [f.path for f in files.list("in/*")]`, "path escapes"}, // it cannot tell what secret.txt is
+		{`return [f.path for f in files.list("in/*")]`, `["in/a.txt","in/b.txt"]`}, // with a warning about secret.txt
 	} {
 		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
 		}
+	}
+}
+
+func TestLinksDoNotLeaveTheNeeds(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in/a.txt", "a")
+	w.File("secret/b.txt", "b")
+	link(t, filepath.Join("..", "secret", "b.txt"), filepath.Join(w.Files, "in", "b.txt"))
+	link(t, "a.txt", filepath.Join(w.Files, "in", "c.txt"))
+	link(t, filepath.Join("..", "secret"), filepath.Join(w.Files, "in", "up"))
+	w.Script("job", `
+load("lib/check.star", "eq", "fails")
+job(needs = ["files:in/**"])
+def consume(ctx, item):
+    eq(files.read("in/c.txt"), "a")
+    fails("\"in/b.txt\" is a link: \"secret/b.txt\" is not among what job() says", files.read, "in/b.txt")
+    fails("\"in/up/b.txt\" is a link", files.read, "in/up/b.txt")
+    eq([f.path for f in files.list("in/*")], ["in/a.txt", "in/c.txt"])
+`)
+	j := w.Do("job", "1")
+	if j.Error != nil {
+		t.Error(j.Error)
+	}
+	if got := strings.Join(w.Logs(j.ID), "\n"); !strings.Contains(got, "warn files.list leaves out a link") {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -119,7 +119,7 @@ var Globals = []*Func{
 			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},
 			{Name: "kwargs", Type: Any, Others: true, Doc: "its arguments by name"},
 		},
-		Returns: "(value, err)", Effect: Write,
+		Returns: "(value, err)", Effect: Read,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
 		Lua:     "local value, err = catch(json.decode, \"{\")\nlog.warn(err.code)",
 		Do: func(c *Call, a *Args) (Value, error) {

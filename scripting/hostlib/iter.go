@@ -38,7 +38,7 @@ var iterModule = &Module{
 						batch = append(batch, v)
 					}
 					return batch, nil
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -54,7 +54,7 @@ var iterModule = &Module{
 						return nil, err
 					}
 					return fn.Call([]Value{v}, nil)
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -81,7 +81,7 @@ var iterModule = &Module{
 							return v, nil
 						}
 					}
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -97,7 +97,7 @@ var iterModule = &Module{
 					}
 					left--
 					return it.Next()
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -114,7 +114,7 @@ var iterModule = &Module{
 						}
 					}
 					return it.Next()
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -132,7 +132,7 @@ var iterModule = &Module{
 					}
 					n++
 					return Tuple{n - 1, v}, nil
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -154,7 +154,7 @@ var iterModule = &Module{
 						its = its[1:]
 					}
 					return nil, io.EOF
-				}), nil
+				}, its...), nil
 			},
 		},
 		{
@@ -182,7 +182,7 @@ var iterModule = &Module{
 						if err != nil {
 							return nil, err
 						}
-						raw, err := c.encode(k)
+						raw, err := c.print(k)
 						if err != nil {
 							return nil, err
 						}
@@ -192,7 +192,7 @@ var iterModule = &Module{
 							return v, nil
 						}
 					}
-				}), nil
+				}, it), nil
 			},
 		},
 		{
@@ -273,9 +273,25 @@ var iterModule = &Module{
 	},
 }
 
-// derived makes an iterator over another, which closes itself.
-func (c *Call) derived(name string, next func() (Value, error)) Iterator {
-	return c.iterator(name, next, nil)
+// maxNested bounds how many iterators go through one another: each asks the
+// next, on the stack.
+const maxNested = 1000
+
+// derived makes an iterator over others, which close themselves.
+func (c *Call) derived(name string, next func() (Value, error), over ...Iterator) Iterator {
+	s := c.iterator(name, next, nil).(*source)
+	for _, it := range over {
+		if o, ok := it.(*source); ok {
+			s.nested = max(s.nested, o.nested+1)
+		}
+	}
+	if s.nested > maxNested {
+		s.nested = 0
+		s.next = func() (Value, error) {
+			return nil, Errorf("usage", "more than %d iterators go through one another: make a list in between by list(...)", maxNested)
+		}
+	}
+	return s
 }
 
 // keyOf is how the key of an element is found.

@@ -13,14 +13,31 @@ type LoadError struct {
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
 	Message string `json:"message"`
+	// Via is where the script was on its way there, innermost first: calls, and
+	// loads of helper files.
+	Via string `json:"via,omitempty"`
 }
 
-// Error is file:line:column: message.
+// Error is file:line:column: message (by way of other places).
 func (e *LoadError) Error() string {
-	if e.Line == 0 {
-		return e.File + ": " + e.Message
+	text := e.File + ": " + e.Message
+	if e.Line > 0 {
+		text = fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+	if e.Via != "" {
+		text += " (by way of " + e.Via + ")"
+	}
+	return text
+}
+
+// Passing is the error with one more place on the way to it.
+func (e *LoadError) Passing(place string) *LoadError {
+	c := *e
+	if c.Via != "" {
+		c.Via += ", "
+	}
+	c.Via += place
+	return &c
 }
 
 // IsHelper says whether a file of the jobs folder is a helper, which other

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ var timeModule = &Module{
 		},
 		{
 			Name: "duration", Doc: "Reads a length of time, to calculate with it.",
-			Params:  []Param{{Name: "text", Type: Duration, Doc: "such as \"90m\""}},
+			Params:  []Param{{Name: "text", Type: Duration, Negative: true, Doc: "such as \"90m\""}},
 			Returns: "duration",
 			Example: "time.duration(\"90m\").hours  # 1.5",
 			Lua:     "time.duration(\"90m\").hours  -- 1.5",
@@ -296,7 +297,7 @@ var durationType = &ObjectType{
 	Name: "duration", Doc: "A length of time. Lengths can be added, subtracted and compared, and multiplied and divided by numbers. As JSON it is text such as \"5m\".",
 	Text: func(v Value) string { return engine.FormatDuration(v.(time.Duration)) },
 	Compare: func(a, b Value) int {
-		return int(max(-1, min(1, a.(time.Duration)-b.(time.Duration))))
+		return cmp.Compare(a.(time.Duration), b.(time.Duration))
 	},
 	Key: func(v Value) string { return engine.FormatDuration(v.(time.Duration)) },
 	Attrs: []Attr{
@@ -313,10 +314,10 @@ var durationType = &ObjectType{
 			} else if op == "/" {
 				n = 1 / n
 			}
-			return time.Duration(float64(d) * n), nil
+			return lengthOfTime(float64(d) * n)
 		}
 		if n, ok := asFloat(a); ok && op == "*" {
-			return time.Duration(n * float64(b.(time.Duration))), nil
+			return lengthOfTime(n * float64(b.(time.Duration)))
 		}
 		x, ok1, err1 := durationOf(a)
 		y, ok2, err2 := durationOf(b)
@@ -325,13 +326,25 @@ var durationType = &ObjectType{
 			return nil, err1
 		case err2 != nil:
 			return nil, err2
-		case ok1 && ok2 && op == "+":
+		case ok1 && ok2 && (op == "+" || op == "-"):
+			if op == "-" {
+				y = -y
+			}
+			if _, err := lengthOfTime(float64(x) + float64(y)); err != nil {
+				return nil, err
+			}
 			return x + y, nil
-		case ok1 && ok2 && op == "-":
-			return x - y, nil
 		case ok1 && ok2 && op == "/" && y != 0:
 			return float64(x) / float64(y), nil
 		}
 		return nil, nil
 	},
+}
+
+// lengthOfTime is a length of time of so many nanoseconds.
+func lengthOfTime(ns float64) (Value, error) {
+	if !(math.Abs(ns) < math.MaxInt64) {
+		return nil, Errorf("usage", "the length of time is out of range: at most 106751 days")
+	}
+	return time.Duration(ns), nil
 }

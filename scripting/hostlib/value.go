@@ -152,7 +152,8 @@ type Language interface {
 	// Failure gives an error of a script's function the form in which a hook
 	// returns it: a Failure with a backtrace, or a verdict as it is.
 	Failure(err error) error
-	// Caught is called when an error was caught, so that the script goes on.
+	// Caught is called when an error was caught, so that the script goes on,
+	// whatever had stopped it.
 	Caught()
 }
 

@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,33 +13,71 @@ import (
 // maxDepth bounds how deep data may be nested: a list may hold itself.
 const maxDepth = 500
 
-var errTooDeep = errors.New("it is nested too deeply, or holds itself")
+// Bounds of one piece of data. A list that holds another twice counts it twice.
+const (
+	maxNodes = 4_000_000
+	maxBytes = 64 << 20
+)
+
+var (
+	errTooDeep = errors.New("it is nested too deeply, or holds itself")
+	errTooMuch = fmt.Errorf("it holds more than %d values or %d MB, too much for one piece of data: pass it on in parts", maxNodes, maxBytes>>20)
+)
 
 // Data gives a value in the form of the host library, all the way down.
-func (r *run) Data(v hostlib.Value) (hostlib.Value, error) { return r.data(v, 0) }
+func (r *run) Data(v hostlib.Value) (hostlib.Value, error) {
+	g := gatherer{run: r}
+	return g.data(v, 0)
+}
 
-func (r *run) data(v hostlib.Value, depth int) (hostlib.Value, error) {
+// gatherer makes data of one value.
+type gatherer struct {
+	*run
+	nodes, bytes int
+}
+
+// count notes a value of so many bytes.
+func (g *gatherer) count(bytes int) error {
+	g.nodes++
+	g.bytes += bytes
+	switch {
+	case g.nodes > maxNodes || g.bytes > maxBytes:
+		return errTooMuch
+	case g.nodes%lookEvery == 0 && g.over():
+		return context.Cause(g.call.Context())
+	}
+	return nil
+}
+
+func (g *gatherer) data(v hostlib.Value, depth int) (hostlib.Value, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
+	if err := g.count(0); err != nil {
+		return nil, err
+	}
 	switch v := v.(type) {
 	case *starlark.Dict:
-		return r.dataDict(v, depth)
+		return g.dict(v, depth)
 	case *starlark.List:
-		return r.dataList(v, v.Len(), depth)
+		return g.list(v, v.Len(), depth)
 	case starlark.Tuple:
-		return r.dataList(v, v.Len(), depth)
+		return g.list(v, v.Len(), depth)
 	case *hostlib.Dict:
-		return r.within(v, depth)
+		return g.within(v, depth)
 	case *hostlib.TextRow:
-		return v.Dict(), nil
+		return g.within(v.Dict(), depth)
 	case []hostlib.Value:
-		return r.dataElems(v, depth)
+		return g.elems(v, depth)
 	case hostlib.Tuple:
-		return r.dataElems(v, depth)
+		return g.elems(v, depth)
 	}
-	plain := r.Plain(v)
+	plain := g.Plain(v)
 	switch p := plain.(type) {
+	case string:
+		return p, g.count(len(p))
+	case []byte:
+		return p, g.count(len(p))
 	case hostlib.Iterator:
 		return nil, errors.New("an iterator is no data: make a list of it by list(...)")
 	case hostlib.Callable:
@@ -49,7 +88,7 @@ func (r *run) data(v hostlib.Value, depth int) (hostlib.Value, error) {
 		list := []hostlib.Value{}
 		var e starlark.Value
 		for it.Next(&e) {
-			d, err := r.data(e, depth+1)
+			d, err := g.data(e, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -65,14 +104,17 @@ func (r *run) data(v hostlib.Value, depth int) (hostlib.Value, error) {
 	return plain, nil
 }
 
-func (r *run) dataDict(d *starlark.Dict, depth int) (hostlib.Value, error) {
+func (g *gatherer) dict(d *starlark.Dict, depth int) (hostlib.Value, error) {
 	out := &hostlib.Dict{Names: make([]string, 0, d.Len()), Values: make([]hostlib.Value, 0, d.Len())}
 	for k, v := range d.Entries() {
 		name, ok := k.(starlark.String)
 		if !ok {
 			return nil, fmt.Errorf("a dict's key is no string but %s: %s", k.Type(), k)
 		}
-		e, err := r.data(v, depth+1)
+		if err := g.count(len(name)); err != nil {
+			return nil, err
+		}
+		e, err := g.data(v, depth+1)
 		if err != nil {
 			return nil, at(strconv.Quote(string(name)), err)
 		}
@@ -82,34 +124,34 @@ func (r *run) dataDict(d *starlark.Dict, depth int) (hostlib.Value, error) {
 	return out, nil
 }
 
-func (r *run) dataList(list starlark.Indexable, n, depth int) (hostlib.Value, error) {
+func (g *gatherer) list(list starlark.Indexable, n, depth int) (hostlib.Value, error) {
 	out := make([]hostlib.Value, n)
 	for i := range out {
 		var err error
-		if out[i], err = r.data(list.Index(i), depth+1); err != nil {
+		if out[i], err = g.data(list.Index(i), depth+1); err != nil {
 			return nil, at(strconv.Itoa(i), err)
 		}
 	}
 	return out, nil
 }
 
-// dataElems converts a list of the host library, which may hold values of the script.
-func (r *run) dataElems(list []hostlib.Value, depth int) (hostlib.Value, error) {
+// elems converts a list of the host library, which may hold values of the script.
+func (g *gatherer) elems(list []hostlib.Value, depth int) (hostlib.Value, error) {
 	out := make([]hostlib.Value, len(list))
 	for i, e := range list {
 		var err error
-		if out[i], err = r.data(e, depth+1); err != nil {
+		if out[i], err = g.data(e, depth+1); err != nil {
 			return nil, at(strconv.Itoa(i), err)
 		}
 	}
 	return out, nil
 }
 
-func (r *run) within(d *hostlib.Dict, depth int) (hostlib.Value, error) {
+func (g *gatherer) within(d *hostlib.Dict, depth int) (hostlib.Value, error) {
 	out := &hostlib.Dict{Names: d.Names, Values: make([]hostlib.Value, len(d.Values))}
 	for i, e := range d.Values {
 		var err error
-		if out.Values[i], err = r.data(e, depth+1); err != nil {
+		if out.Values[i], err = g.data(e, depth+1); err != nil {
 			return nil, at(strconv.Quote(d.Names[i]), err)
 		}
 	}
@@ -118,7 +160,7 @@ func (r *run) within(d *hostlib.Dict, depth int) (hostlib.Value, error) {
 
 // at puts the place of an element before what is wrong with it.
 func at(index string, err error) error {
-	if err == errTooDeep {
+	if err == errTooDeep || err == errTooMuch {
 		return err
 	}
 	var inner *placed

@@ -15,6 +15,10 @@
 //
 //   - Starlark's for loop cannot see that an iterator failed. Such a failure is
 //     noted in the engine's Call, and stops the thread before its next step.
+//   - The interpreter itself calls deep values on the stack (str, hash and == of
+//     a tuple within a tuple, millions deep), and multiplies huge integers without
+//     a look at the time: neither can be bounded from here. A process that is to
+//     stop leaves such a hook behind.
 //   - What a script makes while it is loaded is seen by all its hooks, which run
 //     at the same time: objects must not change, iterators are refused.
 package starscript

@@ -43,17 +43,24 @@ type loop struct {
 
 // Next is the next element. A failure stops the thread before its next step.
 func (l *loop) Next(p *starlark.Value) bool {
-	v, err := l.it.Next()
+	v, err := l.next()
 	if err == nil {
-		*p, err = l.run.value(v)
-	}
-	if err == nil {
+		*p = v
 		return true
 	}
 	if err != io.EOF {
 		l.run.poison(err)
 	}
 	return false
+}
+
+func (l *loop) next() (v starlark.Value, err error) {
+	defer contain("an iterator", &err)
+	e, err := l.it.Next()
+	if err != nil {
+		return nil, err
+	}
+	return l.run.value(e)
 }
 
 // Done is called when the loop is left. What is left in the iterator can still

@@ -21,8 +21,8 @@ func end(j *engine.Job) string {
 
 func TestAWholeLifeWithItemsAndFinish(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 load("lib/check.star", "eq")
 
 def produce(ctx):
@@ -42,16 +42,17 @@ def finish(ctx, summary):
     eq(summary.error, None)
     return {"results": results, "payload": ctx.payload}
 `)
-	j := w.Do("job", `{"from": "test"}`)
-	if got, want := end(j), `finish completed {"results":[0,10,20,30],"payload":{"from":"test"}}`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+		j := w.Do("job", `{"from": "test"}`)
+		if got, want := end(j), `finish completed {"results":[0,10,20,30],"payload":{"from":"test"}}`; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }
 
 func TestAFailedItemFailsItsJob(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 load("lib/check.star", "eq")
 def produce(ctx):
     ctx.emit_all(range(3))
@@ -63,26 +64,28 @@ def finish(ctx, summary):
     eq((summary.total, summary.completed, summary.failed), (3, 2, 1))
     return list(summary.results)
 `)
-	if got, want := end(w.Do("job", "1")), `finish failed [0,2] error: 1 of 3 items failed`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if got, want := end(w.Jobs()[2]), "consume failed  error: not this one"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+		if got, want := end(w.Do("job", "1")), `finish failed [0,2] error: 1 of 3 items failed`; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if got, want := end(w.Jobs()[2]), "consume failed  error: not this one"; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }
 
 func TestAPayloadIsHandedOn(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 def produce(ctx):
     return {"from": ctx.payload, "big": 9007199254740993}
 def consume(ctx, item):
     return [ctx.payload, item]
 `)
-	if got, want := end(w.Do("job", `"p"`)), `consume completed ["p",{"from":"p","big":9007199254740993}]`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+		if got, want := end(w.Do("job", `"p"`)), `consume completed ["p",{"from":"p","big":9007199254740993}]`; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }
 
 func TestTheFailHookDecides(t *testing.T) {
@@ -98,23 +101,24 @@ func TestTheFailHookDecides(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t)
-			w.Script("job", `
+			world.Each(t, func(t *testing.T, w *world.World) {
+				w.Script("job", `
 job(retry = retry(max = 2, first = "1ms"))
 def consume(ctx, item):
     error("no %d" % ctx.attempt, code = "my.code")
 def fail(ctx, item, err):
     `+c.fail+`
 `)
-			j := w.Do("job", `{"n": 1}`)
-			got := end(j)
-			for _, line := range w.Logs(j.ID) {
-				line, _, _ = strings.Cut(line, ` {"backtrace"`)
-				got += " | " + line
-			}
-			if got != c.want {
-				t.Errorf("got  %s\nwant %s", got, c.want)
-			}
+				j := w.Do("job", `{"n": 1}`)
+				got := end(j)
+				for _, line := range w.Logs(j.ID) {
+					line, _, _ = strings.Cut(line, ` {"backtrace"`)
+					got += " | " + line
+				}
+				if got != c.want {
+					t.Errorf("got  %s\nwant %s", got, c.want)
+				}
+			})
 		})
 	}
 }
@@ -131,8 +135,8 @@ func TestVerdictsEndTheHookAtOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t)
-			w.Script("job", `
+			world.Each(t, func(t *testing.T, w *world.World) {
+				w.Script("job", `
 job(retry = retry(max = 2, first = "1ms"))
 def woken(ctx):
     if db.ensure("calls", {"n": "integer"}, key = ["n"]):
@@ -146,17 +150,18 @@ def consume(ctx, item):
         error("not reached")
     return 0
 `)
-			if got := end(w.Do("job", `1`)); got != c.want {
-				t.Errorf("got  %q\nwant %q", got, c.want)
-			}
+				if got := end(w.Do("job", `1`)); got != c.want {
+					t.Errorf("got  %q\nwant %q", got, c.want)
+				}
+			})
 		})
 	}
 }
 
 func TestCheckpointsKeepWhatIsDone(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 load("lib/check.star", "eq")
 job(retry = retry(max = 5, first = "1ms"), steps = 50000)
 def consume(ctx, item):
@@ -173,24 +178,25 @@ def consume(ctx, item):
         eq(ctx.position, {"page": page})
     return first
 `)
-	if got, want := end(w.Do("job", "1")), "consume completed 3"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if got := w.Query("SELECT count(*), sum(page) FROM done"); got != "6|15\n" {
-		t.Errorf("got %s", got)
-	}
+		if got, want := end(w.Do("job", "1")), "consume completed 3"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if got := w.Query("SELECT count(*), sum(page) FROM done"); got != "6|15\n" {
+			t.Errorf("got %s", got)
+		}
+	})
 }
 
 func TestBatchesDoEachRowOnce(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	var csv strings.Builder
-	csv.WriteString("n\n")
-	for n := range 95 {
-		fmt.Fprintf(&csv, "%d\n", n)
-	}
-	w.File("rows.csv", csv.String())
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		var csv strings.Builder
+		csv.WriteString("n\n")
+		for n := range 95 {
+			fmt.Fprintf(&csv, "%d\n", n)
+		}
+		w.File("rows.csv", csv.String())
+		w.Script("job", `
 load("lib/check.star", "eq")
 job(needs = ["files:rows.csv"], retry = retry(max = 9, first = "1ms"))
 def consume(ctx, item):
@@ -206,20 +212,21 @@ def consume(ctx, item):
 def finish(ctx, summary):
     return {"items": summary.total}
 `)
-	w.Script("item", "def consume(ctx, item):\n    return item['first']\n")
-	j := w.Do("job", "1")
-	if got := w.Query("SELECT count(*), sum(n), min(batch), max(batch) FROM done"); got != "95|4465|5|10\n" {
-		t.Errorf("got %s %+v", got, j.Error)
-	}
-	if string(j.Result) != `{"items":10}` || j.Stats["read"] != 95 || j.Stats["inserted"] != 95 {
-		t.Errorf("got %s %v", end(j), j.Stats)
-	}
+		w.Script("item", "def consume(ctx, item):\n    return item['first']\n")
+		j := w.Do("job", "1")
+		if got := w.Query("SELECT count(*), sum(n), min(batch), max(batch) FROM done"); got != "95|4465|5|10\n" {
+			t.Errorf("got %s %+v", got, j.Error)
+		}
+		if string(j.Result) != `{"items":10}` || j.Stats["read"] != 95 || j.Stats["inserted"] != 95 {
+			t.Errorf("got %s %v", end(j), j.Stats)
+		}
+	})
 }
 
 func TestABatchThatWasLeftCommitsWithTheRest(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 load("lib/check.star", "eq")
 def consume(ctx, item):
     db.ensure("done", {"n": "integer"}, key = ["n"])
@@ -232,15 +239,16 @@ def consume(ctx, item):
         error("no batch")
     return db.value("SELECT count(*) FROM done")
 `)
-	if got, want := end(w.Do("job", "1")), "consume completed 6"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+		if got, want := end(w.Do("job", "1")), "consume completed 6"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
 }
 
 func TestEmitAllKeysAndTypes(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 load("lib/check.star", "eq", "fails")
 def produce(ctx):
     eq(ctx.emit_all([{"id": "a"}, {"id": "b"}, {"id": "a"}], key = lambda r: r["id"], unique = "forever", type = "other"), 2)
@@ -249,17 +257,18 @@ def produce(ctx):
     eq(ctx.enqueue("other", {"id": "c"}, key = "c", after = "1ms"), True)
     eq(ctx.enqueue("other", {"id": "c"}, key = "c", replace = True), False)
 `)
-	w.Script("other", "def consume(ctx, item):\n    return item['id']\n")
-	j := w.Do("job", "1")
-	if j.Status != engine.StatusCompleted || j.Items != 2502 {
-		t.Errorf("got %s, %d items", end(j), j.Items)
-	}
+		w.Script("other", "def consume(ctx, item):\n    return item['id']\n")
+		j := w.Do("job", "1")
+		if j.Status != engine.StatusCompleted || j.Items != 2502 {
+			t.Errorf("got %s, %d items", end(j), j.Items)
+		}
+	})
 }
 
 func TestWhatRunsOnCommit(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 def note(ctx, what):
     log.info(what)
     if what == "bad":
@@ -275,57 +284,107 @@ def undone(ctx):
     ctx.on_commit(log.info, "never")
     error("no")
 `)
-	j := w.Do("job", "1")
-	got := strings.Join(w.Logs(j.ID), "\n")
-	want := `info before
+		j := w.Do("job", "1")
+		got := strings.Join(w.Logs(j.ID), "\n")
+		want := `info before
 info at the checkpoint
 info bad
 error on_commit: state.set: a function given to ctx.on_commit runs after the commit: nothing commits what it writes here
 info at the end`
-	if got != want || j.Status != engine.StatusCompleted {
-		t.Errorf("got\n%s\n%s", got, end(j))
-	}
+		if got != want || j.Status != engine.StatusCompleted {
+			t.Errorf("got\n%s\n%s", got, end(j))
+		}
+	})
+}
+
+func TestWhatRunsOnCommitCannotEndTheHook(t *testing.T) {
+	t.Parallel()
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
+job(timeout = "400ms", steps = 1000000000000)
+def bad(n):
+    return 1 // n
+def loop():
+    for x in iter.map(bad, [1, 0]):
+        pass
+def spin():
+    for i in range(1000000000): pass
+def caught():
+    value, err = catch(bad, 0)
+    log.info("caught", message = err.message, rows = db.value("SELECT 7"))
+def consume(ctx, item):
+    ctx.on_commit(time.sleep, "1h")
+    ctx.on_commit(loop)
+    ctx.on_commit(spin)
+    ctx.on_commit(caught)
+    ctx.checkpoint()
+    for i in range(100000): pass
+    ctx.on_commit(time.sleep, "1h")
+    ctx.on_commit(loop)
+    ctx.on_commit(log.info, "at the end")
+    return 1
+`)
+		j := w.Do("job", "1")
+		var lines []string
+		for _, l := range w.Logs(j.ID) {
+			l, _, _ = strings.Cut(l, ` {"backtrace"`)
+			lines = append(lines, l)
+		}
+		got := strings.Join(lines, "\n")
+		want := `error on_commit: it ran longer than the hook's timeout of 400ms
+error on_commit: floored division by zero
+error on_commit: it ran longer than the hook's timeout of 400ms
+info caught {"message":"floored division by zero","rows":7}
+error on_commit: it ran longer than the hook's timeout of 400ms
+error on_commit: floored division by zero
+info at the end`
+		if got != want || end(j) != "consume completed 1" {
+			t.Errorf("got\n%s\n%s", got, end(j))
+		}
+	})
 }
 
 func TestAnInstanceHasParametersAndAStateOfItsOwn(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.File("acme/x.txt", "acme's")
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.File("acme/x.txt", "acme's")
+		w.Script("job", `
 job(instances = {"acme": {"id": 9007199254740993}, "beta": {}}, needs = ["files:{instance}/*"])
 def consume(ctx, item):
     state.set("n", state.get("n", 0) + 1)
     return [ctx.instance, ctx.params, state.get("n"), files.read(ctx.instance + "/x.txt")]
 `)
-	for range 2 {
-		w.Enqueue(engine.NewJob{Type: "job", Instance: "acme", Payload: engine.Raw("1")})
+		for range 2 {
+			w.Enqueue(engine.NewJob{Type: "job", Instance: "acme", Payload: engine.Raw("1")})
+			w.Run()
+		}
+		id := w.Enqueue(engine.NewJob{Type: "job", Instance: "beta", Payload: engine.Raw("1")})
 		w.Run()
-	}
-	id := w.Enqueue(engine.NewJob{Type: "job", Instance: "beta", Payload: engine.Raw("1")})
-	w.Run()
-	if got, want := end(w.Jobs()[1]), `consume completed ["acme",{"id":9007199254740993},2,"acme's"]`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if got, want := end(w.Job(id)), `consume failed  error: files.read: there is no file "beta/x.txt"`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+		if got, want := end(w.Jobs()[1]), `consume completed ["acme",{"id":9007199254740993},2,"acme's"]`; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if got, want := end(w.Job(id)), `consume failed  error: files.read: there is no file "beta/x.txt"`; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }
 
 func TestAComputingHookEndsSoonAfterItsTimeout(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", "job(timeout = '50ms', steps = 1000000000000)\ndef consume(ctx, item):\n    for i in range(1 << 40): pass\n")
-	began := time.Now()
-	j := w.Do("job", "1")
-	if d := time.Since(began); d > 2*time.Second || j.Error == nil || j.Error.Kind != engine.KindTimeout || !strings.Contains(j.Error.Backtrace, "job.star:3:") {
-		t.Errorf("it took %s: %s %+v", d, end(j), j.Error)
-	}
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", "job(timeout = '50ms', steps = 1000000000000)\ndef consume(ctx, item):\n    for i in range(1 << 29): pass\n")
+		began := time.Now()
+		j := w.Do("job", "1")
+		if d := time.Since(began); d > 2*time.Second || j.Error == nil || j.Error.Kind != engine.KindTimeout || !strings.Contains(j.Error.Backtrace, "job.star:3:") {
+			t.Errorf("it took %s: %s %+v", d, end(j), j.Error)
+		}
+	})
 }
 
 func TestHooksOfOneScriptRunAtTheSameTime(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	w.Script("job", `
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
 job(slots = {"consume": 16})
 START = time.parse("2020-01-01")
 TABLE = {"a": [1, 2, 3]}
@@ -336,13 +395,14 @@ def consume(ctx, item):
     s = sorted([r["n"] for r in rows] + TABLE["a"])
     return [s, START.year, str(rows[0]["at"]), item]
 `)
-	for n := range 200 {
-		w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(fmt.Sprint(n))})
-	}
-	w.Run()
-	for n, j := range w.Jobs() {
-		if got, want := end(j), fmt.Sprintf(`consume completed [[1,1,2,2,3,3],2020,"2020-01-01T01:00:00Z",%d]`, n); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
+		for n := range 200 {
+			w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(fmt.Sprint(n))})
 		}
-	}
+		w.Run()
+		for n, j := range w.Jobs() {
+			if got, want := end(j), fmt.Sprintf(`consume completed [[1,1,2,2,3,3],2020,"2020-01-01T01:00:00Z",%d]`, n); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+	})
 }

@@ -29,9 +29,13 @@ func (r *run) tick() {
 	case r.call.Context().Err() != nil:
 		r.stop(context.Cause(r.call.Context()))
 	case r.thread.Steps-r.base >= r.limit:
+		hint := "raise the setting steps, or call ctx.checkpoint() now and then"
+		if r.call.Hook == nil {
+			hint = "what takes long belongs into a hook"
+		}
 		r.stop(&engine.Failure{
 			Kind: engine.KindLimit, Code: "limit.steps", Retryable: true,
-			Message: fmt.Sprintf("%s took more than %d steps: raise the setting steps, or call ctx.checkpoint() now and then", r.thread.Name, r.limit),
+			Message: fmt.Sprintf("%s took more than %d steps: %s", r.thread.Name, r.limit, hint),
 		})
 	default:
 		r.proceed()
@@ -53,14 +57,22 @@ func (r *run) poison(err error) {
 	if r.call.Hook != nil {
 		r.call.Hook.Poison(err)
 	}
-	r.lame = true
 	r.stop(err)
 }
 
-// Caught lets the thread go on after catch has held the failure of an iterator.
+// Caught lets the thread go on after catch has held the failure of an iterator,
+// or after a function that ran after a commit was stopped.
 func (r *run) Caught() {
-	if r.lame {
-		r.lame, r.halt = false, nil
+	if r.halt != nil {
+		r.halt = nil
 		r.thread.Uncancel()
+		r.proceed()
 	}
 }
+
+// lookEvery is after how many elements a loop outside of the interpreter looks
+// whether it must end.
+const lookEvery = 1000
+
+// over says that the run must end: its time is over, or its process stops.
+func (r *run) over() bool { return r.call.Context().Err() != nil }

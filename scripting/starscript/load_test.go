@@ -1,6 +1,8 @@
 package starscript_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
@@ -136,6 +139,10 @@ func TestHelperFiles(t *testing.T) {
 			`jobs/lib/a.star:2:7: floored division by zero`},
 		{"a function of a helper that fails has its own place", `load("lib/a.star", "a")` + "\na()" + consume, map[string]string{"lib/a.star": "\ndef a(): fail(\"no\")"},
 			`jobs/lib/a.star:2:14: fail: no`},
+		{"a helper that is not there, through another", `load("lib/a.star", "a")` + consume, map[string]string{"lib/a.star": "\nload(\"lib/nope.star\", \"x\")"},
+			"jobs/lib/nope.star: there is no such file in the jobs folder (by way of jobs/lib/a.star:2:1, jobs/job.star:1:1)"},
+		{"the whole way to an error", "load(\"lib/a.star\", \"a\")\ndef b(n):\n    return a(n)\nb(1)" + consume, map[string]string{"lib/a.star": "def a(n):\n    return n // 0"},
+			"jobs/lib/a.star:2:14: floored division by zero (by way of jobs/job.star:3:13, jobs/job.star:4:2)"},
 		{"job() has no place in a helper", `load("lib/a.star", "a")` + consume, map[string]string{"lib/a.star": "a = job()"},
 			"job: it is called in the job's own script"},
 		{"values of a helper are frozen", `load("lib/a.star", "a")` + "\na.append(1)" + consume, map[string]string{"lib/a.star": "a = []"},
@@ -156,8 +163,42 @@ func TestHelperFiles(t *testing.T) {
 }
 
 func TestATopLevelThatNeverEndsIsAnError(t *testing.T) {
-	_, errs := load("for i in range(1000000000):\n    x = lambda: i\n"+consume, nil)
-	if len(errs) != 1 || !strings.Contains(errs[0].Message, "the top level took more than") || errs[0].Line == 0 {
+	t.Parallel()
+	for code, want := range map[string]string{
+		"for i in range(20000000):\n    x = lambda: i\n":    "the top level took more than 20000000 steps: what takes long belongs into a hook",
+		"x = [max(range(10000000)) for i in range(1000)]\n": "the top level ran longer than 10s: what takes long belongs into a hook",
+		"x = list(range(1000000000))\n":                     "range: 1000000000 numbers are too many, at most 20000000",
+	} {
+		_, errs := load(code+consume, nil)
+		if len(errs) != 1 || errs[0].Message != want || errs[0].Line == 0 {
+			t.Errorf("%s: got %v", code, errs)
+		}
+	}
+}
+
+func TestLoadingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("told to stop"))
+	files := fstest.MapFS{"job.star": {Data: []byte("for i in range(1000000): pass\n" + consume)}}
+	_, errs := starscript.NewLoader(files, "jobs", &hostlib.Host{Loading: ctx}).Load("job", "job.star")
+	if len(errs) != 1 || errs[0].Message != "told to stop" {
 		t.Errorf("got %v", errs)
+	}
+}
+
+func TestARangeThatWasMadeAtLoadCanBeUsedInAHook(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", "R = range(100000)\ndef consume(ctx, item):\n    return [max(R), len([i for i in R])]\n")
+	if got, want := end(w.Do("job", "1")), "consume completed [99999,100000]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAByteOrderMarkIsPassedOver(t *testing.T) {
+	t.Parallel()
+	if _, errs := load("\xef\xbb\xbf\"\"\"Doc.\"\"\""+consume, nil); len(errs) > 0 {
+		t.Error(errs)
 	}
 }

@@ -1,14 +1,18 @@
 package starscript
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -20,8 +24,11 @@ import (
 // Ending is what the names of Starlark scripts end in.
 const Ending = ".star"
 
-// loadSteps bounds the steps that the top level of a script may take.
-const loadSteps = 100_000_000
+// Bounds of what the top level of a script may take.
+const (
+	loadSteps = 20_000_000
+	loadTime  = 10 * time.Second
+)
 
 var options = &syntax.FileOptions{Set: true, TopLevelControl: true}
 
@@ -49,7 +56,6 @@ type file struct {
 	places  map[string]syntax.Position // of globals
 	loads   []*file
 	errs    []*hostlib.LoadError
-	loading bool
 }
 
 // Load compiles a job script, runs its top level, and makes a job type of it.
@@ -72,18 +78,25 @@ func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 
 // load reads a file, checks it and runs its top level. job is nil for helper
 // files; above are the files that are being loaded, outermost first.
-func (l *Loader) load(p string, job *hostlib.Declaration, above []string) *file {
-	f := &file{path: p, shown: path.Join(l.dir, p), loading: true}
+func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *file) {
+	f = &file{path: p, shown: path.Join(l.dir, p)}
 	if job == nil {
 		l.files[p] = f
 	}
-	defer func() { f.loading = false }()
+	defer func() {
+		if p := recover(); p != nil {
+			f.fail(syntax.Position{}, "a fault of dsengine itself: %v", p)
+			if l.host.Log != nil {
+				l.host.Log.Error("a panic while a script was loaded", "file", f.shown, "panic", p, "backtrace", string(debug.Stack()))
+			}
+		}
+	}()
 	var err error
 	if f.source, err = fs.ReadFile(l.fsys, p); err != nil {
 		f.fail(syntax.Position{}, "%v", readError(err))
 		return f
 	}
-	tree, err := options.Parse(f.shown, f.source, 0)
+	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte("\xef\xbb\xbf")), 0)
 	if err != nil {
 		f.failed(err, nil)
 		return f
@@ -95,15 +108,23 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) *file 
 		return f
 	}
 	f.places = globalsOf(tree)
-	if f.errs = append(f.errs, check(tree, f.shown)...); len(f.errs) > 0 {
+	if f.errs = append(f.errs, append(check(tree, f.shown), misspelt(tree, f.shown, job != nil)...)...); len(f.errs) > 0 {
 		return f
 	}
 	r := newRun("the top level", loadSteps)
 	r.call.Host, r.call.Job = l.host, job
-	r.thread.Load = func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
-		return l.helper(f, name, append(above, p))
+	r.thread.Load = func(t *starlark.Thread, name string) (starlark.StringDict, error) {
+		return l.helper(f, t.CallFrame(0).Pos, name, append(above, p))
 	}
+	outer := l.host.Loading
+	if outer == nil {
+		outer = context.Background()
+	}
+	ctx, cancel := context.WithTimeoutCause(outer, loadTime, hostlib.Errorf("timeout", "the top level ran longer than %s: what takes long belongs into a hook", engine.FormatDuration(loadTime)))
+	r.call.Loading = ctx
 	f.globals, err = prog.Init(r.thread, predeclared)
+	cancel()
+	r.call.Loading = nil // what it leaves in globals goes on
 	for _, name := range f.globals.Keys() {
 		r.shared = false
 		if f.globals[name].Freeze(); r.shared {
@@ -117,7 +138,7 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) *file 
 }
 
 // helper gives the globals of a helper file to the file that loads it.
-func (l *Loader) helper(by *file, name string, above []string) (starlark.StringDict, error) {
+func (l *Loader) helper(by *file, at syntax.Position, name string, above []string) (starlark.StringDict, error) {
 	p := path.Clean(name)
 	switch {
 	case !strings.HasSuffix(name, Ending):
@@ -135,7 +156,9 @@ func (l *Loader) helper(by *file, name string, above []string) (starlark.StringD
 	}
 	by.loads = append(by.loads, f)
 	if len(f.errs) > 0 {
-		by.errs = append(by.errs, f.errs...)
+		for _, e := range f.errs {
+			by.errs = append(by.errs, e.Passing(at.String()))
+		}
 		return nil, f.errs[0]
 	}
 	return f.globals, nil
@@ -189,26 +212,35 @@ func (f *file) failed(err, halt error) {
 				ev = cause
 			}
 		}
-		pos := deepest(ev)
-		if f.fail(pos, "%s", message); pos.Line > 0 {
-			f.errs[len(f.errs)-1].File = pos.Filename()
+		way := places(ev)
+		if len(way) == 0 {
+			f.fail(syntax.Position{}, "%s", message)
+			return
 		}
+		f.fail(way[0], "%s", message)
+		e := f.errs[len(f.errs)-1]
+		e.File = way[0].Filename()
+		for _, pos := range way[1:] {
+			e = e.Passing(pos.String())
+		}
+		f.errs[len(f.errs)-1] = e
 	default:
 		f.fail(syntax.Position{}, "%v", err)
 	}
 }
 
-// deepest is the place in a script where an error happened.
-func deepest(ev *starlark.EvalError) syntax.Position {
+// places are where in scripts an error happened: the deepest one first, then
+// those from which it was called.
+func places(ev *starlark.EvalError) (list []syntax.Position) {
 	for inner := ev; errors.As(inner.Unwrap(), &inner); {
 		ev = inner
 	}
 	for i := range ev.CallStack {
 		if pos := ev.CallStack.At(i).Pos; pos.Line > 0 {
-			return pos
+			list = append(list, pos)
 		}
 	}
-	return syntax.Position{}
+	return list
 }
 
 // nameMessage words what the resolver says, which knows no modules.

@@ -24,6 +24,7 @@ func init() {
 		builtins[f] = builtin(f)
 		predeclared[f.Name] = builtins[f]
 	}
+	predeclared["range"] = ranges
 	for _, t := range hostlib.Types {
 		for _, f := range t.Methods {
 			builtins[f] = builtin(f)

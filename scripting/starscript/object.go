@@ -48,8 +48,18 @@ func (o *object) Hash() (uint32, error) {
 	return h.Sum32(), nil
 }
 
+// contain makes an error of a panic. Deferred where the interpreter calls into
+// this package, it keeps the script's call stack, which a panic through the
+// interpreter loses.
+func contain(what string, err *error) {
+	if p := recover(); p != nil {
+		*err = hostlib.Panicked(what, p)
+	}
+}
+
 // Attr is an attribute, or a method bound to the object.
-func (o *object) Attr(name string) (starlark.Value, error) {
+func (o *object) Attr(name string) (_ starlark.Value, err error) {
+	defer contain(o.typ.Name, &err)
 	if a := o.typ.Attr(name); a != nil {
 		v, err := a.Get(o.self)
 		if err != nil {
@@ -67,10 +77,15 @@ func (o *object) Attr(name string) (starlark.Value, error) {
 func (o *object) AttrNames() []string { return o.typ.Names() }
 
 // Get is an attribute by index, for objects that are records.
-func (o *object) Get(k starlark.Value) (starlark.Value, bool, error) {
+func (o *object) Get(k starlark.Value) (_ starlark.Value, found bool, err error) {
+	defer contain(o.typ.Name, &err)
 	name, ok := k.(starlark.String)
 	if !ok || !o.typ.Record {
-		return nil, false, fmt.Errorf("%s has no elements: use its attributes, such as .%s", o.typ.Name, o.typ.Attrs[0].Name)
+		hint := ""
+		if len(o.typ.Attrs) > 0 {
+			hint = ": use its attributes, such as ." + o.typ.Attrs[0].Name
+		}
+		return nil, false, fmt.Errorf("%s has no elements%s", o.typ.Name, hint)
 	}
 	a := o.typ.Attr(string(name))
 	if a == nil {
@@ -85,7 +100,8 @@ func (o *object) Get(k starlark.Value) (starlark.Value, bool, error) {
 }
 
 // CompareSameType compares values of types that have an order.
-func (o *object) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
+func (o *object) CompareSameType(op syntax.Token, y starlark.Value, _ int) (_ bool, err error) {
+	defer contain(o.typ.Name, &err)
 	other, ok := y.(*object)
 	if !ok || o.typ.Compare == nil {
 		switch op {
@@ -113,7 +129,8 @@ func (o *object) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool
 }
 
 // Binary does + and its like for types that know how.
-func (o *object) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (starlark.Value, error) {
+func (o *object) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (_ starlark.Value, err error) {
+	defer contain(o.typ.Name, &err)
 	if o.typ.Binary == nil {
 		return nil, nil
 	}

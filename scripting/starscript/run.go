@@ -19,7 +19,6 @@ type run struct {
 	limit uint64 // steps since base that it may take
 	base  uint64
 	halt  error // why the thread was stopped
-	lame  bool  // an iterator failed, which stopped the thread
 
 	shared  bool   // an iterator was frozen
 	renewed func() // renew

@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/big"
@@ -179,15 +180,16 @@ func (r *run) Iterate(v hostlib.Value) (hostlib.Iterator, bool) {
 	case starlark.Iterable:
 		// A list may change while its elements are used: by index no lock is held.
 		if list, ok := v.(starlark.Indexable); ok {
-			return &elements{list: list}, true
+			return &elements{run: r, list: list}, true
 		}
-		return &foreign{it: v.Iterate()}, true
+		return &foreign{run: r, it: v.Iterate()}, true
 	}
 	return nil, false
 }
 
 // elements goes through a list.
 type elements struct {
+	run  *run
 	list starlark.Indexable
 	i    int
 }
@@ -196,17 +198,27 @@ func (e *elements) Next() (hostlib.Value, error) {
 	if e.i >= e.list.Len() {
 		return nil, io.EOF
 	}
-	e.i++
+	if e.i++; e.i%lookEvery == 0 && e.run.over() {
+		return nil, context.Cause(e.run.call.Context())
+	}
 	return e.list.Index(e.i - 1), nil
 }
 
 func (e *elements) Close() error { return nil }
 
 // foreign goes through any other thing that Starlark can loop over.
-type foreign struct{ it starlark.Iterator }
+type foreign struct {
+	run *run
+	it  starlark.Iterator
+	n   int
+}
 
 func (f *foreign) Next() (hostlib.Value, error) {
 	var v starlark.Value
+	if f.n++; f.n%lookEvery == 0 && f.run.over() {
+		f.Close()
+		return nil, context.Cause(f.run.call.Context())
+	}
 	if f.it == nil || !f.it.Next(&v) {
 		f.Close()
 		return nil, io.EOF

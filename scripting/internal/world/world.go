@@ -1,5 +1,5 @@
 // Package world runs job scripts in a fresh database and a fresh folder, for
-// tests.
+// tests: on SQLite, or on each store.
 package world
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
-// World is an engine over an embedded database, and a files folder.
+// World is an engine over a database of its own, and a files folder.
 type World struct {
 	Files  string        // the files folder
 	Dir    string        // of the database
@@ -42,8 +42,13 @@ type World struct {
 	registered int // how many of the types the database knows
 }
 
-// New makes a world that ends with the test.
+// New makes a world on SQLite that ends with the test.
 func New(t testing.TB) *World {
+	t.Helper()
+	return open(t, onSQLite)
+}
+
+func open(t testing.TB, open opener) *World {
 	t.Helper()
 	w := &World{Files: t.TempDir(), Dir: t.TempDir(), Log: &Lines{}, Others: t.TempDir(), t: t}
 	w.Host = &hostlib.Host{Files: w.Files, Connections: w}
@@ -52,7 +57,7 @@ func New(t testing.TB) *World {
 		out = io.MultiWriter(out, os.Stderr)
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	store, err := sqlitestore.Open(t.Context(), filepath.Join(w.Dir, "world.db"), sqlitestore.Options{Logger: log})
+	store, err := open(t, w.Dir, log)
 	w.must(err)
 	t.Cleanup(func() { store.Close() })
 	w.Store = store

@@ -1,0 +1,134 @@
+package storetest
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// drainCases are about the end of a process.
+var drainCases = []testCase{
+	{"a job whose position cannot be read fails", func(w *world) {
+		r := w.runtime(Options{})
+		runs := 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if runs++; runs == 1 {
+				return nil, errors.Join(c.Checkpoint(raw(1), true), c.Snooze(time.Hour))
+			}
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+		w.until("it sleeps", func() bool { return w.count("SELECT count(*) FROM ds_delayed WHERE id > 0") == 1 })
+		stop()
+		w.exec("UPDATE ds_jobs SET position = '{\"l\": 5}' WHERE id = ?", id)
+		w.due(id)
+		r.untilIdle(t)
+		w.stands("failed", id)
+		w.same("runs", 1, runs)
+		if j := r.view(id); j.Error == nil || !strings.Contains(j.Error.Message, "the position of its last checkpoint cannot be read") {
+			w.Errorf("got %+v", j.Error)
+		}
+	}},
+	{"a checkpoint that gets nowhere does not begin the attempts anew", func(w *world) {
+		r := w.runtime(Options{})
+		runs := map[string]int{}
+		hook := func(name string, write func(*engine.Call) error) *engine.Type {
+			t := consumes(name, func(c *engine.Call) (engine.Raw, error) {
+				if runs[name]++; runs[name] > 20 {
+					return nil, c.Cancel("it is tried for ever")
+				}
+				if err := write(c); err != nil {
+					return nil, err
+				}
+				return nil, errors.New("always")
+			})
+			t.Settings.Retry = engine.RetryPolicy{Max: 3, First: time.Millisecond}
+			return t
+		}
+		types := []*engine.Type{
+			hook("same", func(c *engine.Call) error { return c.Checkpoint(raw(1), true) }),
+			hook("none", func(c *engine.Call) error { return c.Checkpoint(nil, false) }),
+			hook("further", func(c *engine.Call) error { return c.Checkpoint(raw(min(runs["further"], 5)), true) }),
+			hook("state", func(c *engine.Call) error {
+				if runs["state"] > 5 {
+					return nil
+				}
+				return errors.Join(c.SetVariable(false, "n", raw(1)), c.Checkpoint(raw(1), true))
+			}),
+		}
+		for _, t := range types {
+			r.make(engine.NewJob{Type: t.Name}, types...)
+		}
+		r.untilIdle(types...)
+		// The first checkpoint of "same" does get somewhere: from nowhere to 1.
+		w.same("runs", map[string]int{"same": 3, "none": 3, "further": 7, "state": 7}, runs)
+	}},
+	{"a job that comes back at once is not taken for done", func(w *world) {
+		r := w.runtime(Options{})
+		runs := 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if runs++; runs < 200 {
+				return nil, c.Snooze(time.Millisecond)
+			}
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		w.stands("completed", id)
+		w.same("runs", 200, runs)
+	}},
+	{"a hook that nothing stops is left behind, and its job given back", func(w *world) {
+		r := w.runtime(Options{})
+		w.table(0)
+		begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if !w.in.Rows { // it would hold the only writer
+				close(begun)
+				<-end
+				return nil, nil
+			}
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil)
+			close(begun)
+			<-end
+			ended <- err
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Drain: time.Millisecond})
+		<-begun
+		stop()
+		w.stands("consume/waiting", id)
+
+		again := consumes("t", func(*engine.Call) (engine.Raw, error) { return nil, nil })
+		r.untilIdle(again)
+		w.stands("completed", id)
+		close(end)
+		if w.in.Rows {
+			w.must(<-ended)
+		}
+		w.same("rows of the hook that was left behind", int64(0), w.count("SELECT count(*) FROM t"))
+	}},
+	{"a hook that nothing stops and that has the only writer does not keep the process", func(w *world) {
+		r := w.runtime(Options{})
+		w.table(0)
+		begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			defer close(ended)
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil)
+			close(begun)
+			<-end
+			return nil, err
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Drain: time.Millisecond})
+		<-begun
+		stop()
+		close(end)
+		<-ended
+		w.until("its job is given back", func() bool { return w.state(id) == "consume/waiting" })
+		w.same("rows of the hook that was left behind", int64(0), w.count("SELECT count(*) FROM t"))
+	}},
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package starscript_test
+
+const raceDetector = false
