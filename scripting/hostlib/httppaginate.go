@@ -27,9 +27,9 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
 			"for page in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = True):\n" +
-			"    db.upsert(\"people\", page.items, key = [\"id\"])\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()"),
+			"    db.upsert(\"users\", page.items, key = [\"id\"])\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()"),
 		Lua: fill.Replace("for page in $.paginate(\"$/users\", {items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = true}) do\n" +
-			"    db.upsert(\"people\", page.items, {key = {\"id\"}})\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()\nend"),
+			"    db.upsert(\"users\", page.items, {key = {\"id\"}})\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()\nend"),
 		Do: func(c *Call, a *Args) (Value, error) {
 			p, err := newPager(c, a, via(a.Self))
 			if err != nil {

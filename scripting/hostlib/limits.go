@@ -49,7 +49,9 @@ func (l *Limits) read() (*limit, error) {
 			return nil, err
 		}
 	}
-	r.deny, err = parseNeeds(l.From+" deny", l.Deny)
+	if r.deny, err = parseNeeds(l.From+" deny", l.Deny); err == nil {
+		r.deny.denied = true
+	}
 	return r, err
 }
 
@@ -123,6 +125,13 @@ func (n *Needs) within(others *Needs) bool {
 	if len(n.hosts) > 0 {
 		_, ok := others.findHost(n.hosts[0].host, n.hosts[0].port, "{instance}")
 		return ok
+	}
+	if len(n.dbs) > 0 {
+		name, writes := strings.CutSuffix(n.dbs[0], ":write")
+		return others.hasConnection(name, "{instance}", writes)
+	}
+	if len(n.named) == 0 {
+		return false
 	}
 	if o := n.named[0]; o.glob != "" {
 		return others.hasName(o.kind, o.glob, "{instance}")

@@ -20,6 +20,7 @@ type Needs struct {
 	hosts  []hostNeed
 	named  []namedNeed
 	dbs    []string // of connections, with {instance} in them; ":write" follows some
+	denied bool     // they are what the operator denies
 	limits []*limit // by the operator
 }
 
@@ -137,6 +138,9 @@ func (n *Needs) db(name, instance string, writes bool) error {
 func (n *Needs) hasConnection(name, instance string, writes bool) bool {
 	return slices.ContainsFunc(n.dbs, func(glob string) bool {
 		glob, forWriting := strings.CutSuffix(glob, ":write")
+		if n.denied { // what may not be read is not written either
+			return (writes || !forWriting) && fits(glob, name, instance)
+		}
 		return (forWriting || !writes) && fits(glob, name, instance)
 	})
 }

@@ -206,6 +206,32 @@ func TestTheOperatorNarrowsWhatScriptsNeed(t *testing.T) {
 	}
 }
 
+func TestTheOperatorNarrowsConnections(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		allow, deny []string
+		needs       string
+		refused     bool
+	}{
+		{nil, []string{"db:crm"}, "db:crm", true},
+		{nil, []string{"db:crm"}, "db:crm:write", true}, // what may not be read is not written
+		{nil, []string{"db:crm:write"}, "db:crm", false},
+		{nil, []string{"db:crm:write"}, "db:crm:write", true},
+		{nil, []string{"db:*:write"}, "db:erp:write", true},
+		{[]string{"db:crm"}, nil, "db:crm", false},
+		{[]string{"db:crm"}, nil, "db:crm:write", true},
+		{[]string{"db:crm:write"}, nil, "db:crm", false},
+		{[]string{"files:**"}, nil, "db:crm", true},
+	} {
+		w := world.New(t)
+		w.Host.Limits = &hostlib.Limits{From: "x", Allow: c.allow, Deny: c.deny}
+		errs := w.Loads("a", fmt.Sprintf("job(needs = [%q])\ndef consume(ctx, item): pass\n", c.needs))
+		if got := strings.Join(errs, ""); strings.Contains(got, "is refused") != c.refused || (got != "") != c.refused {
+			t.Errorf("%+v: got %s", c, got)
+		}
+	}
+}
+
 func TestWhatAGlobHidesIsRefusedWhenItIsTouched(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

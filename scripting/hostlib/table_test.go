@@ -150,6 +150,7 @@ func TestEveryExampleRuns(t *testing.T) {
 	w.Script("setup", `
 job(needs = ["db:crm:write"])
 def consume(ctx, item):
+    db.ensure("users", {"id": "integer", "name": "text"}, key = ["id"]) # for examples that commit
     for d in [db, db.connect("crm")]:
         d.ensure("people", {"id": "integer", "name": "text"}, key = ["id"])
         d.insert("people", [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
