@@ -3,6 +3,7 @@ package hostlib_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
@@ -10,6 +11,7 @@ import (
 func TestJSONValues(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
+	w.Patience = 10 * time.Minute // with the race detector on a slow machine
 	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
 	w.File("deep.json", `{"items": [1, [`+deep+`]]}`)
 	w.File("long.json", `{"skipped": [`+strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, 70<<10)+`1], "items": [1, "`+strings.Repeat("x", 65<<20)+`"]}`)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/klauspost/compress/gzip"
@@ -144,6 +145,7 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 func TestBombsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
+	w.Patience = 10 * time.Minute // with the race detector on a slow machine
 	var gz, zs, zp bytes.Buffer
 	g := gzip.NewWriter(&gz)
 	s, err := zstd.NewWriter(&zs)

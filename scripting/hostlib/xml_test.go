@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
@@ -24,6 +25,7 @@ const feed = `<?xml version="1.0" encoding="UTF-8"?>
 func TestXMLStreams(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
+	w.Patience = 10 * time.Minute // with the race detector on a slow machine
 	w.File("feed.xml", feed)
 	w.File("feed.zip", zipped(t, map[string]string{"feed.xml": feed}))
 	w.File("latin.xml", "<?xml version='1.0' encoding='ISO-8859-1'?>\n<a><b>\xe9</b></a>")
