@@ -64,6 +64,8 @@ type Call struct {
 	params   Value
 	pos      Value
 	posRaw   engine.Raw
+	place    Place // of the rows that were read last
+	turn     int   // see Turn
 }
 
 // instance is the instance of the hook's job.

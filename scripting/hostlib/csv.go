@@ -114,6 +114,7 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		row, err := r.next()
 		if err == nil {
 			c.read(1)
+			c.at(in.name, r.start)
 		}
 		return row, err
 	}, in.close), nil

@@ -139,6 +139,7 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 				return nil, Errorf("json.syntax", "%s, %v", in.name, err)
 			}
 			c.read(1)
+			c.at(in.name, int64(lines.n))
 			return v, nil
 		}
 	}, in.close)

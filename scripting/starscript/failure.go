@@ -32,6 +32,9 @@ func (r *run) Failure(err error) error {
 	default:
 		f = *hostlib.FailureOf(err)
 	}
+	if at := r.reading(); at != "" && !strings.Contains(f.Message, at) {
+		f.Message += " (while at " + at + ")"
+	}
 	trace := backtrace(stack, f.Message)
 	switch {
 	case f.Backtrace == "":
@@ -43,6 +46,15 @@ func (r *run) Failure(err error) error {
 		f.Cause = err
 	}
 	return &f
+}
+
+// reading says where in an input the rows are that the script works on, if it
+// is in a loop over them. The loop that an error ends is left at that very step.
+func (r *run) reading() string {
+	if r.left != 0 && r.thread.ExecutionSteps() > r.left {
+		return ""
+	}
+	return r.place.String()
 }
 
 // ended is why a hook had to end. The engine reports the very error that ended

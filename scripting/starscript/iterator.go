@@ -37,13 +37,20 @@ func (i *iterator) Iterate() starlark.Iterator { return &loop{run: i.run, it: i.
 
 // loop is a loop over an iterator.
 type loop struct {
-	run *run
-	it  hostlib.Iterator
+	run  *run
+	it   hostlib.Iterator
+	read bool // its elements come from a reader
 }
 
 // Next is the next element. A failure stops the thread before its next step.
 func (l *loop) Next(p *starlark.Value) bool {
+	if l.run.call.Turn(); l.read {
+		l.run.place = hostlib.Place{}
+	}
 	v, err := l.next()
+	if p, ok := l.run.call.Given(); ok {
+		l.read, l.run.place, l.run.left = true, p, 0
+	}
 	if err == nil {
 		*p = v
 		return true
@@ -66,6 +73,9 @@ func (l *loop) next() (v starlark.Value, err error) {
 // Done is called when the loop is left. What is left in the iterator can still
 // be gone through.
 func (l *loop) Done() {
+	if l.read {
+		l.run.left = l.run.thread.ExecutionSteps()
+	}
 	if it, ok := l.it.(hostlib.Leaver); ok {
 		it.Left()
 	}

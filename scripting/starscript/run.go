@@ -20,8 +20,10 @@ type run struct {
 	base  uint64
 	halt  error // why the thread was stopped
 
-	shared  bool   // an iterator was frozen
-	renewed func() // renew
+	place   hostlib.Place // of the rows that the innermost loop over some is at
+	left    uint64        // the steps when that was left; 0: it was not
+	shared  bool          // an iterator was frozen
+	renewed func()        // renew
 
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
@@ -57,6 +59,7 @@ func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib
 		r := idle.Get().(*run)
 		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
 		r.call = hostlib.Call{Lang: r, Hook: c, Host: host, Needs: needs}
+		r.place, r.left = hostlib.Place{}, 0
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}
 		r.renew()
 		c.OnCheckpoint(r.renewed)
