@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	_ "time/tzdata" // static builds know all time zones
 
 	"github.com/mattn/go-isatty"
@@ -38,6 +39,7 @@ const ballastSize = 32 << 20
 func command(ctx context.Context) exitCode {
 	if _, set := os.LookupEnv("GOGC"); !set {
 		ballast = make([]byte, ballastSize)
+		defer runtime.KeepAlive(ballast)
 	}
 	ctx, stop := onSignals(ctx, func() { os.Exit(int(exitInterrupted)) })
 	defer stop()

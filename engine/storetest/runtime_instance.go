@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,9 @@ var instanceRunCases = []testCase{
 		}
 		w.setTenants(engine.Raw(`{"b": {}}`))
 		looked()
-		w.same("instances", []string{"b"}, w.rows("SELECT instance FROM ds_schedules"))
+		w.until("the instances are those of the variable", func() bool {
+			return slices.Equal([]string{"b"}, w.rows("SELECT instance FROM ds_schedules"))
+		})
 		stopOlder()
 		stopNewer()
 	}},
