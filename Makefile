@@ -53,7 +53,7 @@ large: ## stream a 1 GB CSV file and 500 MB of XML and of JSON, in bounded memor
 	@DSENGINE_LARGE=full go test -count=1 -timeout 60m -run LargeFiles -v ./scripting/hostlib
 
 .PHONY: bench
-bench: ## rates against a bare loop and against River, printed as ratios (about fifteen minutes)
+bench: ## jobs and rows a second against bare loops and River, printed as ratios (about twenty minutes)
 	@./.ci/mariadb
 	@cd testdata/peers && go run ./bench $(BENCH)
 

@@ -1,0 +1,98 @@
+package mysqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/storetest"
+)
+
+func FuzzTextOfRowsComesApartAgain(f *testing.F) {
+	f.Add("plain", []byte("\x00\xff"), "\\N")
+	f.Add("", []byte{}, "tab\t, line\n, \\ and \x00\x1a\r")
+	f.Add("größer 😀", []byte("\\\t\n"), "\\\\.\n\\.")
+	s := &Store{}
+	f.Fuzz(func(t *testing.T, a string, b []byte, c string) {
+		var text []byte
+		for range 2 {
+			for _, v := range []any{a, b, nil, c} {
+				var ok bool
+				if text, ok = s.AppendValue(text, v, "text"); !ok {
+					t.Fatalf("%q has no text", v)
+				}
+			}
+			text = s.EndRow(text)
+		}
+		if n := bytes.Count(text, []byte{'\n'}); n != 2 {
+			t.Fatalf("%q has %d lines", text, n)
+		}
+		for range 2 {
+			var args []any
+			args, text = s.ReadRow(text, []bool{false, true, false, false})
+			if len(args) != 4 || args[0] != a || !bytes.Equal(args[1].([]byte), b) || args[2] != nil || args[3] != c {
+				t.Fatalf("%q, %q, %q came back as %q", a, b, c, args)
+			}
+		}
+		if len(text) > 0 {
+			t.Fatalf("%q is left", text)
+		}
+	})
+}
+
+// rowsOf gives n rows of ids.
+type rowsOf struct{ n, i int }
+
+func (r *rowsOf) Next(context.Context) (engine.Row, error) {
+	if r.i == r.n {
+		return engine.Row{}, io.EOF
+	}
+	r.i++
+	return engine.Row{Names: []string{"id"}, Values: []any{int64(r.i)}}, nil
+}
+
+func TestBulkLoadsWhereTheServerAllowsIt(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		name, db, _ := s.database(t)
+		if _, err := db.Exec("CREATE TABLE t (id INTEGER PRIMARY KEY)"); err != nil {
+			t.Fatal(err)
+		}
+		var allowed bool
+		if err := db.QueryRow("SELECT @@GLOBAL.local_infile").Scan(&allowed); err != nil {
+			t.Fatal(err)
+		}
+		for _, statements := range []bool{false, true} {
+			faults := &storetest.Faults{}
+			store, err := Open(t.Context(), s.urlOf(name), Options{Statements: statements, Wrap: func(c driver.Connector) driver.Connector { return faults.Wrap(c) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			h := store.Begin(engine.SessionOptions{})
+			heard := faults.Listen()
+			got, err := h.Bulk(t.Context(), "t", &rowsOf{n: 100}, nil)
+			if err != nil || got["inserted"] != 100 {
+				t.Errorf("statements %v: got %v, %v", statements, got, err)
+			}
+			said := heard()
+			h.Close() // the rows go, and their locks
+			loads, inserts := 0, 0
+			for _, q := range said {
+				if strings.HasPrefix(q, "LOAD DATA LOCAL") {
+					loads++
+				}
+				if strings.HasPrefix(q, "INSERT") {
+					inserts++
+				}
+			}
+			if want := allowed && !statements; (loads == 1) != want || (inserts == 1) == want {
+				t.Errorf("allowed %v, statements %v: %d loads and %d inserts", allowed, statements, loads, inserts)
+			}
+		}
+	})
+}
