@@ -104,6 +104,14 @@ func (b *bounds) scanned(q engine.Queue, now, took time.Duration, empty bool) {
 	}
 }
 
+// found has the next claim scan all of a queue: what was found may lie below a
+// bound, and a claim that began there would miss it again and again.
+func (b *bounds) found(q engine.Queue) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of(q).fullTook = 0
+}
+
 func (b *bounds) of(q engine.Queue) *bound {
 	if b.m == nil {
 		b.m = map[engine.Queue]*bound{}

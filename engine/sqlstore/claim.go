@@ -344,6 +344,9 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 			}
 			now := s.Clock.Boot()
 			s.bounds.scanned(q, now, now-began, len(ready) == before)
+			if len(ready) > before {
+				s.bounds.found(q)
+			}
 			continue
 		}
 		for _, cond := range boundConditions(v.at, s.D.Bounds()) {

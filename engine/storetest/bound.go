@@ -60,6 +60,25 @@ var boundCases = []testCase{
 		w.must(err)
 		w.found(t, low, theirs.Jobs[0].ID)
 	}},
+	{"what Ready has found, the next claim takes", func(w *world) {
+		t := w.typ("t")
+		other := w.open(Options{})
+		srv := w.server(other)
+		for range 20 {
+			w.enqueue(jobs(t, 30)...)
+			theirs := w.claimOn(other, srv, queue(t), 1)[0]
+			for n := 0; n < 29; {
+				n += len(w.claim(queue(t), 100))
+			}
+			w.must(other.Release(w.ctx, theirs.ID, []engine.JobRef{theirs.Jobs[0].JobRef}))
+			w.until("it is seen", func() bool {
+				ready, err := w.store.Ready(w.ctx, []engine.Queue{queue(t)})
+				w.must(err)
+				return len(ready) == 1
+			})
+			w.same("claimed", []engine.JobID{theirs.Jobs[0].ID}, ids(w.claim(queue(t), 5)))
+		}
+	}},
 	{"what this process itself makes due is found at once", func(w *world) {
 		t := w.typ("t")
 		w.enqueue(jobs(t, 60)...)
