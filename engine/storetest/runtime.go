@@ -134,7 +134,7 @@ var runtimeCases = []testCase{
 		runs := 0
 		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
 			runs++
-			rows, err := c.Session().Query(c.Context(), "SELECT a.id FROM t a, (SELECT id FROM t LIMIT 40) b", nil)
+			rows, err := c.Session().Query(c.Context(), "SELECT a.id FROM t a, (SELECT id FROM t LIMIT 10) b", nil)
 			if err != nil {
 				return nil, err
 			}
@@ -160,7 +160,7 @@ var runtimeCases = []testCase{
 		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Lease: 30 * time.Second})
 		w.until("it is completed", func() bool { return w.state(id) == "completed" })
 		stop()
-		w.same("rows", "800000", string(w.view(id).Result))
+		w.same("rows", "200000", string(w.view(id).Result))
 		w.same("runs", 1, runs)
 	}},
 	{"large results of many jobs are written all the same", func(w *world) {
