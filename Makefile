@@ -28,7 +28,7 @@ test: ## run every test, on SQLite and on a private MariaDB (race detector on)
 	@./.ci/mariadb
 	@test -n "$(RACE)" || echo "no C compiler (gcc): the race detector is off" >&2
 	@test -n "$(RACE)" || test -z "$${CI:-}" || exit 1
-	@CGO_ENABLED=$(if $(RACE),1,0) go run ./.ci/testsum go test $(RACE) -timeout 35m -json ./...
+	@CGO_ENABLED=$(if $(RACE),1,0) go run ./.ci/testsum go test $(RACE) -timeout 60m -json ./...
 
 .PHONY: check
 check: lint ## what to run before a commit: linters and the quick tests

@@ -121,7 +121,7 @@ func (n *numbers) NextEmission() (engine.Emission, error) {
 	}
 	e := n.left[0]
 	n.left = n.left[1:]
-	if e%400 == 0 {
+	if e%700 == 0 {
 		if err := n.s.step(); err != nil {
 			return engine.Emission{}, err
 		}
@@ -215,7 +215,7 @@ var loopCases = []testCase{
 		})
 	}},
 	{"loops that commit by themselves inside passes go on after a crash", func(w *world) {
-		w.stopsAnywhere(span(0, 4000), func(s *steps) error {
+		w.stopsAnywhere(span(0, 2900), func(s *steps) error {
 			pass := func(batch []int) (bool, error) {
 				for k := range 2 {
 					if err := s.emitAll(batch[k*len(batch)/2 : (k+1)*len(batch)/2]); err != nil {
@@ -224,10 +224,10 @@ var loopCases = []testCase{
 				}
 				return true, nil
 			}
-			if err := s.batches(span(0, 2400), 1200, pass); err != nil {
+			if err := s.batches(span(0, 1500), 1200, pass); err != nil {
 				return err
 			}
-			return s.emitAll(span(2400, 4000))
+			return s.emitAll(span(1500, 2900))
 		})
 	}},
 	{"a pass that is left by break is done, and the loop with it", func(w *world) {
