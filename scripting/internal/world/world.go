@@ -31,7 +31,7 @@ type World struct {
 	Host   *hostlib.Host // what scripts live in
 	Store  engine.Store
 	Engine *engine.Engine
-	// Patience is how long Run may take. Zero means a minute.
+	// Patience is how long Run may take. Zero means five minutes.
 	Patience time.Duration
 	Others   string // the folder of the databases that scripts reach by a name
 	t        testing.TB
@@ -186,7 +186,7 @@ func (w *World) Run() {
 	w.t.Helper()
 	s, err := w.Engine.NewServer(w.t.Context(), engine.ServerOptions{Types: w.types, Name: "here", UntilIdle: true})
 	w.must(err)
-	ctx, cancel := context.WithTimeout(w.t.Context(), cmp.Or(w.Patience, time.Minute))
+	ctx, cancel := context.WithTimeout(w.t.Context(), cmp.Or(w.Patience, 5*time.Minute))
 	defer cancel()
 	w.must(s.Run(ctx))
 	if ctx.Err() != nil {
