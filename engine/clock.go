@@ -34,8 +34,18 @@ func (SystemClock) Boot() time.Duration { return bootTime() }
 // After calls f when d has passed.
 func (SystemClock) After(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
 
+// Sleeper is a Clock that has its own way to wait: one that only tests have
+// skips the time.
+type Sleeper interface {
+	// Sleep waits for d or for the end of ctx; false means that ctx ended.
+	Sleep(ctx context.Context, d time.Duration) bool
+}
+
 // sleep waits for d or for the end of ctx; false means that ctx ended.
 func sleep(ctx context.Context, clock Clock, d time.Duration) bool {
+	if s, ok := clock.(Sleeper); ok && ctx.Err() == nil {
+		return s.Sleep(ctx, d)
+	}
 	return wait(ctx, clock, d, nil)
 }
 

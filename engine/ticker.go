@@ -152,9 +152,7 @@ func (s *Server) tick(ctx context.Context) {
 			}
 			readAt = now
 		}
-		jobs, wait, err := s.eng.store.Fire(ctx, ids, func(r ScheduleRow, now time.Time, active bool) (Tick, error) {
-			return r.Schedule.Decide(now, r.NextAt, active, r.Owes)
-		})
+		jobs, wait, err := s.eng.store.Fire(ctx, ids, decideTick)
 		if err != nil {
 			return 0, err
 		}
@@ -173,4 +171,9 @@ func (s *Server) tick(ctx context.Context) {
 		}
 		return s.pause(wait), nil
 	})
+}
+
+// decideTick says what a schedule does that is looked at.
+func decideTick(r ScheduleRow, now time.Time, active bool) (Tick, error) {
+	return r.Schedule.Decide(now, r.NextAt, active, r.Owes)
 }

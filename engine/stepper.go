@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Stepper works jobs one after the other, in the goroutine of its caller: what
+// a Server does in many, in an order that is the same each time. It is for
+// tests of job types, with a clock of their own. It belongs to one goroutine.
+type Stepper struct {
+	srv   *Server
+	types []TypeID
+	// Before is called before each hook runs, if it is given; an error of it ends
+	// the step.
+	Before func(j *ClaimedJob) error
+}
+
+// NewStepper registers the types and makes an incarnation that works their jobs.
+// Of the options, Slots, Drain, Poll, UntilIdle and Once have no meaning here.
+func (e *Engine) NewStepper(ctx context.Context, o ServerOptions) (*Stepper, error) {
+	o.UntilIdle, o.Once = false, nil
+	s, err := e.NewServer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	return &Stepper{srv: s, types: slices.Sorted(maps.Keys(s.types))}, nil
+}
+
+// maxSteps bounds how many hooks run at one moment of the clock: jobs that make
+// jobs for ever do not end.
+const maxSteps = 1_000_000
+
+// Work does all that is due now, schedules too: it fires, claims, runs hooks and
+// adds up what items report, until nothing is left. next is when something is
+// due again, the zero time if nothing is. ctx ends it; so does an error of the
+// database.
+func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
+	for n := 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return next, context.Cause(ctx)
+		}
+		if n > maxSteps {
+			return next, Errorf(CodeInternal, "more than %d hooks ran at one moment: do jobs make jobs for ever?", maxSteps)
+		}
+		wait, err := st.duties(ctx)
+		if err != nil {
+			return next, err
+		}
+		ran, err := st.step(ctx)
+		if err != nil {
+			return next, err
+		}
+		if ran {
+			continue
+		}
+		if wait < 0 {
+			return time.Time{}, nil
+		}
+		now, err := st.srv.eng.store.Now(ctx)
+		return now.Add(wait), err
+	}
+}
+
+// duties does what a server's duties do, once. wait is how long until a job or a
+// schedule is due; negative: nothing is.
+func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
+	s := st.srv
+	now, err := s.eng.store.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s.renewed(s.eng.clock.Boot(), now)
+	_, wait, err = s.eng.store.Fire(ctx, st.types, decideTick)
+	if err != nil {
+		return 0, err
+	}
+	for more := true; more; {
+		var due time.Duration
+		if _, due, more, err = s.eng.store.Promote(ctx, maintenanceBatch); err != nil {
+			return 0, err
+		}
+		if due >= 0 && (wait < 0 || due < wait) {
+			wait = due
+		}
+	}
+	for more := true; more; {
+		if more, err = s.eng.store.Sweep(ctx, maintenanceBatch); err != nil {
+			return 0, err
+		}
+	}
+	for more := true; more; {
+		var settled []Settled
+		if _, settled, more, err = s.eng.store.Fold(ctx, maintenanceBatch); err != nil {
+			return 0, err
+		}
+		s.tally.folded(settled)
+	}
+	return wait, nil
+}
+
+// step runs one hook, if a job is due.
+func (st *Stepper) step(ctx context.Context) (ran bool, err error) {
+	s := st.srv
+	ready, err := s.eng.store.Ready(ctx, s.queues())
+	if err != nil || len(ready) == 0 {
+		return false, err
+	}
+	l := s.lanes[ready[0]]
+	claims, err := s.eng.store.Claim(ctx, ClaimRequest{Server: s.id(), Queue: l.queue, Max: 1, Alone: 1, NewID: s.claims.newID})
+	if err != nil {
+		return false, err
+	}
+	for i := range claims {
+		c := &claims[i]
+		s.claims.taken(c.ID, len(c.Jobs))
+		if err := s.eng.store.Load(ctx, l.queue, c); err != nil {
+			return false, err
+		}
+		for k := range c.Jobs {
+			if st.Before != nil {
+				if err := st.Before(&c.Jobs[k]); err != nil {
+					return false, err
+				}
+			}
+			s.attempt(ctx, l, &c.Jobs[k])
+		}
+	}
+	s.done.flush(ctx)
+	if err := s.logs.write(ctx); err != nil {
+		return false, err
+	}
+	return len(claims) > 0, s.progress.write(ctx)
+}
+
+// Kill does to the running hook what a crash of the process does: it ends as
+// soon as it can, and nothing of it is written any more. It is called by what
+// the hook itself calls. The job is free again after Recover.
+func (st *Stepper) Kill() { st.srv.loseAll() }
+
+// Recover makes due again what the hook that was killed worked on, as the
+// rescue of a lost process does; it burns no attempt.
+func (st *Stepper) Recover(ctx context.Context) error {
+	s := st.srv
+	s.claims.clear()
+	s.done = newCompleter(s)
+	held, err := s.eng.store.OwnClaims(ctx, s.id())
+	if err != nil {
+		return err
+	}
+	for id, jobs := range held {
+		if err := s.eng.store.Release(ctx, id, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the incarnation.
+func (st *Stepper) Close(ctx context.Context) error {
+	s := st.srv
+	s.done.flush(ctx)
+	s.logs.flush(ctx)
+	s.progress.flush(ctx)
+	s.notices.flush(ctx)
+	return s.eng.store.StopServer(ctx, s.id())
+}
