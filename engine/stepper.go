@@ -11,22 +11,24 @@ import (
 // a Server does in many, in an order that is the same each time. It is for
 // tests of job types, with a clock of their own. It belongs to one goroutine.
 type Stepper struct {
-	srv   *Server
-	types []TypeID
-	// Before is called before each hook runs, if it is given; an error of it ends
-	// the step.
-	Before func(j *ClaimedJob) error
+	srv       *Server
+	types     []TypeID
+	scheduled bool
+	// Before is called before each hook runs, if it is given, and says what runs in
+	// its place; an error of it ends the step.
+	Before func(j *ClaimedJob, hook Hook) (Hook, error)
 }
 
 // NewStepper registers the types and makes an incarnation that works their jobs.
 // Of the options, Slots, Drain, Poll, UntilIdle and Once have no meaning here.
+// Schedules are not known before Fire is first called.
 func (e *Engine) NewStepper(ctx context.Context, o ServerOptions) (*Stepper, error) {
 	o.UntilIdle, o.Once = false, nil
 	s, err := e.NewServer(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.begin(ctx); err != nil {
+	if err := s.incarnate(ctx); err != nil {
 		return nil, err
 	}
 	return &Stepper{srv: s, types: slices.Sorted(maps.Keys(s.types))}, nil
@@ -36,10 +38,27 @@ func (e *Engine) NewStepper(ctx context.Context, o ServerOptions) (*Stepper, err
 // jobs for ever do not end.
 const maxSteps = 1_000_000
 
-// Work does all that is due now, schedules too: it fires, claims, runs hooks and
-// adds up what items report, until nothing is left. next is when something is
-// due again, the zero time if nothing is. ctx ends it; so does an error of the
-// database.
+// Fire fires the schedules that are due. next is when one is due again, the zero
+// time if none is.
+func (st *Stepper) Fire(ctx context.Context) (fired []Fired, next time.Time, err error) {
+	s := st.srv
+	if !st.scheduled {
+		if err := s.saveSchedules(ctx, s.opts.Types); err != nil {
+			return nil, next, err
+		}
+		st.scheduled = true
+	}
+	fired, wait, err := s.eng.store.Fire(ctx, st.types, decideTick)
+	if err != nil || wait < 0 {
+		return fired, next, err
+	}
+	now, err := s.eng.store.Now(ctx)
+	return fired, now.Add(wait), err
+}
+
+// Work does all that is due now but schedules: it claims, runs hooks and adds up
+// what items report, until nothing is left. next is when a job is due again, the
+// zero time if none is. ctx ends it; so does an error of the database.
 func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 	for n := 0; ; n++ {
 		if err := ctx.Err(); err != nil {
@@ -52,7 +71,7 @@ func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 		if err != nil {
 			return next, err
 		}
-		ran, err := st.step(ctx)
+		ran, err := st.Step(ctx)
 		if err != nil {
 			return next, err
 		}
@@ -67,8 +86,8 @@ func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 	}
 }
 
-// duties does what a server's duties do, once. wait is how long until a job or a
-// schedule is due; negative: nothing is.
+// duties does what a server's duties do, once. wait is how long until a job is
+// due; negative: none is.
 func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
 	s := st.srv
 	now, err := s.eng.store.Now(ctx)
@@ -76,10 +95,7 @@ func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
 		return 0, err
 	}
 	s.renewed(s.eng.clock.Boot(), now)
-	_, wait, err = s.eng.store.Fire(ctx, st.types, decideTick)
-	if err != nil {
-		return 0, err
-	}
+	wait = -1
 	for more := true; more; {
 		var due time.Duration
 		if _, due, more, err = s.eng.store.Promote(ctx, maintenanceBatch); err != nil {
@@ -104,8 +120,9 @@ func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
 	return wait, nil
 }
 
-// step runs one hook, if a job is due.
-func (st *Stepper) step(ctx context.Context) (ran bool, err error) {
+// Step runs one hook, if a job is due: that of the smallest priority, then id, in
+// the first queue that has one.
+func (st *Stepper) Step(ctx context.Context) (ran bool, err error) {
 	s := st.srv
 	ready, err := s.eng.store.Ready(ctx, s.queues())
 	if err != nil || len(ready) == 0 {
@@ -123,12 +140,9 @@ func (st *Stepper) step(ctx context.Context) (ran bool, err error) {
 			return false, err
 		}
 		for k := range c.Jobs {
-			if st.Before != nil {
-				if err := st.Before(&c.Jobs[k]); err != nil {
-					return false, err
-				}
+			if err := st.attempt(ctx, l, &c.Jobs[k]); err != nil {
+				return false, err
 			}
-			s.attempt(ctx, l, &c.Jobs[k])
 		}
 	}
 	s.done.flush(ctx)
@@ -136,6 +150,19 @@ func (st *Stepper) step(ctx context.Context) (ran bool, err error) {
 		return false, err
 	}
 	return len(claims) > 0, s.progress.write(ctx)
+}
+
+// attempt runs a job's hook, or what Before says.
+func (st *Stepper) attempt(ctx context.Context, l *lane, j *ClaimedJob) (err error) {
+	if st.Before != nil {
+		was := l.hook
+		defer func() { l.hook = was }()
+		if l.hook, err = st.Before(j, l.hookOf(j)); err != nil {
+			return err
+		}
+	}
+	st.srv.attempt(ctx, l, j)
+	return nil
 }
 
 // Kill does to the running hook what a crash of the process does: it ends as

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -59,6 +60,10 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 	return sqlstore.NewJoined(c.s.Store, c.s, o)
 }
+
+// Handle is the database itself: a transaction begun on it is the only writer
+// until it ends.
+func (c *Connection) Handle() *sql.DB { return c.s.Store.DB }
 
 // Close closes the file.
 func (c *Connection) Close() error { return errors.Join(c.s.hookReader.Close(), c.s.Store.DB.Close()) }

@@ -50,6 +50,8 @@ type Call struct {
 	Needs *Needs // what job() declared; nil while the script is loaded
 	// Loading ends when the script must be loaded; nil in a hook.
 	Loading context.Context
+	// Testing says that a test runs, whose own functions may be called without a hook.
+	Testing bool
 	// Job takes what job() says; nil where job() has no place.
 	Job *Declaration
 
@@ -134,6 +136,14 @@ func Panicked(what string, p any) *engine.Failure {
 // allowed says whether the function may be called here and now.
 func (f *Func) allowed(c *Call) error {
 	switch {
+	case c.Hook == nil && c.Testing:
+		if f.Effect != Pure && !f.Testing {
+			return Errorf("usage", "it can be called in a hook only, not in a test: %s", testHint(f))
+		}
+		if c.Context().Err() != nil {
+			return context.Cause(c.Context())
+		}
+		return nil
 	case c.Hook == nil:
 		if f.Effect != Pure {
 			return Errorf("usage", "it can be called in a hook only, not while the script is loaded")
@@ -146,6 +156,24 @@ func (f *Func) allowed(c *Call) error {
 	}
 	return nil
 }
+
+// testHint is what to do in a test in place of a function of hooks.
+func testHint(f *Func) string {
+	switch f.Module {
+	case "db", "state", "vars":
+		return "use t." + f.Module + "." + f.Name
+	case "files", "csv":
+		return "make files by t.file(path, content)"
+	case "http":
+		return "say what requests get by t.http.on(...)"
+	case "secrets":
+		return "set secrets by t.secret(name, value)"
+	}
+	return "run the hooks by t.run()"
+}
+
+// Close gives up what is open, at the end of a call without a hook.
+func (c *Call) Close() { closeAll{c}.Close() }
 
 // Iterate iterates over whatever can be: a value of the script's language, or
 // of this package. The elements are not converted.

@@ -44,6 +44,11 @@ type connection struct {
 	session engine.Joined
 }
 
+// NewConnection is the connection object of a session that may write.
+func NewConnection(name string, s engine.Joined) Object {
+	return &connection{name: name, writes: true, session: s}
+}
+
 // ObjectType is connection.
 func (*connection) ObjectType() *ObjectType { return connectionType }
 
@@ -71,7 +76,7 @@ var connectionType = &ObjectType{
 func connectionFuncs() []*Func {
 	funcs := dbFuncs(ofConnection)
 	for _, f := range funcs {
-		f.Needs = "db"
+		f.Needs, f.Testing = "db", true
 		f.Example = "crm = db.connect(\"crm\")\n" + strings.ReplaceAll(f.Example, "db.", "crm.")
 		f.Lua = "local crm = db.connect(\"crm\")\n" + strings.ReplaceAll(f.Lua, "db.", "crm.")
 	}
@@ -87,7 +92,7 @@ var scanFunc = &Func{
 		{Name: "until", Type: Any, Default: None, Named: true, Doc: "read up to this key, and it too; None: to the end"},
 		{Name: "page", Type: Int, Default: int64(10_000), Named: true, Doc: "rows of one query"},
 	},
-	Returns: "iterator of dict", Needs: "db", Effect: Read,
+	Returns: "iterator of dict", Needs: "db", Effect: Read, Testing: true,
 	Example: "crm = db.connect(\"crm\")\nfor rows in iter.batch(crm.scan(\"people\", by = \"id\", after = ctx.position), 1000):\n    db.upsert(\"people\", rows, key = [\"id\"])\n    ctx.checkpoint(rows[-1][\"id\"])\n[r[\"name\"] for r in crm.scan(\"people\", by = \"id\", after = 1)]  # [\"Grace\"]",
 	Lua:     "local crm = db.connect(\"crm\")\nfor rows in iter.batch(crm.scan(\"people\", {by = \"id\", after = ctx.position}), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\n  ctx.checkpoint(rows[#rows].id)\nend",
 	Do: func(c *Call, a *Args) (Value, error) {

@@ -26,7 +26,9 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 	if rows.skipped > 0 {
 		all["skipped"] += rows.skipped
 	}
-	c.Hook.AddStats(all)
+	if c.Hook != nil {
+		c.Hook.AddStats(all)
+	}
 	return &statistics{all}, nil
 }
 

@@ -157,6 +157,21 @@ type Language interface {
 	Caught()
 }
 
+// Caller is a place in a script where a host function is called.
+type Caller struct {
+	File   string
+	Line   int
+	Func   string  // the script's function that calls it
+	Text   string  // the call as it is written; "" if that is not known
+	Locals []Named // the variables of the function; values as the script has them
+}
+
+// Inspector is a Language that can tell where a host function was called.
+type Inspector interface {
+	Language
+	Caller() Caller
+}
+
 // asInt says whether v is a whole number that fits in 64 bits.
 func asInt(v Value) (int64, bool) {
 	switch v := v.(type) {

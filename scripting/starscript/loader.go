@@ -39,11 +39,14 @@ type Loader struct {
 	dir   string // how the folder is called in messages
 	host  *hostlib.Host
 	files map[string]*file // helper files, by path
+
+	scripts map[string]*file // job scripts that Script has loaded, by path
+	testing bool             // a file of tests is loaded
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.
 func NewLoader(fsys fs.FS, dir string, host *hostlib.Host) *Loader {
-	return &Loader{fsys: fsys, dir: dir, host: host, files: map[string]*file{}}
+	return &Loader{fsys: fsys, dir: dir, host: host, files: map[string]*file{}, scripts: map[string]*file{}}
 }
 
 // file is a script, or a helper file, that is loaded.
@@ -61,19 +64,11 @@ type file struct {
 // Load compiles a job script, runs its top level, and makes a job type of it.
 // Errors in helper files are among those of each script that loads them.
 func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
-	job := &hostlib.Declaration{Type: name, Needs: &hostlib.Needs{}}
-	f := l.load(p, job, nil)
-	if len(f.errs) > 0 {
-		return nil, f.errs
+	script, errs := l.Script(name, p)
+	if len(errs) > 0 {
+		return nil, errs
 	}
-	t := &engine.Type{Name: name, Doc: f.doc, Version: f.version(), Settings: job.Settings}
-	if t.Hooks, t.Redrive = f.hooks(l.host, job.Needs); len(f.errs) > 0 {
-		return nil, f.errs
-	}
-	if err := t.Validate(); err != nil {
-		return nil, []*hostlib.LoadError{{File: f.shown, Message: err.Error()}}
-	}
-	return t, nil
+	return script.Type(l.host), nil
 }
 
 // load reads a file, checks it and runs its top level. job is nil for helper
@@ -145,12 +140,16 @@ func (l *Loader) helper(by *file, at syntax.Position, name string, above []strin
 		return nil, fmt.Errorf("the name must end in %s", Ending)
 	case !fs.ValidPath(p) || p == ".":
 		return nil, errors.New("names start in the jobs folder and cannot leave it")
+	case l.testing && l.scripts[p] != nil:
 	case !hostlib.IsHelper(p):
 		return nil, errors.New("only helper files can be loaded: those below lib/, and those whose name begins with _")
 	case slices.Contains(above, p):
 		return nil, fmt.Errorf("files load each other in a circle: %s", strings.Join(append(above, p), " -> "))
 	}
 	f := l.files[p]
+	if l.testing && f == nil {
+		f = l.scripts[p]
+	}
 	if f == nil {
 		f = l.load(p, nil, above)
 	}

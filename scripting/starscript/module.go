@@ -32,6 +32,15 @@ func init() {
 	}
 }
 
+// builtinOf is the builtin of a function; of one that is not the host library's
+// own, such as those of tests, it is made anew.
+func builtinOf(f *hostlib.Func) *starlark.Builtin {
+	if b := builtins[f]; b != nil {
+		return b
+	}
+	return builtin(f)
+}
+
 // builtin makes a Starlark function of an entry of the table.
 func builtin(f *hostlib.Func) *starlark.Builtin {
 	return starlark.NewBuiltin(f.String(), func(t *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

@@ -68,7 +68,7 @@ func (o *object) Attr(name string) (_ starlark.Value, err error) {
 		return o.run.value(v)
 	}
 	if f := o.typ.Method(name); f != nil {
-		return builtins[f].BindReceiver(o), nil
+		return builtinOf(f).BindReceiver(o), nil
 	}
 	return nil, o.typ.Missing(name)
 }

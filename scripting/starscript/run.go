@@ -15,6 +15,7 @@ type run struct {
 	call   hostlib.Call
 	thread *starlark.Thread
 	ctx    object // the hook's ctx
+	file   *file  // of the test that runs
 
 	limit uint64 // steps since base that it may take
 	base  uint64

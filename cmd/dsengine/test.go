@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/scripting/scripttest"
+)
+
+// testOptions are the flags of test.
+type testOptions struct {
+	format   string
+	run      string
+	list     bool
+	failFast bool
+	parallel int
+	timeout  time.Duration
+}
+
+func newTest(env *Env, g *globals) *cobra.Command {
+	var o testOptions
+	c := &cobra.Command{
+		Use:   "test [PATH...]",
+		Short: "Run the tests of job scripts",
+		Long: `Run the tests of job scripts: functions test_NAME(t) in NAME_test.star, or in the script itself.
+PATH is a script, a file of tests, a folder, a glob, or the name of a job type; without one all of
+the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
+over waits, no network, and a folder for files. See dsengine docs t for what a test can do.`,
+		Example: `  dsengine test
+  dsengine test jobs/airports.star
+  dsengine test airports --run broken
+  dsengine test --format junit > tests.xml`,
+		Annotations: map[string]string{plainCommand: "yes"},
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := g.validate(); err != nil {
+				return err
+			}
+			return runTests(c.Context(), env, g, o, args)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.format, "format", "text", "how results are told: text, json, junit or tap")
+	f.StringVar(&o.run, "run", "", "only tests whose \"file: name\" matches the regular expression")
+	f.BoolVar(&o.list, "list", false, "list the tests and run none")
+	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
+	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once (default: the number of processors)")
+	durationFlag(f, &o.timeout, "timeout", "how long one test may take (default 1m)")
+	return c
+}
+
+// runTests finds the tests, runs them and tells how they went.
+func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []string) error {
+	if g.Output == "json" && o.format == "text" {
+		o.format = "json"
+	}
+	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout}
+	switch o.format {
+	case "text", "json", "junit", "tap":
+	default:
+		return usage("--format %q: wanted text, json, junit or tap", o.format)
+	}
+	if o.run != "" {
+		var err error
+		if so.Run, err = regexp.Compile(o.run); err != nil {
+			return usage("--run: %v", err)
+		}
+	}
+	if o.format == "text" && !o.list {
+		so.Done = func(r *scripttest.Result) { r.Text(env.Stdout) }
+	}
+	began := time.Now()
+	suite, err := scripttest.Find(so)
+	if err != nil {
+		return err
+	}
+	for _, e := range suite.Errors {
+		fmt.Fprintln(env.Stderr, e)
+	}
+	var results []*scripttest.Result
+	if o.list {
+		results = suite.Tests()
+	} else {
+		results = suite.Run(ctx)
+	}
+	s := scripttest.Summarize(suite.Files, time.Since(began), results)
+	switch {
+	case o.format == "json":
+		e := json.NewEncoder(env.Stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(s)
+	case o.list:
+		for _, r := range results {
+			fmt.Fprintf(env.Stdout, "%s: %s\n", r.File, r.Name)
+		}
+	case o.format == "junit":
+		err = s.JUnit(env.Stdout)
+	case o.format == "tap":
+		err = s.TAP(env.Stdout)
+	}
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return &exitError{code: exitInterrupted}
+	case len(suite.Errors) > 0:
+		return &exitError{code: exitUsage}
+	case len(results) == 0:
+		return usage("no test was found: a test is a function test_NAME(t) in NAME_test.star, or in the script itself")
+	case o.list:
+		return nil
+	}
+	if o.format == "text" {
+		fmt.Fprintln(env.Stdout, s.Line())
+	}
+	if s.Failed > 0 {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}

@@ -1,0 +1,14 @@
+// Package scripttest runs the tests that authors write for their job scripts.
+//
+// A test is a function test_NAME(t) in NAME_test.star, or in the script itself.
+// Each has a world of its own: a database with the engine's real tables, worked
+// by the real engine one hook after the other, a clock that skips over waits, a
+// folder for files, and no network.
+//
+//	suite.go      find the files, run their tests side by side
+//	world.go template.go clock.go http.go
+//	              what a test lives in
+//	tester.go run.go verify.go
+//	              t: what a test can do, as entries of the host library's table
+//	report.go     what is printed
+package scripttest

@@ -1,0 +1,57 @@
+package scripttest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// maxLines bounds what is kept of a test's log.
+const maxLines = 1000
+
+// lines keeps what is logged during a test, to be shown if it fails. It is a
+// slog.Handler.
+type lines struct {
+	mu   sync.Mutex
+	list []string
+}
+
+// Enabled says that details are left out.
+func (l *lines) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+// Handle keeps a line.
+func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-5s %s", strings.ToLower(r.Level.String()), r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		switch {
+		case a.Key == "job" && a.Value.Kind() == slog.KindGroup, a.Key == "fields" && fmt.Sprint(a.Value) == "map[]", a.Key == "backtrace":
+		case a.Key == "fields":
+			b.WriteString(" " + strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(a.Value), "map["), "]"))
+		default:
+			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
+		}
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.list) < maxLines {
+		l.list = append(l.list, b.String())
+	}
+	return nil
+}
+
+// WithAttrs is the handler itself: nobody here asks for it.
+func (l *lines) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup is the handler itself.
+func (l *lines) WithGroup(string) slog.Handler { return l }
+
+// all are the lines.
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.list...)
+}

@@ -1,0 +1,413 @@
+package scripttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// outcome is what came of a run, or of one hook.
+type outcome struct {
+	job     *engine.Job
+	err     *engine.Failure
+	items   []hostlib.Value // of produce() and consume(): the payloads of what was emitted
+	verdict string          // of fail(): what the hook decided
+	after   time.Duration
+}
+
+// ObjectType is outcome.
+func (*outcome) ObjectType() *hostlib.ObjectType { return outcomeType }
+
+func outcomeAttr(name, typ, doc string, get func(o *outcome) hostlib.Value) hostlib.Attr {
+	return hostlib.Attr{Name: name, Type: typ, Doc: doc, Get: func(v hostlib.Value) (hostlib.Value, error) { return get(v.(*outcome)), nil }}
+}
+
+var outcomeType = &hostlib.ObjectType{
+	Name: "outcome", Doc: "What came of t.run(), t.produce(), t.consume() or t.fail().", Record: true,
+	Text: func(v hostlib.Value) string {
+		o := v.(*outcome)
+		return fmt.Sprintf("<outcome %s>", o.status())
+	},
+	Attrs: []hostlib.Attr{
+		outcomeAttr("status", "string", "How the job ended: completed, failed or cancelled; of one hook, the job's status after it.", func(o *outcome) hostlib.Value { return o.status() }),
+		outcomeAttr("result", "any value", "What consume, or finish, returned; of produce() what it handed on.", func(o *outcome) hostlib.Value {
+			if o.job.Result == nil {
+				return nil
+			}
+			return hostlib.JSON(o.job.Result)
+		}),
+		outcomeAttr("error", "err", "How it failed; None if it did not.", func(o *outcome) hostlib.Value {
+			if o.err == nil {
+				return nil
+			}
+			return hostlib.NewErr(o.err)
+		}),
+		outcomeAttr("attempts", "int", "How many attempts the job's last phase took.", func(o *outcome) hostlib.Value { return int64(o.job.Attempt) }),
+		outcomeAttr("children", "dict", "How many items there are, by status.", func(o *outcome) hostlib.Value {
+			d := &hostlib.Dict{}
+			c := o.job.Children
+			if c == nil {
+				c = &engine.Children{}
+			}
+			for _, e := range []struct {
+				name string
+				n    int64
+			}{{"waiting", c.Waiting}, {"running", c.Running}, {"completed", c.Completed}, {"failed", c.Failed}, {"cancelled", c.Cancelled}} {
+				d.Set(e.name, e.n)
+			}
+			return d
+		}),
+		outcomeAttr("stats", "dict", "What was counted: read, inserted, updated and so on, and ctx.count's.", func(o *outcome) hostlib.Value {
+			all := o.job.AllStats()
+			d := &hostlib.Dict{}
+			for _, n := range append(slices.Clone(engine.StatNames), sortedOthers(all)...) {
+				d.Set(n, all[n])
+			}
+			return d
+		}),
+		outcomeAttr("items", "list", "Of produce() and consume(): what the hook emitted, in order.", func(o *outcome) hostlib.Value { return append([]hostlib.Value{}, o.items...) }),
+		outcomeAttr("verdict", "string", "Of fail(): what becomes of the job: retry, fail or cancel.", func(o *outcome) hostlib.Value {
+			if o.verdict == "" {
+				return nil
+			}
+			return o.verdict
+		}),
+		outcomeAttr("after", "duration", "Of fail(): when it is tried again, if it is.", func(o *outcome) hostlib.Value {
+			if o.verdict != "retry" {
+				return nil
+			}
+			return o.after
+		}),
+	},
+}
+
+func sortedOthers(all map[string]int64) (names []string) {
+	for n := range all {
+		if !slices.Contains(engine.StatNames, n) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (o *outcome) status() string { return o.job.Status.String() }
+
+var (
+	payloadParam = param{Name: "payload", Type: hostlib.Data, Default: hostlib.None, Doc: "what the job is created with"}
+	inParam      = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
+	expectParam  = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
+)
+
+func runMethods() []*hostlib.Func {
+	return []*hostlib.Func{
+		method("run", "Runs a job through its whole life: produce, every item, retries in skipped time, the fail hook, finish.", "t.run().stats[\"inserted\"]",
+			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, expectParam}, "outcome",
+			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
+		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items",
+			[]param{payloadParam, inParam, expectParam}, "outcome",
+			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.hook(c, a, engine.PhaseProduce, a.Value("payload"))
+			}),
+		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"})",
+			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, inParam, expectParam}, "outcome",
+			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.hook(c, a, engine.PhaseConsume, a.Value("item"))
+			}),
+		method("fail", "Runs the hook fail alone, for an attempt of consume that failed.", "t.fail({\"id\": 1}, {\"message\": \"the feed is empty\", \"final\": True}).verdict",
+			[]param{
+				{Name: "item", Type: hostlib.Data, Doc: "the item"},
+				{Name: "err", Type: hostlib.Data, Doc: "a message, or a dict with message, kind, code, attempt, final, retryable"},
+				inParam,
+			}, "outcome",
+			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.failHook(c, a) }),
+	}
+}
+
+// enqueue makes a job of the type.
+func (t *tester) enqueue(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payload hostlib.Value, key string) (engine.JobID, error) {
+	if err := t.open(); err != nil {
+		return 0, err
+	}
+	j := engine.NewJob{Type: t.typ.Name, Phase: phase, Key: key, Instance: a.String("instance")}
+	if payload != nil {
+		raw, err := hostlib.EncodeJSON(payload)
+		if err != nil {
+			return 0, err
+		}
+		j.Payload = raw
+	}
+	first := -100 // before what waits
+	j.Priority = &first
+	made, err := t.eng.Enqueue(t.ctx, j)
+	if err != nil {
+		return 0, err
+	}
+	if !made[0].Created {
+		return 0, failed(c, "", "no job is created: job %d has the key %q", made[0].ID, key)
+	}
+	return made[0].ID, nil
+}
+
+func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
+	id, err := t.enqueue(c, a, 0, a.Value("payload"), a.String("key"))
+	if err != nil {
+		return nil, err
+	}
+	j, err := t.settle(id)
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{job: j}
+	if o.err, err = t.failure(j); err != nil {
+		return nil, err
+	}
+	return o, t.expect(c, o, a.String("expect"))
+}
+
+// expect ends the test if a job ended in another way than it was to.
+func (t *tester) expect(c *hostlib.Call, o *outcome, want string) error {
+	got := o.status()
+	switch {
+	case got == want || want == "any" && o.job.Status.Final():
+		return nil
+	case !o.job.Status.Final():
+		why := ""
+		if o.job.WaitingFor != nil {
+			why = ": " + *o.job.WaitingFor
+		}
+		return failed(c, "", "the job does not end; it is %s in %s%s", got, o.job.Phase, why)
+	case o.err != nil:
+		return failed(c, o.err.Backtrace, "the job ended as %s, not %s: %s", got, want, o.err.Message)
+	}
+	return failed(c, "", "the job ended as %s, not %s", got, want)
+}
+
+// failure is how a job failed: its own error, or that of its first item that did.
+func (t *tester) failure(j *engine.Job) (*engine.Failure, error) {
+	of := j.ID
+	if j.Status == engine.StatusFailed && (j.Error == nil || j.Error.Code == "items") {
+		list, err := t.store.Jobs(t.ctx, engine.JobFilter{Parent: j.ID, Status: engine.StatusFailed, Limit: 1})
+		if err != nil || len(list) > 0 {
+			if err == nil {
+				return t.failure(list[0])
+			}
+			return nil, err
+		}
+	}
+	if j.Error == nil {
+		return nil, nil
+	}
+	attempts, err := t.store.Attempts(t.ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range slices.Backward(attempts) {
+		if at.Failure != nil {
+			return at.Failure, nil
+		}
+	}
+	return &engine.Failure{Kind: j.Error.Kind, Code: j.Error.Code, Message: j.Error.Message, Backtrace: j.Error.Backtrace}, nil
+}
+
+// hook runs one hook alone.
+func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payload hostlib.Value) (hostlib.Value, error) {
+	if err := t.open(); err != nil {
+		return nil, err
+	}
+	if t.typ.Hooks[phase] == nil {
+		return nil, failed(c, "", "the script has no %s", phase)
+	}
+	id, err := t.enqueue(c, a, phase, payload, "")
+	if err != nil {
+		return nil, err
+	}
+	o, err := t.step1(id)
+	if err != nil {
+		return nil, err
+	}
+	want := a.String("expect")
+	got := "completed"
+	if o.err != nil {
+		got = "failed"
+	} else if o.job.Status == engine.StatusCancelled {
+		got = "cancelled"
+	}
+	if got != want && want != "any" {
+		detail, why := "", ""
+		if o.err != nil {
+			detail, why = o.err.Backtrace, ": "+o.err.Message
+		}
+		return nil, failed(c, detail, "%s ended as %s, not %s%s", phase, got, want, why)
+	}
+	return o, nil
+}
+
+// step1 runs the hook that is due for a job, and takes the job away with all
+// that it made: one hook alone is looked at.
+func (t *tester) step1(id engine.JobID) (*outcome, error) {
+	var result engine.Raw
+	if err := t.only(id, func(_ *engine.ClaimedJob, hook engine.Hook) engine.Hook {
+		return func(c *engine.Call) (engine.Raw, error) {
+			var err error
+			result, err = hook(c)
+			return result, err
+		}
+	}); err != nil {
+		return nil, err
+	}
+	j, err := t.store.Job(t.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{job: j}
+	j.Result = result
+	attempts, err := t.store.Attempts(t.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(attempts); n > 0 {
+		o.err = attempts[n-1].Failure
+	}
+	for before := engine.JobID(0); ; {
+		items, err := t.store.Jobs(t.ctx, engine.JobFilter{Parent: id, Before: before, Limit: 500})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			before = i.ID
+			var v hostlib.Value
+			if i.Payload != nil {
+				v = hostlib.JSON(i.Payload)
+			}
+			o.items = append(o.items, v)
+		}
+		if len(items) < 500 {
+			break
+		}
+	}
+	slices.Reverse(o.items)
+	if !j.Status.Final() {
+		if _, err := t.store.Cancel(t.ctx, id, "one hook alone was tested"); err != nil {
+			return nil, err
+		}
+		for more := true; more; {
+			if more, err = t.store.Sweep(t.ctx, 500); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return o, nil
+}
+
+// only runs one hook, that of a job which comes before all others, or another
+// in its place.
+func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook engine.Hook) engine.Hook) error {
+	ran := false
+	t.step.Before = func(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, error) {
+		if ran = j.ID == id; !ran {
+			return nil, fmt.Errorf("job %d came before job %d", j.ID, id)
+		}
+		return instead(j, hook), nil
+	}
+	defer func() { t.step.Before = nil }()
+	_, err := t.step.Step(t.ctx)
+	if err == nil && !ran {
+		err = fmt.Errorf("job %d is not due", id)
+	}
+	return err
+}
+
+// failHook runs the fail hook alone.
+func (t *tester) failHook(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
+	if err := t.open(); err != nil {
+		return nil, err
+	}
+	if t.typ.Hooks[engine.PhaseFail] == nil {
+		return nil, failed(c, "", "the script has no fail")
+	}
+	f, err := failureOf(a.Value("err"))
+	if err != nil {
+		return nil, err
+	}
+	id, err := t.enqueue(c, a, engine.PhaseConsume, a.Value("item"), "")
+	if err != nil {
+		return nil, err
+	}
+	if err := t.only(id, func(j *engine.ClaimedJob, _ engine.Hook) engine.Hook {
+		j.Attempts = f.Attempt - 1
+		return func(*engine.Call) (engine.Raw, error) { return nil, f }
+	}); err != nil {
+		return nil, err
+	}
+	before := t.clock.Now()
+	o, err := t.step1(id)
+	if err != nil {
+		return nil, err
+	}
+	o.err = nil
+	if logs, err := t.store.Logs(t.ctx, id, 0, 0, false, 1000); err == nil {
+		for _, l := range logs {
+			if strings.HasPrefix(l.Message, "the fail hook failed: ") {
+				return nil, failed(c, "", "%s", l.Message)
+			}
+		}
+	}
+	switch o.job.Status {
+	case engine.StatusFailed:
+		o.verdict = "fail"
+	case engine.StatusCancelled:
+		o.verdict = "cancel"
+	default:
+		o.verdict = "retry"
+		if o.job.RunAt != nil {
+			o.after = max(o.job.RunAt.Sub(before), 0)
+		}
+	}
+	return o, nil
+}
+
+// failureOf makes a failure of what t.fail was given.
+func failureOf(v hostlib.Value) (*engine.Failure, error) {
+	f := &engine.Failure{Kind: engine.KindError, Retryable: true, Attempt: 1}
+	switch v := v.(type) {
+	case string:
+		f.Message = v
+		return f, nil
+	case *hostlib.Dict:
+		for i, name := range v.Names {
+			ok := false
+			switch name {
+			case "message":
+				f.Message, ok = v.Values[i].(string)
+			case "kind":
+				var kind string
+				kind, ok = v.Values[i].(string)
+				f.Kind = engine.Kind(kind)
+			case "code":
+				f.Code, ok = v.Values[i].(string)
+			case "attempt":
+				var n int64
+				n, ok = v.Values[i].(int64)
+				f.Attempt = int(n)
+			case "final":
+				var final bool
+				final, ok = v.Values[i].(bool)
+				f.Retryable = !final
+			case "retryable":
+				f.Retryable, ok = v.Values[i].(bool)
+			default:
+				return nil, hostlib.Errorf("usage", "err: there is no %q: message, kind, code, attempt, final, retryable", name)
+			}
+			if !ok {
+				return nil, hostlib.Errorf("usage", "err: %q is of the wrong type", name)
+			}
+		}
+		return f, nil
+	}
+	return nil, hostlib.Errorf("usage", "err: wanted a message, or a dict with message, code and so on")
+}

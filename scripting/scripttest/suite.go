@@ -1,0 +1,360 @@
+package scripttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/starscript"
+)
+
+// Options say which tests are run, and how. The zero value runs all.
+type Options struct {
+	Jobs     string         // the jobs folder; default "jobs"
+	Paths    []string       // scripts, files of tests, folders, globs; default: the jobs folder
+	Run      *regexp.Regexp // only tests whose "file: name" it matches; nil: all
+	Parallel int            // how many run at once; default: as many as there are processors
+	FailFast bool           // begin no further test when one has failed
+	Timeout  time.Duration  // of one test; default 1m
+	// Done is called after each test, in no certain order, by one goroutine at a time.
+	Done func(r *Result)
+}
+
+// Status says how a test went.
+type Status string
+
+// How tests go.
+const (
+	Passed  Status = "passed"
+	Failed  Status = "failed"
+	Skipped Status = "skipped"
+	Todo    Status = "todo"
+)
+
+// Result is how a test went.
+type Result struct {
+	File     string     `json:"file"`
+	Name     string     `json:"name"`
+	Line     int        `json:"line"`
+	Status   Status     `json:"status"`
+	Reason   string     `json:"reason,omitempty"` // why it was left out
+	Failures []*Failure `json:"failures,omitempty"`
+	Log      []string   `json:"log,omitempty"` // of a test that failed
+	Millis   float64    `json:"ms"`
+}
+
+// Failure is one thing that did not hold.
+type Failure struct {
+	Message string      `json:"message"`
+	Detail  string      `json:"detail,omitempty"` // a diff, or a call stack
+	File    string      `json:"file,omitempty"`
+	Line    int         `json:"line,omitempty"`
+	Text    string      `json:"text,omitempty"` // the call as it is written
+	Locals  [][2]string `json:"locals,omitempty"`
+}
+
+// Suite is tests that were found, ready to be run.
+type Suite struct {
+	opts    Options
+	scripts []Script
+	tests   []*test
+	Errors  []*hostlib.LoadError // files that do not load
+	Files   int                  // of tests, and scripts with tests
+}
+
+type test struct {
+	*starscript.Test
+	script Script // nil: a helper file is tested
+	folder string
+}
+
+// Find finds the tests and loads them. The error is about the paths.
+func Find(o Options) (*Suite, error) {
+	if o.Jobs == "" {
+		o.Jobs = "jobs"
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = runtime.GOMAXPROCS(0)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
+	}
+	root, err := os.OpenRoot(o.Jobs)
+	if err != nil {
+		return nil, engine.Wrapf(engine.CodeUsage, err, "open the jobs folder %q", o.Jobs)
+	}
+	defer root.Close()
+	wanted, err := targets(root, o)
+	if err != nil {
+		return nil, err
+	}
+	all, err := doublestar.Glob(root.FS(), "**/*"+starscript.Ending)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(all)
+	s := &Suite{opts: o}
+	l := starscript.NewLoader(root.FS(), filepath.ToSlash(o.Jobs), &hostlib.Host{})
+	scripts := map[string]*starscript.Script{}
+	for _, p := range all {
+		if hostlib.IsHelper(p) || isTest(p) || hidden(p) {
+			continue
+		}
+		script, errs := l.Script(strings.TrimSuffix(p, starscript.Ending), p)
+		if script != nil {
+			scripts[p] = script
+			s.scripts = append(s.scripts, script)
+		} else if wanted[p] || wanted[testOf(p)] {
+			s.Errors = append(s.Errors, errs...)
+		}
+	}
+	for _, p := range all {
+		if !wanted[p] {
+			continue
+		}
+		var tests []*starscript.Test
+		of := p
+		if isTest(p) {
+			of = strings.TrimSuffix(p, "_test"+starscript.Ending) + starscript.Ending
+			var errs []*hostlib.LoadError
+			if tests, errs = l.TestFile(p); len(errs) > 0 {
+				s.Errors = append(s.Errors, errs...)
+				continue
+			}
+		} else if scripts[p] != nil {
+			tests = scripts[p].Tests()
+		}
+		if len(tests) > 0 {
+			s.Files++
+		}
+		for _, t := range tests {
+			one := &test{Test: t, folder: filepath.Join(o.Jobs, filepath.FromSlash(path.Dir(p)))}
+			if script := scripts[of]; script != nil {
+				one.script = script
+			}
+			if o.Run == nil || o.Run.MatchString(t.File+": "+t.Name) {
+				s.tests = append(s.tests, one)
+			}
+		}
+	}
+	return s, nil
+}
+
+func isTest(p string) bool { return strings.HasSuffix(p, "_test"+starscript.Ending) }
+
+func hidden(p string) bool {
+	return slices.ContainsFunc(strings.Split(p, "/"), func(part string) bool { return strings.HasPrefix(part, ".") })
+}
+
+// testOf is the file of tests of a script.
+func testOf(p string) string {
+	return strings.TrimSuffix(p, starscript.Ending) + "_test" + starscript.Ending
+}
+
+// targets are the files that the paths name, below the jobs folder: for a
+// script its tests too.
+func targets(root *os.Root, o Options) (map[string]bool, error) {
+	wanted := map[string]bool{}
+	add := func(p string) {
+		wanted[p] = true
+		if !isTest(p) {
+			wanted[testOf(p)] = true
+		}
+	}
+	under := func(folder string) error {
+		files, err := doublestar.Glob(root.FS(), path.Join(folder, "**/*"+starscript.Ending))
+		for _, p := range files {
+			add(p)
+		}
+		return err
+	}
+	if len(o.Paths) == 0 {
+		return wanted, under(".")
+	}
+	for _, given := range o.Paths {
+		files := []string{given}
+		if strings.ContainsAny(given, "*?[{") {
+			var err error
+			if files, err = doublestar.FilepathGlob(given); err != nil {
+				return nil, engine.Errorf(engine.CodeUsage, "%q is no glob", given)
+			}
+			if len(files) == 0 {
+				return nil, engine.Errorf(engine.CodeUsage, "%q finds no file", given)
+			}
+		}
+		for _, file := range files {
+			p, err := inside(o.Jobs, file)
+			if err != nil {
+				return nil, err
+			}
+			info, err := root.Stat(p)
+			switch {
+			case err != nil:
+				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s", file)
+			case info.IsDir():
+				if err := under(p); err != nil {
+					return nil, err
+				}
+			default:
+				add(p)
+			}
+		}
+	}
+	return wanted, nil
+}
+
+// inside is a path below the jobs folder: as it is, or a job type's name.
+func inside(jobs, file string) (string, error) {
+	if _, err := os.Stat(file); err != nil {
+		named := filepath.Join(jobs, file+starscript.Ending)
+		if _, err := os.Stat(named); err == nil {
+			file = named
+		}
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	base, err := filepath.Abs(jobs)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(base, abs)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return "", engine.Errorf(engine.CodeUsage, "%s is not in the jobs folder %s (give it by --jobs)", file, jobs)
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// Tests are the tests that will be run, without results.
+func (s *Suite) Tests() []*Result {
+	list := make([]*Result, len(s.tests))
+	for i, t := range s.tests {
+		list[i] = t.result()
+	}
+	return list
+}
+
+func (t *test) result() *Result {
+	r := &Result{File: t.File, Name: t.Name, Line: t.Line}
+	if t.Todo {
+		r.Status = Todo
+	}
+	return r
+}
+
+// Run runs the tests, several at once, and gives their results in the order of
+// the files. Those that ctx has kept from beginning are not among them.
+func (s *Suite) Run(ctx context.Context) []*Result {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	results := make([]*Result, len(s.tests))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for range min(s.opts.Parallel, max(len(s.tests), 1)) {
+		wg.Go(func() {
+			for i := range next {
+				r := s.one(context.WithoutCancel(ctx), s.tests[i])
+				mu.Lock()
+				results[i] = r
+				if s.opts.Done != nil {
+					s.opts.Done(r)
+				}
+				mu.Unlock()
+				if r.Status == Failed && s.opts.FailFast {
+					stop()
+				}
+			}
+		})
+	}
+	for i := range s.tests {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	wg.Wait()
+	return slices.DeleteFunc(results, func(r *Result) bool { return r == nil })
+}
+
+// one runs a test.
+func (s *Suite) one(ctx context.Context, t *test) (r *Result) {
+	r = t.result()
+	if t.Todo {
+		return r
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, &engine.Failure{Kind: engine.KindTimeout, Code: "timeout",
+		Message: fmt.Sprintf("the test ran longer than %s", engine.FormatDuration(s.opts.Timeout))})
+	defer cancel()
+	w := newWorld(ctx)
+	w.tested, w.scripts, w.folder = t.script, s.scripts, t.folder
+	self := &tester{world: w, path: []string{t.Name}}
+	err := func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("a fault of dsengine itself: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return t.Run(ctx, w.host, self)
+	}()
+	for _, soft := range self.soft {
+		r.Failures = append(r.Failures, soft.failure())
+	}
+	var end *Stop
+	switch {
+	case errors.As(err, &end) && end.Skipped:
+		r.Status, r.Reason = Skipped, end.Message
+	case end != nil:
+		r.Failures = append(r.Failures, end.failure())
+	case err != nil:
+		f := engine.AsFailure(err)
+		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: t.Line})
+	}
+	for _, message := range w.http.wrong {
+		if err == nil || !strings.Contains(err.Error(), message) {
+			r.Failures = append(r.Failures, &Failure{Message: message, File: t.File, Line: t.Line})
+		}
+	}
+	if err := w.close(); err != nil {
+		r.Failures = append(r.Failures, &Failure{Message: err.Error(), File: t.File, Line: t.Line})
+	}
+	switch {
+	case len(r.Failures) > 0:
+		r.Status, r.Log = Failed, w.log.all()
+	case r.Status == "":
+		r.Status = Passed
+	}
+	r.Millis = float64(time.Since(began).Microseconds()) / 1000
+	return r
+}
+
+// failure is a Stop as it is told.
+func (s *Stop) failure() *Failure {
+	f := &Failure{Message: s.Message, Detail: s.Detail, File: s.Caller.File, Line: s.Caller.Line, Text: s.Caller.Text}
+	for _, v := range s.Caller.Locals {
+		text := fmt.Sprint(v.Value)
+		if len(text) > 200 {
+			text = text[:200] + "..."
+		}
+		f.Locals = append(f.Locals, [2]string{v.Name, text})
+	}
+	return f
+}

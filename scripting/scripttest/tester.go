@@ -1,0 +1,267 @@
+package scripttest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// tester is the t of a test.
+type tester struct {
+	*world
+	soft []*Stop // failed cases
+	path []string
+}
+
+// ObjectType is t.
+func (*tester) ObjectType() *hostlib.ObjectType { return testerType }
+
+// Stop ends a test: it failed, or is left out.
+type Stop struct {
+	Skipped bool
+	Message string
+	Detail  string // more lines, such as a diff
+	Caller  hostlib.Caller
+}
+
+// Error is the message.
+func (s *Stop) Error() string { return s.Message }
+
+// stop ends the test where it is.
+func stop(c *hostlib.Call, s *Stop) error {
+	if in, ok := c.Lang.(hostlib.Inspector); ok {
+		s.Caller = in.Caller()
+	}
+	return &hostlib.Raised{Err: s}
+}
+
+func failed(c *hostlib.Call, detail, format string, args ...any) error {
+	return stop(c, &Stop{Message: fmt.Sprintf(format, args...), Detail: detail})
+}
+
+type param = hostlib.Param
+
+// method makes a function of t, or of one of its parts.
+func method[T any](name, doc, example string, params []param, returns string, do func(c *hostlib.Call, self T, a *hostlib.Args) (hostlib.Value, error)) *hostlib.Func {
+	return &hostlib.Func{
+		Name: name, Doc: doc, Params: params, Returns: returns, Effect: hostlib.Outside, Testing: true, Example: example,
+		Do: func(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) { return do(c, a.Self.(T), a) },
+	}
+}
+
+var (
+	anyValue     = func(name, doc string) param { return param{Name: name, Type: hostlib.Any, Doc: doc} }
+	messageParam = param{Name: "message", Type: hostlib.String, Default: hostlib.None, Doc: "what to say if it does not hold"}
+)
+
+var testerType = &hostlib.ObjectType{
+	Name: "t", Doc: "What a test is given: it runs the job, says what the world is like, and looks at what came of it.",
+	Attrs: []hostlib.Attr{
+		{Name: "name", Type: "string", Doc: "The test's name.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).path[0], nil }},
+		{Name: "http", Type: "test_http", Doc: "What requests get, and which were made.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).http, nil }},
+		{Name: "clock", Type: "test_clock", Doc: "The test's clock. It starts at 2020-01-01T00:00:00Z.", Get: func(v hostlib.Value) (hostlib.Value, error) { return &watch{v.(*tester).world}, nil }},
+		{Name: "state", Type: "test_values", Doc: "The job type's own values.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+			return &values{w: v.(*tester).world}, nil
+		}},
+		{Name: "vars", Type: "test_values", Doc: "The values that all types share.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+			return &values{w: v.(*tester).world, shared: true}, nil
+		}},
+		{Name: "db", Type: "connection", Doc: "The job database, with the functions of db. Each commits at once; exec makes tables too.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+			return v.(*tester).jobDatabase()
+		}},
+	},
+}
+
+func init() {
+	testerType.Methods = append(append(runMethods(), verifyMethods()...), worldMethods()...)
+	for _, t := range []*hostlib.ObjectType{testerType, clockType, valuesType, httpType} {
+		for _, f := range t.Methods {
+			f.Module = t.Name
+		}
+	}
+}
+
+// Types are the types of the objects that tests meet.
+func Types() []*hostlib.ObjectType {
+	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, httpType, callType}
+}
+
+// worldMethods say what the world is like.
+func worldMethods() []*hostlib.Func {
+	return []*hostlib.Func{
+		method("file", "Puts a file into the files folder.", "t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")",
+			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the files folder"}, {Name: "content", Type: hostlib.Text, Doc: "what is in it"}}, "",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				switch v := a.Value("content").(type) {
+				case []byte:
+					return nil, t.write(a.String("path"), v)
+				default:
+					return nil, t.write(a.String("path"), []byte(v.(string)))
+				}
+			}),
+		method("fixture", "Reads a file beside the file of tests, or below its folder.", "t.file(\"a.csv\", t.fixture(\"fixtures/a.csv\"))",
+			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder of the file of tests"}}, "string, or bytes if it is no UTF-8",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.fixture(a.String("path"))
+			}),
+		method("secret", "Sets a secret that scripts get by secrets.get.", "t.secret(\"crm_token\", \"a-long-token\")",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "its name"}, {Name: "value", Type: hostlib.String, Doc: "its value, at least 4 characters"}}, "",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				t.secrets[a.String("name")] = a.String("value")
+				return nil, nil
+			}),
+		method("connection", "Gives the database that scripts reach by db.connect(name): an empty one at first.", "t.connection(\"crm\").exec(\"CREATE TABLE people (id INTEGER PRIMARY KEY)\")",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "the connection's name"}}, "connection",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				conn, err := t.Connect(t.ctx, a.String("name"), false)
+				if err != nil {
+					return nil, err
+				}
+				c := conn.(*sqlitestore.Connection)
+				return hostlib.NewConnection(a.String("name"), &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle()}), nil
+			}),
+		method("table", "Gives the rows of a table of the job database.", "t.table(\"people\", order_by = \"id\")",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",
+			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.table(c, a.String("name"), a.String("order_by"))
+			}),
+		method("logs", "Gives what the hooks have logged: dicts with level, message, fields, phase and attempt.", "[l[\"message\"] for l in t.logs()]", nil, "list of dict",
+			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.logged() }),
+		method("rejects", "Gives the rows that were rejected: dicts with row, reason, source and line.", "len(t.rejects())", nil, "list of dict",
+			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.rejected() }),
+		method("enqueued", "Gives the jobs of other types, and of this one, that were made and have not been run: dicts with type, payload, key, phase, priority and run_at.", "t.enqueued()[0][\"type\"]", nil, "list of dict",
+			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.waiting() }),
+		method("skip", "Ends the test: it is left out, for a reason.", "t.skip(\"needs the new feed\")",
+			[]param{{Name: "reason", Type: hostlib.String, Doc: "why"}}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return nil, stop(c, &Stop{Skipped: true, Message: a.String("reason")})
+			}),
+	}
+}
+
+func (t *tester) fixture(p string) (hostlib.Value, error) {
+	root, err := os.OpenRoot(t.folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	data, err := root.ReadFile(filepath.FromSlash(p))
+	if err != nil {
+		return nil, hostlib.Errorf("file.missing", "there is no fixture %q below %s: %v", p, t.folder, err)
+	}
+	return textOrBytes(data), nil
+}
+
+// watch is the test's clock, as tests see it.
+type watch struct{ w *world }
+
+// ObjectType is test_clock.
+func (*watch) ObjectType() *hostlib.ObjectType { return clockType }
+
+var clockType = &hostlib.ObjectType{
+	Name: "test_clock", Doc: "A test's clock: it stands still while the test computes, and skips over waits.",
+	Methods: []*hostlib.Func{
+		method("now", "Gives the time.", "t.clock.now()", nil, "time",
+			func(_ *hostlib.Call, k *watch, _ *hostlib.Args) (hostlib.Value, error) { return k.w.clock.Now(), nil }),
+		method("set", "Sets the clock, and does all that becomes due on the way, schedules too.", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))",
+			[]param{{Name: "time", Type: hostlib.Moment, Doc: "a later time"}}, "",
+			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
+				to := a.Time("time")
+				if now := k.w.clock.Now(); to.Before(now) {
+					return nil, hostlib.Errorf("usage", "a clock does not go back: it is %s", now.Format(time.RFC3339))
+				}
+				if k.w.step == nil {
+					k.w.clock.advance(k.w.ctx, to)
+					return nil, nil
+				}
+				return nil, k.w.advance(to)
+			}),
+		method("advance", "Moves the clock on, and does all that becomes due on the way, schedules too: the job's schedule is known from here on, and fires.", "t.clock.advance(\"2h\")",
+			[]param{{Name: "by", Type: hostlib.Duration, Doc: "how far"}}, "",
+			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
+				if err := k.w.open(); err != nil {
+					return nil, err
+				}
+				return nil, k.w.advance(k.w.clock.Now().Add(a.Duration("by")))
+			}),
+	},
+}
+
+// values are a type's state, or the shared variables.
+type values struct {
+	w      *world
+	shared bool
+}
+
+// ObjectType is test_values.
+func (*values) ObjectType() *hostlib.ObjectType { return valuesType }
+
+var valueName = param{Name: "name", Type: hostlib.String, Doc: "the value's name"}
+
+var instanceParam = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "for state: of which instance"}
+
+var valuesType = &hostlib.ObjectType{
+	Name: "test_values", Doc: "A job type's own values (t.state), or those that all share (t.vars).",
+	Methods: []*hostlib.Func{
+		method("get", "Gives a value.", "t.state.get(\"since\")",
+			[]param{valueName, {Name: "default", Type: hostlib.Any, Default: hostlib.None, Doc: "what to give if it is not set"}, instanceParam}, "any value",
+			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
+				scope, err := v.scope(a.String("instance"))
+				if err != nil {
+					return nil, err
+				}
+				got, err := v.w.store.Variable(v.w.ctx, scope, a.String("name"))
+				if err != nil || got.Value != nil {
+					return hostlib.JSON(got.Value), err
+				}
+				return a.Value("default"), nil
+			}),
+		method("set", "Sets a value.", "t.state.set(\"since\", \"2024-01-01\")",
+			[]param{valueName, {Name: "value", Type: hostlib.Data, Doc: "data"}, instanceParam}, "",
+			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
+				raw, err := hostlib.EncodeJSON(a.Value("value"))
+				if err != nil {
+					return nil, err
+				}
+				return nil, v.set(a.String("instance"), a.String("name"), raw)
+			}),
+		method("delete", "Forgets a value.", "t.state.delete(\"since\")", []param{valueName, instanceParam}, "",
+			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
+				return nil, v.set(a.String("instance"), a.String("name"), nil)
+			}),
+		method("keys", "Lists the names that are set, sorted.", "t.state.keys()", []param{instanceParam}, "list of string",
+			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
+				scope, err := v.scope(a.String("instance"))
+				if err != nil {
+					return nil, err
+				}
+				names, err := v.w.store.VariableNames(v.w.ctx, scope)
+				list := []hostlib.Value{}
+				for _, n := range names {
+					list = append(list, n)
+				}
+				return list, err
+			}),
+	},
+}
+
+func (v *values) scope(instance string) (engine.Scope, error) {
+	if err := v.w.open(); err != nil || v.shared {
+		return engine.Scope{}, err
+	}
+	t, err := v.w.eng.Type(v.w.ctx, v.w.typ.Name)
+	return engine.Scope{Type: t.ID, Instance: instance}, err
+}
+
+func (v *values) set(instance, name string, raw engine.Raw) error {
+	scope, err := v.scope(instance)
+	if err != nil {
+		return err
+	}
+	return v.w.store.SetVariables(v.w.ctx, []engine.VariableWrite{{Scope: scope, Name: name, Value: raw, Seen: -1}})
+}

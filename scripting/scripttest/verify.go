@@ -1,0 +1,307 @@
+package scripttest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// verifyMethods look at values: each ends the test if something does not hold.
+func verifyMethods() []*hostlib.Func {
+	got, want := anyValue("got", "what there is"), anyValue("want", "what it should be")
+	return []*hostlib.Func{
+		method("eq", "Ends the test unless two values are equal.", "t.eq(1 + 1, 2)", []param{got, want, messageParam}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				g, w, err := both(c, a)
+				if err != nil || same(g, w) {
+					return nil, err
+				}
+				return nil, failed(c, difference(g, w), "%snot equal", saying(a))
+			}),
+		method("ne", "Ends the test if two values are equal.", "t.ne(1, 2)", []param{got, want, messageParam}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				g, w, err := both(c, a)
+				if err != nil || !same(g, w) {
+					return nil, err
+				}
+				return nil, failed(c, indented(literal(g, 0)), "%sboth are equal", saying(a))
+			}),
+		method("ok", "Ends the test unless a value counts as true.", "t.ok([1])", []param{got, messageParam}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				if c.Lang.Truth(a.Value("got")) {
+					return nil, nil
+				}
+				return nil, failed(c, "", "%sgot %s, wanted something true", saying(a), shown(c, a.Value("got")))
+			}),
+		method("not_ok", "Ends the test if a value counts as true.", "t.not_ok([])", []param{got, messageParam}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				if !c.Lang.Truth(a.Value("got")) {
+					return nil, nil
+				}
+				return nil, failed(c, "", "%sgot %s, wanted something that is not true", saying(a), shown(c, a.Value("got")))
+			}),
+		method("contains", "Ends the test unless a string has a part, a list an element, or a dict all of another's entries.", "t.contains({\"id\": 1, \"name\": \"Ada\"}, {\"id\": 1})",
+			[]param{got, anyValue("part", "what must be in it"), messageParam}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				g, err := data(c, "got", a.Value("got"))
+				if err != nil {
+					return nil, err
+				}
+				part, err := data(c, "part", a.Value("part"))
+				if err != nil {
+					return nil, err
+				}
+				held, known := holds(g, part)
+				switch {
+				case !known:
+					return nil, hostlib.Errorf("usage", "got %s and %s: wanted two strings, a list and an element, or two dicts", c.Lang.TypeName(a.Value("got")), c.Lang.TypeName(a.Value("part")))
+				case held:
+					return nil, nil
+				}
+				return nil, failed(c, "got:\n"+indented(literal(g, 0))+"\nwanted in it:\n"+indented(literal(part, 0)), "%sit is not in it", saying(a))
+			}),
+		method("matches", "Ends the test unless a string matches a regular expression (RE2) somewhere.", "t.matches(\"feed 7\", \"feed [0-9]+\")",
+			[]param{{Name: "got", Type: hostlib.String, Doc: "the string"}, {Name: "pattern", Type: hostlib.String, Doc: "the pattern"}, messageParam}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				re, err := pattern(a.String("pattern"))
+				if err != nil || re.MatchString(a.String("got")) {
+					return nil, err
+				}
+				return nil, failed(c, "", "%s%q does not match %q", saying(a), a.String("got"), a.String("pattern"))
+			}),
+		method("close", "Ends the test unless two numbers are within a tolerance.", "t.close(0.1 + 0.2, 0.3)",
+			[]param{
+				{Name: "got", Type: hostlib.Number, Doc: "a number"}, {Name: "want", Type: hostlib.Number, Doc: "another one"},
+				{Name: "tolerance", Type: hostlib.Number, Default: 1e-9, Named: true, Doc: "how far apart they may be"}, messageParam,
+			}, "",
+			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
+				if math.Abs(a.Float("got")-a.Float("want")) <= a.Float("tolerance") {
+					return nil, nil
+				}
+				return nil, failed(c, "", "%sgot %v, wanted %v within %v", saying(a), a.Float("got"), a.Float("want"), a.Float("tolerance"))
+			}),
+		method("fails", "Ends the test unless a function fails, with a message that matches a regular expression. It gives the error.", "t.fails(lambda: int(\"x\"), \"invalid\").message",
+			[]param{{Name: "fn", Type: hostlib.Function, Doc: "a function without parameters"}, {Name: "pattern", Type: hostlib.String, Default: "", Doc: "what its message must match"}}, "err",
+			fails),
+		method("case", "Runs a part of a test under a name: if it fails, the test fails, but what follows is run too. For tables of cases.", "for text, want in [(\"1\", 1), (\"2\", 2)]:\n    t.case(text, lambda: t.eq(int(text), want))",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "its name"}, {Name: "fn", Type: hostlib.Function, Doc: "a function without parameters"}}, "",
+			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				t.path = append(t.path, a.String("name"))
+				defer func() { t.path = t.path[:len(t.path)-1] }()
+				_, err := a.Callable("fn").Call(nil, nil)
+				var s *Stop
+				switch {
+				case err == nil || t.ctx.Err() != nil:
+					return nil, err
+				case !errors.As(err, &s):
+					f := failureText(c, err)
+					s = &Stop{Message: f.Message, Detail: f.Backtrace}
+				case s.Skipped:
+					c.Lang.Caught()
+					return nil, nil
+				}
+				c.Lang.Caught()
+				s.Message = strings.Join(t.path[1:], "/") + ": " + s.Message
+				t.soft = append(t.soft, s)
+				return nil, nil
+			}),
+	}
+}
+
+// fails is t.fails.
+func fails(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+	re, err := pattern(a.String("pattern"))
+	if err != nil {
+		return nil, err
+	}
+	got, err := a.Callable("fn").Call(nil, nil)
+	var s *Stop
+	switch {
+	case err == nil:
+		return nil, failed(c, "", "it does not fail but gives %s", shown(c, got))
+	case errors.As(err, &s) || t.ctx.Err() != nil:
+		return nil, err
+	}
+	f := failureText(c, err)
+	c.Lang.Caught()
+	if !re.MatchString(f.Message) {
+		return nil, failed(c, f.Backtrace, "it fails with %q, which does not match %q", f.Message, a.String("pattern"))
+	}
+	return hostlib.NewErr(f), nil
+}
+
+func failureText(c *hostlib.Call, err error) *engine.Failure {
+	return engine.AsFailure(c.Lang.Failure(err))
+}
+
+func pattern(text string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, hostlib.Errorf("usage", "pattern: %v", err)
+	}
+	return re, nil
+}
+
+func saying(a *hostlib.Args) string {
+	if m := a.String("message"); m != "" {
+		return m + ": "
+	}
+	return ""
+}
+
+// data is a value of the script as data; an object that is a record, as a dict.
+func data(c *hostlib.Call, name string, v hostlib.Value) (hostlib.Value, error) {
+	d, err := c.Lang.Data(v)
+	if err != nil {
+		return nil, hostlib.Errorf("usage", "%s: %v", name, err)
+	}
+	return plainData(d), nil
+}
+
+// plainData makes dicts of records, and values of JSON.
+func plainData(v hostlib.Value) hostlib.Value {
+	switch v := v.(type) {
+	case []hostlib.Value:
+		for i := range v {
+			v[i] = plainData(v[i])
+		}
+	case *hostlib.Dict:
+		for i := range v.Values {
+			v.Values[i] = plainData(v.Values[i])
+		}
+	case hostlib.JSON:
+		if d, err := hostlib.DecodeJSON(engine.Raw(v)); err == nil {
+			return d
+		}
+	case hostlib.Object:
+		if t := v.ObjectType(); t.Record {
+			if d, err := t.Dict(v); err == nil {
+				return plainData(d)
+			}
+		}
+	}
+	return v
+}
+
+func both(c *hostlib.Call, a *hostlib.Args) (got, want hostlib.Value, err error) {
+	if got, err = data(c, "got", a.Value("got")); err != nil {
+		return nil, nil, err
+	}
+	want, err = data(c, "want", a.Value("want"))
+	return got, want, err
+}
+
+// same says whether two pieces of data are equal: numbers by their value, dicts
+// in any order.
+func same(a, b hostlib.Value) bool {
+	switch x := a.(type) {
+	case []hostlib.Value:
+		y, ok := b.([]hostlib.Value)
+		return ok && slices.EqualFunc(x, y, same)
+	case *hostlib.Dict:
+		y, ok := b.(*hostlib.Dict)
+		if !ok || len(x.Names) != len(y.Names) {
+			return false
+		}
+		for i, name := range x.Names {
+			if v, ok := y.Get(name); !ok || !same(x.Values[i], v) {
+				return false
+			}
+		}
+		return true
+	case []byte:
+		y, ok := b.([]byte)
+		return ok && string(x) == string(y)
+	case time.Time:
+		y, ok := b.(time.Time)
+		return ok && x.Equal(y)
+	}
+	if p, ok := number(a); ok {
+		q, ok := number(b)
+		return ok && p.Cmp(q) == 0
+	}
+	if t := hostlib.TypeOf(a); t != nil {
+		u := hostlib.TypeOf(b)
+		switch {
+		case u != t:
+			return false
+		case t.Compare != nil:
+			return t.Compare(a, b) == 0
+		case t.Key != nil:
+			return t.Key(a) == t.Key(b)
+		}
+	}
+	return a == b
+}
+
+// number is the exact value of a number.
+func number(v hostlib.Value) (*big.Rat, bool) {
+	switch v := v.(type) {
+	case int:
+		return new(big.Rat).SetInt64(int64(v)), true
+	case int64:
+		return new(big.Rat).SetInt64(v), true
+	case *big.Int:
+		return new(big.Rat).SetInt(v), true
+	case float64:
+		r := new(big.Rat).SetFloat64(v)
+		return r, r != nil
+	}
+	return nil, false
+}
+
+// holds says whether got has part in it; known is false where that makes no sense.
+func holds(got, part hostlib.Value) (held, known bool) {
+	switch g := got.(type) {
+	case string:
+		p, ok := part.(string)
+		return ok && strings.Contains(g, p), ok
+	case []hostlib.Value:
+		return slices.ContainsFunc(g, func(e hostlib.Value) bool {
+			if same(e, part) {
+				return true
+			}
+			d, isDict := e.(*hostlib.Dict)
+			p, both := part.(*hostlib.Dict)
+			if !isDict || !both {
+				return false
+			}
+			held, _ := holds(d, p)
+			return held
+		}), true
+	case *hostlib.Dict:
+		p, ok := part.(*hostlib.Dict)
+		if !ok {
+			name, isName := part.(string)
+			_, there := g.Get(name)
+			return there, isName
+		}
+		for i, name := range p.Names {
+			if v, ok := g.Get(name); !ok || !same(v, p.Values[i]) {
+				return false, true
+			}
+		}
+		return true, true
+	}
+	return false, false
+}
+
+// shown is a value in a message.
+func shown(c *hostlib.Call, v hostlib.Value) string {
+	if d, err := data(c, "", v); err == nil {
+		text := literal(d, 0)
+		if len(text) > 200 {
+			text = text[:200] + "..."
+		}
+		return text
+	}
+	return fmt.Sprintf("<%s>", c.Lang.TypeName(v))
+}

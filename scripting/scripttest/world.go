@@ -1,0 +1,247 @@
+package scripttest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// Script is a job script that tests run: one for each language.
+type Script interface {
+	// Type makes a job type of it, whose hooks live in a host.
+	Type(host *hostlib.Host) *engine.Type
+}
+
+// world is what one test lives in. It belongs to the goroutine of its test, and
+// is made of parts that are not there before they are asked for.
+type world struct {
+	ctx     context.Context
+	name    string   // of the job type that is tested
+	scripts []Script // all of the folder: the tested one may make jobs of the others
+	tested  Script
+	folder  string // of the file of tests: fixtures are there
+	dir     string // "" until something is written
+	clock   *clock
+	log     *lines
+	host    *hostlib.Host
+	http    *stubs
+	secrets map[string]string
+	others  map[string]engine.Connection
+
+	store *sqlitestore.Store
+	eng   *engine.Engine
+	step  *engine.Stepper
+	typ   *engine.Type
+	db    engine.Joined // of the test itself, on the job database
+	base  *sqlitestore.Connection
+}
+
+func newWorld(ctx context.Context) *world {
+	w := &world{ctx: ctx, clock: newClock(), log: &lines{}, secrets: map[string]string{}, others: map[string]engine.Connection{}}
+	w.http = &stubs{w: w}
+	w.host = &hostlib.Host{
+		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
+	}
+	return w
+}
+
+// close ends the world. What cannot be closed is told: something runs on.
+func (w *world) close() error {
+	ctx := context.WithoutCancel(w.ctx)
+	var first error
+	note := func(err error) {
+		if first == nil && err != nil {
+			first = fmt.Errorf("end the test's world: %w", err)
+		}
+	}
+	if w.step != nil {
+		note(w.step.Close(ctx))
+	}
+	if w.db != nil {
+		w.db.Close()
+		note(w.base.Close())
+	}
+	for _, c := range w.others {
+		note(c.Close())
+	}
+	if w.store != nil {
+		note(w.store.Close())
+	}
+	if w.dir != "" {
+		note(os.RemoveAll(w.dir))
+	}
+	return first
+}
+
+// place is the world's folder, made now if it is not there.
+func (w *world) place() (string, error) {
+	if w.dir != "" {
+		return w.dir, nil
+	}
+	dir, err := os.MkdirTemp(memory(), "dsengine-test-")
+	if err != nil {
+		return "", err
+	}
+	w.dir, w.host.Files = dir, filepath.Join(dir, "files")
+	return dir, os.Mkdir(w.host.Files, 0o700)
+}
+
+func (w *world) database() string { return filepath.Join(w.dir, "jobs.db") }
+
+// open makes the engine, with the types registered.
+func (w *world) open() error {
+	if w.step != nil {
+		return nil
+	}
+	dir, err := w.place()
+	if err != nil {
+		return err
+	}
+	empty, err := template()
+	if err != nil {
+		return fmt.Errorf("make a database for tests: %w", err)
+	}
+	if err := os.WriteFile(w.database(), empty, 0o600); err != nil {
+		return err
+	}
+	log := slog.New(w.log)
+	if w.store, err = sqlitestore.Open(w.ctx, filepath.Join(dir, "jobs.db"), sqlitestore.Options{Clock: w.clock, Logger: log}); err != nil {
+		return err
+	}
+	if w.eng, err = engine.Open(w.ctx, w.store, engine.Options{Clock: w.clock, Logger: log, ReadOnly: true}); err != nil {
+		return err
+	}
+	var others []*engine.Type
+	for _, s := range w.scripts {
+		if t := s.Type(w.host); s == w.tested {
+			w.typ, w.name = t, t.Name
+		} else {
+			others = append(others, t)
+		}
+	}
+	if len(others) > 0 {
+		if _, err := w.eng.RegisterTypes(w.ctx, others...); err != nil {
+			return err
+		}
+	}
+	w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"})
+	return err
+}
+
+// Connect opens the database that scripts reach by a name: a file of its own.
+func (w *world) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
+	key := fmt.Sprint(name, readOnly)
+	if c := w.others[key]; c != nil {
+		return c, nil
+	}
+	dir, err := w.place()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "connection-"+path.Base(name)+".db")
+	if _, err := os.Stat(file); readOnly && err != nil {
+		return nil, engine.Errorf(engine.CodeUnreachable, "the test has made no database %q", name).WithHint("make its tables by t.connection(%q).exec(...)", name)
+	}
+	c, err := sqlitestore.Connect(ctx, file, readOnly, sqlitestore.Options{Clock: w.clock})
+	if err != nil {
+		return nil, err
+	}
+	w.others[key] = c
+	return c, nil
+}
+
+// secret finds a secret that the test has set.
+func (w *world) secret(name string) (string, error) {
+	value, ok := w.secrets[name]
+	if !ok {
+		return "", fmt.Errorf("%w: the test sets it by t.secret(%q, \"...\")", hostlib.ErrNoSecret, name)
+	}
+	return value, nil
+}
+
+// write puts a file into the test's folder.
+func (w *world) write(name string, data []byte) error {
+	if _, err := w.place(); err != nil {
+		return err
+	}
+	if !fs.ValidPath(path.Clean(name)) {
+		return hostlib.Errorf("usage", "%q leads out of the files folder", name)
+	}
+	root, err := os.OpenRoot(w.host.Files)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if folder := path.Dir(path.Clean(name)); folder != "." {
+		if err := root.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := root.WriteFile(path.Clean(name), data, 0o600); err != nil {
+		return err
+	}
+	now := w.clock.Now()
+	return root.Chtimes(path.Clean(name), now, now)
+}
+
+// longest is how far a test's clock goes for a job to end.
+const longest = 10 * 365 * 24 * time.Hour
+
+// settle works until a job is final, waits skipped.
+func (w *world) settle(id engine.JobID) (*engine.Job, error) {
+	began := w.clock.Now()
+	for {
+		next, err := w.step.Work(w.ctx)
+		if err != nil {
+			return nil, err
+		}
+		j, err := w.store.Job(w.ctx, id)
+		if err != nil || j.Status.Final() {
+			return j, err
+		}
+		if next.IsZero() || next.Sub(began) > longest {
+			return j, nil
+		}
+		w.clock.advance(w.ctx, next)
+	}
+}
+
+// advance moves the clock, and does all that becomes due on the way, schedules
+// too.
+func (w *world) advance(to time.Time) error {
+	for {
+		if _, _, err := w.step.Fire(w.ctx); err != nil {
+			return err
+		}
+		next, err := w.step.Work(w.ctx)
+		if err != nil {
+			return err
+		}
+		_, fires, err := w.step.Fire(w.ctx) // what the jobs that ended have held up
+		if err != nil {
+			return err
+		}
+		if next.IsZero() || !fires.IsZero() && fires.Before(next) {
+			next = fires
+		}
+		now := w.clock.Now()
+		switch {
+		case !now.Before(to):
+			return nil
+		case next.IsZero() || next.After(to):
+			next = to
+		case !next.After(now): // due, and yet not worked: a second look finds it
+			next = now.Add(time.Millisecond)
+		}
+		w.clock.advance(w.ctx, next)
+	}
+}

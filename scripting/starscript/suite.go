@@ -1,0 +1,172 @@
+package starscript
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Script is a job script that is loaded. Its globals are frozen, so that it can
+// run for many hosts at once.
+type Script struct {
+	file *file
+	job  *hostlib.Declaration
+}
+
+// Script loads a job script.
+func (l *Loader) Script(name, p string) (*Script, []*hostlib.LoadError) {
+	s := &Script{job: &hostlib.Declaration{Type: name, Needs: &hostlib.Needs{}}}
+	if s.file = l.load(p, s.job, nil); len(s.file.errs) == 0 {
+		s.file.hooks(l.host, s.job.Needs)
+	}
+	if len(s.file.errs) > 0 {
+		return nil, s.file.errs
+	}
+	if err := s.Type(l.host).Validate(); err != nil {
+		return nil, []*hostlib.LoadError{{File: s.file.shown, Message: err.Error()}}
+	}
+	l.scripts[p] = s.file
+	return s, nil
+}
+
+// Type makes a job type of the script, whose hooks live in a host.
+func (s *Script) Type(host *hostlib.Host) *engine.Type {
+	t := &engine.Type{Name: s.job.Type, Doc: s.file.doc, Version: s.file.version(), Settings: s.job.Settings}
+	t.Hooks, t.Redrive = s.file.hooks(host, s.job.Needs)
+	return t
+}
+
+// Tests are the tests in the script itself.
+func (s *Script) Tests() []*Test { return s.file.tests() }
+
+// Test is a test of a script, written in its language.
+type Test struct {
+	Name string // without test_
+	File string
+	Line int
+	Todo bool // it is to be written
+	file *file
+	fn   *starlark.Function
+}
+
+// Prefixes of the names of tests.
+const (
+	testPrefix = "test_"
+	todoPrefix = "todo_test_"
+)
+
+// TestFile loads a file of tests. It may load job scripts too.
+func (l *Loader) TestFile(p string) ([]*Test, []*hostlib.LoadError) {
+	l.testing = true
+	defer func() { l.testing = false }()
+	f := l.load(p, nil, nil)
+	delete(l.files, p)
+	tests := f.tests()
+	if len(f.errs) > 0 {
+		return nil, f.errs
+	}
+	return tests, nil
+}
+
+// tests finds the tests among the globals, in the order of the file.
+func (f *file) tests() (list []*Test) {
+	for _, name := range slices.Sorted(maps.Keys(f.globals)) {
+		fn, ok := f.globals[name].(*starlark.Function)
+		if !ok || fn.Position().Filename() != f.shown {
+			continue
+		}
+		t := &Test{File: f.shown, Line: int(f.places[name].Line), file: f, fn: fn}
+		if t.Name, ok = strings.CutPrefix(name, testPrefix); !ok {
+			if t.Name, t.Todo = strings.CutPrefix(name, todoPrefix); !t.Todo {
+				continue
+			}
+		}
+		if !t.Todo && !takes(fn, 1) {
+			f.fail(f.places[name], "a test is called as %s(t), but is defined as %s", name, definedAs(fn))
+			continue
+		}
+		list = append(list, t)
+	}
+	slices.SortFunc(list, func(a, b *Test) int { return a.Line - b.Line })
+	return list
+}
+
+// Run runs the test until ctx ends. self is its t. The error is a Failure with
+// the script's call stack, or what a function of t ended the test by.
+func (t *Test) Run(ctx context.Context, host *hostlib.Host, self hostlib.Object) error {
+	r := newRun(t.fn.Name(), testSteps)
+	r.file = t.file
+	r.call.Host, r.call.Loading, r.call.Testing = host, ctx, true
+	defer r.call.Close()
+	arg, err := r.value(self)
+	if err == nil {
+		_, err = starlark.Call(r.thread, t.fn, starlark.Tuple{arg}, nil)
+	}
+	if err == nil && r.halt != nil {
+		err = r.halt
+	}
+	return r.Failure(err)
+}
+
+// testSteps bounds a test's own code; its time-out ends it before.
+const testSteps = 1_000_000_000
+
+// Caller is where in the test, or in what it calls, a host function was called
+// that runs now.
+func (r *run) Caller() hostlib.Caller {
+	if r.thread.CallStackDepth() < 2 {
+		return hostlib.Caller{}
+	}
+	frame := r.thread.DebugFrame(1)
+	pos := frame.Position()
+	c := hostlib.Caller{File: pos.Filename(), Line: int(pos.Line), Func: frame.Callable().Name()}
+	if f := r.file; f != nil && f.shown == pos.Filename() {
+		c.Text = f.callText(pos)
+	}
+	if fn, ok := frame.Callable().(*starlark.Function); ok {
+		for i := range frame.NumLocals() {
+			binding, v := frame.Local(i)
+			if _, isObject := v.(*object); v == nil || isObject || binding.Pos.Filename() != fn.Position().Filename() {
+				continue
+			}
+			c.Locals = append(c.Locals, hostlib.Named{Name: binding.Name, Value: v})
+		}
+	}
+	return c
+}
+
+// callText is the source of the call whose parenthesis is at a place.
+func (f *file) callText(pos syntax.Position) (text string) {
+	tree, err := options.Parse(f.shown, f.source, 0)
+	if err != nil {
+		return ""
+	}
+	syntax.Walk(tree, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok && call.Lparen.Line == pos.Line && call.Lparen.Col == pos.Col {
+			start, end := call.Span()
+			text = cut(string(f.source), start, end)
+		}
+		return text == ""
+	})
+	return text
+}
+
+// cut gives what stands from a place to another. Columns count characters.
+func cut(source string, from, to syntax.Position) string {
+	lines := strings.SplitAfter(source, "\n")
+	if int(to.Line) > len(lines) {
+		return ""
+	}
+	part := slices.Clone(lines[from.Line-1 : to.Line])
+	last := []rune(part[len(part)-1])
+	part[len(part)-1] = string(last[:min(int(to.Col)-1, len(last))])
+	first := []rune(part[0])
+	part[0] = string(first[min(int(from.Col)-1, len(first)):])
+	return strings.Join(part, "")
+}
