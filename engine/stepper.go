@@ -67,15 +67,25 @@ func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 		if n > maxSteps {
 			return next, Errorf(CodeInternal, "more than %d hooks ran at one moment: do jobs make jobs for ever?", maxSteps)
 		}
-		wait, err := st.duties(ctx)
-		if err != nil {
-			return next, err
-		}
 		ran, err := st.Step(ctx)
 		if err != nil {
 			return next, err
 		}
+		wait, err := st.duties(ctx, !ran)
+		if err != nil {
+			return next, err
+		}
 		if ran {
+			continue
+		}
+		// What the duties made due is worked before the end.
+		if ran, err = st.Step(ctx); err != nil {
+			return next, err
+		}
+		if ran {
+			if _, err := st.duties(ctx, false); err != nil {
+				return next, err
+			}
 			continue
 		}
 		if wait < 0 {
@@ -86,9 +96,10 @@ func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 	}
 }
 
-// duties does what a server's duties do, once. wait is how long until a job is
-// due; negative: none is.
-func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
+// duties does what a server's duties do, where something has made work for them;
+// with all, in any case. wait is how long until a job is due; negative: none is,
+// as far as was looked.
+func (st *Stepper) duties(ctx context.Context, all bool) (wait time.Duration, err error) {
 	s := st.srv
 	now, err := s.eng.store.Now(ctx)
 	if err != nil {
@@ -96,7 +107,7 @@ func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
 	}
 	s.renewed(s.eng.clock.Boot(), now)
 	wait = -1
-	for more := true; more; {
+	for more := poked(s.wakePromote) || all; more; {
 		var due time.Duration
 		if _, due, more, err = s.eng.store.Promote(ctx, maintenanceBatch); err != nil {
 			return 0, err
@@ -105,12 +116,12 @@ func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
 			wait = due
 		}
 	}
-	for more := true; more; {
+	for more := all; more; {
 		if more, err = s.eng.store.Sweep(ctx, maintenanceBatch); err != nil {
 			return 0, err
 		}
 	}
-	for more := true; more; {
+	for more := poked(s.wakeFold) || all; more; {
 		var settled []Settled
 		if _, settled, more, err = s.eng.store.Fold(ctx, maintenanceBatch); err != nil {
 			return 0, err
@@ -118,6 +129,16 @@ func (st *Stepper) duties(ctx context.Context) (wait time.Duration, err error) {
 		s.tally.folded(settled)
 	}
 	return wait, nil
+}
+
+// poked says whether somebody waits to be looked at, and takes that back.
+func poked(ch chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
 }
 
 // Step runs one hook, if a job is due: that of the smallest priority, then id, in
