@@ -18,7 +18,6 @@ type stubs struct {
 	mu    sync.Mutex
 	list  []*stub
 	calls []*call
-	wrong []string // requests that no stub fits: each fails the test
 }
 
 // stub is an answer to come.
@@ -97,7 +96,7 @@ func (s *stubs) RoundTrip(rq *http.Request) (*http.Response, error) {
 		}, nil
 	}
 	message := s.unmatched(rq, spent)
-	s.wrong = append(s.wrong, message)
+	s.w.note(message)
 	return nil, hostlib.Errorf("test.http", "%s", message)
 }
 

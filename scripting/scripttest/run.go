@@ -292,7 +292,7 @@ func (t *tester) step1(id engine.JobID) (*outcome, error) {
 	}
 	slices.Reverse(o.items)
 	if !j.Status.Final() {
-		if _, err := t.store.Cancel(t.ctx, id, "one hook alone was tested"); err != nil {
+		if _, err := t.store.Cancel(t.ctx, id, ""); err != nil {
 			return nil, err
 		}
 		for more := true; more; {

@@ -328,7 +328,7 @@ func (s *Suite) one(ctx context.Context, t *test) (r *Result) {
 		f := engine.AsFailure(err)
 		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: t.Line})
 	}
-	for _, message := range w.http.wrong {
+	for _, message := range w.wrong {
 		if err == nil || !strings.Contains(err.Error(), message) {
 			r.Failures = append(r.Failures, &Failure{Message: message, File: t.File, Line: t.Line})
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -34,6 +35,7 @@ type world struct {
 	log     *lines
 	host    *hostlib.Host
 	http    *stubs
+	wrong   []string // what the script asked for in vain: each fails the test
 	secrets map[string]string
 	others  map[string]engine.Connection
 
@@ -123,6 +125,7 @@ func (w *world) open() error {
 	var others []*engine.Type
 	for _, s := range w.scripts {
 		if t := s.Type(w.host); s == w.tested {
+			t.Settings.Retry.Jitter = -1 // the same waits each time
 			w.typ, w.name = t, t.Name
 		} else {
 			others = append(others, t)
@@ -163,9 +166,17 @@ func (w *world) Connect(ctx context.Context, name string, readOnly bool) (engine
 func (w *world) secret(name string) (string, error) {
 	value, ok := w.secrets[name]
 	if !ok {
-		return "", fmt.Errorf("%w: the test sets it by t.secret(%q, \"...\")", hostlib.ErrNoSecret, name)
+		w.note(fmt.Sprintf("the script asks for the secret %q, which the test has not set: t.secret(%q, \"...\")", name, name))
+		return "", engine.Wrapf("", hostlib.ErrNoSecret, "the test has not set it").WithHint("t.secret(%q, \"...\")", name)
 	}
 	return value, nil
+}
+
+// note keeps what fails the test at its end.
+func (w *world) note(message string) {
+	if !slices.Contains(w.wrong, message) {
+		w.wrong = append(w.wrong, message)
+	}
 }
 
 // write puts a file into the test's folder.
