@@ -60,7 +60,7 @@ func runWindows(ctx context.Context, env *Env, g *globals, o windowsOptions) err
 	log, _ := newLogger(env, g)
 	to := toLook
 	if writes {
-		to = toMake
+		to = toChange
 	}
 	eng, done, err := openEngine(ctx, env, g, log, to)
 	if err != nil {
