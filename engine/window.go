@@ -88,9 +88,10 @@ type WindowStore interface {
 	// FixWindow gives a claimed job its window, for ever, unless it has one. CodeLost:
 	// the job is not ours any more.
 	FixWindow(ctx context.Context, j *ClaimedJob, ask WindowAsk) (Window, error)
-	// Window is the window of a job, or where it is an item, of its first emitter; nil
-	// if there is none. For a job that redrives what was an item, it is that item's.
-	Window(ctx context.Context, id JobID) (*Window, error)
+	// Window is the window of a claimed job, or where it is an item, of its first
+	// emitter; nil if there is none. For a job that redrives what was an item, it is
+	// that item's. CodeLost: the job is not ours any more.
+	Window(ctx context.Context, j JobRef) (*Window, error)
 	// WindowEnds lists the stored ends of a type, by instance.
 	WindowEnds(ctx context.Context, t TypeID) ([]WindowEnd, error)
 	// SetWindowEnd sets a stored end, back too; the zero time forgets it.
@@ -107,7 +108,7 @@ func (c *Call) Window(ask WindowAsk) (Window, error) {
 	if err := checkYears(ask.Start, ask.End); err != nil {
 		return Window{}, c.misuse("%v", err)
 	}
-	w, err := c.eng.store.Window(c.ctx, c.job.ID)
+	w, err := c.eng.store.Window(c.ctx, c.job.JobRef)
 	if err != nil {
 		return Window{}, err
 	}

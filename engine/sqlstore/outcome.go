@@ -174,8 +174,10 @@ func goesOn(o *engine.Outcome) bool {
 	return o.To.Status == engine.StatusWaiting || o.To.Status == engine.StatusOpen && o.Verdict != engine.StatusCancelled
 }
 
-func lost(o *engine.Outcome) error {
-	return engine.Errorf(engine.CodeLost, "job %d is not ours any more", o.Job.ID)
+func lost(o *engine.Outcome) error { return lostJob(o.Job.JobRef) }
+
+func lostJob(j engine.JobRef) error {
+	return engine.Errorf(engine.CodeLost, "job %d is not ours any more", j.ID)
 }
 
 // openOrClose keeps the tables of emitters.

@@ -72,7 +72,7 @@ func (t *Tx) fixWindow(j *engine.ClaimedJob, ask engine.WindowAsk) (w engine.Win
 		case err != nil:
 			return false, err
 		case !found || x.epoch != j.Epoch:
-			return false, engine.Errorf(engine.CodeLost, "job %d is not ours any more", j.ID)
+			return false, lostJob(j.JobRef)
 		case x.start.Valid:
 			w = *x.window()
 		}
@@ -142,12 +142,17 @@ func (t *Tx) giveWindows(jobs []engine.JobInsert, made []engine.Enqueued) error 
 
 // Window is the window of a job, or of the one that its emitter, and the emitter
 // of that, come from.
-func (s *Store) Window(ctx context.Context, id engine.JobID) (w *engine.Window, err error) {
+func (s *Store) Window(ctx context.Context, j engine.JobRef) (w *engine.Window, err error) {
 	err = s.read(ctx, func(t *Tx) error {
-		for {
+		for id := j.ID; ; {
 			x, found, err := t.windowRow(id)
-			if err != nil || !found {
+			switch {
+			case err != nil:
 				return err
+			case id == j.ID && (!found || x.epoch != j.Epoch):
+				return lostJob(j)
+			case !found:
+				return nil
 			}
 			if w = x.window(); w != nil {
 				return nil

@@ -55,7 +55,7 @@ func (w *world) end(t engine.TypeID) string {
 // windowOf is a job's window, or that of its emitter; "" if there is none.
 func (w *world) windowOf(id engine.JobID) string {
 	w.Helper()
-	x, err := w.store.Window(w.ctx, id)
+	x, err := w.store.Window(w.ctx, engine.JobRef{ID: id, Epoch: w.view(id).Epoch})
 	w.must(err)
 	return spanOf(x)
 }
@@ -296,7 +296,10 @@ var windowCases = []testCase{
 			w.same("of what is redriven", map[engine.RedriveMode]string{engine.RedriveItem: "1-3", engine.RedriveRows: ""}[mode], w.windowOf(made[0]))
 		}
 		w.same("of a job without", "", w.windowOf(w.enqueue(job(t))[0]))
-		w.same("of none", "", w.windowOf(4711))
+		_, err := w.store.Window(w.ctx, engine.JobRef{ID: top.ID, Epoch: top.Epoch})
+		w.code("of a job that is not ours any more", engine.CodeLost, err)
+		_, err = w.store.Window(w.ctx, engine.JobRef{ID: 4711})
+		w.code("of none", engine.CodeLost, err)
 	}},
 	{"what a backfill brings waits in queues of its own, whatever becomes of it", func(w *world) {
 		t := w.typ("t", engine.PhaseConsume, engine.PhaseFinish, engine.PhaseFail)
