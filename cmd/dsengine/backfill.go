@@ -198,7 +198,10 @@ func (b *backfill) each(f func([]backfilled) error) error {
 	}
 	for {
 		from, to, more := b.steps.Next()
-		if b.left = more && b.o.Limit > 0 && b.done+len(list) == b.o.Limit; !more || b.left {
+		if !more {
+			return flush(b.o.end)
+		}
+		if b.left = b.o.Limit > 0 && b.done+len(list) == b.o.Limit; b.left {
 			return flush(from)
 		}
 		if len(list) == size {

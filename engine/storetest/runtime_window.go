@@ -50,8 +50,8 @@ func (l *liveWindows) all() []engine.Window {
 	return append([]engine.Window(nil), l.list...)
 }
 
-// backfill enqueues jobs for days, as the command does.
-func (r *runtime) backfill(typ string, from, days int, types ...*engine.Type) {
+// backfill enqueues jobs for days, as the command does, and gives the first one.
+func (r *runtime) backfill(typ string, from, days int, types ...*engine.Type) engine.JobID {
 	r.Helper()
 	_, err := r.eng.RegisterTypes(r.ctx, types...)
 	r.must(err)
@@ -62,6 +62,7 @@ func (r *runtime) backfill(typ string, from, days int, types ...*engine.Type) {
 	made, err := r.eng.Enqueue(r.ctx, list...)
 	r.must(err)
 	r.same("jobs", days, len(made))
+	return made[0].ID
 }
 
 // proceed waits until something has happened, or the hook must end.
@@ -89,7 +90,7 @@ var windowRunCases = []testCase{
 			return proceed(c, goOn)
 		})
 		t.Settings.Schedule = engine.Schedule{Every: time.Second} // overlap: skip
-		r.backfill("orders", 1, days, t)
+		first := r.backfill("orders", 1, days, t)
 		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
 		w.until("a window of the backfill holds its only slot", func() bool { return held.Load() == 1 })
 		had := len(live.all())
@@ -109,7 +110,7 @@ var windowRunCases = []testCase{
 			}
 			next = x.End
 		}
-		ends, err := w.store.WindowEnds(w.ctx, w.view(1).TypeID)
+		ends, err := w.store.WindowEnds(w.ctx, w.view(first).TypeID)
 		w.must(err)
 		w.same("imported", []engine.WindowEnd{{End: next}}, ends)
 	}},
@@ -142,12 +143,12 @@ var windowRunCases = []testCase{
 			},
 			engine.PhaseFinish: givesNone,
 		})
-		r.backfill("t", 1, 1, t, other)
+		first := r.backfill("t", 1, 1, t, other)
 		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t, other}})
 		w.until("the backfill holds all of its slots", func() bool { return held.Load() == 4+1 })
 		id := r.make(engine.NewJob{Type: "t"}, t, other)
 		w.until("a live job is worked meanwhile, items and all", func() bool { return w.state(id) == "completed" && live.Load() == 31 })
-		w.stands("produce/open", 1)
+		w.stands("produce/open", first)
 		close(goOn)
 		w.until("all is done", func() bool { return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status <> 4") == 0 })
 		stop()
