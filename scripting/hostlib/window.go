@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -19,6 +20,10 @@ var windowType = &ObjectType{
 		w := v.(window)
 		return fmt.Sprintf("<window %s to %s>", w.Start.Format(time.RFC3339Nano), w.End.Format(time.RFC3339Nano))
 	},
+	Compare: func(a, b Value) int {
+		x, y := a.(window), b.(window)
+		return cmp.Or(x.Start.Compare(y.Start), x.End.Compare(y.End))
+	},
 	Attrs: []Attr{
 		{Name: "start", Type: "time", Doc: "Where it begins.", Get: func(v Value) (Value, error) { return v.(window).Start, nil }},
 		{Name: "stop", Type: "time", Doc: "Where it ends.", Get: func(v Value) (Value, error) { return v.(window).End, nil }},
@@ -29,8 +34,8 @@ var windowType = &ObjectType{
 
 var ctxWindow = &Func{
 	Name: "window", Doc: "Gives the stretch of time that the job is to import. It begins where the last one ended whose job has completed, and ends when the job was scheduled for, or now. " +
-		"The first call fixes it for all attempts, phases and items of the job. When the job completes, the next one begins at its end; the windows of dsengine backfill leave that as it is. " +
-		"It is empty where there is nothing to do yet.",
+		"The first call fixes it for all attempts, phases and items of the job, at once: make it before anything is written to the database. When the job completes, the next one begins at its end; the windows of dsengine backfill leave that as it is. " +
+		"It is empty where there is nothing to import yet.",
 	Params: []Param{
 		{Name: "start", Type: Moment, Doc: "where the first window of all begins"},
 		{Name: "lag", Type: Duration, Default: time.Duration(0), Named: true, Doc: "how far the end stays behind, for data that comes late"},
