@@ -397,11 +397,11 @@ func (s *Server) settled(outcomes []Outcome) {
 // announce wakes whoever has something to do after a commit.
 func (s *Server) announce(o *Outcome) {
 	if o.To.Status == StatusWaiting {
-		s.due(QueueOf(o.Job.Type, o.To.Phase), o.Delay > 0)
+		s.due(o.Job.Queue(o.To.Phase), o.Delay > 0)
 	}
 	for _, list := range [][]JobInsert{o.Items, o.Enqueue} {
 		for k := range list {
-			s.due(QueueOf(list[k].Type, list[k].Phase), list[k].Delay > 0)
+			s.due(list[k].Queue(), list[k].Delay > 0)
 		}
 	}
 	for k := range o.Items {

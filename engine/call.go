@@ -52,6 +52,7 @@ type Call struct {
 	logLeft  int
 
 	rejectsFull bool
+	window      *Window // once it was asked for
 	began       time.Time
 }
 

@@ -176,6 +176,7 @@ func (c *Call) insert(e Emission, phase Phase) (JobInsert, error) {
 		j.Instance = c.job.Instance
 	}
 	in, err := c.eng.resolve(c.ctx, j, false)
+	in.Backfill = c.job.Windowed.Has(WindowBackfill)
 	if CodeOf(err) == CodeNotFound {
 		return JobInsert{}, c.misuse("%v: no script of that name was ever run on this database", err)
 	}

@@ -108,5 +108,12 @@ func (e *Engine) resolve(ctx context.Context, j NewJob, register bool) (JobInser
 	if j.After < 0 {
 		return in, Errorf(CodeUsage, "after must not be negative")
 	}
+	if j.Window != nil {
+		w, err := j.Window.check()
+		if err != nil {
+			return in, err
+		}
+		in.Window = &w
+	}
 	return in, nil
 }

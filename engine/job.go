@@ -33,6 +33,9 @@ type NewJob struct {
 	// After is how long it waits, At until when; At wins.
 	After time.Duration
 	At    time.Time
+	// Window is the stretch of time that the job is to import; nil: its script says
+	// which. With Backfill it is worked apart: jobs without do not wait for it.
+	Window *Window
 }
 
 // Enqueued is what became of a NewJob.
@@ -64,7 +67,11 @@ type ClaimedJob struct {
 	Checkpoints  int   // committed so far in this phase
 	Emitted      int64 // items committed so far
 	Redrive      RedriveMode
+	Windowed     Windowed
 }
+
+// Queue is the job's queue when a phase is due.
+func (j *ClaimedJob) Queue(p Phase) Queue { return QueueOf(j.Type, p).For(j.Windowed) }
 
 // State is the job's state while it is claimed.
 func (j *ClaimedJob) State() State { return State{j.Phase, StatusRunning} }
@@ -144,7 +151,7 @@ type Job struct {
 	Parent       *JobID           `json:"parent"`
 	Children     *Children        `json:"children"`
 	Stats        map[string]int64 `json:"stats"`
-	Window       *struct{}        `json:"window"`
+	Window       *Window          `json:"window"`
 	Position     Raw              `json:"position"`
 	Version      *string          `json:"version"`
 	ScheduledFor *time.Time       `json:"scheduled_for"`
@@ -162,6 +169,7 @@ type Job struct {
 	FailedPhase Phase       `json:"-"`
 	CancelAsked bool        `json:"-"`
 	Redrive     RedriveMode `json:"-"`
+	Windowed    Windowed    `json:"-"`
 }
 
 // AllStats are the job's counts as they are told to others: all that the engine

@@ -14,7 +14,9 @@ const prefetch = 250 * time.Millisecond
 const stallAfter = 5 * time.Second
 
 // lane is one queue in one process: a fetcher that claims, a loader that reads
-// what was claimed, and slots that run the hook.
+// what was claimed, and slots that run the hook. A type's phase has two, the second
+// one for what backfills bring: so that, however much that is and however long it
+// takes, it holds no slot that the others wait for.
 type lane struct {
 	srv   *Server
 	queue Queue
@@ -41,10 +43,12 @@ func newLane(s *Server, q Queue, t *Type) *lane {
 	if n := s.opts.Slots[t.Name][q.Phase()]; n > 0 {
 		slots = n
 	}
-	return &lane{
+	l := &lane{
 		srv: s, queue: q, typ: t, hook: t.Hooks[q.Phase()], hooks: t.record().Hooks, slots: slots,
 		taken: make(chan Claim, slots), jobs: make(chan *ClaimedJob, 4*s.opts.Batch+slots), wakeUp: make(chan struct{}, 1),
 	}
+	l.idle.Store(q.Backfill()) // the poller finds out whether there is anything
+	return l
 }
 
 // hookOf is what to run for a job.
@@ -66,6 +70,9 @@ func (l *lane) hookOf(j *ClaimedJob) Hook {
 func (l *lane) fetch(ctx context.Context) {
 	s := l.srv
 	defer close(l.taken)
+	if l.queue.Backfill() && !wait(ctx, s.eng.clock, -1, l.wakeUp) {
+		return
+	}
 	s.keepTrying(ctx, "claim jobs of "+l.typ.Name, l.wakeUp, func(ctx context.Context) (time.Duration, error) {
 		if s.suspended.Load() {
 			return 100 * time.Millisecond, nil

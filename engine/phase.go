@@ -105,11 +105,29 @@ type TypeID uint32
 // Queue is a type and a phase as one number: what is claimed together.
 type Queue uint32
 
+// inBackfill is the bit of queues for jobs that are worked apart.
+const inBackfill Queue = 1 << 31
+
 // QueueOf is the queue of a type's phase.
 func QueueOf(t TypeID, p Phase) Queue { return Queue(uint32(t)<<2 | uint32(p-1)) }
 
+// Apart is the queue for jobs of the same type and phase that are a backfill's.
+func (q Queue) Apart() Queue { return q | inBackfill }
+
+// Backfill says whether the queue is one for backfills.
+func (q Queue) Backfill() bool { return q&inBackfill != 0 }
+
+// For is the queue for jobs of the same type and phase that have to do with
+// windows what w says.
+func (q Queue) For(w Windowed) Queue {
+	if w.Has(WindowBackfill) {
+		return q.Apart()
+	}
+	return q
+}
+
 // Type is the queue's job type.
-func (q Queue) Type() TypeID { return TypeID(q >> 2) }
+func (q Queue) Type() TypeID { return TypeID(q &^ inBackfill >> 2) }
 
 // Phase is the queue's phase.
 func (q Queue) Phase() Phase { return Phase(q&3) + 1 }

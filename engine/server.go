@@ -150,7 +150,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 		for _, p := range o.Phases {
 			if t.Works(p) {
 				q := QueueOf(ids[t.Name], p)
-				s.lanes[q] = newLane(s, q, t)
+				s.lanes[q], s.lanes[q.Apart()] = newLane(s, q, t), newLane(s, q.Apart(), t)
 			}
 		}
 	}
@@ -277,6 +277,9 @@ func (s *Server) incarnate(ctx context.Context) error {
 		}
 	}
 	for _, q := range s.queues() {
+		if q.Backfill() {
+			continue // of the same phases
+		}
 		t := s.types[q.Type()]
 		w := works[t.Name]
 		works[t.Name] = Works{Version: t.Version, Phases: append(w.Phases, q.Phase())}
@@ -342,8 +345,10 @@ func (s *Server) openLanes(ctx context.Context) error {
 // openLane has a type's queues worked from now on.
 func (s *Server) openLane(t TypeID) {
 	for _, p := range Phases {
-		if l := s.lanes[QueueOf(t, p)]; l != nil && !l.open.Swap(true) {
+		q := QueueOf(t, p)
+		if l := s.lanes[q]; l != nil && !l.open.Swap(true) {
 			poke(l.wakeUp)
+			s.lanes[q.Apart()].open.Store(true)
 		}
 	}
 }

@@ -161,8 +161,11 @@ func (s *Server) Snapshot() Snapshot {
 		y.Stats = Stats{}
 		y.Stats.Add(t.types[id].Stats)
 		for _, p := range Phases {
-			if l := s.lanes[QueueOf(id, p)]; l != nil {
-				y.Running += l.working.Load()
+			q := QueueOf(id, p)
+			for _, l := range []*lane{s.lanes[q], s.lanes[q.Apart()]} {
+				if l != nil {
+					y.Running += l.working.Load()
+				}
 			}
 		}
 		snap.Types = append(snap.Types, y)

@@ -19,6 +19,7 @@ type Store interface {
 	SessionStore
 	ScheduleStore
 	VariableStore
+	WindowStore
 	RejectStore
 	LogStore
 	NoticeStore
@@ -144,10 +145,26 @@ type JobInsert struct {
 	At           time.Time     // zero: none
 	ScheduledFor time.Time
 	Parent       JobID
+	Window       *Window // to be the job's; nil: none
+	Backfill     bool    // a backfill's job made it
 	// Foretold is what the hook was told: 1 created, -1 not, 0 nothing. Another
 	// outcome is CodeConflict, and the hook runs again.
 	Foretold int
 }
+
+// Windowed says what the job has to do with windows.
+func (j *JobInsert) Windowed() (w Windowed) {
+	if j.Backfill || j.Window != nil && j.Window.Backfill {
+		w = WindowBackfill
+	}
+	if j.Window != nil && !j.Window.Backfill {
+		w |= WindowMoves
+	}
+	return w
+}
+
+// Queue is where the job waits.
+func (j *JobInsert) Queue() Queue { return QueueOf(j.Type, j.Phase).For(j.Windowed()) }
 
 // JobFilter says which jobs to list; zero fields do not filter.
 type JobFilter struct {

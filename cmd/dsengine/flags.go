@@ -72,13 +72,16 @@ func momentFlag(f *pflag.FlagSet, v *time.Time, name, help string) {
 
 // parseMoment reads a point in time: RFC 3339, or a date with or without a time
 // of day, in UTC then.
-func parseMoment(s string) (time.Time, error) {
+func parseMoment(s string) (time.Time, error) { return parseMomentIn(s, time.UTC) }
+
+// parseMomentIn does so, in the time zone where the text has none.
+func parseMomentIn(s string, zone *time.Location) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), nil
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t.In(zone), nil
 		}
 	}
-	return time.Time{}, usage("%q is no point in time: write it like 2026-03-28T15:04:05Z, or \"2026-03-28 15:04\" for UTC", s)
+	return time.Time{}, usage("%q is no point in time: write it like 2026-03-28T15:04:05Z, or \"2026-03-28 15:04\" for %s", s, zone)
 }
 
 // since is a moment, or a length of time before now.

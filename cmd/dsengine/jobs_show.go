@@ -151,6 +151,14 @@ func (g *jobPage) print(p *printer) {
 	if j.Parent != nil {
 		p.field("item of", "job %d", *j.Parent)
 	}
+	switch w := j.Window; {
+	case w != nil && w.Backfill:
+		p.field("window", "%s to %s, of a backfill", stamp(w.Start), stamp(w.End))
+	case w != nil:
+		p.field("window", "%s to %s", stamp(w.Start), stamp(w.End))
+	case j.Windowed.Has(engine.WindowBackfill):
+		p.field("backfill", "made by a job of one")
+	}
 	g.times(p)
 	if j.Server != nil {
 		p.field("server", "%s", clean(*j.Server))

@@ -120,8 +120,8 @@ func newRoot(env *Env) *cobra.Command {
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Work:", []*cobra.Command{newRun(env, &g), newEnqueue(env, &g)}},
-		{"See and steer:", []*cobra.Command{newJobs(env, &g), newRejects(env, &g), newLogs(env, &g), newTypes(env, &g), newServers(env, &g)}},
+		{"Work:", []*cobra.Command{newRun(env, &g), newEnqueue(env, &g), newBackfill(env, &g)}},
+		{"See and steer:", []*cobra.Command{newJobs(env, &g), newRejects(env, &g), newLogs(env, &g), newTypes(env, &g), newWindows(env, &g), newServers(env, &g)}},
 		{"Write scripts:", []*cobra.Command{newTest(env, &g), newDocs(env, &g)}},
 		{"Set up:", []*cobra.Command{newMigrate(env, &g), newDoctor(env, &g), newVersion(env, &g), newCompletion(env)}},
 	} {

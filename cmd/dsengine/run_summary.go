@@ -191,16 +191,25 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 	return nil
 }
 
-// backlog counts what waits; with --once only what its job waits for.
+// backlog counts what waits, backfills and all; with --once only what its job
+// waits for.
 func (m *summarize) backlog(ctx context.Context) (map[engine.Queue]int, error) {
-	if len(m.opts.Once) == 0 {
-		return m.eng.Store().Backlog(ctx, waitingLimit)
-	}
 	list := map[engine.Queue]int{}
-	for q, n := range m.srv.Stranded() {
-		list[q] = int(min(n, waitingLimit))
+	add := func(q engine.Queue, n int) {
+		q = engine.QueueOf(q.Type(), q.Phase())
+		list[q] = min(list[q]+n, waitingLimit)
 	}
-	return list, nil
+	if len(m.opts.Once) > 0 {
+		for q, n := range m.srv.Stranded() {
+			add(q, int(min(n, waitingLimit)))
+		}
+		return list, nil
+	}
+	waits, err := m.eng.Store().Backlog(ctx, waitingLimit)
+	for q, n := range waits {
+		add(q, n)
+	}
+	return list, err
 }
 
 // reason is why this process cannot run a type's phase.

@@ -155,8 +155,11 @@ func (w *watching) tellWaiting(ctx context.Context, snap engine.Snapshot, now ti
 			continue
 		}
 		for _, p := range engine.Phases {
-			if d := delayed[engine.QueueOf(t.ID, p)]; d.Jobs > 0 {
-				w.log.Info(fmt.Sprintf("waiting for %s of %s, due %s", plural(int64(d.Jobs), "job", "jobs"), t.Name, distance(d.Next, time)), "phase", p)
+			q := engine.QueueOf(t.ID, p)
+			for _, d := range []engine.Delayed{delayed[q], delayed[q.Apart()]} {
+				if d.Jobs > 0 {
+					w.log.Info(fmt.Sprintf("waiting for %s of %s, due %s", plural(int64(d.Jobs), "job", "jobs"), t.Name, distance(d.Next, time)), "phase", p)
+				}
 			}
 		}
 	}

@@ -16,13 +16,13 @@ type jobRow struct {
 	cancel bool
 }
 
-const jobRowColumns = "id, epoch, type, phase, status, priority, attempts, losses, failed_phase, verdict, parent, items, checkpoints, run_at, instance, job_key, cancel, redrive"
+const jobRowColumns = "id, epoch, type, phase, status, priority, attempts, losses, failed_phase, verdict, parent, items, checkpoints, run_at, instance, job_key, cancel, redrive, windowed"
 
 // lockJob reads and locks one job; CodeNotFound if there is none.
 func (t *Tx) lockJob(id engine.JobID, lock string) (*jobRow, error) {
 	var j jobRow
 	var instance, key text
-	found, err := t.row([]any{&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.status, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.runAt, &instance, &key, &j.cancel, &j.Redrive},
+	found, err := t.row([]any{&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.status, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.runAt, &instance, &key, &j.cancel, &j.Redrive, &j.Windowed},
 		"SELECT "+jobRowColumns+" FROM ds_jobs WHERE id = ?"+lock, id)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (t *Tx) takeOut(j *jobRow) (bool, error) {
 			return n > 0, err
 		}
 	}
-	n, err := t.exec("DELETE FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?", engine.QueueOf(j.Type, j.Phase), j.Priority, j.ID)
+	n, err := t.exec("DELETE FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?", j.Queue(j.Phase), j.Priority, j.ID)
 	return n > 0, err
 }
 

@@ -281,7 +281,7 @@ func (t *Tx) insertClaims(r engine.ClaimRequest, claims []engine.Claim) error {
 }
 
 const claimedColumns = `j.id, j.epoch, j.attempts, j.losses, j.failed_phase, j.verdict, j.parent, j.items, j.checkpoints,
- j.redrive, j.instance, j.job_key, j.scheduled_for, j.position, p.payload, p.item`
+ j.redrive, j.windowed, j.instance, j.job_key, j.scheduled_for, j.position, p.payload, p.item`
 
 // claimedRow is where a row of claimedColumns is scanned into; it is used for
 // all rows of a result.
@@ -297,7 +297,7 @@ func newClaimedRow() *claimedRow {
 	c := &claimedRow{}
 	j := &c.job
 	c.dest = []any{&j.ID, &j.Epoch, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints,
-		&j.Redrive, &c.instance, &c.key, &c.at, &c.position, &c.payload, &c.item}
+		&j.Redrive, &j.Windowed, &c.instance, &c.key, &c.at, &c.position, &c.payload, &c.item}
 	return c
 }
 
@@ -365,7 +365,7 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 // Refresh reads a claimed job again: its position, checkpoints and counts.
 func (s *Store) Refresh(ctx context.Context, j *engine.ClaimedJob) (bool, error) {
 	c := engine.Claim{ID: j.Claim, Jobs: []engine.ClaimedJob{{JobRef: j.JobRef, Priority: j.Priority}}}
-	if err := s.Load(ctx, engine.QueueOf(j.Type, j.Phase), &c); err != nil || len(c.Jobs) == 0 {
+	if err := s.Load(ctx, j.Queue(j.Phase), &c); err != nil || len(c.Jobs) == 0 {
 		return false, err
 	}
 	*j = c.Jobs[0]

@@ -20,7 +20,7 @@ const allTime = "1970-01-01 00:00:00"
 // on.
 //
 // Locks: the reports (skipping those that others fold), jobs ascending,
-// parents, keys, ready, counters. Only folders lock reports, so that they come
+// parents, keys, stored ends, ready, counters. Only folders lock reports, so that they come
 // first does no harm. Where nothing can be skipped, the DELETE by key finds
 // fewer reports than were read, and the transaction is run again.
 func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, settled []engine.Settled, more bool, err error) {
@@ -148,7 +148,7 @@ func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine
 		if to.Status.Final() {
 			settled = append(settled, engine.Settled{Job: id, Type: j.Type, Status: to.Status})
 		} else {
-			queues = append(queues, engine.QueueOf(j.Type, to.Phase))
+			queues = append(queues, j.Queue(to.Phase))
 		}
 	}
 	return queues, settled, nil
@@ -204,10 +204,13 @@ func (t *Tx) moveOn(j *jobRow, to engine.State, because *engine.Failure) error {
 		return err
 	}
 	if !to.Status.Final() {
-		return t.makeDue(j.JobRef, engine.QueueOf(j.Type, to.Phase), j.Priority, 0, false)
+		return t.makeDue(j.JobRef, j.Queue(to.Phase), j.Priority, 0, false)
 	}
 	o := &engine.Outcome{Job: &j.ClaimedJob, To: to, Event: engine.Succeeded}
 	if err := t.releaseKeys([]*engine.Outcome{o}); err != nil {
+		return err
+	}
+	if err := t.endsMoved([]*engine.Outcome{o}); err != nil {
 		return err
 	}
 	if to.Status == engine.StatusFailed && because != nil {

@@ -75,6 +75,9 @@ func (t *Tx) insertJobs(jobs []engine.JobInsert) ([]engine.Enqueued, error) {
 	if err := t.nameKeyHolders(jobs, made, keyed); err != nil {
 		return nil, err
 	}
+	if err := t.giveWindows(jobs, made); err != nil {
+		return nil, err
+	}
 	return made, t.countCreated(jobs, made)
 }
 
@@ -89,7 +92,7 @@ func (t *Tx) insertChunk(jobs []engine.JobInsert, made []engine.Enqueued, todo [
 		}
 	}
 	due := make([]time.Time, len(todo))
-	q := []byte("INSERT INTO ds_jobs (type, phase, status, priority, parent, created_at, run_at, scheduled_for, instance, job_key) VALUES ")
+	q := []byte("INSERT INTO ds_jobs (type, phase, status, priority, parent, windowed, created_at, run_at, scheduled_for, instance, job_key) VALUES ")
 	var args []any
 	for k, i := range todo {
 		j := &jobs[i]
@@ -103,7 +106,7 @@ func (t *Tx) insertChunk(jobs []engine.JobInsert, made []engine.Enqueued, todo [
 			q = append(q, ',')
 		}
 		q = append(q, '(')
-		q = appendInts(q, int64(j.Type), int64(j.Phase), int64(engine.StatusWaiting), int64(j.Priority), int64(j.Parent))
+		q = appendInts(q, int64(j.Type), int64(j.Phase), int64(engine.StatusWaiting), int64(j.Priority), int64(j.Parent), int64(j.Windowed()))
 		q = append(q, ',')
 		q = append(q, now...)
 		q = append(q, ',')
@@ -219,7 +222,7 @@ func (t *Tx) insertDue(jobs []engine.JobInsert, made []engine.Enqueued, todo []i
 	nd, nr := 0, 0
 	for k, i := range todo {
 		j := &jobs[i]
-		queue := int64(engine.QueueOf(j.Type, j.Phase))
+		queue := int64(j.Queue())
 		if due[k].IsZero() {
 			ready = openTuple(ready, &nr)
 			ready = append(appendInts(ready, queue, int64(j.Priority), int64(made[i].ID)), ",0)"...)

@@ -256,12 +256,13 @@ func (t *Tx) waits(id engine.JobID, lock bool) (bool, error) {
 		end = t.s.D.Lock()
 	}
 	var typ, phase, status, priority int64
+	var windowed engine.Windowed
 	var runAt Time
 	now := ""
 	if t.foreign { // see counts
 		now = end
 	}
-	found, err := t.row([]any{&typ, &phase, &status, &priority, &runAt}, "SELECT type, phase, status, priority, run_at FROM ds_jobs WHERE id = ?"+now, id)
+	found, err := t.row([]any{&typ, &phase, &status, &priority, &windowed, &runAt}, "SELECT type, phase, status, priority, windowed, run_at FROM ds_jobs WHERE id = ?"+now, id)
 	if err != nil || !found || engine.Status(status) != engine.StatusWaiting {
 		return false, err
 	}
@@ -272,7 +273,7 @@ func (t *Tx) waits(id engine.JobID, lock bool) (bool, error) {
 		}
 	}
 	return t.row([]any{&one}, "SELECT 1 FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?"+end,
-		engine.QueueOf(engine.TypeID(typ), engine.Phase(phase)), priority, id)
+		engine.QueueOf(engine.TypeID(typ), engine.Phase(phase)).For(windowed), priority, id)
 }
 
 // replacePayload gives a job that still waits another payload; not one that is

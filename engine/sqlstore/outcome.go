@@ -11,8 +11,8 @@ import (
 // the caller commits: its own, or the hook's. The job's row is the fence: if
 // its epoch is not the claim's any more, nothing may be committed (CodeLost).
 //
-// Locks: claim, jobs, keys by hash, variables, delayed, ready, rejects; then new
-// rows.
+// Locks: claim, jobs, keys by hash, variables, stored ends, delayed, ready,
+// rejects; then new rows.
 func (t *Tx) apply(o *engine.Outcome) error {
 	if o.LastOf != nil && !o.Checkpoint() {
 		if _, err := t.exec("DELETE FROM ds_claims WHERE id = ?", o.LastOf[:]); err != nil {
@@ -57,8 +57,11 @@ func (t *Tx) apply(o *engine.Outcome) error {
 	if err := t.writeVariables(o.Writes); err != nil {
 		return err
 	}
+	if err := t.endsMoved([]*engine.Outcome{o}); err != nil {
+		return err
+	}
 	if o.To.Status == engine.StatusWaiting && !o.Checkpoint() {
-		if err := t.makeDue(o.Job.JobRef, engine.QueueOf(o.Job.Type, o.To.Phase), o.Job.Priority, o.Delay, false); err != nil {
+		if err := t.makeDue(o.Job.JobRef, o.Job.Queue(o.To.Phase), o.Job.Priority, o.Delay, false); err != nil {
 			return err
 		}
 	}
@@ -171,8 +174,10 @@ func goesOn(o *engine.Outcome) bool {
 	return o.To.Status == engine.StatusWaiting || o.To.Status == engine.StatusOpen && o.Verdict != engine.StatusCancelled
 }
 
-func lost(o *engine.Outcome) error {
-	return engine.Errorf(engine.CodeLost, "job %d is not ours any more", o.Job.ID)
+func lost(o *engine.Outcome) error { return lostJob(o.Job.JobRef) }
+
+func lostJob(j engine.JobRef) error {
+	return engine.Errorf(engine.CodeLost, "job %d is not ours any more", j.ID)
 }
 
 // openOrClose keeps the tables of emitters.

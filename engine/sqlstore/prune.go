@@ -81,7 +81,7 @@ func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
 	list := "[" + idList(still) + "]"
 	for _, x := range []struct{ table, column, where string }{
 		{"ds_jobs", "id", ""}, {"ds_parents", "id", ""}, {"ds_payloads", "id", ""}, {"ds_results", "id", ""},
-		{"ds_emissions", "parent", ""}, {"ds_attempts", "job", ""}, {"ds_logs", "job", ""}, {"ds_progress", "job", ""},
+		{"ds_emissions", "parent", ""}, {"ds_attempts", "job", ""}, {"ds_logs", "job", ""}, {"ds_progress", "job", ""}, {"ds_windows", "job", ""},
 		{"ds_failures", "job", fmt.Sprintf("r.type = %d", typ)},
 	} {
 		if _, err := t.exec(t.s.D.DeleteIn(x.table, x.where, KeyColumn{x.column, KeyInt}), list); err != nil {

@@ -107,7 +107,7 @@ func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (
 	err = t.query(func(r *sql.Rows) error {
 		var j heldJob
 		var instance, key text
-		if err := r.Scan(&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.Redrive, &instance, &key, &j.cancel); err != nil {
+		if err := r.Scan(&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.Redrive, &j.Windowed, &instance, &key, &j.cancel); err != nil {
 			return err
 		}
 		j.Claim, j.Instance, j.Key = claim, string(instance), string(key)
@@ -115,7 +115,7 @@ func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (
 			mine = append(mine, j)
 		}
 		return nil
-	}, "SELECT id, epoch, type, phase, priority, attempts, losses, failed_phase, verdict, parent, items, checkpoints, redrive, instance, job_key, cancel FROM ds_jobs"+
+	}, "SELECT id, epoch, type, phase, priority, attempts, losses, failed_phase, verdict, parent, items, checkpoints, redrive, windowed, instance, job_key, cancel FROM ds_jobs"+
 		t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+lock)
 	return mine, err
 }
@@ -135,7 +135,7 @@ func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
 			continue
 		}
 		ids[j.Epoch] = append(ids[j.Epoch], j.ID)
-		queue := engine.QueueOf(j.Type, j.Phase)
+		queue := j.Queue(j.Phase)
 		ready = openTuple(ready, &n)
 		ready = append(appendInts(ready, int64(queue), int64(j.Priority), int64(j.ID), int64(j.Epoch)+1, b2i(alone)), ')')
 		t.due = append(t.due, dueRow{queue, j.Priority, j.ID})

@@ -45,12 +45,13 @@ func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending boo
 			var typ engine.TypeID
 			var phase engine.Phase
 			var status engine.Status
-			if err := r.Scan(&typ, &phase, &status); err != nil {
+			var windowed engine.Windowed
+			if err := r.Scan(&typ, &phase, &status, &windowed); err != nil {
 				return err
 			}
-			pending = pending || status == engine.StatusWaiting && slices.Contains(queues, engine.QueueOf(typ, phase))
+			pending = pending || status == engine.StatusWaiting && slices.Contains(queues, engine.QueueOf(typ, phase).For(windowed))
 			return nil
-		}, "SELECT type, phase, status FROM ds_jobs WHERE id IN ("+idList(held)+")")
+		}, "SELECT type, phase, status, windowed FROM ds_jobs WHERE id IN ("+idList(held)+")")
 	})
 	return pending, err
 }
@@ -114,7 +115,7 @@ func (s *Store) Rest(ctx context.Context, id engine.JobID) (rest map[engine.Queu
 			if h, ok := held[id]; ok && h.epoch == j.Epoch {
 				running = 1
 			}
-			add(engine.QueueOf(j.Type, j.Phase), 1, running)
+			add(j.Queue(j.Phase), 1, running)
 		}
 		if j.status != engine.StatusOpen {
 			return nil
@@ -125,13 +126,14 @@ func (s *Store) Rest(ctx context.Context, id engine.JobID) (rest map[engine.Queu
 		for open := []engine.JobID{id}; len(open) > 0; {
 			parent := open[0]
 			open = open[1:]
-			err := items(parent, "j.type, j.phase, COUNT(*), COALESCE(SUM(CASE WHEN "+inClaims("j", held)+" THEN 1 ELSE 0 END), 0)",
-				fmt.Sprintf("j.status = %d GROUP BY j.type, j.phase", engine.StatusWaiting), func(r *sql.Rows) error {
+			err := items(parent, "j.type, j.phase, j.windowed, COUNT(*), COALESCE(SUM(CASE WHEN "+inClaims("j", held)+" THEN 1 ELSE 0 END), 0)",
+				fmt.Sprintf("j.status = %d GROUP BY j.type, j.phase, j.windowed", engine.StatusWaiting), func(r *sql.Rows) error {
 					var typ engine.TypeID
 					var phase engine.Phase
+					var windowed engine.Windowed
 					var jobs, running int64
-					err := r.Scan(&typ, &phase, &jobs, &running)
-					add(engine.QueueOf(typ, phase), jobs, running)
+					err := r.Scan(&typ, &phase, &windowed, &jobs, &running)
+					add(engine.QueueOf(typ, phase).For(windowed), jobs, running)
 					return err
 				})
 			if err != nil {

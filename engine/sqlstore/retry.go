@@ -123,7 +123,7 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Epoch, error)
 	if err := t.insertDeltas(&d); err != nil {
 		return 0, err
 	}
-	return j.Epoch, t.makeDue(j.JobRef, engine.QueueOf(j.Type, phase), j.Priority, 0, false)
+	return j.Epoch, t.makeDue(j.JobRef, j.Queue(phase), j.Priority, 0, false)
 }
 
 // retryFrom is the phase in which a retried job begins, and its position there:

@@ -18,7 +18,7 @@ const startGrain = 10 * time.Millisecond
 
 // Settle commits outcomes of jobs in one transaction, and drops claims.
 //
-// Locks: claims, jobs ascending, keys by hash; then only new rows. Each job is
+// Locks: claims, jobs ascending, keys by hash, stored ends; then only new rows. Each job is
 // written where its epoch is still the claim's. Where one is not, the
 // transaction is run again without it.
 func (s *Store) Settle(ctx context.Context, outcomes []engine.Outcome, done []engine.ClaimID) (lost []engine.JobID, err error) {
@@ -102,6 +102,9 @@ func (t *Tx) settle(outcomes []*engine.Outcome, done []engine.ClaimID) error {
 		d.settle(o)
 	}
 	if err := t.releaseKeys(outcomes); err != nil {
+		return err
+	}
+	if err := t.endsMoved(outcomes); err != nil {
 		return err
 	}
 	if err := t.saveResults(outcomes); err != nil {

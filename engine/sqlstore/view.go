@@ -12,12 +12,13 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-const viewColumns = `j.id, j.type, t.name, t.max_attempts, j.phase, j.status, j.priority, j.epoch, j.attempts, j.losses, j.failed_phase, j.cancel, j.items, j.redrive, j.parent,
+const viewColumns = `j.id, j.type, t.name, t.max_attempts, j.phase, j.status, j.priority, j.epoch, j.attempts, j.losses, j.failed_phase, j.cancel, j.items, j.redrive, j.windowed, j.parent,
  j.created_at, j.run_at, j.started_at, j.finished_at, j.scheduled_for, j.instance, j.job_key, j.position,
- p.payload, r.result, r.stats, s.name, s.types, g.done, g.total, g.note`
+ p.payload, r.result, r.stats, s.name, s.types, g.done, g.total, g.note, w.start_at, w.end_at, w.backfill`
 
 const viewTables = ` FROM ds_jobs j LEFT JOIN ds_types t ON t.id = j.type LEFT JOIN ds_payloads p ON p.id = j.id
- LEFT JOIN ds_results r ON r.id = j.id LEFT JOIN ds_servers s ON s.id = j.server LEFT JOIN ds_progress g ON g.job = j.id`
+ LEFT JOIN ds_results r ON r.id = j.id LEFT JOIN ds_servers s ON s.id = j.server LEFT JOIN ds_progress g ON g.job = j.id
+ LEFT JOIN ds_windows w ON w.job = j.id`
 
 // Job shows one job.
 func (s *Store) Job(ctx context.Context, id engine.JobID) (*engine.Job, error) {
@@ -165,10 +166,11 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 	var created, runAt, started, finished, scheduled Time
 	var position, payload, result, stats, types raw
 	var parent engine.JobID
-	var done, total, maxAttempts sql.NullInt64
-	if err := r.Scan(&j.ID, &j.TypeID, &name, &maxAttempts, &j.Phase, &j.Status, &j.Priority, &j.Epoch, &j.Attempt, &j.Losses, &j.FailedPhase, &j.CancelAsked, &j.Items, &j.Redrive, &parent,
+	var done, total, maxAttempts, from, until sql.NullInt64
+	var backfill sql.NullBool
+	if err := r.Scan(&j.ID, &j.TypeID, &name, &maxAttempts, &j.Phase, &j.Status, &j.Priority, &j.Epoch, &j.Attempt, &j.Losses, &j.FailedPhase, &j.CancelAsked, &j.Items, &j.Redrive, &j.Windowed, &parent,
 		&created, &runAt, &started, &finished, &scheduled, &instance, &key, &position,
-		&payload, &result, &stats, &server, &types, &done, &total, &note); err != nil {
+		&payload, &result, &stats, &server, &types, &done, &total, &note, &from, &until, &backfill); err != nil {
 		return nil, err
 	}
 	j.Type, j.MaxAttempts, j.CreatedAt = string(name), int(maxAttempts.Int64), created.Time
@@ -187,6 +189,7 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 	if parent != 0 {
 		j.Parent = &parent
 	}
+	j.Window = toWindow(from, until, backfill)
 	if done.Valid {
 		j.Progress = &engine.Progress{Done: done.Int64, Note: string(note)}
 		if total.Valid {

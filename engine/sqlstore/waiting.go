@@ -74,7 +74,7 @@ func (t *Tx) viewWaitingFor(j *engine.Job) error {
 	// Servers that run nothing look again within a second.
 	var one int
 	before, err := t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 AND (priority < %d OR priority = %d AND id < %d) LIMIT 1",
-		engine.QueueOf(j.TypeID, j.Phase), j.Priority, j.Priority, j.ID))
+		engine.QueueOf(j.TypeID, j.Phase).For(j.Windowed), j.Priority, j.Priority, j.ID))
 	switch {
 	case err != nil:
 		return err

@@ -228,7 +228,7 @@ func (w *world) counts(name string) engine.TypeCounts {
 
 // dumped are the tables whose rows tell what a commit has done.
 var dumped = []string{
-	"SELECT id, epoch, phase, status, attempts, losses, failed_phase, verdict, cancel, items, checkpoints, server, position FROM ds_jobs ORDER BY id",
+	"SELECT id, epoch, phase, status, attempts, losses, failed_phase, verdict, cancel, items, checkpoints, server, windowed, position FROM ds_jobs ORDER BY id",
 	"SELECT queue, priority, id, epoch, alone FROM ds_ready WHERE id > 0 ORDER BY 1, 2, 3",
 	"SELECT due, id, epoch FROM ds_delayed ORDER BY 1, 2",
 	"SELECT job, keep_for, done_at FROM ds_keys ORDER BY job",
@@ -244,6 +244,8 @@ var dumped = []string{
 	"SELECT parent FROM ds_sweeps ORDER BY 1",
 	"SELECT job, epoch FROM ds_signals ORDER BY id",
 	"SELECT jobs, size FROM ds_claims ORDER BY jobs",
+	"SELECT job, start_at, end_at, backfill FROM ds_windows ORDER BY job",
+	"SELECT type, instance, start_at, end_at FROM ds_window_ends ORDER BY 1, 2",
 	"SELECT job, phase, kept, redrive, redriven, data FROM ds_rejects ORDER BY id",
 }
 

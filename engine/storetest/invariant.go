@@ -38,6 +38,7 @@ func Invariants(t testing.TB, db *sql.DB, relax ...Relax) {
 	c.checkCounters()
 	c.checkOrphans()
 	c.checkRejects()
+	c.checkWindows()
 }
 
 // check is Invariants, and that no epoch went back since the last check.
@@ -75,7 +76,7 @@ type checker struct {
 type checkedJob struct {
 	id, typ, phase, status, priority, epoch int64
 	failedPhase, verdict, cancel, items     int64
-	parent                                  int64
+	parent, windowed                        int64
 	runAt, instance, key                    string
 	places                                  []string
 	inOpen, hasFailure, hasSweeps           bool
@@ -119,10 +120,10 @@ func (c *checker) bad(format string, args ...any) {
 
 func (c *checker) load() {
 	c.jobs, c.children = map[int64]*checkedJob{}, map[int64][]*checkedJob{}
-	c.each("SELECT id, type, phase, status, priority, epoch, failed_phase, verdict, cancel, items, parent, run_at, instance, job_key FROM ds_jobs", func(v []sql.NullString) {
+	c.each("SELECT id, type, phase, status, priority, epoch, failed_phase, verdict, cancel, items, parent, run_at, instance, job_key, windowed FROM ds_jobs", func(v []sql.NullString) {
 		j := &checkedJob{id: number(v[0]), typ: number(v[1]), phase: number(v[2]), status: number(v[3]), priority: number(v[4]), epoch: number(v[5]),
 			failedPhase: number(v[6]), verdict: number(v[7]), cancel: number(v[8]), items: number(v[9]), parent: number(v[10]),
-			runAt: v[11].String, instance: v[12].String, key: v[13].String}
+			runAt: v[11].String, instance: v[12].String, key: v[13].String, windowed: number(v[14])}
 		c.jobs[j.id] = j
 		if j.parent != 0 {
 			c.children[j.parent] = append(c.children[j.parent], j)
@@ -201,7 +202,7 @@ func (c *checker) checkPlaces() {
 }
 
 func (c *checker) checkQueue(where string, j *checkedJob, queue, priority int64) {
-	if want := int64(engine.QueueOf(engine.TypeID(j.typ), engine.Phase(j.phase))); queue != want || priority != j.priority {
+	if want := int64(engine.QueueOf(engine.TypeID(j.typ), engine.Phase(j.phase)).For(engine.Windowed(j.windowed))); queue != want || priority != j.priority {
 		c.bad("%v is in %s with queue %d and priority %d: want %d and %d", j, where, queue, priority, want, j.priority)
 	}
 }
@@ -412,7 +413,7 @@ func (c *checker) checkCounters() {
 // checkOrphans: nothing is left of jobs that do not exist.
 func (c *checker) checkOrphans() {
 	for table, column := range map[string]string{
-		"ds_payloads": "id", "ds_results": "id", "ds_attempts": "job", "ds_logs": "job", "ds_emissions": "parent", "ds_parents": "id", "ds_progress": "job",
+		"ds_payloads": "id", "ds_results": "id", "ds_attempts": "job", "ds_logs": "job", "ds_emissions": "parent", "ds_parents": "id", "ds_progress": "job", "ds_windows": "job",
 	} {
 		c.each("SELECT COUNT(*) FROM "+table+" x LEFT JOIN ds_jobs j ON j.id = x."+column+" WHERE j.id IS NULL", func(v []sql.NullString) {
 			if n := number(v[0]); n > 0 {

@@ -77,6 +77,10 @@ func lateWorkers() (cases []testCase) {
 				w.code(name, engine.CodeLost, w.store.Commit(w.ctx, nil, out))
 				w.same("the database after a late "+name, before, w.dump(t))
 			}
+			if _, err := w.store.FixWindow(w.ctx, late(), engine.WindowAsk{Start: time.Now()}); engine.CodeOf(err) != engine.CodeLost {
+				w.Errorf("fix the window: want it lost, got %v", err)
+			}
+			w.same("the database after a late window", before, w.dump(t))
 			lost, err := w.store.Settle(w.ctx, []engine.Outcome{*with(completed(late()))}, nil)
 			if err == nil {
 				w.same("lost", []engine.JobID{was.ID}, lost)

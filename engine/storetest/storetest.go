@@ -88,6 +88,7 @@ var groups = []group{
 	{name: "promote", cases: promoteCases},
 	{name: "schedules", cases: scheduleCases},
 	{name: "variables", cases: variableCases},
+	{name: "windows", cases: windowCases},
 	{name: "rejects", cases: rejectCases},
 	{name: "logs", cases: logCases},
 	{name: "notices", cases: noticeCases},
@@ -103,7 +104,7 @@ var groups = []group{
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, stepCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, stepCases, windowRunCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", cases: sizeCases},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each

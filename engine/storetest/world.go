@@ -199,7 +199,7 @@ func (w *world) take(q engine.Queue) *engine.ClaimedJob {
 func (w *world) start(j engine.JobInsert) *engine.ClaimedJob {
 	w.Helper()
 	id := w.enqueue(j)[0]
-	c := w.take(engine.QueueOf(j.Type, j.Phase))
+	c := w.take(j.Queue())
 	if c.ID != id {
 		w.Fatalf("claimed job %d, want job %d", c.ID, id)
 	}

@@ -7,21 +7,6 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// addCalendar is a time some months and then some days later, at the same time
-// of day. A day that the month does not have becomes its last one.
-func addCalendar(t time.Time, months, days int) time.Time {
-	y, mo, d := t.Date()
-	h, mi, s := t.Clock()
-	if months != 0 {
-		last := time.Date(y, mo+time.Month(months)+1, 0, 0, 0, 0, 0, time.UTC)
-		y, mo, d = last.Year(), last.Month(), min(d, last.Day())
-	}
-	if months == 0 && days == 0 {
-		return t
-	}
-	return time.Date(y, mo, d+days, h, mi, s, t.Nanosecond(), t.Location())
-}
-
 // dateOf is the time that time.date is asked for.
 func dateOf(a *Args) (Value, error) {
 	loc, err := location(a.String("timezone"))
@@ -43,58 +28,37 @@ func dateOf(a *Args) (Value, error) {
 	return time.Date(int(year), time.Month(month), int(day), int(a.Int("hour")), int(a.Int("minute")), int(a.Int("second")), 0, loc), nil
 }
 
-// windowUnits are the steps by the calendar, in months and days.
-var windowUnits = map[string][2]int{"day": {0, 1}, "week": {0, 7}, "month": {1, 0}, "year": {12, 0}}
+// windowUnits are the steps by the calendar.
+var windowUnits = map[string]engine.Step{"day": {Days: 1}, "week": {Days: 7}, "month": {Months: 1}, "year": {Months: 12}}
 
 // windows goes from a time to another in steps.
 func (c *Call) windows(a *Args) (Value, error) {
-	start, stop := a.Time("start"), a.Time("stop")
-	var at func(n int) time.Time
+	steps := engine.Steps{Start: a.Time("start"), End: a.Time("stop")}
 	switch step := c.Lang.Plain(a.Value("step")).(type) {
 	case string:
-		if unit, ok := windowUnits[step]; ok {
-			at = func(n int) time.Time { return addCalendar(start, n*unit[0], n*unit[1]) }
-			break
+		unit, ok := windowUnits[step]
+		if !ok {
+			d, err := engine.ParseDuration(step)
+			if err != nil {
+				names := []string{"day", "week", "month", "year"}
+				return nil, Errorf("usage", "step: got %q, wanted a length of time such as \"6h\", or %s%s", step, quotedList(names), Suggest(step, names))
+			}
+			unit = engine.Step{Length: d}
 		}
-		d, err := engine.ParseDuration(step)
-		if err != nil {
-			names := []string{"day", "week", "month", "year"}
-			return nil, Errorf("usage", "step: got %q, wanted a length of time such as \"6h\", or %s%s", step, quotedList(names), Suggest(step, names))
-		}
-		at, err = everyStep(start, d)
-		if err != nil {
-			return nil, err
-		}
+		steps.Step = unit
 	case time.Duration:
-		var err error
-		if at, err = everyStep(start, step); err != nil {
-			return nil, err
-		}
+		steps.Step = engine.Step{Length: step}
 	default:
 		return nil, Errorf("usage", "step: got %s, wanted a length of time such as \"6h\", or a unit of the calendar such as \"day\"", c.Lang.TypeName(step))
 	}
-	n := 0
+	if steps.Step.Validate() != nil {
+		return nil, Errorf("usage", "step must be longer than 0s")
+	}
 	return c.derived("time.windows", func() (Value, error) {
-		from := at(n)
-		if !from.Before(stop) {
+		from, to, ok := steps.Next()
+		if !ok {
 			return nil, io.EOF
-		}
-		n++
-		to := at(n)
-		for !to.After(from) && to.Before(stop) { // a day that the clock leaves out
-			n++
-			to = at(n)
-		}
-		if to.After(stop) {
-			to = stop
 		}
 		return Tuple{from, to}, nil
 	}), nil
-}
-
-func everyStep(start time.Time, d time.Duration) (func(n int) time.Time, error) {
-	if d <= 0 {
-		return nil, Errorf("usage", "step must be longer than 0s")
-	}
-	return func(n int) time.Time { return start.Add(time.Duration(n) * d) }, nil
 }

@@ -223,6 +223,7 @@ var ctxType = &ObjectType{
 				return nil, c.Hook.Count(a.String("name"), a.Int("n"))
 			},
 		},
+		ctxWindow,
 		{
 			Name: "on_commit", Doc: "Has a function called after the next commit. A crash in between loses it: use it for tidying up. Nothing that it writes to the database is committed.",
 			Params: []Param{{Name: "fn", Type: Function, Doc: "the function"}, {Name: "args", Type: Any, Rest: true, Doc: "its arguments"}}, Effect: Write,

@@ -11,7 +11,7 @@ var Modules = []*Module{
 
 // Types are the types of the objects that scripts meet.
 var Types = []*ObjectType{
-	ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, connectionType, timeType, durationType,
+	ctxType, windowType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, connectionType, timeType, durationType,
 	policyType, responseType, clientType, pageType, oauth2Type, patternType, matchType, decimalType,
 }
 
@@ -21,7 +21,6 @@ var later = map[string][]string{
 	"": {
 		"records", "sftp", "ftp", "s3", "xlsx", "parquet", "html",
 	},
-	"ctx": {"window"},
 }
 
 func init() {

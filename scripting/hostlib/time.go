@@ -238,7 +238,7 @@ var timeType = &ObjectType{
 						return nil, Errorf("usage", "%d is out of range", x)
 					}
 				}
-				return addCalendar(a.Self.(time.Time), int(12*n[0]+n[1]), int(7*n[2]+n[3])), nil
+				return engine.AddCalendar(a.Self.(time.Time), int(12*n[0]+n[1]), int(7*n[2]+n[3])), nil
 			},
 		},
 		{
