@@ -19,6 +19,7 @@ type Store interface {
 	SessionStore
 	ScheduleStore
 	VariableStore
+	RecordStore
 	RejectStore
 	LogStore
 	NoticeStore

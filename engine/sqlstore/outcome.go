@@ -11,7 +11,7 @@ import (
 // the caller commits: its own, or the hook's. The job's row is the fence: if
 // its epoch is not the claim's any more, nothing may be committed (CodeLost).
 //
-// Locks: claim, jobs, keys by hash, variables, delayed, ready, rejects; then new
+// Locks: claim, jobs, keys by hash, variables, records, delayed, ready, rejects; then new
 // rows.
 func (t *Tx) apply(o *engine.Outcome) error {
 	if o.LastOf != nil && !o.Checkpoint() {
@@ -55,6 +55,9 @@ func (t *Tx) apply(o *engine.Outcome) error {
 		}
 	}
 	if err := t.writeVariables(o.Writes); err != nil {
+		return err
+	}
+	if err := t.writeRecords(o.Records); err != nil {
 		return err
 	}
 	if o.To.Status == engine.StatusWaiting && !o.Checkpoint() {
