@@ -250,7 +250,7 @@ func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given boo
 	w := RecordWrite{Source: l.r.source, Key: l.keys[i], Known: true, Read: l.found[i], Content: content}
 	switch {
 	case given && c.skipping != nil:
-		w.Touch = rec != nil && rec.by(by) && rec.Pass != by.Pass
+		w.Touch = rec != nil && rec.by(by)
 	case given:
 		w.Set = true
 	}

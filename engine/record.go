@@ -33,6 +33,7 @@ const (
 type Record struct {
 	Hash  RecordHash
 	Was   RecordHash
+	Met   RecordHash // what the pass has met instead, in a part that its loop leaves out
 	Job   JobID
 	Phase Phase
 	Pass  int64
@@ -76,9 +77,12 @@ func (r *Record) by(by RecordBy) bool { return r.Job == by.Job && r.Phase == by.
 func (r *Record) Status(content RecordSum, by RecordBy) RecordStatus {
 	var base RecordHash
 	if r != nil {
-		base = r.Hash
-		if r.by(by) && r.Pass != by.Pass {
+		switch base = r.Hash; {
+		case !r.by(by):
+		case r.Pass != by.Pass:
 			base = r.Was
+		case r.Met.Known:
+			base = r.Met
 		}
 	}
 	switch {
@@ -109,8 +113,8 @@ type RecordWrite struct {
 	Read  *Record
 
 	Forget  bool
-	Touch   bool // the hook has come to a row again that it marked in an earlier execution
-	Set     bool // the row has this content
+	Touch   bool // the hook meets Content again, which an earlier execution has taken
+	Set     bool // Content is taken
 	Content RecordSum
 	Link    bool // the row has this id
 	ID      string
@@ -132,10 +136,10 @@ func (w RecordWrite) then(later RecordWrite) RecordWrite {
 	if later.Forget {
 		w.Forget, w.Touch, w.Set, w.Link, w.Relink = true, false, false, false, false
 	}
-	w.Touch = w.Touch || later.Touch
-	if later.Set {
-		w.Set, w.Content = true, later.Content
+	if later.Set || later.Touch && !w.Set {
+		w.Content = later.Content
 	}
+	w.Touch, w.Set = w.Touch || later.Touch, w.Set || later.Set
 	if later.Link {
 		w.Relink = w.Relink || later.Relink
 		w.Link, w.ID = true, later.ID
@@ -188,14 +192,17 @@ func (w *RecordWrite) Apply(r *Record, by RecordBy) *Record {
 			}
 			n.Job, n.Phase = by.Job, by.Phase
 		}
-		n.Pass = by.Pass
+		n.Pass, n.Met = by.Pass, RecordHash{}
 	}
 	if w.Forget && r != nil {
 		own()
 		n.Hash, n.Gone = RecordHash{}, true // ID stays, for the run that meets it again
 	}
 	if w.Touch && n.by(by) {
-		n.Pass = by.Pass
+		own()
+		if met := (RecordHash{w.Content, true}); met != n.Hash && !n.Gone {
+			n.Met = met
+		}
 	}
 	if w.Set {
 		own()

@@ -17,15 +17,15 @@ import (
 // (type, instance, source, ksum), many to a statement, in that order.
 const (
 	recordPlace   = "type = ? AND instance = ? AND source = ?"
-	recordColumns = "ksum, hash, was, job, phase, pass, gone, id, seen"
+	recordColumns = "ksum, hash, was, met, job, phase, pass, gone, id, seen"
 	// In: scope, source, sums. Reads records; with Lock it locks them.
 	readRecords = "SELECT " + recordColumns + " FROM ds_records%s WHERE " + recordPlace + " AND ksum IN (%s)%s"
 	// In: run, scope, source, sums, run. Locks the records.
 	seeRecords = "UPDATE ds_records%s SET seen = ? WHERE " + recordPlace + " AND ksum IN (%s) AND seen < ?"
 	// In: scope, source, key, then as recordColumns.
 	insertRecords = "INSERT INTO ds_records (type, instance, source, name, " + recordColumns + ") VALUES "
-	recordRow     = "(?,?,?,?,?,?,?,?,?,?,?,?,?),"
-	recordSet     = "hash = VALUES(hash), was = VALUES(was), job = VALUES(job), phase = VALUES(phase), pass = VALUES(pass), gone = VALUES(gone), id = VALUES(id), seen = VALUES(seen)"
+	recordRow     = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?),"
+	recordSet     = "hash = VALUES(hash), was = VALUES(was), met = VALUES(met), job = VALUES(job), phase = VALUES(phase), pass = VALUES(pass), gone = VALUES(gone), id = VALUES(id), seen = VALUES(seen)"
 	// What a hook sees that may have begun anew. In: job, phase, pass.
 	recordThere = "(gone = 0 OR (job = ? AND phase = ? AND pass <> ?))"
 	// In: run, scope, source, and of recordThere. Reads all rows of the source.
@@ -34,7 +34,7 @@ const (
 	missingRecords = "SELECT ksum, name, id FROM ds_records WHERE " + recordPlace + " AND ksum > ? AND seen < ? AND " + recordThere + " ORDER BY ksum LIMIT ?"
 	// In: job, phase; job, phase, pass; scope, source; job, phase. Locks all rows of
 	// the source. was is set first, from what the others were.
-	forgetRecords = "UPDATE ds_records SET was = CASE WHEN job = ? AND phase = ? THEN was ELSE hash END, hash = NULL, gone = 1, job = ?, phase = ?, pass = ? WHERE " + recordPlace + " AND (gone = 0 OR (job = ? AND phase = ?))"
+	forgetRecords = "UPDATE ds_records SET was = CASE WHEN job = ? AND phase = ? THEN was ELSE hash END, hash = NULL, met = NULL, gone = 1, job = ?, phase = ?, pass = ? WHERE " + recordPlace + " AND (gone = 0 OR (job = ? AND phase = ?))"
 	// In: job, scope, source. Notes that the job has forgotten rows of the source.
 	noteForgotten = "INSERT INTO ds_forgotten (job, type, instance, source) VALUES (?, ?, ?, ?)"
 )
@@ -188,13 +188,13 @@ func (t *Tx) records(scope engine.Scope, source string, sums []engine.RecordSum,
 	}
 	found := make(map[engine.RecordSum]*engine.Record, len(sums))
 	err := t.query(func(r *sql.Rows) error {
-		var sum, hash, was sql.RawBytes
+		var sum, hash, was, met sql.RawBytes
 		var id text
 		var x engine.Record
-		if err := r.Scan(&sum, &hash, &was, &x.Job, &x.Phase, &x.Pass, &x.Gone, &id, &x.Seen); err != nil {
+		if err := r.Scan(&sum, &hash, &was, &met, &x.Job, &x.Phase, &x.Pass, &x.Gone, &id, &x.Seen); err != nil {
 			return err
 		}
-		x.Hash, x.Was, x.ID = hashOf(hash), hashOf(was), string(id)
+		x.Hash, x.Was, x.Met, x.ID = hashOf(hash), hashOf(was), hashOf(met), string(id)
 		found[hashOf(sum).Sum] = &x
 		return nil
 	}, fmt.Sprintf(readRecords, t.s.D.ByKey(), marks(len(sums)), lock), args...)
@@ -315,7 +315,7 @@ func (x *recordInsert) add(scope engine.Scope, source string, key engine.RecordK
 	}
 	x.n++
 	x.args = append(x.args, scope.Type, scope.Instance, source, key.Text, key.Sum[:],
-		nullHash(r.Hash), nullHash(r.Was), r.Job, r.Phase, r.Pass, r.Gone, id, r.Seen)
+		nullHash(r.Hash), nullHash(r.Was), nullHash(r.Met), r.Job, r.Phase, r.Pass, r.Gone, id, r.Seen)
 }
 
 func (x *recordInsert) sql() string {

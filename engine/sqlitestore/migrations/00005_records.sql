@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- What is known of the rows of scripts' sources: see engine.Record. name is the
--- key as JSON, ksum its hash; hash and was are of contents. gone: it was
+-- key as JSON, ksum its hash; hash, was and met are of contents. gone: it was
 -- forgotten, and the row stays until the job that did so is final.
 CREATE TABLE IF NOT EXISTS ds_records (
   type     INTEGER NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS ds_records (
   ksum     BLOB NOT NULL,
   hash     BLOB NULL,
   was      BLOB NULL,
+  met      BLOB NULL,
   job      INTEGER NOT NULL,
   phase    INTEGER NOT NULL,
   pass     INTEGER NOT NULL,
