@@ -122,7 +122,7 @@ type RecordWrite struct {
 	Seen    bool // the run has seen the row
 }
 
-// RecordWrites are those of one commit.
+// RecordWrites are those of one commit: one for each record at most.
 type RecordWrites struct {
 	By   RecordBy
 	List []RecordWrite

@@ -88,6 +88,7 @@ var groups = []group{
 	{name: "promote", cases: promoteCases},
 	{name: "schedules", cases: scheduleCases},
 	{name: "variables", cases: variableCases},
+	{name: "records", cases: slices.Concat(recordCases, recordRunCases)},
 	{name: "rejects", cases: rejectCases},
 	{name: "logs", cases: logCases},
 	{name: "notices", cases: noticeCases},
