@@ -129,7 +129,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun+1, err)}
 	}
 	o := c.outcome()
-	o.Items, o.Enqueue, o.Writes = nil, nil, nil
+	o.Items, o.Enqueue, o.Writes, o.Records = nil, nil, nil, RecordWrites{}
 	o.Stats, o.NewStats = nil, nil
 	s.failed(c, l, o, err)
 	if o.Failure == nil || o.Failure.Kind != KindRejects {
@@ -215,6 +215,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning with: dsengine jobs retry %d --fresh", err, j.ID)}
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
+	c.records.pass = int64(j.Epoch)<<32 | int64(j.Checkpoints)
 	c.resumed = j.Checkpoints > 0 || j.Position != nil
 	switch j.Phase {
 	case PhaseFail:

@@ -51,6 +51,9 @@ type Call struct {
 	logged   bool
 	logLeft  int
 
+	records  recording
+	skipping *loop // it leaves out elements that were committed before
+
 	rejectsFull bool
 	window      *Window // once it was asked for
 	began       time.Time
@@ -63,6 +66,7 @@ type pending struct {
 	enqueue  []JobInsert
 	bytes    int
 	writes   []VariableWrite
+	records  *recordLog // nil: nothing
 	onCommit []func() error
 	rejects  []Rejection
 	whole    int64              // rejects that were the whole item, kept or not
@@ -329,6 +333,7 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	}
 	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
 	before.writes = append([]VariableWrite(nil), c.pend.writes...)
+	logged, scans := c.pend.records.len(), c.records.scans
 	mark, err := c.mark()
 	if err != nil {
 		return nil, err
@@ -364,6 +369,9 @@ func (c *Call) Catch(fn func() error) (caught, err error) {
 	}
 	c.pend, c.stats = before, stats
 	c.pend.keys = nil
+	c.pend.records.undo(logged)
+	c.records.scans = scans
+	c.records.gen++
 	return ferr, nil
 }
 

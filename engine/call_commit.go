@@ -97,7 +97,7 @@ func (c *Call) commitPosition() error {
 // advanced says that a checkpoint takes the job on: its position is another one,
 // or something is committed with it. Attempts begin anew then.
 func (c *Call) advanced(o *Outcome) bool {
-	return !bytes.Equal(o.Position, c.job.Position) || len(o.Items)+len(o.Enqueue)+len(o.Writes) > 0 ||
+	return !bytes.Equal(o.Position, c.job.Position) || len(o.Items)+len(o.Enqueue)+len(o.Writes)+len(o.Records.List) > 0 ||
 		c.session != nil && c.session.Wrote()
 }
 
@@ -106,7 +106,8 @@ func (c *Call) outcome() *Outcome {
 	return &Outcome{
 		Job: c.job, Server: c.srv.id(), Elapsed: c.eng.clock.Now().Sub(c.began), Verdict: c.job.Verdict,
 		Items: c.pend.items, Enqueue: c.pend.enqueue, Writes: c.pend.writes, Rejects: c.pend.rejects,
-		Stats: c.stats.Plus(c.before), NewStats: c.stats.Minus(c.saved),
+		Records: c.recordWrites(),
+		Stats:   c.stats.Plus(c.before), NewStats: c.stats.Minus(c.saved),
 	}
 }
 
@@ -136,6 +137,7 @@ func (c *Call) committed() {
 	run := c.pend.onCommit
 	c.whole += c.pend.whole
 	c.pend = pending{}
+	c.records.gen++
 	c.saved = c.stats.Copy()
 	for _, f := range run {
 		c.runCommitted(f)

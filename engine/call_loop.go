@@ -174,6 +174,9 @@ func (c *Call) enterLoop() (*loop, error) {
 	}
 	l.was = ls.counts[l.n]
 	l.left = l.was.N
+	if l.left > 0 {
+		c.skipping = l
+	}
 	c.restart()
 	return l, nil
 }
@@ -185,6 +188,7 @@ func (c *Call) restart() {
 	}
 	c.rollbackJoined()
 	c.pend = pending{}
+	c.records.gen++
 	c.stats = c.saved.Copy()
 	c.restarts++
 }
@@ -205,12 +209,20 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 		return false, nil
 	}
 	if l.left--; l.left == 0 {
+		l.caughtUp()
 		l.forget()
 	}
 	if l.left == 0 && l.was.Last != 0 && fingerprint() != l.was.Last {
 		return false, l.changed("element %d is another one now", l.was.N)
 	}
 	return true, nil
+}
+
+// caughtUp says that the loop leaves out nothing more.
+func (l *loop) caughtUp() {
+	if l.c.skipping == l {
+		l.c.skipping = nil
+	}
 }
 
 // forget takes back what reading elements that are left out has counted and
@@ -244,6 +256,7 @@ func (l *loop) exhausted() error {
 	if l.left > 0 && l.was.N != allOf {
 		return l.changed("it ends after %d of them", l.was.N-l.left)
 	}
+	l.caughtUp()
 	now := &l.c.loops.counts[l.n]
 	if now.N == l.was.N && (l.was.Done || l.was.End) {
 		l.forget() // what follows the last element

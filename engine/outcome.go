@@ -30,6 +30,7 @@ type Outcome struct {
 	Items    []JobInsert // emitted: children of the job
 	Enqueue  []JobInsert // made by ctx.enqueue
 	Writes   []VariableWrite
+	Records  RecordWrites
 	Rejects  []Rejection
 	Failure  *Failure // of a failed attempt; nil for success
 	Because  *Failure // why the job is failed, where that is not Failure
@@ -49,7 +50,7 @@ func (o *Outcome) Checkpoint() bool { return o.Event == "" }
 // others: a success that brings nothing along.
 func (o *Outcome) Plain() bool {
 	return o.Event == Succeeded && o.Failure == nil && !o.Logged && o.Verdict == 0 &&
-		len(o.Items) == 0 && len(o.Enqueue) == 0 && len(o.Writes) == 0 &&
+		len(o.Items) == 0 && len(o.Enqueue) == 0 && len(o.Writes) == 0 && len(o.Records.List) == 0 &&
 		len(o.Rejects) == 0 && o.Redriven == 0
 }
 

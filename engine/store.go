@@ -20,6 +20,7 @@ type Store interface {
 	ScheduleStore
 	VariableStore
 	WindowStore
+	RecordStore
 	RejectStore
 	LogStore
 	NoticeStore

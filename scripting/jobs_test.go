@@ -2,6 +2,9 @@ package scripting_test
 
 import (
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
@@ -158,4 +161,66 @@ func TestTheNordicAirportsAreReadAndBadRowsSetAside(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rejects (-want +got):\n%s", diff)
 	}
+}
+
+func TestOnlyChangesOfAirportsAreWritten(t *testing.T) {
+	t.Parallel()
+	world.Each(t, func(t *testing.T, w *world.World) {
+		file, err := os.ReadFile("../testdata/airports.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(file), "\n")
+		load := func(content string) { w.File("testdata/airports.csv", content) }
+		load(string(file))
+		r, err := scripting.Load("../jobs", scripting.Options{Files: w.Files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, typ := range r.Types {
+			if typ.Name == "airports_changes" {
+				typ.Settings.Retry.Max = 1
+				w.Add(typ)
+			}
+		}
+		run := func(want string) {
+			t.Helper()
+			j := w.Do("airports_changes", "null")
+			if j.Status != engine.StatusCompleted {
+				t.Fatalf("got %s %+v", j.Status, j.Error)
+			}
+			s := j.Stats
+			if got := fmt.Sprintf("read %d, inserted %d, updated %d, unchanged %d, closed %d", s["read"], s["inserted"], s["updated"], s["unchanged"], s["closed"]); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		run("read 5210, inserted 5210, updated 0, unchanged 0, closed 0")
+		run("read 5210, inserted 0, updated 0, unchanged 5210, closed 0")
+		// The first airport is gone, the second has another name, the third only
+		// another link.
+		changed := slices.Clone(lines)
+		changed[2] = strings.Replace(changed[2], "Khost International", "Khost", 1)
+		changed[3] = strings.Replace(changed[3], "wikipedia", "example", 1)
+		changed = slices.Delete(changed, 1, 2)
+		load(strings.Join(changed, ""))
+		run("read 5209, inserted 0, updated 2, unchanged 5208, closed 1")
+		run("read 5209, inserted 0, updated 0, unchanged 5209, closed 0")
+		if got := w.Query("SELECT ident, name, closed FROM airport_directory WHERE ident IN ('5A8', 'AF-0005') ORDER BY ident"); got != "5A8|Aleknagik / New Airport|1\nAF-0005|Khost Airport|0\n" {
+			t.Errorf("got %s", got)
+		}
+		load(string(file))
+		run("read 5210, inserted 0, updated 2, unchanged 5208, closed 0")
+		if got := w.Query("SELECT count(*) FROM airport_directory WHERE closed = 0"); got != "5210\n" {
+			t.Errorf("open: got %s", got)
+		}
+		// Half a file closes nothing.
+		load(strings.Join(lines[:2000], ""))
+		j := w.Do("airports_changes", "null")
+		if j.Error == nil || j.Error.Code != "records.max_missing" {
+			t.Errorf("half a file: got %s %+v", j.Status, j.Error)
+		}
+		if got := w.Query("SELECT count(*) FROM airport_directory WHERE closed = 0"); got != "5210\n" {
+			t.Errorf("open after half a file: got %s", got)
+		}
+	})
 }

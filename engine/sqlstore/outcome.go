@@ -11,7 +11,7 @@ import (
 // the caller commits: its own, or the hook's. The job's row is the fence: if
 // its epoch is not the claim's any more, nothing may be committed (CodeLost).
 //
-// Locks: claim, jobs, keys by hash, variables, stored ends, delayed, ready,
+// Locks: claim, jobs, keys by hash, variables, stored ends, records, delayed, ready,
 // rejects; then new rows.
 func (t *Tx) apply(o *engine.Outcome) error {
 	if o.LastOf != nil && !o.Checkpoint() {
@@ -58,6 +58,9 @@ func (t *Tx) apply(o *engine.Outcome) error {
 		return err
 	}
 	if err := t.endsMoved([]*engine.Outcome{o}); err != nil {
+		return err
+	}
+	if err := t.writeRecords(o.Records); err != nil {
 		return err
 	}
 	if o.To.Status == engine.StatusWaiting && !o.Checkpoint() {

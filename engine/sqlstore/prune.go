@@ -116,8 +116,9 @@ const (
 	keepHours   = 400 * 24 * time.Hour
 )
 
-// PruneRest deletes signals, servers, keys, notices, deleted values and hourly
-// counts that nobody needs any more: looked for without locks, deleted by key.
+// PruneRest deletes signals, servers, keys, notices, deleted values, forgotten
+// records and hourly counts that nobody needs any more: looked for without locks,
+// deleted by key.
 func (s *Store) PruneRest(ctx context.Context, limit int) error {
 	for _, x := range []struct {
 		table, where string
@@ -133,6 +134,9 @@ func (s *Store) PruneRest(ctx context.Context, limit int) error {
 		if err := s.pruneTable(ctx, x.table, x.where, x.columns, x.again, limit); err != nil {
 			return err
 		}
+	}
+	if err := s.pruneForgotten(ctx, limit); err != nil {
+		return err
 	}
 	return s.pruneKeys(ctx, limit)
 }

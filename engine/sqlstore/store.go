@@ -6,13 +6,13 @@
 // A map: tx.go runs transactions and finds out lost answers; insert.go keys.go
 // enqueue; claim.go bound.go claim; settle.go outcome.go write what became of
 // jobs; rescue.go fold.go promote.go prune.go sweep.go are the duties;
-// schedule.go variable.go window.go reject.go redrive.go log.go type.go server.go view.go are one noun each;
+// schedule.go variable.go window.go record.go reject.go redrive.go log.go type.go server.go view.go are one noun each;
 // session.go result.go spool.go guard.go table.go write.go upsert.go bulk.go merge.go
 // scan.go are what a script's db module works on.
 //
 // The order in which rows are locked, the same everywhere: schedule, server,
 // claim, jobs (ascending), parents (ascending), keys (by hash), variables,
-// stored ends of windows, delayed, ready, rejects; then tables that are only inserted into. A duty that reads
+// stored ends of windows, records, delayed, ready, rejects; then tables that are only inserted into. A duty that reads
 // such a table locks its rows first, by Skip, and nobody else locks them.
 package sqlstore
 

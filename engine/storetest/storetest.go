@@ -89,6 +89,7 @@ var groups = []group{
 	{name: "schedules", cases: scheduleCases},
 	{name: "variables", cases: variableCases},
 	{name: "windows", cases: windowCases},
+	{name: "records", cases: slices.Concat(recordCases, recordRunCases)},
 	{name: "rejects", cases: rejectCases},
 	{name: "logs", cases: logCases},
 	{name: "notices", cases: noticeCases},

@@ -60,6 +60,11 @@ func (c *Call) listOf(name string, v Value) ([]Value, error) {
 	if !ok {
 		return nil, Errorf("usage", "%s: got %s, wanted a list", name, c.Lang.TypeName(v))
 	}
+	return takeAll(it)
+}
+
+// takeAll gives all elements of an iterator, and closes it.
+func takeAll(it Iterator) ([]Value, error) {
 	defer it.Close()
 	list := []Value{}
 	for {

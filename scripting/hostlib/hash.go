@@ -18,6 +18,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/zeebo/xxh3"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // hashes makes hashes by name.
@@ -66,17 +68,9 @@ var hashModule = &Module{
 			Example: "hash.row({\"id\": 1, \"name\": \"Ada\"}) == hash.row({\"name\": \"Ada\", \"id\": 1.0})  # True",
 			Lua:     "hash.row({id = 1, name = \"Ada\"}) == hash.row({name = \"Ada\", id = 1.0})  -- true",
 			Do: func(_ *Call, a *Args) (Value, error) {
-				row := a.Dict("row")
-				if a.Given("cols") {
-					part := &Dict{}
-					for _, name := range a.Strings("cols") {
-						v, ok := row.Get(name)
-						if !ok {
-							return nil, Errorf("usage", "cols: the row has no column %q%s", name, Suggest(name, row.Names))
-						}
-						part.Set(name, v)
-					}
-					row = part
+				row, err := pick(a.Dict("row"), "cols", a.Strings("cols"))
+				if err != nil {
+					return nil, err
 				}
 				return RowHash(row)
 			},
@@ -106,12 +100,36 @@ func word(n uint64) []byte {
 
 // RowHash is the hash of a row's content: of data that Language.Data gave.
 func RowHash(row *Dict) (string, error) {
-	b, err := appendCanonical(make([]byte, 0, 256), row)
+	sum, err := rowSum(row)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16]), nil
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// rowSum is RowHash in bytes.
+func rowSum(row *Dict) (sum engine.RecordSum, err error) {
+	b, err := appendCanonical(make([]byte, 0, 256), row)
+	whole := sha256.Sum256(b)
+	copy(sum[:], whole[:])
+	return sum, err
+}
+
+// pick gives some columns of a row, all if names is nil. param is where the names
+// are from.
+func pick(row *Dict, param string, names []string) (*Dict, error) {
+	if names == nil {
+		return row, nil
+	}
+	part := &Dict{}
+	for _, name := range names {
+		v, ok := row.Get(name)
+		if !ok {
+			return nil, Errorf("usage", "%s: the row has no column %q%s", param, name, Suggest(name, row.Names))
+		}
+		part.Set(name, v)
+	}
+	return part, nil
 }
 
 // appendCanonical writes data so that equal values, and only they, have the
