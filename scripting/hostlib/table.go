@@ -6,7 +6,7 @@ import "slices"
 var Modules = []*Module{
 	csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule,
 	mathModule, iterModule, httpModule, reModule, hashModule, base64Module, uuidModule, decimalModule,
-	secretsModule, notifyModule,
+	secretsModule, notifyModule, parquetModule, htmlModule,
 }
 
 // Types are the types of the objects that scripts meet.
@@ -19,7 +19,7 @@ var Types = []*ObjectType{
 // they belong, "" for modules and globals.
 var later = map[string][]string{
 	"": {
-		"records", "sftp", "ftp", "s3", "xlsx", "parquet", "html",
+		"records", "sftp", "ftp", "s3", "xlsx",
 	},
 	"ctx": {"window"},
 }

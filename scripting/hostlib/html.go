@@ -1,0 +1,3 @@
+package hostlib
+
+var htmlModule = &Module{Name: "html", Doc: "HTML pages."}
