@@ -1,9 +1,6 @@
 package hostlib
 
-import (
-	"context"
-	"io"
-)
+import "io"
 
 var parquetModule = &Module{
 	Name: "parquet",
@@ -158,14 +155,6 @@ func (f *parquetFile) readAt(b []byte, at int64) error {
 		return Errorf("file.truncated", "%s ends too early: it is not complete", f.in.name)
 	}
 	return fileError(f.in.name, err)
-}
-
-// over says whether the hook must end.
-func (f *parquetFile) over() error {
-	if f.c.Context().Err() != nil {
-		return context.Cause(f.c.Context())
-	}
-	return nil
 }
 
 // end is where the pages end.

@@ -255,7 +255,7 @@ func (t *thrift) page() (h parquetHead) {
 
 // next reads the next page.
 func (c *parquetColumn) next() error {
-	if err := c.r.f.over(); err != nil {
+	if err := c.r.f.c.over(); err != nil {
 		return err
 	}
 	if c.at >= c.chunk.to {

@@ -153,7 +153,7 @@ func (r *parquetReader) group() error {
 	if len(r.groups) == 0 {
 		return io.EOF
 	}
-	if err := r.f.over(); err != nil {
+	if err := r.f.c.over(); err != nil {
 		return err
 	}
 	g := r.groups[0]
@@ -267,7 +267,7 @@ func (r *parquetReader) dict(p *parquetPart, rep int) (Value, error) {
 		}
 		name, ok := keyText(k)
 		if !ok {
-			return Errorf("parquet.unknown", "%s, row %d: a key of the map %q is %s", r.f.in.name, r.n+1, p.node.path(), r.f.c.Lang.TypeName(k))
+			return Errorf("parquet.unknown", "%s, row %d: a key of the map %q is missing, or neither text nor a number", r.f.in.name, r.n+1, p.node.path())
 		}
 		if i, there := places[name]; there {
 			d.Values[i] = v

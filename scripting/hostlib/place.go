@@ -6,9 +6,9 @@ import "fmt"
 // or those of a batch.
 type Place struct {
 	name        string
-	first, last int64 // lines, or rows
+	first, last int64  // lines, or rows
 	unit        string // what they are: "line", "row"
-	turn        int   // of the loop that they were given to
+	turn        int    // of the loop that they were given to
 }
 
 // String is such as "w1.csv, line 3", and "" for no place.

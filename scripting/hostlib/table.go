@@ -13,6 +13,7 @@ var Modules = []*Module{
 var Types = []*ObjectType{
 	ctxType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, connectionType, timeType, durationType,
 	policyType, responseType, clientType, pageType, oauth2Type, patternType, matchType, decimalType,
+	elementType,
 }
 
 // later is what scripts will have and this version does not: names by where
