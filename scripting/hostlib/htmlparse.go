@@ -101,6 +101,8 @@ type htmlGuard struct {
 	nodes  int64
 	pieces int
 	unseen int64         // pieces since the list was looked at
+	tag    int           // bytes since a tag has ended
+	heavy  bool          // there was a tag with very many attributes
 	open   reflect.Value // the parser's list of such elements
 	last   []uintptr
 	err    error
@@ -116,6 +118,9 @@ func (g *htmlGuard) option() html.ParseOption {
 	return make.Interface().(html.ParseOption)
 }
 
+// maxLightTag is how long a tag may be without being looked at closely.
+const maxLightTag = 4096
+
 var errHTMLStop = errors.New("stop")
 
 // Read gives the next piece, which ends where a tag does.
@@ -127,8 +132,10 @@ func (g *htmlGuard) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(len(b), len(g.text))
+	g.tag += n
 	if end := bytes.IndexByte(g.text[:n], '>'); end >= 0 {
-		n = end + 1
+		g.heavy = g.heavy || g.tag-n+end > maxLightTag
+		n, g.tag = end+1, 0
 	}
 	g.nodes += 2 * int64(bytes.Count(g.text[:n], []byte{'<'}))
 	copy(b, g.text[:n])
@@ -144,8 +151,12 @@ func (g *htmlGuard) look() error {
 		}
 	}
 	n := g.open.Len()
-	if g.unseen++; g.unseen <= int64(n/16) {
-		return nil // a long list takes its time
+	g.unseen++
+	switch {
+	case g.heavy && n > 64:
+		return Errorf("html.size", "%s has a tag of more than %d bytes among too many that are not closed", g.name, maxLightTag)
+	case !g.heavy && g.unseen <= int64(n/16): // a long list takes its time
+		return nil
 	}
 	for i := range n {
 		e := g.open.Index(i)

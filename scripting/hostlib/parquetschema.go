@@ -235,11 +235,11 @@ func (n *parquetNode) settle() {
 func (n *parquetNode) arrange() {
 	if n.leaf < 0 {
 		n.shape = shapeDict
-		if len(n.kids) == 1 && n.kids[0].repeats == 2 && n.repeats != 2 {
+		if len(n.kids) == 1 && n.kids[0].repeats == 2 {
 			many := n.kids[0]
 			switch n.logical.kind {
 			case logicalMap:
-				if len(many.kids) == 2 && many.kids[0].leaf >= 0 && many.kids[0].repeats != 2 || len(many.kids) == 1 && many.kids[0].leaf >= 0 && many.kids[0].repeats != 2 {
+				if parts := len(many.kids); (parts == 1 || parts == 2) && many.kids[0].leaf >= 0 && many.kids[0].repeats != 2 {
 					n.shape, n.elem = shapeMap, many
 				}
 			case logicalList:
