@@ -193,7 +193,7 @@ var elementType = &ObjectType{
 			Name: "table", Doc: "Gives the rows of a table, or of the first table in it. Cells that span several rows or columns are in each of them; a cell that a row does not have is None.",
 			Params: []Param{
 				{Name: "header", Type: Any, Default: true, Doc: "True: the names are in the head of the table, or in its first row, and rows are dicts; a list of names: all rows are data; False: rows are lists"},
-				{Name: "names", Type: String, Default: "keep", Named: true, Choices: []string{"keep", "lower", "snake"}, Doc: "what becomes of the names, as for csv.read"},
+				namesParam("the names in the head"),
 			},
 			Returns: "list of dict",
 			Example: "html.parse(\"<table><tr><th>id<th>name<tr><td>1<td>Ada</table>\").table()  # [{\"id\": \"1\", \"name\": \"Ada\"}]",

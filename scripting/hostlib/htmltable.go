@@ -49,34 +49,20 @@ func htmlTable(c *Call, a *Args) (Value, error) {
 	if err := g.read(c, t); err != nil {
 		return nil, err
 	}
-	var names []string
-	switch h := c.Lang.Plain(a.Value("header")).(type) {
-	case bool:
-		if !h {
-			list := make([]Value, len(g.rows))
-			for i, row := range g.rows {
-				list[i] = row
-			}
-			return list, nil
+	names, named, err := c.headerOf(a.Value("header"))
+	switch {
+	case err != nil:
+		return nil, err
+	case !named:
+		list := make([]Value, len(g.rows))
+		for i, row := range g.rows {
+			list[i] = row
 		}
-		if len(g.rows) == 0 {
-			return []Value{}, nil
-		}
+		return list, nil
+	case names == nil && len(g.rows) > 0:
 		names = g.header(nameStyles[a.String("names")])
 		if err := checkNames(names); err != nil {
 			return nil, Errorf("html.table", "the head of the table: %v", err)
-		}
-	default:
-		p := Param{Name: "header", Type: Strings}
-		list, err := p.convert(c, h)
-		if err != nil {
-			return nil, Errorf("usage", "header: got %s, wanted True, False or a list of names", c.Lang.TypeName(h))
-		}
-		if names = list.([]string); len(names) == 0 {
-			return nil, Errorf("usage", "header: the list of names is empty")
-		}
-		if err := checkNames(names); err != nil {
-			return nil, Errorf("usage", "header: %v", err)
 		}
 	}
 	return g.dicts(names)

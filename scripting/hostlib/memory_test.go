@@ -92,9 +92,9 @@ func TestLargeFilesStream(t *testing.T) {
 	}
 }
 
-// TestParquetStreams reads a Parquet file in a process of its own, which must stay
+// TestLargeFilesOfParquet reads a Parquet file in a process of its own, which must stay
 // small.
-func TestParquetStreams(t *testing.T) {
+func TestLargeFilesOfParquet(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("this system does not show how much memory a process held")
 	}

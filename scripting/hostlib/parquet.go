@@ -13,7 +13,7 @@ var parquetModule = &Module{
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream of bytes"},
 				{Name: "columns", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns that rows have, in this order; none: all"},
-				{Name: "names", Type: String, Default: "keep", Named: true, Choices: []string{"keep", "lower", "snake"}, Doc: "what becomes of the columns' names, as for csv.read"},
+				namesParam("the columns' names"),
 				{Name: "raw", Type: Strings, Default: []string(nil), Named: true, Doc: "columns whose values are given as they are stored, as numbers and bytes: for text that is not UTF-8, say"},
 			},
 			Returns: "iterator of dict", Needs: "files", Effect: Read,

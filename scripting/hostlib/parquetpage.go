@@ -192,7 +192,7 @@ func (c *parquetColumn) head() (h parquetHead, n int, err error) {
 			continue
 		}
 		if t.err != nil {
-			return h, 0, c.bad(c.r.f.damaged("a page", t.err))
+			return h, 0, c.bad(Errorf("", "the head of a page is damaged: %v", t.err))
 		}
 		return h, t.at, nil
 	}

@@ -128,13 +128,7 @@ func (w *parquetWriter) row(line parquet.Row, row engine.Row, n int64) (size int
 	d := Dict{Names: row.Names, Values: row.Values}
 	left := len(d.Names)
 	for i, t := range w.targets {
-		var v Value
-		ok := i < len(d.Names) && d.Names[i] == t.name
-		if ok {
-			v = d.Values[i]
-		} else {
-			v, ok = d.Get(t.name)
-		}
+		v, ok := d.likely(i, t.name)
 		if ok {
 			left--
 		}
@@ -153,11 +147,8 @@ func (w *parquetWriter) row(line parquet.Row, row engine.Row, n int64) (size int
 		}
 	}
 	if left > 0 {
-		for _, name := range d.Names {
-			if index(w.names, name) < 0 {
-				return 0, Errorf("usage", "row %d has the column %q, which columns does not%s", n, name, Suggest(name, w.names))
-			}
-		}
+		name := d.other(w.names)
+		return 0, Errorf("usage", "row %d has the column %q, which columns does not%s", n, name, Suggest(name, w.names))
 	}
 	return size, nil
 }
