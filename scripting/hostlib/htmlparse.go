@@ -37,7 +37,6 @@ func (c *Call) readHTML(src Value, encoding string) (Value, error) {
 	if answer, ok := src.(*response); ok {
 		declared, from = answer.declared(), answer.url
 	}
-	c.read(1)
 	return c.decodeHTML(name, data, encoding, declared, from)
 }
 
