@@ -49,7 +49,7 @@ torture: ## the kill tests in full size (about ten minutes)
 	@DSENGINE_TORTURE=full go test -count=1 -timeout 60m -run 'Torture' -v ./cmd/dsengine
 
 .PHONY: large
-large: ## stream a 1 GB CSV file and 500 MB of XML and of JSON, in bounded memory
+large: ## stream a 1 GB CSV file, 500 MB of XML and of JSON, a million rows of Parquet, in bounded memory
 	@DSENGINE_LARGE=full go test -count=1 -timeout 60m -run LargeFiles -v ./scripting/hostlib
 
 .PHONY: bench

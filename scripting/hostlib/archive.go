@@ -63,6 +63,15 @@ func archiveKind(name string) string {
 	return ""
 }
 
+// isPacked says whether openPacked unpacks a file of that name.
+func isPacked(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".gz", ".zst":
+		return true
+	}
+	return archiveKind(name) != ""
+}
+
 // counted counts what is read from a file.
 type counted struct {
 	r io.Reader

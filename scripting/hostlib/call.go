@@ -84,6 +84,14 @@ func (c *Call) Context() context.Context {
 	return context.Background()
 }
 
+// over says why the hook must end, if it must.
+func (c *Call) over() error {
+	if c.Context().Err() != nil {
+		return context.Cause(c.Context())
+	}
+	return nil
+}
+
 // Idle says that nothing of the call lives on after its hook: no function waits
 // for the commit, nothing is open.
 func (c *Call) Idle() bool { return !c.deferred && c.open == nil }

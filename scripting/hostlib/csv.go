@@ -10,7 +10,7 @@ import (
 // csvParams are those that whatever reads CSV shares; csvOptionsOf reads them.
 var csvParams = []Param{
 	{Name: "header", Type: Any, Default: true, Named: true, Doc: "True: the first line has the names, and rows are dicts; a list of names: there is no such line; False: rows are lists"},
-	{Name: "names", Type: String, Default: "keep", Named: true, Choices: []string{"keep", "lower", "snake"}, Doc: "what becomes of the names in the first line: \"lower\" makes \"Order ID \" order id, \"snake\" makes it order_id"},
+	namesParam("the names in the first line"),
 	{Name: "columns", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns that rows have, in this order; none: all"},
 	{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
 	{Name: "quote", Type: Any, Default: "\"", Named: true, Doc: "what stands around fields that have separators or line ends in them, one character; None: nothing does"},
@@ -18,6 +18,32 @@ var csvParams = []Param{
 	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
 	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line"},
+}
+
+// namesParam says what becomes of names that a source has.
+func namesParam(which string) Param {
+	return Param{
+		Name: "names", Type: String, Default: "keep", Named: true, Choices: []string{"keep", "lower", "snake"},
+		Doc: "what becomes of " + which + ": \"lower\" makes \"Order ID \" order id, \"snake\" makes it order_id",
+	}
+}
+
+// headerOf reads a parameter header: whether rows have names, and those that it
+// gives, if it does.
+func (c *Call) headerOf(v Value) (names []string, named bool, err error) {
+	h := c.Lang.Plain(v)
+	if b, ok := h.(bool); ok {
+		return nil, b, nil
+	}
+	p := Param{Name: "header", Type: Strings}
+	list, err := p.convert(c, h)
+	if err != nil {
+		return nil, false, Errorf("usage", "header: got %s, wanted True, False or a list of names", c.Lang.TypeName(h))
+	}
+	if err := checkNames(list.([]string)); err != nil {
+		return nil, false, Errorf("usage", "header: %v", err)
+	}
+	return list.([]string), true, nil
 }
 
 // encodingParam is how text becomes characters.
@@ -234,20 +260,11 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	default:
 		o.quote = q[0]
 	}
-	switch h := c.Lang.Plain(a.Value("header")).(type) {
-	case bool:
-		o.lists = !h
-	default:
-		p := Param{Name: "header", Type: Strings}
-		names, err := p.convert(c, h)
-		if err != nil {
-			return o, Errorf("usage", "header: got %s, wanted True, False or a list of names", c.Lang.TypeName(h))
-		}
-		o.names = names.([]string)
-		if err := checkNames(o.names); err != nil {
-			return o, Errorf("usage", "header: %v", err)
-		}
+	names, named, err := c.headerOf(a.Value("header"))
+	if err != nil {
+		return o, err
 	}
+	o.names, o.lists = names, !named
 	if len(o.columns) > 0 && o.lists {
 		return o, Errorf("usage", "columns: rows that are lists have no names; leave out header = False")
 	}

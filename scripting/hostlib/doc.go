@@ -22,7 +22,10 @@
 //	stream.go                  what csv, json, xml and files read from
 //	csvreader.go jsontext.go jsonstream.go xmlreader.go xmlpath.go
 //	                           the formats themselves
-//	archive.go filewrite.go rowswrite.go
+//	parquet*.go thrift.go      Parquet: schema, pages, values, rows; what is written
+//	html.go htmlparse.go htmltable.go
+//	                           HTML: elements, how pages are parsed, tables
+//	archive.go seekable.go filewrite.go rowswrite.go
 //	                           packed files, files that are written, and rows in them
 //
 // Traps worth knowing:

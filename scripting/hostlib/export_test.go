@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"bytes"
 	"io"
 	"strings"
 )
@@ -72,4 +73,43 @@ func XMLFind(e *XMLNode, path string) ([]Value, error) {
 	var found []Value
 	p.find(e, func(v Value) bool { found = append(found, v); return true })
 	return found, nil
+}
+
+// ParquetRows reads the rows of a file that is in memory.
+func ParquetRows(file []byte, columns ...string) (func() (Value, error), error) {
+	in := &seekable{ReaderAt: bytes.NewReader(file), size: int64(len(file)), name: "the file", close: nothing}
+	f := &parquetFile{c: &Call{}, in: in}
+	if err := f.open(nil); err != nil {
+		return nil, err
+	}
+	r, err := f.reader(columns, nameStyles["keep"])
+	if err != nil {
+		return nil, err
+	}
+	return r.next, nil
+}
+
+// HTMLNode is an element.
+type HTMLNode = htmlNode
+
+// ParseHTML parses a page that is bytes.
+func ParseHTML(page []byte) (*HTMLNode, error) {
+	v, err := (&Call{}).decodeHTML("the page", page, "", "", nil)
+	if err != nil {
+		return nil, err
+	}
+	return v.(*htmlNode), nil
+}
+
+// HTMLText, HTMLFind and HTMLRows are what scripts see of an element.
+func HTMLText(e *HTMLNode) string { return shownText(e.n) }
+
+func HTMLFind(e *HTMLNode, css string) (found []*HTMLNode, err error) {
+	err = e.find(&Call{}, css, func(n *htmlNode) bool { found = append(found, n); return true })
+	return found, err
+}
+
+func HTMLRows(e *HTMLNode) ([][]Value, error) {
+	g := &htmlGrid{}
+	return g.rows, g.read(&Call{}, e.n)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/parquet-go/parquet-go"
 )
 
 // sizes are those of the files that TestLargeFilesStream makes, in bytes: with
@@ -79,19 +80,7 @@ func TestLargeFilesStream(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			rows := large(t, filepath.Join(dir, c.file), c.size, c.begin, c.line, c.end)
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLargeFilesStream$", "-test.timeout=30m")
-			cmd.Env = append(os.Environ(), "DSENGINE_TEST_STREAM="+dir, "DSENGINE_TEST_BODY=n = 0\n"+c.body+"\nreturn n")
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			var result string
-			var held int64
-			for _, line := range strings.Split(string(out), "\n") {
-				if _, err := fmt.Sscanf(line, "result=%s resident=%d", &result, &held); err == nil {
-					break
-				}
-			}
+			result, held, out := streamed(t, dir, c.body)
 			t.Logf("%s: %d MB, %s rows, %d MB resident at most", c.file, c.size>>20, result, held>>20)
 			if result != strconv.FormatInt(rows, 10) {
 				t.Errorf("got %s rows, want %d\n%s", result, rows, out)
@@ -101,6 +90,61 @@ func TestLargeFilesStream(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLargeFilesOfParquet reads a Parquet file in a process of its own, which must stay
+// small.
+func TestLargeFilesOfParquet(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("this system does not show how much memory a process held")
+	}
+	t.Parallel()
+	const atOnce = 100_000
+	rows := 200_000
+	if os.Getenv("DSENGINE_LARGE") == "full" {
+		rows = 1_000_000
+	}
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "big.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := parquet.NewGenericWriter[benchRow](f, parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(1_000_000))
+	for n := 0; n < rows; n += atOnce {
+		if _, err := w.Write(benchRows(n, atOnce)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	result, held, out := streamed(t, dir, `for r in parquet.read("big.parquet"): n += len(r) // 6`)
+	t.Logf("%d rows, %d MB resident at most, %.0f rows/s with the start of the process", rows, held>>20, float64(rows)/time.Since(begun).Seconds())
+	if result != strconv.Itoa(rows) || held > maxResident || held == 0 {
+		t.Errorf("got %s rows, want %d, %d bytes resident\n%s", result, rows, held, out)
+	}
+}
+
+// streamed runs a body over a folder of files in a process of its own. It gives
+// n, and how many bytes were resident.
+func streamed(t *testing.T, dir, body string) (result string, held int64, out []byte) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLargeFilesStream$", "-test.timeout=30m")
+	cmd.Env = append(os.Environ(), "DSENGINE_TEST_STREAM="+dir, "DSENGINE_TEST_BODY=n = 0\n"+body+"\nreturn n")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, line := range strings.Split(string(out), "\n") {
+		if _, err := fmt.Sscanf(line, "result=%s resident=%d", &result, &held); err == nil {
+			break
+		}
+	}
+	return result, held, out
 }
 
 // resident is how many bytes the process held at most.

@@ -144,13 +144,7 @@ func (w *csvWriter) row(row engine.Row, n int64) error {
 	d := Dict{Names: row.Names, Values: row.Values}
 	left := len(d.Names)
 	for i, name := range w.names {
-		v, ok := d.Values, i < len(d.Names) && d.Names[i] == name
-		var f Value
-		if ok {
-			f = v[i]
-		} else {
-			f, ok = d.Get(name)
-		}
+		f, ok := d.likely(i, name)
 		if ok {
 			left--
 		}
@@ -161,14 +155,28 @@ func (w *csvWriter) row(row engine.Row, n int64) error {
 		w.field(i, text)
 	}
 	if left > 0 {
-		for _, name := range d.Names {
-			if index(w.names, name) < 0 {
-				return Errorf("usage", "row %d has the column %q, which the header does not: give all columns by header = [...]", n, name)
-			}
-		}
+		return Errorf("usage", "row %d has the column %q, which the header does not: give all columns by header = [...]", n, d.other(w.names))
 	}
 	w.buf = append(w.buf, '\n')
 	return nil
+}
+
+// likely is the value of a name, which is likely the i-th one.
+func (d *Dict) likely(i int, name string) (Value, bool) {
+	if i < len(d.Names) && d.Names[i] == name {
+		return d.Values[i], true
+	}
+	return d.Get(name)
+}
+
+// other is the first of the dict's names that is not among some.
+func (d *Dict) other(names []string) string {
+	for _, n := range d.Names {
+		if index(names, n) < 0 {
+			return n
+		}
+	}
+	return ""
 }
 
 // field adds a field to the line, in quotes if it needs them.

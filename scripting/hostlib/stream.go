@@ -40,11 +40,16 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.note(v, name)
+	return c.inputFrom(name, r, close, charset)
+}
+
+// note keeps the name of a file that was opened: rejects say where they are from.
+func (c *Call) note(v Value, name string) {
 	if _, stream := v.(Iterator); !stream && name != c.source {
 		c.source = name
 		c.opened++
 	}
-	return c.inputFrom(name, r, close, charset)
 }
 
 // openSource is what input opens, before it becomes text.

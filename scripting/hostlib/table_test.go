@@ -124,6 +124,12 @@ func script(f *hostlib.Func) string {
 	return b.String()
 }
 
+// examplePerson is a row of the files that examples read.
+type examplePerson struct {
+	ID   int64  `parquet:"id"`
+	Name string `parquet:"name"`
+}
+
 func TestEveryExampleRuns(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
@@ -144,6 +150,8 @@ func TestEveryExampleRuns(t *testing.T) {
 	w.File("data/people.csv", "id,name\n1,Ada\n2,Grace\n")
 	w.File("data/people.zip", zipped(t, map[string]string{"people.csv": "id,name\n1,Ada\n"}))
 	w.File("data/people.xml", "<people><person id='1'/><person id='2'/></people>")
+	w.File("data/people.html", "<h1>People</h1>")
+	w.File("data/people.parquet", string(parquetOf(t, []examplePerson{{1, "Ada"}, {2, "Grace"}})))
 	w.File("data/words.txt", "alpha\nbeta\n")
 	w.File("data/people.jsonl", "{\"name\": \"Ada\"}\n")
 	w.File("data/export.json", "{\"items\": [{\"name\": \"Ada\"}]}")
