@@ -250,6 +250,9 @@ func (c *Call) Progress(p Progress) {
 // is struck out of whatever is logged, stored and told from now on.
 func (c *Call) Secret(value string) error { return c.eng.secrets.Add(value) }
 
+// PassingSecret makes a value known as a secret for a while, see Secrets.AddPassing.
+func (c *Call) PassingSecret(value string) error { return c.eng.secrets.AddPassing(value) }
+
 // Strike gives a text, for somebody to read, without secrets.
 func (c *Call) Strike(text string) string { return c.eng.secrets.Strike(text) }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,9 +26,10 @@ const struck = "***"
 // not known again. All methods may be called by many goroutines at once, and on
 // nil, which knows none.
 type Secrets struct {
-	mu    sync.Mutex
-	known map[string]bool
-	index atomic.Pointer[secretIndex] // nil: there are none
+	mu      sync.Mutex
+	known   map[string]bool
+	passing []string                    // of known, those of AddPassing, the oldest first
+	index   atomic.Pointer[secretIndex] // nil: there are none
 }
 
 // secretIndex finds the forms of all secrets in one pass over a text.
@@ -49,22 +51,57 @@ func (s *Secrets) Add(value string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known[value] {
+	s.add(value)
+	return nil
+}
+
+// maxPassing is how many secrets that pass are known at least.
+const maxPassing = 200
+
+// AddPassing makes a value known as a secret for a while: until some hundreds of
+// its kind have come. It is for what is made again and again, and is soon of no
+// use, such as a signature.
+func (s *Secrets) AddPassing(value string) error {
+	if s == nil || len(value) < MinSecret {
+		return s.Add(value)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.add(value) {
 		return nil
+	}
+	if s.passing = append(s.passing, value); len(s.passing) <= 2*maxPassing {
+		return nil
+	}
+	for _, old := range s.passing[:maxPassing] {
+		delete(s.known, old)
+	}
+	s.passing = slices.Clone(s.passing[maxPassing:])
+	next := &secretIndex{forms: map[[4]byte][]string{}}
+	for value := range s.known {
+		for _, form := range secretForms(value) {
+			next.add(form)
+		}
+	}
+	s.index.Store(next)
+	return nil
+}
+
+// add makes a value known; false if it was. The caller holds the lock.
+func (s *Secrets) add(value string) bool {
+	if s.known[value] {
+		return false
 	}
 	s.known[value] = true
 	next := &secretIndex{forms: map[[4]byte][]string{}}
 	if old := s.index.Load(); old != nil {
-		next.begins = old.begins
-		for k, list := range old.forms {
-			next.forms[k] = slices.Clone(list)
-		}
+		next.begins, next.forms = old.begins, maps.Clone(old.forms)
 	}
 	for _, form := range secretForms(value) {
 		next.add(form)
 	}
 	s.index.Store(next)
-	return nil
+	return true
 }
 
 func (x *secretIndex) add(form string) {
@@ -75,7 +112,7 @@ func (x *secretIndex) add(form string) {
 	if slices.Contains(x.forms[k], form) {
 		return
 	}
-	x.forms[k] = append(x.forms[k], form)
+	x.forms[k] = append(slices.Clone(x.forms[k]), form) // the old index has the list too
 	slices.SortFunc(x.forms[k], func(a, b string) int { return len(b) - len(a) })
 	two := uint(form[0])<<8 | uint(form[1])
 	x.begins[two/64] |= 1 << (two % 64)

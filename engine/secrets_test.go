@@ -143,6 +143,35 @@ func TestShortSecretsAreRefused(t *testing.T) {
 	}
 }
 
+func TestSecretsThatPassAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := engine.NewSecrets()
+	if err := s.Add("stays-for-ever"); err != nil {
+		t.Fatal(err)
+	}
+	passing := func(i int) string { return fmt.Sprintf("signature-%06d", i) }
+	const n = 500
+	for i := range n {
+		for range 2 { // the same one does not count twice
+			if err := s.AddPassing(passing(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i >= 199 && i%50 == 0 && (!s.Holds(passing(i)) || !s.Holds(passing(i-199))) {
+			t.Errorf("after %d, the last two hundred are not known", i)
+		}
+	}
+	if err := s.AddPassing("stays-for-ever"); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Holds("stays-for-ever") || !s.Holds(passing(n-1)) || s.Holds(passing(0)) {
+		t.Errorf("known are %v, %v, %v", s.Holds("stays-for-ever"), s.Holds(passing(n-1)), s.Holds(passing(0)))
+	}
+	if s.AddPassing("abc") == nil || (*engine.Secrets)(nil).AddPassing("abcdef") != nil {
+		t.Error("a short one is taken, or nil takes none")
+	}
+}
+
 func TestLoggersStrikeSecretsOut(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

@@ -24,6 +24,8 @@ type tables struct {
 	Mail    mailTable
 	// Connections are other databases, by name.
 	Connections map[string]connectionTable
+	// S3 are stores of objects, by name.
+	S3 map[string]s3Table
 }
 
 // connectionTable is [connections.NAME].
@@ -32,7 +34,7 @@ type connectionTable struct {
 }
 
 // tableNames are those of the tables.
-var tableNames = []string{"run", "needs", "secrets", "mail", "connections"}
+var tableNames = []string{"run", "needs", "secrets", "mail", "connections", "s3"}
 
 // needsTable is [needs]: what scripts may need, and by globs of job types more
 // of it.
@@ -89,6 +91,7 @@ func readTables(env *Env, name, text string, tree map[string]any) (tables, error
 		Secrets     map[string]secretRef       `toml:"secrets"`
 		Mail        mailTable                  `toml:"mail"`
 		Connections map[string]connectionTable `toml:"connections"`
+		S3          map[string]s3Table         `toml:"s3"`
 	}
 	t := tables{file: name}
 	// Each by itself, so that an error can name it.
@@ -122,7 +125,7 @@ func readTables(env *Env, name, text string, tree map[string]any) (tables, error
 			return t, usage("%s: connections.%s has no url", name, n)
 		}
 	}
-	t.Secrets, t.Mail, t.Connections = read.Secrets, read.Mail, read.Connections
+	t.Secrets, t.Mail, t.Connections, t.S3 = read.Secrets, read.Mail, read.Connections, read.S3
 	return t, t.checkPrivate(env, name)
 }
 
@@ -136,6 +139,13 @@ func (t *tables) checkPrivate(env *Env, name string) error {
 		if t.Secrets[n].Value != "" {
 			held = "secrets." + n
 			break
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(t.S3)) {
+		for part, ref := range map[string]secretRef{"secret_key": t.S3[n].SecretKey, "token": t.S3[n].Token} {
+			if ref.Value != "" {
+				held = "s3." + n + "." + part
+			}
 		}
 	}
 	if t.Mail.Password.Value != "" {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"sync"
@@ -34,14 +33,12 @@ const (
 // openPacked opens a file, and reads through what its name says it is packed
 // with.
 func (c *Call) openPacked(p string) (io.Reader, func() error, error) {
+	if archiveKind(p) != "" {
+		return onlyEntry(p, func() (*walker, error) { return c.archive(p) })
+	}
 	f, err := c.openFile(p)
 	if err != nil {
 		return nil, nil, err
-	}
-	switch archiveKind(p) {
-	case "zip", "tar":
-		f.Close()
-		return c.onlyEntry(p)
 	}
 	r, err := unpack(p, p, &counted{r: f})
 	if err != nil {
@@ -157,6 +154,12 @@ func (e *entry) ObjectType() *ObjectType { return entryType }
 
 func (e *entry) label() string { return e.name + " in " + e.archive }
 
+// asItIs reads the entry as it is.
+func (e *entry) asItIs(*Call) (io.Reader, string, string, func() error, error) {
+	r, close, err := e.open()
+	return r, e.label(), e.name, close, err
+}
+
 // stream reads the entry, through .gz and .zst too.
 func (e *entry) stream(*Call) (io.Reader, string, func() error, error) {
 	r, close, err := e.open()
@@ -187,12 +190,21 @@ type walker struct {
 	close func() error
 }
 
-// entries iterates over an archive.
-func (c *Call) entries(p, glob string) (Value, error) {
+// entries iterates over an archive: a path, or a stream.
+func (c *Call) entries(v Value, glob string) (Value, error) {
 	if glob != "" && !doublestar.ValidatePattern(glob) {
 		return nil, Errorf("usage", "%q is no glob", glob)
 	}
-	w, err := c.archive(p)
+	var w *walker
+	var err error
+	switch v := v.(type) {
+	case string:
+		w, err = c.archive(v)
+	case rawStreamer:
+		w, err = c.archiveStream(v)
+	default:
+		err = Errorf("usage", "path: got %s, wanted a path, or a stream that has a name", c.Lang.TypeName(v))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +221,9 @@ func (c *Call) entries(p, glob string) (Value, error) {
 	}, w.close), nil
 }
 
-// onlyEntry opens the single file of an archive.
-func (c *Call) onlyEntry(p string) (io.Reader, func() error, error) {
-	w, err := c.archive(p)
+// onlyEntry opens the single file of an archive, which open opens, twice.
+func onlyEntry(p string, open func() (*walker, error)) (io.Reader, func() error, error) {
+	w, err := open()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -228,14 +240,14 @@ func (c *Call) onlyEntry(p string) (io.Reader, func() error, error) {
 	if err != io.EOF {
 		return nil, nil, err
 	}
-	if w, err = c.archive(p); err != nil {
+	if w, err = open(); err != nil {
 		return nil, nil, err
 	}
 	if first, err = w.next(); err != nil {
 		w.close()
 		return nil, nil, err
 	}
-	r, _, close, err := first.stream(c)
+	r, _, close, err := first.stream(nil)
 	if err != nil {
 		w.close()
 		return nil, nil, err
@@ -246,17 +258,26 @@ func (c *Call) onlyEntry(p string) (io.Reader, func() error, error) {
 func (c *Call) archive(p string) (*walker, error) {
 	kind := archiveKind(p)
 	if kind == "" {
-		return nil, Errorf("usage", "%q is no archive: its name ends with none of .zip, .tar, .tar.gz, .tgz and .tar.zst", p)
+		return nil, notArchive(p)
 	}
-	f, err := c.openFile(p)
+	f, err := c.openArchive(p)
 	if err != nil {
 		return nil, err
 	}
-	var w *walker
+	return c.walk(kind, p, p, f)
+}
+
+func notArchive(p string) error {
+	return Errorf("usage", "%q is no archive: its name ends with none of .zip, .tar, .tar.gz, .tgz and .tar.zst", p)
+}
+
+// walk goes through an archive, which it closes. label is for messages, file the
+// name whose ending says what it is.
+func (c *Call) walk(kind, label, file string, f archiveFile) (w *walker, err error) {
 	if kind == "zip" {
-		w, err = c.zipWalker(p, f)
+		w, err = c.zipWalker(label, f)
 	} else {
-		w, err = tarWalker(p, f)
+		w, err = tarWalker(label, file, f)
 	}
 	if err != nil {
 		f.Close()
@@ -264,8 +285,8 @@ func (c *Call) archive(p string) (*walker, error) {
 	return w, err
 }
 
-func tarWalker(p string, f *os.File) (*walker, error) {
-	r, err := unpack(p, p, &counted{r: f})
+func tarWalker(p, file string, f archiveFile) (*walker, error) {
+	r, err := unpack(p, file, &counted{r: f})
 	if err != nil {
 		return nil, err
 	}
@@ -308,8 +329,8 @@ type readFunc func([]byte) (int, error)
 // Read calls the function.
 func (f readFunc) Read(b []byte) (int, error) { return f(b) }
 
-func (c *Call) zipWalker(p string, f *os.File) (*walker, error) {
-	z, err := openZip(p, f)
+func (c *Call) zipWalker(p string, f archiveFile) (*walker, error) {
+	z, err := openZip(p, f, f.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -323,8 +344,10 @@ func (c *Call) zipWalker(p string, f *os.File) (*walker, error) {
 			i++
 			e := &entry{archive: p, name: zipName(h), size: int64(min(h.UncompressedSize64, 1<<62)), modified: h.Modified}
 			e.open = func() (io.Reader, func() error, error) {
-				if closed {
+				if _, onDisk := f.(*diskFile); closed && onDisk {
 					return c.reopenZip(p, n, h)
+				} else if closed {
+					return nil, nil, Errorf("file.archive", "%s was passed: read each file of a stream while it is gone through", e.label())
 				}
 				r, err := openZipped(p, h)
 				if err != nil {
@@ -351,13 +374,9 @@ func (c *Call) zipWalker(p string, f *os.File) (*walker, error) {
 }
 
 // openZip reads a zip's directory.
-func openZip(p string, f *os.File) (*zip.Reader, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fileError(p, err)
-	}
+func openZip(p string, f io.ReaderAt, size int64) (*zip.Reader, error) {
 	d := &directory{f: f, left: maxDirectory}
-	z, err := zip.NewReader(d, info.Size())
+	z, err := zip.NewReader(d, size)
 	switch {
 	case d.left < 0:
 		return nil, Errorf("file.size", "%s has a directory of more than %d bytes", p, maxDirectory)
@@ -373,7 +392,7 @@ func openZip(p string, f *os.File) (*zip.Reader, error) {
 
 // directory bounds what is read of a zip while its directory is.
 type directory struct {
-	f    *os.File
+	f    io.ReaderAt
 	left int64
 }
 
@@ -398,11 +417,11 @@ func openZipped(p string, h *zip.File) (io.Reader, error) {
 
 // reopenZip opens a file of a zip again, whose iterator has been closed.
 func (c *Call) reopenZip(p string, n int, was *zip.File) (io.Reader, func() error, error) {
-	f, err := c.openFile(p)
+	f, err := c.openArchive(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	z, err := openZip(p, f)
+	z, err := openZip(p, f, f.Size())
 	if err == nil && (n >= len(z.File) || z.File[n].Name != was.Name || z.File[n].CRC32 != was.CRC32) {
 		err = Errorf("file.changed", "%s was changed while it was read", p)
 	}

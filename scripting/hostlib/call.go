@@ -32,6 +32,9 @@ type Host struct {
 	Limits *Limits
 	// Mail is how notify.email sends; nil: it cannot.
 	Mail *Mail
+	// S3 finds a store that holds a bucket by its name; ErrNoS3 if there is none,
+	// with what to do about it. nil: there are none.
+	S3 func(name string) (*S3, error)
 
 	network network
 	limits  limits

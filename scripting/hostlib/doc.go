@@ -18,6 +18,10 @@
 //	http.go httpclient.go httppaginate.go httpanswer.go
 //	                           the module http: functions, clients, pages, answers
 //	httpsend.go httpaddr.go    how a request is sent, with retries; whom it may reach
+//	s3.go s3store.go s3read.go s3write.go
+//	                           the module s3: functions, stores and their tries, what is read, what is written
+//	xlsx.go xlsxrows.go xlsxbook.go xlsxcell.go
+//	                           the module xlsx: functions and writing, rows, the parts of a book, values of cells
 //	failure.go                 the objects err and summary
 //	stream.go                  what csv, json, xml and files read from
 //	csvreader.go jsontext.go jsonstream.go xmlreader.go xmlpath.go
@@ -25,8 +29,8 @@
 //	parquet*.go thrift.go      Parquet: schema, pages, values, rows; what is written
 //	html.go htmlparse.go htmltable.go
 //	                           HTML: elements, how pages are parsed, tables
-//	archive.go seekable.go filewrite.go rowswrite.go
-//	                           packed files, files that are written, and rows in them
+//	archive.go spool.go seekable.go filewrite.go rowswrite.go
+//	                           packed files, streams as temporary files, files that are written, and rows in them
 //
 // Traps worth knowing:
 //

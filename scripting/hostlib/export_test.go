@@ -113,3 +113,30 @@ func HTMLRows(e *HTMLNode) ([][]Value, error) {
 	g := &htmlGrid{}
 	return g.rows, g.read(&Call{}, e.n)
 }
+
+// XLSXRows reads all rows of all sheets of a book, as lists or dicts; bad cells
+// are None.
+func XLSXRows(book []byte, header bool) (rows []Value, err error) {
+	b, err := (&Call{}).newBook(bytes.NewReader(book), int64(len(book)), "the book")
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	for i := range b.sheets {
+		r, err := b.reader(i, xlsxOptions{top: 1, right: -1, lists: !header, style: nameStyles["keep"], none: true})
+		if err != nil {
+			return rows, err
+		}
+		for {
+			row, err := r.next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return rows, err
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}

@@ -60,14 +60,14 @@ var filesModule = &Module{
 		{
 			Name: "entries", Doc: "Goes through the files in a .zip, .tar, .tar.gz, .tgz or .tar.zst. Each can be read wherever a path can, those of a tar only until the next one is taken. Lazy.",
 			Params: []Param{
-				{Name: "path", Type: String, Doc: "the archive"},
+				{Name: "path", Type: Source, Doc: "the archive: a path, or a stream that has a name, such as what s3.open gives"},
 				{Name: "glob", Type: String, Default: None, Doc: "only those whose names it finds, such as \"**/*.csv\""},
 			},
 			Returns: "iterator of entry", Needs: "files", Effect: Read,
 			Example: "for entry in files.entries(\"data/people.zip\", \"*.csv\"):\n    for row in csv.read(entry):\n        log.info(row[\"name\"])",
 			Lua:     "for entry in files.entries(\"data/people.zip\", \"*.csv\") do\n  for row in csv.read(entry) do log.info(row.name) end\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
-				return c.entries(a.String("path"), a.String("glob"))
+				return c.entries(a.Value("path"), a.String("glob"))
 			},
 		},
 		{

@@ -244,6 +244,12 @@ func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.carry(r, host, literal)
+}
+
+// carry sends one request to a host that the script may ask; literal says that it
+// may be at a private address.
+func (c *Call) carry(r *http.Request, host string, literal bool) (*http.Response, error) {
 	if c.Host.HTTP != nil {
 		return c.Host.HTTP.RoundTrip(r)
 	}

@@ -178,6 +178,12 @@ func (r *response) stream(*Call) (io.Reader, string, func() error, error) {
 	return from, r.name(), r.Close, err
 }
 
+// asItIs is the body as it came.
+func (r *response) asItIs(*Call) (io.Reader, string, string, func() error, error) {
+	from, err := r.take("the function that it was given to")
+	return from, r.name(), r.url.Path, r.Close, err
+}
+
 func (r *response) name() string { return "the answer of " + r.rq.shown() }
 
 // unpacked gives the body as a stream, and reads through .gz and .zst.

@@ -95,6 +95,12 @@ func (c *Call) send(rq *httpRequest) (*response, error) {
 
 // pause waits until a request may be sent again, or says why it is not.
 func (c *Call) pause(rq *httpRequest, attempt int, failed *httpFailure) error {
+	return c.again(map[string]any{"url": rq.shown()}, rq.retry, attempt, failed)
+}
+
+// again waits until what failed may be tried again, at most retry times, or says
+// why it is not. about is for the log.
+func (c *Call) again(about map[string]any, retry, attempt int, failed *httpFailure) error {
 	if c.Context().Err() != nil {
 		return context.Cause(c.Context())
 	}
@@ -103,19 +109,17 @@ func (c *Call) pause(rq *httpRequest, attempt int, failed *httpFailure) error {
 		wait = httpBackoff.Wait(min(attempt, 20))
 	}
 	switch {
-	case !failed.again || rq.retry == 0:
+	case !failed.again || retry == 0:
 		return failed.err
 	case failed.asked && wait > maxHTTPWait && !c.after && c.Hook.Job().Phase != engine.PhaseFail:
-		c.Log(slog.LevelWarn, "the server asks to wait: the job goes on then", map[string]any{
-			"url": rq.shown(), "status": int64(failed.status), "wait": engine.FormatDuration(wait),
-		})
+		about["status"], about["wait"] = int64(failed.status), engine.FormatDuration(wait)
+		c.Log(slog.LevelWarn, "the server asks to wait: the job goes on then", about)
 		return c.Hook.Snooze(wait)
-	case attempt > rq.retry || failed.asked && wait > maxHTTPWait:
+	case attempt > retry || failed.asked && wait > maxHTTPWait:
 		return failed.err
 	}
-	c.Log(slog.LevelInfo, "trying again", map[string]any{
-		"url": rq.shown(), "why": failed.err.Error(), "wait": engine.FormatDuration(wait.Round(time.Millisecond)),
-	})
+	about["why"], about["wait"] = failed.err.Error(), engine.FormatDuration(wait.Round(time.Millisecond))
+	c.Log(slog.LevelInfo, "trying again", about)
 	return c.Hook.Sleep(wait)
 }
 
@@ -278,9 +282,6 @@ func (rq *httpRequest) noAnswer(ctx context.Context, err error, last *url.URL) *
 	cause := context.Cause(ctx)
 	var private *privateError
 	var failure *engine.Failure
-	var op *net.OpError
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
 	switch {
 	case cause == errNoAnswer:
 		return &httpFailure{err: rq.failure("http.timeout", "no answer within %s", engine.FormatDuration(rq.timeout)), again: rq.repeatable()}
@@ -294,18 +295,28 @@ func (rq *httpRequest) noAnswer(ctx context.Context, err error, last *url.URL) *
 		return &httpFailure{err: rq.failure("needs", "it redirects to another host: %s", failure.Message)}
 	case errors.As(err, &failure):
 		return &httpFailure{err: failure}
-	case errors.As(err, &cert):
-		return &httpFailure{err: rq.failure("http.connect", "its certificate cannot be trusted: %v", cert.Err)}
-	case errors.As(err, &dns):
-		why := "ask for its address: " + dns.Err
-		if dns.IsNotFound {
-			why = fmt.Sprintf("there is no host %q", dns.Name)
-		}
-		return &httpFailure{err: rq.failure("http.connect", "%s", why), again: !dns.IsNotFound}
-	case errors.As(err, &op) && op.Op == "dial":
-		return &httpFailure{err: rq.failure("http.connect", "%v", err), again: true} // nothing was sent
 	}
-	return &httpFailure{err: rq.failure("http.connect", "%v", err), again: rq.repeatable()}
+	why, again, known := noConnection(err)
+	return &httpFailure{err: rq.failure("http.connect", "%s", why), again: again || !known && rq.repeatable()}
+}
+
+// noConnection says in words why there is no connection, and whether there may be
+// one later; known says that nothing was sent.
+func noConnection(err error) (why string, again, known bool) {
+	var op *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &cert):
+		return fmt.Sprintf("its certificate cannot be trusted: %v", cert.Err), false, true
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Sprintf("there is no host %q", dns.Name), false, true
+	case errors.As(err, &dns):
+		return "ask for its address: " + dns.Err, true, true
+	case errors.As(err, &op) && op.Op == "dial":
+		return err.Error(), true, true
+	}
+	return err.Error(), false, false
 }
 
 // brokeOff says whether an error is one of the connection, not of what came.

@@ -32,7 +32,7 @@ type namedNeed struct {
 
 // needKinds are the kinds of needs; those that are false come later.
 var needKinds = map[string]bool{
-	"files": true, "http": true, "secret": true, "db": true, "sftp": false, "ftp": false, "s3": false, "mail": true,
+	"files": true, "http": true, "secret": true, "db": true, "sftp": false, "ftp": false, "s3": true, "mail": true,
 }
 
 // ParseNeeds reads what a script says that it needs.
@@ -78,6 +78,7 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 // needExamples show how needs are written.
 var needExamples = map[string]string{
 	"files": "files:incoming/*.csv", "http": "http:api.example.com", "secret": "secret:crm_token", "mail": "mail:*@example.com",
+	"s3": "s3:archive",
 }
 
 // NeedExample shows how a need of a kind is written.

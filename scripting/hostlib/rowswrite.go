@@ -141,23 +141,33 @@ func (w *csvWriter) header(to io.Writer) error {
 // row makes the line of a row. Columns that it does not have are empty.
 func (w *csvWriter) row(row engine.Row, n int64) error {
 	w.buf = w.buf[:0]
+	err := eachColumn(w.names, row, n, "header", func(i int, v Value) error {
+		text, err := csvText(v)
+		w.field(i, text)
+		return err
+	})
+	w.buf = append(w.buf, '\n')
+	return err
+}
+
+// eachColumn gives the value that the n-th row has for each column, nil where it
+// has none. A value for which there is no column is an error; option is the
+// parameter that names the columns.
+func eachColumn(names []string, row engine.Row, n int64, option string, give func(i int, v Value) error) error {
 	d := Dict{Names: row.Names, Values: row.Values}
 	left := len(d.Names)
-	for i, name := range w.names {
+	for i, name := range names {
 		f, ok := d.likely(i, name)
 		if ok {
 			left--
 		}
-		text, err := csvText(f)
-		if err != nil {
+		if err := give(i, f); err != nil {
 			return Errorf("usage", "row %d, column %q: %v", n, name, err)
 		}
-		w.field(i, text)
 	}
 	if left > 0 {
-		return Errorf("usage", "row %d has the column %q, which the header does not: give all columns by header = [...]", n, d.other(w.names))
+		return Errorf("usage", "row %d has the column %q, which the header does not: give all columns by %s = [...]", n, d.other(names), option)
 	}
-	w.buf = append(w.buf, '\n')
 	return nil
 }
 

@@ -6,9 +6,6 @@ import (
 	"sync"
 )
 
-// maxSpool bounds a stream that goes to a temporary file, in bytes.
-const maxSpool = 16 << 30
-
 // seekable is an input that can be read at any place. Whoever makes one closes it.
 type seekable struct {
 	io.ReaderAt
@@ -34,27 +31,11 @@ func (c *Call) seekable(v Value) (*seekable, error) {
 	}
 	defer close()
 	c.note(v, name)
-	f, err := os.CreateTemp("", "dsengine-input-")
+	f, size, err := c.spool(name, r)
 	if err != nil {
 		return nil, err
 	}
-	// Gone from the folder at once where the system allows it, so that a crash
-	// leaves nothing.
-	_ = os.Remove(f.Name())
-	n, err := io.Copy(f, io.LimitReader(&watched{c: c, r: r}, maxSpool+1))
-	if err == nil && n > maxSpool {
-		err = Errorf("file.size", "%s has more than %d bytes", name, int64(maxSpool))
-	}
-	if err == nil {
-		return seekableFile(f, name, func() error {
-			err := f.Close()
-			_ = os.Remove(f.Name()) // where it could not be removed while open
-			return err
-		})
-	}
-	f.Close()
-	_ = os.Remove(f.Name())
-	return nil, err
+	return &seekable{ReaderAt: f, size: size, name: name, close: sync.OnceValue(f.Close)}, nil
 }
 
 func seekableFile(f *os.File, name string, close func() error) (*seekable, error) {

@@ -6,21 +6,21 @@ import "slices"
 var Modules = []*Module{
 	csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule,
 	mathModule, iterModule, httpModule, reModule, hashModule, base64Module, uuidModule, decimalModule,
-	secretsModule, notifyModule, recordsModule, parquetModule, htmlModule,
+	secretsModule, notifyModule, recordsModule, parquetModule, htmlModule, s3Module, xlsxModule,
 }
 
 // Types are the types of the objects that scripts meet.
 var Types = []*ObjectType{
 	ctxType, windowType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, connectionType, timeType, durationType,
 	policyType, responseType, clientType, pageType, oauth2Type, patternType, matchType, decimalType,
-	elementType,
+	elementType, objectType, s3StreamType, bucketType,
 }
 
 // later is what scripts will have and this version does not: names by where
 // they belong, "" for modules and globals.
 var later = map[string][]string{
 	"": {
-		"sftp", "ftp", "s3", "xlsx",
+		"sftp", "ftp",
 	},
 }
 

@@ -3,6 +3,7 @@ package hostlib_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/xuri/excelize/v2"
 )
 
 // all lists every function and method of the table.
@@ -112,7 +114,7 @@ func script(f *hostlib.Func) string {
 	if f.Name == "job" {
 		b.WriteString(f.Example + "\ndef consume(ctx, item):\n")
 	} else {
-		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = [\"files:data/**\", \"http:api.example.com\", \"secret:*\", \"mail:*@example.com\", \"http:hooks.slack.com\", \"db:crm:write\"])\ndef consume(ctx, item):\n")
+		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = [\"files:data/**\", \"http:api.example.com\", \"secret:*\", \"mail:*@example.com\", \"http:hooks.slack.com\", \"db:crm:write\", \"s3:*\", \"http:s3.example.com\"])\ndef consume(ctx, item):\n")
 		for _, line := range strings.Split(f.Example, "\n") {
 			if m := expected.FindStringSubmatch(line); m != nil {
 				line = fmt.Sprintf("eq(%s, %s)", m[1], m[2])
@@ -134,9 +136,23 @@ func TestEveryExampleRuns(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	api := exampleAPI(t)
+	store := newObjectStore(t, w)
+	store.put("in/people.csv", "id,name\n1,Ada\n2,Grace\n")
+	store.put("in/words.txt", "alpha\nbeta\n")
+	if _, err := store.backend.PutObject("people", "people.csv", stamped(nil), strings.NewReader("x"), 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.Host.S3 = func(name string) (*hostlib.S3, error) {
+		return &hostlib.S3{Endpoint: "https://s3.example.com", Bucket: name, AccessKey: objectKey, SecretKey: objectSecret}, nil
+	}
 	w.Host.HTTP = tripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Host == "hooks.slack.com" || strings.HasPrefix(r.URL.Path, "/hooks/") {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}
+		if r.URL.Host == "s3.example.com" {
+			out := r.Clone(r.Context())
+			out.URL.Scheme, out.URL.Host = "http", strings.TrimPrefix(store.url, "http://")
+			return http.DefaultTransport.RoundTrip(out)
 		}
 		return api.RoundTrip(r)
 	})
@@ -152,6 +168,12 @@ func TestEveryExampleRuns(t *testing.T) {
 	w.File("data/people.xml", "<people><person id='1'/><person id='2'/></people>")
 	w.File("data/people.html", "<h1>People</h1>")
 	w.File("data/people.parquet", string(parquetOf(t, []examplePerson{{1, "Ada"}, {2, "Grace"}})))
+	writeBook(t, filepath.Join(w.Files, "data", "people.xlsx"), func(f *excelize.File) {
+		f.SetSheetName("Sheet1", "People")
+		f.SetSheetRow("People", "A1", &[]any{"id", "name"})
+		f.SetSheetRow("People", "A2", &[]any{1, "Ada"})
+		f.SetSheetRow("People", "A3", &[]any{2, "Grace"})
+	})
 	w.File("data/words.txt", "alpha\nbeta\n")
 	w.File("data/people.jsonl", "{\"name\": \"Ada\"}\n")
 	w.File("data/export.json", "{\"items\": [{\"name\": \"Ada\"}]}")
