@@ -149,6 +149,13 @@ type JobInsert struct {
 	Foretold int
 }
 
+// KeyHolder is a job that holds a key; of a free key Job is 0. The status is the
+// stored one: of a job that runs it is StatusWaiting.
+type KeyHolder struct {
+	Job    JobID  `json:"id"`
+	Status Status `json:"status"`
+}
+
 // JobFilter says which jobs to list; zero fields do not filter.
 type JobFilter struct {
 	Type     TypeID
@@ -184,8 +191,8 @@ type JobStore interface {
 	// EnqueueTx does so in the caller's own transaction on the same database.
 	EnqueueTx(ctx context.Context, tx *sql.Tx, jobs []JobInsert) ([]Enqueued, error)
 	// KeyHolders says which jobs hold the keys of the given ones just now, where
-	// they count as taken; 0 where not, and for those without a key.
-	KeyHolders(ctx context.Context, jobs []JobInsert) ([]JobID, error)
+	// they count as taken; none where not, and for those without a key.
+	KeyHolders(ctx context.Context, jobs []JobInsert) ([]KeyHolder, error)
 	// Job shows one job; CodeNotFound if there is none.
 	Job(ctx context.Context, id JobID) (*Job, error)
 	// Jobs lists jobs, newest first.
