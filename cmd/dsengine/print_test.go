@@ -28,6 +28,31 @@ func TestStrikeLeavesNoPassword(t *testing.T) {
 	}
 }
 
+func TestAURLIsShownWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"mysql://me:hunter2@host:3306/name":         "mysql://me:***@host:3306/name",
+		"mysql://me:hunter2@host/name?tls=true":     "mysql://me:***@host/name?tls=true",
+		"mysql://me@/name?socket=/run/x.sock":       "mysql://me@/name?socket=/run/x.sock",
+		"mysql://me:hun ter2@host/name":             "mysql://me:***@host/name",
+		"mysql://me:hunter2\"'@host/name":           "mysql://me:***@host/name",
+		"mysql:me:hunter2@host/name":                "mysql:me:***@host/name",
+		"me:hunter2@tcp(127.0.0.1:3306)/name":       "me:***@tcp(127.0.0.1:3306)/name",
+		"me:hun@ter2/1@tcp(127.0.0.1:3306)/name":    "me:***@tcp(127.0.0.1:3306)/name",
+		"postgres://me:hunter2@host/name":           "postgres://me:***@host/name",
+		"postgres://host/name?password=hunter2&x=1": "postgres://host/name?password=***&x=1",
+		"mysql://me:hunter2/name":                   "mysql://me:***/name",
+		"mysql://host:3306/name":                    "mysql://host:3306/name",
+		"sqlite:dsengine.db":                        "sqlite:dsengine.db",
+		"sqlite:C:\\data\\me@home.db":               "sqlite:C:\\data\\me@home.db",
+		"dsengine.db":                               "dsengine.db",
+	} {
+		if got := shownURL(in); got != want {
+			t.Errorf("shownURL(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestRoughTimes(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
