@@ -392,7 +392,8 @@ type LogLine struct {
 	Fields  Raw       `json:"fields"` // an object, or nil
 }
 
-// Attempt is a finished attempt that left a row of its own.
+// Attempt is a finished attempt that left a row of its own, or one that was lost
+// with its process and is made once more under the same number.
 type Attempt struct {
 	Job        JobID     `json:"job"`
 	Phase      Phase     `json:"phase"`
@@ -402,6 +403,9 @@ type Attempt struct {
 	FinishedAt time.Time `json:"finished_at"`
 	Failure    *Failure  `json:"error"`
 }
+
+// Lost says that the attempt was lost with its process.
+func (a *Attempt) Lost() bool { return a.Failure != nil && a.Failure.Code == LossCode }
 
 // LogStore keeps what hooks log and how attempts failed.
 type LogStore interface {

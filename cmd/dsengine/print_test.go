@@ -53,6 +53,33 @@ func TestAURLIsShownWithoutItsPassword(t *testing.T) {
 	}
 }
 
+func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 28, 15, 4, 5, 0, time.UTC)
+	loss := &engine.Failure{Kind: engine.KindLost, Code: engine.LossCode, Message: "its process was lost: server s1"}
+	page := jobPage{
+		job: &engine.Job{ID: 6, Type: "t", Phase: engine.PhaseConsume, Status: engine.StatusCompleted, Attempt: 1, MaxAttempts: 5, CreatedAt: at}, now: at.Add(time.Hour),
+		attempts: []engine.Attempt{
+			{Phase: engine.PhaseConsume, Attempt: 1, Server: "s1", StartedAt: at, FinishedAt: at.Add(20 * time.Second), Failure: loss},
+			{Phase: engine.PhaseConsume, Attempt: 1, Server: "s2", StartedAt: at.Add(time.Minute), FinishedAt: at.Add(2 * time.Minute)},
+		},
+	}
+	var b bytes.Buffer
+	page.print(&printer{w: &b})
+	for _, want := range []string{
+		"  losses       1 time the process that had it was lost, the last one found 2026-03-28 15:04:25 UTC (1h ago)\n",
+		"attempts that failed, were lost or logged something\n",
+		"1  consume  s1      2026-03-28 15:04:05 UTC   20s  lost: its process was lost: server s1\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing of\n%s", want, b.String())
+		}
+	}
+	if d := page.details(); d.Losses != 1 || d.Attempts[0].Error.Kind != engine.KindLost || d.Attempts[1].Error != nil {
+		t.Errorf("as JSON: %+v", d)
+	}
+}
+
 func TestRoughTimes(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

@@ -30,7 +30,7 @@ type runSummary struct {
 	Job        *engine.Job            `json:"job"` // of --once
 	FailedJobs []failedJob            `json:"failed_jobs"`
 	LeftOut    engine.LeftOut         `json:"left_out"` // not made, because jobs that failed have the keys
-	Waiting    []waitingJobs          `json:"waiting"` // that this process cannot run
+	Waiting    []waitingJobs          `json:"waiting"`  // that this process cannot run
 	Next       []nextFiring           `json:"next"`
 	NotLoaded  []*scripting.LoadError `json:"not_loaded"`
 	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped

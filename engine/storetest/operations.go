@@ -293,6 +293,9 @@ var operations = []operation{
 			}
 			f.stands("cancelled", made[2], made[5])
 			f.same("losses", 1, f.view(made[0]).Losses)
+			for _, id := range made { // a failed attempt of the 20th loss has one of its own
+				f.same(fmt.Sprint("rows of losses of job ", id), int64(1), f.count("SELECT COUNT(*) FROM ds_attempts WHERE job = ? AND failure LIKE '%\"code\":\"loss\"%'", id))
+			}
 			f.finish(queue(t))
 			f.stands("completed", made[0], made[3], made[4])
 		}
