@@ -292,7 +292,7 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 		session.Rollback(ctx)
 		session = nil
 	}
-	if session == nil && o.Plain() && len(c.pend.onCommit) == 0 {
+	if session == nil && o.Plain() && len(c.pend.onCommit) == 0 && c.pend.left.Jobs == 0 {
 		last := l.working.Load() == 1 && l.buffered.Load() == 0
 		s.eng.secrets.strikeOutcome(o)
 		s.done.add(*o, last)

@@ -73,6 +73,7 @@ type pending struct {
 	keys     map[pendingKey]int // where those with a key are; nil: not built
 
 	rejectBytes int
+	left        LeftOut
 }
 
 type pendingKey struct {

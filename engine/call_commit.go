@@ -134,6 +134,10 @@ func (c *Call) committed() {
 			delete(c.seen, k)
 		}
 	}
+	if c.pend.left.Jobs > 0 {
+		c.Log(slog.LevelWarn, c.pend.left.String(), nil)
+		c.srv.tally.leftOut(&c.pend.left)
+	}
 	run := c.pend.onCommit
 	c.whole += c.pend.whole
 	c.pend = pending{}

@@ -65,8 +65,8 @@ func (c *Call) Enqueue(e Emission) (bool, error) {
 }
 
 // add puts a job among the pending ones, unless its key is taken in the
-// database; holder is the job that has it there (0: none), or nil: not looked up.
-func (c *Call) add(to *[]JobInsert, j JobInsert, holder *JobID) (bool, error) {
+// database; holder is the job that has it there, or nil: not looked up.
+func (c *Call) add(to *[]JobInsert, j JobInsert, holder *KeyHolder) (bool, error) {
 	if err := c.noSecret("the key", j.Key); err != nil {
 		return false, err
 	}
@@ -90,8 +90,9 @@ func (c *Call) add(to *[]JobInsert, j JobInsert, holder *JobID) (bool, error) {
 			}
 			holder = &holders[0]
 		}
-		taken := *holder != 0
+		taken := holder.Job != 0
 		if taken && !j.Replace {
+			c.pend.left.add(*holder, to == &c.pend.items)
 			return false, nil
 		}
 		if j.Foretold = 1; taken {

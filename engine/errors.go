@@ -99,6 +99,10 @@ const (
 	KindPurged  Kind = "purged"  // a person freed it as stuck
 )
 
+// LossCode is the code of a Failure that tells of a process that was lost while
+// it had the job: no attempt failed by that.
+const LossCode = "loss"
+
 // Failure is how an attempt failed: what the fail hook is given, what is kept,
 // and what jobs show prints. As an error it is what a hook returns to fail.
 type Failure struct {

@@ -13,7 +13,7 @@ const (
 	UniqueActive  UniqueMode = iota // while its job is not final; the default
 	UniqueWaiting                   // while its job has not started
 	UniqueFor                       // while its job is not final, and for a time after it completed
-	UniqueForever                   // for ever, whatever became of its job
+	UniqueForever                   // for ever; of a job that did not complete, for as long as that is kept
 )
 
 // Unique is a mode, with its time for UniqueFor.

@@ -10,8 +10,10 @@ import (
 // prefetch is how much work, in time, a process claims ahead of its slots.
 const prefetch = 250 * time.Millisecond
 
-// stallAfter is how long claimed jobs wait for a slot before they are given back.
-const stallAfter = 5 * time.Second
+// stallAfter is how long claimed jobs wait for a slot before they are given back:
+// a few times what is claimed ahead, so that only hooks that take much longer
+// than those before them have it so.
+const stallAfter = 4 * prefetch
 
 // lane is one queue in one process: a fetcher that claims, a loader that reads
 // what was claimed, and slots that run the hook. A type's phase has two, the second
@@ -84,7 +86,7 @@ func (l *lane) fetch(ctx context.Context) {
 			return -1, nil // a slot wakes us
 		}
 		n := l.size()
-		if l.slow() { // nothing is claimed ahead: others may have a slot for it
+		if l.slow() { // nothing is claimed ahead: another server may have a slot for it
 			if n = l.slots - int(l.working.Load()+l.buffered.Load()); n <= 0 {
 				return -1, nil
 			}
@@ -203,8 +205,12 @@ func (l *lane) work(ctx context.Context) {
 	}
 }
 
-// slow says that a job takes longer than claiming ahead is worth.
-func (l *lane) slow() bool { return l.spent.Load() > int64(prefetch) }
+// slow says that a job takes longer than claiming ahead is worth, or may: how
+// long is not known before the first one has ended.
+func (l *lane) slow() bool {
+	spent := l.spent.Load()
+	return spent == 0 || spent > int64(prefetch)
+}
 
 // stalled says that claimed jobs have waited for long, and no slot came free:
 // then hooks take longer than the last ones did.

@@ -429,7 +429,11 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 			return
 		case err != nil:
 			if !failing {
-				s.eng.log.Warn(what, "error", err)
+				if hint := HintOf(err); hint != "" {
+					s.eng.log.Warn(what, "error", err, "hint", hint)
+				} else {
+					s.eng.log.Warn(what, "error", err)
+				}
 			}
 			failing, d = true, pause
 			pause = min(2*pause, 5*time.Second)

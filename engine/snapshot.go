@@ -16,6 +16,8 @@ type Snapshot struct {
 	// HandedOver are jobs given back at a checkpoint because the process stops,
 	// GaveBack those whose hook did not end within Drain. The first 100 of each.
 	HandedOver, GaveBack []JobID `json:"-"`
+	// Left is what hooks did not make because jobs that failed have the keys.
+	Left LeftOut `json:"-"`
 }
 
 // TypeTally counts what was done for one type.
@@ -40,6 +42,7 @@ type tally struct {
 	late    bool    // the time to drain is over
 	handed  []JobID // given back at a checkpoint
 	back    []JobID // given back, with what their hooks did since a checkpoint undone
+	left    LeftOut
 }
 
 // namedJobs bounds how many jobs a tally names.
@@ -136,6 +139,13 @@ func (t *tally) folded(jobs []Settled) {
 	}
 }
 
+// leftOut counts what a commit left out.
+func (t *tally) leftOut(l *LeftOut) {
+	t.mu.Lock()
+	t.left.merge(l)
+	t.mu.Unlock()
+}
+
 func (t *tally) rescued(r Rescue) {
 	t.mu.Lock()
 	t.rescues += r.Jobs
@@ -147,7 +157,8 @@ func (s *Server) Snapshot() Snapshot {
 	t := &s.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	snap := Snapshot{Rescued: t.rescues, HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back)}
+	snap := Snapshot{Rescued: t.rescues, HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back), Left: t.left}
+	snap.Left.Holders = slices.Clone(t.left.Holders)
 	if !t.first.IsZero() {
 		first := t.first
 		snap.FirstClaim = &first

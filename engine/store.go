@@ -167,6 +167,13 @@ func (j *JobInsert) Windowed() (w Windowed) {
 // Queue is where the job waits.
 func (j *JobInsert) Queue() Queue { return QueueOf(j.Type, j.Phase).For(j.Windowed()) }
 
+// KeyHolder is a job that holds a key; of a free key Job is 0. The status is the
+// stored one: of a job that runs it is StatusWaiting.
+type KeyHolder struct {
+	Job    JobID  `json:"id"`
+	Status Status `json:"status"`
+}
+
 // JobFilter says which jobs to list; zero fields do not filter.
 type JobFilter struct {
 	Type     TypeID
@@ -202,8 +209,8 @@ type JobStore interface {
 	// EnqueueTx does so in the caller's own transaction on the same database.
 	EnqueueTx(ctx context.Context, tx *sql.Tx, jobs []JobInsert) ([]Enqueued, error)
 	// KeyHolders says which jobs hold the keys of the given ones just now, where
-	// they count as taken; 0 where not, and for those without a key.
-	KeyHolders(ctx context.Context, jobs []JobInsert) ([]JobID, error)
+	// they count as taken; none where not, and for those without a key.
+	KeyHolders(ctx context.Context, jobs []JobInsert) ([]KeyHolder, error)
 	// Job shows one job; CodeNotFound if there is none.
 	Job(ctx context.Context, id JobID) (*Job, error)
 	// Jobs lists jobs, newest first.
@@ -403,7 +410,8 @@ type LogLine struct {
 	Fields  Raw       `json:"fields"` // an object, or nil
 }
 
-// Attempt is a finished attempt that left a row of its own.
+// Attempt is a finished attempt that left a row of its own, or one that was lost
+// with its process and is made once more under the same number.
 type Attempt struct {
 	Job        JobID     `json:"job"`
 	Phase      Phase     `json:"phase"`
@@ -413,6 +421,9 @@ type Attempt struct {
 	FinishedAt time.Time `json:"finished_at"`
 	Failure    *Failure  `json:"error"`
 }
+
+// Lost says that the attempt was lost with its process.
+func (a *Attempt) Lost() bool { return a.Failure != nil && a.Failure.Code == LossCode }
 
 // LogStore keeps what hooks log and how attempts failed.
 type LogStore interface {

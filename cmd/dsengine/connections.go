@@ -101,7 +101,7 @@ func (c *connections) dial(ctx context.Context, url string, readOnly bool) (engi
 		}
 		return dialled(sqlitestore.Connect(ctx, "sqlite:"+rest, readOnly, sqlitestore.Options{Prefix: c.g.Prefix, Clock: c.env.Clock, Logger: c.log}))
 	}
-	return nil, usage("no database is known by the URL %q", strike(url)).
+	return nil, usage("no database is known by the URL %q", shownURL(url)).
 		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
 }
 

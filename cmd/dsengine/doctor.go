@@ -46,7 +46,7 @@ It exits with 1 if a check fails.`,
 func runDoctor(ctx context.Context, env *Env, g *globals) error {
 	log, _ := newLogger(env, g)
 	d := diagnosis{
-		Program: programVersion(), Database: strike(g.DB), Jobs: folder(env, g.Jobs), Files: folder(env, g.Files), Config: g.Config,
+		Program: programVersion(), Database: shownURL(g.DB), Jobs: folder(env, g.Jobs), Files: folder(env, g.Files), Config: g.Config,
 		Types: []string{}, NotLoaded: []*scripting.LoadError{}, Checks: []engine.Check{},
 	}
 	s, err := loadScripts(ctx, env, g, log)
@@ -87,7 +87,7 @@ func (d *diagnosis) check(name, value string, ok bool, hint string) {
 	if ok {
 		hint = ""
 	}
-	d.Checks = append(d.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
+	d.Checks = append(d.Checks, engine.Check{Name: name, Value: strike(value), OK: ok, Hint: hint})
 }
 
 // scripts looks at the jobs folder.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -173,8 +174,8 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 		if p.line("%d", e.ID); p.err != nil {
 			return p.err
 		}
-		if !e.Created && !e.Replaced {
-			env.say("job %d has the key already: no other was made", e.ID)
+		if !e.Created {
+			env.say("%s", notMade(ctx, eng, e))
 		}
 	}
 	code := exitDone
@@ -195,6 +196,20 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 		}
 	}
 	return exit(code)
+}
+
+// notMade says why no job was made: another one has the key.
+func notMade(ctx context.Context, eng *engine.Engine, e enqueued) string {
+	j, err := eng.Store().Job(ctx, e.ID)
+	switch {
+	case e.Replaced:
+		return fmt.Sprintf("job %d, which waits, has the key: it has the new payload now", e.ID)
+	case err == nil && j.Status == engine.StatusFailed:
+		return fmt.Sprintf("job %d, which failed, has the key: no other was made; to run it again: dsengine jobs retry %[1]d", e.ID)
+	case err == nil && j.Status == engine.StatusCancelled:
+		return fmt.Sprintf("job %d, which was cancelled, has the key: no other was made; to run it again: dsengine jobs retry %[1]d", e.ID)
+	}
+	return fmt.Sprintf("job %d has the key already: no other was made", e.ID)
 }
 
 // waitFor waits until a job is final, and says once what it waits for.

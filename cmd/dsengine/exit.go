@@ -113,3 +113,34 @@ func strike(s string) string {
 		return password.ReplaceAllString(m, "${1}***@")
 	})
 }
+
+// shownURL is a database URL to be shown: whatever may be a password is struck
+// out of it, also where it cannot be read as a URL.
+func shownURL(url string) string {
+	url = passwordOption.ReplaceAllString(url, "${1}***")
+	scheme, rest, slashes := strings.Cut(url, "://")
+	if slashes {
+		scheme += "://"
+	} else if scheme, rest = "", url; strings.HasPrefix(url, "mysql:") || strings.HasPrefix(url, "sqlite:") {
+		scheme, rest, _ = strings.Cut(url, ":")
+		scheme += ":"
+	}
+	if scheme == "sqlite:" {
+		return url
+	}
+	user, host := "", rest
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		user, host = rest[:at], rest[at:]
+	} else if m := notAPort.FindString(rest); m != "" { // the @ was forgotten
+		user, host = m, rest[len(m):]
+	}
+	if name, _, found := strings.Cut(user, ":"); found {
+		user = name + ":***"
+	}
+	return scheme + user + host
+}
+
+var (
+	passwordOption = regexp.MustCompile(`(?i)([?&;](?:password|passwd|pass|pwd|secret|token)=)[^&;]*`)
+	notAPort       = regexp.MustCompile(`^[^:/?]*:[^/?]*[^0-9/?][^/?]*`)
+)

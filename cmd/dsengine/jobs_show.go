@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,10 +89,17 @@ type jobPage struct {
 	most     int // where errors in the table are cut; 0: nowhere
 }
 
-// jobDetails is a job as JSON, with its attempts that failed or logged
-// something, and its last lines of log.
+// losses are the attempts that were lost with their process.
+func (g *jobPage) losses() []engine.Attempt {
+	return slices.DeleteFunc(slices.Clone(g.attempts), func(a engine.Attempt) bool { return !a.Lost() })
+}
+
+// jobDetails is a job as JSON, with its attempts that failed, were lost or
+// logged something, and its last lines of log.
 type jobDetails struct {
 	*engine.Job
+	// Losses counts the attempts that were lost with their process.
+	Losses   int           `json:"losses"`
 	Attempts []attemptInfo `json:"attempts"`
 	Log      []logLine     `json:"log"`
 	// Rejects counts the rows that it set aside.
@@ -109,7 +117,7 @@ type attemptInfo struct {
 }
 
 func (g *jobPage) details() jobDetails {
-	d := jobDetails{Job: told(g.job), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
+	d := jobDetails{Job: told(g.job), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
 	for _, a := range g.attempts {
 		x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
 		if f := a.Failure; f != nil {
@@ -136,8 +144,9 @@ func (g *jobPage) print(p *printer) {
 	if j.Attempt > 0 {
 		p.field("attempt", "%d of %d", j.Attempt, j.MaxAttempts)
 	}
-	if j.Losses > 0 {
-		p.field("losses", "%d: so often the process that ran it was lost", j.Losses)
+	if lost := g.losses(); len(lost) > 0 {
+		last := lost[len(lost)-1]
+		p.field("losses", "%s the process that had it was lost, the last one found %s", plural(int64(len(lost)), "time", "times"), clock(&last.FinishedAt, g.now))
 	}
 	if j.Progress != nil && !j.Status.Final() {
 		p.field("progress", "%s", progressWords(j.Progress))
@@ -280,7 +289,7 @@ func (g *jobPage) tries(p *printer) {
 		}
 		rows = append(rows, []string{"", fmt.Sprint(a.Attempt), a.Phase.String(), clean(a.Server), stamp(a.StartedAt), rough(max(0, a.FinishedAt.Sub(a.StartedAt))), clip(message, g.most)})
 	}
-	p.line("\nattempts that failed or logged something")
+	p.line("\nattempts that failed, were lost or logged something")
 	p.table([]string{" ", "attempt", "phase", "server", "started", "took", "error"}, rows, "attempt", "took")
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,13 +29,11 @@ const (
 func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to access, lease time.Duration) (engine.Store, error) {
 	switch scheme, rest, _ := strings.Cut(g.DB, ":"); scheme {
 	case "mysql":
-		// Unencoded, a password such as 12/34 makes its rest the path, and that
-		// would be shown.
-		if u, err := url.Parse(g.DB); err != nil || u.User == nil && strings.Contains(rest, "@") {
-			return nil, usage("%s: the database URL cannot be read", g.from("db")).
-				WithHint("write it like mysql://user:password@host:3306/name; special characters in the password are percent-encoded")
+		s, err := mysqlstore.Open(ctx, g.DB, mysqlstore.Options{Prefix: g.Prefix, Lease: lease, Clock: env.Clock, Logger: log})
+		if engine.CodeOf(err) == engine.CodeUsage {
+			err = engine.Errorf(engine.CodeUsage, "%s: %v", g.from("db"), err).WithHint("%s", engine.HintOf(err))
 		}
-		return opened(mysqlstore.Open(ctx, g.DB, mysqlstore.Options{Prefix: g.Prefix, Lease: lease, Clock: env.Clock, Logger: log}))
+		return opened(s, err)
 	case "sqlite":
 		file := rest
 		if file != "" {
@@ -48,7 +45,7 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		}
 		return opened(sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log}))
 	}
-	return nil, usage("%s: no database is known by the URL %q", g.from("db"), strike(g.DB)).
+	return nil, usage("%s: no database is known by the URL %q", g.from("db"), shownURL(g.DB)).
 		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
 }
 

@@ -28,6 +28,58 @@ func TestStrikeLeavesNoPassword(t *testing.T) {
 	}
 }
 
+func TestAURLIsShownWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"mysql://me:hunter2@host:3306/name":         "mysql://me:***@host:3306/name",
+		"mysql://me:hunter2@host/name?tls=true":     "mysql://me:***@host/name?tls=true",
+		"mysql://me@/name?socket=/run/x.sock":       "mysql://me@/name?socket=/run/x.sock",
+		"mysql://me:hun ter2@host/name":             "mysql://me:***@host/name",
+		"mysql://me:hunter2\"'@host/name":           "mysql://me:***@host/name",
+		"mysql:me:hunter2@host/name":                "mysql:me:***@host/name",
+		"me:hunter2@tcp(127.0.0.1:3306)/name":       "me:***@tcp(127.0.0.1:3306)/name",
+		"me:hun@ter2/1@tcp(127.0.0.1:3306)/name":    "me:***@tcp(127.0.0.1:3306)/name",
+		"postgres://me:hunter2@host/name":           "postgres://me:***@host/name",
+		"postgres://host/name?password=hunter2&x=1": "postgres://host/name?password=***&x=1",
+		"mysql://me:hunter2/name":                   "mysql://me:***/name",
+		"mysql://host:3306/name":                    "mysql://host:3306/name",
+		"sqlite:dsengine.db":                        "sqlite:dsengine.db",
+		"sqlite:C:\\data\\me@home.db":               "sqlite:C:\\data\\me@home.db",
+		"dsengine.db":                               "dsengine.db",
+	} {
+		if got := shownURL(in); got != want {
+			t.Errorf("shownURL(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 28, 15, 4, 5, 0, time.UTC)
+	loss := &engine.Failure{Kind: engine.KindLost, Code: engine.LossCode, Message: "its process was lost: server s1"}
+	page := jobPage{
+		job: &engine.Job{ID: 6, Type: "t", Phase: engine.PhaseConsume, Status: engine.StatusCompleted, Attempt: 1, MaxAttempts: 5, CreatedAt: at}, now: at.Add(time.Hour),
+		attempts: []engine.Attempt{
+			{Phase: engine.PhaseConsume, Attempt: 1, Server: "s1", StartedAt: at, FinishedAt: at.Add(20 * time.Second), Failure: loss},
+			{Phase: engine.PhaseConsume, Attempt: 1, Server: "s2", StartedAt: at.Add(time.Minute), FinishedAt: at.Add(2 * time.Minute)},
+		},
+	}
+	var b bytes.Buffer
+	page.print(&printer{w: &b})
+	for _, want := range []string{
+		"  losses       1 time the process that had it was lost, the last one found 2026-03-28 15:04:25 UTC (1h ago)\n",
+		"attempts that failed, were lost or logged something\n",
+		"1  consume  s1      2026-03-28 15:04:05 UTC   20s  lost: its process was lost: server s1\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing of\n%s", want, b.String())
+		}
+	}
+	if d := page.details(); d.Losses != 1 || d.Attempts[0].Error.Kind != engine.KindLost || d.Attempts[1].Error != nil {
+		t.Errorf("as JSON: %+v", d)
+	}
+}
+
 func TestRoughTimes(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

@@ -133,7 +133,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	if !o.UntilIdle && o.Once == "" {
-		log.Info("running", "server", opts.WithDefaults().Name, "database", strike(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
+		log.Info("running", "server", opts.WithDefaults().Name, "database", shownURL(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
 	}
 	began := env.Clock.Boot()
 	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {

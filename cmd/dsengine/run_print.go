@@ -25,6 +25,9 @@ func (s *runSummary) notify(ctx context.Context) {
 		s.Ended = "idle"
 	}
 	s.Message = s.changed()
+	if s.LeftOut.Jobs > 0 && s.Ended != "stopped" { // a run that goes on for long counts them again and again
+		s.Message += ", but " + s.LeftOut.String()
+	}
 	hint := func(format string, args ...any) { s.Hints = append(s.Hints, fmt.Sprintf(format, args...)) }
 	if len(s.FailedJobs) > 0 {
 		id := s.FailedJobs[0].ID
@@ -106,7 +109,7 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		p.line("%s", endOf(s.Job))
 	}
 	s.printTypes(p)
-	p.line("%s (%s).", s.Message, rough(time.Duration(s.Seconds*float64(time.Second))))
+	p.line("%s (%s).", clean(env.calls(s.Message)), rough(time.Duration(s.Seconds*float64(time.Second))))
 	if s.Failed > 0 {
 		list := make([]engine.JobID, len(s.FailedJobs))
 		for i, f := range s.FailedJobs {

@@ -29,7 +29,8 @@ type runSummary struct {
 	Seconds    float64                `json:"seconds"`
 	Job        *engine.Job            `json:"job"` // of --once
 	FailedJobs []failedJob            `json:"failed_jobs"`
-	Waiting    []waitingJobs          `json:"waiting"` // that this process cannot run
+	LeftOut    engine.LeftOut         `json:"left_out"` // not made, because jobs that failed have the keys
+	Waiting    []waitingJobs          `json:"waiting"`  // that this process cannot run
 	Next       []nextFiring           `json:"next"`
 	NotLoaded  []*scripting.LoadError `json:"not_loaded"`
 	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped
@@ -86,7 +87,9 @@ func (m *summarize) make(ctx context.Context) *runSummary {
 		FirstClaim: inUTC(snap.FirstClaim), LastCommit: inUTC(snap.LastCommit),
 		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Next: []nextFiring{},
 		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{}, drain: m.drain,
+		LeftOut: snap.Left,
 	}
+	s.LeftOut.Holders = append([]engine.KeyHolder{}, snap.Left.Holders...)
 	for _, name := range engine.StatNames {
 		s.Rows[name] = 0
 	}

@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,9 +164,12 @@ func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
 // parseURL reads a database URL. Its errors leave the password out.
 func parseURL(raw string) (*mysql.Config, error) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "mysql" {
+	// Unencoded, a password such as 12/34 or p@ss?w makes its rest the path or an
+	// option, and that would be shown.
+	if err != nil || u.Scheme != "mysql" || u.Opaque != "" || u.User == nil && strings.Contains(raw, "@") ||
+		strings.Contains(u.EscapedPath()+u.Fragment, "@") || slices.ContainsFunc(slices.Collect(maps.Keys(u.Query())), func(name string) bool { return strings.Contains(name, "@") }) {
 		return nil, engine.Errorf(engine.CodeUsage, "the database URL cannot be read").
-			WithHint("write it like mysql://user:password@host:3306/name; a password with special characters is percent-encoded")
+			WithHint("write it like mysql://user:password@host:3306/name; special characters in the password are percent-encoded")
 	}
 	cfg := mysql.NewConfig()
 	cfg.User = u.User.Username()

@@ -91,6 +91,11 @@ func (s *Store) probeLocks(ctx context.Context) choice {
 	no := func(format string, args ...any) choice {
 		return choice{StrategyCompare, fmt.Sprintf("SKIP LOCKED cannot be trusted: "+format, args...)}
 	}
+	for _, p := range privileges { // one that cannot be dropped would stay
+		if (p.name == "CREATE" || p.name == "DROP") && !s.may(ctx, p, s.Prefix+noTable) {
+			return choice{StrategyCompare, "SKIP LOCKED could not be tried out: the user lacks the privilege " + p.name}
+		}
+	}
 	if _, err := s.control.ExecContext(ctx, "CREATE TABLE "+table+" (id INT PRIMARY KEY) ENGINE=InnoDB"); err != nil {
 		return choice{StrategyCompare, "SKIP LOCKED could not be tried out: " + err.Error()}
 	}
@@ -138,8 +143,13 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 	}
 	r := engine.Report{Store: s.dialect.name, Version: s.version, Strategy: s.choice.strategy, Reason: s.choice.reason}
+	granted := s.checkPrivileges(ctx)
 	var err error
 	if r.Schema, r.Known, err = s.Store.SchemaVersion(ctx, s.migrations()); err != nil {
+		if denied(err) {
+			r.Checks = granted
+			return r, nil
+		}
 		return r, err
 	}
 	check := func(name, value string, ok bool, hint string) {
@@ -149,6 +159,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
 	}
 	r.CheckTables()
+	r.Checks = append(r.Checks, granted...)
 	check("isolation level", "READ COMMITTED", true, "")
 	flush := s.variable(ctx, "innodb_flush_log_at_trx_commit")
 	check("innodb_flush_log_at_trx_commit", flush, flush == "1", "with another value than 1 a crash of the server's machine loses commits")

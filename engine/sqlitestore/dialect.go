@@ -85,4 +85,7 @@ func (d dialect) Class(err error) sqlstore.Class {
 	return sqlstore.ClassOther
 }
 
+// Hint says what to do about an error of the driver.
+func (d dialect) Hint(error) string { return "" }
+
 func isBusy(err error) bool { return dialect{}.Class(err) == sqlstore.ClassRetry }

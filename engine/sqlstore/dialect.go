@@ -32,6 +32,8 @@ type Dialect interface {
 	DeleteIn(table, where string, cols ...KeyColumn) string
 	// Class tells what an error of the driver means.
 	Class(err error) Class
+	// Hint says what to do about an error of the driver, or "".
+	Hint(err error) string
 	// Bounds says how a claim begins at the bounds of its queue.
 	Bounds() BoundStyle
 	// MaxParams bounds the placeholders of a statement.

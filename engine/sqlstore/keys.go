@@ -321,58 +321,63 @@ func (t *Tx) lockKeys(ks []typedHash) error {
 	return nil
 }
 
-// releaseKeys frees the keys of jobs that became final, unless they are kept.
-func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
-	type key struct {
-		typ  engine.TypeID
-		hash [20]byte
-		job  engine.JobID
-		done bool
-	}
-	var ks []key
-	for _, o := range outcomes {
-		if o.Job.Key != "" && o.To.Status.Final() {
-			ks = append(ks, key{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key), o.Job.ID, o.To.Status == engine.StatusCompleted})
-		}
-	}
-	sort.Slice(ks, func(a, b int) bool {
-		if ks[a].typ != ks[b].typ {
-			return ks[a].typ < ks[b].typ
-		}
-		return bytes.Compare(ks[a].hash[:], ks[b].hash[:]) < 0
+// heldKey is a key and the job that holds it.
+type heldKey struct {
+	typ  engine.TypeID
+	hash [20]byte
+	job  engine.JobID
+}
+
+// sortHeld puts keys in the order in which all lock them.
+func sortHeld(ks []heldKey) {
+	slices.SortFunc(ks, func(a, b heldKey) int {
+		return cmp.Or(cmp.Compare(a.typ, b.typ), bytes.Compare(a.hash[:], b.hash[:]))
 	})
-	// Those to keep on do not match the DELETE: of a completed job they are
-	// stamped, of another they count for nothing, until its retry.
-	var free, done [][]any
-	for _, k := range ks {
-		tuple := []any{int64(k.typ), hex.EncodeToString(k.hash[:]), int64(k.job)}
-		free = append(free, tuple)
-		if k.done {
-			done = append(done, tuple)
+}
+
+// deleteKeys deletes keys that their jobs still hold, where a condition on the
+// row (alias r) holds.
+func (t *Tx) deleteKeys(ks []heldKey, where string) error {
+	sortHeld(ks)
+	for chunk := range slices.Chunk(ks, insertChunk) {
+		list := make([][]any, 0, len(chunk))
+		for _, k := range chunk {
+			list = append(list, []any{int64(k.typ), hex.EncodeToString(k.hash[:]), int64(k.job)})
 		}
-	}
-	for n := 0; n < len(done); n += insertChunk {
-		for _, k := range done[n:min(n+insertChunk, len(done))] {
-			hash, _ := hex.DecodeString(k[1].(string))
-			if _, err := t.exec("UPDATE ds_keys SET done_at = "+t.s.D.Now()+" WHERE type = ? AND hash = ? AND job = ? AND keep_for <> 0", k[0], hash, k[2]); err != nil {
-				return err
-			}
-		}
-	}
-	for n := 0; n < len(free); n += insertChunk {
-		chunk := free[n:min(n+insertChunk, len(free))]
-		q := t.s.D.DeleteIn("ds_keys", "r.keep_for = 0",
-			KeyColumn{"type", KeyInt}, KeyColumn{"hash", KeyHex}, KeyColumn{"job", KeyInt})
-		if _, err := t.exec(q, toJSON(chunk)); err != nil {
+		q := t.s.D.DeleteIn("ds_keys", where, KeyColumn{"type", KeyInt}, KeyColumn{"hash", KeyHex}, KeyColumn{"job", KeyInt})
+		if _, err := t.exec(q, toJSON(list)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// releaseKeys frees the keys of jobs that became final, unless they are kept.
+func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
+	var ks, done []heldKey
+	for _, o := range outcomes {
+		if o.Job.Key == "" || !o.To.Status.Final() {
+			continue
+		}
+		k := heldKey{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key), o.Job.ID}
+		if ks = append(ks, k); o.To.Status == engine.StatusCompleted {
+			done = append(done, k)
+		}
+	}
+	// Those to keep on do not match the DELETE: of a completed job they are
+	// stamped, of another they stay for its retry, as long as it is kept itself.
+	sortHeld(done)
+	for _, k := range done {
+		if _, err := t.exec("UPDATE ds_keys SET done_at = "+t.s.D.Now()+" WHERE type = ? AND hash = ? AND job = ? AND keep_for <> 0", k.typ, k.hash[:], k.job); err != nil {
+			return err
+		}
+	}
+	return t.deleteKeys(ks, "r.keep_for = 0")
+}
+
 // KeyHolders says which jobs hold keys that count as taken just now.
-func (s *Store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engine.JobID, error) {
-	holders := make([]engine.JobID, len(jobs))
+func (s *Store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engine.KeyHolder, error) {
+	holders := make([]engine.KeyHolder, len(jobs))
 	byType := map[engine.TypeID][]int{}
 	for i := range jobs {
 		if jobs[i].Key != "" {
@@ -395,7 +400,7 @@ func (s *Store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engi
 	return holders, err
 }
 
-func (t *Tx) keyHolders(typ engine.TypeID, jobs []engine.JobInsert, list []int, holders []engine.JobID) error {
+func (t *Tx) keyHolders(typ engine.TypeID, jobs []engine.JobInsert, list []int, holders []engine.KeyHolder) error {
 	at := map[[20]byte][]int{}
 	args := []any{typ}
 	for _, i := range list {
@@ -423,7 +428,10 @@ func (t *Tx) keyHolders(typ engine.TypeID, jobs []engine.JobInsert, list []int, 
 				return err
 			}
 			if counts {
-				holders[i] = row.job
+				holders[i] = engine.KeyHolder{Job: row.job, Status: engine.Status(row.status)}
+				if !row.doneAt.IsZero() { // it may be pruned
+					holders[i].Status = engine.StatusCompleted
+				}
 			}
 		}
 	}

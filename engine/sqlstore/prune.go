@@ -70,21 +70,27 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 	return len(ids), more, nil
 }
 
-// deleteJobs deletes final jobs and what belongs to them.
+// deleteJobs deletes final jobs and what belongs to them; of one that never
+// completed also its key, however long that is to be kept.
 //
-// Locks: jobs ascending, parents; then rows that nobody else locks.
+// Locks: jobs ascending, parents, keys by hash; then rows that nobody else locks.
 func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
-	still, err := t.lockFinal(ids)
+	still, keys, err := t.lockFinal(ids)
 	if err != nil || len(still) == 0 {
 		return err
 	}
 	list := "[" + idList(still) + "]"
 	for _, x := range []struct{ table, column, where string }{
-		{"ds_jobs", "id", ""}, {"ds_parents", "id", ""}, {"ds_payloads", "id", ""}, {"ds_results", "id", ""},
+		{"ds_jobs", "id", ""}, {"ds_parents", "id", ""}, {"ds_keys", "", ""}, {"ds_payloads", "id", ""}, {"ds_results", "id", ""},
 		{"ds_emissions", "parent", ""}, {"ds_attempts", "job", ""}, {"ds_logs", "job", ""}, {"ds_progress", "job", ""}, {"ds_windows", "job", ""},
 		{"ds_failures", "job", fmt.Sprintf("r.type = %d", typ)},
 	} {
-		if _, err := t.exec(t.s.D.DeleteIn(x.table, x.where, KeyColumn{x.column, KeyInt}), list); err != nil {
+		if x.table == "ds_keys" {
+			err = t.deleteKeys(keys, "r.done_at = '"+never+"'")
+		} else {
+			_, err = t.exec(t.s.D.DeleteIn(x.table, x.where, KeyColumn{x.column, KeyInt}), list)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -92,20 +98,27 @@ func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
 }
 
 // lockFinal locks jobs and gives those that are final: one that a person
-// retried since it was seen is not any more.
-func (t *Tx) lockFinal(ids []engine.JobID) (final []engine.JobID, err error) {
+// retried since it was seen is not any more. keys are those of jobs that failed
+// or were cancelled.
+func (t *Tx) lockFinal(ids []engine.JobID) (final []engine.JobID, keys []heldKey, err error) {
 	err = t.query(func(r *sql.Rows) error {
 		var id engine.JobID
+		var typ engine.TypeID
 		var status engine.Status
-		if err := r.Scan(&id, &status); err != nil {
+		var instance, key text
+		if err := r.Scan(&id, &typ, &status, &instance, &key); err != nil {
 			return err
 		}
-		if status.Final() {
-			final = append(final, id)
+		if !status.Final() {
+			return nil
+		}
+		final = append(final, id)
+		if key != "" && status != engine.StatusCompleted {
+			keys = append(keys, heldKey{typ, engine.KeyHash(string(instance), string(key)), id})
 		}
 		return nil
-	}, "SELECT id, status FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
-	return final, err
+	}, "SELECT id, type, status, instance, job_key FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	return final, keys, err
 }
 
 // How long rows are kept that belong to no job.
@@ -217,9 +230,9 @@ func (s *Store) pruneKeys(ctx context.Context, limit int) error {
 			seen++
 			last = k
 			switch {
-			case keep < 0:
 			case done.IsZero() && !lives: // it never completed
 				orphans = append(orphans, k)
+			case keep < 0:
 			case !done.IsZero() && now.Sub(done.Time) > time.Duration(keep)*time.Second:
 				goes = append(goes, k)
 			}

@@ -215,7 +215,7 @@ func (s *Store) pruneRejects(ctx context.Context, ids []engine.JobID) ([]engine.
 		var last int64
 		err := s.write(ctx, "prune rejects", func(t *Tx) error {
 			last = after
-			final, err := t.lockFinal(with)
+			final, _, err := t.lockFinal(with)
 			if err != nil || len(final) == 0 {
 				more = false
 				return err

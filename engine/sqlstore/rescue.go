@@ -43,7 +43,7 @@ func (s *Store) OwnClaims(ctx context.Context, id engine.ServerID) (map[engine.C
 // Locks: claim, jobs ascending, ready.
 func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine.JobRef) error {
 	return s.write(ctx, "give jobs back", func(t *Tx) error {
-		held, size, found, err := t.lockClaim(claim, t.s.D.Lock())
+		c, found, err := t.lockClaim(claim, t.s.D.Lock())
 		if err != nil || !found {
 			return err
 		}
@@ -52,7 +52,7 @@ func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine
 			give[j] = true
 		}
 		var back, keep []engine.JobRef
-		for _, j := range held {
+		for _, j := range c.jobs {
 			if give[j] {
 				back = append(back, j)
 			} else {
@@ -66,19 +66,27 @@ func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine
 		if err != nil {
 			return err
 		}
-		return t.requeue(mine, size == 1, 0)
+		return t.requeue(mine, c.size == 1, 0)
 	}, nil)
 }
 
+// claimRow is a claim as it is stored.
+type claimRow struct {
+	jobs   []engine.JobRef
+	size   int // at first
+	server engine.ServerID
+	at     Time
+}
+
 // lockClaim reads and locks a claim's row.
-func (t *Tx) lockClaim(claim engine.ClaimID, lock string) (jobs []engine.JobRef, size int, found bool, err error) {
+func (t *Tx) lockClaim(claim engine.ClaimID, lock string) (c claimRow, found bool, err error) {
 	var list string
-	found, err = t.row([]any{&list, &size}, "SELECT jobs, size FROM ds_claims WHERE id = ?"+lock, claim[:])
+	found, err = t.row([]any{&list, &c.size, &c.server, &c.at}, "SELECT jobs, size, server, claimed_at FROM ds_claims WHERE id = ?"+lock, claim[:])
 	if err != nil || !found {
-		return nil, 0, false, err
+		return c, false, err
 	}
-	jobs, err = parseRefs(list)
-	return jobs, size, true, err
+	c.jobs, err = parseRefs(list)
+	return c, true, err
 }
 
 // shrinkClaim leaves the given jobs in a claim, or deletes it if there are none.
@@ -215,17 +223,17 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 }
 
 func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) (r engine.Rescue, err error) {
-	held, size, found, err := t.lockClaim(id, t.s.D.Skip())
+	c, found, err := t.lockClaim(id, t.s.D.Skip())
 	if err != nil || !found {
 		return r, err
 	}
 	r.Claims = 1
 	// Those that another has locked are missing from mine, and seen by a plain read.
-	mine, err := t.lockJobs(id, held, t.s.D.Skip())
+	mine, err := t.lockJobs(id, c.jobs, t.s.D.Skip())
 	if err != nil {
 		return r, err
 	}
-	keep, err := t.stillHeld(held, mine)
+	keep, err := t.stillHeld(c.jobs, mine)
 	if err != nil {
 		return r, err
 	}
@@ -233,10 +241,13 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 	if err := t.shrinkClaim(id, keep); err != nil {
 		return r, err
 	}
+	if err := t.noteLosses(c, mine); err != nil {
+		return r, err
+	}
 	// Nothing is charged for what may not have run: only the loss of a job that
 	// was alone in its claim counts, and jobs of a larger claim are then claimed
 	// alone.
-	if size > 1 {
+	if c.size > 1 {
 		return r, t.requeue(mine, true, 0)
 	}
 	r.Losses = len(mine)
@@ -271,6 +282,48 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 		}
 	}
 	return r, nil
+}
+
+// noteLosses keeps a row for each job that a lost process had, beside those of
+// its attempts: it burns none.
+func (t *Tx) noteLosses(c claimRow, jobs []heldJob) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	message := "its process was lost"
+	var name, host string
+	var pid int
+	var seen Time
+	found, err := t.row([]any{&name, &host, &pid, &seen}, "SELECT name, host, pid, seen_at FROM ds_servers WHERE id = ?", c.server)
+	if err != nil {
+		return err
+	}
+	if found {
+		message += fmt.Sprintf(": server %s (host %s, process %d), last heard of at %s", name, host, pid, seen.Format("2006-01-02 15:04:05 UTC"))
+	}
+	if c.size > 1 {
+		message += fmt.Sprintf("; it may not have begun: %d jobs were claimed together", c.size)
+	}
+	for chunk := range slices.Chunk(jobs, insertChunk) {
+		q := []byte("INSERT INTO ds_attempts (job, phase, attempt, server, started_at, finished_at, failure) VALUES ")
+		n, args := 0, make([]any, 0, len(chunk))
+		for i := range chunk {
+			j := &chunk[i]
+			f := engine.Failure{Message: message, Kind: engine.KindLost, Code: engine.LossCode, Phase: j.Phase, Attempt: j.Attempts + 1, Retryable: true}
+			if j.Phase == engine.PhaseFail {
+				f.Attempt = j.Attempts // the one that failed
+			}
+			q = openTuple(q, &n)
+			q = append(appendInts(q, int64(j.ID), int64(j.Phase), int64(f.Attempt), int64(c.server)), ',')
+			q = append(append(q, literal(c.at.Time)...), ',')
+			q = append(append(q, t.s.D.Now()...), ",?)"...)
+			args = append(args, toJSON(f))
+		}
+		if _, err := t.exec(string(q), args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stillHeld are the jobs of a claim that are not locked by us but have its

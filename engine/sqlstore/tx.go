@@ -207,7 +207,7 @@ func (s *Store) wrap(err error, q string) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return engine.Wrapf(engine.CodeInternal, err, "%.200s", q)
+	return engine.Wrapf(engine.CodeInternal, err, "%.200s", q).WithHint("%s", s.D.Hint(err))
 }
 
 func pauseFor(ctx context.Context, clock engine.Clock, d time.Duration) bool {

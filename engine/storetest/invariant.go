@@ -285,6 +285,8 @@ func (c *checker) checkKeys() {
 			c.bad("a key of type %d is held by nobody", k.typ)
 		case j == nil && keep == 0:
 			c.bad("a key is held by job %d, which does not exist, and is not kept", id)
+		case j == nil && !finished:
+			c.bad("a key is held by job %d, which does not exist and never completed", id)
 		case j == nil:
 		case j.key == "" || j.typ != k.typ || string(hashOf(j)) != k.hash:
 			c.bad("%v holds a key that is not its own", j)

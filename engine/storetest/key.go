@@ -22,11 +22,18 @@ func (w *world) add(j engine.JobInsert) engine.Enqueued {
 	w.must(err)
 	holders, err := w.store.KeyHolders(w.ctx, []engine.JobInsert{j})
 	w.must(err)
-	if made[0].Created && holders[0] == 0 && !w.view(made[0].ID).Status.Final() {
+	if made[0].Created && holders[0].Job == 0 && !w.view(made[0].ID).Status.Final() {
 		w.Errorf("KeyHolders says that key %q is free, and job %d has just taken it", j.Key, made[0].ID)
 	}
-	if !made[0].Created && holders[0] != made[0].ID {
-		w.Errorf("KeyHolders says that job %d holds key %q, and Enqueue says job %d", holders[0], j.Key, made[0].ID)
+	if !made[0].Created && holders[0].Job != made[0].ID {
+		w.Errorf("KeyHolders says that job %d holds key %q, and Enqueue says job %d", holders[0].Job, j.Key, made[0].ID)
+	}
+	if h := holders[0]; h.Job != 0 {
+		want := w.view(h.Job).Status
+		if want == engine.StatusRunning {
+			want = engine.StatusWaiting
+		}
+		w.same("status of the holder", want, h.Status)
 	}
 	return made[0]
 }

@@ -293,6 +293,9 @@ var operations = []operation{
 			}
 			f.stands("cancelled", made[2], made[5])
 			f.same("losses", 1, f.view(made[0]).Losses)
+			for _, id := range made { // a failed attempt of the 20th loss has one of its own
+				f.same(fmt.Sprint("rows of losses of job ", id), int64(1), f.count("SELECT COUNT(*) FROM ds_attempts WHERE job = ? AND failure LIKE '%\"code\":\"loss\"%'", id))
+			}
 			f.finish(queue(t))
 			f.stands("completed", made[0], made[3], made[4])
 		}
@@ -419,6 +422,33 @@ var operations = []operation{
 			f.stands("consume/open", top, middle)
 			f.same("jobs", 1, f.finish(queue(t)))
 			f.stands("completed", top, middle, low)
+		}
+	}},
+	{"prune of jobs whose keys are kept", func(f *faulty) (func() error, func(error)) {
+		f.loose = true
+		t, tag := f.typ("t"), fmt.Sprint("tag", f.unique())
+		failing := f.start(keyed(t, tag+"failed", forever))
+		f.commit(failed(failing))
+		done := f.start(keyed(t, tag+"done", forever))
+		f.settle(done)
+		f.exec("UPDATE ds_jobs SET finished_at = "+old+" WHERE id IN (?, ?)", failing.ID, done.ID)
+		step := func() error {
+			_, _, err := f.bad.Prune(f.ctx, t, everything, 100)
+			return err
+		}
+		return step, func(err error) {
+			f.again(err, step)
+			there := f.count("SELECT COUNT(*) FROM ds_jobs WHERE id IN (?, ?)", failing.ID, done.ID)
+			keys := f.count("SELECT COUNT(*) FROM ds_keys WHERE job IN (?, ?)", failing.ID, done.ID)
+			if there == 0 && keys != 1 || there != 0 && (there != 2 || keys != 2 || !f.died) {
+				f.Errorf("%d of two jobs are there, and %d of their keys", there, keys)
+			}
+			f.pruneAll(t, everything)
+			f.same("made again", true, f.add(keyed(t, tag+"failed", forever)).Created)
+			made, err := f.store.Enqueue(f.ctx, []engine.JobInsert{keyed(t, tag+"done", forever)})
+			f.must(err)
+			f.same("what completed is not", engine.Enqueued{ID: done.ID}, made[0])
+			f.finish(queue(t))
 		}
 	}},
 	{"set variables", func(f *faulty) (func() error, func(error)) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -153,18 +154,64 @@ var pruneCases = []testCase{
 		}
 		w.enqueue(keyed(t, "month", active))
 	}},
+	{"a key goes with its job when that never completed", func(w *world) {
+		w.loose = true
+		t := w.typ("t")
+		stored := func(key string, u engine.Unique) engine.JobInsert {
+			j := keyed(t, key, u)
+			j.Instance = "tenant"
+			return j
+		}
+		w.enqueue(stored("failed", forever), stored("month", monthly), stored("lives", forever), stored("done", forever))
+		list := w.claim(queue(t), 4)
+		w.commit(among(failed(list[0])))
+		w.commit(among(failed(list[1])))
+		w.commit(among(completed(list[3])))
+		cancelled := w.enqueue(stored("cancelled", forever))[0]
+		_, err := w.store.Cancel(w.ctx, cancelled, "")
+		w.must(err)
+		again := w.enqueue(stored("again", forever))[0] // it completed once, and then its retry failed
+		w.settle(w.take(queue(t)))
+		w.again(again, engine.RetryOptions{})
+		w.commit(failed(w.take(queue(t))))
+		for _, key := range []string{"failed", "cancelled", "again"} {
+			w.same("created while "+key+" is kept", false, w.add(stored(key, forever)).Created)
+		}
+		w.exec("UPDATE ds_jobs SET finished_at = " + old + " WHERE status > 3")
+		w.same("pruned", 5, w.pruneAll(t, everything))
+		w.same("keys", int64(2), w.count("SELECT COUNT(*) FROM ds_keys"))
+		w.check()
+		w.enqueue(stored("failed", forever), stored("month", forever), stored("cancelled", forever), stored("again", forever))
+		made, err := w.store.Enqueue(w.ctx, []engine.JobInsert{stored("done", forever), stored("lives", forever)})
+		w.must(err)
+		w.same("created", []bool{false, false}, []bool{made[0].Created, made[1].Created})
+	}},
+	{"a key that another job took over stays when the first one is pruned", func(w *world) {
+		w.loose = true
+		t := w.typ("t")
+		w.commit(failed(w.start(keyed(t, "k", monthly))))
+		w.exec("UPDATE ds_jobs SET finished_at = " + old)
+		holder := w.enqueue(keyed(t, "k", monthly))[0]
+		w.same("pruned", 1, w.pruneAll(t, everything))
+		w.same("holder", holder, w.add(keyed(t, "k", forever)).ID)
+	}},
 	{"keys whose time has passed go, also of jobs that never completed", func(w *world) {
 		w.loose = true
 		t := w.typ("t")
-		w.enqueue(keyed(t, "done", monthly), keyed(t, "ever", forever), keyed(t, "failed", monthly), keyed(t, "lives", monthly))
-		list := w.claim(queue(t), 4)
+		w.enqueue(keyed(t, "done", monthly), keyed(t, "ever", forever), keyed(t, "lives", monthly))
+		list := w.claim(queue(t), 3)
 		w.commit(completed(list[0]))
 		w.commit(completed(list[1]))
-		w.commit(among(failed(list[2])))
 		w.exec("UPDATE ds_keys SET done_at = " + old + " WHERE done_at > '1970-01-02'")
 		w.exec("UPDATE ds_jobs SET finished_at = " + old)
-		w.same("pruned", 3, w.pruneAll(t, everything))
-		for range 3 {
+		w.same("pruned", 2, w.pruneAll(t, everything))
+		for n, u := range []engine.Unique{monthly, forever} { // left by what pruned them before
+			lost := w.enqueue(keyed(t, fmt.Sprint("lost", n), u))[0]
+			w.take(queue(t))
+			w.exec("DELETE FROM ds_claims WHERE jobs LIKE ?", fmt.Sprintf("[%d,%%", lost))
+			w.exec("DELETE FROM ds_jobs WHERE id = ?", lost)
+		}
+		for range 4 {
 			w.must(w.store.PruneRest(w.ctx, 2))
 		}
 		w.same("keys", []string{"-1", "2592000"}, w.rows("SELECT keep_for FROM ds_keys ORDER BY keep_for"))

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"database/sql"
+	"regexp"
 	"sync"
 	"time"
 
@@ -41,6 +42,85 @@ var rescueCases = []testCase{
 		w.same("attempts", 0, w.take(queue(t)).Attempts)
 		w.fold()
 		w.same("losses of the type", int64(3), w.counts("t").Losses)
+	}},
+	{"a lost process leaves a row that names its server, and burns no attempt", func(w *world) {
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 2)...)
+		w.lose(queue(t), 2)
+		w.rescue()
+		w.lose(queue(t), 1)
+		w.rescue()
+		w.exec("DELETE FROM ds_servers WHERE dead = 1") // as pruning does one day
+		for range made {
+			j := w.take(queue(t))
+			w.same("attempts", 0, j.Attempts)
+			if j.ID == made[0] {
+				w.commit(retried(j, 0))
+				j = w.take(queue(t))
+			}
+			w.commit(completed(j))
+		}
+		list, err := w.store.Attempts(w.ctx, made[0])
+		w.must(err)
+		w.same("rows", 3, len(list))
+		for n, a := range list {
+			w.same("attempt", 1, a.Attempt)
+			w.same("lost", n < 2, a.Lost())
+			if a.Phase != engine.PhaseConsume || a.StartedAt.IsZero() || a.FinishedAt.Before(a.StartedAt) {
+				w.Errorf("row %d: %+v", n, a)
+			}
+		}
+		w.same("kind", engine.KindLost, list[0].Failure.Kind)
+		for n, want := range []string{
+			`^its process was lost: server one \(host host, process 1\), last heard of at .* UTC; it may not have begun: 2 jobs were claimed together$`,
+			`^its process was lost: server one \(host host, process 1\), last heard of at .* UTC$`,
+		} {
+			if !regexp.MustCompile(want).MatchString(list[n].Failure.Message) {
+				w.Errorf("row %d says %q, want %s", n, list[n].Failure.Message, want)
+			}
+		}
+		w.same("attempts in all", 2, w.view(made[0]).Attempt)
+		list, err = w.store.Attempts(w.ctx, made[1])
+		w.must(err)
+		w.same("rows of the other one", 1, len(list))
+		w.stands("completed", made...)
+	}},
+	{"the fail hook is told of the failure, not of a loss before or after it", func(w *world) {
+		t := w.typ("t", engine.PhaseConsume, engine.PhaseFail)
+		id := w.enqueue(job(t))[0]
+		w.lose(queue(t), 1)
+		w.rescue()
+		w.commit(failing(w.take(queue(t))))
+		w.lose(engine.QueueOf(t, engine.PhaseFail), 1)
+		w.rescue()
+		f, err := w.store.LastFailure(w.ctx, id)
+		w.must(err)
+		w.same("kind", engine.KindError, f.Kind)
+		list, err := w.store.Attempts(w.ctx, id)
+		w.must(err)
+		w.same("rows", 3, len(list))
+		w.same("the lost fail hook's", []any{engine.PhaseFail, 1, true}, []any{list[2].Phase, list[2].Attempt, list[2].Lost()})
+	}},
+	{"the jobs of a large claim are taken back in few statements", func(w *world) {
+		t := w.typ("t")
+		const n = 3000
+		w.enqueue(jobs(t, n)...)
+		other := w.open(Options{})
+		srv := w.server(other)
+		w.claimOn(other, srv, queue(t), n)
+		w.die(other, srv)
+		w.bury(srv)
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		heard := faults.Listen()
+		r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
+		w.must(err)
+		list := heard()
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: n}, r)
+		if len(list) > 40 {
+			w.Errorf("%d statements: %.100q", len(list), list)
+		}
+		w.same("rows", int64(n), w.count("SELECT COUNT(*) FROM ds_attempts"))
 	}},
 	{"what is left of a batch is charged nothing", func(w *world) {
 		t := w.typ("t")
