@@ -29,10 +29,12 @@ type loads struct {
 }
 
 // LoadsText says whether the server takes rows as text from its clients. It is asked
-// once; a refusal later on is remembered too.
+// once; a refusal later on is remembered too. A Galera node may commit such a
+// statement every ten thousand rows (wsrep_load_data_splitting), and with it what
+// the hook wrote before: never there.
 func (s *Store) LoadsText(ctx context.Context) bool {
 	s.loads.once.Do(func() {
-		s.loads.on.Store(!s.opts.Statements && s.variable(ctx, "local_infile") == "1")
+		s.loads.on.Store(!s.opts.Statements && !s.galera && s.variable(ctx, "local_infile") == "1")
 	})
 	return s.loads.on.Load()
 }

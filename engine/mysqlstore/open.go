@@ -331,7 +331,6 @@ func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, gale
 	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
 		return "", false, unreachable(err, cfg)
 	}
-	// Other servers do not have the variable.
-	_ = db.QueryRowContext(ctx, "SELECT @@GLOBAL.wsrep_on").Scan(&galera)
-	return version, galera, nil
+	galera, err = galeraNode(ctx, db)
+	return version, galera, classified(err, "ask whether the server is a node of a cluster")
 }

@@ -56,10 +56,10 @@ func (s *Store) Prepare(ctx context.Context) error {
 		return engine.Errorf(engine.CodeUsage, "there is no claim strategy %q: %q and %q are there", s.opts.Strategy, StrategySkip, StrategyCompare)
 	case s.galera:
 		s.choice = choice{StrategyCompare, "a Galera cluster: locks hold on one node only, and a claim counts once its COMMIT is certified"}
-	case s.groupWriters(ctx) > 1:
-		s.choice = choice{StrategyCompare, "group replication with several writers: locks hold on one member only, and a claim counts once its COMMIT is certified"}
 	default:
-		s.choice = s.probeLocks(ctx)
+		if s.choice = s.groupOf(ctx).choice(); s.choice.strategy == "" {
+			s.choice = s.probeLocks(ctx)
+		}
 	}
 	s.dialect.compare = s.choice.strategy == StrategyCompare
 	return nil
@@ -72,15 +72,6 @@ func (s *Store) variable(ctx context.Context, name string) string {
 		return ""
 	}
 	return v.String
-}
-
-// groupWriters counts the members of a replication group that take writes.
-func (s *Store) groupWriters(ctx context.Context) (n int) {
-	if s.dialect.name != "mysql" {
-		return 0
-	}
-	_ = s.control.QueryRowContext(ctx, "SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE member_role = 'PRIMARY'").Scan(&n)
-	return n
 }
 
 // probeLocks tries SKIP LOCKED out, on a table of its own that it drops again.
@@ -169,6 +160,10 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		check("binary log", format, true, "")
 	default:
 		check("binary log", "off", true, "")
+	}
+	if s.dialect.name == "mysql" {
+		g := s.groupOf(ctx)
+		check("group replication", g.says(), g.unknown == nil, "jobs are claimed as though all its members wrote, which is always right, and slower")
 	}
 	clock, err := s.clockDrift(ctx)
 	if err != nil {

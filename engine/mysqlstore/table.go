@@ -21,6 +21,8 @@ const (
 	// selectJSON: MariaDB's JSON is a text with a condition of its column's name.
 	selectJSON = `SELECT constraint_name FROM information_schema.check_constraints
  WHERE constraint_schema = COALESCE(?, DATABASE()) AND table_name = ? AND check_clause LIKE 'json_valid(%)'`
+	selectEngine = `SELECT t.engine FROM information_schema.tables t JOIN information_schema.engines e ON e.engine = t.engine
+ WHERE t.table_schema = COALESCE(?, DATABASE()) AND t.table_name = ? AND COALESCE(e.transactions, 'NO') <> 'YES'`
 	selectUnique = `SELECT index_name, column_name FROM information_schema.statistics
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index`
 )
@@ -28,6 +30,9 @@ const (
 // textless are types whose values are no text, or to which the text of a number
 // means something else than the number.
 var textless = []string{"bit", "enum", "set", "year", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "vector"}
+
+// Engines: InnoDB is one of several.
+func (s *Store) Engines() bool { return true }
 
 // DescribeTable gives a table's columns and its unique indexes.
 func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {
@@ -65,6 +70,9 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 			return shape, err
 		}
 	}
+	if shape.Engine, err = engineOf(ctx, x, schema, name); err != nil {
+		return shape, err
+	}
 	indexes, err := x.QueryContext(ctx, selectUnique, schema, name)
 	if err != nil {
 		return shape, err
@@ -84,6 +92,21 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		shape.Unique[n] = append(shape.Unique[n], column)
 	}
 	return shape, indexes.Err()
+}
+
+// engineOf is what keeps a table, if that knows no transactions.
+func engineOf(ctx context.Context, x sqlstore.Execer, schema any, table string) (name string, err error) {
+	rows, err := x.QueryContext(ctx, selectEngine, schema, table)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&name); err != nil {
+			return "", err
+		}
+	}
+	return name, rows.Err()
 }
 
 // findJSON marks the columns of MariaDB that were made as JSON.

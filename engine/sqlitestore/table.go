@@ -19,6 +19,9 @@ func (s *Store) Quote(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
+// Engines: there is one.
+func (s *Store) Engines() bool { return false }
+
 // DescribeTable gives a table's columns and its unique indexes.
 func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {
 	rows, err := x.QueryContext(ctx, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?) ORDER BY cid", table)

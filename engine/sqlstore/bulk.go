@@ -34,7 +34,7 @@ const loadBytes = 512 << 10
 // the rows are taken back and inserted by statements, which decide. Upserts are
 // statements at once: by way of a temporary table they take longer.
 func (s *Session) Bulk(ctx context.Context, table string, rows engine.RowSource, spec *engine.Upsert) (engine.Stats, error) {
-	w, err := s.newWriter(table)
+	w, err := s.newWriter(ctx, table)
 	if err != nil {
 		return nil, err
 	}

@@ -50,15 +50,8 @@ func (t *Tx) takeOut(j *jobRow) (bool, error) {
 // told; one that is open is cancelled with its items.
 //
 // Locks: job, keys, delayed, ready; then new rows.
-func (s *Store) Cancel(ctx context.Context, id engine.JobID, reason string) (result engine.CancelResult, err error) {
-	err = s.write(ctx, fmt.Sprintf("cancel job %d", id), func(t *Tx) error {
-		result, err = t.cancel(id, reason)
-		return err
-	}, func(t *Tx) (bool, error) {
-		j, err := t.lockJob(id, t.s.D.Lock())
-		return err == nil && (j.cancel || j.status == engine.StatusCancelled), err
-	})
-	return result, err
+func (s *Store) Cancel(ctx context.Context, id engine.JobID, reason string) (engine.CancelResult, error) {
+	return writeOnce(ctx, s, fmt.Sprintf("cancel job %d", id), func(t *Tx) (engine.CancelResult, error) { return t.cancel(id, reason) })
 }
 
 func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error) {

@@ -12,16 +12,12 @@ import (
 const insertChunk = 500
 
 // Enqueue writes jobs in one transaction. If the answer to its COMMIT is lost,
-// it looks whether they are there.
-func (s *Store) Enqueue(ctx context.Context, jobs []engine.JobInsert) (made []engine.Enqueued, err error) {
-	err = s.write(ctx, "enqueue jobs", func(t *Tx) (err error) {
-		made, err = t.insertJobs(jobs)
-		return err
-	}, func(t *Tx) (bool, error) { return t.anyCreated(made) })
-	if err != nil {
-		return nil, err
+// its receipt tells whether they are there.
+func (s *Store) Enqueue(ctx context.Context, jobs []engine.JobInsert) ([]engine.Enqueued, error) {
+	if len(jobs) == 0 {
+		return nil, nil
 	}
-	return made, nil
+	return writeOnce(ctx, s, "enqueue jobs", func(t *Tx) ([]engine.Enqueued, error) { return t.insertJobs(jobs) })
 }
 
 // EnqueueTx writes jobs in the caller's transaction.
@@ -31,18 +27,6 @@ func (s *Store) EnqueueTx(ctx context.Context, tx *sql.Tx, jobs []engine.JobInse
 	made, err := t.insertJobs(jobs)
 	s.bounds.lower(t.due)
 	return made, err
-}
-
-// anyCreated says whether the first of the created jobs exists: they were all
-// committed then. FOR UPDATE waits for a COMMIT that is under way.
-func (t *Tx) anyCreated(made []engine.Enqueued) (bool, error) {
-	for _, m := range made {
-		if m.Created {
-			var id int64
-			return t.row([]any{&id}, "SELECT id FROM ds_jobs WHERE id = ?"+t.s.D.Lock(), m.ID)
-		}
-	}
-	return false, nil
 }
 
 // insertJobs writes jobs with all that belongs to them: keys, payloads, ready

@@ -14,7 +14,7 @@ import (
 // rows of the part that are not among them. If anything fails, or too many
 // would be deleted, all of it is taken back.
 func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource, spec engine.Merge) (engine.Stats, error) {
-	w, err := s.newWriter(table)
+	w, err := s.newWriter(ctx, table)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"strings"
@@ -129,7 +130,7 @@ const (
 	keepHours   = 400 * 24 * time.Hour
 )
 
-// PruneRest deletes signals, servers, keys, notices, deleted values, forgotten
+// PruneRest deletes signals, servers, keys, notices, receipts, deleted values, forgotten
 // records and hourly counts that nobody needs any more: looked for without locks,
 // deleted by key.
 func (s *Store) PruneRest(ctx context.Context, limit int) error {
@@ -141,6 +142,7 @@ func (s *Store) PruneRest(ctx context.Context, limit int) error {
 		{"ds_signals", "at < " + s.D.In(-keepSignals), []KeyColumn{{"id", KeyInt}}, ""},
 		{"ds_vars", "value IS NULL AND changed_at < " + s.D.In(-keepDeleted), []KeyColumn{{"type", KeyInt}, {"instance", KeyText}, {"name", KeyText}}, "r.value IS NULL"},
 		{"ds_counters", "hour > '" + allTime + "' AND hour < " + s.D.In(-keepHours), []KeyColumn{{"type", KeyInt}, {"hour", KeyTime}}, ""},
+		{"ds_receipts", "at < " + s.D.In(-keepReceipts), []KeyColumn{{"id", KeyHex}}, "r.at < " + s.D.In(-keepReceipts)},
 		{"ds_notices", "ends_at < " + s.D.Now(), []KeyColumn{{"hash", KeyText}}, "r.ends_at < " + s.D.Now()},
 		{"ds_servers", "dead = 1 AND seen_at < " + s.D.In(-keepServers) + " AND id NOT IN (SELECT server FROM ds_claims)", []KeyColumn{{"id", KeyInt}}, "r.dead = 1"},
 	} {
@@ -169,6 +171,8 @@ func (s *Store) pruneTable(ctx context.Context, table, where string, columns []K
 					dest[i] = new(int64)
 				case KeyTime:
 					dest[i] = new(Time)
+				case KeyHex:
+					dest[i] = new([]byte)
 				default:
 					dest[i] = new(string)
 				}
@@ -182,6 +186,8 @@ func (s *Store) pruneTable(ctx context.Context, table, where string, columns []K
 					key[i] = *v
 				case *Time:
 					key[i] = v.Format("2006-01-02 15:04:05")
+				case *[]byte:
+					key[i] = hex.EncodeToString(*v)
 				case *string:
 					key[i] = *v
 				}

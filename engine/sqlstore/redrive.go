@@ -15,18 +15,21 @@ import (
 // Locks: jobs that redrove them before, ascending; rejects ascending; then new
 // rows.
 func (s *Store) Redrive(ctx context.Context, b engine.RedriveBatch) (jobs []engine.JobID, taken int, err error) {
-	var made []engine.Enqueued
-	err = s.write(ctx, "redrive rejects", func(t *Tx) (err error) {
-		made, taken, err = t.redrive(b)
-		return err
-	}, func(t *Tx) (bool, error) { return t.anyCreated(made) })
+	type done struct {
+		made  []engine.Enqueued
+		taken int
+	}
+	d, err := writeOnce(ctx, s, "redrive rejects", func(t *Tx) (d done, err error) {
+		d.made, d.taken, err = t.redrive(b)
+		return d, err
+	})
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, m := range made {
+	for _, m := range d.made {
 		jobs = append(jobs, m.ID)
 	}
-	return jobs, taken, nil
+	return jobs, d.taken, nil
 }
 
 func (t *Tx) redrive(b engine.RedriveBatch) (made []engine.Enqueued, taken int, err error) {

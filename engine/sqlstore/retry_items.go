@@ -62,11 +62,9 @@ func (s *Store) failedItems(ctx context.Context, emitter engine.JobID) (list []e
 func (s *Store) retryItems(ctx context.Context, emitter engine.JobID, items []engine.JobID) error {
 	left, first := 0, engine.JobID(0)
 	for batch := range slices.Chunk(items, retryBatch) {
-		var taken []engine.JobID
-		err := s.write(ctx, fmt.Sprintf("retry items of job %d", emitter), func(t *Tx) (err error) {
-			taken, err = t.retryAll(batch)
-			return err
-		}, nil) // run again, it finds those that it has retried not failed any more
+		taken, err := writeOnce(ctx, s, fmt.Sprintf("retry items of job %d", emitter), func(t *Tx) ([]engine.JobID, error) {
+			return t.retryAll(batch)
+		})
 		if err != nil {
 			return err
 		}
@@ -117,7 +115,7 @@ func (t *Tx) retryAll(ids []engine.JobID) (taken []engine.JobID, err error) {
 			taken = append(taken, id)
 			continue
 		}
-		if _, err := t.retry(id, engine.RetryOptions{}); err != nil {
+		if err := t.retry(id, engine.RetryOptions{}); err != nil {
 			return nil, err
 		}
 	}

@@ -39,6 +39,8 @@ type SessionDialect interface {
 	// type; ToDB is the inverse.
 	FromDB(v any, column *sql.ColumnType) any
 	ToDB(v any) any
+	// Engines says that tables can be kept without transactions.
+	Engines() bool
 	// DescribeTable gives a table's shape; no columns if there is no such table.
 	DescribeTable(ctx context.Context, x Execer, table string) (Shape, error)
 	// CreateTable is the statement that makes a table.
@@ -69,6 +71,7 @@ type Shape struct {
 	Unique  [][]string // the columns of each unique index
 	Auto    string     // the column that numbers new rows; "": none does
 	Texts   bool       // its columns take the text of a value for the value
+	Engine  string     // of the server that keeps it, if that knows no transactions; else ""
 
 	at time.Duration // when it was looked at
 }

@@ -3,16 +3,18 @@
 // mysqlstore and sqlitestore add what differs: connections, sessions, how a
 // lost process is recognised, the tables.
 //
-// A map: tx.go runs transactions and finds out lost answers; insert.go keys.go
-// enqueue; claim.go bound.go claim; settle.go outcome.go write what became of
-// jobs; rescue.go fold.go promote.go prune.go sweep.go are the duties;
-// schedule.go variable.go window.go record.go reject.go redrive.go log.go type.go server.go view.go are one noun each;
-// session.go result.go spool.go guard.go table.go write.go upsert.go bulk.go merge.go
-// scan.go are what a script's db module works on.
+// A map: tx.go runs transactions and receipt.go finds out lost answers; insert.go
+// keys.go enqueue; claim.go bound.go claim; settle.go outcome.go write what became
+// of jobs; rescue.go fold.go promote.go prune.go sweep.go are the duties;
+// schedule.go variable.go window.go record.go reject.go redrive.go log.go type.go
+// server.go view.go are one noun each; session.go result.go spool.go guard.go
+// table.go write.go upsert.go bulk.go merge.go scan.go are what a script's db
+// module works on.
 //
 // The order in which rows are locked, the same everywhere: schedule, server,
-// claim, jobs (ascending), parents (ascending), keys (by hash), variables,
-// stored ends of windows, records, delayed, ready, rejects; then tables that are only inserted into. A duty that reads
+// claim, jobs (ascending), parents (ascending), keys (by hash), variables, stored
+// ends of windows, records, delayed, ready, rejects; then tables that are only
+// inserted into, and receipts, which belong to one process each. A duty that reads
 // such a table locks its rows first, by Skip, and nobody else locks them.
 package sqlstore
 
@@ -45,12 +47,13 @@ type Store struct {
 	// dead live; default: nothing.
 	Lives func(rows []engine.ServerRow)
 
-	stmts  sync.Map // SQL with the default prefix -> with ours
-	shapes sync.Map // scripts' tables -> tableShape
-	bounds bounds
-	prune  pruned
-	deltas head // of ds_deltas
-	due    head // of ds_delayed
+	stmts    sync.Map // SQL with the default prefix -> with ours
+	shapes   sync.Map // scripts' tables -> tableShape
+	bounds   bounds
+	prune    pruned
+	receipts receipts
+	deltas   head // of ds_deltas
+	due      head // of ds_delayed
 }
 
 // DefaultPrefix begins the names of the engine's tables.

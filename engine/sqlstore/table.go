@@ -79,6 +79,20 @@ func (s *Session) look(ctx context.Context, table string) (shape Shape, err erro
 	return shape, nil
 }
 
+// checkEngine refuses a table that is kept without transactions: what a hook that
+// fails has written would stay there, and be written again.
+func (s *Session) checkEngine(ctx context.Context, table string) error {
+	if !s.d.Engines() {
+		return nil
+	}
+	shape, err := s.look(ctx, table)
+	if err != nil || shape.Engine == "" {
+		return err
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.engine", Message: fmt.Sprintf(
+		"table %s is kept by %s, which knows no transactions: rows would stay when the hook fails, and come twice when it runs again. Change it: ALTER TABLE %s ENGINE=InnoDB", table, shape.Engine, table)}
+}
+
 // Columns describes a table.
 func (s *Session) Columns(ctx context.Context, table string) ([]engine.Column, error) {
 	if err := s.store.CheckTable(table); err != nil {

@@ -13,7 +13,7 @@ import (
 // Upsert inserts rows, or updates those whose key is there already. The key
 // must be that of a unique index: otherwise the database could not tell.
 func (s *Session) Upsert(ctx context.Context, table string, rows engine.RowSource, spec engine.Upsert) (engine.Stats, error) {
-	w, err := s.newWriter(table)
+	w, err := s.newWriter(ctx, table)
 	if err != nil {
 		return nil, err
 	}

@@ -35,23 +35,8 @@ func (s *Store) VariableNames(ctx context.Context, scope engine.Scope) (names []
 
 // SetVariables writes values outside of hooks.
 func (s *Store) SetVariables(ctx context.Context, writes []engine.VariableWrite) error {
-	return s.write(ctx, "set variables", func(t *Tx) error { return t.writeVariables(writes) },
-		func(t *Tx) (bool, error) { return t.variablesStand(writes) })
-}
-
-// variablesStand says whether writes whose COMMIT was not answered took effect:
-// those that name a version tell. Without one, writing again does no harm.
-func (t *Tx) variablesStand(writes []engine.VariableWrite) (bool, error) {
-	for _, w := range writes {
-		if w.Seen < 0 {
-			continue
-		}
-		var version int64
-		var value raw
-		found, err := t.row([]any{&version, &value}, "SELECT version, value FROM ds_vars WHERE type = ? AND instance = ? AND name = ?"+t.s.D.Lock(), w.Scope.Type, w.Scope.Instance, w.Name)
-		return found && version == w.Seen+1 && string(value) == string(w.Value), err
-	}
-	return false, nil
+	_, err := writeOnce(ctx, s, "set variables", func(t *Tx) (struct{}, error) { return struct{}{}, t.writeVariables(writes) })
+	return err
 }
 
 // writeVariables writes values in the order of their keys. One that was read

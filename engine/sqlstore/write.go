@@ -19,7 +19,7 @@ const (
 
 // Insert writes rows, many to a statement.
 func (s *Session) Insert(ctx context.Context, table string, rows engine.RowSource) (engine.Stats, error) {
-	w, err := s.newWriter(table)
+	w, err := s.newWriter(ctx, table)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +69,11 @@ func (b *batch) clear() {
 	clear(b.seen)
 }
 
-func (s *Session) newWriter(table string) (*writer, error) {
+func (s *Session) newWriter(ctx context.Context, table string) (*writer, error) {
 	if err := s.store.CheckTable(table); err != nil {
+		return nil, err
+	}
+	if err := s.checkEngine(ctx, table); err != nil {
 		return nil, err
 	}
 	w := &writer{s: s, table: table, now: &batch{}, idle: &batch{},

@@ -46,14 +46,17 @@ func (f Fault) deadly() bool { return f.Mode == Die || f.Mode == DieAfter }
 type Faults struct {
 	mu    sync.Mutex
 	fault *Fault // armed; nil: none
-	at    int    // it strikes at this statement, counted from 1
+	at    int    // it strikes at this statement, counted from 1; 0: at COMMIT
 	seen  int    // statements since it was armed
 	where string // the statement at which it struck
 	dead  error  // the process has ended
 	// Ended is called when a fault ends the process.
 	Ended func()
-	log   []string
-	late  sync.WaitGroup
+	// Struck is called, if it is given, when a fault has struck, before the store
+	// hears of it.
+	Struck func()
+	log    []string
+	late   sync.WaitGroup
 }
 
 // Arm has the fault strike once, at the n-th statement from now on.
@@ -61,6 +64,13 @@ func (f *Faults) Arm(fault Fault, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault, f.at, f.seen, f.where = &fault, n, 0, ""
+}
+
+// ArmCommit has the fault strike once, at the next COMMIT.
+func (f *Faults) ArmCommit(fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault, f.at, f.seen, f.where = &fault, 0, 0, ""
 }
 
 // Disarm ends it and gives the statement at which it struck, or "". It waits
@@ -99,7 +109,8 @@ func (f *Faults) next(q string) *Fault {
 	if f.fault == nil || strings.HasPrefix(q, "SELECT CONNECTION_ID") {
 		return nil
 	}
-	if f.seen++; f.seen != f.at {
+	f.seen++
+	if f.at > 0 && f.seen != f.at || f.at == 0 && (q != "COMMIT" || f.where != "") {
 		return nil
 	}
 	fault := *f.fault
@@ -153,6 +164,9 @@ func (c *faultyConn) run(q string, send func() error, drop func()) error {
 	fault := c.f.next(q)
 	if fault == nil {
 		return send()
+	}
+	if c.f.Struck != nil {
+		defer c.f.Struck()
 	}
 	switch fault.Mode {
 	case Fail:

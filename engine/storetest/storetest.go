@@ -71,6 +71,7 @@ var groups = []group{
 	{name: "database", cases: databaseCases},
 	{name: "types", cases: typeCases},
 	{name: "enqueue", cases: enqueueCases},
+	{name: "receipts", cases: receiptCases},
 	{name: "keys", cases: keyCases},
 	{name: "callers' transactions", cases: callerCases},
 	{name: "claim", cases: claimCases},

@@ -54,6 +54,43 @@ func (w *world) upsert(h engine.Session, rows engine.RowSource) engine.Stats {
 }
 
 var writeCases = []testCase{
+	{"a table that knows no transactions is refused", func(w *world) {
+		if !w.in.Rows {
+			return // there is one kind of table
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER) ENGINE=MyISAM")
+		h := w.hook(w.store)
+		one := func() engine.RowSource { return pairs(1, 10) }
+		for what, do := range map[string]func() (engine.Stats, error){
+			"insert": func() (engine.Stats, error) { return h.Insert(w.ctx, "t", one()) },
+			"upsert": func() (engine.Stats, error) {
+				return h.Upsert(w.ctx, "t", one(), engine.Upsert{Key: []string{"id"}})
+			},
+			"bulk":  func() (engine.Stats, error) { return h.Bulk(w.ctx, "t", one(), nil) },
+			"merge": func() (engine.Stats, error) { return h.Merge(w.ctx, "t", one(), percent(10)) },
+		} {
+			_, err := do()
+			w.failure(what, "db.engine", err)
+			if !strings.Contains(err.Error(), "MyISAM") || !strings.Contains(err.Error(), "ALTER TABLE t ENGINE=InnoDB") {
+				w.Errorf("%s: %v", what, err)
+			}
+		}
+		w.same("rows", int64(0), w.count("SELECT COUNT(*) FROM t"))
+	}},
+	{"a view is written to", func(w *world) {
+		if !w.in.Rows {
+			return // its views are for reading
+		}
+		w.table(0)
+		w.exec("CREATE VIEW seen AS SELECT id, v FROM t")
+		defer w.exec("DROP VIEW seen")
+		j := w.start(job(w.typ("t")))
+		h := w.hook(w.store)
+		_, err := h.Insert(w.ctx, "seen", pairs(1, 10))
+		w.must(err)
+		w.commitWith(h, alone(completed(j)))
+		w.same("rows", []string{"1|10"}, w.inTable())
+	}},
 	{"insert counts rows and passes over None", func(w *world) {
 		w.table(0)
 		j := w.start(job(w.typ("t")))

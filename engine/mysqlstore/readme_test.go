@@ -1,0 +1,110 @@
+package mysqlstore
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// grantOfReadme finds the privileges that the README tells people to grant.
+var grantOfReadme = regexp.MustCompile(`(?m)^GRANT (.*) ON imports\.\* TO`)
+
+// limitedUser makes a user who has on a database what the README grants, and
+// nothing else, and gives the database's URL with them.
+func (s *testServer) limitedUser(t *testing.T, database string) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant := grantOfReadme.FindSubmatch(readme)
+	if grant == nil {
+		t.Fatal("the README grants nothing")
+	}
+	user := "u_" + database[len("dsengine_test_"):]
+	name := fmt.Sprintf("'%s'@'%%'", user)
+	for _, q := range []string{
+		"DROP USER IF EXISTS " + name,
+		"CREATE USER " + name + " IDENTIFIED BY 'a long password'",
+		fmt.Sprintf("GRANT %s ON %s.* TO %s", grant[1], database, name),
+	} {
+		if _, err := s.admin.Exec(q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	t.Cleanup(func() { s.admin.Exec("DROP USER " + name) })
+	u, err := url.Parse(s.urlOf(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, "a long password")
+	return u.String()
+}
+
+func TestTheGrantsOfTheReadmeAreEnough(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		ctx := t.Context()
+		name, db, spoil := s.database(t)
+		spoil()
+		if _, err := db.Exec("CREATE PROCEDURE nothing() SELECT 1"); err != nil {
+			t.Fatal(err)
+		}
+		store, err := Open(ctx, s.limitedUser(t, name), Options{Prefix: "own_"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		if _, err := store.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Prepare(ctx); err != nil {
+			t.Fatal(err)
+		}
+		r, err := store.Describe(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, single := StrategySkip, true
+		if err := s.admin.QueryRow("SELECT @@GLOBAL.group_replication_single_primary_mode").Scan(&single); err == nil && !single {
+			want = StrategyCompare
+		}
+		if r.Strategy != want {
+			t.Errorf("jobs are claimed by %s (%s), want %s", r.Strategy, r.Reason, want)
+		}
+		for _, c := range r.Checks {
+			if c.Name == "group replication" && !c.OK {
+				t.Errorf("%s: %s", c.Name, c.Value)
+			}
+		}
+		h := store.Begin(engine.SessionOptions{Job: 1, Type: "t"})
+		defer h.Close()
+		if _, err := h.Ensure(ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "v", Type: "integer", Nullable: true}}, []string{"id"}); err != nil {
+			t.Fatal("ensure: ", err)
+		}
+		for what, do := range map[string]func() (engine.Stats, error){
+			"insert": func() (engine.Stats, error) { return h.Insert(ctx, "t", &rowsOf{n: 3}) },
+			"upsert": func() (engine.Stats, error) {
+				return h.Upsert(ctx, "t", &rowsOf{n: 3}, engine.Upsert{Key: []string{"id"}})
+			},
+			"bulk": func() (engine.Stats, error) {
+				return h.Bulk(ctx, "t", &rowsOf{n: 3}, &engine.Upsert{Key: []string{"id"}})
+			},
+			"merge": func() (engine.Stats, error) {
+				return h.Merge(ctx, "t", &rowsOf{n: 3}, engine.Merge{Key: []string{"id"}})
+			},
+		} {
+			if _, err := do(); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			h.Rollback(ctx)
+		}
+		if _, err := h.Exec(ctx, "CALL nothing()", nil); err != nil {
+			t.Error("call: ", err)
+		}
+	})
+}
