@@ -164,13 +164,15 @@ func TestHelperFiles(t *testing.T) {
 
 func TestATopLevelThatNeverEndsIsAnError(t *testing.T) {
 	t.Parallel()
+	const late = "the top level ran longer than 10s: what takes long belongs into a hook"
 	for code, want := range map[string]string{
 		"for i in range(20000000):\n    x = lambda: i\n":    "the top level took more than 20000000 steps: what takes long belongs into a hook",
-		"x = [max(range(10000000)) for i in range(1000)]\n": "the top level ran longer than 10s: what takes long belongs into a hook",
+		"x = [max(range(10000000)) for i in range(1000)]\n": late,
 		"x = list(range(1000000000))\n":                     "range: 1000000000 numbers are too many, at most 20000000",
 	} {
 		_, errs := load(code+consume, nil)
-		if len(errs) != 1 || errs[0].Message != want || errs[0].Line == 0 {
+		slow := len(errs) == 1 && errs[0].Message == late // a machine that does not come to the limit of steps
+		if len(errs) != 1 || errs[0].Message != want && !slow || errs[0].Line == 0 {
 			t.Errorf("%s: got %v", code, errs)
 		}
 	}
