@@ -82,11 +82,12 @@ type parquetFile struct {
 // Bounds of what a file may say of itself. Memory is given to it by what was
 // read, not by what it says; these keep that small.
 const (
-	maxParquetFooter = 32 << 20  // bytes
-	maxParquetPage   = 128 << 20 // bytes of a page, unpacked
-	maxParquetHeld   = 512 << 20 // bytes of the pages that are open at once
-	maxParquetValues = 1 << 20   // values in lists and maps of one row
-	maxParquetText   = 256 << 20 // bytes of text and bytes in one row
+	maxParquetFooter     = 32 << 20  // bytes
+	maxParquetPage       = 128 << 20 // bytes of a page, unpacked
+	maxParquetHeld       = 512 << 20 // bytes of the pages that are open at once
+	maxParquetPageValues = 1 << 26   // values of a page, which may be nothing but null
+	maxParquetValues     = 1 << 20   // values in lists and maps of one row
+	maxParquetText       = 256 << 20 // bytes of text and bytes in one row
 )
 
 const parquetMagic = "PAR1"

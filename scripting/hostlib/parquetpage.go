@@ -281,6 +281,9 @@ func (c *parquetColumn) next() error {
 		if h.values < 0 || int64(h.values) > c.left {
 			return c.bad(Errorf("", "a page is said to have %d values, and %d are left", h.values, c.left))
 		}
+		if h.values > maxParquetPageValues {
+			return Errorf("parquet.size", "%s: column %q has a page of %d values, more than %d", c.r.f.in.name, c.node.path(), h.values, maxParquetPageValues)
+		}
 		c.left -= int64(h.values)
 		c.n = h.values
 		if h.kind == 0 {
