@@ -12,7 +12,7 @@ const maxRecordReads = 1000
 // recordRef names a record of the hook's scope.
 type recordRef struct {
 	source string
-	sum    RecordSum
+	sum    KeySum
 }
 
 // recordLog is what waits to be written about records, such that the latest
@@ -336,7 +336,7 @@ func (s *RecordScan) End() { s.scan.ended = true }
 // MissingRecords are the rows of a source that the run has not seen.
 type MissingRecords struct {
 	r     *Records
-	after *RecordSum
+	after *KeySum
 	page  []MissingRecord
 	end   bool
 	begun bool

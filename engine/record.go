@@ -1,9 +1,16 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
-// RecordSum is a hash: of a key, or of a row's content.
+// RecordSum is a hash of a row's content, or of a key.
 type RecordSum [16]byte
+
+// KeySum finds a key: how it begins, and its hash. So keys that come in order, as
+// they do in most sources, lie side by side in the table.
+type KeySum [24]byte
 
 // RecordHash is the hash of a content, or none.
 type RecordHash struct {
@@ -13,8 +20,21 @@ type RecordHash struct {
 
 // RecordKey names a row within its source.
 type RecordKey struct {
-	Sum  RecordSum
+	Sum  KeySum
 	Text string // the key as JSON
+}
+
+// NewRecordKey makes a key of its JSON and of a hash that equal keys share. Equal
+// keys have the same JSON.
+func NewRecordKey(text string, hash RecordSum) RecordKey {
+	k := RecordKey{Text: text}
+	begin := strings.Trim(text, `"[`)
+	if digits := strings.Trim(begin, "0123456789") == ""; digits && len(begin) < 8 {
+		begin = "       "[:8-max(len(begin), 1)] + begin // 9 before 10
+	}
+	copy(k.Sum[:8], begin)
+	copy(k.Sum[8:], hash[:])
+	return k
 }
 
 // Bounds of what a record keeps, in bytes of JSON.
@@ -247,7 +267,7 @@ type RecordStore interface {
 	// MissingRecords are rows that no run as new as this one has seen, by the
 	// hash of their key, above one. What an earlier execution of the same hook has
 	// forgotten is among them.
-	MissingRecords(ctx context.Context, s Session, by RecordBy, source string, after *RecordSum, limit int) ([]MissingRecord, error)
+	MissingRecords(ctx context.Context, s Session, by RecordBy, source string, after *KeySum, limit int) ([]MissingRecord, error)
 	// ForgetSource forgets all rows of a source.
 	ForgetSource(ctx context.Context, s Session, by RecordBy, source string) error
 }

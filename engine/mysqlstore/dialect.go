@@ -95,7 +95,7 @@ func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) stri
 		case sqlstore.KeyText:
 			typ, value = "VARCHAR(255) CHARACTER SET utf8mb4", "j."+c.Name+" COLLATE "+d.collation
 		case sqlstore.KeyHex:
-			typ, value = "CHAR(40)", "UNHEX(j."+c.Name+")"
+			typ, value = "CHAR(64)", "UNHEX(j."+c.Name+")"
 		}
 		columns = append(columns, fmt.Sprintf("%s %s PATH %s", c.Name, typ, path))
 		on = append(on, fmt.Sprintf("r.%s = %s", c.Name, value))

@@ -95,7 +95,7 @@ func (s *Store) Records(ctx context.Context, session engine.Session, by engine.R
 	err = h.reads(ctx, func(t *Tx) error {
 		for from := 0; from < len(keys); from += recordRows {
 			part := keys[from:min(from+recordRows, len(keys))]
-			sums := make([]engine.RecordSum, len(part))
+			sums := make([]engine.KeySum, len(part))
 			for i := range part {
 				sums[i] = part[i].Sum
 			}
@@ -135,7 +135,7 @@ func (s *Store) CountRecords(ctx context.Context, session engine.Session, by eng
 }
 
 // MissingRecords are rows that no run as new as this one has seen.
-func (s *Store) MissingRecords(ctx context.Context, session engine.Session, by engine.RecordBy, source string, after *engine.RecordSum, limit int) (list []engine.MissingRecord, err error) {
+func (s *Store) MissingRecords(ctx context.Context, session engine.Session, by engine.RecordBy, source string, after *engine.KeySum, limit int) (list []engine.MissingRecord, err error) {
 	h, err := recordSession(session)
 	if err != nil {
 		return nil, err
@@ -181,12 +181,12 @@ func (t *Tx) noteForgotten(by engine.RecordBy, source string) error {
 }
 
 // records reads the records of some keys.
-func (t *Tx) records(scope engine.Scope, source string, sums []engine.RecordSum, lock string) (map[engine.RecordSum]*engine.Record, error) {
+func (t *Tx) records(scope engine.Scope, source string, sums []engine.KeySum, lock string) (map[engine.KeySum]*engine.Record, error) {
 	args := placeArgs(scope, source, len(sums))
 	for i := range sums {
 		args = append(args, sums[i][:])
 	}
-	found := make(map[engine.RecordSum]*engine.Record, len(sums))
+	found := make(map[engine.KeySum]*engine.Record, len(sums))
 	err := t.query(func(r *sql.Rows) error {
 		var sum, hash, was, met sql.RawBytes
 		var id text
@@ -195,7 +195,7 @@ func (t *Tx) records(scope engine.Scope, source string, sums []engine.RecordSum,
 			return err
 		}
 		x.Hash, x.Was, x.Met, x.ID = hashOf(hash), hashOf(was), hashOf(met), string(id)
-		found[hashOf(sum).Sum] = &x
+		found[engine.KeySum(sum)] = &x
 		return nil
 	}, fmt.Sprintf(readRecords, t.s.D.ByKey(), marks(len(sums)), lock), args...)
 	return found, err
@@ -240,7 +240,7 @@ func (t *Tx) writeRecords(w engine.RecordWrites) error {
 
 // writeSource writes records of one source.
 func (t *Tx) writeSource(by engine.RecordBy, source string, list []engine.RecordWrite) error {
-	var sums []engine.RecordSum
+	var sums []engine.KeySum
 	var seen []any
 	for i := range list {
 		if list[i].OnlySeen() {

@@ -14,7 +14,7 @@ import (
 // recordKey is the key of a number.
 func recordKey(n int) engine.RecordKey {
 	text := fmt.Sprint(n)
-	return engine.RecordKey{Sum: contentSum(text), Text: text}
+	return engine.NewRecordKey(text, contentSum(text))
 }
 
 // contentSum is the hash of a content.
@@ -73,7 +73,7 @@ func (w *world) missing(b engine.RecordBy) (list []string) {
 	w.Helper()
 	h := w.hook(w.store)
 	defer h.Close()
-	var after *engine.RecordSum
+	var after *engine.KeySum
 	for {
 		page, err := w.store.MissingRecords(w.ctx, h, b, "s", after, 2)
 		w.must(err)
@@ -81,7 +81,7 @@ func (w *world) missing(b engine.RecordBy) (list []string) {
 			if after != nil && bytes.Compare(m.Key.Sum[:], after[:]) <= 0 {
 				w.Errorf("%s comes out of order", m.Key.Text)
 			}
-			w.same("key of "+m.Key.Text, contentSum(m.Key.Text), m.Key.Sum)
+			w.same("key", engine.NewRecordKey(m.Key.Text, contentSum(m.Key.Text)), m.Key)
 			after = &m.Key.Sum
 			list = append(list, m.Key.Text+m.ID)
 		}

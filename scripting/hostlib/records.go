@@ -401,9 +401,7 @@ func makeKey(parts []Value) (key engine.RecordKey, err error) {
 	}
 	canonical, err := appendCanonical(make([]byte, 0, 64), whole)
 	sum := sha256.Sum256(canonical)
-	copy(key.Sum[:], sum[:])
-	key.Text = string(text)
-	return key, err
+	return engine.NewRecordKey(string(text), engine.RecordSum(sum[:])), err
 }
 
 // recordKey reads a key that a script gives.

@@ -1,13 +1,13 @@
 -- +goose Up
 
 -- What is known of the rows of scripts' sources: see engine.Record. name is the
--- key as JSON, ksum its hash; hash, was and met are of contents. gone: it was
+-- key as JSON, ksum how it begins and its hash; hash, was and met are of contents. gone: it was
 -- forgotten, and the row stays until the job that did so is final.
 CREATE TABLE IF NOT EXISTS ds_records (
   type     INT UNSIGNED     NOT NULL,
   instance VARCHAR(190)     NOT NULL,
   source   VARCHAR(190)     NOT NULL,
-  ksum     BINARY(16)       NOT NULL,
+  ksum     BINARY(24)       NOT NULL,
   hash     BINARY(16)       NULL,
   was      BINARY(16)       NULL,
   met      BINARY(16)       NULL,

@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- What is known of the rows of scripts' sources: see engine.Record. name is the
--- key as JSON, ksum its hash; hash, was and met are of contents. gone: it was
+-- key as JSON, ksum how it begins and its hash; hash, was and met are of contents. gone: it was
 -- forgotten, and the row stays until the job that did so is final.
 CREATE TABLE IF NOT EXISTS ds_records (
   type     INTEGER NOT NULL,
