@@ -347,10 +347,31 @@ func (s *Server) logFailed(level slog.Level, c *Call, o *Outcome, policy RetryPo
 	case o.Event == Failing:
 		next = "its fail hook"
 	case o.Event == Retried:
-		next = "in " + FormatDuration(o.Delay.Round(100*time.Millisecond))
+		next = "in " + FormatDuration(roughly(o.Delay))
 	}
 	s.eng.log.Log(context.Background(), level, "attempt failed", "job", c.job.ID, "type", c.typ.Name, "phase", f.Phase,
 		"attempt", fmt.Sprintf("%d of %d", f.Attempt, policy.Max), "next", next, "error", f.Message, "backtrace", f.Backtrace)
+}
+
+// roughly is a pause as people are told of it.
+func roughly(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}
+
+// logAfterFail says what comes after a fail hook.
+func (s *Server) logAfterFail(o *Outcome) {
+	next := "none"
+	if o.To.Status == StatusWaiting {
+		next = "in " + FormatDuration(roughly(o.Delay))
+	}
+	name := ""
+	if t := s.types[o.Job.Type]; t != nil {
+		name = t.Name
+	}
+	s.eng.log.Info("its fail hook has ended", "job", o.Job.ID, "type", name, "next", next)
 }
 
 // settle commits an outcome, in the session's transaction if there is one. The
@@ -389,6 +410,9 @@ func (s *Server) settled(outcomes []Outcome) {
 			drop = append(drop, o.Job.Claim)
 		}
 		s.announce(o)
+		if o.Job.Phase == PhaseFail {
+			s.logAfterFail(o)
+		}
 	}
 	if len(drop) > 0 {
 		s.done.drop(drop)

@@ -183,7 +183,7 @@ func (c *Call) Session() Session {
 
 func (c *Call) sessionOptions() SessionOptions {
 	return SessionOptions{
-		Job: c.job.ID, Type: c.typ.Name,
+		Job: c.job.ID, Type: c.typ.Name, Strike: c.eng.secrets.Strike,
 		Waiting: func(waits bool) {
 			if waits {
 				c.watch.pause()

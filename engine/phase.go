@@ -57,7 +57,7 @@ const (
 	StatusWaiting   Status = 1
 	StatusRunning   Status = 2
 	StatusOpen      Status = 3 // its items are being worked
-	StatusCompleted Status = 4
+	StatusCompleted Status = 4 // an emitter: none of its items failed; they may have been cancelled
 	StatusFailed    Status = 5
 	StatusCancelled Status = 6
 )

@@ -182,4 +182,6 @@ type SessionOptions struct {
 	Waiting func(waits bool)
 	// Busy is called when a wait has grown long, with the job that holds the writer.
 	Busy func(waited time.Duration, holder string)
+	// Strike strikes secrets out of what an error shows of a row.
+	Strike func(text string) string
 }

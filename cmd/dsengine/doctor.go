@@ -153,7 +153,7 @@ func (d *diagnosis) database(ctx context.Context, env *Env, g *globals) error {
 }
 
 func (d *diagnosis) print(p *printer) {
-	p.line("dsengine %s (commit %s)", d.Program.Version, d.Program.Commit)
+	p.line("%s", d.Program.name())
 	p.field("database", "%s", d.Database)
 	if d.Strategy != "" {
 		p.field("claims", "%s: %s", d.Strategy, clean(d.Reason))

@@ -21,6 +21,7 @@ func newJobsCancel(env *Env, g *globals) *cobra.Command {
 		Use:   "cancel [ID...]",
 		Short: "End jobs that wait or run",
 		Long: `End jobs that wait; have those stopped that run; cancel open jobs with all their items.
+An open job whose items are cancelled one by one is completed when the others have completed.
 
 With --type, all jobs of the type that are not final are cancelled; --status chooses among them.`,
 		Example: `  dsengine jobs cancel 42 --reason "wrong file"

@@ -28,6 +28,10 @@ func newJobsList(env *Env, g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List jobs, newest first",
+		Long: `List jobs, newest first.
+
+A job that emitted items is open until they have settled. Then it is failed if any of them
+failed, else completed: also where some, or all, were cancelled, since somebody wanted that.`,
 		Example: `  dsengine jobs list
   dsengine jobs list --type airports --status failed
   dsengine jobs list --parent 42 --limit 1000
@@ -90,8 +94,10 @@ func runJobsList(ctx context.Context, env *Env, g *globals, o jobsListOptions) e
 	}
 	printJobs(p, jobs, now, most)
 	switch {
+	case len(jobs) == 0 && o == (jobsListOptions{Limit: o.Limit}):
+		env.say("there are no jobs; make one with: dsengine enqueue TYPE")
 	case len(jobs) == 0:
-		env.say("there is no such job")
+		env.say("no job fits; see all with: dsengine jobs list")
 	case len(jobs) == o.Limit:
 		env.say("these are the newest %d; for more: --limit", o.Limit)
 	}

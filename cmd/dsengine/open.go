@@ -43,7 +43,7 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 			return nil, engine.Wrapf(engine.CodeUnreachable, errNoFile, "there is no database file %s", rest).
 				WithHint("dsengine run makes it; another database is named with --db or DSENGINE_DB")
 		}
-		return opened(sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log}))
+		return opened(sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log, ReadOnly: to == toLook}))
 	}
 	return nil, usage("%s: no database is known by the URL %q", g.from("db"), shownURL(g.DB)).
 		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")

@@ -80,6 +80,30 @@ func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
 	}
 }
 
+func TestASummaryOfJobsThatArePrunedHasNoEmptyList(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	s := runSummary{Failed: 2, Message: "no row was changed"}
+	if err := s.print(&Env{Stdout: &b}, &globals{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "2 jobs failed, and nothing of them is kept.\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwithout %q", b.String(), want)
+	}
+}
+
+func TestAVersionWithoutACommitTellsNone(t *testing.T) {
+	t.Parallel()
+	for want, v := range map[string]versionInfo{
+		"dsengine 14cb772":              {Version: "14cb772", Commit: unknownCommit},
+		"dsengine v1.2.3 (commit 1a2b)": {Version: "v1.2.3", Commit: "1a2b"},
+	} {
+		if got := v.name(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestRoughTimes(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,7 +68,7 @@ func runRejectsExport(ctx context.Context, env *Env, g *globals, o rejectsExport
 	if o.To != "" {
 		to := env.path(o.To)
 		if file, err = os.CreateTemp(filepath.Dir(to), filepath.Base(to)+".*.part"); err != nil {
-			return engine.Wrapf(engine.CodeUsage, err, "--to %s", o.To)
+			return cannotWrite(o.To, to, err)
 		}
 		defer os.Remove(file.Name()) // unless it was renamed
 		defer file.Close()
@@ -96,6 +98,19 @@ func runRejectsExport(ctx context.Context, env *Env, g *globals, o rejectsExport
 	}
 	env.say("%s written to %s", plural(e.n, "reject was", "rejects were"), o.To)
 	return nil
+}
+
+// cannotWrite says why a file cannot be made, without the name that it has while
+// it is written.
+func cannotWrite(name, path string, err error) error {
+	if _, serr := os.Stat(filepath.Dir(path)); errors.Is(serr, fs.ErrNotExist) {
+		return usage("--to %s: there is no folder %s", name, filepath.Dir(name)).WithHint("make it: mkdir -p %s", filepath.Dir(name))
+	}
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return engine.Wrapf(engine.CodeUsage, err, "--to %s", name)
 }
 
 // rejectExport writes rejects.

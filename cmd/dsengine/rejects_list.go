@@ -62,8 +62,10 @@ func runRejectsList(ctx context.Context, env *Env, g *globals, o rejectsListOpti
 	p := &printer{w: env.Stdout}
 	printRejects(p, list, now)
 	switch {
+	case len(list) == 0 && o.rejectSelection == (rejectSelection{}):
+		env.say("there are no rejects")
 	case len(list) == 0:
-		env.say("there is no such reject")
+		env.say("no reject fits; see all with: dsengine rejects list")
 	case len(list) == o.Limit:
 		env.say("these are the newest %d; for more: --limit, or dsengine rejects export", o.Limit)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -168,11 +169,27 @@ func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
 func execute(ctx context.Context, env *Env, args []string) exitCode {
 	root := newRoot(env)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := helpOfNothing(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err != nil {
 		tell(ctx, env, err)
 	}
 	return codeOf(ctx, err)
+}
+
+// helpOfNothing is an error where help is asked for of a command that is not
+// there: cobra would show that of the one above it.
+func helpOfNothing(root *cobra.Command, args []string) error {
+	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+		return nil
+	}
+	c, rest, err := root.Find(args)
+	if err != nil || !c.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil
+	}
+	return unknownCommand(c, rest[0])
 }
 
 func commandNames(c *cobra.Command) []string {

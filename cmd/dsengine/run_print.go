@@ -115,7 +115,11 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		for i, f := range s.FailedJobs {
 			list[i] = f.ID
 		}
-		p.line("%s: %s.", plural(s.Failed, "job failed", "jobs failed"), ids(list, s.Failed))
+		if failed := plural(s.Failed, "job failed", "jobs failed"); len(list) == 0 {
+			p.line("%s, and nothing of them is kept.", failed)
+		} else {
+			p.line("%s: %s.", failed, ids(list, s.Failed))
+		}
 	}
 	if n := int64(len(s.HandedOver)); n > 0 {
 		p.line("handed over %s at a checkpoint: %s.", plural(n, "job", "jobs"), ids(s.HandedOver, n))

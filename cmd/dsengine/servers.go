@@ -27,6 +27,8 @@ type serverInfo struct {
 	Claimed     int             `json:"claimed"` // jobs in its claims
 	// Types says which phases of which types, in which version, it runs.
 	Types map[string]engine.Works `json:"types"`
+
+	seenNow bool // the store itself knows that it lives: its heartbeats are rare
 }
 
 func newServers(env *Env, g *globals) *cobra.Command {
@@ -62,6 +64,7 @@ func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
 		list[i] = serverInfo{
 			Server: r.Name, Incarnation: r.ID, Host: r.Host, PID: r.PID, State: serverState(r), Version: r.Version,
 			StartedAt: r.StartedAt.UTC(), SeenAt: r.SeenAt.UTC(), Claimed: r.Claimed, Types: r.Types,
+			seenNow: r.Lives() && r.Liveness > 0,
 		}
 		if !r.StoppedAt.IsZero() {
 			list[i].StoppedAt = inUTC(&r.StoppedAt)
@@ -76,9 +79,13 @@ func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
 	p := &printer{w: env.Stdout}
 	var cells [][]string
 	for _, s := range list {
+		seen := rough(max(0, now.Sub(s.SeenAt))) + " ago"
+		if s.seenNow {
+			seen = "now"
+		}
 		cells = append(cells, []string{
 			clean(s.Server), fmt.Sprint(s.Incarnation), fmt.Sprintf("%s/%d", clean(s.Host), s.PID), s.State, rough(max(0, now.Sub(s.StartedAt))) + " ago",
-			rough(max(0, now.Sub(s.SeenAt))) + " ago", number(int64(s.Claimed)), s.phases(), clip(s.types(), 60),
+			seen, number(int64(s.Claimed)), s.phases(), clip(s.types(), 60),
 		})
 	}
 	p.table([]string{"server", "incarnation", "host/pid", "state", "since", "seen", "claimed", "phases", "types"}, cells, "incarnation", "claimed")

@@ -46,19 +46,22 @@ type typeSchedule struct {
 }
 
 func newTypes(env *Env, g *globals) *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "types",
 		Short: "List job types: hooks, schedules, counts",
 		Long: `List job types: those that the database knows, and those that are only in the jobs folder.
 CREATED and the like count since a type's first job; WAITING is what is due now, DELAYED what
-is due later.`,
-		Example: "  dsengine types\n  dsengine types -o json",
+is due later. Types whose script is gone, and all of whose jobs are pruned, are left out.`,
+		Example: "  dsengine types\n  dsengine types --all -o json",
 		Args:    arguments(),
-		RunE:    func(c *cobra.Command, _ []string) error { return runTypes(c.Context(), env, g) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runTypes(c.Context(), env, g, all) },
 	}
+	c.Flags().BoolVar(&all, "all", false, "types without script and without jobs too")
+	return c
 }
 
-func runTypes(ctx context.Context, env *Env, g *globals) error {
+func runTypes(ctx context.Context, env *Env, g *globals, all bool) error {
 	log, _ := newLogger(env, g)
 	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
@@ -85,6 +88,11 @@ func runTypes(ctx context.Context, env *Env, g *globals) error {
 		return err
 	}
 	list = withScripts(list, &s)
+	if eng != nil && !all {
+		if list, err = withoutGone(ctx, env, eng, list); err != nil {
+			return err
+		}
+	}
 	if g.json() {
 		return printJSON(env.Stdout, list)
 	}
@@ -94,6 +102,31 @@ func runTypes(ctx context.Context, env *Env, g *globals) error {
 	p := &printer{w: env.Stdout}
 	printTypes(p, list, now)
 	return p.err
+}
+
+// withoutGone leaves out types without a script and without jobs.
+func withoutGone(ctx context.Context, env *Env, eng *engine.Engine, list []*typeInfo) ([]*typeInfo, error) {
+	kept := []*typeInfo{}
+	for _, t := range list {
+		if t.OnDisk != nil && !*t.OnDisk {
+			record, err := eng.Type(ctx, t.Type)
+			if err != nil {
+				return nil, err
+			}
+			jobs, err := eng.Store().Jobs(ctx, engine.JobFilter{Type: record.ID, Limit: 1})
+			if err != nil {
+				return nil, err
+			}
+			if len(jobs) == 0 {
+				continue
+			}
+		}
+		kept = append(kept, t)
+	}
+	if gone := len(list) - len(kept); gone > 0 {
+		env.say("%s without script and without jobs: see dsengine types --all", plural(int64(gone), "type is", "types are"))
+	}
+	return kept, nil
 }
 
 // registeredTypes are the types that the database knows.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -39,9 +40,19 @@ func runVersion(env *Env, g *globals) error {
 		return printJSON(env.Stdout, v)
 	}
 	p := printer{w: env.Stdout}
-	p.line("dsengine %s (commit %s) %s %s/%s", v.Version, v.Commit, v.Go, v.OS, v.Arch)
+	p.line("%s %s %s/%s", v.name(), v.Go, v.OS, v.Arch)
 	return p.err
 }
+
+// name is the program with its version, and the commit where that is known.
+func (v versionInfo) name() string {
+	if v.Commit == unknownCommit {
+		return "dsengine " + v.Version
+	}
+	return fmt.Sprintf("dsengine %s (commit %s)", v.Version, v.Commit)
+}
+
+const unknownCommit = "unknown"
 
 // programVersion is what the linker was told, else what Go noted in the binary.
 func programVersion() versionInfo {
@@ -65,7 +76,7 @@ func programVersion() versionInfo {
 		v.Version = "development"
 	}
 	if v.Commit == "" {
-		v.Commit = "unknown"
+		v.Commit = unknownCommit
 	}
 	return v
 }

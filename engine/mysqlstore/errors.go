@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -132,6 +133,31 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		}
 	}
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: me.Message, Retryable: retryable, Cause: err}, false
+}
+
+// column is the one that the server says a value is wrong for: 'c' or `db`.`t`.`c`.
+var column = regexp.MustCompile("(?:for|in) column [`']?(?:.*\\.)?[`']?([^`'.]+)[`']?(?: at row \\d+)?[.]?$")
+
+// Blamed names the column that an error of a row is about. The value of a
+// duplicate key is in the message itself.
+func (s *Store) Blamed(err error) (columns []string, why string) {
+	var me *mysql.MySQLError
+	if !errors.As(err, &me) {
+		return nil, ""
+	}
+	m := column.FindStringSubmatch(me.Message)
+	if m == nil {
+		return nil, ""
+	}
+	switch me.Number {
+	case 1264:
+		why = "it is out of range"
+	case 1406:
+		why = "it is too long"
+	default:
+		why = "it is not of that type, or out of its range"
+	}
+	return m[1:2], why
 }
 
 // NoSavepoint says that a savepoint does not exist: the transaction in which it

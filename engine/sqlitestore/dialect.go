@@ -86,6 +86,12 @@ func (d dialect) Class(err error) sqlstore.Class {
 }
 
 // Hint says what to do about an error of the driver.
-func (d dialect) Hint(error) string { return "" }
+func (d dialect) Hint(err error) string {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_READONLY {
+		return "this user may not write to the database file, or to its folder: dsengine doctor says what to do"
+	}
+	return ""
+}
 
 func isBusy(err error) bool { return dialect{}.Class(err) == sqlstore.ClassRetry }

@@ -37,6 +37,9 @@ type Options struct {
 	Prefix string // of the tables; default "ds_"
 	Clock  engine.Clock
 	Logger *slog.Logger
+	// ReadOnly is for those who only look: a file that this user may not write to
+	// is opened all the same.
+	ReadOnly bool
 	// Wrap, if it is given, comes between the store and the driver: for tests
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector
@@ -50,6 +53,7 @@ type Store struct {
 	writer     *writer
 	hookReader *sql.DB
 	live       *liveness
+	readOnly   bool // this user may not write to it
 	noReader   bool // hooks read in their transaction: a reader would keep it from committing
 
 	seen       atomic.Bool // a write of when a server was seen is under way
@@ -99,15 +103,27 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
 	s.writer = newWriter(w, o.Clock, o.Logger, abs+"-writer")
 	s.Store.Begin, s.Store.Lives = s.writer.begin, s.lives
-	s.live = newLiveness(abs)
-	if o.Prefix != sqlstore.DefaultPrefix { // its servers have numbers of their own
-		s.live = newLiveness(abs + "-" + strings.Trim(o.Prefix, "_"))
-	}
+	s.live = newLivenessOf(abs, o)
 	if err := s.touch(ctx); err != nil {
 		s.Close()
+		if _, there := os.Stat(abs); there == nil && refused(err) {
+			if o.ReadOnly {
+				return openForReading(ctx, path, abs, o)
+			}
+			what, hint := whoMayNot(abs)
+			return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s: %s", path, what).WithHint("%s", hint)
+		}
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
 	return s, nil
+}
+
+// newLivenessOf is for the servers of a file's prefix.
+func newLivenessOf(abs string, o Options) *liveness {
+	if o.Prefix != sqlstore.DefaultPrefix { // its servers have numbers of their own
+		abs += "-" + strings.Trim(o.Prefix, "_")
+	}
+	return newLiveness(abs)
 }
 
 // locate finds a database's file, and sets the defaults of the options.
@@ -206,7 +222,10 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 	}
 	r.CheckTables()
 	info, err := os.Stat(s.path)
-	if err == nil {
+	if s.readOnly || !writable(s.path) {
+		what, hint := whoMayNot(s.path)
+		check("file", what+": it can be looked at, and nothing can run", false, hint)
+	} else if err == nil {
 		check("file", fmt.Sprintf("%s, %d bytes", s.path, info.Size()), true, "")
 	}
 	var damaged string

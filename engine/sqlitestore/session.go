@@ -93,6 +93,24 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: message, Retryable: retryable, Cause: err}, false
 }
 
+// Blamed names the columns that an error of a row is about.
+func (s *Store) Blamed(err error) (columns []string, why string) {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return nil, ""
+	}
+	message := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%d)", e.Code()))
+	if _, column, ok := strings.Cut(message, "CHECK constraint failed: "+valueConstraint); ok {
+		return []string{column}, "it is not of that type, or out of its range"
+	}
+	if _, list, ok := strings.Cut(message, "UNIQUE constraint failed: "); ok {
+		for _, name := range strings.Split(list, ", ") {
+			columns = append(columns, name[strings.LastIndex(name, ".")+1:])
+		}
+	}
+	return columns, ""
+}
+
 // NoSavepoint says that a savepoint does not exist.
 func (s *Store) NoSavepoint(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "no such savepoint")

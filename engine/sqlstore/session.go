@@ -31,6 +31,10 @@ type SessionDialect interface {
 	// HookError makes an error of a script's statement one that speaks to its
 	// author. ended says that the transaction is over.
 	HookError(err error) (f error, ended bool)
+	// Blamed names the columns that an error of a row is about: of a value that one
+	// cannot hold, and why where that is told, or of a key that is there already,
+	// where the error does not show it.
+	Blamed(err error) (columns []string, why string)
 	// NoSavepoint says that a savepoint does not exist.
 	NoSavepoint(err error) bool
 	// Quote writes a name so that it can be used in SQL.

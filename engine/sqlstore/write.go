@@ -255,7 +255,7 @@ func (w *writer) locate(ctx context.Context, c *sql.Conn, b *batch, tail string,
 		return err
 	}
 	if b.count == 1 {
-		return w.named(b.at[0], err)
+		return w.named(ctx, c, b, 0, err)
 	}
 	if _, serr := c.ExecContext(ctx, "SAVEPOINT ds_row"); serr != nil {
 		return serr
@@ -263,7 +263,7 @@ func (w *writer) locate(ctx context.Context, c *sql.Conn, b *batch, tail string,
 	one := w.statement(b.names, 1, tail)
 	for i := range b.count {
 		if _, rerr := c.ExecContext(ctx, one, b.args[i*len(b.names):(i+1)*len(b.names)]...); rerr != nil {
-			if err = w.named(b.at[i], rerr); ctx.Err() != nil {
+			if err = w.named(ctx, c, b, i, rerr); ctx.Err() != nil {
 				return err
 			}
 			break
@@ -287,13 +287,14 @@ func undoTo(ctx context.Context, c *sql.Conn, savepoint string, err error) error
 }
 
 // named puts a row's number before what is wrong with it; not before an error
-// that has nothing to do with the row.
-func (w *writer) named(at int64, err error) error {
+// that has nothing to do with the row, the i-th of the batch.
+func (w *writer) named(ctx context.Context, x Execer, b *batch, i int, err error) error {
 	said, ended := w.s.d.HookError(err)
 	if ended {
 		return err
 	}
 	f := engine.AsFailure(said)
-	f.Message = fmt.Sprintf("row %d: %s", at, strings.TrimSuffix(f.Message, " at row 1"))
+	w.blame(ctx, x, f, err, b, i)
+	f.Message = fmt.Sprintf("row %d: %s", b.at[i], strings.TrimSuffix(f.Message, " at row 1"))
 	return f
 }

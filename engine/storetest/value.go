@@ -222,6 +222,34 @@ var valueCases = []testCase{
 				w.Errorf("%s took %v, and gives %v", c.column, c.value, w.query(h, "SELECT c FROM "+table)[0][0])
 			} else if f := engine.AsFailure(err); f.Code != "db.value" && f.Code != "db.constraint" {
 				w.Errorf("%s of %v: got code %s, %v", c.column, c.value, f.Code, err)
+			} else if want := fmt.Sprintf("row 1: column c is of type %s and cannot hold %q: ", c.column, fmt.Sprint(c.value)); f.Code == "db.value" && !strings.HasPrefix(f.Message, want) {
+				w.Errorf("got %q, want it to begin with %q", f.Message, want)
+			}
+		}
+	}},
+	{"an error of a row shows the value, cut and without secrets", func(w *world) {
+		h := w.store.Begin(engine.SessionOptions{Job: 1, Type: "t", Strike: func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") }})
+		w.Cleanup(func() { h.Close() })
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "n", Type: "integer", Nullable: true}, {Name: "name", Type: "text(20)"}}, []string{"id", "name"})
+		w.must(err)
+		row := func(id, n, name any) engine.Row {
+			return engine.Row{Names: []string{"id", "n", "name"}, Values: []any{id, n, name}}
+		}
+		write := map[string]func(...engine.Row) error{
+			"insert": func(rows ...engine.Row) error { _, err := h.Insert(w.ctx, "t", source(rows...)); return err },
+			"bulk":   func(rows ...engine.Row) error { _, err := h.Bulk(w.ctx, "t", source(rows...), nil); return err },
+		}
+		for name, insert := range write {
+			err = insert(row(int64(1), nil, "a"), row(int64(2), strings.Repeat("x", 55)+"hunter2 and more", "b"))
+			w.failure(name+" of a long text", "db.value", err)
+			want := "row 2: column n is of type integer and cannot hold \"" + strings.Repeat("x", 55) + "*** a\"... (67 characters): "
+			if got := engine.AsFailure(err).Message; !strings.HasPrefix(got, want) {
+				w.Errorf("%s: got %q, want %q", name, got, want)
+			}
+			err = insert(row(int64(1), nil, "a"), row(int64(1), nil, "b"), row(int64(1), nil, "a"))
+			w.failure(name+" of a key that is there", "db.duplicate", err)
+			if got := engine.AsFailure(err).Message; !strings.HasPrefix(got, "row 3: ") || !strings.Contains(got, "1-a") && !strings.Contains(got, `(id = 1, name = "a")`) {
+				w.Errorf("%s: got %q, without the values of the key", name, got)
 			}
 		}
 	}},
