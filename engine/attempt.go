@@ -92,11 +92,12 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		err = c.poison // it cannot begin
 	}
 	if err == nil {
-		if result, err = runHook(l.hookOf(j), c); c.poison != nil {
+		// A hook's own error that wraps what ends it says where it was.
+		if result, err = runHook(l.hookOf(j), c); c.poison != nil && !errors.Is(err, c.poison) {
 			err = c.poison
 		}
 		if cause := context.Cause(c.ctx); cause != nil && !errors.Is(err, cause) {
-			err = cause // a hook's own error that wraps it says where it was
+			err = cause
 		}
 	}
 	if err == nil && len(result) > MaxResult {

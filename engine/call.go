@@ -90,11 +90,10 @@ func (p *pending) touched() bool {
 const (
 	MaxPendingItems = 10_000
 	MaxPendingBytes = 64 << 20
-	MaxPayload      = 4 << 20  // of one job, in bytes of JSON
-	MaxPosition     = 1 << 20  // of a checkpoint
-	MaxResult       = 1 << 20  // of a job
-	MaxVariable     = 64 << 10 // of one value of state or vars
-	maxLogLines     = 1000     // kept of one attempt
+	MaxPayload      = 4 << 20 // of one job, in bytes of JSON
+	MaxPosition     = 1 << 20 // of a checkpoint
+	MaxResult       = 1 << 20 // of a job
+	maxLogLines     = 1000    // kept of one attempt
 )
 
 // Errors that end a hook from outside; catch never holds them.

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"fmt"
-	"sort"
-)
+import "sort"
 
 // scope is where the hook's state lives, or the shared variables.
 func (c *Call) scope(shared bool) Scope {
@@ -47,22 +44,31 @@ func (c *Call) Variable(shared bool, name string) (Raw, error) {
 // nil deletes it. If the hook has read it, and somebody else changes it before
 // the commit, the hook runs again.
 func (c *Call) SetVariable(shared bool, name string, value Raw) error {
-	if name == "" || len(name) > MaxNameLen {
-		return c.misuse("a variable's name has 1 to %d bytes, not %d", MaxNameLen, len(name))
+	err := CheckVariable(name, value)
+	if err == nil {
+		err = c.eng.secrets.checkVariable(name, value)
 	}
-	if len(value) > MaxVariable {
-		return c.misuse("the value of %q has %d bytes as JSON, more than %d: keep large things in a table of your own", name, len(value), MaxVariable)
-	}
-	if err := c.noSecret("a variable's name", name); err != nil {
-		return err
-	}
-	if err := c.noSecret(fmt.Sprintf("the value of %q", name), string(value)); err != nil {
-		return err
+	if err != nil {
+		return c.misuse("%v", err)
 	}
 	s := c.scope(shared)
-	if w := c.pendingWrite(s, name); w != nil {
-		w.Value = value
-		return nil
+	waiting := 0
+	for i := range c.pend.writes {
+		w := &c.pend.writes[i]
+		if w.Scope != s {
+			continue
+		}
+		if w.Name == name {
+			w.Value = value
+			return nil
+		}
+		if !HiddenVariable(w.Name) {
+			waiting++
+		}
+	}
+	// The store counts what is there, when this commits.
+	if waiting >= MaxVariables && !HiddenVariable(name) {
+		return TooManyVariables(s, name)
 	}
 	w := VariableWrite{Scope: s, Name: name, Value: value, Seen: -1}
 	if v, ok := c.seen[seenKey{s, name}]; ok {

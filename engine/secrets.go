@@ -51,7 +51,9 @@ func (s *Secrets) Add(value string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(value)
+	if !s.add(value) {
+		s.passing = slices.DeleteFunc(s.passing, func(p string) bool { return p == value })
+	}
 	return nil
 }
 
@@ -59,8 +61,8 @@ func (s *Secrets) Add(value string) error {
 const maxPassing = 200
 
 // AddPassing makes a value known as a secret for a while: until some hundreds of
-// its kind have come. It is for what is made again and again, and is soon of no
-// use, such as a signature.
+// its kind have come since it was added last. It is for what is made again and
+// again, and is soon of no use, such as a signature, or a token.
 func (s *Secrets) AddPassing(value string) error {
 	if s == nil || len(value) < MinSecret {
 		return s.Add(value)
@@ -68,6 +70,9 @@ func (s *Secrets) AddPassing(value string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.add(value) {
+		if i := slices.Index(s.passing, value); i >= 0 {
+			s.passing = append(slices.Delete(s.passing, i, i+1), value)
+		}
 		return nil
 	}
 	if s.passing = append(s.passing, value); len(s.passing) <= 2*maxPassing {

@@ -198,3 +198,43 @@ func BenchmarkStrike(b *testing.B) {
 		s.StrikeJSON(text)
 	}
 }
+
+func TestSecretsThatAreUsedAgainAreNotForgotten(t *testing.T) {
+	t.Parallel()
+	s := engine.NewSecrets()
+	token := func(i int) string { return fmt.Sprintf("token-%06d", i) }
+	if err := s.Add("for ever"); err != nil {
+		t.Fatal(err)
+	}
+	const least, n = 200, 1000
+	for i := range n {
+		if err := s.AddPassing(token(i)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 { // it turns out to be one of the operator's
+			if err := s.Add(token(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.AddPassing(token(-1)); err != nil { // it is in use
+			t.Fatal(err)
+		}
+		if got := s.Strike("now " + token(i) + ", for ever"); got != "now ***, ***" {
+			t.Fatalf("%d: %s", i, got)
+		}
+	}
+	for i, want := range map[int]bool{0: false, 1: true, 2: false, n - 1: true, n - least: true, -1: true} {
+		if got := s.Holds("x" + token(i)); got != want {
+			t.Errorf("%s is known: %v", token(i), got)
+		}
+	}
+	left := 0
+	for i := range n {
+		if s.Holds(token(i)) {
+			left++
+		}
+	}
+	if left > 2*least+1 {
+		t.Errorf("%d are known", left)
+	}
+}

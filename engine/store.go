@@ -391,9 +391,19 @@ type VariableWrite struct {
 }
 
 // VariableStore reads state and variables, and writes them outside of hooks.
+//
+// A scope has at most MaxVariables names, but for hidden ones. Those whose value
+// was deleted count until they are pruned. A write that makes a new name counts
+// them, in its own transaction, and fails with TooManyVariables if there are
+// more; all others pay nothing. Transactions that make new ones at the same time
+// do not see each other's: together they may pass the bound by what they make,
+// and then nobody makes another.
 type VariableStore interface {
 	Variable(ctx context.Context, s Scope, name string) (Variable, error)
+	// VariableNames lists the names that are set, in order.
 	VariableNames(ctx context.Context, s Scope) ([]string, error)
+	// Variables lists values by name; with only, the one of that name.
+	Variables(ctx context.Context, s Scope, only string) ([]VariableRow, error)
 	SetVariables(ctx context.Context, writes []VariableWrite) error
 }
 

@@ -269,6 +269,8 @@ func (d *docPage) print(p *printer, lua bool) {
 		p.field("returns", "%s", orNone(d.Returns))
 		if d.Needs != "" {
 			p.field("needs", "%s: in job(needs = [...]), as %q", d.Needs, hostlib.NeedExample(d.Needs))
+		} else {
+			p.field("needs", "nothing")
 		}
 		p.field("effect", "%s", d.Effect)
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -27,6 +30,45 @@ func TestThereAreDocsOfEverything(t *testing.T) {
 		if pages := docsOf(name); len(pages) > 0 {
 			t.Errorf("%q: %+v", name, pages[0])
 		}
+	}
+}
+
+func TestThePageOfAFunctionTellsAllAboutIt(t *testing.T) {
+	t.Parallel()
+	funcs := 0
+	for _, name := range hostlib.Documented() {
+		for _, d := range docsOf(name) {
+			if d.Signature == "" {
+				continue
+			}
+			funcs++
+			var b bytes.Buffer
+			p := &printer{w: &b}
+			d.print(p, false)
+			page := b.String()
+			want := []string{d.Signature + "\n", "\n  returns      ", "\n  needs        ", "\n  effect       ", "\nexample\n" + indented(d.Example) + "\n"}
+			for _, a := range d.Params {
+				def := a.Default
+				if def == "" && !strings.HasPrefix(a.Name, "*") {
+					def = "(required)"
+				}
+				line := `(?m)^ *` + regexp.QuoteMeta(a.Name) + ` +` + regexp.QuoteMeta(strings.Fields(a.Type)[0]) + `.* +` + regexp.QuoteMeta(def)
+				if a.Type == "" || a.Doc == "" || !regexp.MustCompile(line).MatchString(page) {
+					t.Errorf("%s: its page does not tell all about %q (%s):\n%s", name, a.Name, line, page)
+				}
+			}
+			for _, w := range want {
+				if !strings.Contains(page, w) {
+					t.Errorf("%s: its page does not have %q:\n%s", name, w, page)
+				}
+			}
+			if p.err != nil {
+				t.Error(p.err)
+			}
+		}
+	}
+	if funcs < 100 {
+		t.Errorf("only %d functions", funcs)
 	}
 }
 

@@ -19,6 +19,8 @@ type Env struct {
 	Stderr io.Writer // all else
 	// Lookup reads the environment.
 	Lookup func(name string) (string, bool)
+	// Environ is all of it, NAME=value.
+	Environ func() []string
 	// Dir is what relative paths start from; "" is the process's own folder.
 	Dir string
 	// IsTerminal says whether one of the three streams is a terminal.
@@ -32,7 +34,7 @@ type Env struct {
 }
 
 // typed finds commands in a text.
-var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects)\b`)
+var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects|vars|state)\b`)
 
 // calls has the commands in a text begin as the program was called.
 func (e *Env) calls(text string) string {

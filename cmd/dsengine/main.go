@@ -48,6 +48,7 @@ func command(ctx context.Context) exitCode {
 		Stdout:  os.Stdout,
 		Stderr:  os.Stderr,
 		Lookup:  os.LookupEnv,
+		Environ: os.Environ,
 		Clock:   engine.SystemClock{},
 		Secrets: engine.NewSecrets(),
 		IsTerminal: func(stream any) bool {

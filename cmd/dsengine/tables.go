@@ -189,9 +189,12 @@ func (t *tables) secretSource(env *Env) func(name string) (string, error) {
 	}
 }
 
+// secretPrefix begins the variables of the environment that hold secrets.
+const secretPrefix = "DSENGINE_SECRET_"
+
 // secretVariable is the variable of the environment that holds a secret.
 func secretVariable(name string) string {
-	return "DSENGINE_SECRET_" + strings.Map(func(r rune) rune {
+	return secretPrefix + strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z':
 			return r - 'a' + 'A'
@@ -200,6 +203,21 @@ func secretVariable(name string) string {
 		}
 		return '_'
 	}, name)
+}
+
+// knowSecrets makes all secrets known that can be had here, so that a command
+// can refuse to store one.
+func (t *tables) knowSecrets(env *Env) {
+	for _, v := range env.Environ() {
+		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, secretPrefix) {
+			_ = env.Secrets.Add(value) // one that is too short is none
+		}
+	}
+	for _, ref := range t.Secrets {
+		if value, err := t.resolve(env, ref); err == nil {
+			_ = env.Secrets.Add(value)
+		}
+	}
 }
 
 // resolve is the secret itself. A file is read each time, so that it can be

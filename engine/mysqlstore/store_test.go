@@ -91,7 +91,7 @@ var theServers struct {
 }
 
 // privateServer starts a MariaDB for this test program, once.
-func privateServer(t *testing.T) *testServer {
+func privateServer(t testing.TB) *testServer {
 	t.Helper()
 	theServers.Lock()
 	defer theServers.Unlock()
@@ -201,7 +201,7 @@ func (s *testServer) handle(database string) (*sql.DB, error) {
 
 // database gives a database with empty tables. It goes back when the test has
 // ended, unless spoil was called.
-func (s *testServer) database(t *testing.T) (name string, db *sql.DB, spoil func()) {
+func (s *testServer) database(t testing.TB) (name string, db *sql.DB, spoil func()) {
 	t.Helper()
 	s.mu.Lock()
 	n := len(s.free)
@@ -233,7 +233,7 @@ func (s *testServer) database(t *testing.T) (name string, db *sql.DB, spoil func
 	return name, db, func() { spoiled = true }
 }
 
-func (s *testServer) makeDatabase(t *testing.T, name string) {
+func (s *testServer) makeDatabase(t testing.TB, name string) {
 	t.Helper()
 	if _, err := s.admin.Exec("CREATE DATABASE IF NOT EXISTS " + name); err != nil {
 		t.Fatal(err)
@@ -292,7 +292,7 @@ func (s *testServer) clean(db *sql.DB, name string) error {
 }
 
 // instance is a database for one test of the suite.
-func (s *testServer) instance(t *testing.T, strategy string) storetest.Instance {
+func (s *testServer) instance(t testing.TB, strategy string) storetest.Instance {
 	t.Helper()
 	name, db, spoil := s.database(t)
 	deadlock := &mysql.MySQLError{Number: 1213, Message: "Deadlock found when trying to get lock; try restarting transaction"}

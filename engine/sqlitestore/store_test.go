@@ -18,7 +18,7 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, "sqlite", instance)
+	storetest.Run(t, "sqlite", func(t *testing.T) storetest.Instance { return instance(t) })
 }
 
 // template is a file with empty tables, as bytes: making tables takes longer
@@ -66,7 +66,7 @@ var busy = sync.OnceValues(func() (error, error) {
 })
 
 // instance is a database for one test of the suite.
-func instance(t *testing.T) storetest.Instance {
+func instance(t testing.TB) storetest.Instance {
 	t.Helper()
 	b, err := template()
 	if err != nil {

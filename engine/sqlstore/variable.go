@@ -33,6 +33,26 @@ func (s *Store) VariableNames(ctx context.Context, scope engine.Scope) (names []
 	return names, err
 }
 
+// Variables lists values by name; with only, the one of that name.
+func (s *Store) Variables(ctx context.Context, scope engine.Scope, only string) (list []engine.VariableRow, err error) {
+	q, args := "SELECT name, value, version, changed_at FROM ds_vars WHERE type = ? AND instance = ? AND value IS NOT NULL", []any{scope.Type, scope.Instance}
+	if only != "" {
+		q, args = q+" AND name = ?", append(args, only)
+	}
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var v engine.VariableRow
+			var value raw
+			var at Time
+			err := r.Scan(&v.Name, &value, &v.Version, &at)
+			v.Value, v.ChangedAt = engine.Raw(value), at.Time
+			list = append(list, v)
+			return err
+		}, q+" ORDER BY name", args...)
+	})
+	return list, err
+}
+
 // SetVariables writes values outside of hooks.
 func (s *Store) SetVariables(ctx context.Context, writes []engine.VariableWrite) error {
 	_, err := writeOnce(ctx, s, "set variables", func(t *Tx) (struct{}, error) { return struct{}{}, t.writeVariables(writes) })
@@ -40,35 +60,72 @@ func (s *Store) SetVariables(ctx context.Context, writes []engine.VariableWrite)
 }
 
 // writeVariables writes values in the order of their keys. One that was read
-// must still have the version that was seen, else CodeConflict.
+// must still have the version that was seen, else CodeConflict. Where names come
+// to be, those of their scopes are counted.
 func (t *Tx) writeVariables(writes []engine.VariableWrite) error {
 	writes = slices.Clone(writes)
 	slices.SortFunc(writes, func(a, b engine.VariableWrite) int {
 		return cmp.Or(cmp.Compare(a.Scope.Type, b.Scope.Type), cmp.Compare(a.Scope.Instance, b.Scope.Instance), cmp.Compare(a.Name, b.Name))
 	})
-	now := t.s.D.Now()
+	made := map[engine.Scope]string{} // a name that came to be
 	for _, w := range writes {
-		if w.Seen > 0 {
-			n, err := t.exec("UPDATE ds_vars SET value = ?, version = version + 1, changed_at = "+now+" WHERE type = ? AND instance = ? AND name = ? AND version = ?",
-				nullRaw(w.Value), w.Scope.Type, w.Scope.Instance, w.Name, w.Seen)
-			if err != nil {
-				return err
-			}
-			if n != 1 {
-				return engine.Errorf(engine.CodeConflict, "the value of %q was changed meanwhile", w.Name)
-			}
-			continue
+		isNew, err := t.writeVariable(w)
+		if err != nil {
+			return err
 		}
-		q := "INSERT INTO ds_vars (type, instance, name, value, version, changed_at) VALUES (?, ?, ?, ?, 1, " + now + ")"
-		if w.Seen < 0 {
-			q += t.s.D.Upsert("type, instance, name", "value = VALUES(value), version = ds_vars.version + 1, changed_at = VALUES(changed_at)")
+		if isNew && !engine.HiddenVariable(w.Name) {
+			made[w.Scope] = w.Name
 		}
-		if _, err := t.exec(q, w.Scope.Type, w.Scope.Instance, w.Name, nullRaw(w.Value)); err != nil {
-			if w.Seen == 0 && t.s.D.Class(err) == ClassDuplicate {
-				return engine.Errorf(engine.CodeConflict, "the value of %q was set meanwhile", w.Name)
-			}
+	}
+	for scope, name := range made {
+		if err := t.countVariables(scope, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeVariable writes one value, and says whether its name was not there.
+func (t *Tx) writeVariable(w engine.VariableWrite) (made bool, err error) {
+	now := t.s.D.Now()
+	if w.Seen != 0 {
+		q := "UPDATE ds_vars SET value = ?, version = version + 1, changed_at = " + now + " WHERE type = ? AND instance = ? AND name = ?"
+		args := []any{nullRaw(w.Value), w.Scope.Type, w.Scope.Instance, w.Name}
+		if w.Seen > 0 {
+			q, args = q+" AND version = ?", append(args, w.Seen)
+		}
+		n, err := t.exec(q, args...)
+		switch {
+		case err != nil:
+			return false, err
+		case n == 1:
+			return false, nil
+		case w.Seen > 0:
+			return false, engine.Errorf(engine.CodeConflict, "the value of %q was changed meanwhile", w.Name)
+		case w.Value == nil:
+			return false, nil // there is nothing to delete
+		}
+	}
+	q := "INSERT INTO ds_vars (type, instance, name, value, version, changed_at) VALUES (?, ?, ?, ?, 1, " + now + ")"
+	if w.Seen < 0 { // somebody else may make it just now
+		q += t.s.D.Upsert("type, instance, name", "value = VALUES(value), version = ds_vars.version + 1, changed_at = VALUES(changed_at)")
+	}
+	_, err = t.exec(q, w.Scope.Type, w.Scope.Instance, w.Name, nullRaw(w.Value))
+	if err != nil && w.Seen == 0 && t.s.D.Class(err) == ClassDuplicate {
+		return false, engine.Errorf(engine.CodeConflict, "the value of %q was set meanwhile", w.Name)
+	}
+	return true, err
+}
+
+// countVariables fails if a scope has too many names; name is one that came to
+// be. It looks at no more rows than there may be.
+func (t *Tx) countVariables(scope engine.Scope, name string) error {
+	const behind = engine.HiddenVariables + "\U0010ffff" // where other names go on
+	n := 0
+	_, err := t.row([]any{&n}, "SELECT COUNT(*) FROM (SELECT 1 FROM ds_vars WHERE type = ? AND instance = ? AND (name < ? OR name > ?) LIMIT ?) x",
+		scope.Type, scope.Instance, engine.HiddenVariables, behind, engine.MaxVariables+1)
+	if err == nil && n > engine.MaxVariables {
+		err = engine.TooManyVariables(scope, name)
+	}
+	return err
 }

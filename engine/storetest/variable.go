@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -128,6 +129,95 @@ var variableCases = []testCase{
 		}
 		wg.Wait()
 		w.same("counted", fmt.Sprint(processes*each), string(w.value("n").Value))
+	}},
+	{"values are listed with their names, versions and times", func(w *world) {
+		scope := engine.Scope{Type: w.typ("t"), Instance: "i"}
+		began, err := w.store.Now(w.ctx)
+		w.must(err)
+		for _, x := range []engine.VariableWrite{{Name: "b", Value: raw(1)}, {Name: "a", Value: raw("x")}, {Name: "gone", Value: raw(1)}, {Name: "gone"}, {Name: "b", Value: raw(2)}} {
+			x.Scope, x.Seen = scope, -1
+			w.must(w.store.SetVariables(w.ctx, []engine.VariableWrite{x}))
+		}
+		w.must(w.set("shared", raw(1), -1))
+		got, err := w.store.Variables(w.ctx, scope, "")
+		w.must(err)
+		for i, v := range got {
+			if d := v.ChangedAt.Sub(began); d < 0 || d > patience {
+				w.Errorf("%q was changed %s after the test began", v.Name, d)
+			}
+			got[i].ChangedAt = time.Time{}
+		}
+		w.same("all", []engine.VariableRow{{Name: "a", Value: raw("x"), Version: 1}, {Name: "b", Value: raw(2), Version: 2}}, got)
+		for name, n := range map[string]int{"a": 1, "A": 0, "gone": 0, "none": 0} {
+			got, err := w.store.Variables(w.ctx, scope, name)
+			w.must(err)
+			w.same("of the name "+name, n, len(got))
+		}
+	}},
+	{"a scope takes so many names and no more", func(w *world) {
+		scope := engine.Scope{Type: w.typ("t"), Instance: "i"}
+		set := func(name string, v engine.Raw, seen int64) error {
+			return w.store.SetVariables(w.ctx, []engine.VariableWrite{{Scope: scope, Name: name, Value: v, Seen: seen}})
+		}
+		var all []engine.VariableWrite
+		for i := range engine.MaxVariables {
+			all = append(all, engine.VariableWrite{Scope: scope, Name: fmt.Sprint("n", i), Value: raw(i), Seen: -int64(i % 2)})
+		}
+		w.must(w.store.SetVariables(w.ctx, all))
+		for _, seen := range []int64{-1, 0} {
+			err := set("more", raw(1), seen)
+			w.code("one more", engine.CodeUsage, err)
+			if f := engine.AsFailure(err); f.Retryable || !strings.HasPrefix(f.Message, "state has 1000 names") || !strings.Contains(f.Message, `"more" is one too many`) {
+				w.Errorf("one more: %+v", f)
+			}
+		}
+		w.code("two, one of which is there", engine.CodeUsage, w.store.SetVariables(w.ctx, []engine.VariableWrite{
+			{Scope: scope, Name: "more", Value: raw(1), Seen: -1}, {Scope: scope, Name: "n0", Value: raw("changed"), Seen: -1},
+		}))
+		v, err := w.store.Variable(w.ctx, scope, "n0")
+		w.must(err)
+		w.same("none of a call that fails is written", "0", string(v.Value))
+		// What is there can be changed; other scopes, and hidden names, count apart.
+		w.must(set("n0", raw("x"), -1))
+		w.must(set("n1", raw("x"), 1))
+		w.must(set(engine.HiddenVariables+"x", raw(1), -1))
+		w.must(set("none", nil, -1)) // nothing is deleted
+		w.must(w.set("shared", raw(1), -1))
+		// A name counts until what is left of it is pruned.
+		w.must(set("n2", nil, -1))
+		w.code("after a deletion", engine.CodeUsage, set("more", raw(1), -1))
+		w.must(set("n2", raw("again"), -1))
+		w.must(set("n2", nil, -1))
+		w.exec("UPDATE ds_vars SET changed_at = " + w.now(-48*time.Hour) + " WHERE value IS NULL")
+		w.must(w.store.PruneRest(w.ctx, 100))
+		w.must(set("more", raw(1), -1))
+		w.code("and no more", engine.CodeUsage, set("more still", raw(1), -1))
+		w.same("rows", int64(engine.MaxVariables+1), w.count("SELECT COUNT(*) FROM ds_vars WHERE type = ?", scope.Type))
+	}},
+	{"many at once pass the bound by what they make at that moment, and no further", func(w *world) {
+		const before, processes, each = engine.MaxVariables - 5, 4, 20
+		var all []engine.VariableWrite
+		for i := range before {
+			all = append(all, engine.VariableWrite{Name: fmt.Sprint("n", i), Value: raw(i), Seen: -1})
+		}
+		w.must(w.store.SetVariables(w.ctx, all))
+		var wg sync.WaitGroup
+		for p := range processes {
+			s := w.open(Options{})
+			wg.Go(func() {
+				for i := range each {
+					err := s.SetVariables(w.ctx, []engine.VariableWrite{{Name: fmt.Sprint("p", p, i), Value: raw(i), Seen: -1}})
+					if code := engine.CodeOf(err); err != nil && code != engine.CodeUsage {
+						w.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := w.count("SELECT COUNT(*) FROM ds_vars"); n < engine.MaxVariables || n > engine.MaxVariables+processes {
+			w.Errorf("there are %d names", n)
+		}
+		w.code("one more", engine.CodeUsage, w.set("more", raw(1), -1))
 	}},
 	{"a hook's writes come with its commit", func(w *world) {
 		t := w.typ("t")

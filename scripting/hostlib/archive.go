@@ -208,7 +208,7 @@ func (c *Call) entries(v Value, glob string) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.iterator("files.entries", func() (Value, error) {
+	return c.openedBy("files.entries", func() (Value, error) {
 		for {
 			e, err := w.next()
 			if err != nil {
@@ -309,7 +309,7 @@ func tarWalker(p, file string, f archiveFile) (*walker, error) {
 			e.open = func() (io.Reader, func() error, error) {
 				return readFunc(func(b []byte) (int, error) {
 					if taken != mine {
-						return 0, Errorf("file.archive", "%s was passed: read each file of a tar before the next one is taken", e.label())
+						return 0, Errorf("file.archive", "%s was passed: read each file of a tar before the next one is taken, in the loop itself", e.label())
 					}
 					n, err := t.Read(b)
 					if err != io.EOF {

@@ -68,6 +68,15 @@ func (a *Args) Iterator(name string) Iterator { it, _ := a.at(name).(Iterator); 
 // Callable is a function of the script, or nil.
 func (a *Args) Callable(name string) Callable { fn, _ := a.at(name).(Callable); return fn }
 
+// leave closes what the function, which has failed, was given to go through.
+func (a *Args) leave() {
+	for _, v := range append(a.vals, a.Rest...) {
+		if it, ok := v.(Iterator); ok {
+			Leave(it)
+		}
+	}
+}
+
 // bind gives each parameter its argument, converted.
 func (f *Func) bind(c *Call, self Value, args []Value, named []Named) (*Args, error) {
 	a := &Args{Self: self, f: f, vals: make([]Value, len(f.Params))}
@@ -231,7 +240,7 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 		}
 	case Iterable:
 		if it, ok := c.Iterate(plain); ok {
-			return it, nil
+			return it, Begin(it)
 		}
 	case Function:
 		if fn, ok := plain.(Callable); ok {
@@ -250,7 +259,7 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 			return plain, nil
 		}
 		if it, ok := c.Iterate(plain); ok {
-			return it, nil
+			return it, Begin(it)
 		}
 	}
 	return nil, p.wrong(c, plain)

@@ -30,6 +30,8 @@ type Host struct {
 	Secret func(name string) (string, error)
 	// Limits narrow what scripts may need; nil: nothing does.
 	Limits *Limits
+	// Leaks says what becomes of hooks that leave something open.
+	Leaks Leaks
 	// Mail is how notify.email sends; nil: it cannot.
 	Mail *Mail
 	// S3 finds a store that holds a bucket by its name; ErrNoS3 if there is none,
@@ -112,7 +114,7 @@ func (c *Call) Finish() error {
 		}
 	}
 	c.finals = nil
-	return nil
+	return c.tellLeaks()
 }
 
 // Invoke calls a function of the table: it binds the arguments, checks that the
@@ -131,6 +133,7 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 		return nil, within(f.String(), err)
 	}
 	if result, err = f.Do(c, a); err != nil {
+		a.leave()
 		return nil, within(f.String(), err)
 	}
 	return result, nil
@@ -208,67 +211,6 @@ func (c *Call) Iterate(v Value) (Iterator, bool) {
 func (c *Call) isDict(v Value) bool {
 	_, ok, err := c.Lang.Row(v, nil)
 	return ok || err != nil
-}
-
-// source is an Iterator made of functions.
-type source struct {
-	name   string // of the function that made it, for errors; "" for none
-	next   func() (Value, error)
-	close  func() error // may be nil
-	c      *Call        // nil: needs no closing, and does not look at the context
-	err    error        // how it ended
-	nested int          // how many others are below it
-}
-
-// iterator makes the Iterator that a host function returns. What close gives
-// up is given up at the end of the hook at the latest; it may be nil.
-func (c *Call) iterator(name string, next func() (Value, error), close func() error) Iterator {
-	s := &source{name: name, next: next, close: close, c: c}
-	if close != nil {
-		c.keep(s)
-	}
-	return s
-}
-
-// Next is the next value.
-func (s *source) Next() (Value, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	if s.c != nil && s.c.Hook != nil && s.c.Hook.Context().Err() != nil {
-		s.fail(context.Cause(s.c.Hook.Context()))
-		return nil, s.err
-	}
-	v, err := s.next()
-	if err != nil {
-		s.fail(err)
-		return nil, s.err
-	}
-	return v, nil
-}
-
-func (s *source) fail(err error) {
-	s.err = err
-	if s.name != "" {
-		s.err = within(s.name, err)
-	}
-	s.Close()
-}
-
-// Close gives up what it holds.
-func (s *source) Close() error {
-	if s.err == nil {
-		s.err = io.EOF
-	}
-	if s.close == nil {
-		return nil
-	}
-	f := s.close
-	s.close = nil
-	if s.c != nil {
-		delete(s.c.open, s)
-	}
-	return f()
 }
 
 // keep has a resource closed when the hook ends.

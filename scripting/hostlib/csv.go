@@ -136,14 +136,14 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		in.close()
 		return nil, err
 	}
-	return c.iterator(fn, func() (Value, error) {
+	return c.reading(fn, in, func() (Value, error) {
 		row, err := r.next()
 		if err == nil {
 			c.read(1)
 			c.at(in.name, r.start)
 		}
 		return row, err
-	}, in.close), nil
+	}), nil
 }
 
 // sniffCSV is csv.sniff.

@@ -326,16 +326,19 @@ func (c *Call) batches(it Iterator, n int64) (Value, error) {
 		return nil, err
 	}
 	l := &batchLoop{c: c, it: it, n: int(n), b: b}
-	l.source = c.iterator("ctx.batches", l.next, it.Close)
+	l.source = c.iterator("ctx.batches", l.next, nil)
+	l.source.over, l.source.resource = []Iterator{it}, true
 	return l, nil
 }
 
+// batchLoop is that loop. When the script leaves it, the pass that it left, and
+// that it left it there, commit with whatever comes next.
 type batchLoop struct {
 	c      *Call
 	it     Iterator
 	n      int
 	b      *engine.Batches
-	source Iterator
+	source *source
 }
 
 // Next commits the last pass, and gives the next batch.
@@ -343,10 +346,6 @@ func (l *batchLoop) Next() (Value, error) { return l.source.Next() }
 
 // Close gives up the elements.
 func (l *batchLoop) Close() error { return l.source.Close() }
-
-// Left is called when the script leaves the loop: the pass that it left, and
-// that it left it there, commit with whatever comes next.
-func (l *batchLoop) Left() { l.b.Abandon() }
 
 func (l *batchLoop) next() (Value, error) {
 	if err := l.b.Commit(); err != nil {

@@ -256,7 +256,7 @@ func (q *query) next() (Value, error) {
 	return &Dict{Names: q.names, Values: vals}, nil
 }
 
-func (q *query) iterator(name string) Iterator { return q.c.iterator(name, q.next, q.rows.Close) }
+func (q *query) iterator(name string) Iterator { return q.c.openedBy(name, q.next, q.rows.Close) }
 
 // first is the first row of a result, or nil.
 func (c *Call) first(s engine.Session, a *Args) (*Dict, error) {

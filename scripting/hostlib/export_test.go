@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"strings"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // CSVRows reads rows as csv.parse does by default, lists if header is not set.
@@ -139,4 +141,56 @@ func XLSXRows(book []byte, header bool) (rows []Value, err error) {
 		}
 	}
 	return rows, nil
+}
+
+// CSVText writes rows as csv.write does.
+func CSVText(names []string, rows [][]string, sep string) (string, error) {
+	if err := checkSep(sep); err != nil {
+		return "", err
+	}
+	w := csvWriter{names: names, head: true, sep: sep}
+	var b strings.Builder
+	if err := w.header(&b); err != nil {
+		return "", err
+	}
+	for i, r := range rows {
+		row := engine.Row{Names: names}
+		for _, f := range r {
+			row.Values = append(row.Values, f)
+		}
+		if err := w.row(row, int64(i+1)); err != nil {
+			return "", err
+		}
+		b.Write(w.buf)
+	}
+	return b.String(), nil
+}
+
+// CSVLists reads rows as csv.read does with header = False.
+func CSVLists(text, sep string) ([][]string, error) {
+	in, err := (&Call{}).inputFrom("the text", strings.NewReader(text), nil, "utf-8")
+	if err != nil {
+		return nil, err
+	}
+	o := csvDefaults()
+	o.lists, o.sep = true, sep
+	r, err := newCSVReader(in, o)
+	if err != nil {
+		return nil, err
+	}
+	var list [][]string
+	for {
+		v, err := r.next()
+		if err == io.EOF {
+			return list, nil
+		}
+		if err != nil {
+			return list, err
+		}
+		var fields []string
+		for _, f := range v.([]Value) {
+			fields = append(fields, f.(string))
+		}
+		list = append(list, fields)
+	}
 }

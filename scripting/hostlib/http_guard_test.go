@@ -2,6 +2,7 @@ package hostlib_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -278,5 +279,79 @@ func TestTheOperatorsProxyIsUsed(t *testing.T) {
 	}
 	if got := outcome(askAs(t, w, `"http:*"`, "x", `http.get("http://10.1.2.3/")`), "-"); !strings.Contains(got, `needs = ["http:10.1.2.3"]`) {
 		t.Errorf("a private address by proxy: got %s", got)
+	}
+}
+
+// Whatever a server tells of the credentials that it was sent, in an error or in
+// an answer that a script logs and returns, is struck out.
+func TestCredentialsThatAServerEchoesAreNotTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Host.Secret = func(name string) (string, error) { return "the secret \"" + name + "\"", nil }
+	const token = "issued/token+4711=="
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(map[string]any{"access_token": token, "expires_in": 3600})
+			return
+		}
+		if r.URL.Path == "/bad" {
+			w.WriteHeader(400)
+		}
+		sent := r.Header.Get("Authorization")
+		user, password, _ := r.BasicAuth()
+		json.NewEncoder(w).Encode([]any{"you sent", sent, r.Header.Get("X-Api-Key"), user, password, base64.StdEncoding.EncodeToString([]byte("so: " + sent)), r.URL.RawQuery})
+	})
+	needs := here + `, "secret:*"`
+	oauth := `auth = http.oauth2(item + "/token", "me", secrets.get("client"))`
+	for _, c := range []struct {
+		name, auth string
+		secret     string
+		kept       bool // it is a secret wherever it turns up, not in messages of http only
+	}{
+		{"a token of OAuth 2", oauth, token, true},
+		{"a secret as token", `auth = secrets.get("key")`, `the secret "key"`, true},
+		{"a secret as password", `auth = ("grace", secrets.get("key"))`, `the secret "key"`, true},
+		{"a secret in a header", `headers = {"X-Api-Key": secrets.get("key")}`, `the secret "key"`, true},
+		{"a secret in a parameter", `params = {"q": secrets.get("key")}`, `the secret "key"`, true},
+		{"a literal token", `auth = "literal/token \"1\""`, `literal/token "1"`, false},
+		{"a literal password", `auth = ("grace", "literal/word \"1\"")`, `literal/word "1"`, false},
+		{"a literal header", `headers = {"X-Api-Key": "literal/key \"1\""}`, `literal/key "1"`, false},
+	} {
+		bodies := []string{`http.get(item + "/bad", ` + c.auth + `)`}
+		if c.kept {
+			bodies = append(bodies, `r = http.get(item + "/good", `+c.auth+`)
+log.info(r.text(), sent = r.json(), body = r.bytes())
+print(r.json())
+ctx.progress(1, note = r.text())
+_, err = catch(state.set, "x", r.text())
+if err == None or "holds a secret" not in err.message:
+    error("it was kept")
+reject({"answer": r.json()}, r.text())
+return r.json()`)
+		}
+		for _, body := range bodies {
+			j := askAs(t, w, needs, url, body)
+			page, err := json.Marshal(j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rejected strings.Builder
+			if err := w.Store.Rejects(t.Context(), engine.RejectFilter{Job: j.ID}, func(r *engine.Reject) bool {
+				fmt.Fprintf(&rejected, "%s %s\n", r.Reason, r.Row)
+				return true
+			}); err != nil {
+				t.Fatal(err)
+			}
+			told := string(page) + "\n" + strings.Join(w.Logs(j.ID), "\n") + rejected.String() + w.Log.String()
+			if !strings.Contains(told, "you sent") || !strings.Contains(told, "***") {
+				t.Errorf("%s: it tells nothing: %s", c.name, told)
+			}
+			for form, text := range traces(c.secret) {
+				if strings.Contains(told, text) {
+					t.Errorf("%s: %s: it tells it as %s: %q\n%s", c.name, body, form, text, told)
+				}
+			}
+		}
 	}
 }

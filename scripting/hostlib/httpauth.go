@@ -129,6 +129,9 @@ func (o *oauth) header(c *Call) (string, []string, error) {
 			return "", nil, err
 		}
 	}
+	// A server may tell it in whatever it answers. One that is too short to be
+	// found in texts is no secret.
+	_ = c.Hook.PassingSecret(t.value)
 	return "Bearer " + t.value, []string{t.value, o.secret}, nil
 }
 

@@ -4,15 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"strings"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // What a cached request remembers of an answer is a value of the type's state,
 // one for each URL, so that hooks that ask for different ones do not meet.
-const (
-	cachePrefix = "http.cache:"
-	maxCached   = 1000 // of one type and instance; then an older one is forgotten
-)
+const maxCached = 1000 // of one type and instance; then an older one is forgotten
 
 // remembered is what is kept of an answer.
 type remembered struct{ name string }
@@ -23,7 +21,7 @@ func (c *Call) conditional(rq *httpRequest) (*remembered, error) {
 		return nil, Errorf("usage", "cache: a function given to ctx.on_commit runs after the commit: nothing commits what it remembers")
 	}
 	sum := sha256.Sum256([]byte(rq.method + " " + rq.url.String() + "\n" + rq.header.Get("Accept")))
-	m := &remembered{cachePrefix + hex.EncodeToString(sum[:12])}
+	m := &remembered{engine.HiddenVariables + hex.EncodeToString(sum[:12])}
 	raw, err := c.Hook.Variable(false, m.name)
 	if err != nil || raw == nil {
 		return m, err
@@ -87,7 +85,7 @@ func (c *Call) makeRoom(name string) error {
 	}
 	var cached []string
 	for _, n := range names {
-		if strings.HasPrefix(n, cachePrefix) {
+		if engine.HiddenVariable(n) {
 			cached = append(cached, n)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // secretName fits names of headers and parameters that hold secrets.
@@ -31,14 +33,14 @@ func shownURL(u *url.URL) string {
 	return shown.String()
 }
 
-// hide strikes secrets out of a text, also where they are escaped as in a URL.
+// hide strikes secrets out of a text, also where they are encoded.
 func hide(text string, secrets []string) string {
-	for _, s := range secrets {
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
-			if len(form) > 3 { // less would strike out half of the text
-				text = strings.ReplaceAll(text, form, struckOut)
-			}
-		}
+	if len(secrets) == 0 {
+		return text
 	}
-	return text
+	known := engine.NewSecrets()
+	for _, s := range secrets {
+		_ = known.Add(s) // one that is too short would strike out half of the text
+	}
+	return known.Strike(text)
 }

@@ -13,7 +13,7 @@ var (
 
 var iterModule = &Module{
 	Name: "iter",
-	Doc:  "Lazy loops: nothing is read before it is asked for, and nothing is kept. An iterator can be gone through once.",
+	Doc:  "Lazy loops: nothing is read before it is asked for, and nothing is kept. An iterator can be gone through once; one over a file, an answer or a query's result is closed when the loop over it ends, also by break.",
 	Funcs: []*Func{
 		{
 			Name: "batch", Doc: "Gives lists of n elements; the last one may be shorter.",
@@ -230,7 +230,7 @@ var iterModule = &Module{
 					}
 					n++
 					return t, nil
-				}), nil
+				}, its...), nil
 			},
 		},
 		{
@@ -271,27 +271,6 @@ var iterModule = &Module{
 			},
 		},
 	},
-}
-
-// maxNested bounds how many iterators go through one another: each asks the
-// next, on the stack.
-const maxNested = 1000
-
-// derived makes an iterator over others, which close themselves.
-func (c *Call) derived(name string, next func() (Value, error), over ...Iterator) Iterator {
-	s := c.iterator(name, next, nil).(*source)
-	for _, it := range over {
-		if o, ok := it.(*source); ok {
-			s.nested = max(s.nested, o.nested+1)
-		}
-	}
-	if s.nested > maxNested {
-		s.nested = 0
-		s.next = func() (Value, error) {
-			return nil, Errorf("usage", "more than %d iterators go through one another: make a list in between by list(...)", maxNested)
-		}
-	}
-	return s
 }
 
 // keyOf is how the key of an element is found.
@@ -404,5 +383,5 @@ func (c *Call) group(it Iterator, key func(Value) (Value, error), most int64) It
 			}
 			list = append(list, v)
 		}
-	})
+	}, it)
 }

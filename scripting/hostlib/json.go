@@ -122,7 +122,7 @@ func textBytes(v Value) []byte {
 func (c *Call) jsonLines(fn string, in *input) Iterator {
 	lines := newLines(in)
 	dec := NewDecoder(values{})
-	return c.iterator(fn, func() (Value, error) {
+	return c.reading(fn, in, func() (Value, error) {
 		for {
 			line, err := lines.next()
 			if err != nil {
@@ -142,20 +142,20 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 			c.at(in.name, int64(lines.n))
 			return v, nil
 		}
-	}, in.close)
+	})
 }
 
 // jsonElements gives the elements at a path of an input that is one JSON text,
 // and closes it. steps are the path's, by parsePath.
 func (c *Call) jsonElements(fn string, in *input, path string, steps []step) Iterator {
 	s := newJSONStream(in, path, steps)
-	return c.iterator(fn, func() (Value, error) {
+	return c.reading(fn, in, func() (Value, error) {
 		v, err := s.next()
 		if err == nil {
 			c.read(1)
 		}
 		return v, err
-	}, in.close)
+	})
 }
 
 // writeJSONLines is json.write_lines.

@@ -78,7 +78,7 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 // needExamples show how needs are written.
 var needExamples = map[string]string{
 	"files": "files:incoming/*.csv", "http": "http:api.example.com", "secret": "secret:crm_token", "mail": "mail:*@example.com",
-	"s3": "s3:archive",
+	"db": "db:crm", "s3": "s3:archive",
 }
 
 // NeedExample shows how a need of a kind is written.

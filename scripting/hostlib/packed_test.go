@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -211,6 +212,7 @@ func names(t *testing.T, dir string) string {
 func TestWhatIsLeftOpenInArchivesIsClosed(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
+	w.Host.Leaks = hostlib.LeaksWarn
 	w.File("a.zip", zipped(t, map[string]string{"a.csv": "a\n1\n2\n", "b.csv": "a\n1\n2\n"}))
 	w.File("a.tar", tarred(t, map[string]string{"a.csv": "a\n1\n2\n", "b.csv": "a\n1\n2\n"}))
 	body := `

@@ -1,14 +1,27 @@
 package hostlib
 
 import (
+	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 var stateModule = &Module{
 	Name:  "state",
-	Doc:   "This type's own durable values; an instance has its own. They are written when the hook commits.",
+	Doc:   "This type's own durable values; an instance has its own. They are written when the hook commits. " + variablesDoc,
 	Funcs: variableFuncs("state", false),
+}
+
+// variablesDoc says what state and vars are not for.
+var variablesDoc = fmt.Sprintf("There are at most %d names: what there is one of for each row belongs into a table.", engine.MaxVariables)
+
+// ownName refuses names that are kept for what requests remember.
+func ownName(name string) error {
+	if engine.HiddenVariable(name) {
+		return Errorf("usage", "name: names that begin with %q are those of what http remembers", engine.HiddenVariables)
+	}
+	return nil
 }
 
 // variableFuncs are the functions of state, or with shared of vars.
@@ -40,6 +53,9 @@ func variableFuncs(module string, shared bool) []*Func {
 			Lua:     example(".set(\"page\", 7)\n" + module + ".get(\"page\")  -- 7"),
 			Do: func(c *Call, a *Args) (Value, error) {
 				raw, err := EncodeJSON(a.Value("value"))
+				if err == nil {
+					err = ownName(a.String("name"))
+				}
 				if err != nil {
 					return nil, err
 				}
@@ -52,6 +68,9 @@ func variableFuncs(module string, shared bool) []*Func {
 			Example: example(".delete(\"page\")\n" + module + ".get(\"page\")  # None"),
 			Lua:     example(".delete(\"page\")\n" + module + ".get(\"page\")  -- nil"),
 			Do: func(c *Call, a *Args) (Value, error) {
+				if err := ownName(a.String("name")); err != nil {
+					return nil, err
+				}
 				return nil, c.Hook.SetVariable(shared, a.String("name"), nil)
 			},
 		},
@@ -68,7 +87,7 @@ func variableFuncs(module string, shared bool) []*Func {
 				slices.Sort(names)
 				list := []Value{}
 				for _, n := range names {
-					if !strings.HasPrefix(n, cachePrefix) { // what requests remember
+					if !engine.HiddenVariable(n) {
 						list = append(list, n)
 					}
 				}

@@ -22,6 +22,7 @@ type input struct {
 	name  string // for messages
 	r     *bufio.Reader
 	close func() error // never nil
+	open  bool         // it comes from outside of the script
 }
 
 const inputBuffer = 64 << 10
@@ -41,7 +42,27 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 		return nil, err
 	}
 	c.note(v, name)
-	return c.inputFrom(name, r, close, charset)
+	in, err := c.inputFrom(name, r, close, charset)
+	if err != nil {
+		return nil, err
+	}
+	in.open = c.own(v)
+	return in, nil
+}
+
+// own says whether a source is open, so that an iterator over it is a resource.
+// One that is an iterator itself is not told of then.
+func (c *Call) own(v Value) bool {
+	it, stream := v.(Iterator)
+	if !stream {
+		return true
+	}
+	s := sourceOf(it)
+	if s == nil || !s.resource {
+		return false
+	}
+	s.owned = true
+	return true
 }
 
 // note keeps the name of a file that was opened: rejects say where they are from.
@@ -65,7 +86,7 @@ func (c *Call) openSource(v Value) (r io.Reader, name string, close func() error
 		}
 		return r, name, close, err
 	case Iterator:
-		return &pieces{c: c, it: v}, "the stream", v.Close, nil
+		return &pieces{c: c, it: v}, "the stream", func() error { Leave(v); return nil }, nil
 	}
 	return nil, "", nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
 }
@@ -276,14 +297,14 @@ func (l *lines) check(line []byte) error {
 // made it, for errors.
 func (c *Call) textLines(fn string, in *input) Iterator {
 	l := newLines(in)
-	return c.iterator(fn, func() (Value, error) {
+	return c.reading(fn, in, func() (Value, error) {
 		line, err := l.next()
 		if err != nil {
 			return nil, err
 		}
 		c.read(1)
 		return string(line), nil
-	}, in.close)
+	})
 }
 
 func notUTF8(name string, line int64) error {

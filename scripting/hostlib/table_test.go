@@ -107,14 +107,17 @@ func TestNothingIsNamedByAKeyword(t *testing.T) {
 
 var expected = regexp.MustCompile(`^(\S.*?)  # (.+)$`)
 
+// exampleNeeds is all that examples need.
+const exampleNeeds = `["files:data/**", "http:api.example.com", "secret:*", "mail:*@example.com", "http:hooks.slack.com", "db:crm:write", "s3:*", "http:s3.example.com"]`
+
 // script makes a job script of an example. A line "expression  # value" must
 // give that value.
-func script(f *hostlib.Func) string {
+func script(f *hostlib.Func, needs string) string {
 	var b strings.Builder
 	if f.Name == "job" {
 		b.WriteString(f.Example + "\ndef consume(ctx, item):\n")
 	} else {
-		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = [\"files:data/**\", \"http:api.example.com\", \"secret:*\", \"mail:*@example.com\", \"http:hooks.slack.com\", \"db:crm:write\", \"s3:*\", \"http:s3.example.com\"])\ndef consume(ctx, item):\n")
+		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = " + needs + ")\ndef consume(ctx, item):\n")
 		for _, line := range strings.Split(f.Example, "\n") {
 			if m := expected.FindStringSubmatch(line); m != nil {
 				line = fmt.Sprintf("eq(%s, %s)", m[1], m[2])
@@ -132,8 +135,9 @@ type examplePerson struct {
 	Name string `parquet:"name"`
 }
 
-func TestEveryExampleRuns(t *testing.T) {
-	t.Parallel()
+// exampleWorld has all that examples work on.
+func exampleWorld(t *testing.T) *world.World {
+	t.Helper()
 	w := world.New(t)
 	api := exampleAPI(t)
 	store := newObjectStore(t, w)
@@ -188,17 +192,57 @@ def consume(ctx, item):
 	if j := w.Do("setup", "1"); j.Error != nil {
 		t.Fatal(j.Error)
 	}
+	return w
+}
+
+// examples runs the examples of functions, and gives their jobs.
+func examples(t *testing.T, needs string) map[*hostlib.Func]*engine.Job {
+	t.Helper()
+	w := exampleWorld(t)
+	ids, jobs := map[*hostlib.Func]engine.JobID{}, map[*hostlib.Func]*engine.Job{}
 	for i, f := range all() {
-		w.Script(fmt.Sprintf("example%d", i), script(f)).Settings.Retry = engine.RetryPolicy{Max: 1}
+		w.Script(fmt.Sprintf("example%d", i), script(f, needs)).Settings.Retry = engine.RetryPolicy{Max: 1}
 	}
-	ids := map[*hostlib.Func]engine.JobID{}
 	for i, f := range all() {
 		ids[f] = w.Enqueue(engine.NewJob{Type: fmt.Sprintf("example%d", i), Payload: engine.Raw("1")})
 	}
 	w.Run()
-	for _, f := range all() {
-		if j := w.Job(ids[f]); j.Error == nil || j.Error.Message != "it ran" {
-			t.Errorf("%s: %s\n%+v", f, script(f), j.Error)
+	for f, id := range ids {
+		jobs[f] = w.Job(id)
+	}
+	return jobs
+}
+
+func TestEveryExampleRuns(t *testing.T) {
+	t.Parallel()
+	for f, j := range examples(t, exampleNeeds) {
+		if j.Error == nil || j.Error.Message != "it ran" {
+			t.Errorf("%s: %s\n%+v", f, script(f, exampleNeeds), j.Error)
 		}
+	}
+}
+
+// What the docs say that a function needs is what it is refused without.
+func TestWhatAFunctionNeedsIsDocumented(t *testing.T) {
+	t.Parallel()
+	kinds := 0
+	for f, j := range examples(t, "[]") {
+		refused := j.Error != nil && j.Error.Code == "needs"
+		switch own := refused && strings.HasPrefix(j.Error.Message, f.String()+": "); {
+		case f.Needs == "" && own:
+			t.Errorf("%s says that it needs nothing: %s", f, j.Error.Message)
+		case f.Needs != "" && !refused:
+			t.Errorf("%s says that it needs %s, and runs without: %+v", f, f.Needs, j.Error)
+		case f.Needs != "" && own && !strings.Contains(j.Error.Message, `needs = ["`+f.Needs+":"):
+			t.Errorf("%s says that it needs %s: %s", f, f.Needs, j.Error.Message)
+		case own:
+			kinds++
+		}
+		if f.Needs != "" && hostlib.NeedExample(f.Needs) == "" {
+			t.Errorf("%s: there is no need %q", f, f.Needs)
+		}
+	}
+	if kinds < 20 {
+		t.Errorf("only %d functions were refused", kinds)
 	}
 }

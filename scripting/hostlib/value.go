@@ -81,17 +81,11 @@ type Tuple []Value
 type JSON engine.Raw
 
 // Iterator gives values until io.EOF. It is lazy and one-shot; its end, or its
-// failure, is final and closes it.
+// failure, is final and closes it. Languages call Begin and Leave around loops.
 type Iterator interface {
 	Next() (Value, error)
 	// Close gives up what it holds. It may be called at any time, twice too.
 	Close() error
-}
-
-// Leaver is an Iterator that wants to know when a loop over it is left.
-type Leaver interface {
-	Iterator
-	Left()
 }
 
 // Callable is a function of the script.
@@ -147,6 +141,8 @@ type Language interface {
 	// Range is how the language names the piece of a string from a byte to
 	// another, from 0 and without the last: 0, 2 in Starlark; 1, 2 in Lua.
 	Range(from, to int) (start, stop int64)
+	// Where is the place in the script that runs, as file:line; "" if there is none.
+	Where() string
 	// TypeName is how the language calls the value's type.
 	TypeName(v Value) string
 	// Failure gives an error of a script's function the form in which a hook

@@ -76,14 +76,14 @@ var xmlModule = &Module{
 // about its character set counts. path is of xmlStreamPath.
 func (c *Call) xmlElements(fn string, in *input, declared bool, path *xmlPath, spaces map[string]string) Iterator {
 	s := newXMLStream(newXMLReader(in, declared, spaces, maxXMLElement), path)
-	return c.iterator(fn, func() (Value, error) {
+	return c.reading(fn, in, func() (Value, error) {
 		e, err := s.next()
 		if err != nil {
 			return nil, err
 		}
 		c.read(1)
 		return e, nil
-	}, in.close)
+	})
 }
 
 // xmlStreamPath reads a path that a stream can follow.

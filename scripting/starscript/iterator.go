@@ -32,14 +32,17 @@ func (i *iterator) Truth() starlark.Bool { return true }
 // Hash fails.
 func (i *iterator) Hash() (uint32, error) { return 0, errors.New("unhashable type: iterator") }
 
-// Iterate begins, or goes on with, a loop.
-func (i *iterator) Iterate() starlark.Iterator { return &loop{run: i.run, it: i.it} }
+// Iterate begins a loop.
+func (i *iterator) Iterate() starlark.Iterator {
+	return &loop{run: i.run, it: i.it, bad: hostlib.Begin(i.it)}
+}
 
 // loop is a loop over an iterator.
 type loop struct {
 	run  *run
 	it   hostlib.Iterator
-	read bool // its elements come from a reader
+	bad  error // why it cannot begin
+	read bool  // its elements come from a reader
 }
 
 // Next is the next element. A failure stops the thread before its next step.
@@ -63,6 +66,9 @@ func (l *loop) Next(p *starlark.Value) bool {
 
 func (l *loop) next() (v starlark.Value, err error) {
 	defer contain("an iterator", &err)
+	if l.bad != nil {
+		return nil, l.bad
+	}
 	e, err := l.it.Next()
 	if err != nil {
 		return nil, err
@@ -70,13 +76,14 @@ func (l *loop) next() (v starlark.Value, err error) {
 	return l.run.value(e)
 }
 
-// Done is called when the loop is left. What is left in the iterator can still
-// be gone through.
+// Done is called when the loop ends, or is left.
 func (l *loop) Done() {
 	if l.read {
 		l.run.left = l.run.thread.ExecutionSteps()
 	}
-	if it, ok := l.it.(hostlib.Leaver); ok {
-		it.Left()
+	var err error
+	defer contain("an iterator", &err)
+	if l.bad == nil {
+		hostlib.Leave(l.it)
 	}
 }

@@ -406,3 +406,27 @@ def consume(ctx, item):
 		}
 	})
 }
+
+func TestNamesThatAreTooManyFailTheJobThatCommitsThem(t *testing.T) {
+	t.Parallel()
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Script("job", `
+job(retry = retry(max = 3, first = "1ms"))
+def consume(ctx, item):
+    ctx.count("ran")
+    state.set("last", item["from"])
+    for n in range(400):
+        state.set("row %d" % (item["from"] + n), n)
+    ctx.checkpoint("set")
+`)
+		for i, want := range []string{"completed", "completed", "failed"} {
+			j := w.Do("job", fmt.Sprintf(`{"from": %d}`, i*400))
+			if j.Status.String() != want || j.Attempt != 1 {
+				t.Errorf("job %d: %s at attempt %d: %v", i, j.Status, j.Attempt, j.Error)
+			}
+			if want == "failed" && (!strings.Contains(j.Error.Message, `state has 1000 names`) || !strings.Contains(j.Error.Backtrace, "job.star:8:")) {
+				t.Errorf("%+v", j.Error)
+			}
+		}
+	})
+}

@@ -246,6 +246,16 @@ func (r *run) Truth(v hostlib.Value) bool {
 // Range is as Starlark slices strings.
 func (r *run) Range(from, to int) (start, stop int64) { return int64(from), int64(to) }
 
+// Where is the place of the innermost function of the script.
+func (r *run) Where() string {
+	for depth := range r.thread.CallStackDepth() {
+		if pos := r.thread.CallFrame(depth).Pos; pos.IsValid() && pos.Line > 0 {
+			return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
+		}
+	}
+	return ""
+}
+
 // TypeName is how Starlark calls the value's type.
 func (r *run) TypeName(v hostlib.Value) string {
 	switch v := v.(type) {

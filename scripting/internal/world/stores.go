@@ -1,6 +1,7 @@
 package world
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,22 @@ func Each(t *testing.T, run func(t *testing.T, w *World)) {
 	}
 }
 
+// OnMariaDB makes a world on MariaDB, and opens its database for what others do
+// there meanwhile.
+func OnMariaDB(t testing.TB) (*World, *sql.DB) {
+	t.Helper()
+	var dsn string
+	w := open(t, func(t testing.TB, dir string, log *slog.Logger) (engine.Store, error) {
+		server, database := privateServer(t)
+		dsn = server.DSN(database)
+		return onServer(t, server, database, log)
+	})
+	db, err := sql.Open("mysql", dsn)
+	w.must(err)
+	t.Cleanup(func() { db.Close() })
+	return w, db
+}
+
 // Main runs the tests of a package, and stops the server that they started. Call
 // it from TestMain.
 func Main(m *testing.M) int {
@@ -53,6 +70,10 @@ func onSQLite(t testing.TB, dir string, log *slog.Logger) (engine.Store, error) 
 
 func onMariaDB(t testing.TB, _ string, log *slog.Logger) (engine.Store, error) {
 	server, database := privateServer(t)
+	return onServer(t, server, database, log)
+}
+
+func onServer(t testing.TB, server *dbserver.Server, database string, log *slog.Logger) (engine.Store, error) {
 	if err := server.CreateDatabase(database); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func New(t testing.TB) *World {
 func open(t testing.TB, open opener) *World {
 	t.Helper()
 	w := &World{Files: t.TempDir(), Dir: t.TempDir(), Log: &Lines{}, Others: t.TempDir(), t: t}
-	w.Host = &hostlib.Host{Files: w.Files, Connections: w}
+	w.Host = &hostlib.Host{Files: w.Files, Connections: w, Leaks: hostlib.LeaksFail}
 	out := io.Writer(w.Log)
 	if os.Getenv("DSENGINE_TEST_LOG") != "" {
 		out = io.MultiWriter(out, os.Stderr)

@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// varsRunCases are about hooks that read and set variables.
+var varsRunCases = []testCase{
+	{"a variable that another type changed meanwhile has the hook run again, and burns no attempt", func(w *world) {
+		read, changed := make(chan bool), make(chan bool)
+		var runs atomic.Int64
+		add := func(c *engine.Call, n int, between func()) (engine.Raw, error) {
+			v, err := c.Variable(true, "n")
+			if err != nil {
+				return nil, err
+			}
+			between()
+			var old int
+			fmt.Sscan(string(v), &old)
+			return raw(c.Attempt()), c.SetVariable(true, "n", raw(old+n))
+		}
+		slow := consumes("slow", func(c *engine.Call) (engine.Raw, error) {
+			return add(c, 1, func() {
+				if runs.Add(1) == 1 {
+					read <- true
+					<-changed
+				}
+			})
+		})
+		quick := consumes("quick", func(c *engine.Call) (engine.Raw, error) { return add(c, 10, func() {}) })
+		r := w.runtime(Options{})
+		w.must(w.set("n", raw(100), -1))
+		first := r.make(engine.NewJob{Type: "slow"}, slow, quick)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{slow, quick}})
+		<-read
+		second := r.make(engine.NewJob{Type: "quick"})
+		w.until("the other has changed it", func() bool { return w.state(second) == "completed" })
+		changed <- true
+		w.until("it is completed", func() bool { return w.state(first) == "completed" })
+		stop()
+		w.same("n", "111", string(w.value("n").Value))
+		w.same("runs", int64(2), runs.Load())
+		w.same("attempt", "1", string(w.view(first).Result))
+		w.same("attempt of the other", "1", string(w.view(second).Result))
+		w.same("failures", int64(0), w.count("SELECT COUNT(*) FROM ds_failures"))
+	}},
+	{"a person who sets a variable that a hook has read has it run again", func(w *world) {
+		var runs atomic.Int64
+		r := w.runtime(Options{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			v, err := c.Variable(true, "n")
+			if err != nil {
+				return nil, err
+			}
+			if runs.Add(1) == 1 {
+				if err := r.eng.SetVariable(w.ctx, engine.Scope{}, "n", raw("by a person")); err != nil {
+					return nil, err
+				}
+			}
+			return raw(c.Attempt()), c.SetVariable(true, "n", raw("after "+string(v)))
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("completed", id)
+		w.same("n", string(raw(`after "by a person"`)), string(w.value("n").Value))
+		w.same("runs", int64(2), runs.Load())
+		w.same("attempt", "1", string(r.view(id).Result))
+	}},
+	{"a name for each row fails at the one that is too many, at once or over several jobs", func(w *world) {
+		w.table(0)
+		r := w.runtime(Options{})
+		runs := 0
+		sets := func(from, to int) engine.Hook {
+			return func(c *engine.Call) (engine.Raw, error) {
+				runs++
+				if _, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (?, 1)", []any{int64(from)}); err != nil {
+					return nil, err
+				}
+				for i := from; i < to; i++ {
+					if err := c.SetVariable(false, fmt.Sprint("row", i), raw(i)); err != nil {
+						f := engine.AsFailure(err)
+						f.Message = fmt.Sprintf("at %d: %s", i, f.Message)
+						return nil, f
+					}
+				}
+				return nil, nil
+			}
+		}
+		for i, x := range []struct {
+			from, to int
+			at       string // the beginning of the error; "": it completes
+		}{
+			{0, 600, ""},
+			{5000, 5001 + engine.MaxVariables, "at 6000: state has 1000 names"},
+			{600, 1001, "state has 1000 names"},
+			{600, 1000, ""},
+			{0, 1000, ""},
+		} {
+			t := consumes("t", sets(x.from, x.to))
+			t.Settings.Retry.Max = 3
+			runs = 0
+			w.exec("DELETE FROM t")
+			id := r.make(engine.NewJob{Type: "t"}, t)
+			r.untilIdle(t)
+			w.same(fmt.Sprint("runs of ", i), 1, runs)
+			switch j := r.view(id); {
+			case x.at == "":
+				r.stands("completed", id)
+			case j.Error == nil || j.Error.Code != "usage" || !strings.HasPrefix(j.Error.Message, x.at) ||
+				!strings.HasSuffix(j.Error.Message, "Keep what there is one of for each row in records, or in a table of your own"):
+				w.Errorf("job %d: %v", i, j.Error)
+			default:
+				w.same("rows of a hook that failed", int64(0), w.count("SELECT COUNT(*) FROM t"))
+			}
+		}
+		w.same("names", int64(engine.MaxVariables), w.count("SELECT COUNT(*) FROM ds_vars WHERE value IS NOT NULL"))
+	}},
+}

@@ -1,0 +1,225 @@
+package hostlib
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+)
+
+// Leaks says what becomes of a hook that ends well and has opened an iterator
+// over a file, an answer or a result that it neither read to its end nor left.
+type Leaks int
+
+// What there is.
+const (
+	LeaksWarn Leaks = iota // a line in the job's log
+	LeaksFail              // the hook fails
+)
+
+// maxLeaksTold bounds how many a hook's log, or its failure, tells of.
+const maxLeaksTold = 10
+
+// source is an Iterator made of functions. A resource is one that holds
+// something open, or is over one that does: the loop that leaves it closes it,
+// and there is no other loop over it. All others can be gone on with.
+type source struct {
+	name   string // of the function that made it, for errors; "" for none
+	next   func() (Value, error)
+	close  func() error // may be nil
+	c      *Call        // nil: needs no closing, and does not look at the context
+	err    error        // how it ended
+	over   []Iterator   // what it goes through
+	nested int          // how many others are below it
+
+	resource bool
+	at       string // where a resource was opened: file:line
+	owned    bool   // another one reads it, and is told of in its place
+}
+
+// iterator makes the Iterator that a host function returns. What close gives
+// up is given up at the end of the hook at the latest; it may be nil.
+func (c *Call) iterator(name string, next func() (Value, error), close func() error) *source {
+	s := &source{name: name, next: next, close: close, c: c}
+	if close != nil {
+		c.keep(s)
+	}
+	return s
+}
+
+// openedBy makes an iterator over something that is open.
+func (c *Call) openedBy(name string, next func() (Value, error), close func() error) *source {
+	s := c.iterator(name, next, close)
+	s.resource = true
+	if c.Lang != nil {
+		s.at = c.Lang.Where()
+	}
+	return s
+}
+
+// reading is an iterator over an input, which it closes.
+func (c *Call) reading(name string, in *input, next func() (Value, error)) *source {
+	if in.open {
+		return c.openedBy(name, next, in.close)
+	}
+	return c.iterator(name, next, in.close)
+}
+
+// derived makes an iterator over others. It closes those that are resources.
+func (c *Call) derived(name string, next func() (Value, error), over ...Iterator) Iterator {
+	s := c.iterator(name, next, nil)
+	s.over = over
+	for _, it := range over {
+		if o := sourceOf(it); o != nil {
+			s.nested = max(s.nested, o.nested+1)
+			s.resource = s.resource || o.resource
+		}
+	}
+	if s.nested > maxNested {
+		s.nested = 0
+		s.next = func() (Value, error) {
+			return nil, Errorf("usage", "more than %d iterators go through one another: make a list in between by list(...)", maxNested)
+		}
+	}
+	return s
+}
+
+// maxNested bounds how many iterators go through one another: each asks the
+// next, on the stack.
+const maxNested = 1000
+
+// sourceOf is the source that an iterator is made of, or nil.
+func sourceOf(it Iterator) *source {
+	switch it := it.(type) {
+	case *source:
+		return it
+	case *batchLoop:
+		return it.source
+	}
+	return nil
+}
+
+// Next is the next value.
+func (s *source) Next() (Value, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	if s.c != nil && s.c.Hook != nil && s.c.Hook.Context().Err() != nil {
+		return nil, s.fail(context.Cause(s.c.Hook.Context()))
+	}
+	v, err := s.next()
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return v, nil
+}
+
+func (s *source) fail(err error) error {
+	s.err = err
+	if s.name != "" {
+		s.err = within(s.name, err)
+	}
+	s.Close()
+	return s.err
+}
+
+// Close gives up what it holds.
+func (s *source) Close() error {
+	if s.err == nil {
+		if s.err = io.EOF; s.resource {
+			s.err = s.once("was closed before its end")
+		}
+	}
+	over := s.over
+	s.over = nil
+	for _, it := range over {
+		Leave(it)
+	}
+	if s.close == nil {
+		return nil
+	}
+	f := s.close
+	s.close = nil
+	if s.c != nil {
+		delete(s.c.open, s)
+	}
+	return f()
+}
+
+// once is the error about a second loop.
+func (s *source) once(what string) error {
+	return Errorf("usage", "what %s gave %s, and can be gone through once: make a list of it by list(...)", s.opener(), what)
+}
+
+// opener is the function that made it, and where.
+func (s *source) opener() string {
+	if s.at == "" {
+		return s.name
+	}
+	return s.name + " at " + s.at
+}
+
+// Begin is called when a loop over an iterator begins, or a function is given it:
+// the error says why it cannot be gone through.
+func Begin(it Iterator) error {
+	switch s := sourceOf(it); {
+	case s == nil || !s.resource || s.err == nil:
+		return nil
+	case s.err == io.EOF:
+		return s.once("was read to its end")
+	default:
+		return s.err
+	}
+}
+
+// Leave is called when a loop over an iterator ends, however it does: a resource
+// is closed.
+func Leave(it Iterator) {
+	switch it := it.(type) {
+	case *source:
+		if it.resource {
+			it.Close()
+		}
+	case *batchLoop:
+		it.b.Abandon()
+		it.Close()
+	default:
+		it.Close()
+	}
+}
+
+// leaks are what a hook has opened and neither read to its end nor closed.
+func (c *Call) leaks() []string {
+	times := map[string]int{}
+	for r := range c.open {
+		if s, ok := r.(*source); ok && s.resource && !s.owned && s.err == nil {
+			times[s.opener()]++
+		}
+	}
+	var list []string
+	for opener, n := range times {
+		text := opener + " was opened and never read to its end"
+		if n > 1 {
+			text = fmt.Sprintf("%s was opened %d times and never read to its end", opener, n)
+		}
+		list = append(list, text)
+	}
+	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(a, b) })
+	if n := len(list) - maxLeaksTold; n > 0 {
+		list = append(list[:maxLeaksTold], fmt.Sprintf("and %d more places", n))
+	}
+	return list
+}
+
+// tellLeaks says what a hook that has ended well has left open.
+func (c *Call) tellLeaks() error {
+	for _, leak := range c.leaks() {
+		if c.Host.Leaks == LeaksFail {
+			return Errorf("leak", "%s", leak)
+		}
+		c.Log(slog.LevelWarn, leak, nil)
+	}
+	return nil
+}
