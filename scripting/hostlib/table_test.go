@@ -114,7 +114,7 @@ func script(f *hostlib.Func) string {
 	if f.Name == "job" {
 		b.WriteString(f.Example + "\ndef consume(ctx, item):\n")
 	} else {
-		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = [\"files:data/**\", \"http:api.example.com\", \"secret:*\", \"mail:*@example.com\", \"http:hooks.slack.com\", \"db:crm:write\", \"s3:*\", \"http:s3.example.com\"])\ndef consume(ctx, item):\n")
+		b.WriteString("load(\"lib/check.star\", \"eq\")\njob(needs = [\"files:data/**\", \"http:api.example.com\", \"secret:*\", \"mail:*@example.com\", \"http:hooks.slack.com\", \"db:crm:write\", \"s3:*\", \"http:s3.example.com\", \"sftp:bank\", \"ftp:partner\"])\ndef consume(ctx, item):\n")
 		for _, line := range strings.Split(f.Example, "\n") {
 			if m := expected.FindStringSubmatch(line); m != nil {
 				line = fmt.Sprintf("eq(%s, %s)", m[1], m[2])
@@ -163,6 +163,7 @@ func TestEveryExampleRuns(t *testing.T) {
 		}
 		return "s3cr3t-token", nil
 	}
+	w.Host.Remotes = exampleServers(t)
 	w.File("data/people.csv", "id,name\n1,Ada\n2,Grace\n")
 	w.File("data/people.zip", zipped(t, map[string]string{"people.csv": "id,name\n1,Ada\n"}))
 	w.File("data/people.xml", "<people><person id='1'/><person id='2'/></people>")
