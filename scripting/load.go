@@ -33,6 +33,10 @@ type Options struct {
 	Mail *hostlib.Mail
 	// S3 finds a store that holds a bucket by its name; default: there are none.
 	S3 func(name string) (*hostlib.S3, error)
+	// Remotes finds the servers of files that scripts reach by a name; default: none.
+	Remotes func(name string) (*hostlib.Remote, error)
+	// KnownHosts are files with the host keys of SFTP servers; default: none.
+	KnownHosts []string
 	// Context ends the loading of a script; default: only its time limit does.
 	Context context.Context
 }
@@ -66,7 +70,10 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
-	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail, S3: o.S3, Loading: o.Context})
+	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{
+		Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail,
+		S3: o.S3, Remotes: o.Remotes, KnownHosts: o.KnownHosts, Loading: o.Context,
+	})
 	r := Result{Files: files}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,8 +19,8 @@ import (
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
-// connections are the other databases that scripts reach by a name. Each is
-// opened when a script first asks for it.
+// connections are the other databases and the servers of files that scripts
+// reach by a name. A database is opened when a script first asks for it.
 type connections struct {
 	env *Env
 	g   *globals
@@ -53,7 +54,11 @@ func (c *connections) Connect(ctx context.Context, name string, readOnly bool) (
 	if err != nil {
 		var e *engine.Error
 		if errors.As(err, &e) && e.Code == engine.CodeUsage {
-			return nil, usage("connection %q: %v", name, err)
+			wrong := usage("connection %q: %v", name, err)
+			if hint := engine.HintOf(err); hint != "" {
+				wrong = wrong.WithHint("%s", hint)
+			}
+			return nil, wrong
 		}
 		return nil, engine.Wrapf(engine.CodeOf(err), err, "connection %q", name)
 	}
@@ -101,8 +106,42 @@ func (c *connections) dial(ctx context.Context, url string, readOnly bool) (engi
 		}
 		return dialled(sqlitestore.Connect(ctx, "sqlite:"+rest, readOnly, sqlitestore.Options{Prefix: c.g.Prefix, Clock: c.env.Clock, Logger: c.log}))
 	}
-	return nil, usage("no database is known by the URL %q", shownURL(url)).
-		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
+	err := usage("no database is known by the URL %q", shownURL(url))
+	if module := strings.TrimSuffix(scheme, "s"); module == "sftp" || module == "ftp" {
+		return nil, err.WithHint("it is a server of files: use %s.connect", module)
+	}
+	return nil, err.WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
+}
+
+// Remote is how a server of files is reached: by the environment's
+// DSENGINE_CONNECTION_NAME, and what else the file of settings says of it.
+func (c *connections) Remote(name string) (*hostlib.Remote, error) {
+	url, err := c.url(name)
+	if err != nil {
+		return nil, err
+	}
+	t := c.g.tables.Connections[name]
+	r := &hostlib.Remote{URL: url, Fingerprint: t.Fingerprint, TLS: t.TLS}
+	for ref, to := range map[*secretRef]*func() (string, error){&t.Password: &r.Password, &t.Key: &r.Key, &t.Passphrase: &r.Passphrase} {
+		if *ref != (secretRef{}) {
+			*to = func() (string, error) { return c.g.tables.resolve(c.env, *ref) }
+		}
+	}
+	if t.KnownHosts != "" {
+		r.KnownHosts = c.g.tables.path(c.env, t.KnownHosts)
+	}
+	return r, nil
+}
+
+// knownHosts are the files in which OpenSSH keeps the host keys of servers.
+func knownHosts(env *Env) []string {
+	files := []string{"/etc/ssh/ssh_known_hosts"}
+	for _, variable := range []string{"HOME", "USERPROFILE"} {
+		if home, ok := env.lookup(variable); ok && home != "" {
+			return append(files, filepath.Join(home, ".ssh", "known_hosts"))
+		}
+	}
+	return files
 }
 
 // dialled keeps a nil pointer from becoming a Connection that is not nil.

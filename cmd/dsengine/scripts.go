@@ -31,7 +31,8 @@ func loadScripts(ctx context.Context, env *Env, g *globals, log *slog.Logger) (s
 	dir := env.path(g.Jobs)
 	others := &connections{env: env, g: g, log: log}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g), S3: s3Source(env, g), Context: ctx,
+		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
+		S3: s3Source(env, g), Remotes: others.Remote, KnownHosts: knownHosts(env), Context: ctx,
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true, others: others}, nil

@@ -22,15 +22,21 @@ type tables struct {
 	Needs   *hostlib.Limits
 	Secrets map[string]secretRef
 	Mail    mailTable
-	// Connections are other databases, by name.
+	// Connections are other databases and servers of files, by name.
 	Connections map[string]connectionTable
 	// S3 are stores of objects, by name.
 	S3 map[string]s3Table
 }
 
-// connectionTable is [connections.NAME].
+// connectionTable is [connections.NAME]. All but the URL is for servers of files.
 type connectionTable struct {
-	URL string `toml:"url"`
+	URL         string    `toml:"url"`
+	Password    secretRef `toml:"password"`
+	Key         secretRef `toml:"key"`
+	Passphrase  secretRef `toml:"passphrase"`
+	Fingerprint string    `toml:"fingerprint"`
+	KnownHosts  string    `toml:"known_hosts"`
+	TLS         string    `toml:"tls"`
 }
 
 // tableNames are those of the tables.
@@ -150,6 +156,14 @@ func (t *tables) checkPrivate(env *Env, name string) error {
 	}
 	if t.Mail.Password.Value != "" {
 		held = "mail.password"
+	}
+	for _, n := range slices.Sorted(maps.Keys(t.Connections)) {
+		c := t.Connections[n]
+		for what, ref := range map[string]secretRef{"password": c.Password, "key": c.Key, "passphrase": c.Passphrase} {
+			if ref.Value != "" {
+				held = "connections." + n + "." + what
+			}
+		}
 	}
 	if held == "" {
 		return nil

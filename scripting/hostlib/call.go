@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -37,11 +39,21 @@ type Host struct {
 	// S3 finds a store that holds a bucket by its name; ErrNoS3 if there is none,
 	// with what to do about it. nil: there are none.
 	S3 func(name string) (*S3, error)
+	// Remotes finds the servers of files that sftp.connect and ftp.connect reach by
+	// a name; nil: there are none.
+	Remotes func(name string) (*Remote, error)
+	// Dial connects to servers of files in the network's place; nil: the network
+	// does. Whom scripts may reach is checked before.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// KnownHosts are files with the host keys of servers, as OpenSSH has them.
+	KnownHosts []string
 
 	network network
 	limits  limits
 	tokens  tokens
 	swept   sync.Map // when temporary files were last looked for, by folder
+	// remoteIdle is in place of maxRemoteIdle where tests want less.
+	remoteIdle time.Duration
 	// Loading ends the loading of scripts; nil: their time limit alone does.
 	Loading context.Context
 }
@@ -71,8 +83,9 @@ type Call struct {
 	params   Value
 	pos      Value
 	posRaw   engine.Raw
-	place    Place // of the rows that were read last
-	turn     int   // see Turn
+	servers  map[address]*server // those that it is connected to
+	place    Place               // of the rows that were read last
+	turn     int                 // see Turn
 }
 
 // instance is the instance of the hook's job.

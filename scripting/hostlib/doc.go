@@ -22,6 +22,11 @@
 //	                           the module s3: functions, stores and their tries, what is read, what is written
 //	xlsx.go xlsxrows.go xlsxbook.go xlsxcell.go
 //	                           the module xlsx: functions and writing, rows, the parts of a book, values of cells
+//	sftp.go ftp.go             how those are spoken
+//	remote.go remotefile.go remotetable.go
+//	                           servers of files: what can be done with them
+//	remoteconnect.go remoteline.go
+//	                           how they are reached, and how nothing waits for ever
 //	failure.go                 the objects err and summary
 //	stream.go                  what csv, json, xml and files read from
 //	csvreader.go jsontext.go jsonstream.go xmlreader.go xmlpath.go

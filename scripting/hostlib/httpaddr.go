@@ -19,18 +19,27 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// hostNeed is one "http:HOST" of needs.
+// hostNeed is one "http:HOST" of needs, or one of the other kinds that name
+// hosts. Those of sftp and ftp may be the name of a connection.
 type hostNeed struct {
+	kind string
 	host string // a name, an address, or a glob, with {instance} in it
 	port string // "": any
 }
 
-// parseHostNeed reads what stands after http: in a line of needs.
-func parseHostNeed(what, line, rest string) (hostNeed, error) {
+// hostExamples are the kinds of needs that name hosts, with how to write them.
+var hostExamples = map[string]string{
+	"http": `"http:api.example.com", "http:*.example.com" or "http:api.example.com:8443"`,
+	"sftp": `"sftp:bank" (a connection), "sftp:files.example.com" or "sftp:files.example.com:2222"`,
+	"ftp":  `"ftp:partner" (a connection), "ftp:ftp.example.com" or "ftp:ftp.example.com:2121"`,
+}
+
+// parseHostNeed reads what stands after http: and its like in a line of needs.
+func parseHostNeed(what, line, kind, rest string) (hostNeed, error) {
 	bad := func(why string) (hostNeed, error) {
-		return hostNeed{}, Errorf("usage", "%s: %q %s: write it like \"http:api.example.com\", \"http:*.example.com\" or \"http:api.example.com:8443\"", what, line, why)
+		return hostNeed{}, Errorf("usage", "%s: %q %s: write it like %s", what, line, why, hostExamples[kind])
 	}
-	n := hostNeed{host: rest}
+	n := hostNeed{kind: kind, host: rest}
 	if inside, after, ok := strings.Cut(strings.TrimPrefix(rest, "["), "]"); strings.HasPrefix(rest, "[") && ok {
 		addr, err := netip.ParseAddr(inside)
 		if err != nil || after != "" && after[0] != ':' {
@@ -53,7 +62,7 @@ func parseHostNeed(what, line, rest string) (hostNeed, error) {
 	}
 	switch {
 	case n.host == "":
-		return bad("has no host after http:")
+		return bad("has no host after " + kind + ":")
 	case strings.ContainsAny(n.host, "/?@ #"):
 		return bad("names more than a host")
 	case !doublestar.ValidatePattern(strings.ReplaceAll(n.host, instanceMark, "x")):
@@ -97,22 +106,22 @@ func hostName(host string) (string, error) {
 
 // host says whether the script may ask a host. literal says that needs names
 // the very host, not a glob that fits, so that it may be a private one.
-func (n *Needs) host(host, port string, explicit bool, instance string) (literal bool, err error) {
-	line := needsHost(host, port, explicit)
-	err = n.permit(line, strings.TrimPrefix(line, "http:"), func(n *Needs) bool {
-		_, ok := n.findHost(host, port, instance)
+func (n *Needs) host(kind, host, port string, explicit bool, instance string) (literal bool, err error) {
+	line := needsHost(kind, host, port, explicit)
+	err = n.permit(line, strings.TrimPrefix(line, kind+":"), func(n *Needs) bool {
+		_, ok := n.findHost(kind, host, port, instance)
 		return ok
 	})
 	if err == nil {
-		literal, _ = n.findHost(host, port, instance)
+		literal, _ = n.findHost(kind, host, port, instance)
 	}
 	return literal, err
 }
 
 // findHost looks for a host; literal says that it is there without a glob.
-func (n *Needs) findHost(host, port, instance string) (literal, ok bool) {
+func (n *Needs) findHost(kind, host, port, instance string) (literal, ok bool) {
 	for _, h := range n.hosts {
-		if h.port != "" && h.port != port {
+		if h.kind != kind || h.port != "" && h.port != port {
 			continue
 		}
 		plain := strings.ReplaceAll(h.host, instanceMark, strings.ToLower(instance))
@@ -130,14 +139,14 @@ func (n *Needs) findHost(host, port, instance string) (literal, ok bool) {
 }
 
 // needsHost is the line of needs for a host.
-func needsHost(host, port string, explicit bool) string {
+func needsHost(kind, host, port string, explicit bool) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
 	if explicit {
 		host += ":" + port
 	}
-	return "http:" + host
+	return kind + ":" + host
 }
 
 // publicOnly knows which addresses are no public ones: those of the registries of
@@ -146,6 +155,7 @@ var publicOnly = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(netip.Mu
 
 // privateError is a host that is at no public address.
 type privateError struct {
+	kind string // of needs that it takes
 	host string
 	addr netip.Addr
 }
@@ -156,7 +166,7 @@ func (e *privateError) Error() string {
 	if e.host == e.addr.String() {
 		at = e.host + " is no public address"
 	}
-	return fmt.Sprintf("%s; add the host itself, without a glob, to what job() says this script needs: needs = [%q]", at, needsHost(e.host, "", false))
+	return fmt.Sprintf("%s; add the host itself, without a glob, to what job() says this script needs: needs = [%q]", at, needsHost(e.kind, e.host, "", false))
 }
 
 // network is how a Host reaches others. Connections are kept apart by what
@@ -174,40 +184,54 @@ func (n *network) start() {
 	n.once.Do(func() {
 		n.proxy = httpproxy.FromEnvironment().ProxyFunc()
 		n.open = n.transport(nil)
-		n.public = n.transport(func(host string, addr netip.Addr) error {
-			if publicOnly.SafeAddr(addr) != nil {
-				return &privateError{host, addr}
-			}
-			return nil
-		})
+		n.public = n.transport(onlyPublic("http"))
 		n.proxied = n.transport(nil)
 		n.proxied.Proxy = func(r *http.Request) (*url.URL, error) { return n.proxy(r.URL) }
 	})
 }
 
+// addrCheck says whether an address may be dialled to reach a host.
+type addrCheck func(host string, addr netip.Addr) error
+
+// onlyPublic refuses private addresses; kind is that of the needs that allow them.
+func onlyPublic(kind string) addrCheck {
+	return func(host string, addr netip.Addr) error {
+		if publicOnly.SafeAddr(addr) != nil {
+			return &privateError{kind, host, addr}
+		}
+		return nil
+	}
+}
+
+// dial connects to an address. check, which may be nil, is asked about each that
+// the host's name stands for, before it is dialled.
+func (n *network) dial(ctx context.Context, network, to string, check addrCheck) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(to)
+	if err != nil {
+		return nil, err
+	}
+	d := net.Dialer{Resolver: n.resolver, KeepAlive: 30 * time.Second}
+	if check != nil {
+		// After the name was resolved: nothing can change in between.
+		d.Control = func(_, address string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return err
+			}
+			if name, err := hostName(host); err == nil {
+				host = name
+			}
+			return check(host, at.Addr().Unmap())
+		}
+	}
+	return d.DialContext(ctx, network, to)
+}
+
 // transport makes one; check is asked about each address before it is dialled.
-func (n *network) transport(check func(host string, addr netip.Addr) error) *http.Transport {
+func (n *network) transport(check addrCheck) *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
-			host, _, err := net.SplitHostPort(to)
-			if err != nil {
-				return nil, err
-			}
-			d := net.Dialer{Resolver: n.resolver, KeepAlive: 30 * time.Second}
-			if check != nil {
-				// After the name was resolved: nothing can change in between.
-				d.Control = func(_, address string, _ syscall.RawConn) error {
-					at, err := netip.ParseAddrPort(address)
-					if err != nil {
-						return err
-					}
-					if name, err := hostName(host); err == nil {
-						host = name
-					}
-					return check(host, at.Addr().Unmap())
-				}
-			}
-			return d.DialContext(ctx, network, to)
+			return n.dial(ctx, network, to, check)
 		},
 		ForceAttemptHTTP2: true, DisableCompression: true, // we unpack, within bounds
 		MaxIdleConnsPerHost: 16, MaxIdleConns: 256, IdleConnTimeout: 90 * time.Second,
@@ -240,7 +264,7 @@ func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	literal, err := c.Needs.host(host, port, explicit, c.Hook.Job().Instance)
+	literal, err := c.Needs.host("http", host, port, explicit, c.instance())
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +285,7 @@ func (c *Call) carry(r *http.Request, host string, literal bool) (*http.Response
 		return nil, Errorf("http.connect", "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY) is no URL")
 	case proxy != nil:
 		if addr, err := netip.ParseAddr(host); err == nil && !literal && publicOnly.SafeAddr(addr) != nil {
-			return nil, &privateError{host, addr}
+			return nil, &privateError{"http", host, addr}
 		}
 		return n.proxied.RoundTrip(r)
 	case literal:

@@ -1,9 +1,7 @@
 package hostlib
 
 import (
-	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -30,9 +28,9 @@ type namedNeed struct {
 	glob string // "" for mail: to anybody
 }
 
-// needKinds are the kinds of needs; those that are false come later.
-var needKinds = map[string]bool{
-	"files": true, "http": true, "secret": true, "db": true, "sftp": false, "ftp": false, "s3": true, "mail": true,
+// needKinds are the kinds of needs.
+var needKinds = []string{
+	"db", "files", "ftp", "http", "mail", "s3", "secret", "sftp",
 }
 
 // ParseNeeds reads what a script says that it needs.
@@ -42,14 +40,11 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 	n := &Needs{Lines: lines}
 	for _, line := range lines {
 		kind, rest, given := strings.Cut(line, ":")
-		there, known := needKinds[kind]
 		switch {
-		case !known:
-			return nil, Errorf("usage", "%s: %q is of no kind that there is%s; write it like \"files:incoming/*.csv\"", what, line, Suggest(kind, slices.Sorted(maps.Keys(needKinds))))
-		case !there:
-			return nil, notYet(fmt.Sprintf("%s: %q", what, line))
-		case kind == "http":
-			h, err := parseHostNeed(what, line, rest)
+		case !slices.Contains(needKinds, kind):
+			return nil, Errorf("usage", "%s: %q is of no kind that there is%s; write it like \"files:incoming/*.csv\"", what, line, Suggest(kind, needKinds))
+		case hostExamples[kind] != "":
+			h, err := parseHostNeed(what, line, kind, rest)
 			if err != nil {
 				return nil, err
 			}
@@ -78,7 +73,7 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 // needExamples show how needs are written.
 var needExamples = map[string]string{
 	"files": "files:incoming/*.csv", "http": "http:api.example.com", "secret": "secret:crm_token", "mail": "mail:*@example.com",
-	"db": "db:crm", "s3": "s3:archive",
+	"db": "db:crm", "s3": "s3:archive", "sftp": "sftp:bank", "ftp": "ftp:partner",
 }
 
 // NeedExample shows how a need of a kind is written.
@@ -160,14 +155,17 @@ func cleanPath(p string) (string, error) {
 }
 
 // checkRooted refuses what is no path below the files folder.
-func checkRooted(p string) error {
+func checkRooted(p string) error { return checkBelow("the files folder", p) }
+
+// checkBelow refuses what is no path below a folder, which is named for messages.
+func checkBelow(folder, p string) error {
 	switch {
 	case p == "":
 		return Errorf("file.path", "the path is empty")
 	case strings.HasPrefix(p, "/") || len(p) > 1 && p[1] == ':':
-		return Errorf("file.path", "%q: paths start in the files folder: leave out what is before it", p)
+		return Errorf("file.path", "%q: paths start in %s: leave out what is before it", p, folder)
 	case !fs.ValidPath(path.Clean(p)):
-		return Errorf("file.path", "%q leads out of the files folder", p)
+		return Errorf("file.path", "%q leads out of %s", p, folder)
 	}
 	return nil
 }

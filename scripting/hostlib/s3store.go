@@ -115,7 +115,7 @@ func scriptBucket(c *Call, a *Args) (Value, error) {
 	}
 	host, port, explicit, err := hostOf(b.url)
 	if err == nil {
-		_, err = c.Needs.host(host, port, explicit, c.instance())
+		_, err = c.Needs.host("http", host, port, explicit, c.instance())
 	}
 	if err != nil {
 		return nil, err
@@ -271,7 +271,7 @@ func (s *s3Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil && !literal {
 		// What needs says is about the endpoint; a bucket may have a host below it.
 		own, port, explicit, _ := hostOf(s.b.url)
-		literal, err = s.c.Needs.host(own, port, explicit, s.c.instance())
+		literal, err = s.c.Needs.host("http", own, port, explicit, s.c.instance())
 	}
 	if err != nil {
 		t.fail(err)

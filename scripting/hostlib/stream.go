@@ -91,6 +91,26 @@ func (c *Call) openSource(v Value) (r io.Reader, name string, close func() error
 	return nil, "", nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
 }
 
+// plainSource opens the same just as it is: what is packed stays so.
+func (c *Call) plainSource(v Value) (io.Reader, func() error, error) {
+	switch v := v.(type) {
+	case string:
+		f, err := c.openFile(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, f.Close, nil
+	case rawStreamer:
+		r, _, _, close, err := v.asItIs(c)
+		if close == nil {
+			close = nothing
+		}
+		return r, close, err
+	}
+	r, _, close, err := c.openSource(v)
+	return r, close, err
+}
+
 func nothing() error { return nil }
 
 // inputFrom makes an input of any reader, which has text of the character set;

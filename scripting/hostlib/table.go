@@ -6,23 +6,19 @@ import "slices"
 var Modules = []*Module{
 	csvModule, jsonModule, xmlModule, filesModule, dbModule, stateModule, varsModule, logModule, timeModule,
 	mathModule, iterModule, httpModule, reModule, hashModule, base64Module, uuidModule, decimalModule,
-	secretsModule, notifyModule, recordsModule, parquetModule, htmlModule, s3Module, xlsxModule,
+	secretsModule, notifyModule, recordsModule, parquetModule, htmlModule, s3Module, xlsxModule, sftpModule, ftpModule,
 }
 
 // Types are the types of the objects that scripts meet.
 var Types = []*ObjectType{
 	ctxType, windowType, errType, summaryType, fileType, entryType, writtenType, nodeType, statsType, connectionType, timeType, durationType,
 	policyType, responseType, clientType, pageType, oauth2Type, patternType, matchType, decimalType,
-	elementType, objectType, s3StreamType, bucketType,
+	elementType, objectType, s3StreamType, bucketType, serverType, remoteFileType,
 }
 
 // later is what scripts will have and this version does not: names by where
-// they belong, "" for modules and globals.
-var later = map[string][]string{
-	"": {
-		"sftp", "ftp",
-	},
-}
+// they belong, "" for modules and globals. At present there are none.
+var later = map[string][]string{}
 
 func init() {
 	for _, m := range Modules {

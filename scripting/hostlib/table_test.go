@@ -108,7 +108,7 @@ func TestNothingIsNamedByAKeyword(t *testing.T) {
 var expected = regexp.MustCompile(`^(\S.*?)  # (.+)$`)
 
 // exampleNeeds is all that examples need.
-const exampleNeeds = `["files:data/**", "http:api.example.com", "secret:*", "mail:*@example.com", "http:hooks.slack.com", "db:crm:write", "s3:*", "http:s3.example.com"]`
+const exampleNeeds = `["files:data/**", "http:api.example.com", "secret:*", "mail:*@example.com", "http:hooks.slack.com", "db:crm:write", "s3:*", "http:s3.example.com", "sftp:bank", "ftp:partner"]`
 
 // script makes a job script of an example. A line "expression  # value" must
 // give that value.
@@ -167,6 +167,7 @@ func exampleWorld(t *testing.T) *world.World {
 		}
 		return "s3cr3t-token", nil
 	}
+	w.Host.Remotes = exampleServers(t)
 	w.File("data/people.csv", "id,name\n1,Ada\n2,Grace\n")
 	w.File("data/people.zip", zipped(t, map[string]string{"people.csv": "id,name\n1,Ada\n"}))
 	w.File("data/people.xml", "<people><person id='1'/><person id='2'/></people>")

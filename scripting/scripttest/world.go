@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -52,6 +53,9 @@ func newWorld(ctx context.Context) *world {
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
+		Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+			return nil, hostlib.Errorf("test.network", "a test has no network: nobody is at %s", address)
+		},
 	}
 	return w
 }
