@@ -271,11 +271,11 @@ func (s *s3Client) stat(key string) (*object, error) {
 
 // getS3 is s3.get.
 func getS3(c *Call, a *Args) (Value, error) {
-	if _, err := c.permit(a.String("to")); err != nil {
-		return nil, err
-	}
 	s, key, err := c.s3Object(a)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := c.permit(a.String("to")); err != nil {
 		return nil, err
 	}
 	o, err := s.open(key, a.String("etag"))
