@@ -31,6 +31,7 @@ var privileges = []privilege{
 	{"CREATE", "CREATE TABLE %s LIKE %[2]s", false},
 	{"ALTER", "ALTER TABLE %s ADD COLUMN no_such_column INT", false},
 	{"DROP", "DROP TABLE %s", false},
+	{"CREATE TEMPORARY TABLES", "CREATE TEMPORARY TABLE %s LIKE %[2]s", false}, // for db.merge
 }
 
 // noTable is a table that is not there.
