@@ -29,7 +29,7 @@ var parquetModule = &Module{
 					f.in.close()
 					return nil, err
 				}
-				return c.iterator("parquet.read", func() (Value, error) {
+				return c.openedBy("parquet.read", func() (Value, error) {
 					row, err := r.next()
 					if err != nil {
 						return nil, err

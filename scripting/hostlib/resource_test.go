@@ -11,6 +11,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/xuri/excelize/v2"
 )
 
 // resources are the ways to get an iterator over something open, with the
@@ -26,6 +27,9 @@ var resources = []struct{ name, open string }{
 	{"response.lines", `http.get(item).lines()`},
 	{"db.query", `db.query("SELECT 1 AS n UNION SELECT 2")`},
 	{"db.query", `db.connect("crm").query("SELECT 1 AS n UNION SELECT 2")`},
+	{"parquet.read", `parquet.read("rows.parquet")`},
+	{"xlsx.rows", `xlsx.rows("rows.xlsx")`},
+	{"s3.list", `s3.list("archive")`},
 	{"scan", `db.connect("crm").scan("people", by = "id", page = 1)`},
 }
 
@@ -53,6 +57,15 @@ func resourceWorld(t *testing.T) (w *world.World, url string) {
 	w.File("rows.jsonl", "1\n2\n3\n")
 	w.File("rows.json", "[1,2,3]")
 	w.File("rows.xml", "<rows><row>1</row><row>2</row></rows>")
+	store := newObjectStore(t, w)
+	store.put("a", "1")
+	store.put("b", "2")
+	w.File("rows.parquet", string(parquetOf(t, []examplePerson{{1, "Ada"}, {2, "Grace"}})))
+	writeBook(t, filepath.Join(w.Files, "rows.xlsx"), func(f *excelize.File) {
+		for i := range 3 {
+			f.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &[]any{"n"})
+		}
+	})
 	w.File("rows.zip", zipped(t, map[string]string{"a.csv": "n\n1\n", "b.csv": "n\n1\n"}))
 	if j := askAs(t, w, `"db:crm:write"`, "", `
 crm = db.connect("crm")
@@ -63,7 +76,7 @@ crm.insert("people", [{"id": n} for n in range(3)])`); j.Error != nil {
 	return w, serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "n\n1\n2\n3\n") })
 }
 
-const resourceNeeds = here + `, "db:crm"`
+const resourceNeeds = here + `, "db:crm", "s3:*"`
 
 func TestALoopThatIsLeftClosesWhatItWentThrough(t *testing.T) {
 	t.Parallel()

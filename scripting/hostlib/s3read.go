@@ -30,7 +30,7 @@ func (s *s3Client) list(prefix, after string) (Value, error) {
 		return nil, Errorf("usage", "prefix and after have at most %d bytes, as keys do", maxKey)
 	}
 	l := &s3List{s: s, prefix: prefix, last: after}
-	return s.c.iterator("s3.list", l.object, l.close), nil
+	return s.c.openedBy("s3.list", l.object, l.close), nil
 }
 
 // close gives up what is under way.

@@ -148,7 +148,7 @@ func xlsxRows(c *Call, a *Args) (Value, error) {
 		b.Close()
 		return nil, err
 	}
-	return c.iterator("xlsx.rows", func() (Value, error) {
+	return c.openedBy("xlsx.rows", func() (Value, error) {
 		row, err := r.next()
 		if err == nil {
 			c.read(1)

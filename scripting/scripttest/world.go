@@ -52,6 +52,7 @@ func newWorld(ctx context.Context) *world {
 	w := &world{ctx: ctx, clock: newClock(), log: &lines{}, secrets: map[string]string{}, others: map[string]engine.Connection{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
+		Leaks: hostlib.LeaksFail,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
 		Dial: func(_ context.Context, _, address string) (net.Conn, error) {
 			return nil, hostlib.Errorf("test.network", "a test has no network: nobody is at %s", address)
