@@ -61,7 +61,7 @@ bench: ## jobs and rows a second against bare loops and River, printed as ratios
 fuzz: ## run each fuzz target for a minute
 	@for p in $$(grep -rl 'func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -ho 'func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/func //'); do \
-	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$p; done; done
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s -fuzzminimizetime 3s $$p; done; done
 
 .PHONY: dist
 dist: ## static programs for Linux, macOS and Windows in dist/
