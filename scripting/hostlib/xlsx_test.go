@@ -1,6 +1,7 @@
 package hostlib_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -39,21 +40,29 @@ const sheetSpace = `xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/
 // bookOf is a spreadsheet with one sheet, of the parts as they are.
 func bookOf(t testing.TB, sheet, texts, styles, properties string) string {
 	const rel = `http://schemas.openxmlformats.org/officeDocument/2006/relationships`
-	parts := map[string]string{
-		"_rels/.rels":     `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="` + rel + `/officeDocument" Target="/book/main.xml"/></Relationships>`,
-		"book/main.xml":   `<x:workbook xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:q="` + rel + `">` + properties + `<x:sheets><x:sheet name="Data" sheetId="7" q:id="s1"/></x:sheets></x:workbook>`,
-		"book/sheets.xml": sheet,
-		"book/_rels/main.xml.rels": `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, part := range [][2]string{
+		{"_rels/.rels", `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="` + rel + `/officeDocument" Target="/book/main.xml"/></Relationships>`},
+		{"book/main.xml", `<x:workbook xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:q="` + rel + `">` + properties + `<x:sheets><x:sheet name="Data" sheetId="7" q:id="s1"/></x:sheets></x:workbook>`},
+		{"book/_rels/main.xml.rels", `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
 			`<Relationship Id="s1" Type="` + rel + `/worksheet" Target="sheets.xml"/><Relationship Id="s2" Type="` + rel + `/sharedStrings" Target="texts.xml"/>` +
-			`<Relationship Id="s3" Type="` + rel + `/styles" Target="../book/styles.xml"/></Relationships>`,
+			`<Relationship Id="s3" Type="` + rel + `/styles" Target="../book/styles.xml"/></Relationships>`},
+		{"book/sheets.xml", sheet}, {"book/texts.xml", texts}, {"book/styles.xml", styles},
+	} {
+		if part[1] == "" {
+			continue
+		}
+		w, err := z.CreateHeader(&zip.FileHeader{Name: part[0], Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, part[1])
 	}
-	if texts != "" {
-		parts["book/texts.xml"] = texts
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if styles != "" {
-		parts["book/styles.xml"] = styles
-	}
-	return zipped(t, parts)
+	return b.String()
 }
 
 // sheetOf is a sheet with rows.

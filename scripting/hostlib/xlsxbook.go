@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/xml"
 	"io"
@@ -33,7 +34,7 @@ type xlsxBook struct {
 	close   func() error
 	parts   map[string]*zip.File // by path in lower case
 	main    string               // the path of the book itself
-	rels    map[string]xlsxRel   // of it, by id
+	rels    []xlsxRel            // of it
 	sheets  []xlsxSheet
 	from04  bool // days are counted from 1904
 	formats []xlsxFormat
@@ -43,7 +44,7 @@ type xlsxBook struct {
 type xlsxSheet struct{ name, part string }
 
 // xlsxRel is a relation to another part.
-type xlsxRel struct{ kind, target string }
+type xlsxRel struct{ id, kind, target string }
 
 // openBook opens what a parameter of type Source was given.
 func (c *Call) openBook(v Value) (*xlsxBook, error) {
@@ -134,11 +135,10 @@ func attrOf(t xml.StartElement, name string) string {
 	return ""
 }
 
-// relsOf are the relations of a part, by id.
-func (b *xlsxBook) relsOf(p string) (map[string]xlsxRel, error) {
+// relsOf are the relations of a part.
+func (b *xlsxBook) relsOf(p string) (rels []xlsxRel, err error) {
 	dir, base := path.Split(p)
-	rels := map[string]xlsxRel{}
-	err := b.each(dir+"_rels/"+base+".rels", func(_ *xmlReader, t xml.StartElement) error {
+	err = b.each(dir+"_rels/"+base+".rels", func(_ *xmlReader, t xml.StartElement) error {
 		if t.Name.Local != "Relationship" || attrOf(t, "TargetMode") == "External" {
 			return nil
 		}
@@ -146,7 +146,7 @@ func (b *xlsxBook) relsOf(p string) (map[string]xlsxRel, error) {
 		if !strings.HasPrefix(target, "/") {
 			target = path.Join(dir, target)
 		}
-		rels[attrOf(t, "Id")] = xlsxRel{path.Base(attrOf(t, "Type")), target}
+		rels = append(rels, xlsxRel{attrOf(t, "Id"), path.Base(attrOf(t, "Type")), target})
 		return nil
 	})
 	return rels, err
@@ -158,12 +158,7 @@ func (b *xlsxBook) contents() error {
 	if err != nil {
 		return err
 	}
-	b.main = "xl/workbook.xml"
-	for _, r := range rels {
-		if r.kind == "officeDocument" {
-			b.main = r.target
-		}
-	}
+	b.main = cmp.Or(targetOf(rels, "officeDocument"), "xl/workbook.xml")
 	switch {
 	case strings.HasSuffix(b.main, ".bin"):
 		return Errorf("xlsx.kind", "%s is an .xlsb, which cannot be read here: save it as .xlsx", b.name)
@@ -172,6 +167,12 @@ func (b *xlsxBook) contents() error {
 	}
 	if b.rels, err = b.relsOf(b.main); err != nil {
 		return err
+	}
+	sheets := map[string]string{} // parts by id
+	for _, r := range b.rels {
+		if r.kind == "worksheet" {
+			sheets[r.id] = r.target
+		}
 	}
 	err = b.each(b.main, func(r *xmlReader, t xml.StartElement) error {
 		switch t.Name.Local {
@@ -184,8 +185,8 @@ func (b *xlsxBook) contents() error {
 					id = a.Value
 				}
 			}
-			if rel := b.rels[id]; rel.kind == "worksheet" {
-				b.sheets = append(b.sheets, xlsxSheet{attrOf(t, "name"), rel.target})
+			if part := sheets[id]; part != "" { // others are charts, and macros
+				b.sheets = append(b.sheets, xlsxSheet{attrOf(t, "name"), part})
 			}
 		}
 		return nil
@@ -196,9 +197,9 @@ func (b *xlsxBook) contents() error {
 	return b.styles()
 }
 
-// partOf is the path of the part of a kind; "" if there is none.
-func (b *xlsxBook) partOf(kind string) string {
-	for _, r := range b.rels {
+// targetOf is the path of the first part of a kind; "" if there is none.
+func targetOf(rels []xlsxRel, kind string) string {
+	for _, r := range rels {
 		if r.kind == kind {
 			return r.target
 		}
@@ -209,7 +210,7 @@ func (b *xlsxBook) partOf(kind string) string {
 // styles reads which cells hold dates.
 func (b *xlsxBook) styles() error {
 	own := map[string]xlsxFormat{}
-	return b.each(b.partOf("styles"), func(r *xmlReader, t xml.StartElement) error {
+	return b.each(targetOf(b.rels, "styles"), func(r *xmlReader, t xml.StartElement) error {
 		parent := ""
 		if n := len(r.open); n > 1 {
 			parent = r.open[n-2].Local
@@ -244,7 +245,7 @@ func (b *xlsxBook) text(i int) (string, error) {
 }
 
 func (b *xlsxBook) readTexts() error {
-	r, err := b.part(b.partOf("sharedStrings"), maxXLSXRow)
+	r, err := b.part(targetOf(b.rels, "sharedStrings"), maxXLSXRow)
 	if r == nil || err != nil {
 		return err
 	}
