@@ -247,25 +247,6 @@ func checkSep(sep string) error {
 	return nil
 }
 
-// headerOf reads the parameter header: the first row has the names, rows are
-// lists, or the names themselves.
-func headerOf(c *Call, v Value) (first, lists bool, names []string, err error) {
-	h := c.Lang.Plain(v)
-	if b, ok := h.(bool); ok {
-		return b, !b, nil, nil
-	}
-	p := Param{Name: "header", Type: Strings}
-	given, err := p.convert(c, h)
-	if err != nil {
-		return false, false, nil, Errorf("usage", "header: got %s, wanted True, False or a list of names", c.Lang.TypeName(h))
-	}
-	names = given.([]string)
-	if err := checkNames(names); err != nil {
-		return false, false, nil, Errorf("usage", "header: %v", err)
-	}
-	return false, false, names, nil
-}
-
 // csvOptionsOf reads csvParams.
 func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	o = csvOptions{sep: a.String("sep"), comment: a.String("comment"), columns: a.Strings("columns"), trim: a.Bool("trim"), style: nameStyles[a.String("names")]}

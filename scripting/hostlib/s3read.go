@@ -15,14 +15,13 @@ const s3Page = 1000
 // s3List goes through the objects of a bucket. After a failure it goes on behind
 // the last one.
 type s3List struct {
-	s             *s3Client
-	prefix        string
-	first, last   string // keys that were given
-	fails         int    // in a row
-	t             *s3Try
-	next          func() (minio.ObjectInfo, bool)
-	stop          func()
-	counted, done bool
+	s           *s3Client
+	prefix      string
+	first, last string // keys that were given
+	fails       int    // in a row
+	t           *s3Try
+	next        func() (minio.ObjectInfo, bool)
+	stop        func()
 }
 
 func (s *s3Client) list(prefix, after string) (Value, error) {

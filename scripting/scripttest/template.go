@@ -24,7 +24,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := engine.Open(ctx, store, engine.Options{Clock: newClock()}); err == nil {
+	if _, err = engine.Open(ctx, store, engine.Options{Clock: newClock()}); err == nil {
 		_, err = store.Handle().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	}
 	if cerr := store.Close(); err == nil {
