@@ -140,7 +140,7 @@ func importsKilled(t *testing.T, r *rig) {
 	}
 	r.do("run", "--until-idle", "--lease", "1s")
 	r.want(int64(2*len(names)+1), "completed jobs", "SELECT COUNT(*) FROM ds_jobs WHERE status = 4")
-	r.want(0, "failed attempts", "SELECT COUNT(*) FROM ds_attempts WHERE failure IS NOT NULL")
+	r.want(0, "failed attempts", failedAttempts)
 	for _, name := range names {
 		want, got := r.contents(name+"_alone"), r.contents(name+"_killed")
 		least := rows

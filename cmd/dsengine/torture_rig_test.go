@@ -347,3 +347,7 @@ func poll(d time.Duration, f func() bool) bool {
 
 // pass lets time pass: for tests whose subject is time.
 func pass(d time.Duration) { <-time.After(d) }
+
+// failedAttempts counts the attempts that failed: not those that were lost with
+// their process, which burn none.
+const failedAttempts = `SELECT COUNT(*) FROM ds_attempts WHERE failure IS NOT NULL AND failure NOT LIKE '%"code"%"loss"%'`
