@@ -144,7 +144,7 @@ var bad = map[string]string{
 	"http":      "def test_http(t):\n    t.http.on(\"GET\", \"https://a.example.com/\")\n    t.run({\"get\": \"https://api.example.com/x\"}, expect = \"failed\")\n|no stub answers GET https://api.example.com/x; there are:|GET https://a.example.com/",
 	"hook_only": "def test_hook_only(t):\n    db.value(\"SELECT 1\")\n|it can be called in a hook only, not in a test: use t.db.value",
 	"cases":     "def test_cases(t):\n    for n in [1, 2, 3]:\n        t.case(str(n), lambda: t.eq(n, 2))\n|1: not equal|3: not equal",
-	"loop":      "def test_loop(t):\n    for i in range(1000000000):\n        pass\n|longer than 2s",
+	"loop":      "def test_loop(t):\n    for i in range(1000000000):\n        pass\n|longer than 20s",
 	"secret":    "def test_secret(t):\n    t.run({\"secret\": \"tok\"}, expect = \"any\")\n    t.eq(1, 2)\n|which the test has not set: t.secret(\"tok\"",
 	"unfailing": "def test_unfailing(t):\n    t.fails(lambda: 7)\n|it does not fail but gives 7",
 	"missing":   "def test_missing(t):\n    t.nothing()\n|t has no \"nothing\"",
@@ -182,7 +182,7 @@ def look(ctx):
         secrets.get(p["secret"])
 `
 	script = strings.Replace(script, "def produce(ctx):\n", "def produce(ctx):\n    look(ctx)\n", 1)
-	all := results(t, Options{Jobs: folder(t, map[string]string{"people.star": script, "people_test.star": tests.String()}), Timeout: 2 * time.Second})
+	all := results(t, Options{Jobs: folder(t, map[string]string{"people.star": script, "people_test.star": tests.String()}), Timeout: 20 * time.Second})
 	for name, text := range bad {
 		r := all[name]
 		if r == nil {
