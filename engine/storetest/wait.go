@@ -5,7 +5,7 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // until waits until a condition holds: the only place where tests wait for
 // time to pass.
