@@ -194,7 +194,14 @@ const (
 	CancelDone    CancelResult = iota // it is cancelled
 	CancelAsked                       // it runs, and its process was asked to stop it
 	CancelTooLate                     // it was final already
+	CancelGone                        // there is no such job
 )
+
+// RetryResult says what a retry of one of many jobs did.
+type RetryResult struct {
+	Phase Phase // in which it waits
+	Err   error // why it was not retried: CodeConflict, CodeUsage or CodeNotFound
+}
 
 // RetryOptions are for an operator's retry of a final job.
 type RetryOptions struct {
@@ -226,6 +233,13 @@ type JobStore interface {
 	// with From or Fresh, too. CodeConflict if it is not final, or if its key was
 	// taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
+	// CancelAll cancels some hundreds of jobs in one transaction, each as Cancel
+	// does. The results are in the order of the ids; CancelGone is not an error.
+	CancelAll(ctx context.Context, ids []JobID, reason string) ([]CancelResult, error)
+	// RetryAll retries jobs in one transaction, each by itself as Retry does:
+	// what cannot be retried does not keep back the others. Items of emitters are
+	// not looked at. The results are in the order of the ids.
+	RetryAll(ctx context.Context, ids []JobID, o RetryOptions) ([]RetryResult, error)
 	// Pending says whether any job of the queues waits or is delayed or claimed.
 	Pending(ctx context.Context, queues []Queue) (bool, error)
 	// Open lists open jobs of types, above an id, by id.

@@ -7,12 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -73,9 +71,9 @@ type steered struct {
 }
 
 const (
-	steerLines  = 20  // jobs that get a line each; of more there is a summary
-	steerAtOnce = 8   // jobs
-	steerPage   = 500 // jobs that are listed at a time
+	steerLines = 20   // jobs that get a line each; of more there is a summary
+	steerBatch = 200  // jobs in one transaction
+	steerPage  = 1000 // jobs that are listed at a time
 )
 
 // steering does something to the selected jobs. Among those that were selected
@@ -84,28 +82,36 @@ type steering struct {
 	*selection
 	env  *Env
 	json bool
-	do   func(engine.JobID) (string, error)
+	one  func(engine.JobID) (string, error)
+	many func([]engine.JobID) ([]outcome, error)
 	show progress
 
-	mu     sync.Mutex
 	p      *printer
 	done   int64
 	counts map[string]int64 // by outcome
 	errs   []error          // of jobs that were named
 }
 
+// outcome is what became of one of many jobs.
+type outcome struct {
+	words string
+	err   error
+}
+
 // steer does something to each of the selected jobs, newest first, so that
-// items come before their emitters.
-func (s *selection) steer(ctx context.Context, env *Env, g *globals, eng *engine.Engine, statuses []engine.Status, do func(engine.JobID) (string, error)) error {
+// items come before their emitters: to one alone, or to many that emitted nothing,
+// in one transaction.
+func (s *selection) steer(ctx context.Context, env *Env, g *globals, eng *engine.Engine, statuses []engine.Status,
+	one func(engine.JobID) (string, error), many func([]engine.JobID) ([]outcome, error)) error {
 	log, con := newLogger(env, g)
-	t := &steering{selection: s, env: env, json: g.json(), do: do, p: &printer{w: env.Stdout}, counts: map[string]int64{}}
+	t := &steering{selection: s, env: env, json: g.json(), one: one, many: many, p: &printer{w: env.Stdout}, counts: map[string]int64{}}
 	if t.json {
 		t.p.print("[")
 	}
 	var err error
 	if len(s.IDs) > 0 {
 		for _, id := range s.IDs {
-			if err = t.one(id); err != nil {
+			if err = t.alone(id); err != nil {
 				break
 			}
 		}
@@ -151,12 +157,15 @@ func (t *steering) end(err error) error {
 	return nil
 }
 
-// one does it to a job, and says what became of it. An error ends the whole.
-func (t *steering) one(id engine.JobID) error {
-	outcome, err := t.do(id)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := steered{ID: id, Outcome: outcome}
+// alone does it to a job by itself.
+func (t *steering) alone(id engine.JobID) error {
+	words, err := t.one(id)
+	return t.tell(id, words, err)
+}
+
+// tell says what became of a job. An error ends the whole.
+func (t *steering) tell(id engine.JobID, words string, err error) error {
+	r := steered{ID: id, Outcome: words}
 	switch code := engine.CodeOf(err); {
 	case err == nil:
 	case code != engine.CodeConflict && code != engine.CodeNotFound && (code != engine.CodeUsage || len(t.IDs) == 0):
@@ -180,7 +189,7 @@ func (t *steering) one(id engine.JobID) error {
 		}
 		t.p.print(comma + "\n  " + string(b))
 	case r.Error == nil && (len(t.IDs) > 0 || t.done < steerLines):
-		t.p.line("job %d: %s", id, outcome)
+		t.p.line("job %d: %s", id, words)
 	case r.Error == nil && t.done == steerLines:
 		t.p.line("...")
 	}
@@ -191,8 +200,8 @@ func (t *steering) one(id engine.JobID) error {
 	return t.p.err
 }
 
-// all does it to the jobs of a type or a status: those that emitted nothing many
-// at once, then the emitters.
+// all does it to the jobs of a type or a status: those that emitted nothing in
+// batches, then the emitters.
 func (t *steering) all(ctx context.Context, eng *engine.Engine, statuses []engine.Status) error {
 	f := engine.JobFilter{Limit: steerPage}
 	if t.Type != "" {
@@ -212,25 +221,25 @@ func (t *steering) all(ctx context.Context, eng *engine.Engine, statuses []engin
 			if err != nil {
 				return err
 			}
-			var work errgroup.Group
-			work.SetLimit(steerAtOnce)
-			var emitters []engine.JobID
+			var plain, emitters []engine.JobID
 			for _, j := range jobs {
 				if f.Before = j.ID; j.Items > 0 {
 					emitters = append(emitters, j.ID)
-					continue
+				} else {
+					plain = append(plain, j.ID)
 				}
-				work.Go(func() error { return t.one(j.ID) })
 			}
-			if err := work.Wait(); err != nil {
-				return err
-			}
-			for _, id := range emitters {
-				if err := t.one(id); err != nil {
+			for batch := range slices.Chunk(plain, steerBatch) {
+				if err := t.batch(batch); err != nil {
 					return err
 				}
 			}
-			t.show.show([]gauge{{Name: "jobs", Done: t.done}})
+			for _, id := range emitters {
+				if err := t.alone(id); err != nil {
+					return err
+				}
+				t.shown()
+			}
 			if len(jobs) < f.Limit {
 				break
 			}
@@ -238,6 +247,24 @@ func (t *steering) all(ctx context.Context, eng *engine.Engine, statuses []engin
 	}
 	return nil
 }
+
+// batch does it to some jobs in one transaction.
+func (t *steering) batch(ids []engine.JobID) error {
+	outcomes, err := t.many(ids)
+	if err != nil {
+		return err
+	}
+	for i, o := range outcomes {
+		if err := t.tell(ids[i], o.words, o.err); err != nil {
+			return err
+		}
+	}
+	t.shown()
+	return nil
+}
+
+// shown shows how far it is.
+func (t *steering) shown() { t.show.show([]gauge{{Name: "jobs", Done: t.done}}) }
 
 // age is how long ago a job was made.
 func age(j *engine.Job, now time.Time) string { return rough(max(0, now.Sub(j.CreatedAt))) }

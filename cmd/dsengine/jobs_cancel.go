@@ -50,6 +50,8 @@ func (o *jobsCancelOptions) validate() error {
 	return o.selection.validate("cancel")
 }
 
+const askedToStop = "asked to stop" // what runs
+
 func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOptions) error {
 	if err := o.validate(); err != nil {
 		return err
@@ -74,7 +76,21 @@ func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOption
 		case j.Status == engine.StatusOpen:
 			return "cancelled with its items", nil
 		}
-		return "asked to stop", nil
+		return askedToStop, nil
+	}, func(ids []engine.JobID) ([]outcome, error) {
+		results, err := eng.Store().CancelAll(ctx, ids, o.Reason)
+		list := make([]outcome, len(results))
+		for i, r := range results {
+			switch r {
+			case engine.CancelDone:
+				list[i].words = "cancelled"
+			case engine.CancelAsked:
+				list[i].words = askedToStop
+			default: // it has ended since it was listed
+				list[i].err = engine.Errorf(engine.CodeConflict, "job %d is final already", ids[i])
+			}
+		}
+		return list, err
 	})
 	if serr := sweep(ctx, eng.Store()); err == nil {
 		err = serr

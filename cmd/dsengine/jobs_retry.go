@@ -70,8 +70,9 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		return err
 	}
 	defer done()
+	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
 	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
-		if err := eng.Store().Retry(ctx, id, engine.RetryOptions{From: o.From, Fresh: o.Fresh}); err != nil {
+		if err := eng.Store().Retry(ctx, id, options); err != nil {
 			return "", err
 		}
 		j, err := eng.Store().Job(ctx, id)
@@ -79,5 +80,12 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 			return "", err
 		}
 		return fmt.Sprintf("%s in %s", j.Status, j.Phase), nil
+	}, func(ids []engine.JobID) ([]outcome, error) {
+		results, err := eng.Store().RetryAll(ctx, ids, options)
+		list := make([]outcome, len(results))
+		for i, r := range results {
+			list[i] = outcome{fmt.Sprintf("%s in %s", engine.StatusWaiting, r.Phase), r.Err}
+		}
+		return list, err
 	})
 }

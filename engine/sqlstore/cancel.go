@@ -19,19 +19,33 @@ type jobRow struct {
 const jobRowColumns = "id, epoch, type, phase, status, priority, attempts, losses, failed_phase, verdict, parent, items, checkpoints, run_at, instance, job_key, cancel, redrive, windowed"
 
 // lockJob reads and locks one job; CodeNotFound if there is none.
-func (t *Tx) lockJob(id engine.JobID, lock string) (*jobRow, error) {
+func (t *Tx) lockJob(id engine.JobID, lock string) (j *jobRow, err error) {
+	err = t.query(func(r *sql.Rows) (err error) {
+		j, err = scanJobRow(r)
+		return err
+	}, "SELECT "+jobRowColumns+" FROM ds_jobs WHERE id = ?"+lock, id)
+	if err == nil && j == nil {
+		err = engine.Errorf(engine.CodeNotFound, "there is no job %d", id)
+	}
+	return j, err
+}
+
+// lockJobRows reads and locks jobs, ascending by id; those that are there.
+func (t *Tx) lockJobRows(ids []engine.JobID) (list []*jobRow, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		j, err := scanJobRow(r)
+		list = append(list, j)
+		return err
+	}, "SELECT "+jobRowColumns+" FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	return list, err
+}
+
+func scanJobRow(r *sql.Rows) (*jobRow, error) {
 	var j jobRow
 	var instance, key text
-	found, err := t.row([]any{&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.status, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.runAt, &instance, &key, &j.cancel, &j.Redrive, &j.Windowed},
-		"SELECT "+jobRowColumns+" FROM ds_jobs WHERE id = ?"+lock, id)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, engine.Errorf(engine.CodeNotFound, "there is no job %d", id)
-	}
+	err := r.Scan(&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.status, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.runAt, &instance, &key, &j.cancel, &j.Redrive, &j.Windowed)
 	j.Instance, j.Key = string(instance), string(key)
-	return &j, nil
+	return &j, err
 }
 
 // takeOut removes a waiting job from where it waits, in the direction in which
@@ -67,7 +81,7 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 		if err != nil {
 			return 0, err
 		}
-		if err := t.noteCancel(j, reason); err != nil {
+		if err := t.noteCancels([]*jobRow{j}, reason); err != nil {
 			return 0, err
 		}
 		return engine.CancelAsked, t.startSweep(id)
@@ -82,7 +96,7 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 		return 0, err
 	}
 	if waits {
-		if err := t.noteCancel(j, reason); err != nil {
+		if err := t.noteCancels([]*jobRow{j}, reason); err != nil {
 			return 0, err
 		}
 		if j.Phase != engine.PhaseFinish && j.Emitted > 0 { // it is open until its items are cancelled too
@@ -96,21 +110,11 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 	if _, err := t.exec("UPDATE ds_jobs SET cancel = 1 WHERE id = ?", id); err != nil {
 		return 0, err
 	}
-	if err := t.noteCancel(j, reason); err != nil {
+	if err := t.noteCancels([]*jobRow{j}, reason); err != nil {
 		return 0, err
 	}
 	_, err = t.exec("INSERT INTO ds_signals (job, epoch, at) VALUES (?, ?, "+t.s.D.Now()+")", id, j.Epoch)
 	return engine.CancelAsked, err
-}
-
-// noteCancel keeps the reason in the job's log.
-func (t *Tx) noteCancel(j *jobRow, reason string) error {
-	if reason == "" {
-		return nil
-	}
-	_, err := t.exec("INSERT INTO ds_logs (job, type, phase, attempt, at, level, message) VALUES (?, ?, ?, ?, "+t.s.D.Now()+", 'info', ?)",
-		j.ID, j.Type, j.Phase, j.Attempts+1, engine.Clip("cancelled: "+reason, 4000))
-	return err
 }
 
 // startSweep notes that the items of an emitter are to be cancelled, and has
@@ -144,10 +148,8 @@ func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		for _, id := range items {
-			if _, err := s.Cancel(ctx, id, ""); err != nil && engine.CodeOf(err) != engine.CodeNotFound {
-				return false, err
-			}
+		if _, err := s.CancelAll(ctx, items, ""); err != nil {
+			return false, err
 		}
 		err = s.write(ctx, "cancel items", func(t *Tx) error {
 			if len(items) == 0 {

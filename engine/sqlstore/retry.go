@@ -42,16 +42,16 @@ func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOption
 
 // retryJob retries the job itself.
 func (s *Store) retryJob(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
-	_, err := writeOnce(ctx, s, fmt.Sprintf("retry job %d", id), func(t *Tx) (struct{}, error) {
-		return struct{}{}, t.retry(id, o)
-	})
+	_, err := writeOnce(ctx, s, fmt.Sprintf("retry job %d", id), func(t *Tx) (engine.Phase, error) { return t.retry(id, o) })
 	return err
 }
 
-func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) error {
+// retry retries a job and gives the phase in which it waits. CodeConflict and
+// CodeUsage: it cannot be.
+func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error) {
 	line, err := t.ancestors(id)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rows := map[engine.JobID]*jobRow{}
 	for _, a := range line { // ascending: an item is younger than its emitter
@@ -60,24 +60,24 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) error {
 			continue // pruned
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		rows[a] = j
 	}
 	j := rows[id]
 	if !j.status.Final() {
-		return engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", id, j.status)
+		return 0, engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", id, j.status)
 	}
 	typ, err := t.typeOf(j.Type)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	phase, at, err := t.retryFrom(j, typ, o)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := t.retakeKey(j); err != nil {
-		return err
+		return 0, err
 	}
 	verdict, set := engine.Status(0), ""
 	if phase == engine.PhaseFinish && j.Verdict == engine.StatusFailed {
@@ -89,37 +89,37 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) error {
 	was := j.status
 	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = %d, cancel = 0, run_at = '%s', finished_at = '%s', position = ?%s WHERE id = %d",
 		phase, engine.StatusWaiting, verdict, never, never, set, id), nullRaw(at)); err != nil {
-		return err
+		return 0, err
 	}
 	if phase == engine.PhaseProduce {
 		if _, err := t.exec("UPDATE ds_payloads SET item = NULL WHERE id = ?", id); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if phase == typ.Hooks.First() && at == nil {
 		if _, err := t.exec("UPDATE ds_results SET stats = NULL WHERE id = ?", id); err != nil { // all is done anew
-			return err
+			return 0, err
 		}
 	}
 	if verdict == 0 {
 		if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", j.Type, id); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := t.reopen(rows, j, was); err != nil {
-		return err
+		return 0, err
 	}
 	if err := t.dropRejects(id, phase, at == nil); err != nil {
-		return err
+		return 0, err
 	}
 	var d deltas // its type's totals: it is not final any more
 	x := d.at(0, j.Type)
 	x.count(was)
 	x.completed, x.failed, x.cancelled = -x.completed, -x.failed, -x.cancelled
 	if err := t.insertDeltas(&d); err != nil {
-		return err
+		return 0, err
 	}
-	return t.makeDue(j.JobRef, j.Queue(phase), j.Priority, 0, false)
+	return phase, t.makeDue(j.JobRef, j.Queue(phase), j.Priority, 0, false)
 }
 
 // retryFrom is the phase in which a retried job begins, and its position there:

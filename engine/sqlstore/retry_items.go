@@ -82,18 +82,7 @@ func (s *Store) retryItems(ctx context.Context, emitter engine.JobID, items []en
 // retryAll retries those of the jobs that are failed; taken are those whose key
 // is another's.
 func (t *Tx) retryAll(ids []engine.JobID) (taken []engine.JobID, err error) {
-	var lock []engine.JobID
-	for _, id := range ids {
-		line, err := t.ancestors(id)
-		if err != nil {
-			return nil, err
-		}
-		lock = append(lock, line...)
-	}
-	slices.Sort(lock)
-	lock = slices.Compact(lock)
-	if err := t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
-		"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(lock)+") ORDER BY id"+t.s.D.Lock()); err != nil {
+	if err := t.lockLines(ids); err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
@@ -115,9 +104,69 @@ func (t *Tx) retryAll(ids []engine.JobID) (taken []engine.JobID, err error) {
 			taken = append(taken, id)
 			continue
 		}
-		if err := t.retry(id, engine.RetryOptions{}); err != nil {
+		if _, err := t.retry(id, engine.RetryOptions{}); err != nil {
 			return nil, err
 		}
 	}
 	return taken, nil
+}
+
+// lockLines locks jobs and all their ancestors, ascending by id.
+func (t *Tx) lockLines(ids []engine.JobID) error {
+	lock := slices.Clone(ids)
+	for level := ids; len(level) > 0; {
+		var parents []engine.JobID
+		err := t.query(func(r *sql.Rows) error {
+			var id engine.JobID
+			err := r.Scan(&id)
+			parents = append(parents, id)
+			return err
+		}, "SELECT DISTINCT parent FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(level)+") AND parent > 0")
+		if err != nil {
+			return err
+		}
+		lock, level = append(lock, parents...), parents
+	}
+	if len(lock) == 0 {
+		return nil
+	}
+	slices.Sort(lock)
+	return t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
+		"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(slices.Compact(lock))+") ORDER BY id"+t.s.D.Lock())
+}
+
+// RetryAll retries jobs, all in one transaction. What one that cannot be retried
+// had written is taken back.
+//
+// Locks: the jobs and their ancestors, ascending by id; then as Retry.
+func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.RetryOptions) ([]engine.RetryResult, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return writeOnce(ctx, s, "retry jobs", func(t *Tx) ([]engine.RetryResult, error) {
+		if err := t.lockLines(ids); err != nil {
+			return nil, err
+		}
+		results := make([]engine.RetryResult, len(ids))
+		for i, id := range ids {
+			r := &results[i]
+			if _, err := t.exec("SAVEPOINT ds_retry"); err != nil {
+				return nil, err
+			}
+			r.Phase, r.Err = t.retry(id, o)
+			end := "RELEASE SAVEPOINT ds_retry"
+			switch engine.CodeOf(r.Err) {
+			case engine.CodeConflict, engine.CodeUsage, engine.CodeNotFound:
+				end = "ROLLBACK TO SAVEPOINT ds_retry"
+			default:
+				if r.Err != nil {
+					return nil, r.Err
+				}
+			}
+			if _, err := t.exec(end); err != nil {
+				return nil, err
+			}
+		}
+		return results, nil
+	})
 }

@@ -87,7 +87,7 @@ var faultCases = faultTests()
 // faultTests try each operation with each fault at each of its statements,
 // until it gets through without meeting the fault.
 func faultTests() (cases []testCase) {
-	for _, op := range slices.Concat(operations, rejectOperations, rowOperations, windowOperations, recordOperations) {
+	for _, op := range slices.Concat(operations, manyOperations, rejectOperations, rowOperations, windowOperations, recordOperations) {
 		cases = append(cases, testCase{op.name + " stands any fault at any statement", func(w *world) {
 			f := &faulty{world: w}
 			f.process()

@@ -84,6 +84,7 @@ var groups = []group{
 	{name: "rescue", cases: rescueCases},
 	{name: "cancel", cases: cancelCases},
 	{name: "retry", cases: retryCases},
+	{name: "many", cases: manyCases},
 	{name: "items", cases: itemCases},
 	{name: "fold", cases: foldCases},
 	{name: "promote", cases: promoteCases},
