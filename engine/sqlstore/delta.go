@@ -25,6 +25,15 @@ func (d *delta) count(s engine.Status) {
 	}
 }
 
+// uncount takes a job out that was final and is not any more.
+func (d *delta) uncount(s engine.Status) {
+	var x delta
+	x.count(s)
+	d.completed -= x.completed
+	d.failed -= x.failed
+	d.cancelled -= x.cancelled
+}
+
 // deltas are the reports of one transaction.
 type deltas struct{ list []*delta }
 

@@ -113,9 +113,7 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 		return 0, err
 	}
 	var d deltas // its type's totals: it is not final any more
-	x := d.at(0, j.Type)
-	x.count(was)
-	x.completed, x.failed, x.cancelled = -x.completed, -x.failed, -x.cancelled
+	d.at(0, j.Type).uncount(was)
 	if err := t.insertDeltas(&d); err != nil {
 		return 0, err
 	}
@@ -125,34 +123,15 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 // retryFrom is the phase in which a retried job begins, and its position there:
 // the phase that failed, else the one it ended in.
 func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) (phase engine.Phase, at engine.Raw, err error) {
-	ended := j.Phase // the position is this one's
-	if ended == engine.PhaseFail {
-		ended = j.FailedPhase
-	}
+	ended := endedIn(j)
 	emitted := ended // the phase whose items it waited for
 	if ended == engine.PhaseFinish {
 		if _, err := t.row([]any{&emitted}, "SELECT phase FROM ds_parents WHERE id = ?", j.ID); err != nil {
 			return 0, nil, err
 		}
 	}
-	switch {
-	case o.From != 0:
-		phase = o.From
-	case j.status == engine.StatusFailed && j.Verdict == engine.StatusFailed:
-		phase = emitted // it failed for good there, and finish came after
-	case j.status == engine.StatusFailed && j.FailedPhase != 0 && (j.Emitted == 0 || ended != engine.PhaseFinish):
-		phase = j.FailedPhase
-	default:
-		phase = ended
-	}
-	if phase == 0 || phase == engine.PhaseFail {
-		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d can be retried from produce, consume or finish", j.ID)
-	}
-	if phase == engine.PhaseProduce && j.Redrive != 0 {
-		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d redrives rejects: it can be retried from consume, not from %s", j.ID, phase)
-	}
-	if phase != engine.PhaseConsume && !typ.Hooks.Has(phase) {
-		return 0, nil, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)
+	if phase, err = retryPhase(j, typ, o, ended, emitted); err != nil {
+		return 0, nil, err
 	}
 	if o.Fresh && phase != engine.PhaseFinish || j.status == engine.StatusCompleted {
 		return phase, nil, nil
@@ -174,6 +153,31 @@ func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) 
 		at = nil
 	}
 	return phase, at, nil
+}
+
+// retryPhase is the phase in which a retried job begins: it ended in one, and
+// emitted items in one.
+func retryPhase(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions, ended, emitted engine.Phase) (phase engine.Phase, err error) {
+	switch {
+	case o.From != 0:
+		phase = o.From
+	case j.status == engine.StatusFailed && j.Verdict == engine.StatusFailed:
+		phase = emitted // it failed for good there, and finish came after
+	case j.status == engine.StatusFailed && j.FailedPhase != 0 && (j.Emitted == 0 || ended != engine.PhaseFinish):
+		phase = j.FailedPhase
+	default:
+		phase = ended
+	}
+	if phase == 0 || phase == engine.PhaseFail {
+		return 0, engine.Errorf(engine.CodeUsage, "job %d can be retried from produce, consume or finish", j.ID)
+	}
+	if phase == engine.PhaseProduce && j.Redrive != 0 {
+		return 0, engine.Errorf(engine.CodeUsage, "job %d redrives rejects: it can be retried from consume, not from %s", j.ID, phase)
+	}
+	if phase != engine.PhaseConsume && !typ.Hooks.Has(phase) {
+		return 0, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)
+	}
+	return phase, nil
 }
 
 // ancestors are the job's emitter, the emitter of that, and so on, and the job,
@@ -203,13 +207,37 @@ func (t *Tx) retakeKey(j *jobRow) error {
 		return err
 	}
 	if holder == 0 {
-		_, err := t.exec("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES (?, ?, ?, ?, 0)", j.Type, hash[:], j.ID, hash[:8])
-		return err
+		return t.insertKeys([]*jobRow{j})
 	}
 	if holder != j.ID {
-		return engine.Errorf(engine.CodeConflict, "job %d cannot be retried: its key %q belongs to job %d now", j.ID, j.Key, holder)
+		return keyTaken(j, holder)
 	}
 	_, err = t.exec("UPDATE ds_keys SET done_at = ? WHERE type = ? AND hash = ?", never, j.Type, hash[:])
+	return err
+}
+
+func keyTaken(j *jobRow, by engine.JobID) error {
+	return engine.Errorf(engine.CodeConflict, "job %d cannot be retried: its key %q belongs to job %d now", j.ID, j.Key, by)
+}
+
+// insertKeys takes the keys of jobs, which nobody held when they were looked at.
+func (t *Tx) insertKeys(jobs []*jobRow) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
+	var args []any
+	n := 0
+	for _, j := range jobs {
+		hash := engine.KeyHash(j.Instance, j.Key)
+		q = append(appendInts(openTuple(q, &n), int64(j.Type)), ",?,"...)
+		q = append(appendInts(q, int64(j.ID)), ",?,0)"...)
+		args = append(args, hash[:], hash[:8])
+	}
+	_, err := t.exec(string(q), args...)
+	if t.s.D.Class(err) == ClassDuplicate {
+		return engine.Errorf(engine.CodeRetry, "one of %d keys was taken meanwhile", len(jobs))
+	}
 	return err
 }
 
@@ -222,6 +250,9 @@ func (t *Tx) keyHolder(j *jobRow) (holder engine.JobID, hash [20]byte, err error
 	_, err = t.row([]any{&holder}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+t.s.D.Lock(), j.Type, hash[:])
 	return holder, hash, err
 }
+
+// goneOn says that an emitter does not wait for its items any more.
+func (j *jobRow) goneOn() bool { return j.status.Final() || endedIn(j) == engine.PhaseFinish }
 
 // reopen takes a retried item out of its emitter's counts and opens the emitter
 // again if it had gone on, and so on upwards.
@@ -236,8 +267,8 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 			t.s.D.Upsert("id", column+" = ds_parents."+column+" - 1"), p.ID, p.Type, p.Phase); err != nil {
 			return err
 		}
-		if !p.status.Final() && p.Phase != engine.PhaseFinish && !(p.Phase == engine.PhaseFail && p.FailedPhase == engine.PhaseFinish) {
-			return nil // it has not gone on yet
+		if !p.goneOn() {
+			return nil
 		}
 		if !p.status.Final() {
 			if _, err := t.takeOut(p); err != nil { // finish, or its fail hook, waited
@@ -253,7 +284,7 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 			verdict = p.Verdict // it failed itself, whatever its items do
 		}
 		at, err := t.positionOf(p.ID)
-		if err == nil && (p.Phase == engine.PhaseFinish || p.Phase == engine.PhaseFail && p.FailedPhase == engine.PhaseFinish) {
+		if err == nil && endedIn(p) == engine.PhaseFinish {
 			at, err = engine.KeptPosition(at)
 		}
 		if err != nil {
@@ -278,9 +309,7 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 			}
 		}
 		var d deltas
-		x := d.at(0, p.Type)
-		x.count(p.status)
-		x.completed, x.failed, x.cancelled = -x.completed, -x.failed, -x.cancelled
+		d.at(0, p.Type).uncount(p.status)
 		if err := t.insertDeltas(&d); err != nil {
 			return err
 		}

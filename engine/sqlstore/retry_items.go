@@ -134,39 +134,3 @@ func (t *Tx) lockLines(ids []engine.JobID) error {
 	return t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
 		"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(slices.Compact(lock))+") ORDER BY id"+t.s.D.Lock())
 }
-
-// RetryAll retries jobs, all in one transaction. What one that cannot be retried
-// had written is taken back.
-//
-// Locks: the jobs and their ancestors, ascending by id; then as Retry.
-func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.RetryOptions) ([]engine.RetryResult, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	return writeOnce(ctx, s, "retry jobs", func(t *Tx) ([]engine.RetryResult, error) {
-		if err := t.lockLines(ids); err != nil {
-			return nil, err
-		}
-		results := make([]engine.RetryResult, len(ids))
-		for i, id := range ids {
-			r := &results[i]
-			if _, err := t.exec("SAVEPOINT ds_retry"); err != nil {
-				return nil, err
-			}
-			r.Phase, r.Err = t.retry(id, o)
-			end := "RELEASE SAVEPOINT ds_retry"
-			switch engine.CodeOf(r.Err) {
-			case engine.CodeConflict, engine.CodeUsage, engine.CodeNotFound:
-				end = "ROLLBACK TO SAVEPOINT ds_retry"
-			default:
-				if r.Err != nil {
-					return nil, r.Err
-				}
-			}
-			if _, err := t.exec(end); err != nil {
-				return nil, err
-			}
-		}
-		return results, nil
-	})
-}

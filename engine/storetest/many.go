@@ -76,7 +76,11 @@ func (w *world) whole(t engine.TypeID) (list []string) {
 		"SELECT phase, attempt, level, message FROM ds_logs WHERE type = ? ORDER BY job",
 		"SELECT COUNT(*) FROM ds_failures WHERE type = ?",
 		"SELECT COUNT(*) FROM ds_delayed d JOIN ds_jobs j ON j.id = d.id WHERE j.type = ?",
-		"SELECT COUNT(*) FROM ds_ready r JOIN ds_jobs j ON j.id = r.id WHERE j.type = ?",
+		"SELECT r.priority, r.epoch, r.alone FROM ds_ready r JOIN ds_jobs j ON j.id = r.id WHERE j.type = ? ORDER BY r.id",
+		"SELECT phase, completed, failed, cancelled FROM ds_parents WHERE type = ? ORDER BY id",
+		"SELECT r.stats FROM ds_results r JOIN ds_jobs j ON j.id = r.id WHERE j.type = ? ORDER BY r.id",
+		"SELECT p.payload, p.item FROM ds_payloads p JOIN ds_jobs j ON j.id = p.id WHERE j.type = ? ORDER BY p.id",
+		"SELECT COUNT(*), SUM(kept) FROM ds_rejects WHERE type = ?",
 	} {
 		list = append(list, w.rows(q, t)...)
 	}
@@ -188,6 +192,69 @@ var manyCases = []testCase{
 		results, err = w.store.RetryAll(w.ctx, nil, engine.RetryOptions{})
 		w.must(err)
 		w.same("none at all", 0, len(results))
+	}},
+	{"a retry of many leaves the database as a retry of each", func(w *world) {
+		hooks := []engine.Phase{engine.PhaseProduce, engine.PhaseConsume, engine.PhaseFinish, engine.PhaseFail}
+		set := func(name string) (ids []engine.JobID) {
+			t := w.typ(name, hooks...)
+			end := func(j *engine.ClaimedJob, how func(*engine.ClaimedJob) *engine.Outcome) {
+				w.commit(alone(how(j)))
+				ids = append(ids, j.ID)
+			}
+			for i, unique := range []engine.Unique{active, monthly} {
+				n := keyed(t, fmt.Sprint(name, i), unique)
+				n.Payload = raw("p")
+				end(w.start(n), failed)
+			}
+			end(w.start(job(t)), completed)
+			end(w.start(job(t)), withdrawn)
+			made := job(t)
+			made.Phase = engine.PhaseProduce
+			w.enqueue(made)
+			end(w.take(engine.QueueOf(t, engine.PhaseProduce)), failed)
+			j := w.start(job(t))
+			w.commit(checkpoint(j, "at"))
+			end(j, failed)
+			end(w.start(job(t)), func(j *engine.ClaimedJob) *engine.Outcome { return rejecting(failed(j), reject("r")) })
+			open := w.start(job(t))
+			w.commit(opened(open, jobs(t, 3)...))
+			end(w.take(queue(t)), failed)
+			end(w.take(queue(t)), withdrawn)
+			w.take(queue(t)) // the last one runs on
+			top := w.start(job(t))
+			w.commit(opened(top, jobs(t, 2)...))
+			end(w.take(queue(t)), failed)
+			end(w.take(queue(t)), failed)
+			w.fold()
+			w.stands("consume/open", open.ID)
+			w.stands("finish/waiting", top.ID)
+			return ids
+		}
+		one, all := set("one"), set("all")
+		for _, o := range []engine.RetryOptions{{}, {From: engine.PhaseProduce}, {Fresh: true}} {
+			var want, got []string
+			for _, id := range one {
+				want = append(want, fmt.Sprint(engine.CodeOf(w.store.Retry(w.ctx, id, o))))
+			}
+			results, err := w.store.RetryAll(w.ctx, append(all, all...), o)
+			w.must(err)
+			for _, r := range results[:len(all)] {
+				got = append(got, fmt.Sprint(engine.CodeOf(r.Err)))
+			}
+			w.same("results", want, got)
+			w.same("the database", w.whole(w.typ("one", hooks...)), w.whole(w.typ("all", hooks...)))
+			w.check()
+			w.fold()
+			w.same("counts", w.counts("one"), w.counts("all"))
+			for _, name := range []string{"one", "all"} { // and once more
+				t := w.typ(name, hooks...)
+				for _, p := range hooks[:2] {
+					for _, j := range w.claim(engine.QueueOf(t, p), 50) {
+						w.commit(failed(j))
+					}
+				}
+			}
+		}
 	}},
 	{"what a retry had written that is not done is taken back, and the others are done", func(w *world) {
 		t := w.typ("t")

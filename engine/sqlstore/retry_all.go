@@ -1,0 +1,285 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// RetryAll retries jobs, all in one transaction: those that have left nothing but
+// their failure by statements for all of them, the others one after the other.
+// What one that cannot be retried had written is taken back.
+//
+// Locks: the jobs and their ancestors, ascending by id; keys by hash; then as Retry.
+func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.RetryOptions) ([]engine.RetryResult, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return writeOnce(ctx, s, "retry jobs", func(t *Tx) ([]engine.RetryResult, error) {
+		if err := t.lockLines(ids); err != nil {
+			return nil, err
+		}
+		m, err := t.lookAtMany(ids)
+		if err != nil {
+			return nil, err
+		}
+		results := make(map[engine.JobID]engine.RetryResult, len(ids))
+		seen := make(map[engine.JobID]bool, len(ids))
+		for _, id := range ids {
+			if seen[id] {
+				continue
+			}
+			if seen[id] = true; m.plain(id) {
+				m.plains = append(m.plains, m.jobs[id])
+			} else if results[id], err = t.retrySingle(m, id, o); err != nil {
+				return nil, err
+			}
+		}
+		if err := t.retryPlain(m, o, results); err != nil {
+			return nil, err
+		}
+		list := make([]engine.RetryResult, len(ids))
+		for i, id := range ids {
+			list[i] = results[id]
+		}
+		return list, nil
+	})
+}
+
+// manyRetried is what is known of jobs that are retried together; all are locked.
+type manyRetried struct {
+	jobs, parents map[engine.JobID]*jobRow
+	special       map[engine.JobID]bool // they have a position, or rejects
+	plains        []*jobRow
+}
+
+func (t *Tx) lookAtMany(ids []engine.JobID) (*manyRetried, error) {
+	m := &manyRetried{jobs: map[engine.JobID]*jobRow{}, parents: map[engine.JobID]*jobRow{}, special: map[engine.JobID]bool{}}
+	rows, err := t.lockJobRows(ids)
+	if err != nil {
+		return nil, err
+	}
+	var parents []engine.JobID
+	for _, j := range rows {
+		if m.jobs[j.ID] = j; j.Parent != 0 {
+			parents = append(parents, j.Parent)
+		}
+	}
+	if len(parents) > 0 {
+		slices.Sort(parents)
+		above, err := t.lockJobRows(slices.Compact(parents))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range above {
+			m.parents[p.ID] = p
+		}
+		rows = append(rows, above...)
+	}
+	var keys []typedHash
+	for _, j := range rows {
+		if j.Key != "" {
+			keys = append(keys, typedHash{j.Type, engine.KeyHash(j.Instance, j.Key)})
+		}
+	}
+	if err := t.lockKeys(keys); err != nil {
+		return nil, err
+	}
+	list := idList(ids)
+	return m, t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		err := r.Scan(&id)
+		m.special[id] = true
+		return err
+	}, "SELECT id FROM ds_jobs WHERE id IN ("+list+") AND position IS NOT NULL UNION SELECT job FROM ds_rejects WHERE job IN ("+list+")")
+}
+
+// plain says whether a job is one that statements for many do right: it ended
+// without success, left nothing but that, and its emitter waits for its items.
+func (m *manyRetried) plain(id engine.JobID) bool {
+	j := m.jobs[id]
+	if j == nil || m.special[id] || j.status != engine.StatusFailed && j.status != engine.StatusCancelled ||
+		j.Emitted > 0 || j.Verdict != 0 || j.Redrive != 0 || endedIn(j) == engine.PhaseFinish {
+		return false
+	}
+	p := m.parents[j.Parent]
+	return p == nil || !p.goneOn()
+}
+
+// endedIn is the phase that a job is in or ended in, and whose position it has; of
+// one that waits for its fail hook, the one that failed.
+func endedIn(j *jobRow) engine.Phase {
+	if j.Phase == engine.PhaseFail {
+		return j.FailedPhase
+	}
+	return j.Phase
+}
+
+// retrySingle retries one of them by itself.
+func (t *Tx) retrySingle(m *manyRetried, id engine.JobID, o engine.RetryOptions) (r engine.RetryResult, err error) {
+	if _, err := t.exec("SAVEPOINT ds_retry"); err != nil {
+		return r, err
+	}
+	r.Phase, r.Err = t.retry(id, o)
+	end := "RELEASE SAVEPOINT ds_retry"
+	switch engine.CodeOf(r.Err) {
+	case engine.CodeConflict, engine.CodeUsage, engine.CodeNotFound:
+		end = "ROLLBACK TO SAVEPOINT ds_retry"
+	default:
+		if r.Err != nil {
+			return r, r.Err
+		}
+	}
+	if _, err := t.exec(end); err != nil {
+		return r, err
+	}
+	if j := m.jobs[id]; r.Err == nil && m.parents[j.Parent] != nil { // it may be open again
+		m.parents[j.Parent], err = t.lockJob(j.Parent, "")
+	}
+	return r, err
+}
+
+// retryPlain retries the plain ones, as retry does each.
+func (t *Tx) retryPlain(m *manyRetried, o engine.RetryOptions, results map[engine.JobID]engine.RetryResult) error {
+	var todo []*jobRow
+	for _, j := range m.plains {
+		typ, err := t.typeOf(j.Type)
+		if err != nil {
+			return err
+		}
+		phase, err := retryPhase(j, typ, o, endedIn(j), endedIn(j))
+		if results[j.ID] = (engine.RetryResult{Phase: phase, Err: err}); err == nil {
+			todo = append(todo, j)
+		}
+	}
+	todo, err := t.retakeKeys(todo, results)
+	if err != nil || len(todo) == 0 {
+		return err
+	}
+	phases, anew := map[engine.Phase][]engine.JobID{}, []engine.JobID{}
+	failures := map[engine.TypeID][]engine.JobID{}
+	ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES ")
+	n := 0
+	items := map[engine.JobID]*delta{}
+	var d deltas
+	for _, j := range todo {
+		phase := results[j.ID].Phase
+		phases[phase] = append(phases[phase], j.ID)
+		if t.types[j.Type].Hooks.First() == phase {
+			anew = append(anew, j.ID)
+		}
+		failures[j.Type] = append(failures[j.Type], j.ID)
+		queue := j.Queue(phase)
+		ready = append(appendInts(openTuple(ready, &n), int64(queue), int64(j.Priority), int64(j.ID), int64(j.Epoch)+1), ')')
+		t.due = append(t.due, dueRow{queue, j.Priority, j.ID})
+		if m.parents[j.Parent] != nil {
+			if items[j.Parent] == nil {
+				items[j.Parent] = &delta{}
+			}
+			items[j.Parent].count(j.status)
+		}
+		d.at(0, j.Type).uncount(j.status)
+	}
+	if err := t.beginAgain(phases, anew); err != nil {
+		return err
+	}
+	for typ, ids := range failures {
+		if _, err := t.exec(t.s.D.DeleteIn("ds_failures", fmt.Sprintf("r.type = %d", typ), KeyColumn{"job", KeyInt}), "["+idList(ids)+"]"); err != nil {
+			return err
+		}
+	}
+	if err := t.takeFromParents(m, items); err != nil {
+		return err
+	}
+	if err := t.insertDeltas(&d); err != nil {
+		return err
+	}
+	_, err = t.exec(string(ready))
+	return err
+}
+
+// beginAgain writes the rows of jobs that are retried, by phase; anew are those
+// that begin at their first.
+func (t *Tx) beginAgain(phases map[engine.Phase][]engine.JobID, anew []engine.JobID) error {
+	for phase, ids := range phases {
+		got, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = 0, cancel = 0, run_at = '%s', finished_at = '%s', position = NULL, checkpoints = 0 WHERE id IN (%s)",
+			t.s.D.ByKey(), phase, engine.StatusWaiting, never, never, idList(ids)))
+		if err != nil {
+			return err
+		}
+		if int(got) != len(ids) {
+			return engine.Errorf(engine.CodeRetry, "%d of %d jobs were changed meanwhile", len(ids)-int(got), len(ids))
+		}
+		if phase == engine.PhaseProduce {
+			if _, err := t.exec("UPDATE ds_payloads" + t.s.D.ByKey() + " SET item = NULL WHERE id IN (" + idList(ids) + ")"); err != nil {
+				return err
+			}
+		}
+	}
+	if len(anew) == 0 {
+		return nil
+	}
+	_, err := t.exec("UPDATE ds_results" + t.s.D.ByKey() + " SET stats = NULL WHERE id IN (" + idList(anew) + ")")
+	return err
+}
+
+// takeFromParents takes items out of the counts of their emitters, which wait for them.
+func (t *Tx) takeFromParents(m *manyRetried, items map[engine.JobID]*delta) error {
+	parents := make([]engine.JobID, 0, len(items))
+	for id := range items {
+		parents = append(parents, id)
+	}
+	slices.Sort(parents)
+	for _, id := range parents {
+		p, x := m.parents[id], items[id]
+		if _, err := t.exec(fmt.Sprintf("INSERT INTO ds_parents (id, type, phase, failed, cancelled) VALUES (%d, %d, %d, %d, %d)", id, p.Type, p.Phase, -x.failed, -x.cancelled) +
+			t.s.D.Upsert("id", fmt.Sprintf("failed = ds_parents.failed - %d, cancelled = ds_parents.cancelled - %d", x.failed, x.cancelled))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retakeKeys takes the keys of jobs that are made due again; of those whose key is
+// another's, the results say so, and they are left out.
+func (t *Tx) retakeKeys(jobs []*jobRow, results map[engine.JobID]engine.RetryResult) (left []*jobRow, err error) {
+	var keyedJobs []engine.JobInsert // as readKeys takes them
+	var ks []keyed
+	for _, j := range jobs {
+		if j.Key != "" {
+			ks = append(ks, keyed{i: len(ks), hash: engine.KeyHash(j.Instance, j.Key)})
+			keyedJobs = append(keyedJobs, engine.JobInsert{Type: j.Type})
+		}
+	}
+	slices.SortFunc(ks, func(a, b keyed) int {
+		return cmp.Or(cmp.Compare(keyedJobs[a.i].Type, keyedJobs[b.i].Type), bytes.Compare(a.hash[:], b.hash[:]))
+	})
+	held, err := t.readKeys(keyedJobs, ks)
+	if err != nil {
+		return nil, err
+	}
+	var free []*jobRow
+	for _, j := range jobs {
+		if j.Key == "" {
+			left = append(left, j)
+			continue
+		}
+		at := typedHash{j.Type, engine.KeyHash(j.Instance, j.Key)}
+		k := held[at]
+		switch {
+		case k == nil:
+			free = append(free, j)
+			held[at] = &keyRow{job: j.ID}
+		case k.job != j.ID:
+			results[j.ID] = engine.RetryResult{Err: keyTaken(j, k.job)}
+			continue
+		}
+		left = append(left, j)
+	}
+	return left, t.insertKeys(free)
+}
