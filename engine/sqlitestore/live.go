@@ -35,21 +35,51 @@ func (l *liveness) file(id engine.ServerID) string {
 
 // take locks the file of a server of this process.
 func (l *liveness) take(ctx context.Context, id engine.ServerID) error {
-	f := flock.New(l.file(id))
 	// Whoever looks whether we live has the lock for a moment.
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	ok, err := f.TryLockContext(ctx, 5*time.Millisecond)
-	if err != nil && ctx.Err() == nil {
+	f, err := lockFile(ctx, l.file(id), 5*time.Millisecond)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%s is locked by another process", l.file(id))
+	case err != nil:
 		return err
-	}
-	if !ok {
-		return fmt.Errorf("%s is locked by another process", f.Path())
 	}
 	l.mu.Lock()
 	l.mine[id] = f
 	l.mu.Unlock()
 	return nil
+}
+
+// lockFile locks a file, which it makes if it is missing, and tries that as often
+// as every says. A file is removed by whoever has its lock; so the lock counts only
+// if the file is still the one at its path, and not one that was removed between
+// its opening and its locking.
+func lockFile(ctx context.Context, path string, every time.Duration) (*flock.Flock, error) {
+	for {
+		f := flock.New(path)
+		if _, err := f.TryLockContext(ctx, every); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		had, err := f.Stat()
+		if err == nil {
+			if at, err := os.Stat(path); err == nil && os.SameFile(had, at) {
+				return f, nil
+			}
+		}
+		_ = f.Close()
+	}
+}
+
+// removeLocked removes a file and lets go of its lock. On Windows a file that is
+// open stays, to whoever has opened it, too.
+func removeLocked(f *flock.Flock) {
+	err := os.Remove(f.Path())
+	_ = f.Close()
+	if err != nil {
+		_ = os.Remove(f.Path())
+	}
 }
 
 // drop unlocks and removes the file of a server of this process.
@@ -59,8 +89,7 @@ func (l *liveness) drop(id engine.ServerID) {
 	delete(l.mine, id)
 	l.mu.Unlock()
 	if f != nil {
-		_ = f.Unlock()
-		_ = os.Remove(f.Path())
+		removeLocked(f)
 	}
 }
 
@@ -76,11 +105,10 @@ func (l *liveness) lives(id engine.ServerID) int {
 		return -1 // removed at its end
 	}
 	f := flock.New(l.file(id))
-	ok, err := f.TryLock()
-	if err != nil || !ok {
+	defer f.Close()
+	if ok, err := f.TryLock(); err != nil || !ok {
 		return 1
 	}
-	_ = f.Unlock()
 	return -1
 }
 
@@ -89,10 +117,19 @@ func (l *liveness) sweep(alive map[engine.ServerID]bool) {
 	files, _ := filepath.Glob(globEscape(l.path) + "-server-*")
 	for _, name := range files {
 		n, err := strconv.ParseInt(strings.TrimPrefix(name, l.path+"-server-"), 10, 64)
-		if err != nil || alive[engine.ServerID(n)] || l.lives(engine.ServerID(n)) > 0 {
+		id := engine.ServerID(n)
+		l.mu.Lock()
+		_, mine := l.mine[id]
+		l.mu.Unlock()
+		if err != nil || alive[id] || mine {
 			continue
 		}
-		_ = os.Remove(name)
+		f := flock.New(name)
+		if ok, err := f.TryLock(); err == nil && ok {
+			removeLocked(f)
+			continue
+		}
+		_ = f.Close()
 	}
 }
 
@@ -115,14 +152,11 @@ func (l *liveness) close() {
 
 // lockMigration lets one process make the tables at a time.
 func (l *liveness) lockMigration(ctx context.Context) (unlock func(), err error) {
-	f := flock.New(l.path + "-migrate")
-	if _, err := f.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+	f, err := lockFile(ctx, l.path+"-migrate", 20*time.Millisecond)
+	if err != nil {
 		return nil, err
 	}
-	return func() {
-		_ = os.Remove(f.Path())
-		_ = f.Unlock()
-	}, nil
+	return func() { removeLocked(f) }, nil
 }
 
 // StartServer makes a new incarnation and locks its file.
