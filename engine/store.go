@@ -186,6 +186,12 @@ type JobFilter struct {
 	Limit    int       // default 50
 }
 
+// Selected is a job of a selection.
+type Selected struct {
+	ID    JobID
+	Items int64 // that it has emitted
+}
+
 // CancelResult says what a cancel did.
 type CancelResult int
 
@@ -222,6 +228,9 @@ type JobStore interface {
 	Job(ctx context.Context, id JobID) (*Job, error)
 	// Jobs lists jobs, newest first.
 	Jobs(ctx context.Context, f JobFilter) ([]*Job, error)
+	// Select lists the ids of the jobs that Jobs would list, without looking at
+	// each of them.
+	Select(ctx context.Context, f JobFilter) ([]Selected, error)
 	// Results calls yield with each completed item's result, by id, until it
 	// returns false.
 	Results(ctx context.Context, parent JobID, yield func(JobID, Raw) bool) error

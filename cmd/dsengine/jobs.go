@@ -217,7 +217,7 @@ func (t *steering) all(ctx context.Context, eng *engine.Engine, statuses []engin
 	for _, f.Status = range statuses {
 		f.Before = 0
 		for {
-			jobs, err := eng.Store().Jobs(ctx, f)
+			jobs, err := eng.Store().Select(ctx, f)
 			if err != nil {
 				return err
 			}

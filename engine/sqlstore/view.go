@@ -34,7 +34,33 @@ func (s *Store) Job(ctx context.Context, id engine.JobID) (*engine.Job, error) {
 
 // Jobs lists jobs, newest first.
 func (s *Store) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, error) {
-	where, args := []string{"1 = 1"}, []any{}
+	where, args, end, err := s.filter(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.view(ctx, where, args, end)
+}
+
+// Select lists the ids of jobs, newest first.
+func (s *Store) Select(ctx context.Context, f engine.JobFilter) (list []engine.Selected, err error) {
+	where, args, end, err := s.filter(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var x engine.Selected
+			err := r.Scan(&x.ID, &x.Items)
+			list = append(list, x)
+			return err
+		}, "SELECT j.id, j.items FROM ds_jobs j WHERE "+where+end, args...)
+	})
+	return list, err
+}
+
+// filter is what comes after WHERE, of jobs as j.
+func (s *Store) filter(ctx context.Context, f engine.JobFilter) (cond string, args []any, end string, err error) {
+	where := []string{"1 = 1"}
 	and := func(cond string, a ...any) { where, args = append(where, cond), append(args, a...) }
 	if f.Type != 0 {
 		and("j.type = ?", f.Type)
@@ -62,11 +88,11 @@ func (s *Store) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, er
 	if f.Status != 0 {
 		cond, a, err := s.statusCondition(ctx, f, limit)
 		if err != nil {
-			return nil, err
+			return "", nil, "", err
 		}
 		and(cond, a...)
 	}
-	return s.view(ctx, strings.Join(where, " AND "), args, fmt.Sprintf(" ORDER BY j.id DESC LIMIT %d", limit))
+	return strings.Join(where, " AND "), args, fmt.Sprintf(" ORDER BY j.id DESC LIMIT %d", limit), nil
 }
 
 // statusCondition finds jobs of a status by the small tables that hold them,
@@ -77,8 +103,8 @@ func (s *Store) statusCondition(ctx context.Context, f engine.JobFilter, limit i
 		held, err := s.claimed(ctx)
 		return fmt.Sprintf("j.status = %d AND %s", engine.StatusWaiting, inClaims("j", held)), nil, err
 	case engine.StatusWaiting:
-		cond := fmt.Sprintf("j.status = %d AND (j.id IN (SELECT id FROM ds_ready) OR j.id IN (SELECT id FROM ds_delayed))", engine.StatusWaiting)
-		return cond, nil, nil
+		held, err := s.claimed(ctx) // few beside those that wait
+		return fmt.Sprintf("j.status = %d AND NOT %s", engine.StatusWaiting, inClaims("j", held)), nil, err
 	case engine.StatusOpen:
 		return fmt.Sprintf("j.status = %d AND j.id IN (SELECT id FROM ds_open)", f.Status), nil, nil
 	case engine.StatusFailed:
