@@ -41,7 +41,8 @@ func (s *Store) provider(m Migrations) (*goose.Provider, error) {
 		}
 		files[path.Base(p)] = &fstest.MapFile{Data: []byte(m.Replace.Replace(string(b)))}
 	}
-	return goose.NewProvider(m.Dialect, m.DB, files, goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.migrationTable()))
+	return goose.NewProvider(m.Dialect, m.DB, files, goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.migrationTable()),
+		goose.WithAllowOutofOrder(true))
 }
 
 func (s *Store) migrationTable() string { return orElse(s.Prefix, DefaultPrefix) + "migrations" }
@@ -152,25 +153,41 @@ func (s *Store) CheckSchema(ctx context.Context, m Migrations) error {
 }
 
 // SchemaVersion is the version of the tables (0: there are none) and the one
-// that this program makes. It writes nothing.
+// that this program makes. Where one was left out, because its number is below one
+// that was there first, the version is the one before it, and Migrate catches up.
+// It writes nothing.
 func (s *Store) SchemaVersion(ctx context.Context, m Migrations) (current, target int64, err error) {
 	p, err := s.provider(m)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, src := range p.ListSources() {
+	sources := p.ListSources()
+	for _, src := range sources {
 		target = max(target, src.Version)
 	}
 	store, err := database.NewStore(database.Dialect(m.Dialect), s.migrationTable())
 	if err != nil {
 		return 0, 0, err
 	}
-	current, err = store.GetLatestVersion(ctx, m.DB)
-	switch {
-	case errors.Is(err, database.ErrVersionNotFound):
-		return 0, target, nil
-	case err != nil && s.D.Class(err) == ClassNoTable:
-		return 0, target, nil
+	list, err := store.ListMigrations(ctx, m.DB)
+	if err != nil {
+		if s.D.Class(err) == ClassNoTable {
+			return 0, target, nil
+		}
+		return 0, target, s.wrap(err, "read the version of the tables")
 	}
-	return current, target, s.wrap(err, "read the version of the tables")
+	newest, there := int64(0), map[int64]bool{}
+	for _, x := range list {
+		newest, there[x.Version] = max(newest, x.Version), true
+	}
+	if newest > target {
+		return newest, target, nil
+	}
+	for _, src := range sources { // ascending
+		if !there[src.Version] {
+			break
+		}
+		current = src.Version
+	}
+	return current, target, nil
 }

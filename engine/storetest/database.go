@@ -48,6 +48,26 @@ var databaseCases = []testCase{
 			w.same("a second time", 0, len(m.Applied))
 		}
 	}},
+	{"a version that was left out is made later", func(w *world) {
+		s := w.in.Open(w.t, Options{Prefix: "gap_"})
+		_, err := s.Migrate(w.ctx)
+		w.must(err)
+		w.exec("DELETE FROM gap_migrations WHERE version_id = 5") // as if it had come after later ones
+		w.exec("DROP TABLE gap_records")
+		w.exec("DROP TABLE gap_forgotten")
+		w.code("CheckSchema", engine.CodeSchema, s.CheckSchema(w.ctx))
+		r, err := s.Describe(w.ctx)
+		w.must(err)
+		w.same("version", int64(4), r.Schema)
+		m, err := s.Migrate(w.ctx)
+		w.must(err)
+		w.same("applied", []string{"00005_records"}, m.Applied)
+		w.same("rows", int64(0), w.count("SELECT COUNT(*) FROM gap_records"))
+		w.must(s.CheckSchema(w.ctx))
+		m, err = s.Migrate(w.ctx)
+		w.must(err)
+		w.same("a second time", 0, len(m.Applied))
+	}},
 	{"tables of another prefix hold jobs of their own", func(w *world) {
 		other := w.in.Open(w.t, Options{Prefix: "zz_"})
 		_, err := other.Migrate(w.ctx)
