@@ -30,10 +30,7 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 	switch scheme, rest, _ := strings.Cut(g.DB, ":"); scheme {
 	case "mysql":
 		s, err := mysqlstore.Open(ctx, g.DB, mysqlstore.Options{Prefix: g.Prefix, Lease: lease, Clock: env.Clock, Logger: log})
-		if engine.CodeOf(err) == engine.CodeUsage {
-			err = engine.Errorf(engine.CodeUsage, "%s: %v", g.from("db"), err).WithHint("%s", engine.HintOf(err))
-		}
-		return opened(s, err)
+		return opened(s, badURL(g, err))
 	case "sqlite":
 		file := rest
 		if file != "" {
@@ -43,10 +40,20 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 			return nil, engine.Wrapf(engine.CodeUnreachable, errNoFile, "there is no database file %s", rest).
 				WithHint("dsengine run makes it; another database is named with --db or DSENGINE_DB")
 		}
-		return opened(sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log, ReadOnly: to == toLook}))
+		s, err := sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log, ReadOnly: to == toLook})
+		return opened(s, badURL(g, err))
 	}
-	return nil, usage("%s: no database is known by the URL %q", g.from("db"), shownURL(g.DB)).
-		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name")
+	return nil, badURL(g, usage("no database is known by the URL %q", shownURL(g.DB)).
+		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name"))
+}
+
+// badURL ends the program with the code of a database that cannot be reached where
+// that is because of its URL, and names the setting.
+func badURL(g *globals, err error) error {
+	if engine.CodeOf(err) != engine.CodeUsage {
+		return err
+	}
+	return &exitError{exitUnreachable, engine.Errorf(engine.CodeUsage, "%s: %v", g.from("db"), err).WithHint("%s", engine.HintOf(err))}
 }
 
 // errNoFile says that the embedded database was never made.
