@@ -26,8 +26,7 @@ run: build ## import the sample data into dsengine.db and show the result
 .PHONY: test
 test: ## run every test, on SQLite and on a private MariaDB (race detector on)
 	@./.ci/mariadb
-	@test -n "$(RACE)" || echo "no C compiler (gcc): the race detector is off" >&2
-	@test -n "$(RACE)" || test -z "$${CI:-}" || exit 1
+	@test -n "$(RACE)" || { echo "no C compiler: the race detector is off; .ci/gcc says what to install" >&2; test -z "$${CI:-}"; }
 	@CGO_ENABLED=$(if $(RACE),1,0) go run ./.ci/testsum go test $(RACE) -timeout 60m -json ./...
 
 .PHONY: check
