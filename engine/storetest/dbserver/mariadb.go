@@ -24,6 +24,17 @@ type mariadb struct {
 // root, without a password. The error is a *NotInstalledError when there is no
 // MariaDB on this machine.
 func MariaDB(o Options) (*Server, error) {
+	k, err := newMariaDB(o)
+	if err != nil {
+		return nil, err
+	}
+	return start(k, "mariadb", mariadbUsers, o)
+}
+
+var mariadbUsers = []string{"mysql", "nobody"}
+
+// newMariaDB finds the programs.
+func newMariaDB(o Options) (*mariadb, error) {
 	const how = "apt-get install mariadb-server-core mariadb-client-core"
 	k := &mariadb{buffers: cmp.Or(o.Buffers, defaultBuffers)}
 	var ok bool
@@ -36,7 +47,7 @@ func MariaDB(o Options) (*Server, error) {
 	if _, ok = findProgram([]string{"my_print_defaults"}, mariadbFolders...); !ok { // mariadb-install-db calls it
 		return nil, &NotInstalledError{"my_print_defaults", how}
 	}
-	return start(k, "mariadb", []string{"mysql", "nobody"}, o)
+	return k, nil
 }
 
 func (k *mariadb) data(s *Server) string { return filepath.Join(s.folder, "data") }

@@ -1,0 +1,295 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/storetest/dbserver"
+)
+
+// galeraVariable holds the URLs of the nodes of a cluster to test on, between
+// commas, instead of one that the tests start themselves. Its user may make
+// databases.
+const galeraVariable = "DSENGINE_TEST_GALERA"
+
+// cluster is a Galera cluster, with a database of the test's own.
+type cluster struct {
+	urls  []string
+	admin *sql.DB            // on the first node
+	nodes []*dbserver.Server // nil: it was there before
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{}
+	name := fmt.Sprintf("dsengine_test_%d", os.Getpid())
+	if list := os.Getenv(galeraVariable); list != "" {
+		for _, u := range strings.Split(list, ",") {
+			node, err := url.Parse(strings.TrimSpace(u))
+			if err != nil {
+				t.Fatalf("%s: a URL cannot be read", galeraVariable)
+			}
+			node.Path = "/" + name
+			c.urls = append(c.urls, node.String())
+		}
+	} else {
+		nodes, err := dbserver.Galera(3, dbserver.Options{Buffers: 64, Flags: []string{"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0"}})
+		var no *dbserver.NotInstalledError
+		if errors.As(err, &no) && os.Getenv("CI") == "" {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.nodes = nodes
+		for _, s := range nodes {
+			t.Cleanup(func() {
+				if err := s.Stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			c.urls = append(c.urls, s.URL(name))
+		}
+	}
+	first, err := url.Parse(c.urls[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Path = "/information_schema"
+	cfg, err := parseURL(first.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.admin, err = sql.Open("mysql", cfg.FormatDSN()); err != nil {
+		t.Fatal(err)
+	}
+	c.exec(t, "CREATE DATABASE "+name)
+	t.Cleanup(func() {
+		if c.nodes == nil {
+			c.exec(t, "DROP DATABASE "+name)
+		}
+		c.admin.Close()
+	})
+	c.exec(t, "CREATE TABLE "+name+".done (job BIGINT PRIMARY KEY, node VARCHAR(20) NOT NULL)")
+	return c
+}
+
+func (c *cluster) exec(t *testing.T, q string) {
+	t.Helper()
+	if _, err := c.admin.Exec(q); err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+}
+
+// ask asks on a node, once that has seen what the others have committed.
+func ask(ctx context.Context, s *Store, q string) (n int, err error) {
+	err = s.control.QueryRowContext(ctx, q).Scan(&n)
+	return n, err
+}
+
+func count(t *testing.T, s *Store, q string) int {
+	t.Helper()
+	n, err := ask(t.Context(), s, q)
+	if err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	return n
+}
+
+// clusterLease is short, so that a node's jobs are soon taken over.
+const clusterLease = 4 * time.Second
+
+// engines opens one on each node.
+func (c *cluster) engines(t *testing.T) (stores []*Store, engines []*engine.Engine) {
+	t.Helper()
+	for _, u := range c.urls {
+		s, err := Open(t.Context(), u, Options{Lease: clusterLease})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		e, err := engine.Open(t.Context(), s, engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores, engines = append(stores, s), append(engines, e)
+	}
+	return stores, engines
+}
+
+// worker is a type whose jobs each write a row, which a second time would be there
+// already.
+func worker(name string) *engine.Type {
+	return &engine.Type{Name: name, Version: "1", Hooks: map[engine.Phase]engine.Hook{
+		engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO done (job, node) VALUES (?, ?)", []any{int64(c.Job().ID), c.Server()})
+			return nil, err
+		},
+	}}
+}
+
+// Locks hold on one node only. Whatever servers on several nodes do at once, each
+// job is done once, a key makes one job, and a schedule fires once.
+func TestOnAGaleraClusterEachJobIsDoneOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts three servers")
+	}
+	t.Parallel()
+	c := newCluster(t)
+	stores, engines := c.engines(t)
+	types := []*engine.Type{worker("work"), {Name: "emits", Version: "1", Hooks: map[engine.Phase]engine.Hook{
+		engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+			for i := range 40 {
+				if _, err := c.Emit(engine.Emission{Type: "work", Key: fmt.Sprint(c.Job().ID, "/", i)}); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		},
+	}}}
+	const schedules = 5
+	for i := range schedules {
+		w := worker(fmt.Sprint("scheduled", i))
+		w.Settings.Schedule.Every = time.Hour
+		types = append(types, w)
+	}
+	for i, s := range stores {
+		if err := s.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s.choice.strategy != StrategyCompare {
+			t.Errorf("on node %d jobs are claimed by %s: %s", i, s.choice.strategy, s.choice.reason)
+		}
+		if s.LoadsText(t.Context()) {
+			t.Errorf("node %d is sent rows as text, which it may commit in parts", i)
+		}
+		for what, db := range map[string]*sql.DB{"control": s.control, "engine": s.Store.DB, "hooks": s.hooks, "beats": s.beats.DB} {
+			var wait int
+			if err := db.QueryRowContext(t.Context(), "SELECT @@wsrep_sync_wait").Scan(&wait); err != nil || wait != 1 {
+				t.Errorf("node %d, %s: wsrep_sync_wait is %d (%v), want 1", i, what, wait, err)
+			}
+		}
+		if _, err := engines[i].RegisterTypes(t.Context(), types...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const each, keys = 60, 20
+	var wg sync.WaitGroup
+	for _, e := range engines {
+		wg.Go(func() {
+			var jobs []engine.NewJob
+			for range each {
+				jobs = append(jobs, engine.NewJob{Type: "work"})
+			}
+			for i := range keys {
+				jobs = append(jobs, engine.NewJob{Type: "work", Key: fmt.Sprint("k", i), Unique: engine.Unique{Mode: engine.UniqueForever}})
+			}
+			if _, err := e.Enqueue(t.Context(), append(jobs, engine.NewJob{Type: "emits"})...); err != nil {
+				t.Error("enqueue: ", err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, e := range engines {
+		s, err := e.NewServer(t.Context(), engine.ServerOptions{Name: fmt.Sprint("node", i), Types: types, UntilIdle: true, Batch: 5, Lease: clusterLease})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if err := s.Run(t.Context()); err != nil {
+				t.Errorf("node %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	n := len(engines)
+	want := n*each + keys + n*40 + schedules
+	for i, s := range stores {
+		for q, want := range map[string]int{
+			"SELECT COUNT(*) FROM done":                                       want,
+			"SELECT COUNT(*) FROM ds_jobs":                                    want + n,
+			"SELECT COUNT(*) FROM ds_jobs WHERE status = 4":                   want + n,
+			"SELECT COUNT(*) FROM ds_jobs WHERE job_key LIKE 'k%'":            keys,
+			"SELECT COUNT(*) FROM ds_jobs WHERE scheduled_for > '2020-01-01'": schedules,
+			"SELECT COUNT(*) FROM ds_attempts WHERE failure IS NOT NULL":      0,
+			"SELECT COUNT(*) FROM ds_claims":                                  0,
+			"SELECT COUNT(*) FROM ds_ready WHERE id > 0":                      0,
+		} {
+			if got := count(t, s, q); got != want {
+				t.Errorf("node %d: %s: got %d, want %d", i, q, got, want)
+			}
+		}
+	}
+	rows := map[string]int{}
+	for i := range engines {
+		node := fmt.Sprint("node", i)
+		rows[node] = count(t, stores[0], "SELECT COUNT(*) FROM done WHERE node = '"+node+"'")
+	}
+	t.Log("jobs done: ", rows)
+	c.killed(t, stores, engines, types)
+}
+
+// killed has a node killed while its server works: the others do its jobs, and what
+// it had committed stands.
+func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine, types []*engine.Type) {
+	if c.nodes == nil {
+		t.Log("no node is killed: it is not ours")
+		return
+	}
+	before := count(t, stores[0], "SELECT COUNT(*) FROM done")
+	const jobs = 300
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	last := len(engines) - 1
+	var wg sync.WaitGroup
+	for i, e := range engines {
+		s, err := e.NewServer(t.Context(), engine.ServerOptions{Name: fmt.Sprint("again", i), Types: types, Batch: 5, Lease: clusterLease, Drain: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if err := s.Run(ctx); err != nil && i != last {
+				t.Errorf("node %d: %v", i, err)
+			}
+		})
+	}
+	var list []engine.NewJob
+	for range jobs {
+		list = append(list, engine.NewJob{Type: "work"})
+	}
+	if _, err := engines[0].Enqueue(t.Context(), list...); err != nil {
+		t.Fatal(err)
+	}
+	until := func(what string, min int, q string) { // an error is that of a cluster that has just lost a node
+		t.Helper()
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if n, err := ask(t.Context(), stores[0], q); err == nil && n >= min {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-t.Context().Done():
+				t.Fatal("it never happened: ", what)
+			}
+		}
+	}
+	until("the last node works", 1, fmt.Sprintf("SELECT COUNT(*) FROM done WHERE node = 'again%d'", last))
+	c.nodes[last].Kill()
+	until("all jobs are done", 1, "SELECT COUNT(*) = 0 FROM ds_jobs WHERE status <> 4")
+	if got := count(t, stores[1], "SELECT COUNT(*) FROM done"); got != before+jobs {
+		t.Errorf("%d jobs are done, want %d", got-before, jobs)
+	}
+	stop()
+	wg.Wait()
+}
