@@ -25,9 +25,6 @@ func sizes() (csv, xml, json int64) {
 	return 30 << 20, 20 << 20, 20 << 20
 }
 
-// maxResident is what a process may hold while it streams, in bytes.
-const maxResident = 200 << 20
-
 // large writes a file of a size: lines with their number in them, between a
 // beginning and an end.
 func large(t *testing.T, path string, size int64, begin, line, end string) (rows int64) {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package hostlib_test
+
+// maxResident is what a process may hold while it streams, in bytes.
+const maxResident = 200 << 20
