@@ -75,6 +75,13 @@ func (w *logWriter) flush(ctx context.Context) {
 	}
 }
 
+// drop forgets what is not written.
+func (w *logWriter) drop() {
+	w.mu.Lock()
+	w.lines = nil
+	w.mu.Unlock()
+}
+
 func (w *logWriter) write(ctx context.Context) error {
 	w.mu.Lock()
 	lines := w.lines

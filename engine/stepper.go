@@ -14,6 +14,7 @@ type Stepper struct {
 	srv       *Server
 	types     []TypeID
 	scheduled bool
+	killed    bool
 	// Before is called before each hook runs, if it is given, and says what runs in
 	// its place; an error of it ends the step.
 	Before func(j *ClaimedJob, hook Hook) (Hook, error)
@@ -170,7 +171,14 @@ func (st *Stepper) Step(ctx context.Context) (ran bool, err error) {
 	if err := s.logs.write(ctx); err != nil {
 		return false, err
 	}
-	return len(claims) > 0, s.progress.write(ctx)
+	if err := s.progress.write(ctx); err != nil {
+		return false, err
+	}
+	if st.killed {
+		st.killed = false
+		return true, st.recover(ctx)
+	}
+	return len(claims) > 0, nil
 }
 
 // attempt runs a job's hook, or what Before says.
@@ -187,13 +195,21 @@ func (st *Stepper) attempt(ctx context.Context, l *lane, j *ClaimedJob) (err err
 }
 
 // Kill does to the running hook what a crash of the process does: it ends as
-// soon as it can, and nothing of it is written any more. It is called by what
-// the hook itself calls. The job is free again after Recover.
-func (st *Stepper) Kill() { st.srv.loseAll() }
+// soon as it can, and nothing of it is written any more, the lines that it has
+// logged since SaveLogs neither. It is called by what the hook itself calls. When
+// the step ends its job is due again.
+func (st *Stepper) Kill() {
+	st.killed = true
+	st.srv.loseAll()
+	st.srv.logs.drop()
+}
 
-// Recover makes due again what the hook that was killed worked on, as the
-// rescue of a lost process does; it burns no attempt.
-func (st *Stepper) Recover(ctx context.Context) error {
+// SaveLogs writes what the running hook has logged so far.
+func (st *Stepper) SaveLogs(ctx context.Context) error { return st.srv.logs.write(ctx) }
+
+// recover makes due again what the hook that was killed worked on, as the rescue
+// of a lost process does; it burns no attempt.
+func (st *Stepper) recover(ctx context.Context) error {
 	s := st.srv
 	s.claims.clear()
 	s.done = newCompleter(s)

@@ -20,6 +20,7 @@ type testOptions struct {
 	failFast bool
 	parallel int
 	timeout  time.Duration
+	crash    bool
 }
 
 func newTest(env *Env, g *globals) *cobra.Command {
@@ -30,10 +31,15 @@ func newTest(env *Env, g *globals) *cobra.Command {
 		Long: `Run the tests of job scripts: functions test_NAME(t) in NAME_test.star, or in the script itself.
 PATH is a script, a file of tests, a folder, a glob, or the name of a job type; without one all of
 the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
-over waits, no network, and a folder for files. See dsengine docs t for what a test can do.`,
+over waits, no network, and a folder for files. See dsengine docs t for what a test can do.
+
+With --crash each test is run again with the process killed at each point where that matters:
+before and after each commit, and before and after each effect that no rollback undoes, such as
+a request that writes or a file that is moved. What the test asserts must hold all the same.`,
 		Example: `  dsengine test
   dsengine test jobs/airports.star
   dsengine test airports --run broken
+  dsengine test --crash
   dsengine test --format junit > tests.xml`,
 		Annotations: map[string]string{plainCommand: "yes"},
 		RunE: func(c *cobra.Command, args []string) error {
@@ -46,6 +52,7 @@ over waits, no network, and a folder for files. See dsengine docs t for what a t
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "text", "how results are told: text, json, junit or tap")
 	f.StringVar(&o.run, "run", "", "only tests whose \"file: name\" matches the regular expression")
+	f.BoolVar(&o.crash, "crash", false, "run each test again, killed at each point where that matters")
 	f.BoolVar(&o.list, "list", false, "list the tests and run none")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
 	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once (default: the number of processors)")
@@ -58,7 +65,7 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	if g.Output == "json" && o.format == "text" {
 		o.format = "json"
 	}
-	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout}
+	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash}
 	switch o.format {
 	case "text", "json", "junit", "tap":
 	default:

@@ -48,6 +48,10 @@ type Host struct {
 	// KnownHosts are files with the host keys of servers, as OpenSSH has them.
 	KnownHosts []string
 
+	// Around is called before and after each function that a hook calls, if it is
+	// given: for tests. An error of it is the function's.
+	Around func(c *Call, f *Func, after bool) error
+
 	network network
 	limits  limits
 	tokens  tokens
@@ -145,7 +149,20 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 	if err != nil {
 		return nil, within(f.String(), err)
 	}
-	if result, err = f.Do(c, a); err != nil {
+	watched := c.Host != nil && c.Host.Around != nil && c.Hook != nil
+	if watched {
+		if err := c.Host.Around(c, f, false); err != nil {
+			return nil, err
+		}
+	}
+	result, err = f.Do(c, a)
+	if watched {
+		if over := c.Host.Around(c, f, true); over != nil {
+			a.leave()
+			return nil, over
+		}
+	}
+	if err != nil {
 		a.leave()
 		return nil, within(f.String(), err)
 	}

@@ -50,8 +50,11 @@ func kind(v hostlib.Value) string {
 }
 
 // lineDiff marks what is wanted with - and what there is with +.
-func lineDiff(got, want string) string {
-	text := udiff.Unified("wanted", "got", want+"\n", got+"\n")
+func lineDiff(got, want string) string { return unified("got", got, "wanted", want) }
+
+// unified marks what only the second text has with - and what only the first has with +.
+func unified(gotName, got, wantName, want string) string {
+	text := udiff.Unified(wantName, gotName, want+"\n", got+"\n")
 	return indented(strings.TrimRight(text, "\n"))
 }
 

@@ -38,6 +38,7 @@ type call struct {
 	header      http.Header
 	body        []byte
 	status      int
+	by          *stub // that has answered; nil: none did
 }
 
 // fits says whether the stub is for a request. Without a query of its own it
@@ -87,8 +88,10 @@ func (s *stubs) RoundTrip(rq *http.Request) (*http.Response, error) {
 			spent++
 			continue
 		}
-		stub.times--
-		c.status = stub.status
+		if stub.times > 0 {
+			stub.times--
+		}
+		c.status, c.by = stub.status, stub
 		return &http.Response{
 			Status: fmt.Sprintf("%d %s", stub.status, http.StatusText(stub.status)), StatusCode: stub.status,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: stub.header.Clone(), Request: rq,

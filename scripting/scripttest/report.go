@@ -14,6 +14,7 @@ type Summary struct {
 	Failed  int       `json:"failed"`
 	Skipped int       `json:"skipped"`
 	Todo    int       `json:"todo"`
+	Crashes int       `json:"crashes,omitempty"` // with --crash: that the tests were run with
 	Files   int       `json:"files"`
 	Millis  float64   `json:"ms"`
 	Tests   []*Result `json:"tests"`
@@ -23,6 +24,7 @@ type Summary struct {
 func Summarize(files int, took time.Duration, results []*Result) *Summary {
 	s := &Summary{Files: files, Millis: float64(took.Microseconds()) / 1000, Tests: results}
 	for _, r := range results {
+		s.Crashes += r.Crashes
 		switch r.Status {
 		case Passed:
 			s.Passed++
@@ -44,6 +46,9 @@ func (r *Result) Text(w io.Writer) {
 	if r.Reason != "" {
 		fmt.Fprintf(w, " (%s)", r.Reason)
 	}
+	if r.Crashes > 0 {
+		fmt.Fprintf(w, " with %d crashes", r.Crashes)
+	}
 	if r.Millis >= 100 {
 		fmt.Fprintf(w, " in %.1f s", r.Millis/1000)
 	}
@@ -60,6 +65,9 @@ func (r *Result) Text(w io.Writer) {
 }
 
 func (f *Failure) text(w io.Writer) {
+	if f.Crash != nil {
+		fmt.Fprintf(w, "      when the process is killed %s:\n", f.Crash)
+	}
 	place := ""
 	if f.File != "" {
 		place = fmt.Sprintf("%s:%d: ", f.File, f.Line)
@@ -90,7 +98,11 @@ func (s *Summary) Line() string {
 			parts = append(parts, fmt.Sprintf("%d %s", e.n, e.what))
 		}
 	}
-	return fmt.Sprintf("%s in %.2f s", strings.Join(parts, ", "), s.Millis/1000)
+	text := strings.Join(parts, ", ")
+	if s.Crashes > 0 {
+		text += fmt.Sprintf(", with %d crashes", s.Crashes)
+	}
+	return fmt.Sprintf("%s in %.2f s", text, s.Millis/1000)
 }
 
 // TAP writes the results in the Test Anything Protocol, version 13.

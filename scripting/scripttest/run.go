@@ -15,7 +15,8 @@ type outcome struct {
 	job     *engine.Job
 	err     *engine.Failure
 	items   []hostlib.Value // of produce() and consume(): the payloads of what was emitted
-	verdict string          // of fail(): what the hook decided
+	stats   map[string]int64
+	verdict string // of fail(): what the hook decided
 	after   time.Duration
 }
 
@@ -61,11 +62,10 @@ var outcomeType = &hostlib.ObjectType{
 			}
 			return d
 		}),
-		outcomeAttr("stats", "dict", "What was counted: read, inserted, updated and so on, and ctx.count's.", func(o *outcome) hostlib.Value {
-			all := o.job.AllStats()
+		outcomeAttr("stats", "dict", "What was counted, by the job and all its items: read, inserted, updated and so on, and ctx.count's.", func(o *outcome) hostlib.Value {
 			d := &hostlib.Dict{}
-			for _, n := range append(slices.Clone(engine.StatNames), sortedOthers(all)...) {
-				d.Set(n, all[n])
+			for _, n := range append(slices.Clone(engine.StatNames), sortedOthers(o.stats)...) {
+				d.Set(n, o.stats[n])
 			}
 			return d
 		}),
@@ -162,11 +162,39 @@ func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{job: j}
+	o := &outcome{job: j, stats: j.AllStats()}
+	if err := t.count(id, o.stats); err != nil {
+		return nil, err
+	}
 	if o.err, err = t.failure(j); err != nil {
 		return nil, err
 	}
 	return o, t.expect(c, o, a.String("expect"))
+}
+
+// count adds what a job's items have counted, and theirs.
+func (t *tester) count(id engine.JobID, stats map[string]int64) error {
+	for before := engine.JobID(0); ; {
+		items, err := t.store.Jobs(t.ctx, engine.JobFilter{Parent: id, Before: before, Limit: 500})
+		if err != nil {
+			return err
+		}
+		for _, i := range items {
+			before = i.ID
+			for name, n := range i.Stats {
+				stats[name] += n
+			}
+			if i.Items == 0 {
+				continue
+			}
+			if err := t.count(i.ID, stats); err != nil {
+				return err
+			}
+		}
+		if len(items) < 500 {
+			return nil
+		}
+	}
 }
 
 // expect ends the test if a job ended in another way than it was to.
@@ -264,7 +292,7 @@ func (t *tester) step1(id engine.JobID) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{job: j}
+	o := &outcome{job: j, stats: j.AllStats()}
 	j.Result = result
 	attempts, err := t.store.Attempts(t.ctx, id)
 	if err != nil {
@@ -305,7 +333,7 @@ func (t *tester) step1(id engine.JobID) (*outcome, error) {
 }
 
 // only runs one hook, that of a job which comes before all others, or another
-// in its place.
+// in its place; once more if it was killed.
 func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook engine.Hook) engine.Hook) error {
 	ran := false
 	t.step.Before = func(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, error) {
@@ -315,11 +343,17 @@ func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook e
 		return instead(j, hook), nil
 	}
 	defer func() { t.step.Before = nil }()
-	_, err := t.step.Step(t.ctx)
-	if err == nil && !ran {
-		err = fmt.Errorf("job %d is not due", id)
+	for again := true; again; ran = false {
+		_, err := t.step.Step(t.ctx)
+		if err == nil && !ran {
+			err = fmt.Errorf("job %d is not due", id)
+		}
+		if err != nil {
+			return err
+		}
+		again = t.crash.again()
 	}
-	return err
+	return nil
 }
 
 // failHook runs the fail hook alone.
@@ -338,10 +372,13 @@ func (t *tester) failHook(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := t.only(id, func(j *engine.ClaimedJob, _ engine.Hook) engine.Hook {
+	t.crash.pause(true) // it is no hook that fails here
+	err = t.only(id, func(j *engine.ClaimedJob, _ engine.Hook) engine.Hook {
 		j.Attempts = f.Attempt - 1
 		return func(*engine.Call) (engine.Raw, error) { return nil, f }
-	}); err != nil {
+	})
+	t.crash.pause(false)
+	if err != nil {
 		return nil, err
 	}
 	before := t.clock.Now()

@@ -29,6 +29,7 @@ type Options struct {
 	Parallel int            // how many run at once; default: as many as there are processors
 	FailFast bool           // begin no further test when one has failed
 	Timeout  time.Duration  // of one test; default 1m
+	Crash    bool           // run each test again, with a crash at each point where it matters
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
 }
@@ -52,7 +53,8 @@ type Result struct {
 	Status   Status     `json:"status"`
 	Reason   string     `json:"reason,omitempty"` // why it was left out
 	Failures []*Failure `json:"failures,omitempty"`
-	Log      []string   `json:"log,omitempty"` // of a test that failed
+	Log      []string   `json:"log,omitempty"`     // of a test that failed
+	Crashes  int        `json:"crashes,omitempty"` // with --crash: how many the test was run with
 	Millis   float64    `json:"ms"`
 }
 
@@ -64,6 +66,7 @@ type Failure struct {
 	Line    int         `json:"line,omitempty"`
 	Text    string      `json:"text,omitempty"` // the call as it is written
 	Locals  [][2]string `json:"locals,omitempty"`
+	Crash   *Point      `json:"crash,omitempty"` // where the process was killed
 }
 
 // Suite is tests that were found, ready to be run.
@@ -295,17 +298,34 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 }
 
 // one runs a test.
-func (s *Suite) one(ctx context.Context, t *test) (r *Result) {
-	r = t.result()
+func (s *Suite) one(ctx context.Context, t *test) *Result {
 	if t.Todo {
-		return r
+		return t.result()
 	}
 	began := time.Now()
+	var k *crash
+	if s.opts.Crash {
+		k = &crash{}
+	}
+	r := s.live(ctx, t, k)
+	if k != nil && r.Status == Passed {
+		s.crashes(ctx, t, r, k.seen)
+	}
+	r.Millis = float64(time.Since(began).Microseconds()) / 1000
+	return r
+}
+
+// live runs a test in a world of its own, in which k may kill the process.
+func (s *Suite) live(ctx context.Context, t *test, k *crash) *Result {
+	r := t.result()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, &engine.Failure{Kind: engine.KindTimeout, Code: "timeout",
 		Message: fmt.Sprintf("the test ran longer than %s", engine.FormatDuration(s.opts.Timeout))})
 	defer cancel()
 	w := newWorld(ctx)
 	w.tested, w.scripts, w.folder = t.script, s.scripts, t.folder
+	if k != nil {
+		k.watch(w)
+	}
 	self := &tester{world: w, path: []string{t.Name}}
 	err := func() (err error) {
 		defer func() {
@@ -333,6 +353,9 @@ func (s *Suite) one(ctx context.Context, t *test) (r *Result) {
 			r.Failures = append(r.Failures, &Failure{Message: message, File: t.File, Line: t.Line})
 		}
 	}
+	if k != nil && (k.look || k.died != nil && len(r.Failures) > 0) {
+		k.picture = w.picture()
+	}
 	if err := w.close(); err != nil {
 		r.Failures = append(r.Failures, &Failure{Message: err.Error(), File: t.File, Line: t.Line})
 	}
@@ -342,7 +365,6 @@ func (s *Suite) one(ctx context.Context, t *test) (r *Result) {
 	case r.Status == "":
 		r.Status = Passed
 	}
-	r.Millis = float64(time.Since(began).Microseconds()) / 1000
 	return r
 }
 

@@ -37,6 +37,9 @@ func suite(t testing.TB, o Options) *Suite {
 	for _, e := range s.Errors {
 		t.Error(e)
 	}
+	if t.Failed() {
+		t.FailNow()
+	}
 	return s
 }
 

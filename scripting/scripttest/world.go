@@ -40,6 +40,7 @@ type world struct {
 	secrets map[string]string
 	others  map[string]engine.Connection
 
+	crash *crash // nil: nothing is killed
 	store *sqlitestore.Store
 	eng   *engine.Engine
 	step  *engine.Stepper
@@ -124,7 +125,11 @@ func (w *world) open() error {
 	if w.store, err = sqlitestore.Open(w.ctx, filepath.Join(dir, "jobs.db"), sqlitestore.Options{Clock: w.clock, Logger: log}); err != nil {
 		return err
 	}
-	if w.eng, err = engine.Open(w.ctx, w.store, engine.Options{Clock: w.clock, Logger: log, ReadOnly: true}); err != nil {
+	var store engine.Store = w.store
+	if w.crash != nil {
+		store = &crashStore{Store: w.store, k: w.crash}
+	}
+	if w.eng, err = engine.Open(w.ctx, store, engine.Options{Clock: w.clock, Logger: log, ReadOnly: true}); err != nil {
 		return err
 	}
 	var others []*engine.Type

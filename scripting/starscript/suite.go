@@ -115,28 +115,31 @@ func (t *Test) Run(ctx context.Context, host *hostlib.Host, self hostlib.Object)
 }
 
 // testSteps bounds a test's own code; its time-out ends it before.
-const testSteps = 1_000_000_000
+const testSteps = 1_000_000_000_000
 
-// Caller is where in the test, or in what it calls, a host function was called
-// that runs now.
+// Caller is where in the script a host function was called that runs now, or
+// where it is that an iterator goes on.
 func (r *run) Caller() hostlib.Caller {
-	if r.thread.CallStackDepth() < 2 {
-		return hostlib.Caller{}
+	var frame starlark.DebugFrame
+	var fn *starlark.Function
+	for depth := 0; fn == nil; depth++ {
+		if depth == r.thread.CallStackDepth() {
+			return hostlib.Caller{}
+		}
+		frame = r.thread.DebugFrame(depth)
+		fn, _ = frame.Callable().(*starlark.Function)
 	}
-	frame := r.thread.DebugFrame(1)
 	pos := frame.Position()
 	c := hostlib.Caller{File: pos.Filename(), Line: int(pos.Line), Func: frame.Callable().Name()}
 	if f := r.file; f != nil && f.shown == pos.Filename() {
 		c.Text = f.callText(pos)
 	}
-	if fn, ok := frame.Callable().(*starlark.Function); ok {
-		for i := range frame.NumLocals() {
-			binding, v := frame.Local(i)
-			if _, isObject := v.(*object); v == nil || isObject || binding.Pos.Filename() != fn.Position().Filename() {
-				continue
-			}
-			c.Locals = append(c.Locals, hostlib.Named{Name: binding.Name, Value: v})
+	for i := range frame.NumLocals() {
+		binding, v := frame.Local(i)
+		if _, isObject := v.(*object); v == nil || isObject || binding.Pos.Filename() != fn.Position().Filename() {
+			continue
 		}
+		c.Locals = append(c.Locals, hostlib.Named{Name: binding.Name, Value: v})
 	}
 	return c
 }

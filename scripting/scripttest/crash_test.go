@@ -1,0 +1,200 @@
+package scripttest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// crashed runs the tests of a script with crashes, and gives the results by name.
+func crashed(t *testing.T, script, tests string) map[string]*Result {
+	t.Helper()
+	dir := folder(t, map[string]string{"x.star": script, "x_test.star": tests})
+	by := map[string]*Result{}
+	for _, r := range suite(t, Options{Jobs: dir, Crash: true}).Run(t.Context()) {
+		by[r.Name] = r
+	}
+	return by
+}
+
+// text is how a result is told.
+func text(r *Result) string {
+	var b strings.Builder
+	r.Text(&b)
+	return b.String()
+}
+
+// TestCrashesOfASoundScriptPass has a script that checkpoints, emits, asks, writes
+// and goes on.
+func TestCrashesOfASoundScriptPass(t *testing.T) {
+	by := crashed(t, `
+job(needs = ["http:api.example.com", "files:in/*.csv", "files:done/**"])
+
+def produce(ctx):
+    url = ctx.position or "https://api.example.com/items"
+    for _ in range(10):
+        page = http.get(url).json()
+        for row in page["rows"]:
+            ctx.emit(row)
+        url = page["next"]
+        if not url:
+            break
+        ctx.checkpoint(url)
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "n": "integer"})
+    db.insert("t", [{"id": item["id"], "n": 1}])
+    ctx.count("seen")
+    state.set("last", item["id"])
+    log.info("took", id = item["id"])
+
+def finish(ctx, summary):
+    http.put("https://api.example.com/done", json = {"n": summary.completed})
+    return summary.completed
+`, `
+def test_all(t):
+    t.http.on("GET", "https://api.example.com/items", json = {"rows": [{"id": 1}, {"id": 2}], "next": "https://api.example.com/items?page=2"}, times = 1)
+    t.http.on("GET", "https://api.example.com/items", params = {"page": 2}, json = {"rows": [{"id": 3}], "next": None})
+    t.http.on("PUT", "https://api.example.com/done")
+    r = t.run()
+    t.eq(r.result, 3)
+    t.eq([x["id"] for x in t.table("t")], [1, 2, 3])
+    t.eq(r.stats["seen"], 3)
+    t.eq(t.state.get("last"), 3)
+    t.eq(len([l for l in t.logs() if l["message"] == "took"]), 3)
+    t.eq(len([c for c in t.http.calls if c.method == "GET"]), 2)
+`)
+	r := by["all"]
+	if r.Status != Passed || r.Crashes < 10 {
+		t.Fatalf("%d crashes:\n%s", r.Crashes, text(r))
+	}
+	if !strings.Contains(text(r), fmt.Sprintf("with %d crashes", r.Crashes)) {
+		t.Errorf("it is told as %s", text(r))
+	}
+}
+
+// TestCrashesTellWhatIsNotIdempotent has the faults that only a crash shows.
+func TestCrashesTellWhatIsNotIdempotent(t *testing.T) {
+	for _, c := range []struct {
+		name, script, test string
+		want               []string
+	}{
+		{"a request that writes is made twice", `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer"})
+    http.post("https://api.example.com/orders", json = {"id": 1})
+    db.insert("t", [{"id": 1}])
+`, `
+def test_it(t):
+    t.http.on("POST", "https://api.example.com/orders", status = 201)
+    t.run()
+    t.eq(len(t.http.calls), 1)
+`, []string{"when the process is killed after http.post in consume (", "x.star:6)", "got:    2", "wanted: 1", "beside the run without a crash:", "+POST https://api.example.com/orders"}},
+		{"a cursor that is kept in a file before the rows are committed", `
+job(needs = ["files:cursor.txt"])
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer"})
+    since = int(files.read("cursor.txt"))
+    files.write("cursor.txt", str(since + 1))
+    db.insert("t", [{"id": since}])
+`, `
+def test_it(t):
+    t.file("cursor.txt", "7")
+    t.run()
+    t.eq(t.table("t"), [{"id": 7}])
+`, []string{"killed after files.write in consume (", "x.star:7)", "file cursor.txt"}},
+		{"another database is written twice", `
+job(needs = ["db:crm:write"])
+
+def consume(ctx, item):
+    crm = db.connect("crm")
+    crm.insert("seen", [{"id": 1}])
+`, `
+def test_it(t):
+    crm = t.connection("crm")
+    crm.exec("CREATE TABLE seen (id INTEGER)")
+    t.run()
+    t.eq(crm.value("SELECT COUNT(*) FROM seen"), 1)
+`, []string{"killed before the commit in consume", "got:    2"}},
+		{"a checkpoint without a position begins anew", `
+job()
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer"})
+    for n in range(3):
+        db.insert("t", [{"id": n}])
+        ctx.checkpoint()
+`, `
+def test_it(t):
+    t.run()
+    t.eq(len(t.table("t")), 3)
+`, []string{"killed after a checkpoint in consume (", "x.star:8)", "table t:", "+"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := crashed(t, c.script, c.test)["it"]
+			told := text(r)
+			if r.Status != Failed {
+				t.Fatalf("it passes:\n%s", told)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(told, want) {
+					t.Errorf("%q is not told:\n%s", want, told)
+				}
+			}
+			if r.Failures[0].Crash == nil {
+				t.Error("the failure does not name the crash")
+			}
+		})
+	}
+}
+
+// TestCrashesOfHooksAlone has produce, consume and fail run by themselves.
+func TestCrashesOfHooksAlone(t *testing.T) {
+	by := crashed(t, `
+job()
+
+def produce(ctx):
+    for n in range(3):
+        ctx.emit({"n": n})
+        ctx.checkpoint(n)
+
+def consume(ctx, item):
+    db.ensure("t", {"n": "integer"})
+    db.insert("t", [item])
+    return item["n"]
+
+def fail(ctx, item, err):
+    state.set("failed", item["n"])
+    ctx.cancel("no")
+`, `
+def test_produce(t):
+    r = t.produce()
+    t.ok(len(r.items) >= 3)
+
+def test_consume(t):
+    t.eq(t.consume({"n": 4}).result, 4)
+    t.eq(t.table("t"), [{"n": 4}])
+
+def test_fail(t):
+    t.eq(t.fail({"n": 5}, "bad").verdict, "cancel")
+    t.eq(t.state.get("failed"), 5)
+
+def test_skip(t):
+    t.skip("not now")
+
+def test_clock(t):
+    t.clock.advance("1h")
+`)
+	for name, status := range map[string]Status{"consume": Passed, "fail": Passed, "skip": Skipped, "clock": Passed, "produce": Passed} {
+		r := by[name]
+		if r == nil || r.Status != status {
+			t.Errorf("%s:\n%s", name, text(r))
+		} else if status == Passed && name != "clock" && r.Crashes < 2 {
+			t.Errorf("%s had %d crashes", name, r.Crashes)
+		}
+	}
+}
