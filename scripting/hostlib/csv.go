@@ -136,13 +136,32 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		in.close()
 		return nil, err
 	}
-	return c.reading(fn, in, func() (Value, error) {
-		row, err := r.next()
-		if err == nil {
-			c.read(1)
-			c.at(in.name, r.start)
+	var n int
+	var before *ahead
+	closeFile := in.close
+	in.close = func() error {
+		if before != nil {
+			before.close()
 		}
-		return row, err
+		return closeFile()
+	}
+	return c.reading(fn, in, func() (row Value, err error) {
+		line := int64(0)
+		if before == nil {
+			row, err = r.next()
+			line = r.start
+		} else {
+			row, line, err = before.next()
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.read(1)
+		c.at(in.name, line)
+		if n++; n == aheadFrom && in.alone() && o.reject == nil {
+			before = readAhead(r)
+		}
+		return row, nil
 	}), nil
 }
 

@@ -23,6 +23,18 @@ type input struct {
 	r     *bufio.Reader
 	close func() error // never nil
 	open  bool         // it comes from outside of the script
+	file  bool         // it is a file, or a packed one
+	watch *watched
+}
+
+// alone says, once, that it can be read by another goroutine from here on: it
+// touches nothing of the call.
+func (in *input) alone() bool {
+	if !in.file || in.watch.c.Hook == nil {
+		return false
+	}
+	in.watch.ctx = in.watch.c.Hook.Context()
+	return true
 }
 
 const inputBuffer = 64 << 10
@@ -47,6 +59,8 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 		return nil, err
 	}
 	in.open = c.own(v)
+	p, isPath := v.(string)
+	in.file = isPath && archiveKind(p) == ""
 	return in, nil
 }
 
@@ -119,12 +133,13 @@ func (c *Call) inputFrom(name string, r io.Reader, close func() error, charset s
 	if close == nil {
 		close = nothing
 	}
-	r, err := decoding(&watched{c: c, r: r}, charset)
+	watch := &watched{c: c, r: r}
+	r, err := decoding(watch, charset)
 	if err != nil {
 		close()
 		return nil, err
 	}
-	return &input{name: name, r: bufio.NewReaderSize(&unmarked{r: r}, inputBuffer), close: close}, nil
+	return &input{name: name, watch: watch, r: bufio.NewReaderSize(&unmarked{r: r}, inputBuffer), close: close}, nil
 }
 
 // guard stops reading when too much has come since the last reset: something
@@ -150,13 +165,18 @@ func (g *guard) reset() { g.n = 0 }
 
 // watched stops reading when the hook must end.
 type watched struct {
-	c *Call
-	r io.Reader
+	c   *Call
+	ctx context.Context // in place of the call's, if it is given
+	r   io.Reader
 }
 
 // Read reads, unless the hook must end.
 func (w *watched) Read(b []byte) (int, error) {
-	if w.c.Hook != nil && w.c.Hook.Context().Err() != nil {
+	if w.ctx != nil {
+		if w.ctx.Err() != nil {
+			return 0, context.Cause(w.ctx)
+		}
+	} else if w.c.Hook != nil && w.c.Hook.Context().Err() != nil {
 		return 0, context.Cause(w.c.Hook.Context())
 	}
 	return w.r.Read(b)

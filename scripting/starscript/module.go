@@ -25,6 +25,7 @@ func init() {
 		predeclared[f.Name] = builtins[f]
 	}
 	predeclared["range"] = ranges
+	predeclared["int"] = ints
 	for _, t := range hostlib.Types {
 		for _, f := range t.Methods {
 			builtins[f] = builtin(f)

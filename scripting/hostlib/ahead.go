@@ -1,0 +1,84 @@
+package hostlib
+
+import "sync"
+
+// Rows of a file are read some time before they are asked for, by a goroutine of
+// their own: what a script does with each row costs most, and the reading is done
+// beside it. Small files are not worth it.
+const (
+	aheadFrom  = 1000      // rows that are read without
+	aheadRows  = 256       // at once
+	aheadBytes = 256 << 10 // at once, about
+)
+
+// ahead reads rows before they are asked for.
+type ahead struct {
+	ready chan *readRows
+	now   *readRows // what is given out
+	i     int
+	stop  chan struct{}
+	once  sync.Once
+	ended chan struct{}
+}
+
+// readRows are rows that were read, and what came after them.
+type readRows struct {
+	rows  []Value
+	lines []int64 // where each begins
+	err   error
+}
+
+// readAhead reads on in a goroutine. The reader is its own from here on; what it
+// reads from must not touch the call.
+func readAhead(r *csvReader) *ahead {
+	a := &ahead{ready: make(chan *readRows, 2), now: &readRows{}, stop: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(a.ended)
+		for {
+			b := &readRows{rows: make([]Value, 0, aheadRows), lines: make([]int64, 0, aheadRows)}
+			for size := 0; b.err == nil && len(b.rows) < aheadRows && size < aheadBytes; size += len(r.text) {
+				var row Value
+				if row, b.err = r.nextContained(); b.err == nil {
+					b.rows, b.lines = append(b.rows, row), append(b.lines, r.start)
+				}
+			}
+			select {
+			case a.ready <- b:
+			case <-a.stop:
+				return
+			}
+			if b.err != nil {
+				return
+			}
+		}
+	}()
+	return a
+}
+
+// nextContained is next; a panic of it is an error.
+func (r *csvReader) nextContained() (row Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			row, err = nil, Panicked("csv.read", p)
+		}
+	}()
+	return r.next()
+}
+
+// next is the next row, and the line where it begins.
+func (a *ahead) next() (Value, int64, error) {
+	for a.i == len(a.now.rows) {
+		if a.now.err != nil {
+			return nil, 0, a.now.err
+		}
+		a.now, a.i = <-a.ready, 0
+	}
+	a.i++
+	return a.now.rows[a.i-1], a.now.lines[a.i-1], nil
+}
+
+// close ends the goroutine.
+func (a *ahead) close() {
+	a.once.Do(func() { close(a.stop) })
+	<-a.ended
+}
