@@ -17,12 +17,26 @@ import (
 // The scripts that are shipped have tests, and these pass: dsengine test.
 func TestTheShippedScriptsPassTheirTests(t *testing.T) {
 	t.Parallel()
+	shippedTests(t)
+}
+
+// They do so wherever the process is killed.
+func TestTheShippedScriptsPassTheirTestsWithCrashes(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("hundreds of crashes take a while")
+	}
+	shippedTests(t, "--crash")
+}
+
+func shippedTests(t *testing.T, flags ...string) {
+	t.Helper()
 	var out, told bytes.Buffer
 	env := &Env{
 		Stdout: &out, Stderr: &told, Lookup: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil },
 		Clock: engine.SystemClock{}, Secrets: engine.NewSecrets(), IsTerminal: func(any) bool { return false },
 	}
-	code := execute(context.Background(), env, []string{"test", "--jobs", "../../jobs", "--format", "json"})
+	code := execute(context.Background(), env, append([]string{"test", "--jobs", "../../jobs", "--format", "json"}, flags...))
 	var s scripttest.Summary
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
 		t.Fatalf("%v: %s%s", err, &out, &told)
