@@ -45,7 +45,6 @@ a request that writes or a file that is moved. What the test asserts must hold a
   dsengine test --format junit > tests.xml
   dsengine test airports --update      write the golden files that t.golden compares with
   dsengine test --watch                test again whatever a change touches, until Ctrl-C`,
-		Annotations: map[string]string{plainCommand: "yes"},
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
 				return err
