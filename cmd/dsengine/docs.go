@@ -1,12 +1,14 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
 // docPage is what is told of a name.
@@ -49,15 +51,23 @@ type docLine struct {
 
 func newDocs(env *Env, g *globals) *cobra.Command {
 	var lua bool
+	var stubs string
 	c := &cobra.Command{
 		Use:   "docs [NAME]",
 		Short: "Show what scripts can call: modules, functions, settings",
 		Long: `Show what scripts can call. NAME is a module (db), a function (db.upsert), an object (ctx)
-or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).`,
+or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).
+What tests can do is t, t.run, t.http.on and so on.
+
+--stubs writes all of it as a file for editors that know Python's stubs, so that they complete
+names, show arguments and docs. Begin a hook with a comment such as # type: (Ctx, Any) -> Any to
+tell them what its parameters are.`,
 		Example: `  dsengine docs
   dsengine docs db
   dsengine docs db.upsert --lua
-  dsengine docs job`,
+  dsengine docs job
+  dsengine docs t.run
+  dsengine docs --stubs .          writes __builtins__.pyi, which Pyright and Pylance find by its name`,
 		Annotations: map[string]string{plainCommand: "yes"},
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -69,7 +79,7 @@ or something of it (ctx.emit), job for the settings of a job type, or one of the
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return hostlib.Documented(), cobra.ShellCompDirectiveNoFileComp
+			return documented(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
@@ -79,10 +89,17 @@ or something of it (ctx.emit), job for the settings of a job type, or one of the
 			if len(args) > 0 {
 				name = strings.TrimSuffix(strings.TrimSpace(args[0]), "()")
 			}
+			if stubs != "" {
+				if name != "" {
+					return usage("--stubs writes all that there is: give no name with it")
+				}
+				return writeStubs(env, g, stubs)
+			}
 			return runDocs(env, g, name, lua)
 		},
 	}
 	c.Flags().BoolVar(&lua, "lua", false, "show the example in Lua")
+	c.Flags().StringVar(&stubs, "stubs", "", "write a file for editors: `PATH` is a file, a folder, or - for standard output")
 	return c
 }
 
@@ -92,7 +109,7 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 		if of, rest, ok := strings.Cut(name, "."); ok && hostlib.IsLater(of, rest) || hostlib.IsLater("", of) {
 			return usage("%s is not there yet in this version of dsengine", name)
 		}
-		return usage("there is no documentation of %q%s", name, hostlib.Suggest(name, hostlib.Documented())).WithHint("see what there is: dsengine docs")
+		return usage("there is no documentation of %q%s", name, hostlib.Suggest(name, documented())).WithHint("see what there is: dsengine docs")
 	}
 	if g.json() {
 		return printJSON(env.Stdout, pages)
@@ -125,13 +142,11 @@ func docsOf(name string) (pages []*docPage) {
 			}
 		}
 	}
-	if t := hostlib.TypeNamed(of); t != nil {
+	if t := objectNamed(of); t != nil {
 		if !part {
 			pages = append(pages, docType(t))
-		} else if f := t.Method(rest); f != nil {
-			pages = append(pages, docFunc(f, "method"))
-		} else if a := t.Attr(rest); a != nil {
-			pages = append(pages, &docPage{Name: name, Kind: "attribute", Doc: a.Doc, Type: a.Type})
+		} else {
+			pages = append(pages, docMember(t, name, rest)...)
 		}
 	}
 	if f := hostlib.GlobalNamed(name); f != nil {
@@ -149,6 +164,62 @@ func docsOf(name string) (pages []*docPage) {
 	return pages
 }
 
+// objectNamed is the type of objects of a name, those of tests too, or nil.
+func objectNamed(name string) *hostlib.ObjectType {
+	if t := hostlib.TypeNamed(name); t != nil {
+		return t
+	}
+	if i := slices.IndexFunc(scripttest.Types(), func(t *hostlib.ObjectType) bool { return t.Name == name }); i >= 0 {
+		return scripttest.Types()[i]
+	}
+	return nil
+}
+
+// docMember is about something that an object has, or something that this has:
+// for t also http.on.
+func docMember(t *hostlib.ObjectType, name, member string) (pages []*docPage) {
+	member, rest, deeper := strings.Cut(member, ".")
+	if f := t.Method(member); f != nil && !deeper {
+		return []*docPage{docFunc(f, "method")}
+	}
+	a := t.Attr(member)
+	if a == nil {
+		return nil
+	}
+	object := objectNamed(a.Type)
+	if deeper {
+		if object == nil {
+			return nil
+		}
+		return docMember(object, name, rest)
+	}
+	pages = append(pages, &docPage{Name: name, Kind: "attribute", Doc: a.Doc, Type: a.Type})
+	if object != nil {
+		pages = append(pages, docType(object))
+	}
+	return pages
+}
+
+// documented are all names that docs know, sorted.
+func documented() []string {
+	names := hostlib.Documented()
+	for _, t := range scripttest.Types() {
+		names = append(names, t.Name)
+		for _, n := range t.Names() {
+			names = append(names, t.Name+"."+n)
+		}
+		for _, a := range t.Attrs {
+			if object := objectNamed(a.Type); object != nil && t.Name == "t" {
+				for _, n := range object.Names() {
+					names = append(names, "t."+a.Name+"."+n)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func docIndex() *docPage {
 	page := &docPage{Name: "", Kind: "index", Doc: "What scripts can call. See one by: dsengine docs NAME"}
 	modules, globals, types := docGroup{Title: "modules"}, docGroup{Title: "functions"}, docGroup{Title: "objects"}
@@ -161,7 +232,11 @@ func docIndex() *docPage {
 	for _, t := range hostlib.Types {
 		types.add(t.Name, t.Doc)
 	}
-	page.Groups = []docGroup{modules, globals, types}
+	tests := docGroup{Title: "in tests"}
+	for _, t := range scripttest.Types() {
+		tests.add(t.Name, t.Doc)
+	}
+	page.Groups = []docGroup{modules, globals, types, tests}
 	return page
 }
 
@@ -208,7 +283,7 @@ func (p *docPage) groups(title1 string, one docGroup, title2 string, two docGrou
 func docFunc(f *hostlib.Func, kind string) *docPage {
 	page := &docPage{
 		Name: f.String(), Kind: kind, Doc: f.Doc, Signature: f.Signature(), Returns: f.Returns, Needs: f.Needs,
-		Effect: f.Effect.Words(), Example: f.Example, Lua: f.Lua,
+		Effect: effectOf(f), Example: f.Example, Lua: f.Lua,
 	}
 	for i := range f.Params {
 		p := &f.Params[i]
@@ -225,6 +300,14 @@ func docFunc(f *hostlib.Func, kind string) *docPage {
 		page.Params = append(page.Params, d)
 	}
 	return page
+}
+
+// effectOf is what a function changes, in words.
+func effectOf(f *hostlib.Func) string {
+	if f.Testing {
+		return "on the test's own world; it is there in tests only"
+	}
+	return f.Effect.Words()
 }
 
 // docWidth is how wide texts are.

@@ -21,6 +21,8 @@ type testOptions struct {
 	parallel int
 	timeout  time.Duration
 	crash    bool
+	update   bool
+	watch    bool
 }
 
 func newTest(env *Env, g *globals) *cobra.Command {
@@ -40,8 +42,9 @@ a request that writes or a file that is moved. What the test asserts must hold a
   dsengine test jobs/airports.star
   dsengine test airports --run broken
   dsengine test --crash
-  dsengine test --format junit > tests.xml`,
-		Annotations: map[string]string{plainCommand: "yes"},
+  dsengine test --format junit > tests.xml
+  dsengine test airports --update      write the golden files that t.golden compares with
+  dsengine test --watch                test again whatever a change touches, until Ctrl-C`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
 				return err
@@ -56,6 +59,8 @@ a request that writes or a file that is moved. What the test asserts must hold a
 	f.BoolVar(&o.list, "list", false, "list the tests and run none")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
 	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once (default: the number of processors)")
+	f.BoolVar(&o.update, "update", false, "write golden files that are missing or differ, and remove none")
+	f.BoolVar(&o.watch, "watch", false, "go on: when a script, its tests, a helper file, a fixture or a golden file\nchanges, run the tests that it touches; Ctrl-C ends with 0")
 	durationFlag(f, &o.timeout, "timeout", "how long one test may take (default 1m)")
 	return c
 }
@@ -65,7 +70,7 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	if g.Output == "json" && o.format == "text" {
 		o.format = "json"
 	}
-	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash}
+	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash, Update: o.update}
 	switch o.format {
 	case "text", "json", "junit", "tap":
 	default:
@@ -80,11 +85,22 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	if o.format == "text" && !o.list {
 		so.Done = func(r *scripttest.Result) { r.Text(env.Stdout) }
 	}
+	if o.watch {
+		if o.format != "text" || o.list {
+			return usage("--watch tells results as text: leave out --format, -o and --list")
+		}
+		return watchTests(ctx, env, g, o, so)
+	}
 	began := time.Now()
 	suite, err := scripttest.Find(so)
 	if err != nil {
 		return err
 	}
+	return runSuite(ctx, env, o, suite, began)
+}
+
+// runSuite runs the tests that were found and tells how they went.
+func runSuite(ctx context.Context, env *Env, o testOptions, suite *scripttest.Suite, began time.Time) (err error) {
 	for _, e := range suite.Errors {
 		fmt.Fprintln(env.Stderr, e)
 	}

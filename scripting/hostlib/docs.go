@@ -19,7 +19,7 @@ var settingDocs = map[string]struct{ typ, def string }{
 	"every": {"", ""}, "cron": {"", ""}, "timezone": {"", `"UTC"`}, "missed": {"", `"once"`}, "overlap": {"", `"skip"`},
 	"instances": {"dict, or string", ""}, "timeout": {`a length of time such as "5m", or a dict of them`, `"1h"`},
 	"retry": {"what retry(...) gives", "retry()"}, "slots": {"dict of ints", `{"produce": 1, "consume": 4}`}, "priority": {"", "0"},
-	"keep": {`a length of time such as "7d", or a dict of them`, `"7d"`}, "servers": {"", `["*"]`}, "needs": {"", "[]"}, "steps": {"", "1_000_000_000"},
+	"keep": {`a length of time such as "7d", or a dict of them`, `"7d"`}, "servers": {"", `["*"]`}, "needs": {"", "[]"}, "steps": {"", "1000000000"},
 	"rejects": {`int, a share such as "10%", or "all"`, `"10%"`},
 }
 

@@ -5,10 +5,11 @@
 // by the real engine one hook after the other, a clock that skips over waits, a
 // folder for files, and no network.
 //
-//	suite.go      find the files, run their tests side by side
+//	suite.go deps.go
+//	              find the files, run their tests side by side, or those that a change touches
 //	world.go template.go clock.go http.go
 //	              what a test lives in
-//	tester.go run.go verify.go
+//	tester.go run.go verify.go golden.go
 //	              t: what a test can do, as entries of the host library's table
 //	report.go     what is printed
 package scripttest

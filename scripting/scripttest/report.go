@@ -53,6 +53,9 @@ func (r *Result) Text(w io.Writer) {
 		fmt.Fprintf(w, " in %.1f s", r.Millis/1000)
 	}
 	fmt.Fprintln(w)
+	for _, file := range r.Golden {
+		fmt.Fprintf(w, "      wrote %s\n", file)
+	}
 	for _, f := range r.Failures {
 		f.text(w)
 	}

@@ -30,6 +30,11 @@ type Options struct {
 	FailFast bool           // begin no further test when one has failed
 	Timeout  time.Duration  // of one test; default 1m
 	Crash    bool           // run each test again, with a crash at each point where it matters
+	Update   bool           // write golden files that are missing or differ
+	// Changed are files that have changed since Before ran: only the tests that they
+	// touch are found. nil: all are.
+	Changed []string
+	Before  *Suite
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
 }
@@ -55,6 +60,7 @@ type Result struct {
 	Failures []*Failure `json:"failures,omitempty"`
 	Log      []string   `json:"log,omitempty"`     // of a test that failed
 	Crashes  int        `json:"crashes,omitempty"` // with --crash: how many the test was run with
+	Golden   []string   `json:"golden,omitempty"`  // files that it wrote
 	Millis   float64    `json:"ms"`
 }
 
@@ -76,6 +82,8 @@ type Suite struct {
 	tests   []*test
 	Errors  []*hostlib.LoadError // files that do not load
 	Files   int                  // of tests, and scripts with tests
+	goldens *goldens
+	deps    *deps
 }
 
 type test struct {
@@ -109,7 +117,7 @@ func Find(o Options) (*Suite, error) {
 		return nil, err
 	}
 	slices.Sort(all)
-	s := &Suite{opts: o}
+	s := &Suite{opts: o, goldens: &goldens{update: o.Update, seen: map[string]*golden{}}, deps: newDeps(o)}
 	l := starscript.NewLoader(root.FS(), filepath.ToSlash(o.Jobs), &hostlib.Host{})
 	scripts := map[string]*starscript.Script{}
 	for _, p := range all {
@@ -120,7 +128,7 @@ func Find(o Options) (*Suite, error) {
 		if script != nil {
 			scripts[p] = script
 			s.scripts = append(s.scripts, script)
-		} else if wanted[p] || wanted[testOf(p)] {
+		} else if (wanted[p] || wanted[testOf(p)]) && s.deps.touched(p, all) {
 			s.Errors = append(s.Errors, errs...)
 		}
 	}
@@ -129,16 +137,27 @@ func Find(o Options) (*Suite, error) {
 			continue
 		}
 		var tests []*starscript.Test
-		of := p
+		of, on := p, []string{p}
 		if isTest(p) {
 			of = strings.TrimSuffix(p, "_test"+starscript.Ending) + starscript.Ending
 			var errs []*hostlib.LoadError
 			if tests, errs = l.TestFile(p); len(errs) > 0 {
-				s.Errors = append(s.Errors, errs...)
+				if s.deps.touched(p, all) {
+					s.Errors = append(s.Errors, errs...)
+				}
 				continue
 			}
 		} else if scripts[p] != nil {
 			tests = scripts[p].Tests()
+		}
+		if len(tests) > 0 {
+			on = append(on, tests[0].Files()...)
+		}
+		if script := scripts[of]; script != nil {
+			on = append(on, script.Files()...)
+		}
+		if !s.deps.touched(p, on) {
+			continue
 		}
 		if len(tests) > 0 {
 			s.Files++
@@ -326,7 +345,7 @@ func (s *Suite) live(ctx context.Context, t *test, k *crash) *Result {
 	if k != nil {
 		k.watch(w)
 	}
-	self := &tester{world: w, path: []string{t.Name}}
+	self := &tester{world: w, path: []string{t.Name}, file: t.File, goldens: s.goldens}
 	err := func() (err error) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -335,6 +354,8 @@ func (s *Suite) live(ctx context.Context, t *test, k *crash) *Result {
 		}()
 		return t.Run(ctx, w.host, self)
 	}()
+	r.Golden = self.wrote
+	s.deps.note(t.File, self.reads)
 	for _, soft := range self.soft {
 		r.Failures = append(r.Failures, soft.failure())
 	}

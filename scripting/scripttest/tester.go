@@ -14,8 +14,12 @@ import (
 // tester is the t of a test.
 type tester struct {
 	*world
-	soft []*Stop // failed cases
-	path []string
+	soft    []*Stop // failed cases
+	path    []string
+	file    string   // of the test
+	goldens *goldens // of the suite
+	wrote   []string // golden files
+	reads   []string // fixtures and golden files, there or not
 }
 
 // ObjectType is t.
@@ -79,9 +83,9 @@ var testerType = &hostlib.ObjectType{
 
 func init() {
 	testerType.Methods = append(append(runMethods(), verifyMethods()...), worldMethods()...)
-	for _, t := range []*hostlib.ObjectType{testerType, clockType, valuesType, httpType} {
+	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType} {
 		for _, f := range t.Methods {
-			f.Module = t.Name
+			f.Module = of // as tests write it
 		}
 	}
 }
@@ -145,6 +149,7 @@ func worldMethods() []*hostlib.Func {
 }
 
 func (t *tester) fixture(p string) (hostlib.Value, error) {
+	t.reads = append(t.reads, filepath.Join(t.folder, filepath.FromSlash(p)))
 	root, err := os.OpenRoot(t.folder)
 	if err != nil {
 		return nil, err

@@ -166,6 +166,21 @@ func (l *Loader) helper(by *file, at syntax.Position, name string, above []strin
 // version is a hash of the file and of all that it loads.
 func (f *file) version() string {
 	h := sha256.New()
+	f.each(func(f *file) {
+		fmt.Fprintf(h, "%d %s %d\n", len(f.path), f.path, len(f.source))
+		h.Write(f.source)
+	})
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// all are the paths of the file and of all that it loads.
+func (f *file) all() (paths []string) {
+	f.each(func(f *file) { paths = append(paths, f.path) })
+	return paths
+}
+
+// each visits the file and all that it loads, each once.
+func (f *file) each(visit func(*file)) {
 	seen := map[*file]bool{}
 	var add func(f *file)
 	add = func(f *file) {
@@ -173,14 +188,12 @@ func (f *file) version() string {
 			return
 		}
 		seen[f] = true
-		fmt.Fprintf(h, "%d %s %d\n", len(f.path), f.path, len(f.source))
-		h.Write(f.source)
+		visit(f)
 		for _, g := range f.loads {
 			add(g)
 		}
 	}
 	add(f)
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // fail notes an error at a place of the file; the zero Position stands for the

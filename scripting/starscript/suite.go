@@ -45,6 +45,9 @@ func (s *Script) Type(host *hostlib.Host) *engine.Type {
 // Tests are the tests in the script itself.
 func (s *Script) Tests() []*Test { return s.file.tests() }
 
+// Files are the script and all that it loads, below the jobs folder.
+func (s *Script) Files() []string { return s.file.all() }
+
 // Test is a test of a script, written in its language.
 type Test struct {
 	Name string // without test_
@@ -54,6 +57,9 @@ type Test struct {
 	file *file
 	fn   *starlark.Function
 }
+
+// Files are the file of tests and all that it loads, below the jobs folder.
+func (t *Test) Files() []string { return t.file.all() }
 
 // Prefixes of the names of tests.
 const (

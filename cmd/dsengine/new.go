@@ -1,0 +1,132 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/starscript"
+)
+
+// The script and the tests that new writes. NAME stands for the job type, TABLE
+// for its table, FOLDER for where its files are.
+var (
+	//go:embed new/script.star
+	newScript string
+	//go:embed new/test.star
+	newScriptTest string
+)
+
+func newNew(env *Env, g *globals) *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "new NAME",
+		Short: "Write a script and its tests, to begin with",
+		Long: `Write a script and its tests, to begin with. NAME is the job type: its script becomes NAME.star in the
+jobs folder, its tests NAME_test.star beside it. The script imports CSV files; it is whole, and its
+tests pass. Change both into what you need. Files that are there are never overwritten.`,
+		Example: `  dsengine new quakes
+  dsengine new crm/customers
+  dsengine new quakes --dir other/jobs`,
+		Args: arguments("NAME"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if dir == "" {
+				dir = g.Jobs
+			}
+			return runNew(env, g, dir, args[0])
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "`folder` of the job scripts (default: that of --jobs)")
+	return c
+}
+
+// madeFiles is what new prints as JSON.
+type madeFiles struct {
+	Type  string   `json:"type"`
+	Files []string `json:"files"`
+}
+
+func runNew(env *Env, g *globals, dir, given string) error {
+	name := strings.TrimSuffix(given, starscript.Ending)
+	base := path.Base(name)
+	switch {
+	case engine.CheckTypeName(name) != nil:
+		return engine.CheckTypeName(name)
+	case hostlib.IsHelper(name+starscript.Ending) || strings.HasSuffix(name, "_test"):
+		return usage("%q would be no job type: files below lib/, those whose name begins with _, and tests (_test) are none", name)
+	}
+	fill := strings.NewReplacer("NAME", name, "BASE", base, "TABLE", tableOf(name))
+	script := filepath.Join(dir, filepath.FromSlash(name)+starscript.Ending)
+	test := filepath.Join(dir, filepath.FromSlash(name)+"_test"+starscript.Ending)
+	files := []string{script, test}
+	for _, file := range append(files, strings.TrimSuffix(script, starscript.Ending)+".lua") {
+		if _, err := os.Lstat(env.path(file)); err == nil {
+			return usage("%s is there already, and nothing is overwritten", file).WithHint("take another name, or remove it first")
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(env.path(script)), 0o755); err != nil {
+		return err
+	}
+	if err := makeFile(env.path(script), fill.Replace(newScript)); err != nil {
+		return err
+	}
+	if err := makeFile(env.path(test), fill.Replace(newScriptTest)); err != nil {
+		return errors.Join(err, os.Remove(env.path(script)))
+	}
+	if g.json() {
+		return printJSON(env.Stdout, madeFiles{name, files})
+	}
+	p := &printer{w: env.Stdout}
+	for _, file := range files {
+		p.line("%s", file)
+	}
+	env.say("\nWhat to do next:")
+	for _, step := range [][2]string{
+		{"test " + name, "run its tests, which pass now; change them first, then the script"},
+		{"docs", "see what scripts can call; dsengine docs t: what tests can do"},
+		{"run --once " + name, "run the job itself, on files in " + path.Join("incoming", name)},
+	} {
+		env.say("  %-*s  %s", len("dsengine run --once "+name), "dsengine "+step[0], step[1])
+	}
+	return p.err
+}
+
+// makeFile writes a file that is not there yet.
+func makeFile(file, content string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// tableOf makes the name of a table of that of a job type.
+func tableOf(name string) string {
+	table := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+	if table[0] >= '0' && table[0] <= '9' || len(table) < 2 {
+		table = "imported_" + table
+	}
+	return table[:min(len(table), 60)]
+}

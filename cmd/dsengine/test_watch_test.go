@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// watched runs test --watch on a jobs folder, which t changes by write.
+type watched struct {
+	t     *testing.T
+	jobs  string
+	lines chan string
+	end   context.CancelFunc
+	code  chan exitCode
+}
+
+func startWatch(t *testing.T, files map[string]string, flags ...string) *watched {
+	t.Helper()
+	w := &watched{t: t, jobs: filepath.Join(t.TempDir(), "jobs"), lines: make(chan string, 1000), code: make(chan exitCode, 1)}
+	for name, text := range files {
+		w.write(name, text)
+	}
+	var ctx context.Context
+	ctx, w.end = context.WithCancel(context.Background())
+	t.Cleanup(w.end)
+	r, out := io.Pipe()
+	env := &Env{
+		Stdout: out, Stderr: out, Lookup: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil },
+		Clock: engine.SystemClock{}, Secrets: engine.NewSecrets(), IsTerminal: func(any) bool { return false },
+	}
+	go func() {
+		w.code <- execute(ctx, env, append([]string{"test", "--watch", "--jobs", w.jobs}, flags...))
+		out.Close()
+	}()
+	go func() {
+		for s := bufio.NewScanner(r); s.Scan(); {
+			w.lines <- s.Text()
+		}
+		close(w.lines)
+	}()
+	return w
+}
+
+func (w *watched) write(name, text string) {
+	w.t.Helper()
+	file := filepath.Join(w.jobs, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// ran waits until it watches again, and says which tests ran, sorted, each with
+// ok or FAIL before it.
+func (w *watched) ran() []string {
+	w.t.Helper()
+	var tests, all []string
+	for {
+		select {
+		case line, ok := <-w.lines:
+			if !ok {
+				w.t.Fatalf("it has ended:\n%s", strings.Join(all, "\n"))
+			}
+			all = append(all, line)
+			switch f := strings.Fields(line); {
+			case strings.HasPrefix(line, "watching "):
+				slices.Sort(tests)
+				return tests
+			case len(f) > 2 && (f[0] == "ok" || f[0] == "FAIL") && strings.HasSuffix(f[1], ":"):
+				tests = append(tests, f[0]+" "+f[2])
+			}
+		case <-time.After(time.Minute):
+			w.t.Fatalf("it does not go on:\n%s", strings.Join(all, "\n"))
+		}
+	}
+}
+
+func (w *watched) expect(what string, want ...string) {
+	w.t.Helper()
+	if got := w.ran(); !slices.Equal(got, want) {
+		w.t.Errorf("%s: ran %q, want %q", what, got, want)
+	}
+}
+
+func TestWatchRunsWhatAChangeTouches(t *testing.T) {
+	t.Parallel()
+	const job = "def consume(ctx, item):\n    pass\n\ndef f():\n    return "
+	w := startWatch(t, map[string]string{
+		"a.star":      "load(\"lib/h.star\", \"h\")\n\n" + job + "h()\n",
+		"a_test.star": "load(\"a.star\", \"f\")\n\ndef test_a(t):\n    t.eq(f(), 1)\n",
+		"b.star":      job + "2\n",
+		"b_test.star": "load(\"b.star\", \"f\")\n\ndef test_b(t):\n    t.eq(f(), 2)\n\ndef test_fixture(t):\n    t.eq(t.fixture(\"fixtures/b.txt\"), \"b\")\n",
+		"lib/h.star":  "def h():\n    return 1\n",
+		// Nothing depends on these.
+		"notes.txt": "x", "lib/other.star": "def other():\n    return 1\n",
+		"fixtures/b.txt": "b",
+	})
+	w.expect("at first", "ok a", "ok b", "ok fixture")
+
+	w.write("lib/h.star", "def h():\n    return 3\n")
+	w.expect("a helper file", "FAIL a")
+	w.write("notes.txt", "y")
+	w.write("lib/other.star", "def other():\n    return 2\n")
+	w.write("lib/h.star", "def h():\n    return 1\n")
+	w.expect("a helper file, mended, beside what nothing depends on", "ok a")
+	w.write("b.star", job+"3\n")
+	w.expect("a script", "FAIL b", "ok fixture")
+	w.write("b_test.star", "def test_fixture(t):\n    t.eq(t.fixture(\"fixtures/b.txt\"), \"b\")\n")
+	w.expect("a file of tests", "ok fixture")
+	w.write("fixtures/b.txt", "c")
+	w.expect("a fixture", "FAIL fixture")
+	w.write("new/c_test.star", "def test_c(t):\n    pass\n")
+	w.expect("a file in a new folder", "ok c")
+
+	// What does not load is told, and run when it is mended; tests of other files
+	// are not.
+	w.write("a.star", "def consume(ctx:\n")
+	w.expect("a script that does not load")
+	w.write("a.star", job+"1\n")
+	w.expect("the script, mended", "ok a")
+
+	// Editors write another file and rename it.
+	next := filepath.Join(w.jobs, "a.star.new")
+	if err := os.WriteFile(next, []byte(job+"5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(w.jobs, "a.star")); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a script, replaced", "FAIL a")
+
+	w.end()
+	if code := <-w.code; code != exitDone {
+		t.Errorf("it ended with %d", code)
+	}
+}
+
+func TestWatchAndUpdateDoNotGoOnForEver(t *testing.T) {
+	t.Parallel()
+	const test = "def test_g(t):\n    t.golden(%, \"g.json\")\n"
+	w := startWatch(t, map[string]string{"g_test.star": strings.ReplaceAll(test, "%", "1")}, "--update")
+	w.expect("at first", "ok g")
+	w.write("g_test.star", strings.ReplaceAll(test, "%", "2"))
+	w.expect("a file of tests", "ok g")
+	w.write("golden/g.json", "3\n") // by someone else
+	w.expect("a golden file", "ok g")
+	if text, err := os.ReadFile(filepath.Join(w.jobs, "golden", "g.json")); err != nil || string(text) != "2\n" {
+		t.Errorf("the golden file holds %q, %v", text, err)
+	}
+	w.end()
+	if code := <-w.code; code != exitDone {
+		t.Errorf("it ended with %d", code)
+	}
+	for line := range w.lines {
+		if strings.Contains(line, "ok") {
+			t.Errorf("it went on: %s", line)
+		}
+	}
+}
+
+func TestWatchRefusesWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	w := startWatch(t, map[string]string{"a_test.star": "def test_a(t):\n    pass\n"}, "--format", "json")
+	if code := <-w.code; code != exitUsage {
+		t.Errorf("it ended with %d", code)
+	}
+}

@@ -1,0 +1,164 @@
+package scripttest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// keywords are those of Starlark, with the names it keeps for itself, and of Lua.
+var keywords = strings.Fields(`
+	and break continue def elif else for if in lambda load not or pass return while
+	as assert async await class del except finally from global import is nonlocal raise try with yield
+	do elseif end false function goto local nil repeat then true until`)
+
+func sentence(s string) bool {
+	return len(s) > 1 && strings.HasSuffix(s, ".") && s[0] >= 'A' && s[0] <= 'Z'
+}
+
+func TestAllThatTestsCanDoIsDocumented(t *testing.T) {
+	t.Parallel()
+	named := func(what, name string) {
+		if slices.Contains(keywords, name) {
+			t.Errorf("%s: %q is a keyword", what, name)
+		}
+	}
+	n := 0
+	for _, typ := range Types() {
+		if !sentence(typ.Doc) {
+			t.Errorf("%s: %q is no sentence", typ.Name, typ.Doc)
+		}
+		for _, a := range typ.Attrs {
+			n++
+			named(typ.Name, a.Name)
+			if !sentence(a.Doc) || a.Type == "" {
+				t.Errorf("%s.%s: no type, or %q is no sentence", typ.Name, a.Name, a.Doc)
+			}
+		}
+		for _, f := range typ.Methods {
+			n++
+			named(typ.Name, f.Name)
+			if !sentence(f.Doc) {
+				t.Errorf("%s: %q is no sentence", f, f.Doc)
+			}
+			if !strings.HasPrefix(f.String(), "t.") || !f.Testing {
+				t.Errorf("%s: it is not called as tests call it, or is not for tests", f)
+			}
+			if !strings.Contains(f.Example, f.Name+"(") {
+				t.Errorf("%s: its example does not call it: %s", f, f.Example)
+			}
+			for _, p := range f.Params {
+				named(f.String(), p.Name)
+				if p.Doc == "" || strings.HasSuffix(p.Doc, ".") {
+					t.Errorf("%s: parameter %s: %q", f, p.Name, p.Doc)
+				}
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d", n)
+	}
+}
+
+// exampleWorld is what goes before the examples: a job that has run, and all
+// that they name.
+const exampleWorld = `
+    t.file("incoming/a.csv", "id,name\n1,Ada\n2,Grace\n")
+    t.http.on("GET", "https://api.example.com/items", json = [], times = 1)
+    t.run()
+    t.clock.advance("1s")
+    t.state.set("since", 1)
+`
+
+// exampleJob is the job that the examples test. It makes a job of another type.
+const exampleJob = `
+job(needs = ["files:incoming/*.csv", "http:api.example.com", "secret:crm_token"])
+
+def produce(ctx):
+    http.get("https://api.example.com/items")
+    for f in files.list("incoming/*.csv"):
+        ctx.emit({"path": f.path})
+    ctx.enqueue("mail", {"to": 7})
+
+def consume(ctx, item):
+    db.ensure("people", {"id": "integer", "name": "text"}, key = ["id"])
+    for row in csv.read(item["path"]):
+        db.upsert("people", [{"id": int(row["id"]), "name": row["name"]}], key = ["id"])
+
+def fail(ctx, item, err):
+    if err.final:
+        ctx.fail(err.message)
+`
+
+func TestTheExamplesOfTestsPass(t *testing.T) {
+	t.Parallel()
+	// Example, and what it is given before.
+	before := map[string]string{
+		"t.run": "    t.http.on(\"GET\", \"https://api.example.com/items\", json = [])\n", "t.produce": "    t.http.on(\"GET\", \"https://api.example.com/items\", json = [])\n",
+	}
+	var tests strings.Builder
+	want := map[string]Status{}
+	checked := regexp.MustCompile(`^(\S.*?)  # (.+)$`)
+	for _, typ := range Types() {
+		for _, f := range typ.Methods {
+			name := strings.ReplaceAll(f.String(), ".", "_")
+			fmt.Fprintf(&tests, "def test_%s(t):%s%s", name, exampleWorld, before[f.String()])
+			for _, line := range strings.Split(f.Example, "\n") {
+				if m := checked.FindStringSubmatch(line); m != nil {
+					line = fmt.Sprintf("t.eq(%s, %s)", m[1], m[2])
+				}
+				fmt.Fprintf(&tests, "    %s\n", line)
+			}
+			tests.WriteString("\n")
+			if want[name] = Passed; f == testerType.Method("skip") {
+				want[name] = Skipped
+			}
+		}
+	}
+	dir := folder(t, map[string]string{
+		"people.star": exampleJob, "people_test.star": tests.String(), "mail.star": "def consume(ctx, item):\n    pass\n",
+		"fixtures/a.csv": "id,name\n", "golden/people.json": "[{\"id\": 1, \"name\": \"Ada\"}, {\"id\": 2, \"name\": \"Grace\"}]\n",
+	})
+	all := results(t, Options{Jobs: dir})
+	for name, status := range want {
+		if r := all[name]; r == nil || r.Status != status {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	if t.Failed() {
+		t.Log(told(all))
+	}
+}
+
+// What an attribute's type, or a function's result, is called is a type that
+// docs know, where it is one of tests.
+func TestTheTypesOfTestsAreKnown(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, typ := range Types() {
+		names[typ.Name] = true
+	}
+	word := regexp.MustCompile(`\btest_\w+|\boutcome\b`)
+	look := func(where, text string) {
+		for _, w := range word.FindAllString(text, -1) {
+			if !names[w] {
+				t.Errorf("%s: there is no type %s", where, w)
+			}
+		}
+	}
+	for _, typ := range Types() {
+		if hostlib.TypeNamed(typ.Name) != nil {
+			t.Errorf("two types are called %s", typ.Name)
+		}
+		for _, a := range typ.Attrs {
+			look(typ.Name+"."+a.Name, a.Type)
+		}
+		for _, f := range typ.Methods {
+			look(f.String(), f.Returns)
+		}
+	}
+}
