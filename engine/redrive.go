@@ -227,9 +227,9 @@ const (
 	redrivePageBytes = 4 << 20
 )
 
-// NextRejected is the next row that the hook redrive is to work on; io.EOF after
-// the last. It reads a few ahead.
-func (c *Call) NextRejected() (Raw, error) {
+// NextRejected is the next reject whose row the hook redrive is to work on; io.EOF
+// after the last. It reads a few ahead.
+func (c *Call) NextRejected() (*Reject, error) {
 	r := &c.redriven
 	if len(r.page) == 0 && !r.end {
 		size := 0
@@ -251,7 +251,24 @@ func (c *Call) NextRejected() (Raw, error) {
 	r.page = r.page[1:]
 	r.read = x.ID
 	c.Count("read", 1)
-	return x.Row, nil
+	return x, nil
+}
+
+// cameFrom gives an item that is rejected anew the source and the line of the
+// reject that is redriven, unless its script says them.
+func (c *Call) cameFrom(r *Rejection) error {
+	if c.job.Redrive != RedriveItem || r.Source != "" || r.Line > 0 {
+		return nil
+	}
+	return c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {
+		if x.Source != nil {
+			r.Source = *x.Source
+		}
+		if x.Line != nil {
+			r.Line = *x.Line
+		}
+		return false
+	})
 }
 
 // sure says whether it is known which rejects a commit now would be done with:

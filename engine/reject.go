@@ -17,6 +17,9 @@ type Rejection struct {
 	Reason string // why, for people
 	Source string // where it came from: a path, a URL; "" if that is not known
 	Line   int64  // its line there, from 1; 0 if that is not known
+	// Loose says that source and line do not tell the row from all others that the
+	// hook meets: it is not known by them when a hook goes on from a checkpoint.
+	Loose bool
 	// WholeItem says that the row is all that the job works on; Call.Reject finds out.
 	WholeItem bool
 	// Cut says that the row was too large: Row is a string with its beginning.
@@ -55,6 +58,9 @@ func (c *Call) Reject(r Rejection) error {
 	if r.WholeItem = c.isItem(r.Row); r.WholeItem {
 		r.Row = c.Item() // as it is: it is redriven just so
 		c.pend.whole++
+		if err := c.cameFrom(&r); err != nil {
+			return err
+		}
 	}
 	r.bound()
 	c.Count("rejected", 1)
@@ -79,7 +85,7 @@ func (c *Call) Reject(r Rejection) error {
 // rejectedBefore says whether a row, known by its source and line, is met again
 // by a hook that goes on from a checkpoint with which it was kept.
 func (c *Call) rejectedBefore(r Rejection) (bool, error) {
-	if r.Line <= 0 || !c.resumed {
+	if r.Line <= 0 || r.Loose || !c.resumed {
 		return false, nil
 	}
 	if c.rejected == nil {

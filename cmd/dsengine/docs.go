@@ -14,10 +14,11 @@ import (
 // docPage is what is told of a name.
 type docPage struct {
 	Name      string               `json:"name"`
-	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting
+	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting, hook
 	Doc       string               `json:"doc"`
 	Signature string               `json:"signature,omitempty"`
-	Type      string               `json:"type,omitempty"` // of attributes and settings
+	Called    string               `json:"called,omitempty"` // when; of hooks
+	Type      string               `json:"type,omitempty"`   // of attributes and settings
 	Default   string               `json:"default,omitempty"`
 	Params    []docParam           `json:"params,omitempty"`
 	Returns   string               `json:"returns,omitempty"`
@@ -54,15 +55,16 @@ func newDocs(env *Env, g *globals) *cobra.Command {
 	var stubs string
 	c := &cobra.Command{
 		Use:   "docs [NAME]",
-		Short: "Show what scripts can call: modules, functions, settings",
-		Long: `Show what scripts can call. NAME is a module (db), a function (db.upsert), an object (ctx)
-or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).
+		Short: "Show what scripts can call, and their hooks and settings",
+		Long: `Show what scripts can call. NAME is a hook (consume), a module (db), a function (db.upsert), an
+object (ctx) or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).
 What tests can do is t, t.run, t.http.on and so on.
 
 --stubs writes all of it as a file for editors that know Python's stubs, so that they complete
 names, show arguments and docs. Begin a hook with a comment such as # type: (Ctx, Any) -> Any to
 tell them what its parameters are.`,
 		Example: `  dsengine docs
+  dsengine docs consume
   dsengine docs db
   dsengine docs db.upsert --lua
   dsengine docs job
@@ -156,6 +158,9 @@ func docsOf(name string) (pages []*docPage) {
 		}
 		pages = append(pages, page)
 	}
+	if h := hostlib.HookNamed(name); h != nil {
+		pages = append(pages, docHook(h))
+	}
 	for _, s := range hostlib.Settings() {
 		if of == "job" && s.Name == rest {
 			pages = append(pages, &docPage{Name: name, Kind: "setting", Doc: s.Doc, Type: s.Type, Default: s.Default})
@@ -222,6 +227,10 @@ func documented() []string {
 
 func docIndex() *docPage {
 	page := &docPage{Name: "", Kind: "index", Doc: "What scripts can call. See one by: dsengine docs NAME"}
+	hooks := docGroup{Title: "hooks, which scripts define"}
+	for _, h := range hostlib.Hooks {
+		hooks.add(h.Signature(), h.Doc)
+	}
 	modules, globals, types := docGroup{Title: "modules"}, docGroup{Title: "functions"}, docGroup{Title: "objects"}
 	for _, m := range hostlib.Modules {
 		modules.add(m.Name, m.Doc)
@@ -236,7 +245,7 @@ func docIndex() *docPage {
 	for _, t := range scripttest.Types() {
 		tests.add(t.Name, t.Doc)
 	}
-	page.Groups = []docGroup{modules, globals, types, tests}
+	page.Groups = []docGroup{hooks, modules, globals, types, tests}
 	return page
 }
 
@@ -285,8 +294,20 @@ func docFunc(f *hostlib.Func, kind string) *docPage {
 		Name: f.String(), Kind: kind, Doc: f.Doc, Signature: f.Signature(), Returns: f.Returns, Needs: f.Needs,
 		Effect: effectOf(f), Example: f.Example, Lua: f.Lua,
 	}
-	for i := range f.Params {
-		p := &f.Params[i]
+	page.params(f.Params)
+	return page
+}
+
+// docHook is the page of a hook.
+func docHook(h *hostlib.Hook) *docPage {
+	page := &docPage{Name: h.Name, Kind: "hook", Doc: h.Doc, Signature: h.Signature(), Called: h.When, Returns: h.Returns, Example: h.Example, Lua: h.Lua}
+	page.params(h.Params)
+	return page
+}
+
+func (page *docPage) params(list []hostlib.Param) {
+	for i := range list {
+		p := &list[i]
 		if p.NotYet {
 			continue
 		}
@@ -299,7 +320,6 @@ func docFunc(f *hostlib.Func, kind string) *docPage {
 		}
 		page.Params = append(page.Params, d)
 	}
-	return page
 }
 
 // effectOf is what a function changes, in words.
@@ -347,7 +367,12 @@ func (d *docPage) print(p *printer, lua bool) {
 		p.line("")
 		p.table([]string{" ", "argument", "type", "default", "given", "what it is"}, rows)
 	}
-	if d.Signature != "" {
+	switch {
+	case d.Kind == "hook":
+		p.line("")
+		p.field("called", "%s", hanging(d.Called))
+		p.field("returns", "%s", hanging(d.Returns))
+	case d.Signature != "":
 		p.line("")
 		p.field("returns", "%s", orNone(d.Returns))
 		if d.Needs != "" {
@@ -387,6 +412,11 @@ func (d *docPage) example(p *printer, lua bool) {
 	case d.Example != "":
 		p.line("\nexample\n%s", indented(d.Example))
 	}
+}
+
+// hanging is a text beside the name of a field.
+func hanging(s string) string {
+	return strings.ReplaceAll(wrapped(s, docWidth-15), "\n", "\n"+strings.Repeat(" ", 15))
 }
 
 func orNone(s string) string {

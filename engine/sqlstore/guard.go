@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/dsengine/dsengine/engine"
 )
 
@@ -29,6 +30,25 @@ func words(s string) map[string]bool {
 	return m
 }
 
+// verbs are all of these.
+var verbs = []map[string]bool{readVerbs, writeVerbs, ddlVerbs, txVerbs, sessionVerbs}
+
+// likeVerb is the verb that was probably meant by a word that is none, or "".
+func likeVerb(word string) (near string) {
+	least := len(word)/3 + 1
+	for _, m := range verbs {
+		if m[word] {
+			return ""
+		}
+		for v := range m {
+			if d := levenshtein.ComputeDistance(word, v); d < least || d == least && near != "" && v < near {
+				near, least = v, d
+			}
+		}
+	}
+	return near
+}
+
 // statement is what the guard sees of a script's SQL.
 type statement struct {
 	verb  string // the first word, or behind WITH the one that matters
@@ -45,6 +65,9 @@ func (s *Store) CheckQuery(sql string) error {
 		return err
 	}
 	if !readVerbs[st.verb] {
+		if near := likeVerb(st.verb); near != "" {
+			return refused("no statement begins with %s (did you mean %s?)", st.verb, near)
+		}
 		return refused("db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not %s: use db.exec", st.verb)
 	}
 	return nil
@@ -67,6 +90,9 @@ func (s *Store) CheckExec(sql string) error {
 		return refused("%s would end the job's transaction, which commits by itself with the job: use ctx.checkpoint() to commit earlier, catch(fn) to undo a part, error(...) to roll back", v)
 	case sessionVerbs[v]:
 		return refused("%s changes the connection, which jobs share: it is not for scripts", v)
+	}
+	if near := likeVerb(st.verb); near != "" {
+		return refused("no statement begins with %s (did you mean %s?)", st.verb, near)
 	}
 	return refused("db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not %s", st.verb)
 }

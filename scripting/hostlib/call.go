@@ -90,6 +90,11 @@ type Call struct {
 	servers  map[address]*server // those that it is connected to
 	place    Place               // of the rows that were read last
 	turn     int                 // see Turn
+	handed   Spot                // see Handed
+	warned   map[string]bool     // what was warned of already
+
+	spots     []Spot // see Given
+	spotsTurn int
 }
 
 // instance is the instance of the hook's job.

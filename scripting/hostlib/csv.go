@@ -145,7 +145,7 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		}
 		return closeFile()
 	}
-	return c.reading(fn, in, func() (row Value, err error) {
+	return rowsOf(c.reading(fn, in, func() (row Value, err error) {
 		line := int64(0)
 		if before == nil {
 			row, err = r.next()
@@ -162,7 +162,7 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 			before = readAhead(r)
 		}
 		return row, nil
-	}), nil
+	})), nil
 }
 
 // sniffCSV is csv.sniff.
@@ -294,10 +294,7 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 		if c.Hook == nil {
 			return o, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
 		}
-		o.reject = func(row Value, reason, source string, line int64) error {
-			c.read(1)
-			return c.reject(row, reason, source, line)
-		}
+		o.reject = c.rejectRead
 	}
 	if nulls := a.Strings("nulls"); len(nulls) > 0 {
 		o.nulls = map[string]bool{}

@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 
 	"github.com/dsengine/dsengine/engine"
@@ -66,7 +67,7 @@ var ctxType = &ObjectType{
 	Attrs: []Attr{
 		ctxAttr("id", "int", "The job's id.", func(c *Call) (Value, error) { return int64(c.Hook.Job().ID), nil }),
 		ctxAttr("type", "string", "The job's type.", func(c *Call) (Value, error) { return c.Hook.Type().Name, nil }),
-		ctxAttr("phase", "string", "produce, consume, finish or fail.", func(c *Call) (Value, error) { return c.Hook.Job().Phase.String(), nil }),
+		ctxAttr("phase", "string", "produce, consume, finish or fail; \"consume\" in the hook redrive too.", func(c *Call) (Value, error) { return c.Hook.Job().Phase.String(), nil }),
 		ctxAttr("attempt", "int", "The number of this attempt, from 1; in fail, of the one that failed.", func(c *Call) (Value, error) { return int64(c.Hook.Attempt()), nil }),
 		ctxAttr("max_attempts", "int", "How many attempts there are at most.", func(c *Call) (Value, error) { return int64(c.Hook.Type().Settings.Retry.Max), nil }),
 		ctxAttr("key", "string", "The job's key, or None.", func(c *Call) (Value, error) { return orNone(c.Hook.Job().Key) }),
@@ -170,7 +171,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew; attempts too, if the position is another one or anything was written. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
+			Name: "checkpoint", Doc: "Commits all that the hook did so far. After a failure or a crash the hook starts again with ctx.position set to the last position. Time-out and steps begin anew; attempts too, if the position is another one or anything was written. Variables of the hook are not kept: what it adds up belongs into the position, into ctx.count, into state or into a table. A hook that looks at ctx.position must go on from there: it does not come to the ctx.batches and ctx.emit_all before that checkpoint again.",
 			Params: []Param{{Name: "position", Type: Data, Default: None, Doc: "where to go on; None keeps the last one"}}, Effect: Write,
 			Example: "ctx.checkpoint({\"page\": 7})\nctx.position  # {\"page\": 7}",
 			Lua:     "ctx.checkpoint({page = 7})\nctx.position.page  -- 7",
@@ -186,7 +187,9 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order. A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
+			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
+				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table. " +
+				"A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
 			Lua:     "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\nend",
@@ -326,6 +329,7 @@ func (c *Call) batches(it Iterator, n int64) (Value, error) {
 		return nil, err
 	}
 	l := &batchLoop{c: c, it: it, n: int(n), b: b}
+	l.spots = newSpots(c, it)
 	l.source = c.iterator("ctx.batches", l.next, nil)
 	l.source.over, l.source.resource = []Iterator{it}, true
 	return l, nil
@@ -339,6 +343,7 @@ type batchLoop struct {
 	n      int
 	b      *engine.Batches
 	source *source
+	spots  spots
 }
 
 // Next commits the last pass, and gives the next batch.
@@ -352,6 +357,7 @@ func (l *batchLoop) next() (Value, error) {
 		return nil, err
 	}
 	var batch []Value
+	l.spots.begin()
 	for len(batch) < l.n {
 		if l.b.Over() {
 			return nil, io.EOF
@@ -377,6 +383,7 @@ func (l *batchLoop) next() (Value, error) {
 			return nil, err
 		case !skip:
 			batch = append(batch, v)
+			l.spots.add()
 		}
 	}
 	if len(batch) == 0 {
@@ -390,14 +397,31 @@ func (l *batchLoop) next() (Value, error) {
 		return nil, err
 	}
 	l.b.Pass(len(batch), last)
+	l.spots.give()
 	return batch, nil
+}
+
+// wayOut is what to do with elements that are no data.
+func (l *batchLoop) wayOut(v Value) string {
+	t := TypeOf(l.c.Lang.Plain(v))
+	if t == nil {
+		return "; make dicts of them first: ctx.batches(iter.map(fn, ...), ...), with a function that makes a dict of an element"
+	}
+	made := "{...}"
+	switch {
+	case t.Method("dict") != nil:
+		made = "x.dict()"
+	case len(t.Attrs) > 0:
+		made = fmt.Sprintf("{%q: x.%s}", t.Attrs[0].Name, t.Attrs[0].Name)
+	}
+	return fmt.Sprintf("; make dicts of them first: ctx.batches(iter.map(lambda x: %s, ...), %d)", made, l.n)
 }
 
 // fingerprint tells an element from others.
 func (l *batchLoop) fingerprint(v Value) (uint64, error) {
 	raw, err := l.c.print(v)
 	if err != nil {
-		return 0, Errorf("usage", "the elements must be data, so that they are known again after a crash: %v", err)
+		return 0, Errorf("usage", "the elements must be data, so that they are known again after a crash: %v%s", err, l.wayOut(v))
 	}
 	return engine.Fingerprint("", raw), nil
 }

@@ -15,7 +15,7 @@
 //	                           how things fail, and what is said about it
 //	needs.go settings.go       what job() says, read and checked
 //	csv.go json.go ...         one file per module; ctx.go, globals.go
-//	http.go httpclient.go httppaginate.go httpanswer.go
+//	http.go httpclient.go httppaginate.go httpnext.go httpanswer.go
 //	                           the module http: functions, clients, pages, answers
 //	httpsend.go httpaddr.go    how a request is sent, with retries; whom it may reach
 //	s3.go s3store.go s3read.go s3write.go
@@ -27,7 +27,7 @@
 //	                           servers of files: what can be done with them
 //	remoteconnect.go remoteline.go
 //	                           how they are reached, and how nothing waits for ever
-//	failure.go                 the objects err and summary
+//	failure.go hooks.go        the objects err and summary; what hooks are called with
 //	stream.go                  what csv, json, xml and files read from
 //	csvreader.go jsontext.go jsonstream.go xmlreader.go xmlpath.go
 //	                           the formats themselves

@@ -103,6 +103,9 @@ func Documented() []string {
 	for _, s := range Settings() {
 		names = append(names, "job."+s.Name)
 	}
+	for _, h := range Hooks {
+		names = append(names, h.Name)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ var filesModule = &Module{
 	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it.",
 	Funcs: []*Func{
 		{
-			Name: "list", Doc: "Lists the files that a glob finds, sorted by path. ** stands for any number of folders; names that begin with a dot are found only if the glob names the dot.",
+			Name: "list", Doc: "Lists the files that a glob finds, sorted by path. ** stands for any number of folders; names that begin with a dot are found only if the glob names the dot. That there is no such folder is told in the job's log.",
 			Params:  []Param{{Name: "glob", Type: String, Doc: `such as "incoming/*.csv"`}},
 			Returns: "list of file", Needs: "files", Effect: Read,
 			Example: "[f.path for f in files.list(\"data/*.csv\")]  # [\"data/people.csv\"]",
@@ -349,6 +350,44 @@ func fileError(p string, err error) error {
 	return Errorf("file.error", "%q: %v", p, err)
 }
 
+// warnMissing says in the job's log, once, that the folder in which a glob looks
+// is not there: nothing is found then, as if there was nothing to do.
+func (c *Call) warnMissing(root *os.Root, glob string) {
+	folder, _ := doublestar.SplitPattern(glob)
+	if !globMeta.MatchString(glob) {
+		folder = path.Dir(glob)
+	}
+	if folder == "." || c.warned[folder] {
+		return
+	}
+	if _, err := root.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if c.warned == nil {
+		c.warned = map[string]bool{}
+	}
+	c.warned[folder] = true
+	missing := folder // the outermost one that is not there
+	for above := path.Dir(missing); above != "."; above = path.Dir(above) {
+		if _, err := root.Stat(above); err == nil {
+			break
+		}
+		missing = above
+	}
+	var beside []string
+	if f, err := root.Open(path.Dir(missing)); err == nil {
+		entries, _ := f.ReadDir(1000)
+		f.Close()
+		for _, e := range entries {
+			if e.IsDir() {
+				beside = append(beside, e.Name())
+			}
+		}
+	}
+	where, _ := filepath.Abs(cmp.Or(c.Host.Files, "."))
+	c.Log(slog.LevelWarn, fmt.Sprintf("files.list: there is no folder %q%s: nothing is found there", missing, Suggest(path.Base(missing), beside)), map[string]any{"files folder": where})
+}
+
 func (c *Call) listFiles(glob string) (Value, error) {
 	if !doublestar.ValidatePattern(glob) {
 		return nil, Errorf("usage", "%q is no glob", glob)
@@ -362,6 +401,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 		return nil, err
 	}
 	defer root.Close()
+	c.warnMissing(root, glob)
 	found := []Value{}
 	err = doublestar.GlobWalk(root.FS(), glob, func(p string, d fs.DirEntry) error {
 		if err := c.Context().Err(); err != nil {

@@ -238,6 +238,9 @@ func checkWay(timeout time.Duration, retry, maxBody int64) error {
 func (w *way) url(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
+		if m := hostAndPort.FindStringSubmatch(text); m != nil {
+			return nil, Errorf("usage", "url: %q begins with neither http:// nor https://%s", m[1], writeScheme(m[1]))
+		}
 		return nil, Errorf("usage", "url: it is no URL: %v", hideURL(err))
 	}
 	if w.base != nil && u.Scheme == "" && u.Host == "" {

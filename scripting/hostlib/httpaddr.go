@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -240,10 +241,40 @@ func (n *network) transport(check addrCheck) *http.Transport {
 	}
 }
 
+// hostAndPort finds a host with a port where a URL ought to begin with http://.
+var hostAndPort = regexp.MustCompile(`^((?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d+)(?:[/?#]|$)`)
+
+// schemeHint says what to write for a URL that begins with no http://.
+func schemeHint(u *url.URL) string {
+	digits := len(u.Opaque) - len(strings.TrimLeft(u.Opaque, "0123456789"))
+	first, _, _ := strings.Cut(u.Path, "/")
+	switch {
+	case u.Scheme != "" && digits > 0: // localhost:8080/x
+		return writeScheme(u.Scheme + ":" + u.Opaque[:digits])
+	case u.Scheme == "" && u.Host != "":
+		return writeScheme(u.Host)
+	case u.Scheme == "" && (strings.Contains(first, ".") || first == "localhost"):
+		return writeScheme(first)
+	}
+	return ""
+}
+
+// writeScheme says so for a host, which may have a port.
+func writeScheme(host string) string {
+	scheme, name := "https://", host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" {
+		scheme = "http://"
+	}
+	return fmt.Sprintf(": write %q", scheme+host+"/...")
+}
+
 // hostOf is where a URL leads.
 func hostOf(u *url.URL) (host, port string, explicit bool, err error) {
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return "", "", false, Errorf("usage", "%q begins with neither http:// nor https://", shownURL(u))
+		return "", "", false, Errorf("usage", "%q begins with neither http:// nor https://%s", shownURL(u), schemeHint(u))
 	}
 	if host, err = hostName(u.Hostname()); err != nil || host == "" {
 		return "", "", false, Errorf("usage", "%q names no host", shownURL(u))

@@ -12,7 +12,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	params := append([]Param{
 		{Name: "url", Type: String, Doc: "the first page"},
 		{Name: "next", Type: Any, Default: "link", Named: true, Doc: "where the next page is: \"link\": in the header Link; a path such as \"meta.next\": a URL in the page; " +
-			"{\"cursor\": \"after\", \"path\": \"meta.cursor\"}: a value in the page, for that parameter; {\"page\": \"page\"} or {\"offset\": \"offset\"}: a parameter that counts pages, or items, until a page is empty; " +
+			"{\"cursor\": \"after\", \"path\": \"meta.cursor\"}: a value in the page, for that parameter (of both paths the end is where the page has nothing there; a page without what is around it is an error if it is the first); {\"page\": \"page\"} or {\"offset\": \"offset\"}: a parameter that counts pages, or items, until a page is empty; " +
 			"or a function of the response that gives a URL, a dict of parameters, or None"},
 		{Name: "items", Type: String, Default: None, Named: true, Doc: "where the items of a page are, such as \"data.items\"; None: the page is a list of them"},
 		{Name: "start", Type: Data, Default: None, Named: true, Doc: "the page to begin with: the cursor of a page from before, or parameters such as {\"page\": 0}"},
@@ -22,7 +22,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	}, wayParams(of != "http")...)
 	fill := strings.NewReplacer("$.", of+".", "$/", base)
 	return &Func{
-		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that was there before is an error, so that it ends. " +
+		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that was there before is an error, so that it ends. If the first page has nothing where next looks, and looks as if there were more, the job's log says so. " +
 			"To go on where the last job stopped, ask for pages and keep the cursor of each in state, with what was made of its items.",
 		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
@@ -67,19 +67,23 @@ var pageType = &ObjectType{
 
 // pager asks for one page after the other.
 type pager struct {
-	c      *Call
-	like   *httpRequest // what all requests have in common; its URL has no parameters of ours
-	params *Dict
-	find   func(resp *response, content Value, count int) (Value, error) // the next cursor
-	counts string                                                        // the parameter that counts; "": none does
-	byItem bool                                                          // it counts items
-	at     []step                                                        // of the items; nil: the page is a list
-	whole  bool                                                          // pages, not items
+	c       *Call
+	like    *httpRequest // what all requests have in common; its URL has no parameters of ours
+	params  *Dict
+	find    func(resp *response, content Value, count int) (Value, error) // the next cursor
+	counts  string                                                        // the parameter that counts; "": none does
+	byItem  bool                                                          // it counts items
+	at      []step                                                        // of the items; nil: the page is a list
+	whole   bool                                                          // pages, not items
+	byPath  bool                                                          // next is a path, or has one
+	resumed bool                                                          // it begins where another loop ended
 
 	cursor  Value // of the page that is due: nil for the first, a URL, or a *Dict of parameters
 	n, most int64 // pages asked for
 	left    []Value
 	ended   bool
+	seen    bool               // some page had what next leads to
+	lacks   string             // what this page has not that next leads to
 	asked   map[[16]byte]int64 // the number of the page, by what was asked for
 	came    map[[16]byte]int64 // and by what came
 }
@@ -87,6 +91,7 @@ type pager struct {
 func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	p := &pager{c: c, params: a.Dict("params"), whole: a.Bool("pages"), most: a.Int("max_pages"), cursor: a.Value("start"),
 		asked: map[[16]byte]int64{}, came: map[[16]byte]int64{}}
+	p.resumed = p.cursor != nil
 	if p.params == nil {
 		p.params = &Dict{}
 	}
@@ -177,7 +182,11 @@ func (p *pager) follow(next Value) error {
 	case string:
 		if next == "link" {
 			p.find = func(resp *response, _ Value, _ int) (Value, error) {
-				return absolute(resp, nextLink(resp.header.Values("Link")))
+				link := nextLink(resp.header.Values("Link"))
+				if link == "" {
+					p.lacks = "a header Link with rel=\"next\""
+				}
+				return absolute(resp, link)
 			}
 			return nil
 		}
@@ -185,6 +194,7 @@ func (p *pager) follow(next Value) error {
 		if err != nil {
 			return err
 		}
+		p.byPath = true
 		p.find = func(resp *response, content Value, _ int) (Value, error) {
 			v, err := p.inPage(next, steps, content)
 			text, isText := v.(string)
@@ -248,6 +258,7 @@ func (p *pager) follow(next Value) error {
 		if err != nil {
 			return err
 		}
+		p.byPath = true
 		p.find = func(_ *response, content Value, _ int) (Value, error) {
 			v, err := p.inPage(said["path"], steps, content)
 			if err != nil || v == nil || v == "" || v == false {
@@ -262,34 +273,6 @@ func (p *pager) follow(next Value) error {
 		return Errorf("usage", "next: %s", wanted)
 	}
 	return nil
-}
-
-// inPage is what the page has at a path. That the last step is not there may
-// say that there are no more pages; that others are not is a mistake.
-func (p *pager) inPage(path string, steps []step, content Value) (Value, error) {
-	v, deep := walk(content, steps)
-	if deep < len(steps)-1 {
-		return nil, Errorf("http.page", "next: the page has no %q%s", path, namesOf(content))
-	}
-	return v, nil
-}
-
-// namesOf says what a page has.
-func namesOf(content Value) string {
-	d, ok := content.(*Dict)
-	if !ok {
-		return ": it is no dict"
-	}
-	var names []string
-	for i, n := range d.Names {
-		if _, isList := d.Values[i].([]Value); isList {
-			n += " (a list)"
-		}
-		if names = append(names, n); len(names) == 20 {
-			break
-		}
-	}
-	return ": it has " + strings.Join(names, ", ")
 }
 
 // count is the cursor after a page with so many items.
@@ -445,10 +428,12 @@ func (p *pager) fetch() (*page, error) {
 			return nil, p.stuck("http.loop", "page %d has the same content as page %d (%s): the server does not go on as next says", p.n, was, rq.shown())
 		}
 	}
+	p.lacks = ""
 	cursor, err := p.find(resp, content, len(list))
 	if err != nil {
 		return nil, err
 	}
+	p.warn(rq, resp, content, len(list))
 	return &page{number: p.n, items: list, cursor: cursor, response: resp}, nil
 }
 
@@ -484,53 +469,4 @@ func (p *pager) items(content Value) ([]Value, error) {
 		return nil, Errorf("http.page", "items leads to %s, not to a list%s", p.c.Lang.TypeName(v), namesOf(content))
 	}
 	return list, nil
-}
-
-// nextLink is the URL of the next page in headers Link, as RFC 8288 has them,
-// or "".
-func nextLink(headers []string) string {
-	for _, h := range headers {
-		for h != "" {
-			_, rest, ok := strings.Cut(h, "<")
-			if !ok {
-				break
-			}
-			target, rest, ok := strings.Cut(rest, ">")
-			if !ok {
-				break
-			}
-			var params string
-			params, h = cutUnquoted(rest, ',')
-			for params != "" {
-				var param string
-				param, params = cutUnquoted(params, ';')
-				name, value, _ := strings.Cut(param, "=")
-				if !strings.EqualFold(strings.TrimSpace(name), "rel") {
-					continue
-				}
-				for _, rel := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"`)) {
-					if strings.EqualFold(rel, "next") {
-						return target
-					}
-				}
-			}
-		}
-	}
-	return ""
-}
-
-// cutUnquoted cuts a text at a character that is not in quotes.
-func cutUnquoted(s string, at byte) (before, after string) {
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch {
-		case quoted && s[i] == '\\':
-			i++
-		case s[i] == '"':
-			quoted = !quoted
-		case s[i] == at && !quoted:
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
 }

@@ -25,8 +25,10 @@ var iterModule = &Module{
 				if n < 1 {
 					return nil, Errorf("usage", "n: got %d, wanted at least 1", n)
 				}
+				spots := newSpots(c, it)
 				return c.derived("iter.batch", func() (Value, error) {
 					var batch []Value
+					spots.begin()
 					for int64(len(batch)) < n {
 						v, err := it.Next()
 						if isEOF(err) && len(batch) > 0 {
@@ -36,7 +38,9 @@ var iterModule = &Module{
 							return nil, err
 						}
 						batch = append(batch, v)
+						spots.add()
 					}
+					spots.give()
 					return batch, nil
 				}, it), nil
 			},
@@ -48,12 +52,13 @@ var iterModule = &Module{
 			Lua:     "for n in iter.map(function(n) return n * n end, {1, 2, 3}) do\n  log.info(\"a square\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, it := a.Callable("fn"), a.Iterator("it")
-				return c.derived("iter.map", func() (Value, error) {
+				steady := Steady(it)
+				return c.passing("iter.map", func() (Value, error) {
 					v, err := it.Next()
 					if err != nil {
 						return nil, err
 					}
-					return fn.Call([]Value{v}, nil)
+					return c.handing(fn, v, steady)
 				}, it), nil
 			},
 		},
@@ -64,7 +69,8 @@ var iterModule = &Module{
 			Lua:     "for n in iter.filter(function(n) return n % 2 == 0 end, {1, 2, 3, 4}) do\n  log.info(\"even\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, it := a.Callable("fn"), a.Iterator("it")
-				return c.derived("iter.filter", func() (Value, error) {
+				steady := Steady(it)
+				return c.passing("iter.filter", func() (Value, error) {
 					for {
 						v, err := it.Next()
 						if err != nil {
@@ -73,7 +79,7 @@ var iterModule = &Module{
 						if v, err = c.Lang.Native(v); err != nil {
 							return nil, err
 						}
-						ok, err := fn.Call([]Value{v}, nil)
+						ok, err := c.handing(fn, v, steady)
 						if err != nil {
 							return nil, err
 						}
@@ -91,7 +97,7 @@ var iterModule = &Module{
 			Lua:     "for n in iter.take({1, 2, 3}, 2) do\n  log.info(\"one of two\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, left := a.Iterator("it"), a.Int("n")
-				return c.derived("iter.take", func() (Value, error) {
+				return c.passing("iter.take", func() (Value, error) {
 					if left <= 0 {
 						return nil, io.EOF
 					}
@@ -107,7 +113,7 @@ var iterModule = &Module{
 			Lua:     "for n in iter.skip({1, 2, 3}, 1) do\n  log.info(\"not the first\", {n = n})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, left := a.Iterator("it"), a.Int("n")
-				return c.derived("iter.skip", func() (Value, error) {
+				return c.passing("iter.skip", func() (Value, error) {
 					for ; left > 0; left-- {
 						if _, err := it.Next(); err != nil {
 							return nil, err
@@ -125,7 +131,7 @@ var iterModule = &Module{
 			Lua:     "for i, s in iter.enumerate({\"a\", \"b\"}) do\n  log.info(s, {number = i})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, n := a.Iterator("it"), a.Int("start")
-				return c.derived("iter.enumerate", func() (Value, error) {
+				return c.passing("iter.enumerate", func() (Value, error) {
 					v, err := it.Next()
 					if err != nil {
 						return nil, err
@@ -145,7 +151,7 @@ var iterModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				return c.derived("iter.chain", func() (Value, error) {
+				return c.passing("iter.chain", func() (Value, error) {
 					for len(its) > 0 {
 						v, err := its[0].Next()
 						if !isEOF(err) {
@@ -172,7 +178,7 @@ var iterModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				return c.derived("iter.dedupe", func() (Value, error) {
+				return c.passing("iter.dedupe", func() (Value, error) {
 					for {
 						v, err := it.Next()
 						if err != nil {

@@ -122,7 +122,7 @@ func textBytes(v Value) []byte {
 func (c *Call) jsonLines(fn string, in *input) Iterator {
 	lines := newLines(in)
 	dec := NewDecoder(values{})
-	return c.reading(fn, in, func() (Value, error) {
+	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		for {
 			line, err := lines.next()
 			if err != nil {
@@ -142,7 +142,7 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 			c.at(in.name, int64(lines.n))
 			return v, nil
 		}
-	})
+	}))
 }
 
 // jsonElements gives the elements at a path of an input that is one JSON text,

@@ -1,14 +1,19 @@
 package hostlib
 
-import "github.com/dsengine/dsengine/engine"
+import (
+	"regexp"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
 
 var rejectFunc = &Func{
 	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out. It is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
 	Params: []Param{
-		{Name: "row", Type: Data, Doc: "the row, or the whole item"},
-		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message"},
-		{Name: "source", Type: String, Default: None, Named: true, Doc: "where it came from; None: the file that the hook has read, if it was one only"},
-		{Name: "line", Type: Int, Default: None, Named: true, Doc: "its line there, from 1"},
+		{Name: "row", Type: Any, Doc: "the row, or the whole item: data"},
+		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message. Where the row is (\"while at ...\") is left out of it: see source and line"},
+		{Name: "source", Type: String, Default: None, Named: true, Doc: "where it came from; None: what the loop over it reads, else the file that the hook has read, if it was one only. A row that is redriven keeps its own"},
+		{Name: "line", Type: Int, Default: None, Named: true, Doc: "its line there, from 1; None: the one of the row that the loop is at, or of the very row, if it is one of a batch"},
 	},
 	Effect:  Write,
 	Example: "[r if r[\"id\"] != \"2\" else reject(r, \"too late\") for r in csv.read(\"data/people.csv\")]  # [{\"id\": \"1\", \"name\": \"Ada\"}, None]",
@@ -27,31 +32,69 @@ var rejectFunc = &Func{
 		if a.Given("line") && line < 1 {
 			return nil, Errorf("usage", "line: got %d, wanted at least 1", line)
 		}
-		source := a.String("source")
-		if !a.Given("source") && c.opened == 1 {
-			source = c.source
+		r := engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: a.String("source"), Line: line, Loose: line == 0}
+		if !a.Given("source") {
+			c.locate(a.Value("row"), &r)
 		}
-		return nil, c.reject(a.Value("row"), reason, source, line)
+		return nil, c.reject(a.Value("row"), r)
 	},
 }
 
-// reject keeps a row that cannot be used, with the reason. Source and line say
-// where it came from; "" and 0 where that is not known. An error ends the hook.
-func (c *Call) reject(row Value, reason, source string, line int64) error {
+// whereabouts is what errors say of where in an input they happened: rejects
+// have columns of their own for that, and reasons by which they can be grouped.
+var whereabouts = regexp.MustCompile(` \(while at (?:[^()]|\([^()]*\))*\)`)
+
+// locate says where a row comes from of which the script does not say it.
+func (c *Call) locate(row Value, r *engine.Rejection) {
+	s, known := c.Lang.Spot(row)
+	switch {
+	case known:
+		if r.Source = s.Source; r.Line == 0 {
+			r.Line = s.N
+		}
+	case c.opened == 1 && c.Hook.Job().Redrive != engine.RedriveItem: // which has its own
+		r.Source = c.source
+	}
+}
+
+// reject keeps a row that cannot be used, as r says. An error ends the hook.
+func (c *Call) reject(row Value, r engine.Rejection) error {
 	raw, err := c.encode(row)
 	if err != nil {
 		return Errorf("usage", "row: %v", err)
 	}
-	return c.Hook.Reject(engine.Rejection{Row: raw, Reason: reason, Source: source, Line: line})
+	r.Row = raw
+	return c.Hook.Reject(r)
+}
+
+// rejectRead keeps a row that a reader cannot use. reason may begin with source
+// and line, which are kept apart.
+func (c *Call) rejectRead(row Value, reason, source string, line int64) error {
+	for _, where := range []string{Spot{Source: source, Unit: "line", N: line}.String() + ":", source + ","} {
+		if rest, ok := strings.CutPrefix(reason, where); ok {
+			reason = strings.TrimSpace(rest)
+			break
+		}
+	}
+	c.read(1)
+	return c.reject(row, engine.Rejection{Reason: reason, Source: source, Line: line, Loose: source == streamName})
 }
 
 // NewRejected iterates over the rows that the hook redrive is to work on.
 func NewRejected(c *Call) Iterator {
-	return c.iterator("redrive's rows", func() (Value, error) {
-		raw, err := c.Hook.NextRejected()
+	return rowsOf(c.iterator("redrive's rows", func() (Value, error) {
+		x, err := c.Hook.NextRejected()
 		if err != nil {
 			return nil, err
 		}
-		return c.Lang.Native(JSON(raw)) // writers and iter look into rows
-	}, nil)
+		s := Spot{Reject: x.ID}
+		if x.Source != nil {
+			s.Source = *x.Source
+		}
+		if x.Line != nil {
+			s.Unit, s.N = "line", *x.Line
+		}
+		c.came(s)
+		return c.Lang.Native(JSON(x.Row)) // writers and iter look into rows
+	}, nil))
 }

@@ -35,6 +35,7 @@ type source struct {
 	nested int          // how many others are below it
 
 	resource bool
+	steady   bool   // see Steady
 	at       string // where a resource was opened: file:line
 	owned    bool   // another one reads it, and is told of in its place
 }
@@ -83,6 +84,24 @@ func (c *Call) derived(name string, next func() (Value, error), over ...Iterator
 			return nil, Errorf("usage", "more than %d iterators go through one another: make a list in between by list(...)", maxNested)
 		}
 	}
+	return s
+}
+
+// passing makes an iterator over others that gives their elements on one by one,
+// as they come or as a function makes them, without reading ahead.
+func (c *Call) passing(name string, next func() (Value, error), over ...Iterator) Iterator {
+	s := c.derived(name, next, over...).(*source)
+	s.steady = len(over) > 0
+	for _, it := range over {
+		s.steady = s.steady && Steady(it)
+	}
+	return s
+}
+
+// rowsOf says that an iterator gives the rows that it reads, each just when it is
+// noted by at.
+func rowsOf(s *source) *source {
+	s.steady = true
 	return s
 }
 

@@ -79,6 +79,9 @@ func (c *Call) own(v Value) bool {
 	return true
 }
 
+// streamName is how messages call a stream that an iterator gives.
+const streamName = "the stream"
+
 // note keeps the name of a file that was opened: rejects say where they are from.
 func (c *Call) note(v Value, name string) {
 	if _, stream := v.(Iterator); !stream && name != c.source {
@@ -100,7 +103,7 @@ func (c *Call) openSource(v Value) (r io.Reader, name string, close func() error
 		}
 		return r, name, close, err
 	case Iterator:
-		return &pieces{c: c, it: v}, "the stream", func() error { Leave(v); return nil }, nil
+		return &pieces{c: c, it: v}, streamName, func() error { Leave(v); return nil }, nil
 	}
 	return nil, "", nil, Errorf("usage", "src: got %s, wanted a path or a stream", c.Lang.TypeName(v))
 }

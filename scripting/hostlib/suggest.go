@@ -30,7 +30,11 @@ func missing(of, name string, names []string) error {
 	if IsLater(of, name) {
 		return notYet(of + "." + name)
 	}
-	return Errorf("usage", "%s has no %q%s", of, name, Suggest(name, names))
+	see := ""
+	if ModuleNamed(of) != nil || TypeNamed(of) != nil { // else it is of tests, say
+		see = "; see: dsengine docs " + of
+	}
+	return Errorf("usage", "%s has no %q%s%s", of, name, Suggest(name, names), see)
 }
 
 // notYet is the error about something that a later version will have.

@@ -141,6 +141,9 @@ type Language interface {
 	// Range is how the language names the piece of a string from a byte to
 	// another, from 0 and without the last: 0, 2 in Starlark; 1, 2 in Lua.
 	Range(from, to int) (start, stop int64)
+	// Spot says where a row comes from: one that a loop was given, alone or in a
+	// batch, or else the one that the loop over rows is at; false if that is not known.
+	Spot(row Value) (Spot, bool)
 	// Where is the place in the script that runs, as file:line; "" if there is none.
 	Where() string
 	// TypeName is how the language calls the value's type.

@@ -50,10 +50,7 @@ func xlsxOptionsOf(c *Call, a *Args) (o xlsxOptions, err error) {
 	case "none":
 		o.none = true
 	case "reject":
-		o.reject = func(row Value, reason, source string, line int64) error {
-			c.read(1)
-			return c.reject(row, reason, source, line)
-		}
+		o.reject = c.rejectRead
 	}
 	if nulls := a.Strings("nulls"); len(nulls) > 0 {
 		o.nulls = map[string]bool{}
@@ -148,14 +145,14 @@ func xlsxRows(c *Call, a *Args) (Value, error) {
 		b.Close()
 		return nil, err
 	}
-	return c.openedBy("xlsx.rows", func() (Value, error) {
+	return rowsOf(c.openedBy("xlsx.rows", func() (Value, error) {
 		row, err := r.next()
 		if err == nil {
 			c.read(1)
 			c.atRow(r.label, int64(r.row))
 		}
 		return row, err
-	}, b.Close), nil
+	}, b.Close)), nil
 }
 
 // find is the number of a sheet that is named, or numbered from 0.

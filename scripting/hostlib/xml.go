@@ -11,7 +11,7 @@ var xmlModule = &Module{
 	Doc:  "XML. Entities that a document declares, and whatever is outside of it, are not read.",
 	Funcs: []*Func{
 		{
-			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. An element has up to 16 MB. It reads through " + packedDoc + ".",
+			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. An element has up to 16 MB. It is no data: to pass elements to ctx.batches, or to keep them, make dicts of them, by dict() or by hand, as the example does. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Doc: "which elements, from the outermost one on, " + xmlPathDoc + "; [ ] may test attributes"},
@@ -19,8 +19,11 @@ var xmlModule = &Module{
 				{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set; None: as the document says"},
 			},
 			Returns: "iterator of node", Needs: "files", Effect: Read,
-			Example: "[p.attr(\"id\") for p in xml.stream(\"data/people.xml\", \"people/person\")]  # [\"1\", \"2\"]",
-			Lua:     "for p in xml.stream(\"data/people.xml\", \"people/person\") do log.info(p.attr(\"id\")) end",
+			Example: "[p.attr(\"id\") for p in xml.stream(\"data/people.xml\", \"people/person\")]  # [\"1\", \"2\"]\n" +
+				"def row(p):\n    return {\"id\": int(p.attr(\"id\")), \"name\": p.get(\"name\"), \"line\": p.line}\n" +
+				"for rows in ctx.batches(iter.map(row, xml.stream(\"data/people.xml\", \"people/person\")), 1000):\n    log.info(\"a batch\", rows = len(rows), first = rows[0][\"line\"])",
+			Lua: "local function row(p)\n  return {id = p.attr(\"id\"), name = p.get(\"name\"), line = p.line}\nend\n" +
+				"for rows in ctx.batches(iter.map(row, xml.stream(\"data/people.xml\", \"people/person\")), 1000) do\n  log.info(\"a batch\", {rows = #rows, first = rows[1].line})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				spaces, err := xmlSpaces(a.Dict("namespaces"))
 				if err != nil {
@@ -76,14 +79,15 @@ var xmlModule = &Module{
 // about its character set counts. path is of xmlStreamPath.
 func (c *Call) xmlElements(fn string, in *input, declared bool, path *xmlPath, spaces map[string]string) Iterator {
 	s := newXMLStream(newXMLReader(in, declared, spaces, maxXMLElement), path)
-	return c.reading(fn, in, func() (Value, error) {
+	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		e, err := s.next()
 		if err != nil {
 			return nil, err
 		}
 		c.read(1)
+		c.at(in.name, int64(e.line))
 		return e, nil
-	})
+	}))
 }
 
 // xmlStreamPath reads a path that a stream can follow.

@@ -15,7 +15,7 @@ import (
 func check(f *syntax.File, shown string) []*hostlib.LoadError {
 	c := &checker{shown: shown, ctx: map[*resolve.Binding]bool{}}
 	for _, s := range f.Stmts {
-		if def, ok := s.(*syntax.DefStmt); ok && hookParams[def.Name.Name] != nil && len(def.Params) > 0 {
+		if def, ok := s.(*syntax.DefStmt); ok && hostlib.HookNamed(def.Name.Name) != nil && len(def.Params) > 0 {
 			if id, ok := def.Params[0].(*syntax.Ident); ok {
 				if b, ok := id.Binding.(*resolve.Binding); ok {
 					c.ctx[b] = true

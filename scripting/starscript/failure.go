@@ -32,7 +32,10 @@ func (r *run) Failure(err error) error {
 	default:
 		f = *hostlib.FailureOf(err)
 	}
-	if at := r.reading(); at != "" && !strings.Contains(f.Message, at) {
+	if f.Code == "" {
+		f.Message = r.aboutNone(f.Message, stack)
+	}
+	if at := r.where(); at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"
 	}
 	trace := backtrace(stack, f.Message)
@@ -46,15 +49,6 @@ func (r *run) Failure(err error) error {
 		f.Cause = err
 	}
 	return &f
-}
-
-// reading says where in an input the rows are that the script works on, if it
-// is in a loop over them. The loop that an error ends is left at that very step.
-func (r *run) reading() string {
-	if r.left != 0 && r.thread.ExecutionSteps() > r.left {
-		return ""
-	}
-	return r.place.String()
 }
 
 // ended is why a hook had to end. The engine reports the very error that ended

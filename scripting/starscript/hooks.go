@@ -11,18 +11,6 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// redriveName is the hook for rejected rows, which runs in phase consume.
-const redriveName = "redrive"
-
-// hookParams are what each hook is called with.
-var hookParams = map[string][]string{
-	engine.PhaseProduce.String(): {"ctx"},
-	engine.PhaseConsume.String(): {"ctx", "item"},
-	engine.PhaseFail.String():    {"ctx", "item", "err"},
-	engine.PhaseFinish.String():  {"ctx", "summary"},
-	redriveName:                  {"ctx", "rows"},
-}
-
 // globalsOf finds where the globals of a file are first set. The file must have
 // been resolved.
 func globalsOf(f *syntax.File) map[string]syntax.Position {
@@ -44,11 +32,11 @@ func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine
 		fn, ok := v.(*starlark.Function)
 		switch {
 		case !ok:
-			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", name, v.Type(), hookForm(name))
-		case !takes(fn, len(hookParams[name])):
-			f.fail(pos, "the hook is called as %s, but is defined as %s", hookForm(name), definedAs(fn))
+			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", name, v.Type(), hostlib.HookNamed(name).Signature())
+		case !takes(fn, len(hostlib.HookNamed(name).Params)):
+			f.fail(pos, "the hook is called as %s, but is defined as %s; see: dsengine docs %s", hostlib.HookNamed(name).Signature(), definedAs(fn), name)
 		default:
-			return hook(fn, name, host, needs)
+			return f.hook(fn, name, host, needs)
 		}
 		return nil
 	}
@@ -57,15 +45,11 @@ func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine
 			hooks[phase] = h
 		}
 	}
-	redrive = find(redriveName)
+	redrive = find(hostlib.RedriveHook)
 	if len(f.errs) == 0 && hooks[engine.PhaseProduce] == nil && hooks[engine.PhaseConsume] == nil {
 		f.fail(syntax.Position{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
 	}
 	return hooks, redrive
-}
-
-func hookForm(name string) string {
-	return fmt.Sprintf("%s(%s)", name, strings.Join(hookParams[name], ", "))
 }
 
 // takes says whether a function can be called with n positional arguments.

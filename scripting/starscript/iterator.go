@@ -34,30 +34,31 @@ func (i *iterator) Hash() (uint32, error) { return 0, errors.New("unhashable typ
 
 // Iterate begins a loop.
 func (i *iterator) Iterate() starlark.Iterator {
-	return &loop{run: i.run, it: i.it, bad: hostlib.Begin(i.it)}
+	return &loop{run: i.run, it: i.it, bad: hostlib.Begin(i.it), steady: hostlib.Steady(i.it)}
 }
 
 // loop is a loop over an iterator.
 type loop struct {
-	run  *run
-	it   hostlib.Iterator
-	bad  error // why it cannot begin
-	read bool  // its elements come from a reader
+	run    *run
+	it     hostlib.Iterator
+	bad    error // why it cannot begin
+	steady bool  // see hostlib.Steady
+	at     reading
 }
 
 // Next is the next element. A failure stops the thread before its next step.
 func (l *loop) Next(p *starlark.Value) bool {
-	if l.run.call.Turn(); l.read {
-		l.run.place = hostlib.Place{}
-	}
+	l.run.call.Turn()
+	l.run.turn(l)
 	v, err := l.next()
-	if p, ok := l.run.call.Given(); ok {
-		l.read, l.run.place, l.run.left = true, p, 0
+	if place, spots, ok := l.run.call.Given(); ok {
+		l.run.reads(l, v, place, spots)
 	}
 	if err == nil {
 		*p = v
 		return true
 	}
+	l.at.over = true
 	if err != io.EOF {
 		l.run.poison(err)
 	}
@@ -78,9 +79,7 @@ func (l *loop) next() (v starlark.Value, err error) {
 
 // Done is called when the loop ends, or is left.
 func (l *loop) Done() {
-	if l.read {
-		l.run.left = l.run.thread.ExecutionSteps()
-	}
+	l.run.leaves(l)
 	var err error
 	defer contain("an iterator", &err)
 	if l.bad == nil {

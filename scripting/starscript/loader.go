@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -29,6 +30,8 @@ const (
 	loadSteps = 20_000_000
 	loadTime  = 10 * time.Second
 )
+
+const byteOrderMark = "\xef\xbb\xbf"
 
 var options = &syntax.FileOptions{Set: true, TopLevelControl: true}
 
@@ -59,6 +62,9 @@ type file struct {
 	places  map[string]syntax.Position // of globals
 	loads   []*file
 	errs    []*hostlib.LoadError
+
+	parse  sync.Once // see tree
+	parsed *syntax.File
 }
 
 // Load compiles a job script, runs its top level, and makes a job type of it.
@@ -91,7 +97,7 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 		f.fail(syntax.Position{}, "%v", readError(err))
 		return f
 	}
-	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte("\xef\xbb\xbf")), 0)
+	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte(byteOrderMark)), 0)
 	if err != nil {
 		f.failed(err, nil)
 		return f
@@ -210,10 +216,11 @@ func (f *file) failed(err, halt error) {
 	var ev, cause *starlark.EvalError
 	switch {
 	case errors.As(err, &parse):
-		f.fail(parse.Pos, "%s", parse.Msg)
+		pos, message := habit(f.source, parse.Pos, parse.Msg)
+		f.fail(pos, "%s", message)
 	case errors.As(err, &names):
 		for _, e := range names {
-			f.fail(e.Pos, "%s", nameMessage(e.Msg))
+			f.fail(e.Pos, "%s", resolverMessage(e.Msg))
 		}
 	case len(f.errs) > 0: // of a helper file: told there
 	case errors.As(err, &ev):
@@ -255,8 +262,11 @@ func places(ev *starlark.EvalError) (list []syntax.Position) {
 	return list
 }
 
-// nameMessage words what the resolver says, which knows no modules.
-func nameMessage(message string) string {
+// resolverMessage words what the resolver says, which knows no modules.
+func resolverMessage(message string) string {
+	if strings.HasSuffix(message, "support while loops") {
+		return habits["while"]
+	}
 	rest, ok := strings.CutPrefix(message, "undefined: ")
 	if !ok {
 		return message

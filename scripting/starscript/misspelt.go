@@ -31,13 +31,14 @@ func misspelt(f *syntax.File, shown string, job bool) (errs []*hostlib.LoadError
 		}
 		return true
 	})
-	for hook := range hookParams {
+	for _, h := range hostlib.Hooks {
+		hook := h.Name
 		if defs[hook] != nil {
 			continue
 		}
 		for name, id := range defs {
 			b, _ := id.Binding.(*resolve.Binding)
-			if used[b] > 1 || hookParams[name] != nil || levenshtein.ComputeDistance(name, hook) != 1 {
+			if used[b] > 1 || hostlib.HookNamed(name) != nil || levenshtein.ComputeDistance(name, hook) != 1 {
 				continue
 			}
 			errs = append(errs, &hostlib.LoadError{File: shown, Line: int(id.NamePos.Line), Column: int(id.NamePos.Col),

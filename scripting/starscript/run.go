@@ -21,10 +21,12 @@ type run struct {
 	base  uint64
 	halt  error // why the thread was stopped
 
-	place   hostlib.Place // of the rows that the innermost loop over some is at
-	left    uint64        // the steps when that was left; 0: it was not
-	shared  bool          // an iterator was frozen
-	renewed func()        // renew
+	loops   []*loop // over what readers give; the innermost is the last
+	last    reading // what the loop was at that was left last
+	left    uint64  // the steps when that was; 0: none was left since it began
+	script  *file   // of the hook
+	shared  bool    // an iterator was frozen
+	renewed func()  // renew
 
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
@@ -55,12 +57,12 @@ func newRun(name string, limit int64) *run {
 var idle = sync.Pool{New: func() any { return newRun("", 0) }}
 
 // hook makes an engine's hook of a script's function.
-func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
+func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
 	return func(c *engine.Call) (engine.Raw, error) {
 		r := idle.Get().(*run)
 		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
 		r.call = hostlib.Call{Lang: r, Hook: c, Host: host, Needs: needs}
-		r.place, r.left = hostlib.Place{}, 0
+		r.loops, r.last, r.left, r.script = r.loops[:0], reading{}, 0, f
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}
 		r.renew()
 		c.OnCheckpoint(r.renewed)
@@ -93,7 +95,7 @@ func (r *run) args(c *engine.Call, name string) (starlark.Tuple, error) {
 	switch name {
 	case engine.PhaseProduce.String():
 		return starlark.Tuple{&r.ctx}, nil
-	case redriveName:
+	case hostlib.RedriveHook:
 		second, err = r.value(hostlib.NewRejected(&r.call))
 	case engine.PhaseFinish.String():
 		second, err = r.value(hostlib.NewSummary(&r.call))

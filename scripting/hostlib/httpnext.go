@@ -1,0 +1,146 @@
+package hostlib
+
+import (
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+)
+
+// inPage is what the page has at a path. Where it has nothing there are no more
+// pages; but that the first page has not even what is around it is a mistake.
+func (p *pager) inPage(path string, steps []step, content Value) (Value, error) {
+	v, deep := walk(content, steps)
+	switch {
+	case deep == len(steps):
+		p.seen = true
+	case deep < len(steps)-1 && !p.seen && p.n == 1 && !p.resumed:
+		return nil, Errorf("http.page", "next: the page has no %q%s. Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)", path, namesOf(content))
+	default:
+		p.lacks = fmt.Sprintf("%q", path)
+	}
+	return v, nil
+}
+
+// warn says in the job's log that the first page has nothing where next looks
+// for the next one, and looks as if there was one.
+func (p *pager) warn(rq *httpRequest, resp *response, content Value, count int) {
+	if p.lacks == "" || p.seen || p.n > 1 || count == 0 {
+		return
+	}
+	why := moreThan(content, count)
+	switch link := nextLink(resp.header.Values("Link")); {
+	case link != "" && p.byPath:
+		why = "it has a header Link with rel=\"next\" (next = \"link\" follows those)"
+	case why == "" && p.byPath && count >= 10 && count%5 == 0:
+		why = fmt.Sprintf("it has just %d items", count)
+	}
+	if why == "" {
+		return
+	}
+	p.c.Log(slog.LevelWarn, fmt.Sprintf("http.paginate: %s has no %s, so that there is no next page; but there may be more, since %s. "+
+		"The page%s. Say by next where the next one is; it may be a function of the response: next = lambda r: r.json().get(...)", rq.shown(), p.lacks, why, strings.TrimPrefix(namesOf(content), ": it")), nil)
+}
+
+// moreWords are in names under which pages tell of further ones, totals in those
+// of how many items or pages there are.
+var (
+	moreWords  = regexp.MustCompile(`(?i)next|more|cursor|continu|token|after`)
+	totalWords = regexp.MustCompile(`(?i)total|count|pages`)
+)
+
+// moreThan says by what a page with so many items looks as if there were more; ""
+// if by nothing.
+func moreThan(content Value, count int) string {
+	var look func(d *Dict, at string, deep int) string
+	look = func(d *Dict, at string, deep int) string {
+		for i, name := range d.Names {
+			v := d.Values[i]
+			n, isInt := asInt(v)
+			text, isText := v.(string)
+			switch {
+			case moreWords.MatchString(name) && (isText && text != "" || v == true || isInt && n > 0):
+				return fmt.Sprintf("it has %q", at+name)
+			case totalWords.MatchString(name) && isInt && (n > int64(count) || strings.Contains(strings.ToLower(name), "pages") && n > 1):
+				return fmt.Sprintf("its %q is %d", at+name, n)
+			}
+			if inner, ok := v.(*Dict); ok && deep < 3 {
+				if why := look(inner, at+name+".", deep+1); why != "" {
+					return why
+				}
+			}
+		}
+		return ""
+	}
+	if d, ok := content.(*Dict); ok {
+		return look(d, "", 1)
+	}
+	return ""
+}
+
+// namesOf says what a page has.
+func namesOf(content Value) string {
+	d, ok := content.(*Dict)
+	if !ok {
+		return ": it is no dict"
+	}
+	var names []string
+	for i, n := range d.Names {
+		if _, isList := d.Values[i].([]Value); isList {
+			n += " (a list)"
+		}
+		if names = append(names, n); len(names) == 20 {
+			break
+		}
+	}
+	return ": it has " + strings.Join(names, ", ")
+}
+
+// nextLink is the URL of the next page in headers Link, as RFC 8288 has them,
+// or "".
+func nextLink(headers []string) string {
+	for _, h := range headers {
+		for h != "" {
+			_, rest, ok := strings.Cut(h, "<")
+			if !ok {
+				break
+			}
+			target, rest, ok := strings.Cut(rest, ">")
+			if !ok {
+				break
+			}
+			var params string
+			params, h = cutUnquoted(rest, ',')
+			for params != "" {
+				var param string
+				param, params = cutUnquoted(params, ';')
+				name, value, _ := strings.Cut(param, "=")
+				if !strings.EqualFold(strings.TrimSpace(name), "rel") {
+					continue
+				}
+				for _, rel := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"`)) {
+					if strings.EqualFold(rel, "next") {
+						return target
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// cutUnquoted cuts a text at a character that is not in quotes.
+func cutUnquoted(s string, at byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == at && !quoted:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
+}
