@@ -162,6 +162,7 @@ type Job struct {
 	Server       *string          `json:"server"`
 	Progress     *Progress        `json:"progress"`
 	WaitingFor   *string          `json:"waiting_for"`
+	Redrives     *Redrives        `json:"redrives"`
 
 	Epoch       Epoch       `json:"-"`
 	TypeID      TypeID      `json:"-"`
@@ -181,6 +182,14 @@ func (j *Job) AllStats() map[string]int64 {
 	}
 	maps.Copy(all, j.Stats)
 	return all
+}
+
+// Redrives are the rejects that a job redrives, or has.
+type Redrives struct {
+	Rejects   int64 `json:"rejects"` // how many; 0 if others have taken them, or they are pruned
+	First     int64 `json:"first"`   // the lowest id, and the highest
+	Last      int64 `json:"last"`
+	WholeItem bool  `json:"whole_item"` // it is one, which was all that a job worked on
 }
 
 // JobError is how the job's last attempt failed.

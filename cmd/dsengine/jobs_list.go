@@ -122,6 +122,18 @@ func printJobs(p *printer, jobs []*engine.Job, now time.Time, most int) {
 
 // about is what matters most of a job in a list.
 func about(j *engine.Job) string {
+	words := matters(j)
+	if j.Redrives == nil {
+		return words
+	}
+	redrive := "redrive of " + redriveWords(j.Redrives)
+	if words == "" {
+		return redrive
+	}
+	return redrive + ": " + words
+}
+
+func matters(j *engine.Job) string {
 	switch {
 	case j.Status == engine.StatusFailed && j.Error != nil:
 		return j.Error.Message

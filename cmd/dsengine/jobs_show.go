@@ -181,8 +181,12 @@ func (g *jobPage) print(p *printer) {
 	if counted := j.Stats["rejected"]; g.rejects.Kept > 0 || counted > 0 {
 		p.field("rejects", "%s", rejectWords(j.ID, g.rejects, counted))
 	}
-	if j.Redrive != 0 {
-		p.field("redrives", "rows that were rejected before")
+	if j.Redrives != nil {
+		words := redriveWords(j.Redrives)
+		if j.Redrives.Rejects > 0 {
+			words += fmt.Sprintf(" (dsengine rejects list --redrive %d)", j.ID)
+		}
+		p.field("redrives", "%s", words)
 	}
 	g.children(p)
 	g.failure(p)

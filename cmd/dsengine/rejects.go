@@ -21,6 +21,8 @@ type rejectSelection struct {
 	Since  since
 	Reason string
 	Open   bool
+	// Redrive is a job that redrives them.
+	Redrive engine.JobID
 }
 
 func (s *rejectSelection) flags(f *pflag.FlagSet) {
@@ -32,11 +34,12 @@ func (s *rejectSelection) flags(f *pflag.FlagSet) {
 
 func (s *rejectSelection) openFlag(f *pflag.FlagSet) {
 	f.BoolVar(&s.Open, "open", false, "only rejects that are not redriven, and are not being")
+	jobFlag(f, &s.Redrive, "redrive", "only rejects that the job of this `id` redrives, or did last")
 }
 
 // filter is the selection for the store.
 func (s *rejectSelection) filter(ctx context.Context, eng *engine.Engine) (engine.RejectFilter, error) {
-	f := engine.RejectFilter{Job: s.Job, Reason: s.Reason, Open: s.Open}
+	f := engine.RejectFilter{Job: s.Job, Redrive: s.Redrive, Reason: s.Reason, Open: s.Open}
 	now, err := eng.Store().Now(ctx)
 	if err != nil {
 		return f, err

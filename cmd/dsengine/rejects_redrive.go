@@ -106,6 +106,22 @@ func tellRedriven(env *Env, r engine.Redriven) error {
 	return p.err
 }
 
+// redriveWords say which rejects a job redrives.
+func redriveWords(r *engine.Redrives) string {
+	switch what := plural(r.Rejects, "reject", "rejects"); {
+	case r.Rejects == 0:
+		return "rejects that others redrive now, or that are pruned"
+	case r.WholeItem:
+		return fmt.Sprintf("reject %d, a whole item", r.First)
+	case r.Rejects == 1:
+		return fmt.Sprintf("%s, %d", what, r.First)
+	case r.Rejects == r.Last-r.First+1:
+		return fmt.Sprintf("%s, %d to %d", what, r.First, r.Last)
+	default:
+		return fmt.Sprintf("%s between %d and %d", what, r.First, r.Last)
+	}
+}
+
 // rejectWords say what became of a job's rejects, and where to see them.
 func rejectWords(id engine.JobID, c engine.RejectCounts, counted int64) string {
 	s := plural(c.Kept, "row is kept", "rows are kept")

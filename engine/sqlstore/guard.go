@@ -31,7 +31,7 @@ func words(s string) map[string]bool {
 }
 
 // verbs are all of these.
-var verbs = []map[string]bool{readVerbs, writeVerbs, ddlVerbs, txVerbs, sessionVerbs}
+var verbs = []map[string]bool{words("WITH"), readVerbs, writeVerbs, ddlVerbs, txVerbs, sessionVerbs}
 
 // likeVerb is the verb that was probably meant by a word that is none, or "".
 func likeVerb(word string) (near string) {

@@ -268,7 +268,20 @@ func (t *Tx) completeView(j *engine.Job) error {
 			return err
 		}
 	}
+	if j.Redrive != 0 {
+		if err := t.viewRedrives(j); err != nil {
+			return err
+		}
+	}
 	return t.viewWaitingFor(j)
+}
+
+// viewRedrives says which rejects the job redrives, at most some thousands.
+func (t *Tx) viewRedrives(j *engine.Job) error {
+	r := &engine.Redrives{WholeItem: j.Redrive == engine.RedriveItem}
+	_, err := t.row([]any{&r.Rejects, &r.First, &r.Last}, "SELECT COUNT(*), COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM ds_rejects WHERE redrive = ?", j.ID)
+	j.Redrives = r
+	return err
 }
 
 func (t *Tx) viewChildren(j *engine.Job) error {

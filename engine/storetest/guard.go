@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+
 	"github.com/dsengine/dsengine/engine"
 )
 
@@ -170,6 +172,25 @@ var guardCases = []testCase{
 			}
 		}
 		w.same("rows as others see them", []string{"1|10"}, w.inTable())
+	}},
+	{"a misspelt verb is told", func(w *world) {
+		h := w.hook(w.store)
+		for sql, want := range map[string]string{
+			"selct 1":              "no statement begins with SELCT (did you mean SELECT?)",
+			"WHIT x AS (SELECT 1)": "no statement begins with WHIT (did you mean WITH?)",
+			"UPDATE t SET v = 1":   "db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not UPDATE: use db.exec",
+		} {
+			_, err := h.Query(w.ctx, sql, nil)
+			w.same(sql, want, fmt.Sprint(err))
+		}
+		for sql, want := range map[string]string{
+			"INSRT INTO t VALUES (1)": "no statement begins with INSRT (did you mean INSERT?)",
+			"updaet t SET v = 1":      "no statement begins with UPDAET (did you mean UPDATE?)",
+			"FROBNICATE t":            "db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not FROBNICATE",
+			"SHOW TABLES":             "db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not SHOW",
+		} {
+			w.same(sql, want, fmt.Sprint(exec(h, w.ctx, sql)))
+		}
 	}},
 	{"the engine's tables are refused by name too", func(w *world) {
 		h := w.hook(w.store)

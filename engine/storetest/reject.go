@@ -212,6 +212,14 @@ var rejectCases = []testCase{
 			w.same("counts", want, c)
 		}
 		counts(engine.RejectCounts{Kept: 3, Redriving: 3})
+		redrives := func(what string, id engine.JobID, want *engine.Redrives) {
+			w.Helper()
+			j, err := w.store.Job(w.ctx, id)
+			w.must(err)
+			w.same(what, want, j.Redrives)
+		}
+		redrives("what the job redrives", jobs[0], &engine.Redrives{Rejects: 3, First: ids[0], Last: ids[2]})
+		redrives("what another does", from, nil)
 		j := w.take(queue(t))
 		w.same("mode", engine.RedriveRows, j.Redrive)
 		o := checkpoint(j, "a")
@@ -224,6 +232,8 @@ var rejectCases = []testCase{
 		w.same("redriven after a failure", 2, n)
 		w.must(w.store.Retry(w.ctx, j.ID, engine.RetryOptions{}))
 		w.same("rows of the job that failed", []string{"1 redriven"}, w.rejects(engine.RejectFilter{Redrive: j.ID}))
+		redrives("what the job that failed redrives", j.ID, &engine.Redrives{Rejects: 1, First: ids[0], Last: ids[0]})
+		redrives("what the other does", more[0], &engine.Redrives{Rejects: 2, First: ids[1], Last: ids[2]})
 		w.same("rows of the other", []string{"2 redriving", "3 redriving"}, w.rejects(engine.RejectFilter{Redrive: more[0]}))
 		for range 2 {
 			w.commit(redriving(alone(completed(w.take(queue(t))))))

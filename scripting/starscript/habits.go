@@ -34,8 +34,8 @@ var habits = map[string]string{
 // got finds what a syntax error is about.
 var got = regexp.MustCompile(`^got (\w+), want `)
 
-// fString finds where a text begins that has an f before it.
-var fString = regexp.MustCompile(`(?:^|[^\pL\pN_])([fF][rR]?|[rR][fF])["']`)
+// fString finds a text that has an f before it, at the end of a line.
+var fString = regexp.MustCompile(`(?:^|[^\pL\pN_"'])((?:[fF][rR]?|[rR][fF])(?:"""(?:[^\\]|\\.)*"""|'''(?:[^\\]|\\.)*'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))$`)
 
 // habit says of a syntax error that a habit from another language makes what to
 // write instead, and where: the parser's place may be behind what it is about.
@@ -78,8 +78,8 @@ func habit(source []byte, pos syntax.Position, message string) (syntax.Position,
 		}
 		return pos, habits[word]
 	case strings.HasPrefix(message, "got string literal"):
-		if all := fString.FindAllStringSubmatchIndex(before, -1); len(all) > 0 {
-			place(all[len(all)-1][2])
+		if m := fString.FindStringSubmatchIndex(before); m != nil {
+			place(m[2])
 			return pos, `there are no f-strings: write "%s of %d" % (a, b), or "{} of {}".format(a, b)`
 		}
 	}
@@ -103,7 +103,7 @@ var signs = []struct {
 	{regexp.MustCompile(`got '?[=:]'?`), regexp.MustCompile(`:=`), "there is no := : set the variable on a line of its own"},
 	{regexp.MustCompile(`input character '@'`), regexp.MustCompile(`^\s*@`), "there are no decorators"},
 	{regexp.MustCompile(`got '?:'?,`), regexp.MustCompile(`^\s*(def\s|\w+\s*:)`), "there are no annotations of types: leave out the colon and the type"},
-	{regexp.MustCompile(`got '>'|got '->'`), regexp.MustCompile(`^\s*def\s.*->`), "there are no annotations of types: leave out the arrow and the type"},
+	{regexp.MustCompile(`got '[->]`), regexp.MustCompile(`^\s*def\s.*->`), "there are no annotations of types: leave out the arrow and the type"},
 }
 
 func isWord(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }

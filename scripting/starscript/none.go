@@ -124,6 +124,14 @@ func (r *run) whyNone(tree *syntax.File, source []byte, e syntax.Expr, pos synta
 // shortText is an expression as it is written, on one line and cut.
 func shortText(source []byte, e syntax.Expr) string {
 	start, end := e.Span()
+	switch e := e.(type) { // whose spans leave out the bracket
+	case *syntax.IndexExpr:
+		end = e.Rbrack
+		end.Col++
+	case *syntax.SliceExpr:
+		end = e.Rbrack
+		end.Col++
+	}
 	text := []rune(strings.Join(strings.Fields(cut(string(source), start, end)), " "))
 	if len(text) > 60 {
 		return string(text[:57]) + "..."

@@ -11,8 +11,9 @@ import (
 // reading is where in an input a loop is whose elements come from a reader.
 type reading struct {
 	place  hostlib.Place
-	rows   []starlark.Value // the elements of a batch, if it is known where each is from
+	rows   []starlark.Value // the element, or those of a batch, if it is known where each is from
 	spots  []hostlib.Spot   // where
+	own    [1]hostlib.Spot  // spots of one element
 	works  []working        // once the loop was left: the rows that variables held then
 	pulls  bool             // it waits for its next element
 	over   bool             // it has no more
@@ -41,10 +42,16 @@ func (r *run) reads(l *loop, v starlark.Value, place hostlib.Place, spots []host
 		r.loops = append(r.loops, l)
 	}
 	r.left = 0
-	if list, ok := v.(*starlark.List); ok && list.Len() == len(spots) {
+	list, ok := v.(*starlark.List)
+	switch {
+	case ok && list.Len() == len(spots) && len(spots) > 0:
+		at.place.First, at.place.Last = spots[0], spots[len(spots)-1] // others may have been left out
 		for i := range spots {
 			at.rows = append(at.rows, list.Index(i)) // the script may change the list
 		}
+	case l.steady && v != nil:
+		at.own[0] = place.Last
+		at.rows, at.spots = append(at.rows, v), at.own[:]
 	}
 }
 
@@ -96,7 +103,7 @@ func (r *run) where() string {
 // working finds the variables of the running functions that hold a row of a
 // batch, the innermost first.
 func (r *run) working(at *reading) (list []working) {
-	if len(at.rows) == 0 {
+	if len(at.rows) == 0 || at.place.IsOne() {
 		return nil
 	}
 	for depth := range r.thread.CallStackDepth() {

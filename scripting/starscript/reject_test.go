@@ -66,10 +66,10 @@ def fail(ctx, item, err):
     log.info(err.kind, final = err.final)
 `)
 	j := w.Do("job", "1")
-	same(t, "end", fmt.Sprintf(`fail failed  rejects: 1 of 3 rows were rejected, more than rejects = "10%%" allows; the first: two; see them with: dsengine rejects list --job %d`, j.ID), end(j))
+	same(t, "end", fmt.Sprintf(`fail failed  rejects: 1 of 3 rows were rejected, more than rejects = "10%%" allows; the first: two (data/people.csv, line 3); see them with: dsengine rejects list --job %d`, j.ID), end(j))
 	same(t, "attempts", 1, j.Attempt)
 	same(t, "log", []string{`info rejects {"final":true}`}, w.Logs(j.ID))
-	same(t, "rejects", []string{`{"id":"2","name":"Grace"} two data/people.csv open`}, rejects(t, w, j.ID))
+	same(t, "rejects", []string{`{"id":"2","name":"Grace"} two data/people.csv:3 open`}, rejects(t, w, j.ID))
 	same(t, "tables", "", w.Query("SELECT name FROM sqlite_master WHERE name = 'people'"))
 	// The retry meets the rows again.
 	if err := w.Store.Retry(t.Context(), j.ID, engine.RetryOptions{}); err != nil {
@@ -208,7 +208,7 @@ def redrive(ctx, rows):
 `)
 	j := w.Do("job", "1")
 	first := redrive(t, w, "job")
-	same(t, "end", "consume failed  error: no", end(w.Job(first.Jobs[0])))
+	same(t, "end", "consume failed  error: no (while at rejects 7 to 9)", end(w.Job(first.Jobs[0])))
 	counts, err := w.Store.RejectCounts(t.Context(), j.ID)
 	if err != nil {
 		t.Fatal(err)
