@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
@@ -21,7 +22,7 @@ func TestThereAreDocsOfEverything(t *testing.T) {
 			t.Errorf("%s: none", name)
 		}
 		for _, p := range pages {
-			if p.Doc == "" || p.Kind == "" || p.Signature != "" && (p.Example == "" || p.Effect == "") {
+			if p.Doc == "" || p.Kind == "" || p.Signature != "" && (p.Example == "" || p.Lua == "" || p.Effect == "" && p.Called == "") {
 				t.Errorf("%s: %+v", name, p)
 			}
 		}
@@ -47,6 +48,9 @@ func TestThePageOfAFunctionTellsAllAboutIt(t *testing.T) {
 			d.print(p, false)
 			page := b.String()
 			want := []string{d.Signature + "\n", "\n  returns      ", "\n  needs        ", "\n  effect       ", "\nexample\n" + indented(d.Example) + "\n"}
+			if d.Kind == "hook" {
+				want = []string{d.Signature + "\n", "\n  called       ", "\n  returns      ", "\nexample\n" + indented(d.Example) + "\n"}
+			}
 			for _, a := range d.Params {
 				def := a.Default
 				if def == "" && !strings.HasPrefix(a.Name, "*") {
@@ -69,6 +73,20 @@ func TestThePageOfAFunctionTellsAllAboutIt(t *testing.T) {
 	}
 	if funcs < 100 {
 		t.Errorf("only %d functions", funcs)
+	}
+}
+
+func TestEveryHookHasItsPage(t *testing.T) {
+	t.Parallel()
+	names := []string{"redrive"}
+	for _, p := range engine.Phases {
+		names = append(names, p.String())
+	}
+	for _, name := range names {
+		pages := docsOf(name)
+		if len(pages) != 1 || pages[0].Kind != "hook" || len(pages[0].Params) == 0 || pages[0].Called == "" || pages[0].Returns == "" {
+			t.Errorf("%s: %+v", name, pages)
+		}
 	}
 }
 

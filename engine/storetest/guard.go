@@ -176,9 +176,9 @@ var guardCases = []testCase{
 	{"a misspelt verb is told", func(w *world) {
 		h := w.hook(w.store)
 		for sql, want := range map[string]string{
-			"selct 1":              "no statement begins with SELCT (did you mean SELECT?)",
-			"WHIT x AS (SELECT 1)": "no statement begins with WHIT (did you mean WITH?)",
-			"UPDATE t SET v = 1":   "db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not UPDATE: use db.exec",
+			"selct 1":             "no statement begins with SELCT (did you mean SELECT?)",
+			"WTH x AS (SELECT 1)": "no statement begins with WTH (did you mean WITH?)",
+			"UPDATE t SET v = 1":  "db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not UPDATE: use db.exec",
 		} {
 			_, err := h.Query(w.ctx, sql, nil)
 			w.same(sql, want, fmt.Sprint(err))

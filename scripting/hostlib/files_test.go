@@ -1,12 +1,14 @@
 package hostlib_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
 
@@ -107,6 +109,34 @@ func TestWhatGlobsFind(t *testing.T) {
 	} {
 		if got := run(t, w, fmt.Sprintf("return [f.path for f in files.list(%q)]", c.glob)); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.glob, got, c.want)
+		}
+	}
+}
+
+func TestAFolderThatIsNotThereIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("incoming/2024/a.csv", "x")
+	for _, c := range []struct{ glob, want string }{
+		{"incomming/*.csv", `there is no folder "incomming" (did you mean "incoming"?): nothing is found there`},
+		{"incoming/2025/*.csv", `there is no folder "incoming/2025" (did you mean "2024"?): nothing is found there`},
+		{"else/where/*/x.csv", `there is no folder "else": nothing is found there`},
+		{"else/a.csv", `there is no folder "else": nothing is found there`},
+		{"incoming/*/b.csv", ""},
+		{"incoming/b.csv", ""},
+		{"b.csv", ""},
+		{"*/b.csv", ""},
+	} {
+		name := fmt.Sprintf("job%d", len(w.Jobs()))
+		w.Script(name, fmt.Sprintf("job(needs = [\"files:**\"])\ndef produce(ctx):\n    for n in range(3): files.list(%q)\n", c.glob))
+		j := w.Do(name, "1")
+		want := c.want
+		if want != "" { // once, and with the place of the files folder
+			where, _ := json.Marshal(map[string]string{"files folder": w.Files})
+			want = fmt.Sprintf("warn files.list: %s %s", want, where)
+		}
+		if got := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || got != want {
+			t.Errorf("%s: %s, got %s, want %s", c.glob, j.Status, got, want)
 		}
 	}
 }

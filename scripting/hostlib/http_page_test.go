@@ -120,7 +120,7 @@ func TestPagesThatDoNotEndAreAnError(t *testing.T) {
 		{`http.paginate(item + "/endless", next = "next", items = "items", max_pages = 5)`, `http.pages: http.paginate: there are more than 5 pages: raise max_pages, or check next`},
 		{`http.paginate(item + "/path", next = "meta.next")`, `http.page: http.paginate: URL/path: the page is no list: say where its items are, such as items = "data": it has data, meta`},
 		{`http.paginate(item + "/offset", items = "item")`, `http.page: http.paginate: URL/offset: the page has no such items: it has items (a list)`},
-		{`http.paginate(item + "/offset", items = "items", next = "mta.next")`, `http.page: http.paginate: next: the page has no "mta.next": it has items (a list)`},
+		{`http.paginate(item + "/offset", items = "items", next = "mta.next")`, `http.page: http.paginate: next: the page has no "mta.next": it has items (a list). Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)`},
 		{`http.paginate(item + "/cursor", items = "items", next = "next")`, `http.page: http.paginate: what is at "next" is no URL; if it is a value for a parameter, write next = {"cursor": "the parameter", "path": "next"}`},
 		{`http.paginate(item + "/link", next = lambda r: 7)`, `usage: http.paginate: next: the function gave int, wanted a URL, a dict of parameters, or None`},
 		{`http.paginate(item + "/link", next = lambda r: error("mine", code = "own"))`, `own: mine`},
@@ -129,6 +129,77 @@ func TestPagesThatDoNotEndAreAnError(t *testing.T) {
 		if got := outcome(ask(t, w, url, "for n in "+c.call+": pass"), url); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.call, got, c.want)
 		}
+	}
+}
+
+// APIs that leave out next, and what is around it, on their last page end there.
+// Where next leads to nothing on the first page, which looks as if there were
+// more, the job's log says so.
+func TestTheEndOfPagesIsToldFromAMistake(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		from, _ := strconv.Atoi(r.URL.Query().Get("from"))
+		page := map[string]any{"items": []int{from}}
+		more := from < 2
+		switch r.URL.Path {
+		case "/bare": // the last page has no meta
+			if more {
+				page["meta"] = map[string]any{"next": fmt.Sprintf("/bare?from=%d", from+1), "after": from + 1}
+			}
+		case "/total":
+			page["total"] = 3
+		case "/pages":
+			page["paging"] = map[string]any{"total_pages": 3}
+		case "/more":
+			page["has_more"] = more
+		case "/header":
+			w.Header().Set("Link", `</header?from=1>; rel="next"`)
+		case "/full":
+			page["items"] = make([]int, 50)
+		case "/one":
+			page["meta"] = map[string]any{"total": 1, "next": nil, "pages": 1}
+		case "/empty":
+			page["items"], page["total"] = []int{}, 10
+		case "/list":
+			json.NewEncoder(w).Encode(make([]int, 20))
+			return
+		}
+		json.NewEncoder(w).Encode(page)
+	})
+	const way = ". Say by next where the next one is; it may be a function of the response: next = lambda r: r.json().get(...)"
+	says := func(path, lacks, why, has string) string {
+		return "warn http.paginate: URL" + path + " has no " + lacks + ", so that there is no next page; but there may be more, since " + why + ". The page has " + has + way
+	}
+	for _, c := range []struct{ path, args, want, log string }{
+		{"/bare", `, next = "meta.next"`, "[0,1,2]", ""},
+		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}`, "[0,1,2]", ""},
+		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}, start = {"from": 2}`, "[2]", ""},
+		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}, params = {"from": 2}`, `http.page: http.paginate: next: the page has no "meta.after": it has items (a list). Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)`, ""},
+		{"/bare", `, next = "meta.nxt"`, "[0]", says("/bare", `"meta.nxt"`, `it has "meta.after"`, "items (a list), meta")},
+		{"/bare", `, next = {"cursor": "from", "path": "meta.aftr"}`, "[0]", says("/bare", `"meta.aftr"`, `it has "meta.after"`, "items (a list), meta")},
+		{"/bare", "", "[0]", says("/bare", `a header Link with rel="next"`, `it has "meta.after"`, "items (a list), meta")},
+		{"/total", `, next = "next"`, "[0]", says("/total", `"next"`, `its "total" is 3`, "items (a list), total")},
+		{"/pages", `, next = "next"`, "[0]", says("/pages", `"next"`, `its "paging.total_pages" is 3`, "items (a list), paging")},
+		{"/more", `, next = "next"`, "[0]", says("/more", `"next"`, `it has "has_more"`, "has_more, items (a list)")},
+		{"/header", `, next = "next"`, "[0]", says("/header", `"next"`, `it has a header Link with rel="next" (next = "link" follows those)`, "items (a list)")},
+		{"/full", `, next = "next"`, "", says("/full", `"next"`, "it has just 50 items", "items (a list)")},
+		{"/full", "", "", ""},
+		{"/one", `, next = "meta.next"`, "[0]", ""},
+		{"/one", `, next = "meta.nxt"`, "[0]", ""},
+		{"/empty", `, next = "next"`, "[]", ""},
+	} {
+		j := ask(t, w, url, "return list(http.paginate(item + \""+c.path+"\", items = \"items\""+c.args+"))")
+		if got := outcome(j, url); c.want != "" && got != c.want {
+			t.Errorf("%s%s:\ngot  %s\nwant %s", c.path, c.args, got, c.want)
+		}
+		if got := strings.ReplaceAll(strings.Join(w.Logs(j.ID), "\n"), url, "URL"); got != c.log {
+			t.Errorf("%s%s: the log\ngot  %s\nwant %s", c.path, c.args, got, c.log)
+		}
+	}
+	j := ask(t, w, url, `return len(list(http.paginate(item + "/list", next = "next")))`)
+	if got, log := outcome(j, url), strings.Join(w.Logs(j.ID), "\n"); got != "20" || !strings.Contains(log, "since it has just 20 items. The page is no dict. Say by next") {
+		t.Errorf("a list: %s, %s", got, log)
 	}
 }
 

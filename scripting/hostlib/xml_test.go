@@ -22,6 +22,23 @@ const feed = `<?xml version="1.0" encoding="UTF-8"?>
 </rss>
 `
 
+func TestBatchesOfElementsNameTheWayOut(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("a.xml", "<a>\n<n>1</n>\n<n>2</n></a>")
+	for _, c := range []struct{ body, want string }{
+		{`for b in ctx.batches(xml.stream("a.xml", "a/n"), 100): pass`,
+			`ctx.batches: the elements must be data, so that they are known again after a crash: node is no data; make dicts of them first: ctx.batches(iter.map(lambda x: x.dict(), ...), 100)`},
+		{`for b in ctx.batches([re.compile("x")], 5): pass`, `pattern is no data; make dicts of them first: ctx.batches(iter.map(lambda x: {"`},
+		{`for b in ctx.batches([len], 5): pass`, `a function is no data; make dicts of them first: ctx.batches(iter.map(fn, ...), ...), with a function that makes a dict of an element`},
+		{`return [b for b in ctx.batches(iter.map(lambda x: {"n": x.text, "line": x.line}, xml.stream("a.xml", "a/n")), 100)]`, `[[{"n":"1","line":2},{"n":"2","line":3}]]`},
+	} {
+		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.body, got, c.want)
+		}
+	}
+}
+
 func TestXMLStreams(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
