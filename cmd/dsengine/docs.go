@@ -294,20 +294,8 @@ func docFunc(f *hostlib.Func, kind string) *docPage {
 		Name: f.String(), Kind: kind, Doc: f.Doc, Signature: f.Signature(), Returns: f.Returns, Needs: f.Needs,
 		Effect: effectOf(f), Example: f.Example, Lua: f.Lua,
 	}
-	page.params(f.Params)
-	return page
-}
-
-// docHook is the page of a hook.
-func docHook(h *hostlib.Hook) *docPage {
-	page := &docPage{Name: h.Name, Kind: "hook", Doc: h.Doc, Signature: h.Signature(), Called: h.When, Returns: h.Returns, Example: h.Example, Lua: h.Lua}
-	page.params(h.Params)
-	return page
-}
-
-func (page *docPage) params(list []hostlib.Param) {
-	for i := range list {
-		p := &list[i]
+	for i := range f.Params {
+		p := &f.Params[i]
 		if p.NotYet {
 			continue
 		}
@@ -320,6 +308,16 @@ func (page *docPage) params(list []hostlib.Param) {
 		}
 		page.Params = append(page.Params, d)
 	}
+	return page
+}
+
+// docHook is the page of a hook.
+func docHook(h *hostlib.Hook) *docPage {
+	page := &docPage{Name: h.Name, Kind: "hook", Doc: h.Doc, Signature: h.Signature(), Called: h.When, Returns: h.Returns, Example: h.Example, Lua: h.Lua}
+	for _, p := range h.Params {
+		page.Params = append(page.Params, docParam{Name: p.Name, Type: p.Type, Doc: p.Doc})
+	}
+	return page
 }
 
 // effectOf is what a function changes, in words.
@@ -355,7 +353,7 @@ func (d *docPage) print(p *printer, lua bool) {
 		var rows [][]string
 		for _, a := range d.Params {
 			def := a.Default
-			if def == "" && !strings.HasPrefix(a.Name, "*") {
+			if def == "" && !strings.HasPrefix(a.Name, "*") && d.Kind != "hook" {
 				def = "(required)"
 			}
 			named := ""

@@ -385,7 +385,7 @@ func (c *Call) warnMissing(root *os.Root, glob string) {
 		}
 	}
 	where, _ := filepath.Abs(cmp.Or(c.Host.Files, "."))
-	c.Log(slog.LevelWarn, fmt.Sprintf("files.list: there is no folder %q%s: nothing is found there", missing, Suggest(path.Base(missing), beside)), map[string]any{"files folder": where})
+	c.Log(slog.LevelWarn, fmt.Sprintf("files.list: there is no folder %q%s: nothing is found there", missing, Suggest(path.Base(missing), beside)), map[string]any{"files": where})
 }
 
 func (c *Call) listFiles(glob string) (Value, error) {

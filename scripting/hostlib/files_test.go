@@ -132,7 +132,7 @@ func TestAFolderThatIsNotThereIsTold(t *testing.T) {
 		j := w.Do(name, "1")
 		want := c.want
 		if want != "" { // once, and with the place of the files folder
-			where, _ := json.Marshal(map[string]string{"files folder": w.Files})
+			where, _ := json.Marshal(map[string]string{"files": w.Files})
 			want = fmt.Sprintf("warn files.list: %s %s", want, where)
 		}
 		if got := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || got != want {
