@@ -55,7 +55,7 @@ func TestLoadFindsScriptsAndGoesOnAfterABadOne(t *testing.T) {
 	want := []string{
 		"crm/customers: Does it. 16",
 		"good: Does it. 16",
-		"bad.star:1:5: the hook is called as consume(ctx, item), but is defined as consume(ctx)",
+		"bad.star:1:5: the hook is called as consume(ctx, item), but is defined as consume(ctx); see: dsengine docs consume",
 		"helperless.star: it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _",
 		`no name.star: "no name" cannot name a job type: use letters, digits, _, - and ., with / between folders, at most 190 bytes`,
 		"old.lua: it is not loaded: this version of dsengine runs Starlark (.star); Lua comes in a later one",
