@@ -21,6 +21,7 @@ type testOptions struct {
 	parallel int
 	timeout  time.Duration
 	crash    bool
+	cover    coverOptions
 }
 
 func newTest(env *Env, g *globals) *cobra.Command {
@@ -40,6 +41,7 @@ a request that writes or a file that is moved. What the test asserts must hold a
   dsengine test jobs/airports.star
   dsengine test airports --run broken
   dsengine test --crash
+  dsengine test --coverage --threshold 90
   dsengine test --format junit > tests.xml`,
 		Annotations: map[string]string{plainCommand: "yes"},
 		RunE: func(c *cobra.Command, args []string) error {
@@ -57,6 +59,7 @@ a request that writes or a file that is moved. What the test asserts must hold a
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
 	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once (default: the number of processors)")
 	durationFlag(f, &o.timeout, "timeout", "how long one test may take (default 1m)")
+	o.cover.flags(c)
 	return c
 }
 
@@ -66,6 +69,10 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		o.format = "json"
 	}
 	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash}
+	if err := o.cover.validate(); err != nil {
+		return err
+	}
+	so.Coverage = o.cover.on() && !o.list
 	switch o.format {
 	case "text", "json", "junit", "tap":
 	default:
@@ -95,6 +102,9 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		results = suite.Run(ctx)
 	}
 	s := scripttest.Summarize(suite.Files, time.Since(began), results)
+	if so.Coverage {
+		s.Coverage = suite.Coverage()
+	}
 	switch {
 	case o.format == "json":
 		e := json.NewEncoder(env.Stdout)
@@ -124,8 +134,11 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	if o.format == "text" {
 		fmt.Fprintln(env.Stdout, s.Line())
 	}
+	if err := o.cover.tell(env, s.Coverage, o.format); err != nil {
+		return err
+	}
 	if s.Failed > 0 {
 		return &exitError{code: exitFailed}
 	}
-	return nil
+	return o.cover.judge(s.Coverage)
 }

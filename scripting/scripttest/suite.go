@@ -17,6 +17,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/coverage"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	FailFast bool           // begin no further test when one has failed
 	Timeout  time.Duration  // of one test; default 1m
 	Crash    bool           // run each test again, with a crash at each point where it matters
+	Coverage bool           // count what of the scripts runs; see Suite.Coverage
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
 }
@@ -76,6 +78,7 @@ type Suite struct {
 	tests   []*test
 	Errors  []*hostlib.LoadError // files that do not load
 	Files   int                  // of tests, and scripts with tests
+	covered func() []*coverage.File
 }
 
 type test struct {
@@ -111,6 +114,10 @@ func Find(o Options) (*Suite, error) {
 	slices.Sort(all)
 	s := &Suite{opts: o}
 	l := starscript.NewLoader(root.FS(), filepath.ToSlash(o.Jobs), &hostlib.Host{})
+	l.Coverage = o.Coverage
+	s.covered = func() []*coverage.File {
+		return l.Covered(func(p string) bool { return wanted[p] || wanted[testOf(p)] })
+	}
 	scripts := map[string]*starscript.Script{}
 	for _, p := range all {
 		if hostlib.IsHelper(p) || isTest(p) || hidden(p) {
@@ -241,6 +248,10 @@ func inside(jobs, file string) (string, error) {
 	}
 	return filepath.ToSlash(rel), nil
 }
+
+// Coverage tells what has run up to now of the scripts under test and of the
+// helper files that they load, if Options.Coverage is on.
+func (s *Suite) Coverage() *coverage.Report { return coverage.NewReport(s.covered()) }
 
 // Tests are the tests that will be run, without results.
 func (s *Suite) Tests() []*Result {

@@ -48,7 +48,7 @@ func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine
 		case !takes(fn, len(hookParams[name])):
 			f.fail(pos, "the hook is called as %s, but is defined as %s", hookForm(name), definedAs(fn))
 		default:
-			return hook(fn, name, host, needs)
+			return hook(fn, name, host, needs, f.spare())
 		}
 		return nil
 	}

@@ -19,7 +19,8 @@ type run struct {
 
 	limit uint64 // steps since base that it may take
 	base  uint64
-	halt  error // why the thread was stopped
+	spare uint64 // steps beyond the limit that probes may take; see cover.go
+	halt  error  // why the thread was stopped
 
 	place   hostlib.Place // of the rows that the innermost loop over some is at
 	left    uint64        // the steps when that was left; 0: it was not
@@ -44,6 +45,7 @@ func newRun(name string, limit int64) *run {
 		Name:       name,
 		Print:      func(_ *starlark.Thread, msg string) { r.call.Log(slog.LevelInfo, msg, nil) },
 		OnMaxSteps: func(*starlark.Thread) { r.tick() },
+		Steps:      lambdaSteps, // so that a probe can take back its own at once
 	}
 	r.thread.SetLocal(runKey, r)
 	r.call.Lang, r.renewed = r, r.renew
@@ -55,10 +57,10 @@ func newRun(name string, limit int64) *run {
 var idle = sync.Pool{New: func() any { return newRun("", 0) }}
 
 // hook makes an engine's hook of a script's function.
-func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
+func hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs, spare uint64) engine.Hook {
 	return func(c *engine.Call) (engine.Raw, error) {
 		r := idle.Get().(*run)
-		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
+		r.thread.Name, r.limit, r.spare = name, uint64(c.Type().Settings.Steps), spare
 		r.call = hostlib.Call{Lang: r, Hook: c, Host: host, Needs: needs}
 		r.place, r.left = hostlib.Place{}, 0
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}

@@ -1,0 +1,468 @@
+package starscript
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// missingNeed is something that a call needs and job() does not say.
+type missingNeed struct {
+	at   syntax.Position
+	line string
+	err  error
+}
+
+// calls looks at names after a dot, at calls, and at what they are given.
+func (c *linter) calls() {
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.DotExpr:
+			c.dot(n)
+		case *syntax.CallExpr:
+			c.call(n)
+		case *syntax.DictExpr:
+			c.keys(n)
+		case *syntax.ForStmt:
+			if s, ok := c.value(n.X).(starlark.String); ok {
+				at, _ := n.X.Span()
+				c.add(at, "call", false, "loop over text.elems() for its characters, or text.split(\",\") for its parts", fmt.Sprintf("a string cannot be looped over: %s", s))
+			}
+		}
+		return true
+	})
+}
+
+func docsHint(name string) string { return "see: dsengine docs " + name }
+
+func (c *linter) dot(d *syntax.DotExpr) {
+	name := d.Name.Name
+	if m := c.module(d.X); m != nil && !slices.Contains(m.Names(), name) {
+		c.add(d.Name.NamePos, "name", false, docsHint(m.Name), m.Missing(name).Error())
+	}
+	if t := c.typeOf(d.X); t != nil && !slices.Contains(t.Names(), name) {
+		c.add(d.Name.NamePos, "name", false, docsHint(t.Name), t.Missing(name).Error())
+	}
+}
+
+// module is the module that an expression names, or nil.
+func (c *linter) module(e syntax.Expr) *hostlib.Module {
+	if id, ok := e.(*syntax.Ident); ok && scopeOf(id) == resolve.Predeclared {
+		return hostlib.ModuleNamed(id.Name)
+	}
+	return nil
+}
+
+func scopeOf(id *syntax.Ident) resolve.Scope {
+	if b, ok := id.Binding.(*resolve.Binding); ok {
+		return b.Scope
+	}
+	return resolve.Undefined
+}
+
+// callee is the function of the table that an expression names, or nil.
+func (c *linter) callee(e syntax.Expr) *hostlib.Func {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		if scopeOf(e) == resolve.Predeclared {
+			return hostlib.GlobalNamed(e.Name)
+		}
+	case *syntax.DotExpr:
+		if m := c.module(e.X); m != nil {
+			return m.Func(e.Name.Name)
+		}
+		if t := c.typeOf(e.X); t != nil {
+			return t.Method(e.Name.Name)
+		}
+	}
+	return nil
+}
+
+// typeOf is the type of the object that an expression gives, if that is known.
+func (c *linter) typeOf(e syntax.Expr) *hostlib.ObjectType {
+	switch e := e.(type) {
+	case *syntax.ParenExpr:
+		return c.typeOf(e.X)
+	case *syntax.Ident:
+		n := c.nameOf(e)
+		if n == nil || n.typ != nil || n.busy || len(n.writes) != 1 {
+			if n != nil {
+				return n.typ
+			}
+			return nil
+		}
+		n.busy = true
+		if n.value != nil {
+			n.typ = c.typeOf(n.value)
+		} else if n.in != nil {
+			n.typ = c.elemType(n.in)
+		}
+		n.busy = false
+		return n.typ
+	case *syntax.CallExpr:
+		if f := c.callee(e.Fn); f != nil {
+			return c.typeNamed(f.Returns)
+		}
+	case *syntax.DotExpr:
+		if t := c.typeOf(e.X); t != nil {
+			if a := t.Attr(e.Name.Name); a != nil {
+				return c.typeNamed(a.Type)
+			}
+		}
+	}
+	return nil
+}
+
+// elemType is the type of what a loop over an expression gives, if that is known.
+func (c *linter) elemType(e syntax.Expr) *hostlib.ObjectType {
+	if call, ok := e.(*syntax.CallExpr); ok {
+		if f := c.callee(call.Fn); f != nil {
+			if of, ok := strings.CutPrefix(f.Returns, "list of "); ok {
+				return c.typeNamed(of)
+			}
+			if of, ok := strings.CutPrefix(f.Returns, "iterator of "); ok {
+				return c.typeNamed(of)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *linter) typeNamed(name string) *hostlib.ObjectType {
+	for _, t := range c.tests {
+		if t.Name == name {
+			return t
+		}
+	}
+	return hostlib.TypeNamed(name)
+}
+
+// call checks a call of a function that is known.
+func (c *linter) call(e *syntax.CallExpr) {
+	if id, ok := e.Fn.(*syntax.Ident); ok && c.shadowed(id, e) {
+		return
+	}
+	args, named, places, more := c.arguments(e)
+	f := c.callee(e.Fn)
+	if f == nil {
+		c.ownCall(e, args, named, places, more)
+		return
+	}
+	start, _ := e.Fn.Span()
+	tell := func(faults []hostlib.Fault, code string) {
+		for _, fault := range faults {
+			at := start
+			if fault.Arg >= 0 {
+				at = places[fault.Arg]
+			}
+			c.add(at, code, false, docsHint(docsName(f)), within(f, fault.Err).Error())
+		}
+	}
+	tell(f.CheckCall(&c.run.call, args, named, more), "call")
+	if f == hostlib.GlobalNamed("job") && c.job != nil {
+		tell(hostlib.CheckSettings(&c.run.call, named), "setting")
+		return
+	}
+	c.needsOf(f, e, args, named, places)
+}
+
+// docsName is what docs knows a function by.
+func docsName(f *hostlib.Func) string { return f.String() }
+
+// shadowed tells of fail(message) where fail is the hook.
+func (c *linter) shadowed(id *syntax.Ident, e *syntax.CallExpr) bool {
+	n := c.nameOf(id)
+	if c.job == nil || id.Name != "fail" || n == nil || n.kind != defined || n.scope != resolve.Global || len(e.Args) == len(hookParams["fail"]) {
+		return false
+	}
+	c.add(id.NamePos, "fail", false, "stop the hook by error(\"...\"), or by ctx.fail(\"...\") for good",
+		fmt.Sprintf("fail is the hook of line %d here, not Starlark's fail(message)", n.id.NamePos.Line))
+	return true
+}
+
+// arguments are those of a call as far as they are known, with where they begin.
+func (c *linter) arguments(e *syntax.CallExpr) (args []hostlib.Value, named []hostlib.Named, places []syntax.Position, more bool) {
+	var at []syntax.Position
+	for _, arg := range e.Args {
+		start, _ := arg.Span()
+		switch x := arg.(type) {
+		case *syntax.BinaryExpr:
+			if x.Op == syntax.EQ {
+				named = append(named, hostlib.Named{Name: x.X.(*syntax.Ident).Name, Value: c.value(x.Y)})
+				at = append(at, start)
+				continue
+			}
+		case *syntax.UnaryExpr:
+			if x.Op == syntax.STAR || x.Op == syntax.STARSTAR {
+				more = true
+				continue
+			}
+		}
+		args, places = append(args, c.value(arg)), append(places, start)
+	}
+	return args, named, append(places, at...), more
+}
+
+// ownCall checks a call of a function that the file, or one that it loads, defines.
+func (c *linter) ownCall(e *syntax.CallExpr, args []hostlib.Value, named []hostlib.Named, places []syntax.Position, more bool) {
+	id, ok := e.Fn.(*syntax.Ident)
+	if !ok {
+		return
+	}
+	v, ok := c.value(id).(*starlark.Function)
+	if !ok || v.Name() != "lambda" && c.nameOf(id) == nil {
+		return
+	}
+	positional := v.NumParams() - v.NumKwonlyParams()
+	if v.HasVarargs() {
+		positional--
+	}
+	if v.HasKwargs() {
+		positional--
+	}
+	given := map[string]bool{}
+	for i := range args {
+		if i < positional {
+			name, _ := v.Param(i)
+			given[name] = true
+		} else if !v.HasVarargs() {
+			c.add(places[i], "call", false, "", fmt.Sprintf("%s: got %d positional arguments, takes at most %d: %s", v.Name(), len(args), positional, definedAs(v)))
+			break
+		}
+	}
+	var names []string
+	for i := range positional + v.NumKwonlyParams() {
+		name, _ := v.Param(i)
+		names = append(names, name)
+	}
+	for i, arg := range named {
+		at := places[len(args)+i]
+		switch {
+		case given[arg.Name]:
+			c.add(at, "call", false, "", fmt.Sprintf("%s: argument %q is given twice", v.Name(), arg.Name))
+		case !slices.Contains(names, arg.Name) && !v.HasKwargs():
+			c.add(at, "call", false, "", fmt.Sprintf("%s: there is no argument %q%s: %s", v.Name(), arg.Name, hostlib.Suggest(arg.Name, names), definedAs(v)))
+		}
+		given[arg.Name] = true
+	}
+	for i, name := range names {
+		if !given[name] && !more && v.ParamDefault(i) == nil {
+			start, _ := e.Span()
+			c.add(start, "call", false, "", fmt.Sprintf("%s: argument %q is missing: %s", v.Name(), name, definedAs(v)))
+		}
+	}
+}
+
+// value is what an expression gives: a Starlark value, the beginning of a string,
+// or Unknown. What the globals hold is known, if the file could be loaded.
+func (c *linter) value(e syntax.Expr) hostlib.Value {
+	switch e := e.(type) {
+	case *syntax.ParenExpr:
+		return c.value(e.X)
+	case *syntax.Literal:
+		if v, err := c.run.value(e.Value); err == nil && e.Token != syntax.BYTES {
+			return v
+		}
+	case *syntax.Ident:
+		return c.named(e)
+	case *syntax.UnaryExpr:
+		if x, ok := c.value(e.X).(starlark.Int); ok && e.Op == syntax.MINUS {
+			return starlark.MakeInt(0).Sub(x)
+		}
+	case *syntax.ListExpr:
+		if list, ok := c.values(e.List); ok {
+			return starlark.NewList(list)
+		}
+	case *syntax.TupleExpr:
+		if list, ok := c.values(e.List); ok {
+			return starlark.Tuple(list)
+		}
+	case *syntax.DictExpr:
+		d := starlark.NewDict(len(e.List))
+		for _, x := range e.List {
+			entry := x.(*syntax.DictEntry)
+			pair, ok := c.values([]syntax.Expr{entry.Key, entry.Value})
+			if !ok || d.SetKey(pair[0], pair[1]) != nil {
+				return hostlib.Unknown
+			}
+		}
+		return d
+	case *syntax.BinaryExpr:
+		return c.joined(e)
+	case *syntax.CallExpr:
+		if d, ok := e.Fn.(*syntax.DotExpr); ok && d.Name.Name == "format" {
+			if s, ok := c.value(d.X).(starlark.String); ok {
+				before, _, _ := strings.Cut(string(s), "{")
+				return hostlib.Beginning(before)
+			}
+		}
+	}
+	return hostlib.Unknown
+}
+
+func (c *linter) values(list []syntax.Expr) ([]starlark.Value, bool) {
+	out := make([]starlark.Value, len(list))
+	for i, e := range list {
+		v, ok := c.value(e).(starlark.Value)
+		if !ok {
+			return nil, false
+		}
+		out[i] = v
+	}
+	return out, true
+}
+
+// joined is the value of a + b, or of a % b, as far as it is known.
+func (c *linter) joined(e *syntax.BinaryExpr) hostlib.Value {
+	x, y := c.value(e.X), c.value(e.Y)
+	s, isText := x.(starlark.String)
+	switch {
+	case e.Op == syntax.PERCENT && isText:
+		before, _, _ := strings.Cut(string(s), "%")
+		return hostlib.Beginning(before)
+	case e.Op != syntax.PLUS:
+		return hostlib.Unknown
+	case isText && y == hostlib.Unknown:
+		return hostlib.Beginning(s)
+	case isText:
+		if more, ok := y.(hostlib.Beginning); ok {
+			return hostlib.Beginning(string(s)) + more
+		}
+	}
+	if _, ok := x.(hostlib.Beginning); ok {
+		return x
+	}
+	a, known := x.(starlark.Value)
+	b, too := y.(starlark.Value)
+	if !known || !too {
+		return hostlib.Unknown
+	}
+	if v, err := starlark.Binary(syntax.PLUS, a, b); err == nil {
+		return v
+	}
+	return hostlib.Unknown
+}
+
+// named is the value of a name.
+func (c *linter) named(id *syntax.Ident) hostlib.Value {
+	if scopeOf(id) == resolve.Universal {
+		switch v := starlark.Universe[id.Name].(type) {
+		case starlark.Bool, starlark.NoneType:
+			return v
+		}
+		return hostlib.Unknown
+	}
+	n := c.nameOf(id)
+	if n == nil || n.busy {
+		return hostlib.Unknown
+	}
+	if v := c.loaded[n.id]; v != nil {
+		return v
+	}
+	if v := c.file.globals[id.Name]; v != nil && (n.scope == resolve.Global) && len(c.file.errs) == 0 {
+		return v
+	}
+	if n.value == nil || n.scope == resolve.Global {
+		return hostlib.Unknown
+	}
+	n.busy = true
+	defer func() { n.busy = false }()
+	switch v := c.value(n.value).(type) {
+	case starlark.String, starlark.Int, starlark.Float, starlark.Bool, hostlib.Beginning:
+		return v
+	}
+	return hostlib.Unknown // what can change may be changed
+}
+
+// keys tells of keys that a dict has twice, which is an error when it is made.
+func (c *linter) keys(d *syntax.DictExpr) {
+	seen := map[string]syntax.Position{}
+	for _, x := range d.List {
+		key := x.(*syntax.DictEntry).Key
+		v, ok := c.value(key).(starlark.Value)
+		if !ok {
+			continue
+		}
+		at, _ := key.Span()
+		text := v.String()
+		if first, ok := seen[text]; ok {
+			c.add(at, "key", false, "", fmt.Sprintf("the key %s is in the dict twice: first in line %d", text, first.Line))
+			continue
+		}
+		seen[text] = at
+	}
+}
+
+// needsOf looks whether job() says what a call needs.
+func (c *linter) needsOf(f *hostlib.Func, e *syntax.CallExpr, args []hostlib.Value, named []hostlib.Named, places []syntax.Position) {
+	if c.job == nil || len(c.file.errs) > 0 {
+		return
+	}
+	at := map[string]syntax.Position{}
+	start, _ := e.Fn.Span()
+	for _, a := range f.Asks(c.job.Needs, func(p *hostlib.Param) hostlib.Value {
+		at[p.Name] = start
+		i := 0
+		for k := range f.Params {
+			if q := &f.Params[k]; !q.Named {
+				if q == p && i < len(args) {
+					at[p.Name] = places[i]
+					return c.plain(args[i])
+				}
+				i++
+			}
+		}
+		for k, n := range named {
+			if n.Name == p.Name {
+				at[p.Name] = places[len(args)+k]
+				return c.plain(n.Value)
+			}
+		}
+		return nil
+	}) {
+		if a.Err != nil {
+			c.missing = append(c.missing, missingNeed{at[a.Arg], a.Line, a.Err})
+		}
+	}
+}
+
+// plain is a value in the form of the host library.
+func (c *linter) plain(v hostlib.Value) hostlib.Value {
+	if _, ok := v.(starlark.Value); !ok {
+		return v
+	}
+	d, err := c.run.Data(v)
+	if err != nil {
+		return hostlib.Unknown
+	}
+	return d
+}
+
+// askedFor tells of needs that job() does not say, with the line that does.
+func (c *linter) askedFor() {
+	if len(c.missing) == 0 {
+		return
+	}
+	lines := slices.Clone(c.job.Needs.Lines)
+	for _, m := range c.missing {
+		if m.line != "" && !slices.Contains(lines, m.line) {
+			lines = append(lines, m.line)
+		}
+	}
+	for i, line := range lines {
+		lines[i] = fmt.Sprintf("%q", line)
+	}
+	for _, m := range c.missing {
+		if m.line == "" { // it can never be needed
+			c.add(m.at, "call", false, "", m.err.Error())
+			continue
+		}
+		c.add(m.at, "needs", false, fmt.Sprintf("in job(): needs = [%s]", strings.Join(lines, ", ")),
+			fmt.Sprintf("%q is not among what job() says this script needs", m.line))
+	}
+}
