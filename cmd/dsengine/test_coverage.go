@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -57,16 +55,13 @@ func (o *coverOptions) tell(env *Env, r *coverage.Report, format string) error {
 			return err
 		}
 	}
-	for _, out := range []struct {
-		file  string
-		write func(w io.Writer) error
-	}{{o.lcov, r.LCOV}, {o.html, r.HTML}} {
-		if out.file == "" {
-			continue
-		}
-		if err := writeFile(out.file, out.write); err != nil {
+	if o.lcov != "" {
+		if err := writeWhole(env, "lcov", o.lcov, r.LCOV); err != nil {
 			return err
 		}
+	}
+	if o.html != "" {
+		return writeWhole(env, "html", o.html, r.HTML)
 	}
 	return nil
 }
@@ -80,25 +75,4 @@ func (o *coverOptions) judge(r *coverage.Report) error {
 		return &exitError{code: exitFailed, err: errors.New(below)}
 	}
 	return nil
-}
-
-// writeFile writes a file whole.
-func writeFile(name string, write func(w io.Writer) error) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, unwrapPath(err))
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, unwrapPath(err))
-	}
-	return nil
-}
-
-// unwrapPath leaves out the file's name, which is told anyway.
-func unwrapPath(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

@@ -17,6 +17,15 @@ type Problem struct {
 	Warning bool   `json:"warning"`        // it may be meant so
 }
 
+// Text is file:line:column: message, as LoadError has it; a warning says so.
+func (p *Problem) Text() string {
+	e := p.LoadError
+	if p.Warning {
+		e.Message = "warning: " + e.Message
+	}
+	return e.Error()
+}
+
 // Unknown is an argument of which nothing is known.
 var Unknown Value = unknown{}
 
@@ -165,7 +174,12 @@ func (f *Func) Asks(n *Needs, arg func(p *Param) Value) (list []Asked) {
 
 // asks is the kind of needs that a parameter names, or "".
 func (f *Func) asks(p *Param) string {
-	if p.Rest || p.Others || f.Needs == "" {
+	switch {
+	case p.Rest || p.Others:
+		return ""
+	case p.Name == "base_url" || p.Name == "token_url":
+		return "http" // of what is asked later
+	case f.Needs == "":
 		return ""
 	}
 	if p.Type == Source {
@@ -189,7 +203,7 @@ func (f *Func) asks(p *Param) string {
 			}
 		}
 	case "http":
-		if p.Name == "url" || p.Name == "base_url" || p.Name == "token_url" {
+		if p.Name == "url" {
 			return "http"
 		}
 	case "s3":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +33,8 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.file, c.job = s.file, s.job
 	}
 	tree, err := options.Parse(c.file.shown, bytes.TrimPrefix(c.file.source, []byte("\xef\xbb\xbf")), 0)
-	if err == nil && len(c.file.source) > 0 && resolve.File(tree, predeclared.Has, starlark.Universe.Has) == nil {
+	if err == nil && len(c.file.source) > 0 {
+		_ = resolve.File(tree, predeclared.Has, starlark.Universe.Has) // what it finds was told when the file was loaded
 		c.tree = tree
 		c.run = newRun("check", loadSteps)
 		c.run.call.Host, c.run.call.Job = l.host, c.job
@@ -44,7 +46,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.flow()
 	}
 	for _, e := range c.file.errs {
-		if e.File == c.file.shown && !c.told(e) {
+		if e.File != c.file.shown || !c.told(e) {
 			c.problems = append(c.problems, &hostlib.Problem{LoadError: *e, Code: "load"})
 		}
 	}
@@ -73,6 +75,7 @@ type name struct {
 	kind   nameKind
 	writes []*syntax.Ident
 	uses   []*syntax.Ident
+	def    *syntax.DefStmt
 	value  syntax.Expr // what it is set to, if that is once
 	in     syntax.Expr // what it is an element of, if that is all
 	typ    *hostlib.ObjectType
@@ -126,9 +129,14 @@ func (c *linter) sorted() []*hostlib.Problem {
 	slices.SortStableFunc(list, func(a, b *hostlib.Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return slices.CompactFunc(list, func(a, b *hostlib.Problem) bool {
+	list = slices.CompactFunc(list, func(a, b *hostlib.Problem) bool {
 		return a.Line == b.Line && a.Column == b.Column && (a.Message == b.Message || a.Code == b.Code)
 	})
+	errors := map[[2]int]bool{}
+	for _, p := range list {
+		errors[[2]int{p.Line, p.Column}] = errors[[2]int{p.Line, p.Column}] || !p.Warning
+	}
+	return slices.DeleteFunc(list, func(p *hostlib.Problem) bool { return p.Warning && errors[[2]int{p.Line, p.Column}] })
 }
 
 // gather finds all names, and where they are set and used.
@@ -195,7 +203,9 @@ func (c *linter) gather() {
 				to.in = n.X
 			}
 		case *syntax.DefStmt:
-			write(n.Name, defined)
+			if to := write(n.Name, defined); to != nil {
+				to.def = n
+			}
 			params(n.Params)
 		case *syntax.LambdaExpr:
 			params(n.Params)
@@ -238,12 +248,18 @@ func (c *linter) nameOf(id *syntax.Ident) *name {
 
 // valueOf is what a file that is loaded has under a name; nil if that is not known.
 func (c *linter) valueOf(module, name string) starlark.Value {
-	for _, f := range c.file.loads {
-		if f.path == strings.TrimPrefix(module, "./") && f.globals != nil {
-			return f.globals[name]
-		}
+	p := path.Clean(module)
+	f := c.loader.files[p]
+	switch {
+	case f == nil && c.isTest:
+		f = c.loader.scripts[p]
+	case f == nil && hostlib.IsHelper(p) && strings.HasSuffix(p, Ending) && fs.ValidPath(p):
+		f = c.loader.load(p, nil, nil)
 	}
-	return nil
+	if f == nil || len(f.errs) > 0 {
+		return nil
+	}
+	return f.globals[name]
 }
 
 // typed notes of which types the parameters of hooks and tests are.

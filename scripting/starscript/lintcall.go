@@ -214,48 +214,108 @@ func (c *linter) ownCall(e *syntax.CallExpr, args []hostlib.Value, named []hostl
 	if !ok {
 		return
 	}
-	v, ok := c.value(id).(*starlark.Function)
-	if !ok || v.Name() != "lambda" && c.nameOf(id) == nil {
+	f := c.signatureOf(id)
+	if f == nil {
 		return
-	}
-	positional := v.NumParams() - v.NumKwonlyParams()
-	if v.HasVarargs() {
-		positional--
-	}
-	if v.HasKwargs() {
-		positional--
 	}
 	given := map[string]bool{}
 	for i := range args {
-		if i < positional {
-			name, _ := v.Param(i)
-			given[name] = true
-		} else if !v.HasVarargs() {
-			c.add(places[i], "call", false, "", fmt.Sprintf("%s: got %d positional arguments, takes at most %d: %s", v.Name(), len(args), positional, definedAs(v)))
+		if i < f.positional {
+			given[f.names[i]] = true
+		} else if !f.rest {
+			c.add(places[i], "call", false, "", fmt.Sprintf("%s: got %d positional arguments, takes at most %d: %s", f.name, len(args), f.positional, f))
 			break
 		}
-	}
-	var names []string
-	for i := range positional + v.NumKwonlyParams() {
-		name, _ := v.Param(i)
-		names = append(names, name)
 	}
 	for i, arg := range named {
 		at := places[len(args)+i]
 		switch {
 		case given[arg.Name]:
-			c.add(at, "call", false, "", fmt.Sprintf("%s: argument %q is given twice", v.Name(), arg.Name))
-		case !slices.Contains(names, arg.Name) && !v.HasKwargs():
-			c.add(at, "call", false, "", fmt.Sprintf("%s: there is no argument %q%s: %s", v.Name(), arg.Name, hostlib.Suggest(arg.Name, names), definedAs(v)))
+			c.add(at, "call", false, "", fmt.Sprintf("%s: argument %q is given twice", f.name, arg.Name))
+		case !slices.Contains(f.names, arg.Name) && !f.others:
+			c.add(at, "call", false, "", fmt.Sprintf("%s: there is no argument %q%s: %s", f.name, arg.Name, hostlib.Suggest(arg.Name, f.names), f))
 		}
 		given[arg.Name] = true
 	}
-	for i, name := range names {
-		if !given[name] && !more && v.ParamDefault(i) == nil {
+	for i, name := range f.names {
+		if !given[name] && !more && f.required[i] {
 			start, _ := e.Span()
-			c.add(start, "call", false, "", fmt.Sprintf("%s: argument %q is missing: %s", v.Name(), name, definedAs(v)))
+			c.add(start, "call", false, "", fmt.Sprintf("%s: argument %q is missing: %s", f.name, name, f))
 		}
 	}
+}
+
+// signature is how a function of a script is called.
+type signature struct {
+	name         string
+	names        []string // of parameters: positional ones first, then those by name only
+	positional   int
+	required     []bool
+	rest, others bool // *args, **kwargs
+}
+
+// String is the head of the function.
+func (f *signature) String() string {
+	list := slices.Clone(f.names[:f.positional])
+	if f.rest {
+		list = append(list, "*args")
+	} else if len(f.names) > f.positional {
+		list = append(list, "*")
+	}
+	list = append(list, f.names[f.positional:]...)
+	if f.others {
+		list = append(list, "**kwargs")
+	}
+	return fmt.Sprintf("%s(%s)", f.name, strings.Join(list, ", "))
+}
+
+// signatureOf is how the function is called that a name stands for; nil if that is
+// not known.
+func (c *linter) signatureOf(id *syntax.Ident) *signature {
+	n := c.nameOf(id)
+	if n == nil || len(n.writes) != 1 {
+		return nil
+	}
+	if n.def != nil {
+		return signatureOfDef(n.def)
+	}
+	v, ok := c.loaded[n.id].(*starlark.Function)
+	if !ok {
+		return nil
+	}
+	f := &signature{name: v.Name(), rest: v.HasVarargs(), others: v.HasKwargs(), positional: v.NumParams() - v.NumKwonlyParams()}
+	for _, is := range []bool{f.rest, f.others} {
+		if is {
+			f.positional--
+		}
+	}
+	for i := range f.positional + v.NumKwonlyParams() {
+		name, _ := v.Param(i)
+		f.names, f.required = append(f.names, name), append(f.required, v.ParamDefault(i) == nil)
+	}
+	return f
+}
+
+func signatureOfDef(def *syntax.DefStmt) *signature {
+	f := &signature{name: def.Name.Name}
+	star := false
+	for _, p := range def.Params {
+		switch p := p.(type) {
+		case *syntax.UnaryExpr:
+			star = true
+			f.rest = f.rest || p.Op == syntax.STAR && p.X != nil
+			f.others = f.others || p.Op == syntax.STARSTAR
+			continue
+		case *syntax.BinaryExpr:
+			f.names, f.required = append(f.names, p.X.(*syntax.Ident).Name), append(f.required, false)
+		case *syntax.Ident:
+			f.names, f.required = append(f.names, p.Name), append(f.required, true)
+		}
+		if !star {
+			f.positional++
+		}
+	}
+	return f
 }
 
 // value is what an expression gives: a Starlark value, the beginning of a string,
@@ -364,10 +424,10 @@ func (c *linter) named(id *syntax.Ident) hostlib.Value {
 	if v := c.loaded[n.id]; v != nil {
 		return v
 	}
-	if v := c.file.globals[id.Name]; v != nil && (n.scope == resolve.Global) && len(c.file.errs) == 0 {
+	if v := c.file.globals[id.Name]; v != nil && n.scope == resolve.Global {
 		return v
 	}
-	if n.value == nil || n.scope == resolve.Global {
+	if n.value == nil {
 		return hostlib.Unknown
 	}
 	n.busy = true

@@ -346,4 +346,3 @@ func (c *linter) looping(a, b syntax.Position) (found bool) {
 func before(a, b syntax.Position) bool {
 	return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
 }
-
