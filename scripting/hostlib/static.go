@@ -63,7 +63,7 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 			bad(arg, err)
 		}
 	}
-	next := 0
+	next, misnamed := 0, false
 	for n, v := range args {
 		for next < len(f.Params) && f.Params[next].Named {
 			next++
@@ -89,11 +89,13 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 		case i >= 0:
 			bad(len(args)+n, Errorf("usage", "argument %q is given twice", arg.Name))
 		default:
+			misnamed = true
 			bad(len(args)+n, f.Unknown(arg.Name))
 		}
 	}
 	for i := range f.Params {
-		if p := &f.Params[i]; !given[i] && !more && p.Default == nil && !p.Rest && !p.Others {
+		// An argument under a wrong name may be the one that is missing.
+		if p := &f.Params[i]; !given[i] && !more && !misnamed && p.Default == nil && !p.Rest && !p.Others {
 			bad(-1, Errorf("usage", "argument %q is missing: %s", p.Name, f.Signature()))
 		}
 	}

@@ -39,6 +39,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.run = newRun("check", loadSteps)
 		c.run.call.Host, c.run.call.Job = l.host, c.job
 		c.gather()
+		c.needs = c.declared()
 		c.calls()
 		c.askedFor()
 		c.hooks()
@@ -64,6 +65,7 @@ type linter struct {
 	run      *run // whose Call converts arguments
 	names    map[*syntax.Ident]*name
 	loaded   map[*syntax.Ident]starlark.Value // what helper files gave, where that is known
+	needs    *hostlib.Needs                   // what job() says; nil: that is not known
 	missing  []missingNeed
 	problems []*hostlib.Problem
 }

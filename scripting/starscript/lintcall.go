@@ -11,13 +11,6 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// missingNeed is something that a call needs and job() does not say.
-type missingNeed struct {
-	at   syntax.Position
-	line string
-	err  error
-}
-
 // calls looks at names after a dot, at calls, and at what they are given.
 func (c *linter) calls() {
 	syntax.Walk(c.tree, func(n syntax.Node) bool {
@@ -227,18 +220,20 @@ func (c *linter) ownCall(e *syntax.CallExpr, args []hostlib.Value, named []hostl
 			break
 		}
 	}
+	misnamed := more
 	for i, arg := range named {
 		at := places[len(args)+i]
 		switch {
 		case given[arg.Name]:
 			c.add(at, "call", false, "", fmt.Sprintf("%s: argument %q is given twice", f.name, arg.Name))
 		case !slices.Contains(f.names, arg.Name) && !f.others:
+			misnamed = true
 			c.add(at, "call", false, "", fmt.Sprintf("%s: there is no argument %q%s: %s", f.name, arg.Name, hostlib.Suggest(arg.Name, f.names), f))
 		}
 		given[arg.Name] = true
 	}
 	for i, name := range f.names {
-		if !given[name] && !more && f.required[i] {
+		if !given[name] && !misnamed && f.required[i] {
 			start, _ := e.Span()
 			c.add(start, "call", false, "", fmt.Sprintf("%s: argument %q is missing: %s", f.name, name, f))
 		}
@@ -318,127 +313,6 @@ func signatureOfDef(def *syntax.DefStmt) *signature {
 	return f
 }
 
-// value is what an expression gives: a Starlark value, the beginning of a string,
-// or Unknown. What the globals hold is known, if the file could be loaded.
-func (c *linter) value(e syntax.Expr) hostlib.Value {
-	switch e := e.(type) {
-	case *syntax.ParenExpr:
-		return c.value(e.X)
-	case *syntax.Literal:
-		if v, err := c.run.value(e.Value); err == nil && e.Token != syntax.BYTES {
-			return v
-		}
-	case *syntax.Ident:
-		return c.named(e)
-	case *syntax.UnaryExpr:
-		if x, ok := c.value(e.X).(starlark.Int); ok && e.Op == syntax.MINUS {
-			return starlark.MakeInt(0).Sub(x)
-		}
-	case *syntax.ListExpr:
-		if list, ok := c.values(e.List); ok {
-			return starlark.NewList(list)
-		}
-	case *syntax.TupleExpr:
-		if list, ok := c.values(e.List); ok {
-			return starlark.Tuple(list)
-		}
-	case *syntax.DictExpr:
-		d := starlark.NewDict(len(e.List))
-		for _, x := range e.List {
-			entry := x.(*syntax.DictEntry)
-			pair, ok := c.values([]syntax.Expr{entry.Key, entry.Value})
-			if !ok || d.SetKey(pair[0], pair[1]) != nil {
-				return hostlib.Unknown
-			}
-		}
-		return d
-	case *syntax.BinaryExpr:
-		return c.joined(e)
-	case *syntax.CallExpr:
-		if d, ok := e.Fn.(*syntax.DotExpr); ok && d.Name.Name == "format" {
-			if s, ok := c.value(d.X).(starlark.String); ok {
-				before, _, _ := strings.Cut(string(s), "{")
-				return hostlib.Beginning(before)
-			}
-		}
-	}
-	return hostlib.Unknown
-}
-
-func (c *linter) values(list []syntax.Expr) ([]starlark.Value, bool) {
-	out := make([]starlark.Value, len(list))
-	for i, e := range list {
-		v, ok := c.value(e).(starlark.Value)
-		if !ok {
-			return nil, false
-		}
-		out[i] = v
-	}
-	return out, true
-}
-
-// joined is the value of a + b, or of a % b, as far as it is known.
-func (c *linter) joined(e *syntax.BinaryExpr) hostlib.Value {
-	x, y := c.value(e.X), c.value(e.Y)
-	s, isText := x.(starlark.String)
-	switch {
-	case e.Op == syntax.PERCENT && isText:
-		before, _, _ := strings.Cut(string(s), "%")
-		return hostlib.Beginning(before)
-	case e.Op != syntax.PLUS:
-		return hostlib.Unknown
-	case isText && y == hostlib.Unknown:
-		return hostlib.Beginning(s)
-	case isText:
-		if more, ok := y.(hostlib.Beginning); ok {
-			return hostlib.Beginning(string(s)) + more
-		}
-	}
-	if _, ok := x.(hostlib.Beginning); ok {
-		return x
-	}
-	a, known := x.(starlark.Value)
-	b, too := y.(starlark.Value)
-	if !known || !too {
-		return hostlib.Unknown
-	}
-	if v, err := starlark.Binary(syntax.PLUS, a, b); err == nil {
-		return v
-	}
-	return hostlib.Unknown
-}
-
-// named is the value of a name.
-func (c *linter) named(id *syntax.Ident) hostlib.Value {
-	if scopeOf(id) == resolve.Universal {
-		switch v := starlark.Universe[id.Name].(type) {
-		case starlark.Bool, starlark.NoneType:
-			return v
-		}
-		return hostlib.Unknown
-	}
-	n := c.nameOf(id)
-	if n == nil || n.busy {
-		return hostlib.Unknown
-	}
-	if v := c.loaded[n.id]; v != nil {
-		return v
-	}
-	if v := c.file.globals[id.Name]; v != nil && n.scope == resolve.Global {
-		return v
-	}
-	if n.value == nil {
-		return hostlib.Unknown
-	}
-	n.busy = true
-	defer func() { n.busy = false }()
-	switch v := c.value(n.value).(type) {
-	case starlark.String, starlark.Int, starlark.Float, starlark.Bool, hostlib.Beginning:
-		return v
-	}
-	return hostlib.Unknown // what can change may be changed
-}
-
 // keys tells of keys that a dict has twice, which is an error when it is made.
 func (c *linter) keys(d *syntax.DictExpr) {
 	seen := map[string]syntax.Position{}
@@ -455,74 +329,5 @@ func (c *linter) keys(d *syntax.DictExpr) {
 			continue
 		}
 		seen[text] = at
-	}
-}
-
-// needsOf looks whether job() says what a call needs.
-func (c *linter) needsOf(f *hostlib.Func, e *syntax.CallExpr, args []hostlib.Value, named []hostlib.Named, places []syntax.Position) {
-	if c.job == nil || len(c.file.errs) > 0 {
-		return
-	}
-	at := map[string]syntax.Position{}
-	start, _ := e.Fn.Span()
-	for _, a := range f.Asks(c.job.Needs, func(p *hostlib.Param) hostlib.Value {
-		at[p.Name] = start
-		i := 0
-		for k := range f.Params {
-			if q := &f.Params[k]; !q.Named {
-				if q == p && i < len(args) {
-					at[p.Name] = places[i]
-					return c.plain(args[i])
-				}
-				i++
-			}
-		}
-		for k, n := range named {
-			if n.Name == p.Name {
-				at[p.Name] = places[len(args)+k]
-				return c.plain(n.Value)
-			}
-		}
-		return nil
-	}) {
-		if a.Err != nil {
-			c.missing = append(c.missing, missingNeed{at[a.Arg], a.Line, a.Err})
-		}
-	}
-}
-
-// plain is a value in the form of the host library.
-func (c *linter) plain(v hostlib.Value) hostlib.Value {
-	if _, ok := v.(starlark.Value); !ok {
-		return v
-	}
-	d, err := c.run.Data(v)
-	if err != nil {
-		return hostlib.Unknown
-	}
-	return d
-}
-
-// askedFor tells of needs that job() does not say, with the line that does.
-func (c *linter) askedFor() {
-	if len(c.missing) == 0 {
-		return
-	}
-	lines := slices.Clone(c.job.Needs.Lines)
-	for _, m := range c.missing {
-		if m.line != "" && !slices.Contains(lines, m.line) {
-			lines = append(lines, m.line)
-		}
-	}
-	for i, line := range lines {
-		lines[i] = fmt.Sprintf("%q", line)
-	}
-	for _, m := range c.missing {
-		if m.line == "" { // it can never be needed
-			c.add(m.at, "call", false, "", m.err.Error())
-			continue
-		}
-		c.add(m.at, "needs", false, fmt.Sprintf("in job(): needs = [%s]", strings.Join(lines, ", ")),
-			fmt.Sprintf("%q is not among what job() says this script needs", m.line))
 	}
 }
