@@ -26,7 +26,8 @@ var floors = []struct {
 	{"scripting", []string{"engine", "scripting/hostlib", "scripting/starscript"}, []string{"github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/hostlib", []string{"engine"}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/stubs", []string{"scripting/hostlib", "scripting/scripttest"}, []string{"go.starlark.net", "github.com/spf13/cobra", "database/sql"}},
-	{"scripting/starscript", []string{"engine", "scripting/hostlib"}, []string{"github.com/yuin/gopher-lua", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
+	{"scripting/coverage", []string{}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "net/http", "github.com/spf13/cobra"}},
+	{"scripting/starscript", []string{"engine", "scripting/coverage", "scripting/hostlib"}, []string{"github.com/yuin/gopher-lua", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -65,7 +65,7 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "open the jobs folder %q", dir)
 	}
 	defer root.Close()
-	files, err := find(root)
+	files, err := findFiles(root, isScript)
 	if err != nil {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
@@ -111,9 +111,9 @@ func (r *Result) fail(errs ...*LoadError) {
 	}
 }
 
-// find lists the scripts below the root, sorted. Links are followed to files,
-// not to folders.
-func find(root *os.Root) ([]string, error) {
+// findFiles lists the files below the root that are wanted, sorted. Links are
+// followed to files, not to folders.
+func findFiles(root *os.Root, wanted func(p string) bool) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -126,7 +126,7 @@ func find(root *os.Root) ([]string, error) {
 			}
 			return nil
 		}
-		if d.IsDir() || !isScript(p) {
+		if d.IsDir() || !wanted(p) {
 			return nil
 		}
 		// What cannot be read is told when it is loaded.
@@ -142,6 +142,8 @@ func find(root *os.Root) ([]string, error) {
 // isScript says whether a file is a job script by its name.
 func isScript(p string) bool {
 	ext := path.Ext(p)
-	return (ext == starscript.Ending || ext == ".lua") && !hostlib.IsHelper(p) &&
-		!strings.HasSuffix(p, "_test"+ext)
+	return (ext == starscript.Ending || ext == ".lua") && !hostlib.IsHelper(p) && !isTest(p)
 }
+
+// isTest says whether a file is one of tests by its name.
+func isTest(p string) bool { return strings.HasSuffix(strings.TrimSuffix(p, path.Ext(p)), "_test") }

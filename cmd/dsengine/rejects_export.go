@@ -6,12 +6,8 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -64,53 +60,26 @@ func runRejectsExport(ctx context.Context, env *Env, g *globals, o rejectsExport
 	if err != nil {
 		return err
 	}
-	out, file := env.Stdout, (*os.File)(nil)
-	if o.To != "" {
-		to := env.path(o.To)
-		if file, err = os.CreateTemp(filepath.Dir(to), filepath.Base(to)+".*.part"); err != nil {
-			return cannotWrite(o.To, to, err)
+	e := &rejectExport{ctx: ctx, store: eng.Store(), f: f}
+	rows := func(w io.Writer) error {
+		e.w = w
+		if o.Format == "csv" {
+			return e.csv()
 		}
-		defer os.Remove(file.Name()) // unless it was renamed
-		defer file.Close()
-		out = file
+		return e.jsonl()
 	}
-	w := bufio.NewWriter(out)
-	e := &rejectExport{ctx: ctx, store: eng.Store(), f: f, w: w}
-	if o.Format == "csv" {
-		err = e.csv()
-	} else {
-		err = e.jsonl()
+	if o.To == "" {
+		w := bufio.NewWriter(env.Stdout)
+		if err := rows(w); err != nil {
+			return err
+		}
+		return w.Flush()
 	}
-	if err == nil {
-		err = w.Flush()
-	}
-	if err != nil || file == nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), env.path(o.To)); err != nil {
+	if err := writeWhole(env, "to", o.To, rows); err != nil {
 		return err
 	}
 	env.say("%s written to %s", plural(e.n, "reject was", "rejects were"), o.To)
 	return nil
-}
-
-// cannotWrite says why a file cannot be made, without the name that it has while
-// it is written.
-func cannotWrite(name, path string, err error) error {
-	if _, serr := os.Stat(filepath.Dir(path)); errors.Is(serr, fs.ErrNotExist) {
-		return usage("--to %s: there is no folder %s", name, filepath.Dir(name)).WithHint("make it: mkdir -p %s", filepath.Dir(name))
-	}
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err
-	}
-	return engine.Wrapf(engine.CodeUsage, err, "--to %s", name)
 }
 
 // rejectExport writes rejects.

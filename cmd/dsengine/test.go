@@ -23,6 +23,7 @@ type testOptions struct {
 	crash    bool
 	update   bool
 	watch    bool
+	cover    coverOptions
 }
 
 func newTest(env *Env, g *globals) *cobra.Command {
@@ -42,6 +43,7 @@ a request that writes or a file that is moved. What the test asserts must hold a
   dsengine test jobs/airports.star
   dsengine test airports --run broken
   dsengine test --crash
+  dsengine test --coverage --threshold 90
   dsengine test --format junit > tests.xml
   dsengine test airports --update      write the golden files that t.golden compares with
   dsengine test --watch                test again whatever a change touches, until Ctrl-C`,
@@ -62,6 +64,7 @@ a request that writes or a file that is moved. What the test asserts must hold a
 	f.BoolVar(&o.update, "update", false, "write golden files that are missing or differ, and remove none")
 	f.BoolVar(&o.watch, "watch", false, "go on: when a script, its tests, a helper file, a fixture or a golden file\nchanges, run the tests that it touches; Ctrl-C ends with 0")
 	durationFlag(f, &o.timeout, "timeout", "how long one test may take (default 1m)")
+	o.cover.flags(c)
 	return c
 }
 
@@ -71,6 +74,10 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		o.format = "json"
 	}
 	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash, Update: o.update}
+	if err := o.cover.validate(); err != nil {
+		return err
+	}
+	so.Coverage = o.cover.on() && !o.list
 	switch o.format {
 	case "text", "json", "junit", "tap":
 	default:
@@ -86,8 +93,8 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		so.Done = func(r *scripttest.Result) { r.Text(env.Stdout) }
 	}
 	if o.watch {
-		if o.format != "text" || o.list {
-			return usage("--watch tells results as text: leave out --format, -o and --list")
+		if o.format != "text" || o.list || o.cover.on() {
+			return usage("--watch tells results as text: leave out --format, -o, --list and --coverage")
 		}
 		return watchTests(ctx, env, g, o, so)
 	}
@@ -111,6 +118,9 @@ func runSuite(ctx context.Context, env *Env, o testOptions, suite *scripttest.Su
 		results = suite.Run(ctx)
 	}
 	s := scripttest.Summarize(suite.Files, time.Since(began), results)
+	if o.cover.on() && !o.list {
+		s.Coverage = suite.Coverage()
+	}
 	switch {
 	case o.format == "json":
 		e := json.NewEncoder(env.Stdout)
@@ -140,8 +150,11 @@ func runSuite(ctx context.Context, env *Env, o testOptions, suite *scripttest.Su
 	if o.format == "text" {
 		fmt.Fprintln(env.Stdout, s.Line())
 	}
+	if err := o.cover.tell(env, s.Coverage, o.format); err != nil {
+		return err
+	}
 	if s.Failed > 0 {
 		return &exitError{code: exitFailed}
 	}
-	return nil
+	return o.cover.judge(s.Coverage)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/dsengine/dsengine/scripting/coverage"
 )
 
 // Summary is what the tests came to. It is the stable form of --format json.
@@ -18,6 +20,8 @@ type Summary struct {
 	Files   int       `json:"files"`
 	Millis  float64   `json:"ms"`
 	Tests   []*Result `json:"tests"`
+
+	Coverage *coverage.Report `json:"coverage,omitempty"`
 }
 
 // Summarize counts results.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/coverage"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
@@ -33,8 +34,9 @@ type Options struct {
 	Update   bool           // write golden files that are missing or differ
 	// Changed are files that have changed since Before ran: only the tests that they
 	// touch are found. nil: all are.
-	Changed []string
-	Before  *Suite
+	Changed  []string
+	Before   *Suite
+	Coverage bool // count what of the scripts runs; see Suite.Coverage
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
 }
@@ -84,6 +86,7 @@ type Suite struct {
 	Files   int                  // of tests, and scripts with tests
 	goldens *goldens
 	deps    *deps
+	covered func() []*coverage.File
 }
 
 type test struct {
@@ -119,6 +122,10 @@ func Find(o Options) (*Suite, error) {
 	slices.Sort(all)
 	s := &Suite{opts: o, goldens: &goldens{update: o.Update, seen: map[string]*golden{}}, deps: newDeps(o)}
 	l := starscript.NewLoader(root.FS(), filepath.ToSlash(o.Jobs), &hostlib.Host{})
+	l.Coverage = o.Coverage
+	s.covered = func() []*coverage.File {
+		return l.Covered(func(p string) bool { return wanted[p] || wanted[testOf(p)] })
+	}
 	scripts := map[string]*starscript.Script{}
 	for _, p := range all {
 		if hostlib.IsHelper(p) || isTest(p) || hidden(p) {
@@ -260,6 +267,10 @@ func inside(jobs, file string) (string, error) {
 	}
 	return filepath.ToSlash(rel), nil
 }
+
+// Coverage tells what has run up to now of the scripts under test and of the
+// helper files that they load, if Options.Coverage is on.
+func (s *Suite) Coverage() *coverage.Report { return coverage.NewReport(s.covered()) }
 
 // Tests are the tests that will be run, without results.
 func (s *Suite) Tests() []*Result {

@@ -7,6 +7,8 @@
 //	loader.go check.go   compile a file and what it loads; look for mistakes
 //	hooks.go             find the hooks, make an engine.Type of them
 //	run.go limit.go      one call of a hook; steps, time-outs, cancellation
+//	cover.go             count what runs
+//	lint.go              look for mistakes without running a hook
 //	failure.go           errors with their call stack
 //	values.go data.go object.go iterator.go module.go
 //	                     values of the host library in Starlark, and back

@@ -19,7 +19,7 @@ func (r *run) renew() {
 
 // proceed lets the thread go on until the next look.
 func (r *run) proceed() {
-	r.thread.SetMaxExecutionSteps(min(r.thread.Steps+stepsAtOnce, r.base+r.limit))
+	r.thread.SetMaxExecutionSteps(min(r.thread.Steps+stepsAtOnce, r.base+r.limit+r.spare))
 }
 
 // tick is called by the interpreter now and then: it ends a run whose time is
@@ -28,7 +28,7 @@ func (r *run) tick() {
 	switch {
 	case r.call.Context().Err() != nil:
 		r.stop(context.Cause(r.call.Context()))
-	case r.thread.Steps-r.base >= r.limit:
+	case r.thread.Steps-r.base >= r.limit+r.spare:
 		hint := "raise the setting steps, or call ctx.checkpoint() now and then"
 		if r.call.Hook == nil {
 			hint = "what takes long belongs into a hook"

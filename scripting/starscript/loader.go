@@ -45,6 +45,10 @@ type Loader struct {
 
 	scripts map[string]*file // job scripts that Script has loaded, by path
 	testing bool             // a file of tests is loaded
+
+	// Coverage has the files count what of them runs; see Covered. Files of tests
+	// do not count.
+	Coverage bool
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.
@@ -65,6 +69,7 @@ type file struct {
 
 	parse  sync.Once // see tree
 	parsed *syntax.File
+	cover  *cover // nil: what runs is not counted
 }
 
 // Load compiles a job script, runs its top level, and makes a job type of it.
@@ -112,7 +117,15 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 	if f.errs = append(f.errs, append(check(tree, f.shown), misspelt(tree, f.shown, job != nil)...)...); len(f.errs) > 0 {
 		return f
 	}
+	names := predeclared
+	if l.Coverage && !strings.HasSuffix(p, testEnding) {
+		if prog, names, err = f.covered(job != nil); err != nil {
+			f.failed(err, nil)
+			return f
+		}
+	}
 	r := newRun("the top level", loadSteps)
+	r.spare = f.spare()
 	r.call.Host, r.call.Job = l.host, job
 	r.thread.Load = func(t *starlark.Thread, name string) (starlark.StringDict, error) {
 		return l.helper(f, t.CallFrame(0).Pos, name, append(above, p))
@@ -123,7 +136,7 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 	}
 	ctx, cancel := context.WithTimeoutCause(outer, loadTime, hostlib.Errorf("timeout", "the top level ran longer than %s: what takes long belongs into a hook", engine.FormatDuration(loadTime)))
 	r.call.Loading = ctx
-	f.globals, err = prog.Init(r.thread, predeclared)
+	f.globals, err = prog.Init(r.thread, names)
 	cancel()
 	r.call.Loading = nil // what it leaves in globals goes on
 	for _, name := range f.globals.Keys() {

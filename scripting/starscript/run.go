@@ -19,7 +19,8 @@ type run struct {
 
 	limit uint64 // steps since base that it may take
 	base  uint64
-	halt  error // why the thread was stopped
+	spare uint64 // steps beyond the limit that probes may take; see cover.go
+	halt  error  // why the thread was stopped
 
 	loops   []*loop // over what readers give; the innermost is the last
 	last    reading // what the loop was at that was left last
@@ -46,6 +47,7 @@ func newRun(name string, limit int64) *run {
 		Name:       name,
 		Print:      func(_ *starlark.Thread, msg string) { r.call.Log(slog.LevelInfo, msg, nil) },
 		OnMaxSteps: func(*starlark.Thread) { r.tick() },
+		Steps:      lambdaSteps, // so that a probe can take back its own at once
 	}
 	r.thread.SetLocal(runKey, r)
 	r.call.Lang, r.renewed = r, r.renew
@@ -60,7 +62,7 @@ var idle = sync.Pool{New: func() any { return newRun("", 0) }}
 func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, needs *hostlib.Needs) engine.Hook {
 	return func(c *engine.Call) (engine.Raw, error) {
 		r := idle.Get().(*run)
-		r.thread.Name, r.limit = name, uint64(c.Type().Settings.Steps)
+		r.thread.Name, r.limit, r.spare = name, uint64(c.Type().Settings.Steps), f.spare()
 		r.call = hostlib.Call{Lang: r, Hook: c, Host: host, Needs: needs}
 		r.loops, r.last, r.left, r.script = r.loops[:0], reading{}, 0, f
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}

@@ -21,18 +21,28 @@ type Script struct {
 
 // Script loads a job script.
 func (l *Loader) Script(name, p string) (*Script, []*hostlib.LoadError) {
+	s := l.script(name, p)
+	if len(s.file.errs) > 0 {
+		return nil, s.file.errs
+	}
+	return s, nil
+}
+
+// script loads a job script, as far as its file has no errors.
+func (l *Loader) script(name, p string) *Script {
 	s := &Script{job: &hostlib.Declaration{Type: name, Needs: &hostlib.Needs{}}}
 	if s.file = l.load(p, s.job, nil); len(s.file.errs) == 0 {
 		s.file.hooks(l.host, s.job.Needs)
 	}
 	if len(s.file.errs) > 0 {
-		return nil, s.file.errs
+		return s
 	}
 	if err := s.Type(l.host).Validate(); err != nil {
-		return nil, []*hostlib.LoadError{{File: s.file.shown, Message: err.Error()}}
+		s.file.fail(syntax.Position{}, "%v", err)
+		return s
 	}
 	l.scripts[p] = s.file
-	return s, nil
+	return s
 }
 
 // Type makes a job type of the script, whose hooks live in a host.
@@ -67,17 +77,24 @@ const (
 	todoPrefix = "todo_test_"
 )
 
+// testEnding is what the names of files of tests end in.
+const testEnding = "_test" + Ending
+
 // TestFile loads a file of tests. It may load job scripts too.
 func (l *Loader) TestFile(p string) ([]*Test, []*hostlib.LoadError) {
-	l.testing = true
-	defer func() { l.testing = false }()
-	f := l.load(p, nil, nil)
-	delete(l.files, p)
-	tests := f.tests()
+	f, tests := l.testFile(p)
 	if len(f.errs) > 0 {
 		return nil, f.errs
 	}
 	return tests, nil
+}
+
+func (l *Loader) testFile(p string) (*file, []*Test) {
+	l.testing = true
+	defer func() { l.testing = false }()
+	f := l.load(p, nil, nil)
+	delete(l.files, p)
+	return f, f.tests()
 }
 
 // tests finds the tests among the globals, in the order of the file.

@@ -1,0 +1,350 @@
+package starscript
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/resolve"
+	"go.starlark.net/syntax"
+)
+
+// unused tells of names that are set and not used. Names that begin with _ are
+// meant so; names of several that are set at once, of loops and of parameters may
+// be there for the others.
+func (c *linter) unused() {
+	var others map[string]bool // what the script's tests load
+	for _, n := range c.names {
+		id := n.id
+		if len(n.uses) > 0 || id.Name == "_" || n.kind == unpacked || n.kind == looped || n.kind == param {
+			continue
+		}
+		switch {
+		case n.kind == loadedName:
+			c.add(id.NamePos, "unused", true, "leave it out of load(...)", fmt.Sprintf("%s is loaded and not used", id.Name))
+		case n.scope != resolve.Global && strings.HasPrefix(id.Name, "_"):
+		case n.scope != resolve.Global && n.kind == defined:
+			c.add(id.NamePos, "unused", true, "", fmt.Sprintf("nothing calls %s", id.Name))
+		case n.scope != resolve.Global:
+			c.add(id.NamePos, "unused", true, "leave it out, or begin its name with _", fmt.Sprintf("%s is set and not used", id.Name))
+		case c.job == nil && !c.isTest && !strings.HasPrefix(id.Name, "_"): // others may load it
+		case n.kind == defined && (strings.HasPrefix(id.Name, testPrefix) || strings.HasPrefix(id.Name, todoPrefix)):
+		case c.job != nil && hostlib.HookNamed(id.Name) != nil:
+		default:
+			if others == nil {
+				others = c.loadsOfTest()
+			}
+			if !others[id.Name] {
+				c.unusedGlobal(n)
+			}
+		}
+	}
+}
+
+func (c *linter) unusedGlobal(n *name) {
+	id := n.id
+	if n.kind != defined {
+		c.add(id.NamePos, "unused", true, "leave it out", fmt.Sprintf("%s is set and not used", id.Name))
+		return
+	}
+	hint := "leave it out"
+	switch {
+	case c.isTest && levenshtein.ComputeDistance(id.Name[:min(len(id.Name), len(testPrefix))], testPrefix) <= 2:
+		hint = fmt.Sprintf("if it is a test, call it %sNAME", testPrefix)
+	case c.job != nil:
+		var hooks []string
+		for _, known := range hostlib.Hooks {
+			name := known.Name
+			if c.file.places == nil || c.file.places[name].Line == 0 {
+				hooks = append(hooks, name)
+			}
+		}
+		slices.Sort(hooks)
+		for _, hook := range hooks {
+			if levenshtein.ComputeDistance(id.Name, hook) <= 2 {
+				hint = fmt.Sprintf("did you mean the hook %s?", hostlib.HookNamed(hook).Signature())
+			}
+		}
+	}
+	c.add(id.NamePos, "unused", true, hint, fmt.Sprintf("nothing calls %s", id.Name))
+}
+
+// hooks tells of hooks that never run.
+func (c *linter) hooks() {
+	if c.job == nil {
+		return
+	}
+	defs := map[string]*syntax.DefStmt{}
+	for _, s := range c.tree.Stmts {
+		if def, ok := s.(*syntax.DefStmt); ok && hostlib.HookNamed(def.Name.Name) != nil {
+			defs[def.Name.Name] = def
+		}
+	}
+	if p := defs["produce"]; p != nil && defs["consume"] != nil && !c.emits(p) && !returns(p.Body) {
+		c.add(defs["consume"].Name.NamePos, "hook", true, "emit items by ctx.emit(...), or return the payload",
+			fmt.Sprintf("consume has nothing to do: produce, in line %d, emits no item and returns no payload", p.Name.NamePos.Line))
+	}
+	if p := defs["produce"]; p != nil && defs["consume"] == nil && c.emitsHere(p) {
+		c.add(p.Name.NamePos, "hook", false, "define consume(ctx, item), or give ctx.emit a type", "produce emits items, and there is no consume for them")
+	}
+	if r := defs["redrive"]; r != nil && !c.rejects() {
+		c.add(r.Name.NamePos, "hook", true, "leave it out, or reject rows by reject(row, reason), or by on_bad = \"reject\"", "redrive never runs: nothing here rejects a row")
+	}
+	for name, def := range defs {
+		if name == "produce" || name == "consume" || defs["produce"] != nil || defs["consume"] != nil {
+			continue
+		}
+		c.add(def.Name.NamePos, "hook", false, "define produce(ctx) or consume(ctx, item)", fmt.Sprintf("%s never runs: there is neither produce nor consume", name))
+	}
+}
+
+// emits says that a hook may emit items: it calls ctx.emit or its like, or gives
+// ctx away.
+func (c *linter) emits(def *syntax.DefStmt) (found bool) {
+	c.eachCtx(def, func(method string, _ *syntax.CallExpr) {
+		found = found || method == "" || method == "emit" || method == "emit_all"
+	})
+	return found
+}
+
+// emitsHere says that a hook emits items for its own type.
+func (c *linter) emitsHere(def *syntax.DefStmt) (found bool) {
+	c.eachCtx(def, func(method string, call *syntax.CallExpr) {
+		if (method != "emit" && method != "emit_all") || call == nil {
+			return
+		}
+		for _, arg := range call.Args {
+			switch x := arg.(type) {
+			case *syntax.BinaryExpr:
+				if x.Op == syntax.EQ && x.X.(*syntax.Ident).Name == "type" {
+					return
+				}
+			case *syntax.UnaryExpr:
+				if x.Op == syntax.STARSTAR {
+					return
+				}
+			}
+		}
+		found = true
+	})
+	return found
+}
+
+// eachCtx calls a function for each use of a hook's ctx, with the method that is
+// named; "" where ctx itself is used.
+func (c *linter) eachCtx(def *syntax.DefStmt, each func(method string, call *syntax.CallExpr)) {
+	if len(def.Params) == 0 {
+		return
+	}
+	id, ok := def.Params[0].(*syntax.Ident)
+	if !ok {
+		each("", nil)
+		return
+	}
+	ctx := c.nameOf(id)
+	isCtx := func(e syntax.Expr) bool {
+		id, ok := e.(*syntax.Ident)
+		return ok && ctx != nil && c.nameOf(id) == ctx
+	}
+	for _, s := range def.Body {
+		syntax.Walk(s, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.CallExpr:
+				if d, ok := n.Fn.(*syntax.DotExpr); ok && isCtx(d.X) {
+					each(d.Name.Name, n)
+				}
+			case *syntax.DotExpr:
+				if isCtx(n.X) {
+					each(n.Name.Name, nil)
+					return false
+				}
+			case *syntax.Ident:
+				if isCtx(n) {
+					each("", nil)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// returns says that statements return something other than None.
+func returns(body []syntax.Stmt) (found bool) {
+	for _, s := range body {
+		syntax.Walk(s, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.DefStmt:
+				return false
+			case *syntax.ReturnStmt:
+				id, ok := n.Result.(*syntax.Ident)
+				found = found || n.Result != nil && !(ok && id.Name == "None")
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// rejects says that the script, or what it loads, may reject rows.
+func (c *linter) rejects() (found bool) {
+	for _, f := range append(slices.Clone(c.file.loads), c.file) {
+		tree, err := options.Parse(f.shown, f.source, 0)
+		if err != nil {
+			return true
+		}
+		syntax.Walk(tree, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.Ident:
+				found = found || n.Name == "reject"
+			case *syntax.Literal:
+				found = found || n.Value == "reject"
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// The names by which functions are known that do not return.
+var endings = []string{"error", "ctx.retry", "ctx.snooze", "ctx.cancel", "ctx.fail", "t.skip"}
+
+// flow tells of statements that are never reached, that do nothing, and of names
+// that are used before they are set.
+func (c *linter) flow() {
+	c.block(c.tree.Stmts, nil)
+	for _, n := range c.names {
+		c.early(n)
+	}
+}
+
+// block looks at statements that run one after the other. It says whether what
+// follows them is never reached.
+func (c *linter) block(stmts []syntax.Stmt, within syntax.Node) (ends bool) {
+	told := false
+	for i, s := range stmts {
+		if ends && !told && !isText(s) {
+			start, _ := s.Span()
+			c.add(start, "unreachable", true, "", "this is never reached: what is before it ends here")
+			told = true
+		}
+		switch s := s.(type) {
+		case *syntax.DefStmt:
+			c.block(s.Body, s)
+		case *syntax.ForStmt:
+			c.block(s.Body, s)
+		case *syntax.IfStmt:
+			a := c.block(s.True, s)
+			b := c.block(s.False, s)
+			ends = ends || a && b && len(s.False) > 0
+		case *syntax.ReturnStmt:
+			ends = true
+		case *syntax.BranchStmt:
+			ends = ends || s.Token != syntax.PASS
+		case *syntax.ExprStmt:
+			_, isDef := within.(*syntax.DefStmt)
+			c.effect(s, i == 0 && (within == nil || isDef))
+			ends = ends || c.endsWith(s)
+		}
+	}
+	return ends
+}
+
+// endsWith says that a statement is a call that does not return.
+func (c *linter) endsWith(s *syntax.ExprStmt) bool {
+	call, ok := s.X.(*syntax.CallExpr)
+	if !ok {
+		return false
+	}
+	if id, ok := call.Fn.(*syntax.Ident); ok && id.Name == "fail" && scopeOf(id) == resolve.Universal {
+		return true
+	}
+	f := c.callee(call.Fn)
+	return f != nil && slices.Contains(endings, f.String())
+}
+
+// effect tells of an expression that computes something and drops it.
+func (c *linter) effect(s *syntax.ExprStmt, doc bool) {
+	if isText(s) {
+		if lit := s.X.(*syntax.Literal); lit.Token != syntax.STRING && !doc {
+			c.add(lit.TokenPos, "effect", true, "leave it out", "this does nothing")
+		}
+		return
+	}
+	start, _ := s.X.Span()
+	calls := false
+	syntax.Walk(s.X, func(n syntax.Node) bool {
+		_, is := n.(*syntax.CallExpr)
+		calls = calls || is
+		return !calls
+	})
+	switch x := s.X.(type) {
+	case *syntax.DotExpr:
+		if c.callee(x) != nil {
+			c.add(start, "effect", false, "call it: "+source(x)+"(...)", fmt.Sprintf("%s is named here, not called", source(x)))
+			return
+		}
+	case *syntax.Ident:
+		if n := c.nameOf(x); n != nil && n.kind == defined {
+			c.add(start, "effect", false, "call it: "+x.Name+"(...)", fmt.Sprintf("%s is named here, not called", x.Name))
+			return
+		}
+	case *syntax.BinaryExpr:
+		if x.Op == syntax.EQL {
+			c.add(x.OpPos, "effect", true, "= sets, == compares", "this compares, and does nothing with the result")
+			return
+		}
+	}
+	if !calls {
+		c.add(start, "effect", true, "leave it out", "this does nothing: its value is dropped")
+	}
+}
+
+// source is how a name with dots is written.
+func source(e syntax.Expr) string {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		return e.Name
+	case *syntax.DotExpr:
+		return source(e.X) + "." + e.Name.Name
+	}
+	return "it"
+}
+
+// early tells of a local name that is used before anything sets it, unless a
+// loop around both may have set it in an earlier pass.
+func (c *linter) early(n *name) {
+	if n.kind == param || n.kind == loadedName || n.scope != resolve.Local && n.scope != resolve.Cell {
+		return
+	}
+	first := n.writes[0].NamePos
+	for _, w := range n.writes {
+		if before(w.NamePos, first) {
+			first = w.NamePos
+		}
+	}
+	for _, u := range n.uses {
+		if !before(u.NamePos, first) || scopeOf(u) == resolve.Free || c.looping(u.NamePos, first) || n.kind == looped {
+			continue
+		}
+		c.add(u.NamePos, "unset", false, "", fmt.Sprintf("%s is used before it is set, in line %d", u.Name, first.Line))
+		return
+	}
+}
+
+// looping says that two places are in the body of one loop.
+func (c *linter) looping(a, b syntax.Position) (found bool) {
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		if loop, ok := n.(*syntax.ForStmt); ok {
+			start, end := loop.Span()
+			found = found || !before(a, start) && !before(b, start) && before(a, end) && before(b, end)
+		}
+		return true
+	})
+	return found
+}
+
+func before(a, b syntax.Position) bool {
+	return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
+}
