@@ -106,9 +106,20 @@ func neutralType(t string) string {
 	return "bytes"
 }
 
-// exactDigits is how many digits of a decimal a 64-bit number keeps; longer
-// decimals are kept as text.
-const exactDigits = 15
+// Decimals are kept as numbers where a number is exact: any of exactDigits digits
+// is a float of its own, a whole one of wholeDigits fits 64 bits. Others are text,
+// with all the digits of their column, compared by value (decimalOrder). They
+// might be told apart by less, but numbers need no collation, which other
+// programs do not have, and columns have been kept so since there are any.
+const (
+	exactDigits = 15
+	wholeDigits = 18
+)
+
+// asText says whether a decimal is kept as text.
+func asText(precision, scale int) bool {
+	return precision > wholeDigits || precision > exactDigits && scale > 0
+}
 
 // CreateTable is the statement that makes a script's table.
 func (s *Store) CreateTable(table string, columns []engine.Column, key []string) (string, error) {
@@ -125,10 +136,10 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		switch {
 		case name == "text" && len(n) == 1:
 			typ = fmt.Sprintf("VARCHAR(%d)", n[0])
-		case name == "decimal" && n[0] <= exactDigits:
-			typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
+		case name == "decimal" && asText(n[0], n[1]):
+			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
 		case name == "decimal":
-			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d)", n[0], n[1])
+			typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
 		}
 		def := s.Quote(c.Name) + " " + typ
 		if !c.Nullable || slices.Contains(key, c.Name) {
@@ -163,7 +174,8 @@ func valueCheck(column, typ string, n []int) string {
 		return "typeof(" + column + ") IN ('real', 'null')"
 	case "decimal":
 		digits := fmt.Sprintf("abs(%s) < 1e%d", column, n[0]-n[1])
-		if n[0] > exactDigits {
+		switch {
+		case asText(n[0], n[1]):
 			whole := "ltrim(substr(" + column + ", 1, instr(" + column + " || '.', '.') - 1), '-+0')"
 			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND length(" + whole + ") <= " + strconv.Itoa(n[0]-n[1])
 		}
@@ -190,7 +202,11 @@ func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 	for _, c := range u.Update {
 		q := s.Quote(c)
 		set = append(set, q+" = excluded."+q)
-		differs = append(differs, s.Quote(u.Table)+"."+q+" IS NOT excluded."+q)
+		had, comes := s.Quote(u.Table)+"."+q, "excluded."+q
+		if typ := u.TypeOf(c); strings.HasPrefix(typ, "decimal") {
+			comes = s.Comparable(comes, typ)
+		}
+		differs = append(differs, had+" IS NOT "+comes)
 	}
 	tail += "UPDATE SET " + strings.Join(set, ", ") + " WHERE (" + strings.Join(differs, " OR ") + ")"
 	if u.Newer != "" {
@@ -202,7 +218,7 @@ func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 }
 
 // Comparable has points in time, which are kept as text, compared as such
-// whatever digits they were written with.
+// whatever digits they were written with, and decimals by their value.
 func (s *Store) Comparable(sql, columnType string) string {
 	switch columnType {
 	case "timestamp":
@@ -210,6 +226,9 @@ func (s *Store) Comparable(sql, columnType string) string {
 		return "substr(" + at + " || CASE WHEN length(" + sql + ") <= 10 THEN ' 00:00:00.000000' WHEN length(" + sql + ") <= 16 THEN ':00.000000' WHEN instr(" + sql + ", '.') > 0 THEN '000000' ELSE '.000000' END, 1, 26)"
 	case "date":
 		return "substr(" + sql + ", 1, 10)"
+	}
+	if strings.HasPrefix(columnType, "decimal") {
+		return sql + " COLLATE " + decimalOrder
 	}
 	return sql
 }
@@ -221,11 +240,19 @@ func (s *Store) CountUpserts() (before, after string) { return "", "" }
 func (s *Store) Updated(affected, fresh int64) int64 { return affected - fresh }
 
 // KeyTable is rolled back with the transaction.
-func (s *Store) KeyTable(name, table string, key []string) (create []string, insert, drop string) {
+func (s *Store) KeyTable(name, table string, key []string, typeOf func(string) string) (create []string, insert, drop string) {
 	columns, temp := s.quoteAll(key), "temp."+s.Quote(name)
+	var index []string
+	for _, k := range key {
+		q := s.Quote(k)
+		if typ := typeOf(k); strings.HasPrefix(typ, "decimal") {
+			q = s.Comparable(q, typ)
+		}
+		index = append(index, q)
+	}
 	return []string{
 			fmt.Sprintf("CREATE TEMP TABLE %s AS SELECT %s FROM main.%s WHERE 0", s.Quote(name), columns, s.Quote(table)),
-			fmt.Sprintf("CREATE UNIQUE INDEX temp.%s ON %s (%s)", s.Quote(name+"_key"), s.Quote(name), columns),
+			fmt.Sprintf("CREATE UNIQUE INDEX temp.%s ON %s (%s)", s.Quote(name+"_key"), s.Quote(name), strings.Join(index, ", ")),
 		},
 		"INSERT OR IGNORE INTO " + temp + " (" + columns + ") VALUES ", "DROP TABLE " + temp
 }
@@ -260,7 +287,7 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) any {
 				return t
 			}
 		}
-		if base == "DECIMAL_TEXT" {
+		if base == "DECIMAL_TEXT" || base == "DECIMAL" {
 			return decimal(x, numbers)
 		}
 		if base == "TIME" {
@@ -290,17 +317,14 @@ func decimal(text, numbers string) any {
 	if err != nil {
 		return text
 	}
-	r, ok := new(big.Rat).SetString(text)
+	x, ok := parseNumber(text)
 	if !ok {
 		return text
 	}
-	if n == 0 && r.IsInt() {
-		if i := r.Num(); i.IsInt64() {
-			return i.Int64()
-		}
-		return r.Num()
+	if n == 0 && x.scale == 0 {
+		return sqlstore.WholeNumber(x.text())
 	}
-	return r.FloatString(n)
+	return x.at(n).text()
 }
 
 func parseTimestamp(s string) (time.Time, bool) {
@@ -329,4 +353,48 @@ func (s *Store) ToDB(v any) any {
 		return x.UTC().Format("2006-01-02 15:04:05.000000")
 	}
 	return v
+}
+
+// Convert has a column keep values as MySQL would give them back, so that equal
+// ones are the same: decimals with the digits of their column, points in time
+// with microseconds. What is no such value stays, for the column to refuse.
+func (s *Store) Convert(columnType string) func(any) any {
+	name, n, err := engine.ParseColumnType(columnType)
+	if err != nil {
+		return nil
+	}
+	text := func(f func(string) string) func(any) any {
+		return func(v any) any {
+			if s, ok := v.(string); ok {
+				return f(s)
+			}
+			return v
+		}
+	}
+	switch name {
+	case "decimal":
+		return func(v any) any {
+			if x, ok := numberOf(v); ok {
+				return x.at(n[1]).text()
+			}
+			return v
+		}
+	case "timestamp":
+		return text(func(s string) string {
+			if t, ok := parseTimestamp(s); ok {
+				return t.Format("2006-01-02 15:04:05.000000")
+			}
+			return s
+		})
+	case "date":
+		return text(func(s string) string {
+			if t, ok := parseTimestamp(s); ok {
+				return t.Format(time.DateOnly)
+			}
+			return s
+		})
+	case "time":
+		return text(sqlstore.TimeOfDay)
+	}
+	return nil
 }

@@ -14,6 +14,7 @@ type result struct {
 	on      *sql.Conn
 	names   []string
 	types   []*sql.ColumnType
+	whole   []int     // see Statement
 	rows    *sql.Rows // nil: spooled or ended
 	kept    *spool
 	err     error // that the rest of the rows ended with
@@ -65,6 +66,11 @@ func (r *result) read(ctx context.Context) ([]any, error) {
 	}
 	for i := range row {
 		row[i] = r.session.d.FromDB(row[i], r.types[i])
+	}
+	for _, i := range r.whole {
+		if s, ok := row[i].(string); ok {
+			row[i] = WholeNumber(s)
+		}
 	}
 	return row, nil
 }

@@ -1,0 +1,170 @@
+package sqlitestore
+
+import (
+	"database/sql/driver"
+	"math"
+	"math/big"
+	"strconv"
+
+	"modernc.org/sqlite"
+)
+
+// What SQLite lacks for decimals: it has binary floats only. Statements of
+// scripts are made to call these functions (rewrite.go); nothing else does.
+const (
+	decimalOrder = "dsengine_decimal" // the collation
+	fnDecimal    = "dsengine_decimal" // (x, scale): x with so many digits behind the point
+	fnAdd        = "dsengine_add"
+	fnSub        = "dsengine_sub"
+	fnMul        = "dsengine_mul"
+	fnDiv        = "dsengine_div" // (a, b, digits): cut behind so many
+	fnRem        = "dsengine_rem"
+	fnNeg        = "dsengine_neg"
+	fnAbs        = "dsengine_abs"
+	fnCeil       = "dsengine_ceil"
+	fnFloor      = "dsengine_floor"
+	fnSum        = "dsengine_sum"
+	fnAvg        = "dsengine_avg"
+)
+
+// avgDigits is how many digits of a mean there are behind the point, before it
+// is rounded.
+const avgDigits = 2 * maxScale
+
+func init() {
+	sqlite.MustRegisterCollationUtf8(decimalOrder, compareNumbers)
+	one := func(name string, f func(n number) number) {
+		register(name, 1, func(n []number) (number, bool) { return f(n[0]), true })
+	}
+	two := func(name string, f func(a, b number) number) {
+		register(name, 2, func(n []number) (number, bool) { return f(n[0], n[1]), true })
+	}
+	two(fnAdd, number.add)
+	two(fnSub, number.sub)
+	two(fnMul, number.mul)
+	one(fnNeg, func(n number) number { return number{new(big.Int).Neg(n.digits), n.scale} })
+	one(fnAbs, func(n number) number { return number{new(big.Int).Abs(n.digits), n.scale} })
+	one(fnCeil, func(n number) number { return n.toward(1) })
+	one(fnFloor, func(n number) number { return n.toward(-1) })
+	register(fnRem, 2, func(n []number) (number, bool) {
+		if n[1].digits.Sign() == 0 {
+			return number{}, false
+		}
+		return n[0].rem(n[1]), true
+	})
+	register(fnDiv, 3, func(n []number) (number, bool) {
+		if n[1].digits.Sign() == 0 {
+			return number{}, false
+		}
+		return n[0].div(n[1], int(n[2].digits.Int64())), true
+	})
+	sqlite.MustRegisterFunction(fnDecimal, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true, VolatileArgs: true,
+		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			scale, _ := args[1].(int64)
+			if n, ok := numberOf(args[0]); ok {
+				return n.at(int(scale)).text(), nil
+			}
+			return kept(args[0]), nil
+		}})
+	aggregate(fnSum, func(s *sum) driver.Value { return s.total.text() })
+	aggregate(fnAvg, func(s *sum) driver.Value {
+		return s.total.div(number{big.NewInt(s.count), 0}, avgDigits).text()
+	})
+}
+
+// register has a function of numbers called in SQL. One of NULL, or one that has
+// no result, is NULL.
+func register(name string, n int32, f func([]number) (number, bool)) {
+	sqlite.MustRegisterFunction(name, &sqlite.FunctionImpl{NArgs: n, Deterministic: true, VolatileArgs: true,
+		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			var numbers [3]number
+			for i, a := range args {
+				if a == nil {
+					return nil, nil
+				}
+				numbers[i] = numberOrZero(a)
+			}
+			if r, ok := f(numbers[:len(args)]); ok {
+				return r.text(), nil
+			}
+			return nil, nil
+		}})
+}
+
+// numberOf is a value of SQLite's as an exact number: of a float, the shortest
+// one that is this float.
+func numberOf(v driver.Value) (number, bool) {
+	switch x := v.(type) {
+	case int64:
+		return number{big.NewInt(x), 0}, true
+	case float64:
+		if math.IsInf(x, 0) || math.IsNaN(x) {
+			return number{}, false
+		}
+		return parseNumber(strconv.FormatFloat(x, 'e', -1, 64))
+	case string:
+		return parseNumber(x)
+	}
+	return number{}, false
+}
+
+// numberOrZero takes what is no number for zero, as SQLite's own arithmetic does.
+func numberOrZero(v driver.Value) number {
+	if n, ok := numberOf(v); ok {
+		return n
+	}
+	return number{new(big.Int), 0}
+}
+
+// kept is a value that the function may give back: its text is SQLite's memory.
+func kept(v driver.Value) driver.Value {
+	switch x := v.(type) {
+	case string:
+		return string(append([]byte(nil), x...))
+	case []byte:
+		return append([]byte(nil), x...)
+	}
+	return v
+}
+
+// sum adds up the numbers of a group, or of a window.
+type sum struct {
+	total  number
+	count  int64
+	result func(*sum) driver.Value
+}
+
+// aggregate has the result of a sum called in SQL; of no numbers it is NULL.
+func aggregate(name string, result func(*sum) driver.Value) {
+	sqlite.MustRegisterFunction(name, &sqlite.FunctionImpl{NArgs: 1, Deterministic: true, VolatileArgs: true,
+		MakeAggregate: func(sqlite.FunctionContext) (sqlite.AggregateFunction, error) {
+			return &sum{total: number{new(big.Int), 0}, result: result}, nil
+		}})
+}
+
+// Step adds a row.
+func (s *sum) Step(_ *sqlite.FunctionContext, args []driver.Value) error {
+	if args[0] != nil {
+		s.total, s.count = s.total.add(numberOrZero(args[0])), s.count+1
+	}
+	return nil
+}
+
+// WindowInverse takes a row away.
+func (s *sum) WindowInverse(_ *sqlite.FunctionContext, args []driver.Value) error {
+	if args[0] != nil {
+		s.total, s.count = s.total.sub(numberOrZero(args[0])), s.count-1
+	}
+	return nil
+}
+
+// WindowValue is the result so far.
+func (s *sum) WindowValue(*sqlite.FunctionContext) (driver.Value, error) {
+	if s.count == 0 {
+		return nil, nil
+	}
+	return s.result(s), nil
+}
+
+// Final has nothing to give back.
+func (s *sum) Final(*sqlite.FunctionContext) {}
