@@ -25,6 +25,7 @@ const (
 	fnFloor      = "dsengine_floor"
 	fnSum        = "dsengine_sum"
 	fnAvg        = "dsengine_avg"
+	fnTime       = "dsengine_time" // (x, as what): see timeAs
 )
 
 // avgDigits is how many digits of a mean there are behind the point, before it
@@ -65,6 +66,15 @@ func init() {
 				return n.at(int(scale)).text(), nil
 			}
 			return kept(args[0]), nil
+		}})
+	sqlite.MustRegisterFunction(fnTime, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true,
+		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			text, isText := args[0].(string)
+			as, _ := args[1].(string)
+			if !isText {
+				return args[0], nil
+			}
+			return timeAs(text, as), nil
 		}})
 	aggregate(fnSum, func(s *sum) driver.Value { return s.total.text() })
 	aggregate(fnAvg, func(s *sum) driver.Value {

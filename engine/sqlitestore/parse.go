@@ -34,6 +34,7 @@ type node struct {
 	base     bool    // the first of CASE's is the base
 	more     []*node // of a call: its order, filter and window
 	query    *query
+	depth    int // of the tree below
 	at       int // of a parameter: its number, from 0; -1: it is numbered by hand
 
 	typ   typ
@@ -70,6 +71,7 @@ type core struct {
 	group  []*node
 	having *node
 	rows   [][]*node // of VALUES
+	merged bool      // columns that sources share come once
 }
 
 // from is a source of rows.
@@ -106,14 +108,28 @@ type parser struct {
 	list   []token
 	at     int
 	params int
+	depth  int
+	merged bool // the sources that were read share columns
 }
 
 type notUnderstood struct{}
 
+// maxDepth is how deep expressions and queries go, as in SQLite itself.
+const maxDepth = 1000
+
+// deeper counts how deep the parser is in the statement, until the function that
+// it gives is called.
+func (p *parser) deeper() func() {
+	if p.depth++; p.depth > maxDepth {
+		p.give()
+	}
+	return func() { p.depth-- }
+}
+
 func (p *parser) now() token         { return p.list[p.at] }
-func (p *parser) last() int          { return p.list[p.at-1].to }
+func (p *parser) last() int          { return p.list[min(p.at, len(p.list))-1].to }
 func (p *parser) give() *node        { panic(notUnderstood{}) }
-func (p *parser) next() token        { t := p.list[p.at]; p.at++; return t }
+func (p *parser) next() token        { t := p.now(); p.at++; return t }
 func (p *parser) ahead() token       { return p.list[min(p.at+1, len(p.list)-1)] }
 func (p *parser) sign(s string) bool { return p.now().kind == tokenSign && p.now().text == s }
 
@@ -265,6 +281,7 @@ func (p *parser) names() (list []string) {
 }
 
 func (p *parser) query(ctes []cte) *query {
+	defer p.deeper()()
 	q := &query{ctes: ctes}
 	for {
 		q.cores = append(q.cores, p.core())
@@ -321,7 +338,10 @@ func (p *parser) core() *core {
 	}
 	c.items = p.items()
 	if p.take("FROM") {
+		outer := p.merged
+		p.merged = false
 		c.from = p.sources(&c.where)
+		c.merged, p.merged = p.merged, outer
 	}
 	if p.take("WHERE") {
 		c.where = append(c.where, p.expr())
@@ -362,6 +382,7 @@ func (p *parser) sources(where *[]*node) (list []from) {
 			*where = append(*where, p.expr())
 		} else if p.take("USING") {
 			p.names()
+			p.merged = true
 		}
 		if p.take(",") {
 			continue
@@ -370,6 +391,7 @@ func (p *parser) sources(where *[]*node) (list []from) {
 			return list
 		}
 		for !p.take("JOIN") {
+			p.merged = p.merged || p.word("NATURAL")
 			if !p.word("NATURAL", "LEFT", "RIGHT", "FULL", "INNER", "CROSS", "OUTER") {
 				p.give()
 			}
@@ -379,6 +401,7 @@ func (p *parser) sources(where *[]*node) (list []from) {
 }
 
 func (p *parser) source(where *[]*node) []from {
+	defer p.deeper()()
 	if p.take("(") {
 		if !p.word("SELECT", "VALUES", "WITH") {
 			list := p.sources(where)

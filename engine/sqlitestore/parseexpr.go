@@ -14,11 +14,21 @@ func (p *parser) exprs() (list []*node) {
 var levels = [][]string{{"&", "|", "<<", ">>"}, {"+", "-"}, {"*", "/", "%"}, {"||", "->", "->>"}}
 
 // expr reads an expression.
-func (p *parser) expr() *node { return p.logic("OR", func() *node { return p.logic("AND", p.not) }) }
+func (p *parser) expr() *node {
+	defer p.deeper()()
+	return p.logic("OR", func() *node { return p.logic("AND", p.not) })
+}
 
 // done ends a node where the parser is.
 func (p *parser) done(kind nodeKind, op token, kids ...*node) *node {
-	return &node{kind: kind, from: kids[0].from, to: p.last(), op: op, kids: kids}
+	n := &node{kind: kind, from: kids[0].from, to: p.last(), op: op, kids: kids}
+	for _, k := range kids {
+		n.depth = max(n.depth, k.depth+1)
+	}
+	if n.depth > maxDepth {
+		p.give()
+	}
+	return n
 }
 
 func (p *parser) logic(word string, part func() *node) *node {
@@ -34,6 +44,7 @@ func (p *parser) not() *node {
 	if !p.word("NOT") {
 		return p.compare()
 	}
+	defer p.deeper()()
 	op := p.next()
 	n := p.done(nodeLogic, op, p.not())
 	n.from = op.from
@@ -152,6 +163,7 @@ func (p *parser) unary() *node {
 	if !p.sign("-") && !p.sign("+") && !p.sign("~") {
 		return p.primary()
 	}
+	defer p.deeper()()
 	op := p.next()
 	kind := nodeSign
 	if op.text == "~" {

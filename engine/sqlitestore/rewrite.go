@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
 // SQLite calculates with binary floats, cuts quotients of whole numbers, and
@@ -29,7 +31,13 @@ const (
 	typFloat
 	typDecimal
 	typText
+	typDate
+	typTime
+	typTimestamp
 )
+
+// times are the types of texts that say when.
+var times = map[typKind]string{typDate: asDate, typTime: asTime, typTimestamp: asTimestamp}
 
 // typ is the type of an expression.
 type typ struct {
@@ -111,23 +119,51 @@ type rewriter struct {
 	args   []any
 	lookup func(table string) relation
 	edits  []edit
-	whole  []int // see sqlstore.Statement
+	give   map[int]func(any) any // see sqlstore.Statement
 }
 
-// rewrite has a statement say what it says on MySQL. whole are the columns of
-// its result that are whole numbers, though they come as text.
-func rewrite(sql string, args []any, lookup func(table string) relation) (text string, whole []int) {
+// rewrite has a statement say what it says on MySQL; give is for the values of
+// its result.
+func rewrite(sql string, args []any, lookup func(table string) relation) (text string, give map[int]func(any) any) {
 	q, w, ok := parse(sql)
 	if !ok {
 		return sql, nil
 	}
 	r := &rewriter{sql: sql, args: args, lookup: lookup}
 	if q != nil {
-		r.query(q, nil, nil, true)
+		r.typed(r.query(q, nil, nil))
 	} else {
 		r.write(w)
 	}
-	return r.text(), r.whole
+	return r.text(), r.give
+}
+
+// typed finds the columns of a result whose values come as another type.
+func (r *rewriter) typed(result relation) {
+	if result.open {
+		return
+	}
+	r.give = map[int]func(any) any{}
+	for i, c := range result.columns {
+		switch {
+		case c.typ.kind == typDecimal && c.typ.scale == 0:
+			r.give[i] = func(v any) any {
+				if s, ok := v.(string); ok {
+					return sqlstore.WholeNumber(s)
+				}
+				return v
+			}
+		case c.typ.kind == typTimestamp:
+			r.give[i] = func(v any) any {
+				if s, ok := v.(string); ok {
+					if t, ok := parseTimestamp(s); ok {
+						return t
+					}
+				}
+				return v
+			}
+		}
+	}
 }
 
 // text is the statement with the edits.
@@ -153,14 +189,14 @@ func (r *rewriter) replace(from, to int, text string) {
 }
 
 // query goes through a query. into are the types of the columns that its rows
-// are written to; top says that its rows are what the statement gives.
-func (r *rewriter) query(q *query, up *scope, into []typ, top bool) relation {
+// are written to.
+func (r *rewriter) query(q *query, up *scope, into []typ) relation {
 	sc := &scope{up: up}
 	r.with(sc, q.ctes)
 	var result relation
 	for i, c := range q.cores {
 		inner := &scope{up: sc}
-		rel := r.core(c, inner, into, top && i == 0, len(q.cores) > 1)
+		rel := r.core(c, inner, into, len(q.cores) > 1)
 		if i == 0 {
 			result = rel
 			for _, n := range q.order {
@@ -176,7 +212,7 @@ func (r *rewriter) with(sc *scope, ctes []cte) {
 	sc.ctes = map[string]relation{}
 	for _, c := range ctes {
 		sc.ctes[c.name] = relation{open: true} // it may read itself
-		rel := r.query(c.query, sc, nil, false)
+		rel := r.query(c.query, sc, nil)
 		if c.columns != nil {
 			if len(c.columns) != len(rel.columns) || rel.open {
 				rel = relation{open: true}
@@ -190,7 +226,7 @@ func (r *rewriter) with(sc *scope, ctes []cte) {
 }
 
 // core goes through one SELECT.
-func (r *rewriter) core(c *core, sc *scope, into []typ, top, compound bool) relation {
+func (r *rewriter) core(c *core, sc *scope, into []typ, compound bool) relation {
 	if c.rows != nil {
 		for _, row := range c.rows {
 			for i, n := range row {
@@ -205,6 +241,7 @@ func (r *rewriter) core(c *core, sc *scope, into []typ, top, compound bool) rela
 	for _, it := range c.items {
 		star = star || it.expr == nil
 	}
+	result.open = star && c.merged
 	sc.aliases = map[string]typ{}
 	aliases := map[string]typ{}
 	for i, it := range c.items {
@@ -244,9 +281,6 @@ func (r *rewriter) core(c *core, sc *scope, into []typ, top, compound bool) rela
 			}
 			r.put(it.expr.to, ` AS "`+strings.ReplaceAll(shown, `"`, `""`)+`"`)
 		}
-		if top && t.kind == typDecimal && t.scale == 0 && !star && !bare {
-			r.whole = append(r.whole, i)
-		}
 	}
 	sc.aliases = aliases
 	for _, n := range c.where {
@@ -274,7 +308,7 @@ func (r *rewriter) from(list []from, sc *scope) {
 		rel := relation{open: true}
 		switch {
 		case f.query != nil:
-			rel = r.query(f.query, sc.up, nil, false)
+			rel = r.query(f.query, sc.up, nil)
 		case f.table != "":
 			var ok bool
 			if rel, ok = sc.cte(f.table); !ok {
@@ -322,7 +356,7 @@ func (r *rewriter) write(w *write) {
 				}
 			}
 		}
-		r.query(w.query, sc, into, false)
+		r.query(w.query, sc, into)
 		inner.names, inner.sources = append(inner.names, "excluded"), append(inner.sources, table)
 	}
 	r.from(w.from, inner)
@@ -346,18 +380,23 @@ func (r *rewriter) write(w *write) {
 // assign goes through an expression whose value is written to a column.
 func (r *rewriter) assign(n *node, target typ, sc *scope) {
 	t := r.typeOf(n, sc)
-	scale := 0
+	name, how := fnDecimal, "0"
 	switch {
 	case target.kind == typDecimal && n.kind != nodeNull:
-		scale = target.scale
+		how = strconv.Itoa(target.scale)
 	case target.kind == typWhole && t.kind == typDecimal:
+	case times[target.kind] != "" && (n.kind == nodeText || n.kind == nodeParameter || times[t.kind] != "" && t != target):
+		name, how = fnTime, "'"+times[target.kind]+"'"
+		if target.kind == typDate {
+			how = "'" + asDay + "'"
+		}
 	default:
 		r.emit(n, sc, useValue)
 		return
 	}
-	r.put(n.from, fnDecimal+"(")
+	r.put(n.from, name+"(")
 	r.emit(n, sc, useRaw)
-	r.put(n.to, ", "+strconv.Itoa(scale)+")")
+	r.put(n.to, ", "+how+")")
 }
 
 // columnTyp is the type of a column by what it was declared as.
@@ -378,6 +417,12 @@ func columnTyp(declared string) typ {
 		return typ{kind: typFloat}
 	case neutral == "bytes", neutral == "json":
 		return typ{}
+	case neutral == "date":
+		return typ{kind: typDate}
+	case neutral == "time":
+		return typ{kind: typTime}
+	case neutral == "timestamp":
+		return typ{kind: typTimestamp}
 	}
 	return typ{kind: typText}
 }

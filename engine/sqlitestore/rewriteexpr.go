@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // use is what is done with the value of an expression.
@@ -56,6 +57,8 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 				return typ{kind: typFloat}
 			case string:
 				return typ{kind: typText}
+			case time.Time:
+				return typ{kind: typTimestamp}
 			}
 		}
 	case nodeColumn:
@@ -95,7 +98,7 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 		}
 		return common(list)
 	case nodeQuery:
-		rel := r.query(n.query, sc, nil, false)
+		rel := r.query(n.query, sc, nil)
 		if n.name == "exists" {
 			return typ{kind: typWhole}
 		}
@@ -144,6 +147,7 @@ func common(list []typ) typ {
 		case o.kind == typNull:
 		case t.kind == typNull:
 			t = typ{kind: o.kind, scale: o.scale}
+		case t.kind == o.kind && t.kind != typDecimal:
 		case t.exact() && o.exact():
 			t = typ{kind: max(t.kind, o.kind), scale: max(t.scale, o.scale)}
 		case (t.exact() || t.kind == typFloat) && (o.exact() || o.kind == typFloat):
@@ -247,6 +251,9 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 		r.decimal(n, t, sc, u)
 		return
 	}
+	if n.kind == nodeCompare && r.compared(n, sc) {
+		return
+	}
 	inner := useValue
 	switch {
 	case n.kind == nodeParen, n.kind == nodeOther && n.op.text == "(": // (a), (a, b)
@@ -270,6 +277,32 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 	for _, k := range n.more {
 		r.order(k, sc)
 	}
+}
+
+// compared goes through a comparison of points in time, dates or times of day,
+// if it is one: what is given beside a column is written as the column keeps it.
+func (r *rewriter) compared(n *node, sc *scope) bool {
+	kind := typUnknown
+	for _, k := range n.kids {
+		if t := r.typeOf(k, sc); k.kind != nodeParameter && times[t.kind] != "" {
+			kind = max(kind, t.kind)
+		}
+	}
+	if kind == typUnknown {
+		return false
+	}
+	for _, k := range n.kids {
+		t := r.typeOf(k, sc)
+		given := k.kind == nodeText || k.kind == nodeParameter || k.kind != nodeQuery && times[t.kind] != "" && t.kind != kind
+		if given {
+			r.put(k.from, fnTime+"(")
+		}
+		r.emit(k, sc, useValue)
+		if given {
+			r.put(k.to, ", '"+times[kind]+"')")
+		}
+	}
+	return true
 }
 
 // decimal goes through an expression that is a decimal.

@@ -3,12 +3,19 @@ package sqlitestore
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
-// rewritings is how many statements a hook's session remembers.
-const rewritings = 100
+const (
+	// rewritings is how many statements a hook's session remembers, and
+	// rememberedBytes how long they may be.
+	rewritings      = 100
+	rememberedBytes = 4 << 10
+	// rewrittenBytes is how long a statement may be that is rewritten at all.
+	rewrittenBytes = 256 << 10
+)
 
 // rewriting rewrites the statements of a hook.
 type rewriting struct {
@@ -24,6 +31,9 @@ func (w *rewriting) Forget() { w.tables, w.made = nil, nil }
 
 // Rewrite rewrites a statement.
 func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string, args []any) (sqlstore.Statement, error) {
+	if len(query) > rewrittenBytes {
+		return sqlstore.Statement{SQL: query}, nil
+	}
 	key := query + "\x00" + kinds(args)
 	if made, ok := w.made[key]; ok {
 		return made, nil
@@ -31,7 +41,7 @@ func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string
 	var err error
 	all := true
 	made := sqlstore.Statement{}
-	made.SQL, made.Whole = rewrite(query, args, func(table string) relation {
+	made.SQL, made.Give = rewrite(query, args, func(table string) relation {
 		rel, ok := w.tables[table]
 		if ok || err != nil {
 			return rel
@@ -52,7 +62,7 @@ func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string
 	if len(w.made) >= rewritings || w.made == nil {
 		w.made = map[string]sqlstore.Statement{}
 	}
-	if all {
+	if all && len(key) <= rememberedBytes {
 		w.made[key] = made
 	}
 	return made, nil
@@ -71,6 +81,8 @@ func kinds(args []any) string {
 			b.WriteByte('f')
 		case string:
 			b.WriteByte('s')
+		case time.Time:
+			b.WriteByte('t')
 		default:
 			b.WriteByte('x')
 		}

@@ -350,7 +350,7 @@ func (s *Store) ToDB(v any) any {
 		}
 		return x.String()
 	case time.Time:
-		return x.UTC().Format("2006-01-02 15:04:05.000000")
+		return x.UTC().Format(timestampLayout)
 	}
 	return v
 }
@@ -363,38 +363,54 @@ func (s *Store) Convert(columnType string) func(any) any {
 	if err != nil {
 		return nil
 	}
-	text := func(f func(string) string) func(any) any {
-		return func(v any) any {
-			if s, ok := v.(string); ok {
-				return f(s)
-			}
-			return v
-		}
-	}
 	switch name {
 	case "decimal":
 		return func(v any) any {
 			if x, ok := numberOf(v); ok {
-				return x.at(n[1]).text()
+				if x = x.at(n[1]); x.digits.CmpAbs(power(n[0])) < 0 {
+					return x.text()
+				}
 			}
 			return v
 		}
-	case "timestamp":
-		return text(func(s string) string {
-			if t, ok := parseTimestamp(s); ok {
-				return t.Format("2006-01-02 15:04:05.000000")
+	case "timestamp", "date", "time":
+		if name == "date" {
+			name = asDay
+		}
+		return func(v any) any {
+			if text, ok := v.(string); ok {
+				return timeAs(text, name)
 			}
-			return s
-		})
-	case "date":
-		return text(func(s string) string {
-			if t, ok := parseTimestamp(s); ok {
-				return t.Format(time.DateOnly)
-			}
-			return s
-		})
-	case "time":
-		return text(sqlstore.TimeOfDay)
+			return v
+		}
 	}
 	return nil
 }
+
+// What timeAs makes of a text, besides a time.
+const (
+	asTimestamp = "timestamp"
+	asDate      = "date" // what is compared with a date: it may have a time of day
+	asDay       = "day"  // what is kept as a date
+	asTime      = "time"
+)
+
+// timeAs writes a point in time, a date or a time of day as columns keep it, so
+// that equal ones are the same text and later ones come behind. Of what is none,
+// it leaves the text.
+func timeAs(text, as string) string {
+	if as == asTime {
+		return sqlstore.TimeOfDay(text)
+	}
+	t, ok := parseTimestamp(text)
+	switch {
+	case !ok:
+		return text
+	case as == asDay, as == asDate && t.Equal(t.Truncate(24*time.Hour)):
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(timestampLayout)
+}
+
+// timestampLayout is how points in time are kept.
+const timestampLayout = "2006-01-02 15:04:05.000000"

@@ -14,8 +14,8 @@ type result struct {
 	on      *sql.Conn
 	names   []string
 	types   []*sql.ColumnType
-	whole   []int     // see Statement
-	rows    *sql.Rows // nil: spooled or ended
+	give    map[int]func(any) any // see Statement
+	rows    *sql.Rows             // nil: spooled or ended
 	kept    *spool
 	err     error // that the rest of the rows ended with
 }
@@ -67,9 +67,9 @@ func (r *result) read(ctx context.Context) ([]any, error) {
 	for i := range row {
 		row[i] = r.session.d.FromDB(row[i], r.types[i])
 	}
-	for _, i := range r.whole {
-		if s, ok := row[i].(string); ok {
-			row[i] = WholeNumber(s)
+	for i, give := range r.give {
+		if i < len(row) {
+			row[i] = give(row[i])
 		}
 	}
 	return row, nil

@@ -23,9 +23,9 @@ type Rewriting interface {
 // Statement is SQL that was rewritten.
 type Statement struct {
 	SQL string
-	// Whole are the columns of the result that are whole numbers, though they may
-	// come as text.
-	Whole []int
+	// Give are, by the columns of the result whose type cannot be seen, what makes
+	// of a value the one that scripts know.
+	Give map[int]func(v any) any
 }
 
 // rewrite rewrites a script's statement, on the connection where it will run.

@@ -350,7 +350,7 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	r := &result{session: s, rows: rows, on: c, whole: st.Whole}
+	r := &result{session: s, rows: rows, on: c, give: st.Give}
 	if r.names, err = rows.Columns(); err == nil {
 		r.types, err = rows.ColumnTypes()
 	}
