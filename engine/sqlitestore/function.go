@@ -104,9 +104,10 @@ func register(name string, n int32, f func([]number) (number, bool)) {
 // numberOf is a value of SQLite's as an exact number: of a float, the shortest
 // one that is this float.
 func numberOf(v driver.Value) (number, bool) {
+	if digits, scale, ok := smallOf(v); ok {
+		return number{big.NewInt(digits), scale}, true
+	}
 	switch x := v.(type) {
-	case int64:
-		return number{big.NewInt(x), 0}, true
 	case float64:
 		if math.IsInf(x, 0) || math.IsNaN(x) {
 			return number{}, false
@@ -116,6 +117,52 @@ func numberOf(v driver.Value) (number, bool) {
 		return parseNumber(x)
 	}
 	return number{}, false
+}
+
+// smallOf is numberOf for what most numbers are: of few digits, with no exponent.
+func smallOf(v driver.Value) (digits int64, scale int, ok bool) {
+	switch x := v.(type) {
+	case int64:
+		return x, 0, true
+	case float64:
+		if a := math.Abs(x); a >= 1e-6 && a < 1e15 || a == 0 {
+			var room [32]byte
+			text := strconv.AppendFloat(room[:0], x, 'f', -1, 64)
+			return smallText(text)
+		}
+	case string:
+		return smallText(x)
+	}
+	return 0, 0, false
+}
+
+// smallText reads a number of at most 18 digits.
+func smallText[T string | []byte](s T) (digits int64, scale int, ok bool) {
+	negative := len(s) > 0 && s[0] == '-'
+	if negative {
+		s = s[1:]
+	}
+	if len(s) == 0 || len(s) > wholeDigits {
+		return 0, 0, false
+	}
+	point := -1
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			digits = digits*10 + int64(c-'0')
+		case c == '.' && point < 0 && len(s) > 1:
+			point = i
+		default:
+			return 0, 0, false
+		}
+	}
+	if point >= 0 {
+		scale = len(s) - 1 - point
+	}
+	if negative {
+		digits = -digits
+	}
+	return digits, scale, true
 }
 
 // numberOrZero takes what is no number for zero, as SQLite's own arithmetic does.
@@ -137,11 +184,51 @@ func kept(v driver.Value) driver.Value {
 	return v
 }
 
-// sum adds up the numbers of a group, or of a window.
+// sum adds up the numbers of a group, or of a window. Numbers of few digits are
+// gathered in part, as digits of partScale behind the point.
 type sum struct {
-	total  number
-	count  int64
-	result func(*sum) driver.Value
+	total     number
+	part      int64
+	partScale int
+	count     int64
+	result    func(*sum) driver.Value
+}
+
+// add adds a number, or takes it away.
+func (s *sum) add(v driver.Value, sign int64) {
+	digits, scale, ok := smallOf(v)
+	if !ok {
+		n := numberOrZero(v)
+		if sign < 0 {
+			n = number{new(big.Int).Neg(n.digits), n.scale}
+		}
+		s.total = s.total.add(n)
+		return
+	}
+	for ; scale < s.partScale && digits < maxPart && digits > -maxPart; scale++ {
+		digits *= 10
+	}
+	if scale != s.partScale || s.part > maxPart || s.part < -maxPart || digits > maxPart || digits < -maxPart {
+		s.flush()
+		s.partScale = scale
+	}
+	if digits > maxPart || digits < -maxPart {
+		s.total = s.total.add(number{big.NewInt(sign), 0}.mul(number{big.NewInt(digits), scale}))
+		return
+	}
+	s.part += sign * digits
+}
+
+// maxPart bounds what is gathered so that it cannot overflow: two of them, and
+// ten times one, fit 64 bits.
+const maxPart = math.MaxInt64 / 20
+
+// flush adds what was gathered to the total.
+func (s *sum) flush() {
+	if s.part != 0 {
+		s.total = s.total.add(number{big.NewInt(s.part), s.partScale})
+		s.part = 0
+	}
 }
 
 // aggregate has the result of a sum called in SQL; of no numbers it is NULL.
@@ -155,7 +242,8 @@ func aggregate(name string, result func(*sum) driver.Value) {
 // Step adds a row.
 func (s *sum) Step(_ *sqlite.FunctionContext, args []driver.Value) error {
 	if args[0] != nil {
-		s.total, s.count = s.total.add(numberOrZero(args[0])), s.count+1
+		s.add(args[0], 1)
+		s.count++
 	}
 	return nil
 }
@@ -163,7 +251,8 @@ func (s *sum) Step(_ *sqlite.FunctionContext, args []driver.Value) error {
 // WindowInverse takes a row away.
 func (s *sum) WindowInverse(_ *sqlite.FunctionContext, args []driver.Value) error {
 	if args[0] != nil {
-		s.total, s.count = s.total.sub(numberOrZero(args[0])), s.count-1
+		s.add(args[0], -1)
+		s.count--
 	}
 	return nil
 }
@@ -173,6 +262,7 @@ func (s *sum) WindowValue(*sqlite.FunctionContext) (driver.Value, error) {
 	if s.count == 0 {
 		return nil, nil
 	}
+	s.flush()
 	return s.result(s), nil
 }
 

@@ -126,7 +126,7 @@ func (p *parser) deeper() func() {
 	return func() { p.depth-- }
 }
 
-func (p *parser) now() token         { return p.list[p.at] }
+func (p *parser) now() token         { return p.list[min(p.at, len(p.list)-1)] }
 func (p *parser) last() int          { return p.list[min(p.at, len(p.list))-1].to }
 func (p *parser) give() *node        { panic(notUnderstood{}) }
 func (p *parser) next() token        { t := p.now(); p.at++; return t }

@@ -55,10 +55,8 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 				return typ{kind: typWhole}
 			case float64:
 				return typ{kind: typFloat}
-			case string:
+			case string, time.Time: // which is sent as text
 				return typ{kind: typText}
-			case time.Time:
-				return typ{kind: typTimestamp}
 			}
 		}
 	case nodeColumn:
@@ -202,6 +200,11 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 	case "avg":
 		if first.exact() && first.kind != typNull {
 			return typ{kind: typDecimal, scale: min(first.scale+divDigits, maxScale)}
+		}
+		return first
+	case "sum":
+		if first.kind == typWhole { // it may be more than a column holds
+			return typ{kind: typDecimal}
 		}
 		return first
 	case "round":

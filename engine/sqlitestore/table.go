@@ -173,13 +173,16 @@ func valueCheck(column, typ string, n []int) string {
 	case "float":
 		return "typeof(" + column + ") IN ('real', 'null')"
 	case "decimal":
-		digits := fmt.Sprintf("abs(%s) < 1e%d", column, n[0]-n[1])
+		whole := n[0] - n[1]
 		switch {
 		case asText(n[0], n[1]):
-			whole := "ltrim(substr(" + column + ", 1, instr(" + column + " || '.', '.') - 1), '-+0')"
-			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND length(" + whole + ") <= " + strconv.Itoa(n[0]-n[1])
+			point := "instr(" + column + " || '.', '.')"
+			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND length(ltrim(substr(" + column + ", 1, " + point + " - 1), '-+0')) <= " + strconv.Itoa(whole) +
+				" AND length(substr(" + column + ", " + point + " + 1)) <= " + strconv.Itoa(n[1])
+		case n[0] > exactDigits:
+			return fmt.Sprintf("typeof(%s) IN ('integer', 'null') AND abs(%s) < 1e%d", column, column, whole)
 		}
-		return "typeof(" + column + ") IN ('integer', 'real', 'null') AND " + digits
+		return fmt.Sprintf("typeof(%s) IN ('integer', 'real', 'null') AND abs(round(%s, %d)) < 1e%d", column, column, n[1], whole)
 	case "date", "timestamp": // IS, because date() of what is no date is NULL
 		return "date(" + column + ") IS substr(" + column + ", 1, 10)"
 	case "time":
@@ -366,10 +369,8 @@ func (s *Store) Convert(columnType string) func(any) any {
 	switch name {
 	case "decimal":
 		return func(v any) any {
-			if x, ok := numberOf(v); ok {
-				if x = x.at(n[1]); x.digits.CmpAbs(power(n[0])) < 0 {
-					return x.text()
-				}
+			if x, ok := numberOf(v); ok && x.at(0).digits.CmpAbs(power(n[0]-n[1])) <= 0 {
+				return x.at(n[1]).text()
 			}
 			return v
 		}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 	"time"
@@ -143,19 +144,113 @@ var decimalStatements = []struct {
 	{"SELECT id FROM sale s WHERE EXISTS (SELECT 1 FROM sale t WHERE t.c_net + t.c_tax = s.c_rate * 10) ORDER BY id", nil, `2`},
 }
 
+// fillEvents makes the table event.
+func fillEvents(w *world, h engine.Session) {
+	w.Helper()
+	names := []string{"id", "day", "clock", "at", "done", "big", "data", "doc"}
+	types := []string{"integer", "date", "time", "timestamp", "boolean", "integer", "bytes", "json"}
+	var cols []engine.Column
+	for i, n := range names {
+		cols = append(cols, engine.Column{Name: n, Type: types[i], Nullable: i > 0})
+	}
+	_, err := h.Ensure(w.ctx, "event", cols, []string{"id"})
+	w.must(err)
+	at := func(s string) time.Time {
+		t, err := time.Parse("2006-01-02 15:04:05.999999", s)
+		w.must(err)
+		return t
+	}
+	rows := [][]any{
+		{int64(1), "2026-01-02", "09:00:00", at("2026-01-02 03:04:05"), true, int64(9007199254740993), []byte("\x00\xff"), `{"a": 1}`},
+		{int64(2), at("2026-01-02 23:00:00"), "09:00:00.5", "2026-01-02 03:04:05", false, int64(math.MaxInt64), []byte("a"), `[1, 2]`},
+		{int64(3), "1969-12-31", "23:59:59.999999", at("2026-01-02 03:04:05.000001"), int64(1), int64(math.MinInt64), []byte{}, `"x"`},
+		{int64(4), nil, nil, nil, nil, nil, nil, nil},
+		{int64(5), "2026-03-01", "00:00:00", "2026-03-01", false, int64(-9007199254740993), []byte("b"), `null`},
+	}
+	source := &slice{}
+	for _, r := range rows {
+		source.rows = append(source.rows, engine.Row{Names: names, Values: r})
+	}
+	_, err = h.Insert(w.ctx, "event", source)
+	w.must(err)
+}
+
+// eventStatements are queries whose results are the same everywhere.
+var eventStatements = []struct {
+	sql  string
+	args []any
+	want string
+}{
+	{"SELECT day, clock, at, done, big, data FROM event ORDER BY id", nil, `"2026-01-02" "09:00:00" 2026-01-02T03:04:05 1 9007199254740993 []uint8([0 255]) / "2026-01-02" "09:00:00.500000" 2026-01-02T03:04:05 0 9223372036854775807 []uint8([97]) / "1969-12-31" "23:59:59.999999" 2026-01-02T03:04:05.000001 1 -9223372036854775808 []uint8([]) / NULL NULL NULL NULL NULL NULL / "2026-03-01" "00:00:00" 2026-03-01T00:00:00 0 -9007199254740993 []uint8([98])`},
+	{"SELECT MIN(day), MAX(day), MIN(clock), MAX(clock), MIN(at), MAX(at), MIN(big), MAX(big), MAX(done) FROM event", nil, `"1969-12-31" "2026-03-01" "00:00:00" "23:59:59.999999" 2026-01-02T03:04:05 2026-03-01T00:00:00 -9223372036854775808 9223372036854775807 1`},
+	{"SELECT COALESCE(day, '2000-01-01'), COALESCE(clock, '01:02:03') FROM event WHERE id = 4", nil, `"2000-01-01" "01:02:03"`},
+	{"SELECT COALESCE(at, (SELECT MAX(at) FROM event)) FROM event WHERE id = 4", nil, `2026-03-01T00:00:00`},
+	{"SELECT CASE WHEN id = 1 THEN at END FROM event WHERE id < 3 ORDER BY id", nil, `2026-01-02T03:04:05 / NULL`},
+	{"SELECT s.last FROM (SELECT MAX(at) AS last FROM event) s WHERE s.last > '2026-01-01'", nil, `2026-03-01T00:00:00`},
+	{"SELECT id FROM event WHERE at = '2026-01-02 03:04:05' ORDER BY id", nil, `1 / 2`},
+	{"SELECT id FROM event WHERE at = ? ORDER BY id", []any{"2026-01-02 03:04:05"}, `1 / 2`},
+	{"SELECT id FROM event WHERE at = ? OR at = ? ORDER BY id", []any{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}, `1 / 2 / 5`},
+	{"SELECT id FROM event WHERE at > '2026-01-02 03:04:05' ORDER BY id", nil, `3 / 5`},
+	{"SELECT id FROM event WHERE at >= '2026-01-02 03:04:05.000001' ORDER BY id", nil, `3 / 5`},
+	{"SELECT id FROM event WHERE at BETWEEN '2026-01-02' AND '2026-01-02 03:04:05' ORDER BY id", nil, `1 / 2`},
+	{"SELECT id FROM event WHERE at IN ('2026-01-02 03:04:05', '2026-03-01') ORDER BY id", nil, `1 / 2 / 5`},
+	{"SELECT id FROM event WHERE at = '2026-03-01'", nil, `5`},
+	{"SELECT id FROM event WHERE '2026-01-02 03:04:05.0' = at ORDER BY id", nil, `1 / 2`},
+	{"SELECT id FROM event WHERE day = '2026-01-02' ORDER BY id", nil, `1 / 2`},
+	{"SELECT id FROM event WHERE day = ? ORDER BY id", []any{time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}, `1 / 2`},
+	{"SELECT id FROM event WHERE day < ? ORDER BY id", []any{time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)}, `1 / 2 / 3`},
+	{"SELECT id FROM event WHERE day >= '1970-01-01' ORDER BY id", nil, `1 / 2 / 5`},
+	{"SELECT id FROM event WHERE at >= day ORDER BY id", nil, `1 / 2 / 3 / 5`},
+	{"SELECT id FROM event WHERE clock = '09:00:00.500000' OR clock = '00:00:00'", nil, `2 / 5`},
+	{"SELECT id FROM event WHERE clock > '09:00:00' ORDER BY clock", nil, `2 / 3`},
+	{"SELECT id FROM event WHERE at IS NOT NULL ORDER BY at DESC, id", nil, `5 / 3 / 1 / 2`},
+	{"SELECT at, COUNT(*) FROM event GROUP BY at ORDER BY at", nil, `NULL 1 / 2026-01-02T03:04:05 2 / 2026-01-02T03:04:05.000001 1 / 2026-03-01T00:00:00 1`},
+	{"SELECT COUNT(DISTINCT at), COUNT(DISTINCT day), COUNT(DISTINCT clock) FROM event", nil, `3 3 4`},
+	{"SELECT id FROM event WHERE done ORDER BY id", nil, `1 / 3`},
+	{"SELECT id FROM event WHERE done = ? ORDER BY id", []any{true}, `1 / 3`},
+	{"SELECT SUM(done), COUNT(done), AVG(done) FROM event", nil, `2 4 "0.5000"`},
+	{"SELECT id FROM event WHERE done = FALSE OR done IS NULL ORDER BY id", nil, `2 / 4 / 5`},
+	{"SELECT id FROM event WHERE big > 9007199254740992 ORDER BY id", nil, `1 / 2`},
+	{"SELECT id FROM event WHERE big = ?", []any{int64(9007199254740993)}, `1`},
+	{"SELECT big - 1, big % 10, -big FROM event WHERE id IN (1, 5) ORDER BY id", nil, `9007199254740992 3 -9007199254740993 / -9007199254740994 -3 9007199254740993`},
+	{"SELECT SUM(big) FROM event WHERE id <= 5", nil, `-1`},
+	{"SELECT SUM(big) FROM event WHERE id IN (1, 2)", nil, `big(9232379236109516800)`},
+	{"SELECT SUM(big) FROM event WHERE id IN (3, 5)", nil, `big(-9232379236109516801)`},
+	{"SELECT AVG(big) FROM event WHERE id IN (1, 2)", nil, `"4616189618054758400.0000"`},
+	{"SELECT id FROM event WHERE data = ?", []any{[]byte("\x00\xff")}, `1`},
+	{"SELECT id FROM event WHERE data IS NOT NULL ORDER BY data", nil, `3 / 1 / 2 / 5`},
+	{"SELECT MAX(data), MIN(data), HEX(MAX(data)) FROM event", nil, `[]uint8([98]) []uint8([]) "62"`},
+	{"SELECT COALESCE(data, ?) FROM event WHERE id > 3 ORDER BY id", []any{[]byte("none")}, `[]uint8([110 111 110 101]) / []uint8([98])`},
+	{"SELECT LENGTH(data) FROM event WHERE id < 4 ORDER BY id", nil, `2 / 1 / 0`},
+	{"SELECT id FROM event WHERE doc IS NULL", nil, `4`},
+}
+
+// statementsAgree runs queries and wants the results that are written here.
+func statementsAgree(w *world, h engine.Session, sql string, args []any, want string) {
+	w.Helper()
+	rows, err := h.Query(w.ctx, sql, args)
+	if err != nil {
+		w.Errorf("%s: %v", sql, err)
+		return
+	}
+	if got := shownRows(w.drain(rows)); got != want {
+		w.Errorf("%s\n got %s\nwant %s", sql, got, want)
+	}
+}
+
 var parityCases = []testCase{
 	{"decimals are calculated, compared and ordered exactly", func(w *world) {
 		h := w.hook(w.store)
 		fillSales(w, h)
 		for _, c := range decimalStatements {
-			rows, err := h.Query(w.ctx, c.sql, c.args)
-			if err != nil {
-				w.Errorf("%s: %v", c.sql, err)
-				continue
-			}
-			if got := shownRows(w.drain(rows)); got != c.want {
-				w.Errorf("%s\n got %s\nwant %s", c.sql, got, c.want)
-			}
+			statementsAgree(w, h, c.sql, c.args, c.want)
+		}
+	}},
+	{"dates, times, booleans, long integers and bytes are compared by what they are", func(w *world) {
+		h := w.hook(w.store)
+		fillEvents(w, h)
+		for _, c := range eventStatements {
+			statementsAgree(w, h, c.sql, c.args, c.want)
 		}
 	}},
 }
