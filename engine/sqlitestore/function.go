@@ -13,11 +13,11 @@ import (
 // scripts are made to call these functions (rewrite.go); nothing else does.
 const (
 	decimalOrder = "dsengine_decimal" // the collation
-	fnDecimal    = "dsengine_decimal" // (x, scale): x with so many digits behind the point
+	fnDecimal    = "dsengine_decimal" // (x, scale): x with so many digits behind the point; before it, if it is negative
 	fnAdd        = "dsengine_add"
 	fnSub        = "dsengine_sub"
 	fnMul        = "dsengine_mul"
-	fnDiv        = "dsengine_div" // (a, b, digits): cut behind so many
+	fnDiv        = "dsengine_div" // (a, b, scale of a, scale of b)
 	fnRem        = "dsengine_rem"
 	fnNeg        = "dsengine_neg"
 	fnAbs        = "dsengine_abs"
@@ -27,10 +27,6 @@ const (
 	fnAvg        = "dsengine_avg"
 	fnTime       = "dsengine_time" // (x, as what): see timeAs
 )
-
-// avgDigits is how many digits of a mean there are behind the point, before it
-// is rounded.
-const avgDigits = 2 * maxScale
 
 func init() {
 	sqlite.MustRegisterCollationUtf8(decimalOrder, compareNumbers)
@@ -53,17 +49,20 @@ func init() {
 		}
 		return n[0].rem(n[1]), true
 	})
-	register(fnDiv, 3, func(n []number) (number, bool) {
+	register(fnDiv, 4, func(n []number) (number, bool) {
 		if n[1].digits.Sign() == 0 {
 			return number{}, false
 		}
-		return n[0].div(n[1], int(n[2].digits.Int64())), true
+		for i := range 2 { // a float has lost the zeros at its end
+			n[i] = n[i].at(max(n[i].scale, int(n[i+2].digits.Int64())))
+		}
+		return n[0].div(n[1]), true
 	})
 	sqlite.MustRegisterFunction(fnDecimal, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true, VolatileArgs: true,
 		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 			scale, _ := args[1].(int64)
 			if n, ok := numberOf(args[0]); ok {
-				return n.at(int(scale)).text(), nil
+				return n.at(int(scale)).at(max(0, int(scale))).text(), nil
 			}
 			return kept(args[0]), nil
 		}})
@@ -78,7 +77,7 @@ func init() {
 		}})
 	aggregate(fnSum, func(s *sum) driver.Value { return s.total.text() })
 	aggregate(fnAvg, func(s *sum) driver.Value {
-		return s.total.div(number{big.NewInt(s.count), 0}, avgDigits).text()
+		return s.total.div(number{big.NewInt(s.count), 0}).text()
 	})
 }
 
@@ -87,7 +86,7 @@ func init() {
 func register(name string, n int32, f func([]number) (number, bool)) {
 	sqlite.MustRegisterFunction(name, &sqlite.FunctionImpl{NArgs: n, Deterministic: true, VolatileArgs: true,
 		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-			var numbers [3]number
+			var numbers [4]number
 			for i, a := range args {
 				if a == nil {
 					return nil, nil

@@ -19,8 +19,7 @@ const maxShift = 400
 // maxScale is the most digits behind the point that a result has.
 const maxScale = 30
 
-// plain is the text of a number taken apart: no zeros before the whole part,
-// none after the fraction.
+// plain is the text of a number taken apart, without zeros before it.
 type plain struct {
 	negative        bool
 	whole, fraction string
@@ -56,8 +55,8 @@ func plainOf(s string) (p plain, ok bool) {
 		}
 		p.whole, p.fraction = p.whole[:len(p.whole)-1], p.whole[len(p.whole)-1:]+p.fraction
 	}
-	p.whole, p.fraction = strings.TrimLeft(p.whole, "0"), strings.TrimRight(p.fraction, "0")
-	if p.whole == "" && p.fraction == "" {
+	p.whole = strings.TrimLeft(p.whole, "0")
+	if p.whole == "" && strings.Trim(p.fraction, "0") == "" {
 		p.negative = false
 	}
 	return p, true
@@ -95,7 +94,7 @@ func compareNumbers(left, right string) int {
 		c = strings.Compare(a.whole, b.whole)
 	}
 	if c == 0 { // a fraction that begins another one is the smaller
-		c = strings.Compare(a.fraction, b.fraction)
+		c = strings.Compare(strings.TrimRight(a.fraction, "0"), strings.TrimRight(b.fraction, "0"))
 	}
 	if a.negative {
 		return -c
@@ -177,8 +176,9 @@ func (n number) mul(m number) number {
 	return number{new(big.Int).Mul(n.digits, m.digits), n.scale + m.scale}
 }
 
-// div is the quotient cut behind so many digits; m is not zero.
-func (n number) div(m number, digits int) number {
+// div is the quotient, cut where MySQL cuts it; m is not zero.
+func (n number) div(m number) number {
+	digits := quotientDigits(n.scale, m.scale)
 	up := new(big.Int).Mul(n.digits, power(digits+m.scale))
 	down := new(big.Int).Mul(m.digits, power(n.scale))
 	return number{up.Quo(up, down), digits}
@@ -198,4 +198,13 @@ func (n number) toward(d int) number {
 		q.Add(q, big.NewInt(int64(d)))
 	}
 	return number{q, 0}
+}
+
+// quotientDigits is how many digits behind the point MySQL calculates of a
+// quotient, by those of what is divided and of what divides: it counts in words
+// of nine.
+func quotientDigits(a, b int) int {
+	const word = 9
+	up := func(n int) int { return (n + word - 1) / word * word }
+	return up(up(a) + up(b) + max(0, divDigits-(up(a)-a)-(up(b)-b)))
 }

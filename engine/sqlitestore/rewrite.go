@@ -131,7 +131,7 @@ func rewrite(sql string, args []any, lookup func(table string) relation) (text s
 	}
 	r := &rewriter{sql: sql, args: args, lookup: lookup}
 	if q != nil {
-		r.typed(r.query(q, nil, nil))
+		r.typed(r.query(q, nil, nil, useResult))
 	} else {
 		r.write(w)
 	}
@@ -150,6 +150,14 @@ func (r *rewriter) typed(result relation) {
 			r.give[i] = func(v any) any {
 				if s, ok := v.(string); ok {
 					return sqlstore.WholeNumber(s)
+				}
+				return v
+			}
+		case c.typ.kind == typFloat:
+			r.give[i] = func(v any) any {
+				if x, ok := numberOf(v); ok {
+					f, _ := strconv.ParseFloat(x.text(), 64)
+					return f
 				}
 				return v
 			}
@@ -189,14 +197,14 @@ func (r *rewriter) replace(from, to int, text string) {
 }
 
 // query goes through a query. into are the types of the columns that its rows
-// are written to.
-func (r *rewriter) query(q *query, up *scope, into []typ) relation {
+// are written to; u is what is done with its columns.
+func (r *rewriter) query(q *query, up *scope, into []typ, u use) relation {
 	sc := &scope{up: up}
 	r.with(sc, q.ctes)
 	var result relation
 	for i, c := range q.cores {
 		inner := &scope{up: sc}
-		rel := r.core(c, inner, into, len(q.cores) > 1)
+		rel := r.core(c, inner, into, u, len(q.cores) > 1)
 		if i == 0 {
 			result = rel
 			for _, n := range q.order {
@@ -212,7 +220,7 @@ func (r *rewriter) with(sc *scope, ctes []cte) {
 	sc.ctes = map[string]relation{}
 	for _, c := range ctes {
 		sc.ctes[c.name] = relation{open: true} // it may read itself
-		rel := r.query(c.query, sc, nil)
+		rel := r.query(c.query, sc, nil, useResult)
 		if c.columns != nil {
 			if len(c.columns) != len(rel.columns) || rel.open {
 				rel = relation{open: true}
@@ -226,7 +234,7 @@ func (r *rewriter) with(sc *scope, ctes []cte) {
 }
 
 // core goes through one SELECT.
-func (r *rewriter) core(c *core, sc *scope, into []typ, compound bool) relation {
+func (r *rewriter) core(c *core, sc *scope, into []typ, u use, compound bool) relation {
 	if c.rows != nil {
 		for _, row := range c.rows {
 			for i, n := range row {
@@ -270,9 +278,9 @@ func (r *rewriter) core(c *core, sc *scope, into []typ, compound bool) relation 
 		}
 		before := len(r.edits)
 		if compound && bare && t.kind == typDecimal {
-			r.wrap(it.expr, t, useValue, func() {})
+			r.wrap(it.expr, t, useResult, func() {})
 		} else {
-			r.emit(it.expr, sc, useValue)
+			r.emit(it.expr, sc, u)
 		}
 		if len(r.edits) > before && it.alias == "" {
 			shown := r.sql[it.expr.from:it.expr.to]
@@ -308,7 +316,7 @@ func (r *rewriter) from(list []from, sc *scope) {
 		rel := relation{open: true}
 		switch {
 		case f.query != nil:
-			rel = r.query(f.query, sc.up, nil)
+			rel = r.query(f.query, sc.up, nil, useResult)
 		case f.table != "":
 			var ok bool
 			if rel, ok = sc.cte(f.table); !ok {
@@ -356,7 +364,7 @@ func (r *rewriter) write(w *write) {
 				}
 			}
 		}
-		r.query(w.query, sc, into)
+		r.query(w.query, sc, into, useResult)
 		inner.names, inner.sources = append(inner.names, "excluded"), append(inner.sources, table)
 	}
 	r.from(w.from, inner)

@@ -11,9 +11,10 @@ import (
 type use byte
 
 const (
-	useValue   use = iota // it is a result, or goes to a function that is not ours
+	useValue   use = iota // it goes to a function that is not ours, or decides
+	useResult             // it is a column of a result
 	useRaw                // it goes to a function of ours: a number, or the text of one
-	useCompare            // it is compared
+	useCompare            // it is compared, or ordered by
 	useText               // it is looked at as text
 )
 
@@ -95,8 +96,10 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 			}
 		}
 		return common(list)
-	case nodeQuery:
-		rel := r.query(n.query, sc, nil)
+	case nodeQuery: // for its type; it is gone through when it is known what for
+		before := len(r.edits)
+		rel := r.query(n.query, sc, nil, useResult)
+		r.edits = r.edits[:before]
 		if n.name == "exists" {
 			return typ{kind: typWhole}
 		}
@@ -208,15 +211,18 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 		}
 		return first
 	case "round":
-		if first.kind != typDecimal {
+		if first.kind != typDecimal && first.kind != typWhole {
 			return first
 		}
 		if len(list) == 1 {
 			return typ{kind: typDecimal}
 		}
-		if k := n.kids[1]; k.kind == nodeNumber {
+		if k := n.kids[1]; k.literal() != nil {
 			if digits, err := strconv.Atoi(r.sql[k.from:k.to]); err == nil {
-				return typ{kind: typDecimal, scale: min(digits, maxScale)}
+				if first.kind == typWhole {
+					digits = 0
+				}
+				return typ{kind: typDecimal, scale: max(0, min(digits, maxScale))}
 			}
 		}
 		return typ{}
@@ -257,6 +263,29 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 	if n.kind == nodeCompare && r.compared(n, sc) {
 		return
 	}
+	if n.kind == nodeQuery {
+		r.query(n.query, sc, nil, useResult)
+		return
+	}
+	if t.kind == typFloat && n.kind == nodeBinary { // of which decimals are made floats
+		rest := n.op.text == "%" // SQLite's own is of whole numbers
+		if rest {
+			r.put(n.from, "mod(")
+		}
+		r.emit(n.kids[0], sc, useRaw)
+		if rest {
+			r.replace(n.op.from, n.op.to, ",")
+		}
+		r.emit(n.kids[1], sc, useRaw)
+		if rest {
+			r.put(n.to, ")")
+		}
+		return
+	}
+	if n.kind == nodeCompare && n.op.text == "IN" {
+		r.in(n, sc)
+		return
+	}
 	inner := useValue
 	switch {
 	case n.kind == nodeParen, n.kind == nodeOther && n.op.text == "(": // (a), (a, b)
@@ -279,6 +308,21 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 	}
 	for _, k := range n.more {
 		r.order(k, sc)
+	}
+}
+
+// in goes through IN: SQLite compares what is in the list as what is before it.
+func (r *rewriter) in(n *node, sc *scope) {
+	exact := false
+	for _, k := range n.kids[1:] {
+		exact = exact || r.typeOf(k, sc).kind == typDecimal
+	}
+	for i, k := range n.kids {
+		if t := r.typeOf(k, sc); i == 0 && exact && k.kind != nodeColumn && t.exact() && (t.kind == typWhole || k.literal() != nil) {
+			r.wrap(k, t, useCompare, func() { r.emit(k, sc, useRaw) })
+			continue
+		}
+		r.emit(k, sc, useCompare)
 	}
 }
 
@@ -311,7 +355,7 @@ func (r *rewriter) compared(n *node, sc *scope) bool {
 // decimal goes through an expression that is a decimal.
 func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 	collate := " COLLATE " + decimalOrder
-	if lit := n.literal(); lit != nil && u != useText {
+	if lit := n.literal(); lit != nil && u != useText && u != useResult {
 		text := r.sql[lit.from:lit.to]
 		if u == useRaw || u == useCompare && len(strings.Trim(text, "0.")) > exactDigits {
 			if lit != n {
@@ -335,6 +379,11 @@ func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 		}
 		return
 	case nodeQuery: // its value is text already, or a column's
+		inner := useResult
+		if u == useRaw {
+			inner = u
+		}
+		r.query(n.query, sc, nil, inner)
 		if u == useCompare {
 			r.put(n.to, collate)
 		}
@@ -351,7 +400,7 @@ func (r *rewriter) wrap(n *node, t typ, u use, inside func()) {
 	switch u {
 	case useText:
 		before, behind = fnDecimal+"(", scale
-	case useValue, useCompare:
+	case useValue, useResult, useCompare:
 		before, behind = "(CAST("+fnDecimal+"(", scale+" AS TEXT) COLLATE "+decimalOrder+")"
 	}
 	r.put(n.from, before)
@@ -372,6 +421,10 @@ func (n *node) literal() *node {
 
 // calculated goes through an expression that calculates a decimal.
 func (r *rewriter) calculated(n *node, sc *scope) {
+	if n.literal() != nil {
+		r.emit(n, sc, useRaw)
+		return
+	}
 	switch n.kind {
 	case nodeSign:
 		name := ""
@@ -388,7 +441,7 @@ func (r *rewriter) calculated(n *node, sc *scope) {
 		r.replace(n.op.from, n.op.to, ",")
 		r.emit(n.kids[1], sc, useRaw)
 		if n.op.text == "/" {
-			r.put(n.to, ", "+strconv.Itoa(quotientDigits(n.kids[0].typ.scale, n.kids[1].typ.scale)))
+			r.put(n.to, ", "+strconv.Itoa(n.kids[0].typ.scale)+", "+strconv.Itoa(n.kids[1].typ.scale))
 		}
 		r.put(n.to, ")")
 	case nodeCast:
@@ -432,7 +485,7 @@ func (r *rewriter) call(n *node, sc *scope) {
 		}
 		r.emit(k, sc, u)
 		if nullif {
-			r.put(k.to, ", "+strconv.Itoa(max(n.kids[0].typ.scale, n.kids[1].typ.scale))+")")
+			r.put(k.to, ", "+strconv.Itoa(2*maxScale)+")")
 		}
 		if n.name == "round" && len(n.kids) == 1 {
 			r.put(k.to, ", 0")
@@ -441,12 +494,4 @@ func (r *rewriter) call(n *node, sc *scope) {
 	for _, k := range n.more {
 		r.order(k, sc)
 	}
-}
-
-// quotientDigits is how many digits behind the point MySQL calculates of a
-// quotient: it counts in words of nine.
-func quotientDigits(a, b int) int {
-	const word = 9
-	up := func(n int) int { return (n + word - 1) / word * word }
-	return up(up(a) + up(b) + max(0, divDigits-(up(a)-a)-(up(b)-b)))
 }
