@@ -14,6 +14,7 @@ import (
 const (
 	decimalOrder = "dsengine_decimal" // the collation
 	fnDecimal    = "dsengine_decimal" // (x, scale): x with so many digits behind the point; before it, if it is negative
+	fnKey        = "dsengine_key"     // (x, scale): the text by which x is found among those of so many digits
 	fnAdd        = "dsengine_add"
 	fnSub        = "dsengine_sub"
 	fnMul        = "dsengine_mul"
@@ -58,14 +59,13 @@ func init() {
 		}
 		return n[0].div(n[1]), true
 	})
-	sqlite.MustRegisterFunction(fnDecimal, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true, VolatileArgs: true,
-		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-			scale, _ := args[1].(int64)
-			if n, ok := numberOf(args[0]); ok {
-				return n.at(int(scale)).at(max(0, int(scale))).text(), nil
-			}
-			return kept(args[0]), nil
-		}})
+	written(fnDecimal, func(n number, scale int) number { return n.at(scale).at(max(0, scale)) })
+	written(fnKey, func(n number, scale int) number {
+		if at := n.at(scale); compareNumbers(at.text(), n.text()) == 0 {
+			return at
+		}
+		return n // no key has it
+	})
 	sqlite.MustRegisterFunction(fnTime, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true,
 		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 			text, isText := args[0].(string)
@@ -79,6 +79,19 @@ func init() {
 	aggregate(fnAvg, func(s *sum) driver.Value {
 		return s.total.div(number{big.NewInt(s.count), 0}).text()
 	})
+}
+
+// written has a function called in SQL that writes a number, and leaves what is
+// none.
+func written(name string, f func(n number, scale int) number) {
+	sqlite.MustRegisterFunction(name, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true, VolatileArgs: true,
+		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			scale, _ := args[1].(int64)
+			if n, ok := numberOf(args[0]); ok {
+				return f(n, int(scale)).text(), nil
+			}
+			return kept(args[0]), nil
+		}})
 }
 
 // register has a function of numbers called in SQL. One of NULL, or one that has

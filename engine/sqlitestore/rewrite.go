@@ -44,6 +44,7 @@ type typ struct {
 	kind  typKind
 	scale int
 	text  bool // a column that is kept as text
+	key   bool // of which equal values are equal texts
 }
 
 func (t typ) exact() bool { return t.kind == typWhole || t.kind == typDecimal || t.kind == typNull }
@@ -411,10 +412,11 @@ func (r *rewriter) assign(n *node, target typ, sc *scope) {
 func columnTyp(declared string) typ {
 	base, numbers, _ := strings.Cut(strings.ToLower(declared), "(")
 	base = strings.TrimSpace(base)
-	if base == "decimal" || base == "decimal_text" || base == "numeric" {
+	text, key := base == "decimal_text", base == "decimal_key_text"
+	if text || key || base == "decimal" || base == "numeric" {
 		_, scale, _ := strings.Cut(strings.TrimSuffix(numbers, ")"), ",")
 		if n, err := strconv.Atoi(strings.TrimSpace(scale)); err == nil {
-			return typ{kind: typDecimal, scale: n, text: base == "decimal_text"}
+			return typ{kind: typDecimal, scale: n, text: text || key, key: key}
 		}
 		return typ{}
 	}

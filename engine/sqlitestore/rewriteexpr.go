@@ -260,7 +260,7 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 		r.decimal(n, t, sc, u)
 		return
 	}
-	if n.kind == nodeCompare && r.compared(n, sc) {
+	if n.kind == nodeCompare && (r.keyed(n, sc) || r.compared(n, sc)) {
 		return
 	}
 	if n.kind == nodeQuery {
@@ -324,6 +324,36 @@ func (r *rewriter) in(n *node, sc *scope) {
 		}
 		r.emit(k, sc, useCompare)
 	}
+}
+
+// keyed goes through a comparison of a key kept as text with what it equals, if
+// it is one: as texts, so that its index is used.
+func (r *rewriter) keyed(n *node, sc *scope) bool {
+	if !slices.Contains([]string{"=", "==", "IN", "IS"}, n.op.text) {
+		return false
+	}
+	var key typ
+	for i, k := range n.kids {
+		t := r.typeOf(k, sc)
+		switch {
+		case k.kind == nodeColumn && t.key && (key == typ{} || key == t):
+			key = t
+		case k.kind == nodeColumn, k.kind == nodeQuery, i == 0 && n.op.text == "IN":
+			return false
+		}
+	}
+	if (key == typ{}) {
+		return false
+	}
+	for _, k := range n.kids {
+		if k.kind == nodeColumn || k.kind == nodeNull {
+			continue
+		}
+		r.put(k.from, fnKey+"(")
+		r.emit(k, sc, useRaw)
+		r.put(k.to, ", "+strconv.Itoa(key.scale)+")")
+	}
+	return true
 }
 
 // compared goes through a comparison of points in time, dates or times of day,

@@ -88,7 +88,7 @@ func neutralType(t string) string {
 	switch {
 	case base == "varchar" && has:
 		return "text(" + numbers
-	case base == "decimal" || base == "decimal_text":
+	case base == "decimal", base == "decimal_text", base == "decimal_key_text":
 		return "decimal(" + numbers
 	case base == "json_text":
 		return "json"
@@ -108,9 +108,12 @@ func neutralType(t string) string {
 
 // Decimals are kept as numbers where a number is exact: any of exactDigits digits
 // is a float of its own, a whole one of wholeDigits fits 64 bits. Others are text,
-// with all the digits of their column, compared by value (decimalOrder). They
-// might be told apart by less, but numbers need no collation, which other
-// programs do not have, and columns have been kept so since there are any.
+// with all the digits of their column. Such a column is compared by value
+// (decimalOrder), so that another program, which does not know that order, is
+// told so instead of being given a wrong one. A key has no order declared,
+// because such a program could not even count the rows then: equal values are
+// equal texts, and statements name the order where they need it (rewrite.go).
+// Numbers need none of that, which is why not all decimals are text.
 const (
 	exactDigits = 15
 	wholeDigits = 18
@@ -136,6 +139,8 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		switch {
 		case name == "text" && len(n) == 1:
 			typ = fmt.Sprintf("VARCHAR(%d)", n[0])
+		case name == "decimal" && asText(n[0], n[1]) && slices.Contains(key, c.Name):
+			typ = fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
 		case name == "decimal" && asText(n[0], n[1]):
 			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
 		case name == "decimal":
@@ -176,9 +181,7 @@ func valueCheck(column, typ string, n []int) string {
 		whole := n[0] - n[1]
 		switch {
 		case asText(n[0], n[1]):
-			point := "instr(" + column + " || '.', '.')"
-			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND length(ltrim(substr(" + column + ", 1, " + point + " - 1), '-+0')) <= " + strconv.Itoa(whole) +
-				" AND length(substr(" + column + ", " + point + " + 1)) <= " + strconv.Itoa(n[1])
+			return textCheck(column, whole, n[1])
 		case n[0] > exactDigits:
 			return fmt.Sprintf("typeof(%s) IN ('integer', 'null') AND abs(%s) < 1e%d", column, column, whole)
 		}
@@ -191,6 +194,18 @@ func valueCheck(column, typ string, n []int) string {
 		return "json_valid(" + column + ")"
 	}
 	return ""
+}
+
+// textCheck is the condition on a decimal that is kept as text: that it is
+// written in the one way that there is.
+func textCheck(column string, whole, scale int) string {
+	before := fmt.Sprintf("ltrim(substr(%s, 1, instr(%s || '.', '.') - 1), '-')", column, column)
+	fraction := ""
+	if scale > 0 {
+		fraction = "." + strings.Repeat("[0-9]", scale)
+	}
+	return fmt.Sprintf("%[1]s NOT GLOB '*[^-.0-9]*' AND (%[1]s GLOB '[0-9]*%[2]s' OR %[1]s GLOB '-[0-9]*%[2]s' AND %[1]s GLOB '*[1-9]*') AND %[3]s NOT GLOB '*[^0-9]*' AND length(%[1]s) = length(%[3]s) + (%[1]s GLOB '-*') + %[4]d"+
+		" AND (%[3]s = '0' OR %[3]s GLOB '[1-9]*') AND length(ltrim(%[3]s, '0')) <= %[5]d", column, fraction, before, min(scale, 1)+scale, whole)
 }
 
 // UpsertSQL is the tail of an upsert. A row that is the same already is not
@@ -290,7 +305,7 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) any {
 				return t
 			}
 		}
-		if base == "DECIMAL_TEXT" || base == "DECIMAL" {
+		if base == "DECIMAL_TEXT" || base == "DECIMAL_KEY_TEXT" || base == "DECIMAL" {
 			return decimal(x, numbers)
 		}
 		if base == "TIME" {
