@@ -284,7 +284,7 @@ func (s *Store) Updated(affected, fresh int64) int64 { return (affected - fresh)
 
 // KeyTable is made in a way that keeps the columns' types and collations.
 // Neither making nor dropping it ends the transaction.
-func (s *Store) KeyTable(name, table string, key []string) (create []string, insert, drop string) {
+func (s *Store) KeyTable(name, table string, key []string, _ func(string) string) (create []string, insert, drop string) {
 	quoted := make([]string, len(key))
 	for i, k := range key {
 		quoted[i] = s.Quote(k)

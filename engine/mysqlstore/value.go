@@ -38,22 +38,12 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) any {
 			return new(big.Int).SetBytes(x).Int64()
 		case "DECIMAL":
 			if _, scale, ok := column.DecimalSize(); ok && scale == 0 {
-				return wholeNumber(string(x))
+				return sqlstore.WholeNumber(string(x))
 			}
 		}
 		return string(x)
 	}
 	return v
-}
-
-func wholeNumber(s string) any {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n
-	}
-	if b, ok := new(big.Int).SetString(s, 10); ok {
-		return b
-	}
-	return s
 }
 
 // ToDB makes a script's value one that the driver takes.

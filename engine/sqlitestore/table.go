@@ -88,7 +88,7 @@ func neutralType(t string) string {
 	switch {
 	case base == "varchar" && has:
 		return "text(" + numbers
-	case base == "decimal" || base == "decimal_text":
+	case base == "decimal", base == "decimal_text", base == "decimal_key_text":
 		return "decimal(" + numbers
 	case base == "json_text":
 		return "json"
@@ -106,9 +106,23 @@ func neutralType(t string) string {
 	return "bytes"
 }
 
-// exactDigits is how many digits of a decimal a 64-bit number keeps; longer
-// decimals are kept as text.
-const exactDigits = 15
+// Decimals are kept as numbers where a number is exact: any of exactDigits digits
+// is a float of its own, a whole one of wholeDigits fits 64 bits. Others are text,
+// with all the digits of their column. Such a column is compared by value
+// (decimalOrder), so that another program, which does not know that order, is
+// told so instead of being given a wrong one. A key has no order declared,
+// because such a program could not even count the rows then: equal values are
+// equal texts, and statements name the order where they need it (rewrite.go).
+// Numbers need none of that, which is why not all decimals are text.
+const (
+	exactDigits = 15
+	wholeDigits = 18
+)
+
+// asText says whether a decimal is kept as text.
+func asText(precision, scale int) bool {
+	return precision > wholeDigits || precision > exactDigits && scale > 0
+}
 
 // CreateTable is the statement that makes a script's table.
 func (s *Store) CreateTable(table string, columns []engine.Column, key []string) (string, error) {
@@ -125,10 +139,12 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		switch {
 		case name == "text" && len(n) == 1:
 			typ = fmt.Sprintf("VARCHAR(%d)", n[0])
-		case name == "decimal" && n[0] <= exactDigits:
-			typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
+		case name == "decimal" && asText(n[0], n[1]) && slices.Contains(key, c.Name):
+			typ = fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
+		case name == "decimal" && asText(n[0], n[1]):
+			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
 		case name == "decimal":
-			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d)", n[0], n[1])
+			typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
 		}
 		def := s.Quote(c.Name) + " " + typ
 		if !c.Nullable || slices.Contains(key, c.Name) {
@@ -162,12 +178,14 @@ func valueCheck(column, typ string, n []int) string {
 	case "float":
 		return "typeof(" + column + ") IN ('real', 'null')"
 	case "decimal":
-		digits := fmt.Sprintf("abs(%s) < 1e%d", column, n[0]-n[1])
-		if n[0] > exactDigits {
-			whole := "ltrim(substr(" + column + ", 1, instr(" + column + " || '.', '.') - 1), '-+0')"
-			return column + " NOT GLOB '*[^-+.0-9]*' AND " + column + " GLOB '*[0-9]*' AND length(" + whole + ") <= " + strconv.Itoa(n[0]-n[1])
+		whole := n[0] - n[1]
+		switch {
+		case asText(n[0], n[1]):
+			return textCheck(column, whole, n[1])
+		case n[0] > exactDigits:
+			return fmt.Sprintf("typeof(%s) IN ('integer', 'null') AND abs(%s) < 1e%d", column, column, whole)
 		}
-		return "typeof(" + column + ") IN ('integer', 'real', 'null') AND " + digits
+		return fmt.Sprintf("typeof(%s) IN ('integer', 'real', 'null') AND abs(round(%s, %d)) < 1e%d", column, column, n[1], whole)
 	case "date", "timestamp": // IS, because date() of what is no date is NULL
 		return "date(" + column + ") IS substr(" + column + ", 1, 10)"
 	case "time":
@@ -176,6 +194,18 @@ func valueCheck(column, typ string, n []int) string {
 		return "json_valid(" + column + ")"
 	}
 	return ""
+}
+
+// textCheck is the condition on a decimal that is kept as text: that it is
+// written in the one way that there is.
+func textCheck(column string, whole, scale int) string {
+	before := fmt.Sprintf("ltrim(substr(%s, 1, instr(%s || '.', '.') - 1), '-')", column, column)
+	fraction := ""
+	if scale > 0 {
+		fraction = "." + strings.Repeat("[0-9]", scale)
+	}
+	return fmt.Sprintf("%[1]s NOT GLOB '*[^-.0-9]*' AND (%[1]s GLOB '[0-9]*%[2]s' OR %[1]s GLOB '-[0-9]*%[2]s' AND %[1]s GLOB '*[1-9]*') AND %[3]s NOT GLOB '*[^0-9]*' AND length(%[1]s) = length(%[3]s) + (%[1]s GLOB '-*') + %[4]d"+
+		" AND (%[3]s = '0' OR %[3]s GLOB '[1-9]*') AND length(ltrim(%[3]s, '0')) <= %[5]d", column, fraction, before, min(scale, 1)+scale, whole)
 }
 
 // UpsertSQL is the tail of an upsert. A row that is the same already is not
@@ -190,7 +220,11 @@ func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 	for _, c := range u.Update {
 		q := s.Quote(c)
 		set = append(set, q+" = excluded."+q)
-		differs = append(differs, s.Quote(u.Table)+"."+q+" IS NOT excluded."+q)
+		had, comes := s.Quote(u.Table)+"."+q, "excluded."+q
+		if typ := u.TypeOf(c); strings.HasPrefix(typ, "decimal") {
+			comes = s.Comparable(comes, typ)
+		}
+		differs = append(differs, had+" IS NOT "+comes)
 	}
 	tail += "UPDATE SET " + strings.Join(set, ", ") + " WHERE (" + strings.Join(differs, " OR ") + ")"
 	if u.Newer != "" {
@@ -202,7 +236,7 @@ func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 }
 
 // Comparable has points in time, which are kept as text, compared as such
-// whatever digits they were written with.
+// whatever digits they were written with, and decimals by their value.
 func (s *Store) Comparable(sql, columnType string) string {
 	switch columnType {
 	case "timestamp":
@@ -210,6 +244,9 @@ func (s *Store) Comparable(sql, columnType string) string {
 		return "substr(" + at + " || CASE WHEN length(" + sql + ") <= 10 THEN ' 00:00:00.000000' WHEN length(" + sql + ") <= 16 THEN ':00.000000' WHEN instr(" + sql + ", '.') > 0 THEN '000000' ELSE '.000000' END, 1, 26)"
 	case "date":
 		return "substr(" + sql + ", 1, 10)"
+	}
+	if strings.HasPrefix(columnType, "decimal") {
+		return sql + " COLLATE " + decimalOrder
 	}
 	return sql
 }
@@ -221,11 +258,19 @@ func (s *Store) CountUpserts() (before, after string) { return "", "" }
 func (s *Store) Updated(affected, fresh int64) int64 { return affected - fresh }
 
 // KeyTable is rolled back with the transaction.
-func (s *Store) KeyTable(name, table string, key []string) (create []string, insert, drop string) {
+func (s *Store) KeyTable(name, table string, key []string, typeOf func(string) string) (create []string, insert, drop string) {
 	columns, temp := s.quoteAll(key), "temp."+s.Quote(name)
+	var index []string
+	for _, k := range key {
+		q := s.Quote(k)
+		if typ := typeOf(k); strings.HasPrefix(typ, "decimal") {
+			q = s.Comparable(q, typ)
+		}
+		index = append(index, q)
+	}
 	return []string{
 			fmt.Sprintf("CREATE TEMP TABLE %s AS SELECT %s FROM main.%s WHERE 0", s.Quote(name), columns, s.Quote(table)),
-			fmt.Sprintf("CREATE UNIQUE INDEX temp.%s ON %s (%s)", s.Quote(name+"_key"), s.Quote(name), columns),
+			fmt.Sprintf("CREATE UNIQUE INDEX temp.%s ON %s (%s)", s.Quote(name+"_key"), s.Quote(name), strings.Join(index, ", ")),
 		},
 		"INSERT OR IGNORE INTO " + temp + " (" + columns + ") VALUES ", "DROP TABLE " + temp
 }
@@ -260,7 +305,7 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) any {
 				return t
 			}
 		}
-		if base == "DECIMAL_TEXT" {
+		if base == "DECIMAL_TEXT" || base == "DECIMAL_KEY_TEXT" || base == "DECIMAL" {
 			return decimal(x, numbers)
 		}
 		if base == "TIME" {
@@ -290,17 +335,14 @@ func decimal(text, numbers string) any {
 	if err != nil {
 		return text
 	}
-	r, ok := new(big.Rat).SetString(text)
+	x, ok := parseNumber(text)
 	if !ok {
 		return text
 	}
-	if n == 0 && r.IsInt() {
-		if i := r.Num(); i.IsInt64() {
-			return i.Int64()
-		}
-		return r.Num()
+	if n == 0 && x.scale == 0 {
+		return sqlstore.WholeNumber(x.text())
 	}
-	return r.FloatString(n)
+	return x.at(n).text()
 }
 
 func parseTimestamp(s string) (time.Time, bool) {
@@ -326,7 +368,65 @@ func (s *Store) ToDB(v any) any {
 		}
 		return x.String()
 	case time.Time:
-		return x.UTC().Format("2006-01-02 15:04:05.000000")
+		return x.UTC().Format(timestampLayout)
 	}
 	return v
 }
+
+// Convert has a column keep values as MySQL would give them back, so that equal
+// ones are the same: decimals with the digits of their column, points in time
+// with microseconds. What is no such value stays, for the column to refuse.
+func (s *Store) Convert(columnType string) func(any) any {
+	name, n, err := engine.ParseColumnType(columnType)
+	if err != nil {
+		return nil
+	}
+	switch name {
+	case "decimal":
+		return func(v any) any {
+			if x, ok := numberOf(v); ok && x.at(0).digits.CmpAbs(power(n[0]-n[1])) <= 0 {
+				return x.at(n[1]).text()
+			}
+			return v
+		}
+	case "timestamp", "date", "time":
+		if name == "date" {
+			name = asDay
+		}
+		return func(v any) any {
+			if text, ok := v.(string); ok {
+				return timeAs(text, name)
+			}
+			return v
+		}
+	}
+	return nil
+}
+
+// What timeAs makes of a text, besides a time.
+const (
+	asTimestamp = "timestamp"
+	asDate      = "date" // what is compared with a date: it may have a time of day
+	asDay       = "day"  // what is kept as a date
+	asTime      = "time"
+)
+
+// timeAs writes a point in time, a date or a time of day as columns keep it, so
+// that equal ones are the same text and later ones come behind. Of what is none,
+// it leaves the text.
+func timeAs(text, as string) string {
+	if as == asTime {
+		return sqlstore.TimeOfDay(text)
+	}
+	t, ok := parseTimestamp(text)
+	switch {
+	case !ok:
+		return text
+	case as == asDay, as == asDate && t.Equal(t.Truncate(24*time.Hour)):
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(timestampLayout)
+}
+
+// timestampLayout is how points in time are kept.
+const timestampLayout = "2006-01-02 15:04:05.000000"

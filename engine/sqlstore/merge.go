@@ -69,7 +69,7 @@ func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 	s := m.w.s
 	s.tables++
 	m.name = "dsengine_merge_" + strconv.Itoa(s.tables)
-	create, insert, drop := s.d.KeyTable(m.name, m.w.table, m.spec.Key)
+	create, insert, drop := s.d.KeyTable(m.name, m.w.table, m.spec.Key, m.u.shape.typeOf)
 	m.insert, m.drop = insert, drop
 	s.temps++ // whatever happens to the first statement
 	for _, q := range append([]string{"SAVEPOINT " + m.name}, create...) {
@@ -84,8 +84,11 @@ func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 	if m.part != "" {
 		q += " WHERE " + m.part
 	}
-	var err error
-	m.total, err = number(ctx, c, q, m.args...)
+	st, err := s.rewrite(ctx, c, q, m.spec.Args)
+	if err != nil {
+		return err
+	}
+	m.total, err = number(ctx, c, st.SQL, m.args...)
 	return err
 }
 
@@ -118,10 +121,22 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 	bare := m.w.table[strings.LastIndexByte(m.w.table, '.')+1:]
 	var on []string
 	for _, k := range m.spec.Key {
-		on = append(on, "k."+d.Quote(k)+" = "+d.Quote(bare)+"."+d.Quote(k))
+		left := "k." + d.Quote(k)
+		if typ := m.u.shape.typeOf(k); strings.HasPrefix(typ, "decimal") {
+			left = d.Comparable(left, typ)
+		}
+		on = append(on, left+" = "+d.Quote(bare)+"."+d.Quote(k))
 	}
 	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + strings.Join(on, " AND ") + ")"
-	missing, err := number(ctx, c, "SELECT COUNT(*)"+from, m.args...)
+	count, err := m.w.s.rewrite(ctx, c, "SELECT COUNT(*)"+from, m.spec.Args)
+	if err != nil {
+		return m.undo(ctx, c, err)
+	}
+	remove, err := m.w.s.rewrite(ctx, c, "DELETE"+from, m.spec.Args)
+	if err != nil {
+		return m.undo(ctx, c, err)
+	}
+	missing, err := number(ctx, c, count.SQL, m.args...)
 	if err != nil {
 		return m.undo(ctx, c, err)
 	}
@@ -129,7 +144,7 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 		return m.undo(ctx, c, m.refused(missing))
 	}
 	if missing > 0 {
-		r, err := c.ExecContext(ctx, "DELETE"+from, m.args...)
+		r, err := c.ExecContext(ctx, remove.SQL, m.args...)
 		if err != nil {
 			return m.undo(ctx, c, err)
 		}

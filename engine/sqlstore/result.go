@@ -14,7 +14,8 @@ type result struct {
 	on      *sql.Conn
 	names   []string
 	types   []*sql.ColumnType
-	rows    *sql.Rows // nil: spooled or ended
+	give    map[int]func(any) any // see Statement
+	rows    *sql.Rows             // nil: spooled or ended
 	kept    *spool
 	err     error // that the rest of the rows ended with
 }
@@ -65,6 +66,11 @@ func (r *result) read(ctx context.Context) ([]any, error) {
 	}
 	for i := range row {
 		row[i] = r.session.d.FromDB(row[i], r.types[i])
+	}
+	for i, give := range r.give {
+		if i < len(row) {
+			row[i] = give(row[i])
+		}
 	}
 	return row, nil
 }

@@ -133,7 +133,7 @@ func (c *scan) turn(ctx context.Context) error {
 		q += " WHERE " + strings.Join(conds, " AND ")
 	}
 	q += " ORDER BY " + quoteAll(c.j.d, c.spec.By) + fmt.Sprintf(" LIMIT %d", c.spec.Page)
-	page, err := c.j.query(ctx, q, args)
+	page, err := c.j.query(ctx, q, args, false)
 	if err != nil {
 		return err
 	}

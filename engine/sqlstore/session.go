@@ -62,11 +62,19 @@ type SessionDialect interface {
 	// when fresh of them were new.
 	Updated(affected, fresh int64) int64
 	// KeyTable gives the statements that make, fill (up to its VALUES) and drop a
-	// temporary table for a table's keys, which no transaction is ended by.
-	KeyTable(name, table string, key []string) (create []string, insert, drop string)
+	// temporary table for a table's keys, which no transaction is ended by. typeOf
+	// is the type of a column.
+	KeyTable(name, table string, key []string, typeOf func(column string) string) (create []string, insert, drop string)
 	// Comparable is the SQL for a column's value so that versions of the type are
 	// compared the same way on every store.
 	Comparable(sql, columnType string) string
+}
+
+// Converter is a SessionDialect whose database keeps values as they come.
+type Converter interface {
+	// Convert makes of a value, as ToDB gives it, the one that a column of the type
+	// keeps; nil: it keeps all as they are.
+	Convert(columnType string) func(v any) any
 }
 
 // Shape is what is known of a script's table.
@@ -87,6 +95,7 @@ type UpsertTail struct {
 	Guarded     bool   // there are other unique indexes, whose conflicts must be an error
 	Newer       string // a column of Update: see engine.Upsert; "": none
 	NewerType   string
+	TypeOf      func(column string) string
 	Counting    bool // see CountUpserts
 }
 
@@ -115,6 +124,8 @@ type Session struct {
 	ends   int       // transactions that were ended
 	open   []*result // results whose rows are still on a connection
 	ping   engine.Timer
+
+	rewriting Rewriting // nil: statements run as they are
 }
 
 // savepoint is a mark; one that was set before the transaction began stands for
@@ -126,7 +137,11 @@ type savepoint struct {
 
 // NewSession makes a session; it costs nothing until it is used.
 func NewSession(s *Store, d SessionDialect, o engine.SessionOptions) *Session {
-	return &Session{store: s, d: d, opts: o}
+	session := &Session{store: s, d: d, opts: o}
+	if r, ok := d.(Rewriter); ok {
+		session.rewriting = r.Rewriting()
+	}
+	return session
 }
 
 // Wrote says whether a transaction is open.
@@ -287,7 +302,11 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		return 0, err
 	}
 	err = s.run(ctx, func(c *sql.Conn) error {
-		r, err := c.ExecContext(ctx, query, s.toDB(args)...)
+		st, err := s.rewrite(ctx, c, query, args)
+		if err != nil {
+			return err
+		}
+		r, err := c.ExecContext(ctx, st.SQL, s.toDB(args)...)
 		if err != nil {
 			return err
 		}
@@ -305,11 +324,12 @@ func (s *Session) Query(ctx context.Context, query string, args []any) (engine.R
 	if err := s.store.CheckQuery(query); err != nil {
 		return nil, err
 	}
-	return s.query(ctx, query, args)
+	return s.query(ctx, query, args, true)
 }
 
-// query is Query for SQL that need not be looked at.
-func (s *Session) query(ctx context.Context, query string, args []any) (engine.Rows, error) {
+// query is Query for SQL that need not be looked at; written says that a script
+// wrote it.
+func (s *Session) query(ctx context.Context, query string, args []any, written bool) (engine.Rows, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.readConn(ctx)
@@ -320,11 +340,17 @@ func (s *Session) query(ctx context.Context, query string, args []any) (engine.R
 		return nil, err
 	}
 	s.wrote = s.wrote || locking.MatchString(query)
-	rows, err := c.QueryContext(ctx, query, s.toDB(args)...)
+	st := Statement{SQL: query}
+	if written {
+		if st, err = s.rewrite(ctx, c, query, args); err != nil {
+			return nil, s.explain(ctx, err)
+		}
+	}
+	rows, err := c.QueryContext(ctx, st.SQL, s.toDB(args)...)
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	r := &result{session: s, rows: rows, on: c}
+	r := &result{session: s, rows: rows, on: c, give: st.Give}
 	if r.names, err = rows.Columns(); err == nil {
 		r.types, err = rows.ColumnTypes()
 	}
@@ -387,6 +413,7 @@ func (s *Session) Undo(ctx context.Context, mark int) error {
 	if err := s.spoolOn(ctx, s.conn); err != nil {
 		return err
 	}
+	s.forgetTables()
 	name := Canary
 	if m.real {
 		name = fmt.Sprintf("ds_mark%d", m.n)
@@ -501,6 +528,7 @@ func (s *Session) rollback(ctx context.Context) {
 func (s *Session) release() {
 	s.ends++
 	s.stopPing()
+	s.forgetTables()
 	s.marks, s.ended, s.wrote = nil, nil, false
 	if s.conn == nil {
 		return

@@ -185,12 +185,12 @@ func checkNewer(shape Shape, table string, spec engine.Upsert) error {
 		return &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("newer: %q is part of the key, so it cannot tell versions of a row", spec.Newer)}
 	}
 	typ := shape.typeOf(spec.Newer)
-	switch name, n, err := engine.ParseColumnType(typ); {
+	switch name, _, err := engine.ParseColumnType(typ); {
 	case err != nil:
-	case name == "integer", name == "float", name == "text", name == "date", name == "timestamp", name == "decimal" && n[0] <= 15:
+	case name == "integer", name == "float", name == "text", name == "date", name == "timestamp", name == "decimal":
 		return nil
 	}
-	return &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("newer: column %q of %s is of type %s, which cannot tell versions: use an integer, a decimal of at most 15 digits, a float, a date, a timestamp or a text", spec.Newer, table, typ)}
+	return &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("newer: column %q of %s is of type %s, which cannot tell versions: use an integer, a decimal, a float, a date, a timestamp or a text", spec.Newer, table, typ)}
 }
 
 // has is an error unless the table has the column.

@@ -23,6 +23,9 @@ func (s *Session) Insert(ctx context.Context, table string, rows engine.RowSourc
 	if err != nil {
 		return nil, err
 	}
+	if err := w.look(ctx); err != nil {
+		return nil, err
+	}
 	return w.all(ctx, rows)
 }
 
@@ -35,6 +38,9 @@ type writer struct {
 	once  []string // columns of which a batch may hold the same values once only; nil: none
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
 	load  *loading // nil: rows are gathered as arguments
+
+	converter Converter // nil: the database makes values fit their columns
+	columns   Shape     // of the table, for it
 
 	n    int64 // rows that were taken
 	none int64 // that were None
@@ -55,6 +61,7 @@ type batch struct {
 	size  int
 	at    []int64 // the rows' numbers in their source
 	args  []any
+	fit   []func(any) any // by place: makes a value fit its column; nil: nothing to do
 	seen  map[string]bool
 
 	text []byte // instead of args
@@ -79,7 +86,36 @@ func (s *Session) newWriter(ctx context.Context, table string) (*writer, error) 
 	w := &writer{s: s, table: table, now: &batch{}, idle: &batch{},
 		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
 	w.flush = w.insert
+	w.converter, _ = s.d.(Converter)
 	return w, nil
+}
+
+// look looks at the table, if that matters to what is written.
+func (w *writer) look(ctx context.Context) (err error) {
+	if w.converter != nil {
+		w.columns, err = w.s.look(ctx, w.table)
+	}
+	return err
+}
+
+// fits finds how values of the batch's columns are made to fit.
+func (w *writer) fits(b *batch) {
+	b.fit = b.fit[:0]
+	if w.converter == nil {
+		return
+	}
+	for _, n := range b.names {
+		b.fit = append(b.fit, w.converter.Convert(w.columns.typeOf(n)))
+	}
+}
+
+// value is a value as the database is given it, for the i-th column of a batch.
+func (w *writer) value(b *batch, i int, v any) any {
+	v = w.s.d.ToDB(v)
+	if i < len(b.fit) && b.fit[i] != nil {
+		return b.fit[i](v)
+	}
+	return v
 }
 
 // insert writes a batch of new rows.
@@ -162,6 +198,7 @@ func (w *writer) add(row engine.Row) bool {
 		for i := range row.Names {
 			b.place = append(b.place, i)
 		}
+		w.fits(b)
 		if w.load != nil {
 			w.load.begin(b)
 		}
@@ -178,14 +215,14 @@ func (w *writer) add(row engine.Row) bool {
 		if b.seen == nil {
 			b.seen = map[string]bool{}
 		}
-		key := w.keyOf(row)
+		key := w.keyOf(b, row)
 		if b.seen[key] {
 			return false
 		}
 		b.seen[key] = true
 	}
-	for _, i := range b.place {
-		v := w.s.d.ToDB(row.Values[i])
+	for at, i := range b.place {
+		v := w.value(b, at, row.Values[i])
 		switch x := v.(type) {
 		case string:
 			b.size += len(x)
@@ -217,14 +254,14 @@ func (b *batch) reshape(names []string) bool {
 }
 
 // keyOf is the row's values of the columns in once, as text.
-func (w *writer) keyOf(row engine.Row) string {
-	var b strings.Builder
+func (w *writer) keyOf(b *batch, row engine.Row) string {
+	var key strings.Builder
 	for _, k := range w.once {
-		if i := slices.Index(row.Names, k); i >= 0 {
-			fmt.Fprintf(&b, "%v\x00", row.Values[i])
+		if i := slices.Index(b.names, k); i >= 0 {
+			fmt.Fprintf(&key, "%v\x00", w.value(b, i, row.Values[b.place[i]]))
 		}
 	}
-	return b.String()
+	return key.String()
 }
 
 // exec inserts a batch. An error names the row.

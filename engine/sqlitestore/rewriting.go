@@ -1,0 +1,109 @@
+package sqlitestore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+const (
+	// rewritings is how many statements a hook's session remembers, and
+	// rememberedBytes how long they may be.
+	rewritings      = 100
+	rememberedBytes = 4 << 10
+	// rewrittenBytes is how long a statement may be that is rewritten at all.
+	rewrittenBytes = 256 << 10
+)
+
+// rewriting rewrites the statements of a hook.
+type rewriting struct {
+	tables map[string]relation // that were looked at
+	made   map[string]sqlstore.Statement
+}
+
+// Rewriting has the statements of a hook say what they say on MySQL.
+func (s *Store) Rewriting() sqlstore.Rewriting { return &rewriting{} }
+
+// Forget forgets what tables there are.
+func (w *rewriting) Forget() { w.tables, w.made = nil, nil }
+
+// Rewrite rewrites a statement.
+func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string, args []any) (sqlstore.Statement, error) {
+	if len(query) > rewrittenBytes {
+		return sqlstore.Statement{SQL: query}, nil
+	}
+	key := query + "\x00" + kinds(args)
+	if made, ok := w.made[key]; ok {
+		return made, nil
+	}
+	var err error
+	all := true
+	made := sqlstore.Statement{}
+	made.SQL, made.Give = rewrite(query, args, func(table string) relation {
+		rel, ok := w.tables[table]
+		if ok || err != nil {
+			return rel
+		}
+		if rel, err = tableColumns(ctx, x, table); rel.open {
+			all = false // it may be made yet
+			return rel
+		}
+		if w.tables == nil {
+			w.tables = map[string]relation{}
+		}
+		w.tables[table] = rel
+		return rel
+	})
+	if err != nil {
+		return made, err
+	}
+	if len(w.made) >= rewritings || w.made == nil {
+		w.made = map[string]sqlstore.Statement{}
+	}
+	if all && len(key) <= rememberedBytes {
+		w.made[key] = made
+	}
+	return made, nil
+}
+
+// kinds tells the types of arguments, as far as they matter to a statement.
+func kinds(args []any) string {
+	var b strings.Builder
+	for _, a := range args {
+		switch a.(type) {
+		case nil:
+			b.WriteByte('n')
+		case int64, bool:
+			b.WriteByte('i')
+		case float64:
+			b.WriteByte('f')
+		case string:
+			b.WriteByte('s')
+		case time.Time:
+			b.WriteByte('t')
+		default:
+			b.WriteByte('x')
+		}
+	}
+	return b.String()
+}
+
+// tableColumns are the columns of a table or a view; open if there is none.
+func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel relation, err error) {
+	rows, err := x.QueryContext(ctx, "SELECT name, type FROM pragma_table_info(?) ORDER BY cid", table)
+	if err != nil {
+		return relation{open: true}, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, declared string
+		if err := rows.Scan(&name, &declared); err != nil {
+			return relation{open: true}, err
+		}
+		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared)})
+	}
+	rel.open = len(rel.columns) == 0
+	return rel, rows.Err()
+}
