@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -21,6 +22,7 @@ type testOptions struct {
 	parallel int
 	timeout  time.Duration
 	crash    bool
+	db       string // of a server; "": none
 }
 
 func newTest(env *Env, g *globals) *cobra.Command {
@@ -35,16 +37,25 @@ over waits, no network, and a folder for files. See dsengine docs t for what a t
 
 With --crash each test is run again with the process killed at each point where that matters:
 before and after each commit, and before and after each effect that no rollback undoes, such as
-a request that writes or a file that is moved. What the test asserts must hold all the same.`,
+a request that writes or a file that is moved. What the test asserts must hold all the same.
+
+With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
+databases called dsengine_test_..., which are made for them and dropped at the end. Nothing else
+there is touched, the database that the URL names neither. Settings and the environment do not
+count here: without the flag the database is an embedded one.`,
 		Example: `  dsengine test
   dsengine test jobs/airports.star
   dsengine test airports --run broken
   dsengine test --crash
-  dsengine test --format junit > tests.xml`,
+  dsengine test --format junit > tests.xml
+  dsengine test --db mysql://root@127.0.0.1:3306/`,
 		Annotations: map[string]string{plainCommand: "yes"},
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
 				return err
+			}
+			if c.Flags().Changed("db") {
+				o.db = g.DB
 			}
 			return runTests(c.Context(), env, g, o, args)
 		},
@@ -88,6 +99,11 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	for _, e := range suite.Errors {
 		fmt.Fprintln(env.Stderr, e)
 	}
+	if o.db != "" && !o.list {
+		if err := suite.Use(ctx, o.db); err != nil {
+			return badURL(g, err)
+		}
+	}
 	var results []*scripttest.Result
 	if o.list {
 		results = suite.Tests()
@@ -95,6 +111,7 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		results = suite.Run(ctx)
 	}
 	s := scripttest.Summarize(suite.Files, time.Since(began), results)
+	left := suite.Close()
 	switch {
 	case o.format == "json":
 		e := json.NewEncoder(env.Stdout)
@@ -110,8 +127,8 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		err = s.TAP(env.Stdout)
 	}
 	switch {
-	case err != nil:
-		return err
+	case err != nil || left != nil:
+		return errors.Join(err, left)
 	case ctx.Err() != nil:
 		return &exitError{code: exitInterrupted}
 	case len(suite.Errors) > 0:

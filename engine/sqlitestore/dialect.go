@@ -22,8 +22,11 @@ func (d dialect) Name() string { return "sqlite" }
 func (d dialect) Now() string { return d.In(0) }
 
 func (d dialect) In(t time.Duration) string {
-	return "'" + d.clock.Now().Add(t).UTC().Format("2006-01-02 15:04:05.000000") + "'"
+	return "'" + d.clock.Now().Add(t).UTC().Format(timeFormat) + "'" + moment
 }
+
+// timeFormat is how points in time are written.
+const timeFormat = "2006-01-02 15:04:05.000000"
 
 // Lock and Skip are empty: a transaction is the only writer from its beginning.
 func (d dialect) Lock() string      { return "" }
@@ -53,7 +56,7 @@ func (d dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) strin
 	if where != "" {
 		where = " AND " + strings.ReplaceAll(where, "r.", "")
 	}
-	return fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM json_each(?))%s", table, strings.Join(names, ", "), strings.Join(paths, ", "), where)
+	return fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM json_each(CAST(? AS TEXT)))%s", table, strings.Join(names, ", "), strings.Join(paths, ", "), where)
 }
 
 // Bounds are not needed: a deleted row is gone.
