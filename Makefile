@@ -56,6 +56,10 @@ bench: ## jobs and rows a second against bare loops and River, printed as ratios
 	@./.ci/mariadb
 	@cd testdata/peers && go run ./bench $(BENCH)
 
+.PHONY: bench-test
+bench-test: build ## how long dsengine test takes for 1,000 generated tests, and for one file
+	@./.ci/testbench
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for a minute, as many at once as there are processors
 	@./.ci/mariadb

@@ -87,6 +87,9 @@ func (d *completer) flush(ctx context.Context) {
 	batch, gone := d.batch[:n:n], d.gone
 	d.batch, d.gone = append([]Outcome(nil), d.batch[n:]...), nil
 	d.mu.Unlock()
+	if n+len(gone) == 0 {
+		return
+	}
 
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -24,6 +25,7 @@ type testOptions struct {
 	update   bool
 	watch    bool
 	cover    coverOptions
+	db       string // of a server; "": none
 }
 
 func newTest(env *Env, g *globals) *cobra.Command {
@@ -38,7 +40,12 @@ over waits, no network, and a folder for files. See dsengine docs t for what a t
 
 With --crash each test is run again with the process killed at each point where that matters:
 before and after each commit, and before and after each effect that no rollback undoes, such as
-a request that writes or a file that is moved. What the test asserts must hold all the same.`,
+a request that writes or a file that is moved. What the test asserts must hold all the same.
+
+With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
+databases called dsengine_test_..., which are made for them and dropped at the end. Nothing else
+there is touched, the database that the URL names neither. Settings and the environment do not
+count here: without the flag the database is an embedded one.`,
 		Example: `  dsengine test
   dsengine test jobs/airports.star
   dsengine test airports --run broken
@@ -46,10 +53,14 @@ a request that writes or a file that is moved. What the test asserts must hold a
   dsengine test --coverage --threshold 90
   dsengine test --format junit > tests.xml
   dsengine test airports --update      write the golden files that t.golden compares with
-  dsengine test --watch                test again whatever a change touches, until Ctrl-C`,
+  dsengine test --watch                test again whatever a change touches, until Ctrl-C
+  dsengine test --db mysql://root@127.0.0.1:3306/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
 				return err
+			}
+			if c.Flags().Changed("db") {
+				o.db = g.DB
 			}
 			return runTests(c.Context(), env, g, o, args)
 		},
@@ -103,13 +114,18 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	if err != nil {
 		return err
 	}
-	return runSuite(ctx, env, o, suite, began)
+	return runSuite(ctx, env, g, o, suite, began)
 }
 
 // runSuite runs the tests that were found and tells how they went.
-func runSuite(ctx context.Context, env *Env, o testOptions, suite *scripttest.Suite, began time.Time) (err error) {
+func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *scripttest.Suite, began time.Time) (err error) {
 	for _, e := range suite.Errors {
 		fmt.Fprintln(env.Stderr, e)
+	}
+	if o.db != "" && !o.list {
+		if err := suite.Use(ctx, o.db); err != nil {
+			return badURL(g, err)
+		}
 	}
 	var results []*scripttest.Result
 	if o.list {
@@ -121,6 +137,7 @@ func runSuite(ctx context.Context, env *Env, o testOptions, suite *scripttest.Su
 	if o.cover.on() && !o.list {
 		s.Coverage = suite.Coverage()
 	}
+	left := suite.Close()
 	switch {
 	case o.format == "json":
 		e := json.NewEncoder(env.Stdout)
@@ -136,8 +153,8 @@ func runSuite(ctx context.Context, env *Env, o testOptions, suite *scripttest.Su
 		err = s.TAP(env.Stdout)
 	}
 	switch {
-	case err != nil:
-		return err
+	case err != nil || left != nil:
+		return errors.Join(err, left)
 	case ctx.Err() != nil:
 		return &exitError{code: exitInterrupted}
 	case len(suite.Errors) > 0:

@@ -36,7 +36,7 @@ func watchTests(ctx context.Context, env *Env, g *globals, o testOptions, so scr
 		if !suite.Empty() {
 			// How it went was told; what is wrong is mended while this runs on.
 			var told *exitError
-			if err := runSuite(ctx, env, o, suite, began); err != nil && !errors.As(err, &told) {
+			if err := runSuite(ctx, env, g, o, suite, began); err != nil && !errors.As(err, &told) {
 				tell(ctx, env, err)
 			}
 		} else if so.Before == nil {

@@ -2,6 +2,7 @@ package mysqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"github.com/dsengine/dsengine/engine"
@@ -36,6 +37,9 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 	return sqlstore.NewJoined(c.s.Store, c.s, o)
 }
+
+// Handle is the database itself.
+func (c *Connection) Handle() *sql.DB { return c.s.control }
 
 // Close closes all connections.
 func (c *Connection) Close() error { return errors.Join(c.s.hooks.Close(), c.s.control.Close()) }

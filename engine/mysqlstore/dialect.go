@@ -79,7 +79,7 @@ func (d *dialect) Upsert(_, set string) string { return " ON DUPLICATE KEY UPDAT
 // DeleteIn joins the keys, as a table that is read first, to the table's
 // primary key: an index hint does not help a DELETE with a list, and one that
 // scans waits for every row that it passes.
-func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) string {
+func (d *dialect) DeleteIn(table, where, list string, cols ...sqlstore.KeyColumn) (query string, args []any) {
 	var columns, on []string
 	for i, c := range cols {
 		path := fmt.Sprintf("'$[%d]'", i)
@@ -104,7 +104,7 @@ func (d *dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) stri
 		on = append(on, where)
 	}
 	return fmt.Sprintf("DELETE r FROM JSON_TABLE(?, '$[*]' COLUMNS(%s)) j STRAIGHT_JOIN %s r ON %s",
-		strings.Join(columns, ", "), table, strings.Join(on, " AND "))
+		strings.Join(columns, ", "), table, strings.Join(on, " AND ")), []any{list}
 }
 
 // Bounds: with a million dead rows before the bound, a claim by ranges takes

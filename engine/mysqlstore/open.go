@@ -5,7 +5,7 @@
 // settings (open.go), the words in which the dialects differ (dialect.go), what
 // errors mean (errors.go), hooks' transactions (session.go, table.go,
 // value.go), the probe that picks how jobs are claimed (probe.go), the tables
-// (migrations).
+// (migrations), databases of tests (scratch.go, clocked.go).
 package mysqlstore
 
 import (
@@ -41,6 +41,8 @@ type Options struct {
 	// Wrap, if it is given, comes between the store and the driver: for tests
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector
+
+	clocked bool // the server's clock is Clock: see Scratch
 }
 
 // Store is a job database on MySQL or MariaDB.
@@ -230,6 +232,9 @@ func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]str
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return sql.OpenDB(failing{err})
+	}
+	if s.opts.clocked {
+		connector = clocked{connector, s.opts.Clock}
 	}
 	if s.opts.Wrap != nil {
 		connector = s.opts.Wrap(connector)

@@ -1,6 +1,8 @@
 package sqlitestore
 
 import (
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -22,7 +24,7 @@ func (d dialect) Name() string { return "sqlite" }
 func (d dialect) Now() string { return d.In(0) }
 
 func (d dialect) In(t time.Duration) string {
-	return "'" + d.clock.Now().Add(t).UTC().Format("2006-01-02 15:04:05.000000") + "'"
+	return "'" + d.clock.Now().Add(t).UTC().Format(timestampLayout) + "'" + moment
 }
 
 // Lock and Skip are empty: a transaction is the only writer from its beginning.
@@ -37,7 +39,17 @@ func (d dialect) Upsert(key, set string) string {
 	return " ON CONFLICT (" + key + ") DO UPDATE SET " + values.ReplaceAllString(set, "excluded.$1")
 }
 
-func (d dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) string {
+// fewKeys is up to how many bytes a list of keys is read here: one that is short
+// has its values in the statement, which is planned once and for all.
+const fewKeys = 200
+
+func (d dialect) DeleteIn(table, where, list string, cols ...sqlstore.KeyColumn) (query string, args []any) {
+	if where != "" {
+		where = " AND " + strings.ReplaceAll(where, "r.", "")
+	}
+	if places, args := fewIn(list, cols); args != nil {
+		return "DELETE FROM " + table + " WHERE " + places + where, args
+	}
 	var names, paths []string
 	for i, c := range cols {
 		names = append(names, c.Name)
@@ -50,10 +62,57 @@ func (d dialect) DeleteIn(table, where string, cols ...sqlstore.KeyColumn) strin
 		}
 		paths = append(paths, v)
 	}
-	if where != "" {
-		where = " AND " + strings.ReplaceAll(where, "r.", "")
+	return fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM json_each(CAST(? AS TEXT)))%s", table, strings.Join(names, ", "), strings.Join(paths, ", "), where), []any{list}
+}
+
+// fewIn is the condition for a short list of keys of one column, or for one key of
+// several; no arguments if it is neither.
+func fewIn(list string, cols []sqlstore.KeyColumn) (condition string, args []any) {
+	if len(list) > fewKeys {
+		return "", nil
 	}
-	return fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM json_each(?))%s", table, strings.Join(names, ", "), strings.Join(paths, ", "), where)
+	read := json.NewDecoder(strings.NewReader(list))
+	read.UseNumber()
+	var keys []any
+	if err := read.Decode(&keys); err != nil || len(keys) == 0 {
+		return "", nil
+	}
+	if len(cols) > 1 {
+		one, ok := keys[0].([]any)
+		if !ok || len(keys) > 1 || len(one) != len(cols) {
+			return "", nil
+		}
+		keys = one
+	}
+	var names []string
+	for i, v := range keys {
+		c := cols[min(i, len(cols)-1)]
+		switch v := v.(type) {
+		case json.Number:
+			n, err := v.Int64()
+			if err != nil {
+				return "", nil
+			}
+			args = append(args, n)
+		case string:
+			if c.Type != sqlstore.KeyHex {
+				args = append(args, v)
+				break
+			}
+			b, err := hex.DecodeString(v)
+			if err != nil {
+				return "", nil
+			}
+			args = append(args, b)
+		default:
+			return "", nil
+		}
+		names = append(names, c.Name+" = ?")
+	}
+	if len(cols) == 1 && len(args) > 1 {
+		return cols[0].Name + " IN (?" + strings.Repeat(", ?", len(args)-1) + ")", args
+	}
+	return strings.Join(names, " AND "), args
 }
 
 // Bounds are not needed: a deleted row is gone.

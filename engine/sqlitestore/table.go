@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -24,31 +25,21 @@ func (s *Store) Engines() bool { return false }
 
 // DescribeTable gives a table's columns and its unique indexes.
 func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {
-	rows, err := x.QueryContext(ctx, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?) ORDER BY cid", table)
-	if err != nil {
-		return shape, err
-	}
-	defer rows.Close()
 	type keyPart struct {
 		at   int
 		name string
 	}
 	var parts []keyPart
-	for rows.Next() {
-		var c engine.Column
-		var typ string
-		var notNull bool
-		var pk int
-		if err := rows.Scan(&c.Name, &typ, &notNull, &pk); err != nil {
-			return shape, err
-		}
-		c.Type, c.Nullable, c.Key = neutralType(typ), !notNull && pk == 0, pk > 0
+	var name, typ string
+	var notNull bool
+	var pk int
+	err = pragma(ctx, x, "table_info", table, []any{new(any), &name, &typ, &notNull, new(any), &pk}, func() {
+		shape.Columns = append(shape.Columns, engine.Column{Name: name, Type: neutralType(typ), Nullable: !notNull && pk == 0, Key: pk > 0})
 		if pk > 0 {
-			parts = append(parts, keyPart{pk, c.Name})
+			parts = append(parts, keyPart{pk, name})
 		}
-		shape.Columns = append(shape.Columns, c)
-	}
-	if err := rows.Err(); err != nil || len(shape.Columns) == 0 {
+	})
+	if err != nil || len(shape.Columns) == 0 {
 		return shape, err
 	}
 	slices.SortFunc(parts, func(a, b keyPart) int { return a.at - b.at })
@@ -59,26 +50,43 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		}
 		shape.Unique = append(shape.Unique, key)
 	}
-	indexes, err := x.QueryContext(ctx, `SELECT l.name, i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i
- WHERE l."unique" = 1 AND l.origin <> 'pk' AND l.partial = 0 ORDER BY l.seq, i.seqno`, table)
-	if err != nil {
-		return shape, err
-	}
-	defer indexes.Close()
-	last := ""
-	for indexes.Next() {
-		var index string
-		var column sql.NullString
-		if err := indexes.Scan(&index, &column); err != nil {
+	var indexes []string
+	var unique, partial bool
+	var origin string
+	err = pragma(ctx, x, "index_list", table, []any{new(any), &name, &unique, &origin, &partial}, func() {
+		if unique && origin != "pk" && !partial {
+			indexes = append(indexes, name)
+		}
+	})
+	for _, index := range indexes {
+		var columns []string
+		var column sql.NullString // none for an expression
+		if err = errors.Join(err, pragma(ctx, x, "index_info", index, []any{new(any), new(any), &column}, func() {
+			columns = append(columns, column.String)
+		})); err != nil {
 			return shape, err
 		}
-		if index != last {
-			shape.Unique, last = append(shape.Unique, nil), index
-		}
-		n := len(shape.Unique) - 1
-		shape.Unique[n] = append(shape.Unique[n], column.String)
+		shape.Unique = append(shape.Unique, columns)
 	}
-	return shape, indexes.Err()
+	return shape, err
+}
+
+// pragma reads what SQLite tells of a table or an index: it calls each with every
+// row in dest. It is the statement, because the function of the same name takes
+// several times as long.
+func pragma(ctx context.Context, x sqlstore.Execer, name, of string, dest []any, each func()) error {
+	rows, err := x.QueryContext(ctx, "PRAGMA "+name+"('"+strings.ReplaceAll(of, "'", "''")+"')")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		each()
+	}
+	return rows.Err()
 }
 
 // neutralType names a column's type as db.ensure would.

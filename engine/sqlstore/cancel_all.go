@@ -130,7 +130,7 @@ func (t *Tx) takeDelayed(jobs []*jobRow) (map[engine.JobID]bool, error) {
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	n, err := t.exec(t.s.D.DeleteIn("ds_delayed", "", KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt}), string(append(keys, ']')))
+	n, err := t.deleteIn("ds_delayed", "", string(append(keys, ']')), KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt})
 	if err == nil && int(n) != len(found) {
 		err = engine.Errorf(engine.CodeRetry, "%d of %d delayed jobs became ready meanwhile", len(found)-int(n), len(found))
 	}
@@ -172,7 +172,7 @@ func (t *Tx) takeReady(jobs []*jobRow, gone map[engine.JobID]bool) (map[engine.J
 		if len(keys) == 0 {
 			continue
 		}
-		n, err := t.exec(t.s.D.DeleteIn("ds_ready", fmt.Sprintf("r.queue = %d", q), KeyColumn{"priority", KeyInt}, KeyColumn{"id", KeyInt}), "["+strings.Join(keys, ",")+"]")
+		n, err := t.deleteIn("ds_ready", fmt.Sprintf("r.queue = %d", q), "["+strings.Join(keys, ",")+"]", KeyColumn{"priority", KeyInt}, KeyColumn{"id", KeyInt})
 		if err != nil {
 			return nil, err
 		}

@@ -253,8 +253,7 @@ func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) (rivals bool, err 
 		keys = append(keys, '[')
 		keys = append(appendInts(keys, int64(rows[i].priority), int64(rows[i].ref.ID)), ']')
 	}
-	q := t.s.D.DeleteIn("ds_ready", where, cols...)
-	n, err := t.exec(q, "["+string(keys)+"]")
+	n, err := t.deleteIn("ds_ready", where, "["+string(keys)+"]", cols...)
 	if err != nil {
 		return false, err
 	}

@@ -26,10 +26,10 @@ type Dialect interface {
 	// a list of assignments in which VALUES(column) is the new value.
 	Upsert(key, set string) string
 	// DeleteIn deletes the rows of a table by key, without a scan, whatever their
-	// number: where is a condition on the table (alias r) or "". Its argument is
-	// a JSON array: of values where cols has one column, else of arrays in the
-	// order of cols.
-	DeleteIn(table, where string, cols ...KeyColumn) string
+	// number: where is a condition on the table (alias r) or "", and list a JSON
+	// array: of values where cols has one column, else of arrays in the order of
+	// cols.
+	DeleteIn(table, where, list string, cols ...KeyColumn) (query string, args []any)
 	// Class tells what an error of the driver means.
 	Class(err error) Class
 	// Hint says what to do about an error of the driver, or "".

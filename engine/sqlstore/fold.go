@@ -54,7 +54,7 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 		if err := t.foldCounters(list); err != nil {
 			return err
 		}
-		n, err := t.exec(s.D.DeleteIn("ds_deltas", "", KeyColumn{"id", KeyInt}), "["+idList(ids)+"]")
+		n, err := t.deleteIn("ds_deltas", "", "["+idList(ids)+"]", KeyColumn{"id", KeyInt})
 		if err != nil {
 			return err
 		}

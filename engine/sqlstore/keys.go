@@ -344,8 +344,7 @@ func (t *Tx) deleteKeys(ks []heldKey, where string) error {
 		for _, k := range chunk {
 			list = append(list, []any{int64(k.typ), hex.EncodeToString(k.hash[:]), int64(k.job)})
 		}
-		q := t.s.D.DeleteIn("ds_keys", where, KeyColumn{"type", KeyInt}, KeyColumn{"hash", KeyHex}, KeyColumn{"job", KeyInt})
-		if _, err := t.exec(q, toJSON(list)); err != nil {
+		if _, err := t.deleteIn("ds_keys", where, toJSON(list), KeyColumn{"type", KeyInt}, KeyColumn{"hash", KeyHex}, KeyColumn{"job", KeyInt}); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, 
 			return err
 		}
 		more = n == limit
-		deleted, err := t.exec(s.D.DeleteIn("ds_delayed", "", KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt}), string(append(keys, ']')))
+		deleted, err := t.deleteIn("ds_delayed", "", string(append(keys, ']')), KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt})
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func (t *Tx) deleteJobs(typ engine.TypeID, ids []engine.JobID) error {
 		if x.table == "ds_keys" {
 			err = t.deleteKeys(keys, "r.done_at = '"+never+"'")
 		} else {
-			_, err = t.exec(t.s.D.DeleteIn(x.table, x.where, KeyColumn{x.column, KeyInt}), list)
+			_, err = t.deleteIn(x.table, x.where, list, KeyColumn{x.column, KeyInt})
 		}
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (s *Store) pruneTable(ctx context.Context, table, where string, columns []K
 			}
 			list = toJSON(flat)
 		}
-		_, err := t.exec(s.D.DeleteIn(table, again, columns...), list)
+		_, err := t.deleteIn(table, again, list, columns...)
 		return err
 	}, nil)
 }

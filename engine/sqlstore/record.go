@@ -350,8 +350,7 @@ func (s *Store) pruneForgotten(ctx context.Context, limit int) error {
 		}
 		err = s.write(ctx, "prune records", func(t *Tx) error {
 			if len(keys) > 0 {
-				q := t.s.D.DeleteIn("ds_records", fmt.Sprintf("r.gone = 1 AND r.job = %d", job), KeyColumn{"type", KeyInt}, KeyColumn{"instance", KeyText}, KeyColumn{"source", KeyText}, KeyColumn{"ksum", KeyHex})
-				if _, err := t.exec(q, toJSON(keys)); err != nil {
+				if _, err := t.deleteIn("ds_records", fmt.Sprintf("r.gone = 1 AND r.job = %d", job), toJSON(keys), KeyColumn{"type", KeyInt}, KeyColumn{"instance", KeyText}, KeyColumn{"source", KeyText}, KeyColumn{"ksum", KeyHex}); err != nil {
 					return err
 				}
 			}

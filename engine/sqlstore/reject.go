@@ -177,7 +177,7 @@ func (t *Tx) forgetRejects(job engine.JobID, which string) error {
 			}
 		}
 		if len(goes) > 0 {
-			if _, err := t.exec(t.s.D.DeleteIn("ds_rejects", "", KeyColumn{"id", KeyInt}), "["+idList(goes)+"]"); err != nil {
+			if _, err := t.deleteIn("ds_rejects", "", "["+idList(goes)+"]", KeyColumn{"id", KeyInt}); err != nil {
 				return err
 			}
 		}
@@ -240,7 +240,7 @@ func (s *Store) pruneRejects(ctx context.Context, ids []engine.JobID) ([]engine.
 			if len(goes) == 0 {
 				return nil
 			}
-			_, err = t.exec(s.D.DeleteIn("ds_rejects", "", KeyColumn{"id", KeyInt}), "["+idList(goes)+"]")
+			_, err = t.deleteIn("ds_rejects", "", "["+idList(goes)+"]", KeyColumn{"id", KeyInt})
 			return err
 		}, nil)
 		if err != nil {

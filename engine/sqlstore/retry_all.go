@@ -189,7 +189,7 @@ func (t *Tx) retryPlain(m *manyRetried, o engine.RetryOptions, results map[engin
 		return err
 	}
 	for typ, ids := range failures {
-		if _, err := t.exec(t.s.D.DeleteIn("ds_failures", fmt.Sprintf("r.type = %d", typ), KeyColumn{"job", KeyInt}), "["+idList(ids)+"]"); err != nil {
+		if _, err := t.deleteIn("ds_failures", fmt.Sprintf("r.type = %d", typ), "["+idList(ids)+"]", KeyColumn{"job", KeyInt}); err != nil {
 			return err
 		}
 	}

@@ -54,6 +54,12 @@ func (t *Tx) exec(q string, args ...any) (int64, error) {
 	return n, t.s.wrap(err, q)
 }
 
+// deleteIn deletes rows by key: see Dialect.DeleteIn.
+func (t *Tx) deleteIn(table, where, list string, cols ...KeyColumn) (int64, error) {
+	q, args := t.s.D.DeleteIn(table, where, list, cols...)
+	return t.exec(q, args...)
+}
+
 // query runs a statement and calls scan for each row.
 func (t *Tx) query(scan func(*sql.Rows) error, q string, args ...any) error {
 	rows, err := t.x.QueryContext(t.ctx, t.s.SQL(q), args...)

@@ -28,6 +28,13 @@ var (
 
 func newClock() *clock { return &clock{now: Epoch} }
 
+// reset sets the clock back for another test. Calls to come are forgotten.
+func (c *clock) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now, c.timers, c.seq = Epoch, nil, 0
+}
+
 // Now is the test's time.
 func (c *clock) Now() time.Time {
 	c.mu.Lock()

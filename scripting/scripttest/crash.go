@@ -64,7 +64,7 @@ const maxTold = 3
 
 // crashes runs a test again with a crash at each of its points, and adds to its
 // result where it does not hold then.
-func (s *Suite) crashes(ctx context.Context, t *test, r *Result, points int) {
+func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 	var whole *crash
 	var bad int
 	r.Crashes = min(points, maxCrashes)
@@ -73,7 +73,7 @@ func (s *Suite) crashes(ctx context.Context, t *test, r *Result, points int) {
 			return
 		}
 		k := &crash{at: 1 + i*points/r.Crashes}
-		killed := s.live(ctx, t, k)
+		killed := w.live(ctx, t, k)
 		if len(killed.Failures) == 0 {
 			continue
 		}
@@ -82,7 +82,7 @@ func (s *Suite) crashes(ctx context.Context, t *test, r *Result, points int) {
 		}
 		if whole == nil {
 			whole = &crash{look: true}
-			s.live(ctx, t, whole)
+			w.live(ctx, t, whole)
 		}
 		f := killed.Failures[0]
 		f.Crash = k.died

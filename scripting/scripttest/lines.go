@@ -49,6 +49,13 @@ func (l *lines) WithAttrs([]slog.Attr) slog.Handler { return l }
 // WithGroup is the handler itself.
 func (l *lines) WithGroup(string) slog.Handler { return l }
 
+// reset forgets the lines.
+func (l *lines) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = nil
+}
+
 // all are the lines.
 func (l *lines) all() []string {
 	l.mu.Lock()

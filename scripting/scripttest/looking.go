@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/engine"
-	"github.com/dsengine/dsengine/engine/sqlitestore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
@@ -122,13 +121,9 @@ func (w *world) session() (*autocommit, error) {
 		return nil, err
 	}
 	if w.db == nil {
-		c, err := sqlitestore.Connect(w.ctx, w.database(), false, sqlitestore.Options{Clock: w.clock})
-		if err != nil {
-			return nil, err
-		}
-		w.base, w.db = c, c.Begin(engine.SessionOptions{Type: "the test"})
+		w.db = w.ground.db.Session(engine.SessionOptions{Type: "the test"})
 	}
-	return &autocommit{Joined: w.db, raw: w.base.Handle()}, nil
+	return &autocommit{Joined: w.db, raw: w.ground.db.Handle()}, nil
 }
 
 func (t *tester) jobDatabase() (hostlib.Value, error) {
@@ -151,7 +146,7 @@ func (t *tester) table(c *hostlib.Call, name, order string) (hostlib.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	quote := func(n string) string { return `"` + strings.ReplaceAll(n, `"`, `""`) + `"` }
+	quote := t.ground.db.Quote
 	if order == "" {
 		names := make([]string, len(columns))
 		for i, col := range columns {

@@ -49,20 +49,11 @@ func (p picture) add(what string, lines []string) {
 // tables are those of the job database that are not the engine's.
 func (w *world) tables(p picture) {
 	t := &tester{world: w}
-	s, err := w.session()
+	names, err := w.ground.db.Tables(w.ctx)
 	if err != nil {
 		return
 	}
-	names, err := s.Query(w.ctx, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'ds\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'goose_db_version' ORDER BY name", nil)
-	if err != nil {
-		return
-	}
-	for {
-		row, err := names.Next(w.ctx)
-		if err != nil {
-			return
-		}
-		name := fmt.Sprint(row[0])
+	for _, name := range names {
 		rows, err := t.table(nil, name, "")
 		if err != nil {
 			continue
@@ -115,10 +106,10 @@ func (w *world) jobs(p picture) {
 
 // files are those of the files folder.
 func (w *world) files(p picture) {
-	if w.dir == "" {
+	if w.ground.dir == "" {
 		return
 	}
-	root, err := os.OpenRoot(w.host.Files)
+	root, err := os.OpenRoot(w.ground.files())
 	if err != nil {
 		return
 	}

@@ -87,6 +87,12 @@ type Suite struct {
 	goldens *goldens
 	deps    *deps
 	covered func() []*coverage.File
+
+	site      site
+	shut      func() error // lets go of the site; nil: there is nothing to let go of
+	mu        sync.Mutex
+	grounds   int     // that were made
+	leftovers []error // what could not be taken away
 }
 
 type test struct {
@@ -120,7 +126,7 @@ func Find(o Options) (*Suite, error) {
 		return nil, err
 	}
 	slices.Sort(all)
-	s := &Suite{opts: o, goldens: &goldens{update: o.Update, seen: map[string]*golden{}}, deps: newDeps(o)}
+	s := &Suite{opts: o, goldens: &goldens{update: o.Update, seen: map[string]*golden{}}, deps: newDeps(o), site: files{}}
 	l := starscript.NewLoader(root.FS(), filepath.ToSlash(o.Jobs), &hostlib.Host{})
 	l.Coverage = o.Coverage
 	s.covered = func() []*coverage.File {
@@ -290,9 +296,10 @@ func (t *test) result() *Result {
 }
 
 // Run runs the tests, several at once, and gives their results in the order of
-// the files. Those that ctx has kept from beginning are not among them.
+// the files. Those that ctx has kept from beginning, or from ending, are not among
+// them.
 func (s *Suite) Run(ctx context.Context) []*Result {
-	ctx, stop := context.WithCancel(ctx)
+	begin, stop := context.WithCancel(ctx)
 	defer stop()
 	results := make([]*Result, len(s.tests))
 	next := make(chan int)
@@ -300,8 +307,13 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 	var mu sync.Mutex
 	for range min(s.opts.Parallel, max(len(s.tests), 1)) {
 		wg.Go(func() {
+			w := worker{suite: s}
+			defer func() { s.leave(w.close(ctx)) }()
 			for i := range next {
-				r := s.one(context.WithoutCancel(ctx), s.tests[i])
+				r := w.one(ctx, s.tests[i])
+				if ctx.Err() != nil {
+					continue
+				}
 				mu.Lock()
 				results[i] = r
 				if s.opts.Done != nil {
@@ -318,7 +330,7 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 		select {
 		case next <- i:
 			continue
-		case <-ctx.Done():
+		case <-begin.Done():
 		}
 		break
 	}
@@ -327,46 +339,91 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 	return slices.DeleteFunc(results, func(r *Result) bool { return r == nil })
 }
 
+// leave notes what could not be taken away.
+func (s *Suite) leave(err error) {
+	if err != nil {
+		s.mu.Lock()
+		s.leftovers = append(s.leftovers, err)
+		s.mu.Unlock()
+	}
+}
+
+// worker runs tests one after the other.
+type worker struct {
+	suite  *Suite
+	ground *ground // nil: the next test needs another
+}
+
+// fresh is a ground that is as new.
+func (w *worker) fresh(ctx context.Context) *ground {
+	if w.ground != nil && w.ground.used {
+		if err := w.ground.reset(ctx); err != nil {
+			w.suite.leave(w.close(ctx))
+		}
+	}
+	if w.ground == nil {
+		w.ground = newGround(w.suite.site, w.suite.scripts)
+		w.suite.mu.Lock()
+		w.suite.grounds++
+		w.suite.mu.Unlock()
+	}
+	w.ground.used = true
+	return w.ground
+}
+
+// close gives the ground up.
+func (w *worker) close(ctx context.Context) error {
+	if w.ground == nil {
+		return nil
+	}
+	g := w.ground
+	w.ground = nil
+	return g.close(context.WithoutCancel(ctx))
+}
+
 // one runs a test.
-func (s *Suite) one(ctx context.Context, t *test) *Result {
+func (w *worker) one(ctx context.Context, t *test) *Result {
 	if t.Todo {
 		return t.result()
 	}
 	began := time.Now()
 	var k *crash
-	if s.opts.Crash {
+	if w.suite.opts.Crash {
 		k = &crash{}
 	}
-	r := s.live(ctx, t, k)
+	r := w.live(ctx, t, k)
 	if k != nil && r.Status == Passed {
-		s.crashes(ctx, t, r, k.seen)
+		w.crashes(ctx, t, r, k.seen)
 	}
 	r.Millis = float64(time.Since(began).Microseconds()) / 1000
 	return r
 }
 
 // live runs a test in a world of its own, in which k may kill the process.
-func (s *Suite) live(ctx context.Context, t *test, k *crash) *Result {
+func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	r := t.result()
-	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, &engine.Failure{Kind: engine.KindTimeout, Code: "timeout",
-		Message: fmt.Sprintf("the test ran longer than %s", engine.FormatDuration(s.opts.Timeout))})
+	timeout := w.suite.opts.Timeout
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &engine.Failure{Kind: engine.KindTimeout, Code: "timeout",
+		Message: fmt.Sprintf("the test ran longer than %s", engine.FormatDuration(timeout))})
 	defer cancel()
-	w := newWorld(ctx)
-	w.tested, w.scripts, w.folder = t.script, s.scripts, t.folder
+	world := newWorld(ctx, w.fresh(ctx))
+	world.tested, world.folder = t.script, t.folder
 	if k != nil {
-		k.watch(w)
+		k.watch(world)
 	}
-	self := &tester{world: w, path: []string{t.Name}, file: t.File, goldens: s.goldens}
+	self := &tester{world: world, path: []string{t.Name}, file: t.File, goldens: w.suite.goldens}
+	sound := true
 	err := func() (err error) {
 		defer func() {
 			if p := recover(); p != nil {
+				sound = false
 				err = fmt.Errorf("a fault of dsengine itself: %v\n%s", p, debug.Stack())
 			}
 		}()
-		return t.Run(ctx, w.host, self)
+		return t.Run(ctx, world.host, self)
 	}()
 	r.Golden = self.wrote
-	s.deps.note(t.File, self.reads)
+	w.suite.deps.note(t.File, self.reads)
 	for _, soft := range self.soft {
 		r.Failures = append(r.Failures, soft.failure())
 	}
@@ -378,24 +435,30 @@ func (s *Suite) live(ctx context.Context, t *test, k *crash) *Result {
 		r.Failures = append(r.Failures, end.failure())
 	case err != nil:
 		f := engine.AsFailure(err)
+		sound = sound && f.Code != "panic"
 		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: t.Line})
 	}
-	for _, message := range w.wrong {
+	for _, message := range world.wrong {
 		if err == nil || !strings.Contains(err.Error(), message) {
 			r.Failures = append(r.Failures, &Failure{Message: message, File: t.File, Line: t.Line})
 		}
 	}
 	if k != nil && (k.look || k.died != nil && len(r.Failures) > 0) {
-		k.picture = w.picture()
+		k.picture = world.picture()
 	}
-	if err := w.close(); err != nil {
+	sound = sound && ctx.Err() == nil
+	if err := world.close(); err != nil {
+		sound = false
 		r.Failures = append(r.Failures, &Failure{Message: err.Error(), File: t.File, Line: t.Line})
 	}
 	switch {
 	case len(r.Failures) > 0:
-		r.Status, r.Log = Failed, w.log.all()
+		r.Status, r.Log = Failed, world.log.all()
 	case r.Status == "":
 		r.Status = Passed
+	}
+	if !sound { // something of it may go on
+		w.suite.leave(w.close(ctx))
 	}
 	return r
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
-	"github.com/dsengine/dsengine/engine/sqlitestore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
@@ -122,11 +121,10 @@ func worldMethods() []*hostlib.Func {
 		method("connection", "Gives the database that scripts reach by db.connect(name): an empty one at first.", "t.connection(\"crm\").exec(\"CREATE TABLE people (id INTEGER PRIMARY KEY)\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the connection's name"}}, "connection",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
-				conn, err := t.Connect(t.ctx, a.String("name"), false)
+				c, err := t.connect(t.ctx, a.String("name"), false)
 				if err != nil {
 					return nil, err
 				}
-				c := conn.(*sqlitestore.Connection)
 				return hostlib.NewConnection(a.String("name"), &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle()}), nil
 			}),
 		method("table", "Gives the rows of a table of the job database.", "t.table(\"people\", order_by = \"id\")",

@@ -8,12 +8,10 @@ import (
 	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
-	"github.com/dsengine/dsengine/engine/sqlitestore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
@@ -27,30 +25,28 @@ type Script interface {
 // is made of parts that are not there before they are asked for.
 type world struct {
 	ctx     context.Context
-	name    string   // of the job type that is tested
-	scripts []Script // all of the folder: the tested one may make jobs of the others
-	tested  Script
+	ground  *ground
+	tested  Script // nil: a helper file is tested
 	folder  string // of the file of tests: fixtures are there
-	dir     string // "" until something is written
 	clock   *clock
 	log     *lines
 	host    *hostlib.Host
 	http    *stubs
 	wrong   []string // what the script asked for in vain: each fails the test
 	secrets map[string]string
-	others  map[string]engine.Connection
+	others  map[string]connection
 
 	crash *crash // nil: nothing is killed
-	store *sqlitestore.Store
+	store engine.Store
 	eng   *engine.Engine
 	step  *engine.Stepper
 	typ   *engine.Type
 	db    engine.Joined // of the test itself, on the job database
-	base  *sqlitestore.Connection
 }
 
-func newWorld(ctx context.Context) *world {
-	w := &world{ctx: ctx, clock: newClock(), log: &lines{}, secrets: map[string]string{}, others: map[string]engine.Connection{}}
+// newWorld makes a world on a ground that is as new.
+func newWorld(ctx context.Context, g *ground) *world {
+	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail,
@@ -76,95 +72,65 @@ func (w *world) close() error {
 	}
 	if w.db != nil {
 		w.db.Close()
-		note(w.base.Close())
 	}
 	for _, c := range w.others {
 		note(c.Close())
-	}
-	if w.store != nil {
-		note(w.store.Close())
-	}
-	if w.dir != "" {
-		note(os.RemoveAll(w.dir))
 	}
 	return first
 }
 
 // place is the world's folder, made now if it is not there.
-func (w *world) place() (string, error) {
-	if w.dir != "" {
-		return w.dir, nil
-	}
-	dir, err := os.MkdirTemp(memory(), "dsengine-test-")
-	if err != nil {
-		return "", err
-	}
-	w.dir, w.host.Files = dir, filepath.Join(dir, "files")
-	return dir, os.Mkdir(w.host.Files, 0o700)
+func (w *world) place() error {
+	_, err := w.ground.place()
+	w.host.Files = w.ground.files()
+	return err
 }
-
-func (w *world) database() string { return filepath.Join(w.dir, "jobs.db") }
 
 // open makes the engine, with the types registered.
 func (w *world) open() error {
 	if w.step != nil {
 		return nil
 	}
-	dir, err := w.place()
+	if w.tested == nil {
+		return hostlib.Errorf("usage", "there is no job script that the file of tests belongs to: the tests of jobs/NAME.star are in jobs/NAME_test.star")
+	}
+	if err := w.place(); err != nil {
+		return err
+	}
+	db, err := w.ground.open(w.ctx)
 	if err != nil {
 		return err
 	}
-	empty, err := template()
-	if err != nil {
-		return fmt.Errorf("make a database for tests: %w", err)
-	}
-	if err := os.WriteFile(w.database(), empty, 0o600); err != nil {
-		return err
-	}
+	w.store = made{db}
 	log := slog.New(w.log)
-	if w.store, err = sqlitestore.Open(w.ctx, filepath.Join(dir, "jobs.db"), sqlitestore.Options{Clock: w.clock, Logger: log}); err != nil {
-		return err
-	}
-	var store engine.Store = w.store
+	store := w.store
 	if w.crash != nil {
 		store = &crashStore{Store: w.store, k: w.crash}
 	}
 	if w.eng, err = engine.Open(w.ctx, store, engine.Options{Clock: w.clock, Logger: log, ReadOnly: true}); err != nil {
 		return err
 	}
-	var others []*engine.Type
-	for _, s := range w.scripts {
-		if t := s.Type(w.host); s == w.tested {
-			t.Settings.Retry.Jitter = -1 // the same waits each time
-			w.typ, w.name = t, t.Name
-		} else {
-			others = append(others, t)
-		}
-	}
-	if len(others) > 0 {
-		if _, err := w.eng.RegisterTypes(w.ctx, others...); err != nil {
-			return err
-		}
-	}
+	w.typ = w.tested.Type(w.host)
+	w.typ.Settings.Retry.Jitter = -1 // the same waits each time
 	w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"})
 	return err
 }
 
-// Connect opens the database that scripts reach by a name: a file of its own.
+// Connect opens the database that scripts reach by a name: one of its own.
 func (w *world) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
+	return w.connect(ctx, name, readOnly)
+}
+
+func (w *world) connect(ctx context.Context, name string, readOnly bool) (connection, error) {
 	key := fmt.Sprint(name, readOnly)
 	if c := w.others[key]; c != nil {
 		return c, nil
 	}
-	dir, err := w.place()
-	if err != nil {
+	if err := w.place(); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "connection-"+path.Base(name)+".db")
-	if _, err := os.Stat(file); readOnly && err != nil {
-		return nil, engine.Errorf(engine.CodeUnreachable, "the test has made no database %q", name).WithHint("make its tables by t.connection(%q).exec(...)", name)
-	}
-	c, err := sqlitestore.Connect(ctx, file, readOnly, sqlitestore.Options{Clock: w.clock})
+	w.ground.named = true
+	c, err := w.ground.site.connect(ctx, w.ground, name, readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +157,7 @@ func (w *world) note(message string) {
 
 // write puts a file into the test's folder.
 func (w *world) write(name string, data []byte) error {
-	if _, err := w.place(); err != nil {
+	if err := w.place(); err != nil {
 		return err
 	}
 	if !fs.ValidPath(path.Clean(name)) {

@@ -61,6 +61,13 @@ func Main(m *testing.M) int {
 	return code
 }
 
+// Server is the private MariaDB of this test program, started now if it was not.
+func Server(t testing.TB) *dbserver.Server {
+	t.Helper()
+	server, _ := privateServer(t)
+	return server
+}
+
 // opener opens a store on a database of the test's own.
 type opener func(t testing.TB, dir string, log *slog.Logger) (engine.Store, error)
 

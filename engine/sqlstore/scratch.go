@@ -1,0 +1,45 @@
+package sqlstore
+
+// Databases of tests are used again and again; what the store packages share for
+// making one as new.
+
+// TypesTable keeps the job types.
+const TypesTable = DefaultPrefix + "types"
+
+// FixedTables are those of the engine whose rows come with the tables.
+var FixedTables = []string{DefaultPrefix + "migrations", DefaultPrefix + "schema"}
+
+// Forget forgets all that is remembered of what the tables hold: it was changed
+// from outside. Nothing may use the store meanwhile.
+func (s *Store) Forget() {
+	s.shapes.Clear()
+	s.bounds.forget()
+	s.prune.forget()
+	s.receipts.forget()
+	s.deltas.forget()
+	s.due.forget()
+}
+
+func (b *bounds) forget() {
+	b.mu.Lock()
+	b.m = nil
+	b.mu.Unlock()
+}
+
+func (p *pruned) forget() {
+	p.mu.Lock()
+	p.jobs, p.last = nil, pruneKey{}
+	p.mu.Unlock()
+}
+
+func (r *receipts) forget() {
+	r.mu.Lock()
+	r.free = nil
+	r.mu.Unlock()
+}
+
+func (h *head) forget() {
+	h.mu.Lock()
+	h.from, h.fullAt, h.fullTook = "", 0, 0
+	h.mu.Unlock()
+}

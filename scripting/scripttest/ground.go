@@ -1,0 +1,218 @@
+package scripttest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+)
+
+// database is a job database that worlds use one after the other.
+type database interface {
+	engine.Store
+	// Handle is the database itself.
+	Handle() *sql.DB
+	// Session is a session of a test itself.
+	Session(o engine.SessionOptions) engine.Joined
+	// Quote writes a name so that it can be used in SQL.
+	Quote(name string) string
+	// Tables names the tables that scripts and tests have made.
+	Tables(ctx context.Context) ([]string, error)
+	// Keep has Reset keep the job types that are registered now.
+	Keep(ctx context.Context) error
+	// Reset makes the database as new; its error says that it cannot.
+	Reset(ctx context.Context) error
+}
+
+// connection is a database that scripts reach by a name.
+type connection interface {
+	engine.Connection
+	Handle() *sql.DB
+}
+
+// site is where grounds have their databases.
+type site interface {
+	// open makes a job database, with the engine's tables.
+	open(ctx context.Context, g *ground) (database, error)
+	// connect opens a database that scripts reach by a name, and makes it if it is
+	// not there and not for reading only.
+	connect(ctx context.Context, g *ground, name string, readOnly bool) (connection, error)
+	// forget drops those databases; nothing has them open.
+	forget(ctx context.Context, g *ground) error
+	// drop closes a job database and drops it.
+	drop(ctx context.Context, db database) error
+}
+
+// ground is what worlds stand on, one after the other: a job database, a clock and
+// a folder, as new for each. It belongs to one goroutine.
+type ground struct {
+	site    site
+	scripts []Script // all of the folder: the tested one may make jobs of the others
+	clock   *clock
+	log     *lines
+	dir     string   // "" until something needs it
+	db      database // nil until something needs it
+	named   bool     // databases were made that scripts reach by a name
+	used    bool     // a world stood on it
+}
+
+func newGround(s site, scripts []Script) *ground {
+	return &ground{site: s, scripts: scripts, clock: newClock(), log: &lines{}}
+}
+
+// place is the ground's folder. What scripts see of it is the folder files.
+func (g *ground) place() (string, error) {
+	if g.dir != "" {
+		return g.dir, nil
+	}
+	dir, err := os.MkdirTemp(memory(), "dsengine-test-")
+	if err != nil {
+		return "", err
+	}
+	g.dir = dir
+	return dir, os.Mkdir(g.files(), 0o700)
+}
+
+func (g *ground) files() string { return filepath.Join(g.dir, "files") }
+
+// open is the job database, in which all types are registered.
+func (g *ground) open(ctx context.Context) (database, error) {
+	if g.db != nil {
+		return g.db, nil
+	}
+	if _, err := g.place(); err != nil {
+		return nil, err
+	}
+	db, err := g.site.open(ctx, g)
+	if err != nil {
+		return nil, fmt.Errorf("make a database for tests: %w", err)
+	}
+	var types []*engine.Type
+	for _, s := range g.scripts {
+		types = append(types, s.Type(&hostlib.Host{}))
+	}
+	eng, err := engine.Open(ctx, made{db}, engine.Options{Clock: g.clock, ReadOnly: true})
+	if err == nil {
+		_, err = eng.RegisterTypes(ctx, types...)
+	}
+	if err == nil {
+		err = db.Keep(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.site.drop(context.WithoutCancel(ctx), db))
+	}
+	g.db = db
+	return db, nil
+}
+
+// made is a database whose tables this program has made just now.
+type made struct{ engine.Store }
+
+// CheckSchema has nothing to find out.
+func (made) CheckSchema(context.Context) error { return nil }
+
+// reset makes the ground as new for the next world. Its error says that it cannot.
+func (g *ground) reset(ctx context.Context) error {
+	g.clock.reset()
+	g.log.reset()
+	if g.named {
+		if err := g.site.forget(ctx, g); err != nil {
+			return err
+		}
+		g.named = false
+	}
+	if g.dir != "" {
+		left, err := os.ReadDir(g.files())
+		if err == nil && len(left) > 0 {
+			if err = os.RemoveAll(g.files()); err == nil {
+				err = os.Mkdir(g.files(), 0o700)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if g.db == nil {
+		return nil
+	}
+	return g.db.Reset(ctx)
+}
+
+// close gives the ground up.
+func (g *ground) close(ctx context.Context) error {
+	var errs []error
+	if g.named {
+		errs = append(errs, g.site.forget(ctx, g))
+	}
+	if g.db != nil {
+		errs = append(errs, g.site.drop(ctx, g.db))
+	}
+	if g.dir != "" {
+		errs = append(errs, os.RemoveAll(g.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// files has the databases in files, in the grounds' folders.
+type files struct{}
+
+func (files) open(ctx context.Context, g *ground) (database, error) {
+	s, err := sqlitestore.OpenScratch(ctx, g.dir, sqlitestore.Options{Clock: g.clock, Logger: slog.New(g.log)})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+const namedPrefix = "connection-"
+
+func (files) connect(ctx context.Context, g *ground, name string, readOnly bool) (connection, error) {
+	file := filepath.Join(g.dir, namedPrefix+path.Base(name)+".db")
+	if _, err := os.Stat(file); readOnly && err != nil {
+		return nil, noConnection(name)
+	}
+	c, err := sqlitestore.Connect(ctx, file, readOnly, sqlitestore.Options{Clock: g.clock})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// noConnection says that a database is read that the test has not made.
+func noConnection(name string) error {
+	return engine.Errorf(engine.CodeUnreachable, "the test has made no database %q", name).WithHint("make its tables by t.connection(%q).exec(...)", name)
+}
+
+func (files) forget(_ context.Context, g *ground) error {
+	list, err := os.ReadDir(g.dir)
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), namedPrefix) {
+			err = errors.Join(err, os.Remove(filepath.Join(g.dir, e.Name())))
+		}
+	}
+	return err
+}
+
+// The files go with the folder.
+func (files) drop(_ context.Context, db database) error { return db.Close() }
+
+// memory is a folder in memory, where the system has one; "" for the usual
+// folder for temporary files.
+func memory() string {
+	const shm = "/dev/shm"
+	if f, err := os.CreateTemp(shm, "dsengine-probe-"); err == nil {
+		f.Close()
+		os.Remove(f.Name())
+		return shm
+	}
+	return ""
+}
