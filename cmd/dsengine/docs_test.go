@@ -22,7 +22,7 @@ func TestThereAreDocsOfEverything(t *testing.T) {
 			t.Errorf("%s: none", name)
 		}
 		for _, p := range pages {
-			if p.Doc == "" || p.Kind == "" || p.Signature != "" && (p.Example == "" || p.Lua == "" || p.Effect == "" && p.Called == "") {
+			if p.Doc == "" || p.Kind == "" || p.Signature != "" && (p.Example == "" || p.Lua == "" && !strings.Contains(p.Effect, "in tests only") || p.Effect == "" && p.Called == "") {
 				t.Errorf("%s: %+v", name, p)
 			}
 		}

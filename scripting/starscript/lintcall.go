@@ -36,11 +36,18 @@ func docsHint(name string) string { return "see: dsengine docs " + name }
 func (c *linter) dot(d *syntax.DotExpr) {
 	name := d.Name.Name
 	if m := c.module(d.X); m != nil && !slices.Contains(m.Names(), name) {
-		c.add(d.Name.NamePos, "name", false, docsHint(m.Name), m.Missing(name).Error())
+		c.nameless(d, m.Name, m.Missing(name))
 	}
 	if t := c.typeOf(d.X); t != nil && !slices.Contains(t.Names(), name) {
-		c.add(d.Name.NamePos, "name", false, docsHint(t.Name), t.Missing(name).Error())
+		c.nameless(d, t.Name, t.Missing(name))
 	}
+}
+
+// nameless notes a name that a module or a type does not have; what the error says
+// of its docs is the hint.
+func (c *linter) nameless(d *syntax.DotExpr, of string, err error) {
+	hint := docsHint(of)
+	c.add(d.Name.NamePos, "name", false, hint, strings.TrimSuffix(err.Error(), "; "+hint))
 }
 
 // module is the module that an expression names, or nil.

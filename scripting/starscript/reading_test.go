@@ -15,6 +15,7 @@ func TestRejectsKnowTheirLine(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	w.File("data/n.csv", "n\n1\nx\n3\ny\n5\n")
+	w.File("data/long.csv", "n\n"+strings.Repeat("1\n", 9000)+"x\n"+strings.Repeat("1\n", 100))
 	w.File("data/m.csv", "m\n1\n\n2\n")
 	w.File("data/n.jsonl", "{\"n\": \"1\"}\n\n{\"n\": \"x\"}\n{\"n\": \"y\"}\n")
 	w.File("data/n.xml", "<a>\n<n>1</n>\n<n>x</n>\n\n<n>y</n>\n</a>")
@@ -23,6 +24,8 @@ func TestRejectsKnowTheirLine(t *testing.T) {
 		{"rows", `for r in csv.read("data/n.csv"): good(r)`, csv},
 		{"another row than was read", `for r in csv.read("data/n.csv"): good({"n": r["n"]})`, csv},
 		{"batches", `for rows in ctx.batches(csv.read("data/n.csv"), 2): [good(r) for r in rows]`, csv},
+		{"rows of a long file", `for r in csv.read("data/long.csv"): good(r)`, "x data/long.csv:9002"},
+		{"batches of a long file", `for rows in ctx.batches(csv.read("data/long.csv"), 2500): [good(r) for r in rows]`, "x data/long.csv:9002"},
 		{"a large batch", `for rows in ctx.batches(csv.read("data/n.csv"), 100):
         for r in rows: good(r)`, csv},
 		{"batches backwards", `for rows in ctx.batches(csv.read("data/n.csv"), 100): [good(r) for r in reversed(rows)]`, "y data/n.csv:5, x data/n.csv:3"},
