@@ -44,8 +44,8 @@ a request that writes or a file that is moved. What the test asserts must hold a
 
 With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
 databases called dsengine_test_..., which are made for them and dropped at the end. Nothing else
-there is touched, the database that the URL names neither. Settings and the environment do not
-count here: without the flag the database is an embedded one.`,
+there is touched, the database that the URL names neither. DSENGINE_DB and the file of settings do
+not count here: without the flag the database is an embedded one.`,
 		Example: `  dsengine test
   dsengine test jobs/airports.star
   dsengine test airports --run broken
@@ -59,7 +59,7 @@ count here: without the flag the database is an embedded one.`,
 			if err := g.validate(); err != nil {
 				return err
 			}
-			if c.Flags().Changed("db") {
+			if c.Flags().Changed("db") && g.from("db") == "--db" { // a setting of the live database is none of tests
 				o.db = g.DB
 			}
 			return runTests(c.Context(), env, g, o, args)

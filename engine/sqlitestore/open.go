@@ -45,7 +45,8 @@ type Options struct {
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector
 
-	beside string // a file with the engine's tables: see Scratch
+	scratch bool   // nothing waits for the disk
+	beside  string // a file with the engine's tables: see Scratch
 }
 
 // Store is a job database in a file.
@@ -77,7 +78,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	// WAL: readers see the last commit and wait for nobody. immediate: a
 	// transaction takes the writer when it begins, so that it cannot fail half way.
 	sync := "FULL"
-	if o.beside != "" {
+	if o.scratch {
 		sync = "OFF"
 	}
 	dsn := func(more string) string {

@@ -72,7 +72,7 @@ func emptyFile(ctx context.Context, dir string) ([]byte, error) {
 	}
 	path := filepath.Join(dir, "empty.db")
 	defer os.Remove(path)
-	s, err := Open(ctx, path, Options{})
+	s, err := Open(ctx, path, Options{scratch: true})
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func OpenScratch(ctx context.Context, dir string, o Options) (*Scratch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the engine's tables: %w", err)
 	}
-	o.beside, o.Prefix, o.ReadOnly = filepath.Join(dir, "engine.db"), "", false
+	o.beside, o.scratch, o.Prefix, o.ReadOnly = filepath.Join(dir, "engine.db"), true, "", false
 	if err := os.WriteFile(o.beside, b, 0o600); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,8 @@
 //
 //	suite.go deps.go
 //	              find the files, run their tests side by side, or those that a change touches
-//	ground.go     what tests live on, one after the other: databases, folders
+//	ground.go server.go
+//	              what tests live on, one after the other: databases, folders
 //	world.go clock.go http.go
 //	              what a test lives in
 //	tester.go run.go verify.go golden.go

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlitestore"
@@ -74,7 +75,7 @@ func (g *ground) place() (string, error) {
 	if g.dir != "" {
 		return g.dir, nil
 	}
-	dir, err := os.MkdirTemp(memory(), "dsengine-test-")
+	dir, err := os.MkdirTemp(memory(), folderPrefix)
 	if err != nil {
 		return "", err
 	}
@@ -204,6 +205,26 @@ func (files) forget(_ context.Context, g *ground) error {
 
 // The files go with the folder.
 func (files) drop(_ context.Context, db database) error { return db.Close() }
+
+// folderPrefix begins the names of the grounds' folders.
+const folderPrefix = "dsengine-test-"
+
+// sweep removes the folders that processes have left which were killed, as far as
+// nothing was made in them since a time.
+func sweep(dir string, since time.Time) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	list, _ := os.ReadDir(dir)
+	for _, e := range list {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), folderPrefix) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.ModTime().Before(since) {
+			os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
 
 // memory is a folder in memory, where the system has one; "" for the usual
 // folder for temporary files.
