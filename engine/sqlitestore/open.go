@@ -57,8 +57,9 @@ type Store struct {
 	writer     *writer
 	hookReader *sql.DB
 	live       *liveness
-	readOnly   bool // this user may not write to it
-	noReader   bool // hooks read in their transaction: a reader would keep it from committing
+	readOnly   bool     // this user may not write to it
+	tables     sync.Map // of scripts, by name: knownTable
+	noReader   bool     // hooks read in their transaction: a reader would keep it from committing
 
 	seen       atomic.Bool // a write of when a server was seen is under way
 	background sync.WaitGroup

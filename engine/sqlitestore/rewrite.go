@@ -51,8 +51,9 @@ func (t typ) exact() bool { return t.kind == typWhole || t.kind == typDecimal ||
 
 // column is a column of a table or of a result.
 type column struct {
-	name string
-	typ  typ
+	name    string
+	typ     typ
+	neutral string // the type as db.ensure names it
 }
 
 // relation is what a query or a table gives; open: it may give more.
@@ -272,7 +273,7 @@ func (r *rewriter) core(c *core, sc *scope, into []typ, u use, compound bool) re
 		} else {
 			aliases[name] = t
 		}
-		result.columns = append(result.columns, column{name, t})
+		result.columns = append(result.columns, column{name: name, typ: t})
 		if !star && into != nil {
 			r.assign(it.expr, at(into, i), sc)
 			continue

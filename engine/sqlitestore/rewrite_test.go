@@ -26,7 +26,7 @@ func shopTables() map[string]relation {
 	c := func(declared ...string) (rel relation) {
 		for _, d := range declared {
 			name, typ, _ := strings.Cut(d, " ")
-			rel.columns = append(rel.columns, column{name, columnTyp(typ)})
+			rel.columns = append(rel.columns, column{name: name, typ: columnTyp(typ)})
 		}
 		return rel
 	}

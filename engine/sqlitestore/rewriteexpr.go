@@ -15,6 +15,7 @@ const (
 	useResult             // it is a column of a result
 	useRaw                // it goes to a function of ours: a number, or the text of one
 	useCompare            // it is compared, or ordered by
+	useExact              // it is compared with all its digits, as by BETWEEN and IN
 	useText               // it is looked at as text
 )
 
@@ -241,8 +242,14 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 	case "iif", "if":
 		return common(list[1:])
 	case "nullif":
-		if len(list) == 2 && first.kind == typDecimal && !list[1].exact() {
-			return typ{}
+		if len(list) != 2 || !first.exact() || !list[1].exact() {
+			if first.kind == typDecimal {
+				return typ{}
+			}
+			return first
+		}
+		if first.kind == typWhole && list[1].kind == typDecimal {
+			return typ{kind: typDecimal} // so that they are compared by value
 		}
 		return first
 	case "min", "max":
@@ -293,6 +300,8 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 	case n.kind == nodeCompare:
 		if inner = useCompare; slices.Contains([]string{"LIKE", "GLOB", "REGEXP", "MATCH"}, n.op.text) {
 			inner = useText
+		} else if n.op.text == "BETWEEN" {
+			inner = useExact
 		}
 	case n.kind == nodeBinary && n.op.text == "||",
 		n.kind == nodeCall && ofText[n.name],
@@ -319,10 +328,10 @@ func (r *rewriter) in(n *node, sc *scope) {
 	}
 	for i, k := range n.kids {
 		if t := r.typeOf(k, sc); i == 0 && exact && k.kind != nodeColumn && t.exact() && (t.kind == typWhole || k.literal() != nil) {
-			r.wrap(k, t, useCompare, func() { r.emit(k, sc, useRaw) })
+			r.wrap(k, t, useExact, func() { r.emit(k, sc, useRaw) })
 			continue
 		}
-		r.emit(k, sc, useCompare)
+		r.emit(k, sc, useExact)
 	}
 }
 
@@ -387,7 +396,7 @@ func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 	collate := " COLLATE " + decimalOrder
 	if lit := n.literal(); lit != nil && u != useText && u != useResult {
 		text := r.sql[lit.from:lit.to]
-		if u == useRaw || u == useCompare && len(strings.Trim(text, "0.")) > exactDigits {
+		if u == useRaw || (u == useCompare || u == useExact) && len(strings.Trim(text, "0.")) > exactDigits {
 			if lit != n {
 				r.replace(n.from, lit.from, "")
 				text = n.op.text + text
@@ -404,17 +413,17 @@ func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 		switch {
 		case u == useText:
 			r.wrap(n, t, u, func() {})
-		case u == useCompare && t.text:
+		case (u == useCompare || u == useExact) && t.text:
 			r.put(n.to, collate)
 		}
 		return
 	case nodeQuery: // its value is text already, or a column's
 		inner := useResult
-		if u == useRaw {
+		if u == useRaw || u == useExact {
 			inner = u
 		}
 		r.query(n.query, sc, nil, inner)
-		if u == useCompare {
+		if u == useCompare || u == useExact {
 			r.put(n.to, collate)
 		}
 		return
@@ -430,6 +439,8 @@ func (r *rewriter) wrap(n *node, t typ, u use, inside func()) {
 	switch u {
 	case useText:
 		before, behind = fnDecimal+"(", scale
+	case useExact:
+		before, behind = "(CAST(", " AS TEXT) COLLATE "+decimalOrder+")"
 	case useValue, useResult, useCompare:
 		before, behind = "(CAST("+fnDecimal+"(", scale+" AS TEXT) COLLATE "+decimalOrder+")"
 	}
@@ -471,7 +482,7 @@ func (r *rewriter) calculated(n *node, sc *scope) {
 		r.replace(n.op.from, n.op.to, ",")
 		r.emit(n.kids[1], sc, useRaw)
 		if n.op.text == "/" {
-			r.put(n.to, ", "+strconv.Itoa(n.kids[0].typ.scale)+", "+strconv.Itoa(n.kids[1].typ.scale))
+			r.put(n.to, ", "+strconv.Itoa(n.kids[0].digits())+", "+strconv.Itoa(n.kids[1].digits()))
 		}
 		r.put(n.to, ")")
 	case nodeCast:
@@ -492,6 +503,18 @@ func (r *rewriter) calculated(n *node, sc *scope) {
 	case nodeCall:
 		r.call(n, sc)
 	}
+}
+
+// digits is how many digits behind the point the value of an expression has at
+// least, however it comes.
+func (n *node) digits() int {
+	switch n.kind {
+	case nodeParen, nodeSign:
+		return n.kids[0].digits()
+	case nodeCall, nodeCase, nodeQuery: // it may be one of several
+		return 0
+	}
+	return n.typ.scale
 }
 
 // call goes through a function that gives a decimal.

@@ -15,16 +15,25 @@ const (
 	rememberedBytes = 4 << 10
 	// rewrittenBytes is how long a statement may be that is rewritten at all.
 	rewrittenBytes = 256 << 10
+	// tablesFor is how long a table is taken to stay what it is.
+	tablesFor = 30 * time.Second
 )
 
 // rewriting rewrites the statements of a hook.
 type rewriting struct {
-	tables map[string]relation // that were looked at
+	s      *Store
+	tables map[string]relation // that the hook's transaction has, and no other yet
 	made   map[string]sqlstore.Statement
 }
 
+// knownTable is a table that was looked at.
+type knownTable struct {
+	relation
+	at time.Duration
+}
+
 // Rewriting has the statements of a hook say what they say on MySQL.
-func (s *Store) Rewriting() sqlstore.Rewriting { return &rewriting{} }
+func (s *Store) Rewriting() sqlstore.Rewriting { return &rewriting{s: s} }
 
 // Forget forgets what tables there are.
 func (w *rewriting) Forget() { w.tables, w.made = nil, nil }
@@ -41,19 +50,11 @@ func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string
 	var err error
 	all := true
 	made := sqlstore.Statement{}
-	made.SQL, made.Give = rewrite(query, args, func(table string) relation {
-		rel, ok := w.tables[table]
-		if ok || err != nil {
-			return rel
+	made.SQL, made.Give = rewrite(query, args, func(table string) (rel relation) {
+		if err == nil {
+			rel, err = w.table(ctx, x, table)
 		}
-		if rel, err = tableColumns(ctx, x, table); rel.open {
-			all = false // it may be made yet
-			return rel
-		}
-		if w.tables == nil {
-			w.tables = map[string]relation{}
-		}
-		w.tables[table] = rel
+		all = all && !rel.open // it may be made yet
 		return rel
 	})
 	if err != nil {
@@ -66,6 +67,48 @@ func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string
 		w.made[key] = made
 	}
 	return made, nil
+}
+
+// Fits has columns keep values as MySQL would give them back.
+func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (func(string) func(any) any, error) {
+	rel, err := w.table(ctx, x, strings.ToLower(table[strings.LastIndexByte(table, '.')+1:]))
+	return func(name string) func(any) any {
+		for _, c := range rel.columns {
+			if strings.EqualFold(c.name, name) {
+				return fit(c.neutral)
+			}
+		}
+		return nil
+	}, err
+}
+
+// table looks at a table. What others see of it is remembered for all hooks; what
+// only the hook's own transaction sees may be rolled back.
+func (w *rewriting) table(ctx context.Context, x sqlstore.Execer, name string) (relation, error) {
+	if rel, ok := w.tables[name]; ok {
+		return rel, nil
+	}
+	now := w.s.Clock.Boot()
+	if v, ok := w.s.tables.Load(name); ok && now-v.(knownTable).at < tablesFor {
+		return v.(knownTable).relation, nil
+	}
+	rel := relation{open: true}
+	var err error
+	if !w.s.noReader || x == nil {
+		if rel, err = tableColumns(ctx, w.s.Reader, name); err == nil && !rel.open {
+			w.s.tables.Store(name, knownTable{rel, now})
+			return rel, nil
+		}
+	}
+	if x != nil {
+		if rel, err = tableColumns(ctx, x, name); err == nil && !rel.open {
+			if w.tables == nil {
+				w.tables = map[string]relation{}
+			}
+			w.tables[name] = rel
+		}
+	}
+	return rel, err
 }
 
 // kinds tells the types of arguments, as far as they matter to a statement.
@@ -102,7 +145,7 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 		if err := rows.Scan(&name, &declared); err != nil {
 			return relation{open: true}, err
 		}
-		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared)})
+		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared), neutralType(declared)})
 	}
 	rel.open = len(rel.columns) == 0
 	return rel, rows.Err()

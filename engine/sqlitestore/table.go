@@ -381,10 +381,10 @@ func (s *Store) ToDB(v any) any {
 	return v
 }
 
-// Convert has a column keep values as MySQL would give them back, so that equal
-// ones are the same: decimals with the digits of their column, points in time
-// with microseconds. What is no such value stays, for the column to refuse.
-func (s *Store) Convert(columnType string) func(any) any {
+// fit has a column keep values as MySQL would give them back, so that equal ones
+// are the same: decimals with the digits of their column, points in time with
+// microseconds. What is no such value stays, for the column to refuse.
+func fit(columnType string) func(any) any {
 	name, n, err := engine.ParseColumnType(columnType)
 	if err != nil {
 		return nil

@@ -44,9 +44,6 @@ func (s *Session) Bulk(ctx context.Context, table string, rows engine.RowSource,
 		}
 		return w.all(ctx, rows)
 	}
-	if err := w.look(ctx); err != nil {
-		return nil, err
-	}
 	if l, ok := s.d.(Loader); ok && l.LoadsText(ctx) {
 		shape, err := s.describe(ctx, table)
 		if err != nil {

@@ -8,15 +8,19 @@ import (
 )
 
 // Rewriter is a SessionDialect on which SQL means something else than on the
-// others, unless it is rewritten.
+// others, unless it is rewritten, and whose columns keep values as they come.
 type Rewriter interface {
-	// Rewriting rewrites the statements of one session.
+	// Rewriting is for the statements and the rows of one session.
 	Rewriting() Rewriting
 }
 
-// Rewriting rewrites statements. What it knows of tables it keeps until Forget.
+// Rewriting rewrites statements. x is the session's connection; nil: it has none
+// yet. What it finds out of tables there it keeps until Forget.
 type Rewriting interface {
 	Rewrite(ctx context.Context, x Execer, query string, args []any) (Statement, error)
+	// Fits gives, by a table's column, what makes of a value, as ToDB gives it, the
+	// one that the column keeps; nil: it keeps all as they are.
+	Fits(ctx context.Context, x Execer, table string) (func(column string) func(v any) any, error)
 	Forget()
 }
 
@@ -34,6 +38,27 @@ func (s *Session) rewrite(ctx context.Context, c *sql.Conn, query string, args [
 		return Statement{SQL: query}, nil
 	}
 	return s.rewriting.Rewrite(ctx, c, query, args)
+}
+
+// fits is Rewriting.Fits; nil where columns make values fit themselves.
+func (s *Session) fits(ctx context.Context, table string) (func(column string) func(any) any, error) {
+	if s.rewriting == nil {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var x Execer
+	if s.conn != nil && s.ended == nil { // which the rows will go to
+		if err := s.spoolOn(ctx, s.conn); err != nil {
+			return nil, err
+		}
+		x = s.conn
+	}
+	fit, err := s.rewriting.Fits(ctx, x, table)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	return fit, nil
 }
 
 // forgetTables has tables looked at again.

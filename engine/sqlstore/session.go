@@ -70,13 +70,6 @@ type SessionDialect interface {
 	Comparable(sql, columnType string) string
 }
 
-// Converter is a SessionDialect whose database keeps values as they come.
-type Converter interface {
-	// Convert makes of a value, as ToDB gives it, the one that a column of the type
-	// keeps; nil: it keeps all as they are.
-	Convert(columnType string) func(v any) any
-}
-
 // Shape is what is known of a script's table.
 type Shape struct {
 	Columns []engine.Column

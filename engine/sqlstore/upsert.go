@@ -44,7 +44,7 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 		return nil, err
 	}
 	u := &upserter{w: w, spec: spec, shape: shape, tail: UpsertTail{Table: w.table, Key: spec.Key, Guarded: guarded, Newer: spec.Newer}}
-	u.tail.TypeOf, w.columns = u.shape.typeOf, shape
+	u.tail.TypeOf = u.shape.typeOf
 	if spec.Newer != "" {
 		u.tail.NewerType = shape.typeOf(spec.Newer)
 	}

@@ -23,9 +23,6 @@ func (s *Session) Insert(ctx context.Context, table string, rows engine.RowSourc
 	if err != nil {
 		return nil, err
 	}
-	if err := w.look(ctx); err != nil {
-		return nil, err
-	}
 	return w.all(ctx, rows)
 }
 
@@ -39,8 +36,7 @@ type writer struct {
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
 	load  *loading // nil: rows are gathered as arguments
 
-	converter Converter // nil: the database makes values fit their columns
-	columns   Shape     // of the table, for it
+	fits func(column string) func(any) any // nil: the database makes values fit their columns
 
 	n    int64 // rows that were taken
 	none int64 // that were None
@@ -76,37 +72,18 @@ func (b *batch) clear() {
 	clear(b.seen)
 }
 
-func (s *Session) newWriter(ctx context.Context, table string) (*writer, error) {
+func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err error) {
 	if err := s.store.CheckTable(table); err != nil {
 		return nil, err
 	}
 	if err := s.checkEngine(ctx, table); err != nil {
 		return nil, err
 	}
-	w := &writer{s: s, table: table, now: &batch{}, idle: &batch{},
+	w = &writer{s: s, table: table, now: &batch{}, idle: &batch{},
 		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
 	w.flush = w.insert
-	w.converter, _ = s.d.(Converter)
-	return w, nil
-}
-
-// look looks at the table, if that matters to what is written.
-func (w *writer) look(ctx context.Context) (err error) {
-	if w.converter != nil {
-		w.columns, err = w.s.look(ctx, w.table)
-	}
-	return err
-}
-
-// fits finds how values of the batch's columns are made to fit.
-func (w *writer) fits(b *batch) {
-	b.fit = b.fit[:0]
-	if w.converter == nil {
-		return
-	}
-	for _, n := range b.names {
-		b.fit = append(b.fit, w.converter.Convert(w.columns.typeOf(n)))
-	}
+	w.fits, err = s.fits(ctx, table)
+	return w, err
 }
 
 // value is a value as the database is given it, for the i-th column of a batch.
@@ -198,7 +175,12 @@ func (w *writer) add(row engine.Row) bool {
 		for i := range row.Names {
 			b.place = append(b.place, i)
 		}
-		w.fits(b)
+		if w.fits != nil {
+			b.fit = b.fit[:0]
+			for _, n := range b.names {
+				b.fit = append(b.fit, w.fits(n))
+			}
+		}
 		if w.load != nil {
 			w.load.begin(b)
 		}

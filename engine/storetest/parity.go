@@ -10,9 +10,9 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// shownRows writes rows as the cases below want them: texts in quotes, columns
+// Shown writes rows as the cases below want them: texts in quotes, columns
 // separated by spaces, rows by slashes.
-func shownRows(rows [][]any) string {
+func Shown(rows [][]any) string {
 	var b strings.Builder
 	for i, row := range rows {
 		if i > 0 {
@@ -233,7 +233,7 @@ func statementsAgree(w *world, h engine.Session, sql string, args []any, want st
 		w.Errorf("%s: %v", sql, err)
 		return
 	}
-	if got := shownRows(w.drain(rows)); got != want {
+	if got := Shown(w.drain(rows)); got != want {
 		w.Errorf("%s\n got %s\nwant %s", sql, got, want)
 	}
 }

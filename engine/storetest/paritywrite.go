@@ -39,7 +39,7 @@ var parityWriteCases = []testCase{
 		w.same("inserted", stats(9, 0, 0), got)
 		want := `1 "1.50" "1.500000" / 2 "1.50" "1.500000" / 3 "1.50" "1.500000" / 4 "0.00" "0.000000" / 5 "2.00" "2.000000" / 6 "100.00" "100.000000" / 7 "0.01" "0.000001" / 8 NULL NULL / 9 "1.00" "0.000000"`
 		all := "SELECT * FROM price ORDER BY id"
-		w.same("rows", want, shownRows(w.query(h, all)))
+		w.same("rows", want, Shown(w.query(h, all)))
 		for name, write := range map[string]func(engine.RowSource) (engine.Stats, error){
 			"upsert": func(r engine.RowSource) (engine.Stats, error) {
 				return h.Upsert(w.ctx, "price", r, engine.Upsert{Key: []string{"id"}})
@@ -52,13 +52,13 @@ var parityWriteCases = []testCase{
 			got, err := write(again())
 			w.must(err)
 			w.same(name, stats(0, 0, 9), got)
-			w.same("rows after "+name, want, shownRows(w.query(h, all)))
+			w.same("rows after "+name, want, Shown(w.query(h, all)))
 		}
 		w.run(h, "DELETE FROM price")
 		got, err = h.Bulk(w.ctx, "price", rows(), nil)
 		w.must(err)
 		w.same("bulk of new rows", stats(9, 0, 0), got)
-		w.same("rows after bulk", want, shownRows(w.query(h, all)))
+		w.same("rows after bulk", want, Shown(w.query(h, all)))
 	}},
 	{"statements write decimals with the digits of their column", func(w *world) {
 		h := w.hook(w.store)
@@ -66,13 +66,13 @@ var parityWriteCases = []testCase{
 		w.run(h, "INSERT INTO price (id, price, c_long) VALUES (1, 1.005, '1.0000005'), (2, ?, ?), (3, 0.1 + 0.2, 1 / 3), (4, NULL, -2)", "2.5", int64(7))
 		w.run(h, "INSERT INTO price SELECT id + 10, price * 3, c_long / 7 FROM price WHERE id < 3")
 		w.run(h, "UPDATE price SET price = price * 1.19, c_long = c_long + 0.5 WHERE id IN (1, 2)")
-		w.same("rows", `1 "1.20" "1.500001" / 2 "2.98" "7.500000" / 3 "0.30" "0.333333" / 4 NULL "-2.000000" / 11 "3.03" "0.142857" / 12 "7.50" "1.000000"`, shownRows(w.query(h, "SELECT * FROM price ORDER BY id")))
-		w.same("found", `1 / 2 / 3 / 11`, shownRows(w.query(h, "SELECT id FROM price WHERE price = 1.20 OR price = 2.98 OR c_long = 0.333333 OR price = ? ORDER BY id", "3.03")))
+		w.same("rows", `1 "1.20" "1.500001" / 2 "2.98" "7.500000" / 3 "0.30" "0.333333" / 4 NULL "-2.000000" / 11 "3.03" "0.142857" / 12 "7.50" "1.000000"`, Shown(w.query(h, "SELECT * FROM price ORDER BY id")))
+		w.same("found", `1 / 2 / 3 / 11`, Shown(w.query(h, "SELECT id FROM price WHERE price = 1.20 OR price = 2.98 OR c_long = 0.333333 OR price = ? ORDER BY id", "3.03")))
 		w.same("updated", int64(1), w.run(h, "UPDATE price SET price = price + 1 WHERE price * 2 = 0.6"))
 		w.same("deleted", int64(2), w.run(h, "DELETE FROM price WHERE c_long - 0.5 = 1.000001 OR price < c_long"))
-		w.same("rows after", `3 "1.30" / 4 NULL / 11 "3.03" / 12 "7.50"`, shownRows(w.query(h, "SELECT id, price FROM price ORDER BY id")))
+		w.same("rows after", `3 "1.30" / 4 NULL / 11 "3.03" / 12 "7.50"`, Shown(w.query(h, "SELECT id, price FROM price ORDER BY id")))
 		w.run(h, "UPDATE price SET id = id / 2 WHERE id = 3") // rounded as it is written
-		w.same("a quotient as an integer", `2`, shownRows(w.query(h, "SELECT MIN(id) FROM price")))
+		w.same("a quotient as an integer", `2`, Shown(w.query(h, "SELECT MIN(id) FROM price")))
 	}},
 	{"decimals at their bounds", func(w *world) {
 		h := w.hook(w.store)
@@ -96,9 +96,9 @@ var parityWriteCases = []testCase{
 				w.failure(c.typ+" of "+sign+c.over+" by a statement", "db.value", exec(h, w.ctx, "INSERT INTO "+table+" VALUES (?)", sign+c.over))
 				_, err = h.Insert(w.ctx, table, row(sign+c.most))
 				w.failure("the same key", "db.duplicate", err)
-				w.same(c.typ+" is found", `1`, shownRows(w.query(h, "SELECT COUNT(*) FROM "+table+" WHERE c = ?", sign+c.most)))
+				w.same(c.typ+" is found", `1`, Shown(w.query(h, "SELECT COUNT(*) FROM "+table+" WHERE c = ?", sign+c.most)))
 			}
-			text := func(v any) string { return strings.Trim(shownRows([][]any{{v}}), `"big()`) }
+			text := func(v any) string { return strings.Trim(Shown([][]any{{v}}), `"big()`) }
 			got := w.query(h, "SELECT MIN(c), MAX(c), SUM(c), MAX(c) - MIN(c) - MAX(c) FROM "+table)[0]
 			zero := strings.TrimSuffix("0."+strings.Repeat("0", max(0, len(c.most)-1-strings.Index(c.most+".", "."))), ".")
 			w.same(c.typ, []string{"-" + c.most, c.most, zero, c.most}, []string{text(got[0]), text(got[1]), text(got[2]), text(got[3])})
@@ -121,8 +121,8 @@ var parityWriteCases = []testCase{
 			w.same("again", stats(1, 1, 3), got)
 			_, err = h.Insert(w.ctx, table, rows("9.000", 1))
 			w.failure("a key that is there", "db.duplicate", err)
-			w.same("in order", `4 / 6 / 5 / 9 / 2`, shownRows(w.query(h, "SELECT v FROM "+table+" ORDER BY id")))
-			w.same("in a range", `9 / 2`, shownRows(w.query(h, "SELECT v FROM "+table+" WHERE id > 1.5 ORDER BY id")))
+			w.same("in order", `4 / 6 / 5 / 9 / 2`, Shown(w.query(h, "SELECT v FROM "+table+" ORDER BY id")))
+			w.same("in a range", `9 / 2`, Shown(w.query(h, "SELECT v FROM "+table+" WHERE id > 1.5 ORDER BY id")))
 			got, err = h.Merge(w.ctx, table, rows("10.000", 2, "1.5", 5, "9", 9), percent(50))
 			w.must(err)
 			deleted := stats(0, 0, 3)
@@ -133,7 +133,7 @@ var parityWriteCases = []testCase{
 			deleted = stats(0, 0, 1)
 			deleted["deleted"] = 1
 			w.same("a part of it", deleted, got)
-			w.same("left", `9 / 2`, shownRows(w.query(h, "SELECT v FROM "+table+" ORDER BY id")))
+			w.same("left", `9 / 2`, Shown(w.query(h, "SELECT v FROM "+table+" ORDER BY id")))
 		}
 	}},
 	{"a decimal of many digits tells versions", func(w *world) {
@@ -145,7 +145,7 @@ var parityWriteCases = []testCase{
 		got, err := h.Upsert(w.ctx, "price", source(price(1, 2, "10"), price(2, 2, "10000000000000000000")), spec)
 		w.must(err)
 		w.same("counts", stats(0, 1, 1), got)
-		w.same("rows", `1 "2.00" "10.000000" / 2 "1.00" "10000000000000000000.000001"`, shownRows(w.query(h, "SELECT * FROM price ORDER BY id")))
+		w.same("rows", `1 "2.00" "10.000000" / 2 "1.00" "10000000000000000000.000001"`, Shown(w.query(h, "SELECT * FROM price ORDER BY id")))
 	}},
 	{"a time that is written in another way is the same", func(w *world) {
 		h := w.hook(w.store)
@@ -157,7 +157,7 @@ var parityWriteCases = []testCase{
 		w.same("counts", stats(0, 0, 3), got)
 		w.run(h, "UPDATE event SET at = '2026-05-06 07:08:09', day = '2026-05-06' WHERE id = 1")
 		w.run(h, "INSERT INTO event (id, at, day) VALUES (9, ?, ?)", "2026-05-06 07:08:09.000", "2026-05-06")
-		w.same("found", `1 / 9`, shownRows(w.query(h, "SELECT id FROM event WHERE at = '2026-05-06 07:08:09' AND day = '2026-05-06' ORDER BY id")))
-		w.same("one group", `2026-05-06T07:08:09 "2026-05-06" 2`, shownRows(w.query(h, "SELECT at, day, COUNT(*) FROM event WHERE at > '2026-05-01' GROUP BY at, day")))
+		w.same("found", `1 / 9`, Shown(w.query(h, "SELECT id FROM event WHERE at = '2026-05-06 07:08:09' AND day = '2026-05-06' ORDER BY id")))
+		w.same("one group", `2026-05-06T07:08:09 "2026-05-06" 2`, Shown(w.query(h, "SELECT at, day, COUNT(*) FROM event WHERE at > '2026-05-01' GROUP BY at, day")))
 	}},
 }

@@ -183,7 +183,7 @@ func dbFuncs(on access) []*Func {
 			Name: "ensure", Doc: "Creates a table if it is missing; it never alters one. Call it before the hook writes anything. It says whether it created the table.",
 			Params: []Param{
 				tableParam,
-				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\", or a time, of which it keeps the day; a time takes text such as \"15:04:05\", of a value t that is t.format(\"%H:%M:%S\"); a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC; json takes text, by json.encode"},
+				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\", or a time, of which it keeps the day; a time takes text such as \"15:04:05\", of a value t that is t.format(\"%H:%M:%S\"); a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC; json takes text, by json.encode. A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
 				{Name: "key", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns of the primary key; they cannot be NULL"},
 			},
 			Returns: "bool", Effect: Write,
