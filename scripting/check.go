@@ -25,6 +25,8 @@ type CheckOptions struct {
 	Wanted func(path string) bool
 	// Tests are the types of the objects that tests meet, that of t first.
 	Tests []*hostlib.ObjectType
+	// Limits narrow what scripts may need; default: nothing does.
+	Limits *hostlib.Limits
 }
 
 // checker looks for mistakes in the files of one language.
@@ -52,7 +54,7 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 	}
 	shown := filepath.ToSlash(dir)
 	checkers := map[string]checker{
-		starscript.Ending: starscript.NewLoader(root.FS(), shown, &hostlib.Host{}),
+		starscript.Ending: starscript.NewLoader(root.FS(), shown, &hostlib.Host{Limits: o.Limits}),
 	}
 	// Tests load the scripts that they test, which must have been loaded by then.
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })

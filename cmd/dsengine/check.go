@@ -30,7 +30,6 @@ It ends with 0 if nothing was found, and with 1 if something was.`,
   dsengine check airports
   dsengine check jobs/airports.star jobs/lib
   dsengine check -o json`,
-		Annotations: map[string]string{plainCommand: "yes"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
 				return err
@@ -41,7 +40,7 @@ It ends with 0 if nothing was found, and with 1 if something was.`,
 }
 
 func runCheck(env *Env, g *globals, paths []string) error {
-	o := scripting.CheckOptions{Tests: scripttest.Types()}
+	o := scripting.CheckOptions{Tests: scripttest.Types(), Limits: g.tables.Needs}
 	if len(paths) > 0 {
 		wanted, err := scripttest.Targets(g.Jobs, paths)
 		if err != nil {

@@ -104,8 +104,11 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		so.Done = func(r *scripttest.Result) { r.Text(env.Stdout) }
 	}
 	if o.watch {
-		if o.format != "text" || o.list || o.cover.on() {
-			return usage("--watch tells results as text: leave out --format, -o, --list and --coverage")
+		switch {
+		case o.format != "text" || o.list:
+			return usage("--watch tells results as text: leave out --format, -o and --list")
+		case so.Coverage:
+			return usage("--watch runs the tests that a change touches, which do not cover all: leave out --coverage, --lcov, --html and --threshold")
 		}
 		return watchTests(ctx, env, g, o, so)
 	}

@@ -187,22 +187,22 @@ func (f *Func) asks(p *Param) string {
 	if p.Type == Source {
 		return "files"
 	}
-	here := ModuleNamed(f.Module) != nil
 	switch f.Needs {
 	case "files":
-		sources := false
+		if f.Param("to") != nil { // from elsewhere
+			if p.Name == "to" {
+				return "files"
+			}
+			return ""
+		}
 		for i := range f.Params {
-			sources = sources || f.Params[i].Type == Source
+			if f.Params[i].Type == Source {
+				return ""
+			}
 		}
 		switch p.Name {
 		case "path", "glob", "src", "dst":
-			if here && !sources {
-				return "files"
-			}
-		case "to":
-			if !here {
-				return "files"
-			}
+			return "files"
 		}
 	case "http":
 		if p.Name == "url" {
@@ -221,7 +221,7 @@ func (f *Func) asks(p *Param) string {
 			return "secret"
 		}
 	case "db", "sftp", "ftp":
-		if p.Name == "name" && here {
+		if p.Name == "name" {
 			return f.Needs
 		}
 	}

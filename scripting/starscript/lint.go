@@ -48,7 +48,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 	}
 	for _, e := range c.file.errs {
 		if e.File != c.file.shown || !c.told(e) {
-			c.problems = append(c.problems, &hostlib.Problem{LoadError: *e, Code: "load"})
+			c.tell(*e, "load", false, "")
 		}
 	}
 	return c.sorted()
@@ -82,24 +82,30 @@ type name struct {
 	in     syntax.Expr // what it is an element of, if that is all
 	typ    *hostlib.ObjectType
 	busy   bool // its type or value is looked for
+	told   bool // that it may not be set
 }
 
 type nameKind int
 
 const (
-	assigned nameKind = iota
-	unpacked          // one of several on the left side
-	looped            // of a for
+	assigned     nameKind = iota
+	unpacked              // one of several on the left side
+	looped                // of a for
+	comprehended          // of a comprehension
 	param
 	defined
 	loadedName
 )
 
 func (c *linter) add(at syntax.Position, code string, warning bool, hint, message string) {
-	c.problems = append(c.problems, &hostlib.Problem{
-		LoadError: hostlib.LoadError{File: c.file.shown, Line: int(at.Line), Column: int(at.Col), Message: message},
-		Code:      code, Hint: hint, Warning: warning,
-	})
+	c.tell(hostlib.LoadError{File: c.file.shown, Line: int(at.Line), Column: int(at.Col), Message: message}, code, warning, hint)
+}
+
+func (c *linter) tell(e hostlib.LoadError, code string, warning bool, hint string) {
+	if message, see, ok := strings.Cut(e.Message, "; see: "); ok { // a page of docs
+		e.Message, hint = message, "see: "+see
+	}
+	c.problems = append(c.problems, &hostlib.Problem{LoadError: e, Code: code, Hint: hint, Warning: warning})
 }
 
 // told says that a mistake was found that is what the error is about.
@@ -108,7 +114,7 @@ func (c *linter) told(e *hostlib.LoadError) bool {
 		switch {
 		case p.Line == e.Line && p.Column == e.Column && !p.Warning:
 			return true
-		case p.Code == "setting" && !p.Warning && strings.HasSuffix(e.Message, strings.TrimPrefix(p.Message, "job: ")):
+		case p.Code == "setting" && !p.Warning && strings.Contains(e.Message, strings.TrimPrefix(p.Message, "job: ")):
 			return true // told of the whole call when it was made
 		}
 	}
@@ -201,7 +207,7 @@ func (c *linter) gather() {
 				to.in = n.X
 			}
 		case *syntax.ForClause:
-			if to := write(n.Vars, looped); to != nil {
+			if to := write(n.Vars, comprehended); to != nil {
 				to.in = n.X
 			}
 		case *syntax.DefStmt:
@@ -281,8 +287,8 @@ func (c *linter) typed() {
 		switch {
 		case !ok:
 		case c.job != nil && hostlib.HookNamed(def.Name.Name) != nil:
-			for i, param := range hostlib.HookNamed(def.Name.Name).Params {
-				set(def, i, hostlib.TypeNamed(param.Name))
+			for i, p := range hostlib.HookNamed(def.Name.Name).Params {
+				set(def, i, hostlib.TypeNamed(p.Type))
 			}
 		case strings.HasPrefix(def.Name.Name, testPrefix) && len(c.tests) > 0:
 			set(def, 0, c.tests[0])

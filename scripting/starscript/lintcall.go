@@ -160,7 +160,7 @@ func (c *linter) call(e *syntax.CallExpr) {
 			if fault.Arg >= 0 {
 				at = places[fault.Arg]
 			}
-			c.add(at, code, false, docsHint(docsName(f)), within(f, fault.Err).Error())
+			c.add(at, code, false, docsHint(f.String()), within(f, fault.Err).Error())
 		}
 	}
 	tell(f.CheckCall(&c.run.call, args, named, more), "call")
@@ -170,9 +170,6 @@ func (c *linter) call(e *syntax.CallExpr) {
 	}
 	c.needsOf(f, e, args, named, places)
 }
-
-// docsName is what docs knows a function by.
-func docsName(f *hostlib.Func) string { return f.String() }
 
 // shadowed tells of fail(message) where fail is the hook.
 func (c *linter) shadowed(id *syntax.Ident, e *syntax.CallExpr) bool {

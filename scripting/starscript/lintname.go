@@ -18,7 +18,7 @@ func (c *linter) unused() {
 	var others map[string]bool // what the script's tests load
 	for _, n := range c.names {
 		id := n.id
-		if len(n.uses) > 0 || id.Name == "_" || n.kind == unpacked || n.kind == looped || n.kind == param {
+		if len(n.uses) > 0 || id.Name == "_" || n.kind == unpacked || n.kind == looped || n.kind == comprehended || n.kind == param {
 			continue
 		}
 		switch {
@@ -54,17 +54,9 @@ func (c *linter) unusedGlobal(n *name) {
 	case c.isTest && levenshtein.ComputeDistance(id.Name[:min(len(id.Name), len(testPrefix))], testPrefix) <= 2:
 		hint = fmt.Sprintf("if it is a test, call it %sNAME", testPrefix)
 	case c.job != nil:
-		var hooks []string
-		for _, known := range hostlib.Hooks {
-			name := known.Name
-			if c.file.places == nil || c.file.places[name].Line == 0 {
-				hooks = append(hooks, name)
-			}
-		}
-		slices.Sort(hooks)
-		for _, hook := range hooks {
-			if levenshtein.ComputeDistance(id.Name, hook) <= 2 {
-				hint = fmt.Sprintf("did you mean the hook %s?", hostlib.HookNamed(hook).Signature())
+		for _, hook := range hostlib.Hooks {
+			if c.file.places[hook.Name].Line == 0 && levenshtein.ComputeDistance(id.Name, hook.Name) <= 2 {
+				hint = fmt.Sprintf("did you mean the hook %s?", hook.Signature())
 			}
 		}
 	}
@@ -205,146 +197,4 @@ func (c *linter) rejects() (found bool) {
 		})
 	}
 	return found
-}
-
-// The names by which functions are known that do not return.
-var endings = []string{"error", "ctx.retry", "ctx.snooze", "ctx.cancel", "ctx.fail", "t.skip"}
-
-// flow tells of statements that are never reached, that do nothing, and of names
-// that are used before they are set.
-func (c *linter) flow() {
-	c.block(c.tree.Stmts, nil)
-	for _, n := range c.names {
-		c.early(n)
-	}
-}
-
-// block looks at statements that run one after the other. It says whether what
-// follows them is never reached.
-func (c *linter) block(stmts []syntax.Stmt, within syntax.Node) (ends bool) {
-	told := false
-	for i, s := range stmts {
-		if ends && !told && !isText(s) {
-			start, _ := s.Span()
-			c.add(start, "unreachable", true, "", "this is never reached: what is before it ends here")
-			told = true
-		}
-		switch s := s.(type) {
-		case *syntax.DefStmt:
-			c.block(s.Body, s)
-		case *syntax.ForStmt:
-			c.block(s.Body, s)
-		case *syntax.IfStmt:
-			a := c.block(s.True, s)
-			b := c.block(s.False, s)
-			ends = ends || a && b && len(s.False) > 0
-		case *syntax.ReturnStmt:
-			ends = true
-		case *syntax.BranchStmt:
-			ends = ends || s.Token != syntax.PASS
-		case *syntax.ExprStmt:
-			_, isDef := within.(*syntax.DefStmt)
-			c.effect(s, i == 0 && (within == nil || isDef))
-			ends = ends || c.endsWith(s)
-		}
-	}
-	return ends
-}
-
-// endsWith says that a statement is a call that does not return.
-func (c *linter) endsWith(s *syntax.ExprStmt) bool {
-	call, ok := s.X.(*syntax.CallExpr)
-	if !ok {
-		return false
-	}
-	if id, ok := call.Fn.(*syntax.Ident); ok && id.Name == "fail" && scopeOf(id) == resolve.Universal {
-		return true
-	}
-	f := c.callee(call.Fn)
-	return f != nil && slices.Contains(endings, f.String())
-}
-
-// effect tells of an expression that computes something and drops it.
-func (c *linter) effect(s *syntax.ExprStmt, doc bool) {
-	if isText(s) {
-		if lit := s.X.(*syntax.Literal); lit.Token != syntax.STRING && !doc {
-			c.add(lit.TokenPos, "effect", true, "leave it out", "this does nothing")
-		}
-		return
-	}
-	start, _ := s.X.Span()
-	calls := false
-	syntax.Walk(s.X, func(n syntax.Node) bool {
-		_, is := n.(*syntax.CallExpr)
-		calls = calls || is
-		return !calls
-	})
-	switch x := s.X.(type) {
-	case *syntax.DotExpr:
-		if c.callee(x) != nil {
-			c.add(start, "effect", false, "call it: "+source(x)+"(...)", fmt.Sprintf("%s is named here, not called", source(x)))
-			return
-		}
-	case *syntax.Ident:
-		if n := c.nameOf(x); n != nil && n.kind == defined {
-			c.add(start, "effect", false, "call it: "+x.Name+"(...)", fmt.Sprintf("%s is named here, not called", x.Name))
-			return
-		}
-	case *syntax.BinaryExpr:
-		if x.Op == syntax.EQL {
-			c.add(x.OpPos, "effect", true, "= sets, == compares", "this compares, and does nothing with the result")
-			return
-		}
-	}
-	if !calls {
-		c.add(start, "effect", true, "leave it out", "this does nothing: its value is dropped")
-	}
-}
-
-// source is how a name with dots is written.
-func source(e syntax.Expr) string {
-	switch e := e.(type) {
-	case *syntax.Ident:
-		return e.Name
-	case *syntax.DotExpr:
-		return source(e.X) + "." + e.Name.Name
-	}
-	return "it"
-}
-
-// early tells of a local name that is used before anything sets it, unless a
-// loop around both may have set it in an earlier pass.
-func (c *linter) early(n *name) {
-	if n.kind == param || n.kind == loadedName || n.scope != resolve.Local && n.scope != resolve.Cell {
-		return
-	}
-	first := n.writes[0].NamePos
-	for _, w := range n.writes {
-		if before(w.NamePos, first) {
-			first = w.NamePos
-		}
-	}
-	for _, u := range n.uses {
-		if !before(u.NamePos, first) || scopeOf(u) == resolve.Free || c.looping(u.NamePos, first) || n.kind == looped {
-			continue
-		}
-		c.add(u.NamePos, "unset", false, "", fmt.Sprintf("%s is used before it is set, in line %d", u.Name, first.Line))
-		return
-	}
-}
-
-// looping says that two places are in the body of one loop.
-func (c *linter) looping(a, b syntax.Position) (found bool) {
-	syntax.Walk(c.tree, func(n syntax.Node) bool {
-		if loop, ok := n.(*syntax.ForStmt); ok {
-			start, end := loop.Span()
-			found = found || !before(a, start) && !before(b, start) && before(a, end) && before(b, end)
-		}
-		return true
-	})
-	return found
-}
-
-func before(a, b syntax.Position) bool {
-	return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
 }
