@@ -31,7 +31,15 @@ type summary struct {
 	packages                int
 	reasons                 []string // why tests were skipped
 	broken                  []string
+	slow                    []event // that took long, without those that have others in them
+	parents                 map[string]bool
 }
+
+// What is told of tests that take long.
+const (
+	longTest = 20 // seconds
+	maxTold  = 15
+)
 
 func main() {
 	if len(os.Args) < 2 {
@@ -62,7 +70,7 @@ func main() {
 }
 
 func read(r io.Reader) *summary {
-	s := &summary{passed: map[string]int{}, failed: map[string]int{}, skipped: map[string]int{}}
+	s := &summary{passed: map[string]int{}, failed: map[string]int{}, skipped: map[string]int{}, parents: map[string]bool{}}
 	output := map[string][]string{} // of tests that are not over
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 1<<20), 64<<20)
@@ -96,6 +104,12 @@ func (s *summary) end(e event, output []string) {
 			fmt.Printf("ok    %-60s %6.1fs\n", e.Package, e.Elapsed)
 		}
 		return
+	}
+	if i := strings.LastIndexByte(e.Test, '/'); i > 0 {
+		s.parents[e.Package+" "+e.Test[:i]] = true
+	}
+	if e.Elapsed >= longTest {
+		s.slow = append(s.slow, e)
 	}
 	store := storeOf(e.Test)
 	switch e.Action {
@@ -135,6 +149,14 @@ func (s *summary) print(took time.Duration) {
 			name = "no store"
 		}
 		fmt.Printf("%-12s %8d %8d %8d\n", name, s.passed[st], s.failed[st], s.skipped[st])
+	}
+	sort.Slice(s.slow, func(i, j int) bool { return s.slow[i].Elapsed > s.slow[j].Elapsed })
+	told := 0
+	for _, e := range s.slow {
+		if !s.parents[e.Package+" "+e.Test] && told < maxTold {
+			fmt.Printf("took %4.0f s: %s %s\n", e.Elapsed, e.Package[strings.LastIndexByte(e.Package, '/')+1:], e.Test)
+			told++
+		}
 	}
 	sort.Strings(s.reasons)
 	for _, r := range s.reasons {
