@@ -211,6 +211,9 @@ func (p *parser) primary() *node {
 		p.at += 2
 		n.kind, n.kids = nodeCast, []*node{p.expr()}
 		p.must("AS")
+		if p.sign(")") {
+			p.give() // there is no type
+		}
 		from := p.now().from
 		for depth := 0; depth > 0 || !p.sign(")"); p.at++ {
 			if p.sign("(") {

@@ -182,15 +182,23 @@ func (r *rewriter) text() string {
 		return r.sql
 	}
 	sort.SliceStable(r.edits, func(i, k int) bool { return r.edits[i].from < r.edits[k].from })
-	var b strings.Builder
+	var b []byte
+	// What stood apart by a sign, as in SELECT+1, does so still.
+	add := func(text string) {
+		if len(b) > 0 && text != "" && wordByte(b[len(b)-1]) && wordByte(text[0]) {
+			b = append(b, ' ')
+		}
+		b = append(b, text...)
+	}
 	at := 0
 	for _, e := range r.edits {
-		b.WriteString(r.sql[at:max(at, e.from)])
-		b.WriteString(e.text)
-		at = max(at, e.to)
+		b = append(b, r.sql[at:max(at, e.from)]...)
+		add(e.text)
+		if at = max(at, e.to); e.text != "" && at < len(r.sql) && wordByte(e.text[len(e.text)-1]) && wordByte(r.sql[at]) {
+			b = append(b, ' ')
+		}
 	}
-	b.WriteString(r.sql[at:])
-	return b.String()
+	return string(append(b, r.sql[at:]...))
 }
 
 func (r *rewriter) put(at int, text string) { r.edits = append(r.edits, edit{at, at, text}) }

@@ -112,6 +112,7 @@ func FuzzRewrite(f *testing.F) {
 		"SELECT CASE n WHEN 1 THEN price ELSE 0.5 END, CAST(x AS DECIMAL(10,2)), ROUND(price, 1), NULLIF(price, 0) FROM item", "UPDATE item SET price = price * 1.19, at = '2026-01-01', n = n / 2 WHERE weight <> 0",
 		"INSERT INTO item (id, price, weight) SELECT id, price, 1 / 3 FROM item UNION SELECT 1, 2, 3 ON CONFLICT (id) DO UPDATE SET price = excluded.price + 1", "SELECT price, (SELECT AVG(weight) FROM item) FROM item UNION ALL SELECT 1.5, SUM(n) FROM other ORDER BY 1",
 		"WITH t(a, b) AS (SELECT id, price * 2 FROM item) SELECT a, b * 2, SUM(b) OVER (PARTITION BY a ORDER BY b ROWS 1 PRECEDING) FROM t WHERE (a, b) = (1, 2.5) AND b LIKE '2%'", "DELETE FROM item WHERE price + 0.1 = 0.3 RETURNING id, price / 3",
+		"SELECT CASE WHEN 0 THEN 000 END%CAST(0 AS )", "INSERT INTO item(priCe)SELECT+0",
 	} {
 		f.Add(sql)
 	}

@@ -29,7 +29,7 @@ func inChild(t *testing.T, mb int) bool {
 		limit = strconv.Itoa(mb << 10)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", "ulimit -v "+limit+" && exec \"$@\"", "sh",
-		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=2m", "-test.v")
+		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=15m", "-test.v")
 	cmd.Env = append(os.Environ(), childVariable+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
