@@ -44,7 +44,9 @@ type Call struct {
 	closers  []io.Closer
 	resumed  bool            // it goes on from a checkpoint
 	rejected map[uint64]bool // places of the rejects kept before that; nil: not read
+	earlier  int64           // rejects of the phase that were committed before this call
 	whole    int64           // committed rejects of the whole item
+	recalled bool            // what came before this call is in earlier and whole
 	parsed   any             // the item, parsed; nil: not yet
 	redriven redriven
 	resets   []func()

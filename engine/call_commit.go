@@ -114,8 +114,16 @@ func (c *Call) outcome() *Outcome {
 // remember reads what earlier phases, attempts and checkpoints of the job have
 // counted, before counts of this call are first added to it. A job that was
 // never committed before has nothing, and pays nothing.
-func (c *Call) remember(ctx context.Context) (err error) {
-	if c.knows || len(c.stats) == 0 {
+func (c *Call) remember(ctx context.Context) error {
+	if len(c.stats) == 0 {
+		return nil
+	}
+	return c.recall(ctx)
+}
+
+// recall reads them even if this call counts nothing.
+func (c *Call) recall(ctx context.Context) (err error) {
+	if c.knows {
 		return nil
 	}
 	if c.job.Epoch > 0 || c.job.Checkpoints > 0 {

@@ -103,6 +103,9 @@ func (l *lane) fetch(ctx context.Context) {
 			},
 			Alone: max(0, l.slots-int(l.buffered.Load()+l.working.Load())),
 		})
+		if err != nil {
+			claims = nil // whatever came with it: nobody will work on it
+		}
 		// What was not taken after all is forgotten: if the database has it, it is
 		// given back as a stranger.
 		for _, id := range ids {

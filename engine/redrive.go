@@ -90,6 +90,9 @@ type RejectStore interface {
 	// RejectPlaces are the places (RejectPlace) of the rejects that a job has kept
 	// by the checkpoints of a phase.
 	RejectPlaces(ctx context.Context, job JobID, phase Phase) (map[uint64]bool, error)
+	// CommittedRejects counts what a job has kept by the checkpoints of a phase, and
+	// how many of that were the whole item.
+	CommittedRejects(ctx context.Context, job JobID, phase Phase) (n, whole int64, err error)
 	// RejectCounts counts the rejects of a job.
 	RejectCounts(ctx context.Context, job JobID) (RejectCounts, error)
 	// Redrive makes the job, or jobs, for those of the batch that are open still,

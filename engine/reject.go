@@ -160,18 +160,40 @@ func validText(s string, n int) string {
 // redriven, which were refused before, and not where the job has failed anyhow.
 func (c *Call) judged() bool { return c.job.Redrive == 0 && c.job.Phase != PhaseFail }
 
-// judgeRejects says whether the job has rejected more than it may. A share is
-// of the rows that were read or, if that is more, of those that were written and
-// rejected; a job that rejects the only thing it works on has no share. Before
-// the end it counts only once many were rejected.
-func (c *Call) judgeRejects(ctx context.Context, end bool) error {
-	if c.stats["rejected"] == 0 || !c.judged() {
+// recallRejects reads what checkpoints before this call have committed of the
+// phase. One that ended was judged then.
+func (c *Call) recallRejects(ctx context.Context) error {
+	if c.recalled || !c.resumed {
 		return nil
 	}
-	if err := c.remember(ctx); err != nil {
+	n, whole, err := c.eng.store.CommittedRejects(ctx, c.job.ID, c.job.Phase)
+	if err != nil {
 		return err
 	}
-	limit, stats := c.typ.Settings.Rejects.WithDefaults(), c.stats.Plus(c.before)
+	c.earlier, c.whole, c.recalled = n, c.whole+whole, true
+	return nil
+}
+
+// judgeRejects says whether the job has rejected more than it may, in this call or
+// before a checkpoint from which it goes on. A share is of the rows that were read
+// or, if that is more, of those that were written and rejected; a job that rejects
+// the only thing it works on has no share. Before the end it counts only once many
+// were rejected.
+func (c *Call) judgeRejects(ctx context.Context, end bool) error {
+	limit := c.typ.Settings.Rejects.WithDefaults()
+	if !c.judged() || limit.kind == limitNone || !end && c.stats["rejected"] == 0 {
+		return nil
+	}
+	if err := c.recallRejects(ctx); err != nil {
+		return err
+	}
+	if c.stats["rejected"]+c.earlier == 0 {
+		return nil
+	}
+	if err := c.recall(ctx); err != nil {
+		return err
+	}
+	stats := c.stats.Plus(c.before)
 	all := stats["rejected"]
 	n := all - c.whole - c.pend.whole
 	rows := max(stats["read"], n+stats["inserted"]+stats["updated"]+stats["unchanged"])

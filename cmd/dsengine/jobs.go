@@ -77,7 +77,7 @@ const (
 )
 
 // steering does something to the selected jobs. Among those that were selected
-// by type or status, the ones that do not allow it any more are passed over.
+// by type or status, the ones that do not allow it are passed over, and counted.
 type steering struct {
 	*selection
 	env  *Env
@@ -90,6 +90,8 @@ type steering struct {
 	done   int64
 	counts map[string]int64 // by outcome
 	errs   []error          // of jobs that were named
+	over   int64            // jobs that were passed over
+	first  error            // why the first of them was; a wrong usage, if one was that
 }
 
 // outcome is what became of one of many jobs.
@@ -151,6 +153,11 @@ func (t *steering) end(err error) error {
 			words = append(words, e.Error())
 		}
 		return errors.New(strings.Join(words, "; "))
+	case t.over > 0:
+		if t.done == 0 && engine.CodeOf(t.first) == engine.CodeUsage {
+			return fmt.Errorf("%w (%s)", t.first, plural(t.over, "job was", "jobs were")+" passed over")
+		}
+		t.env.say("%s passed over: %v", plural(t.over, "job was", "jobs were"), t.first)
 	case t.done == 0:
 		t.env.say("there is no such job: nothing was done")
 	}
@@ -163,14 +170,20 @@ func (t *steering) alone(id engine.JobID) error {
 	return t.tell(id, words, err)
 }
 
-// tell says what became of a job. An error ends the whole.
+// tell says what became of a job; without words, nothing that is to be told. An
+// error that is not about this job ends the whole.
 func (t *steering) tell(id engine.JobID, words string, err error) error {
 	r := steered{ID: id, Outcome: words}
 	switch code := engine.CodeOf(err); {
+	case err == nil && words == "":
+		return nil
 	case err == nil:
-	case code != engine.CodeConflict && code != engine.CodeNotFound && (code != engine.CodeUsage || len(t.IDs) == 0):
+	case code != engine.CodeConflict && code != engine.CodeNotFound && code != engine.CodeUsage:
 		return err
 	case len(t.IDs) == 0:
+		if t.over++; t.first == nil || code == engine.CodeUsage && engine.CodeOf(t.first) != code {
+			t.first = err
+		}
 		return nil
 	default:
 		message := err.Error()

@@ -24,10 +24,12 @@ func newJobsRetry(env *Env, g *globals) *cobra.Command {
 		Short: "Run final jobs again",
 		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on.
 
-An item that is retried opens its emitter again. A job that failed because of its items
+An item that is retried opens its emitter again; while the emitter is being cancelled it
+cannot be retried. A job that failed because of its items
 is not run again: its failed items are. With --from or --fresh it is, and they are too
 (but not with --from finish, which runs the finish hook again). With --type, all failed jobs of the type
-are retried; --status chooses others.`,
+are retried; --status chooses others. Those that cannot be retried, or not from there,
+are passed over and counted.`,
 		Example: `  dsengine jobs retry 42 43
   dsengine jobs retry --type airports
   dsengine jobs retry 42 --from produce
@@ -72,11 +74,17 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 	defer done()
 	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
 	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
-		if err := eng.Store().Retry(ctx, id, options); err != nil {
+		err := eng.Store().Retry(ctx, id, options)
+		if err != nil && (engine.CodeOf(err) != engine.CodeConflict || len(o.IDs) > 0) {
 			return "", err
 		}
-		j, err := eng.Store().Job(ctx, id)
-		if err != nil {
+		j, jerr := eng.Store().Job(ctx, id)
+		switch {
+		case jerr != nil:
+			return "", jerr
+		case err != nil && !j.Status.Final(): // an item of it that was retried has opened it again
+			return "", nil
+		case err != nil:
 			return "", err
 		}
 		return fmt.Sprintf("%s in %s", j.Status, j.Phase), nil

@@ -62,14 +62,21 @@ func lockFile(ctx context.Context, path string, every time.Duration) (*flock.Flo
 			_ = f.Close()
 			return nil, err
 		}
-		had, err := f.Stat()
-		if err == nil {
-			if at, err := os.Stat(path); err == nil && os.SameFile(had, at) {
-				return f, nil
-			}
+		if inPlace(f) {
+			return f, nil
 		}
 		_ = f.Close()
 	}
+}
+
+// inPlace says that a file that is locked is the one at its path.
+func inPlace(f *flock.Flock) bool {
+	had, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	at, err := os.Stat(f.Path())
+	return err == nil && os.SameFile(had, at)
 }
 
 // removeLocked removes a file and lets go of its lock. On Windows a file that is
@@ -124,13 +131,18 @@ func (l *liveness) sweep(alive map[engine.ServerID]bool) {
 		if err != nil || alive[id] || mine {
 			continue
 		}
-		f := flock.New(name)
-		if ok, err := f.TryLock(); err == nil && ok {
-			removeLocked(f)
-			continue
-		}
-		_ = f.Close()
+		l.sweepFile(flock.New(name))
 	}
+}
+
+// sweepFile removes a file if nobody has it locked. One that another sweeper has
+// removed since it was opened may be there again, as that of a process that lives.
+func (l *liveness) sweepFile(f *flock.Flock) {
+	if ok, err := f.TryLock(); err == nil && ok && inPlace(f) {
+		removeLocked(f)
+		return
+	}
+	_ = f.Close()
 }
 
 func globEscape(p string) string {

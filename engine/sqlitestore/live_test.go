@@ -2,21 +2,24 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/gofrs/flock"
+
 	"github.com/dsengine/dsengine/engine"
 )
 
-// Several processes lock one file and remove it when they are done, while another
-// sweeps: whoever has the lock is alone, and its file is the one at the path.
+// Several processes lock one file and remove it when they are done, while others
+// sweep: whoever has the lock is alone, and its file is the one at the path.
 func TestAFileThatWasRemovedBeforeItWasLockedDoesNotCount(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "db")
-	seen := newLiveness(path)
 	for what, lock := range map[string]func(*liveness) (file string, free func(), err error){
 		"server": func(l *liveness) (string, func(), error) {
 			return l.file(1), func() { l.drop(1) }, l.take(t.Context(), 1)
@@ -30,12 +33,15 @@ func TestAFileThatWasRemovedBeforeItWasLockedDoesNotCount(t *testing.T) {
 			var inside, times atomic.Int64
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
-			var workers, sweeper sync.WaitGroup
-			sweeper.Go(func() {
-				for ctx.Err() == nil {
-					seen.sweep(map[engine.ServerID]bool{})
-				}
-			})
+			var workers, sweepers sync.WaitGroup
+			for range 3 {
+				sweepers.Go(func() {
+					l := newLiveness(path)
+					for ctx.Err() == nil {
+						l.sweep(map[engine.ServerID]bool{})
+					}
+				})
+			}
 			for range 6 {
 				workers.Go(func() {
 					l := newLiveness(path)
@@ -58,7 +64,45 @@ func TestAFileThatWasRemovedBeforeItWasLockedDoesNotCount(t *testing.T) {
 			}
 			workers.Wait()
 			stop()
-			sweeper.Wait()
+			sweepers.Wait()
 		})
+	}
+}
+
+// A sweeper that has opened a file, and locks it after another one has removed it,
+// leaves alone what a living process has put in its place since.
+func TestASweeperLeavesTheFileOfAProcessThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	process, slow, other := newLiveness(path), newLiveness(path), newLiveness(path)
+	file := flock.New(process.file(7))
+	if ok, err := file.TryLock(); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := os.Remove(file.Path()); err != nil { // as another sweeper does
+		t.Skip("a file that is open stays here: ", err)
+	}
+	if err := process.take(t.Context(), 7); err != nil {
+		t.Fatal(err)
+	}
+	defer process.drop(7)
+	slow.sweepFile(file)
+	if other.lives(7) != 1 {
+		t.Error("a process that lives is taken for dead")
+	}
+	// Those that nobody has locked go.
+	left := flock.New(process.file(8))
+	if ok, err := left.TryLock(); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := left.Close(); err != nil {
+		t.Fatal(err)
+	}
+	slow.sweep(map[engine.ServerID]bool{})
+	if _, err := os.Stat(left.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file of a process that is gone: %v", err)
+	}
+	if other.lives(7) != 1 {
+		t.Error("a process that lives is taken for dead")
 	}
 }

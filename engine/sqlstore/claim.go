@@ -105,8 +105,11 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 		var one int
 		return t.row([]any{&one}, "SELECT 1 FROM ds_claims WHERE id = ?"+s.D.Lock(), claims[0].ID[:])
 	})
-	if err != nil || s.D.Bounds() == BoundsNone {
-		return claims, err
+	if err != nil {
+		return nil, err // also where it is not known whether it took them: nobody is to count on them
+	}
+	if s.D.Bounds() == BoundsNone {
+		return claims, nil
 	}
 	if full {
 		s.bounds.scanned(r.Queue, s.Clock.Boot(), took, len(rows) == 0)

@@ -132,7 +132,7 @@ func (s *Store) newer(ctx context.Context, m Migrations, current int64) error {
 		return fmt.Errorf("list the versions: %v", err)
 	}
 	known := strings.TrimSuffix(path.Base(files[len(files)-1]), ".sql")
-	return engine.Errorf(engine.CodeSchema, "the database has version %s of the tables, and the newest that this program knows is %s", name, known).
+	return engine.Errorf(engine.CodeSchema, "the database has version %s of the tables, which this program does not know: the newest that it knows is %s", name, known).
 		WithHint("a newer dsengine has been here: run that version, or a newer one")
 }
 
@@ -155,7 +155,8 @@ func (s *Store) CheckSchema(ctx context.Context, m Migrations) error {
 // SchemaVersion is the version of the tables (0: there are none) and the one
 // that this program makes. Where one was left out, because its number is below one
 // that was there first, the version is the one before it, and Migrate catches up.
-// It writes nothing.
+// CodeSchema: there is one that this program does not know, numbered below its
+// newest. It writes nothing.
 func (s *Store) SchemaVersion(ctx context.Context, m Migrations) (current, target int64, err error) {
 	p, err := s.provider(m)
 	if err != nil {
@@ -182,6 +183,15 @@ func (s *Store) SchemaVersion(ctx context.Context, m Migrations) (current, targe
 	}
 	if newest > target {
 		return newest, target, nil
+	}
+	known := map[int64]bool{0: true} // 0 is the library's own
+	for _, src := range sources {
+		known[src.Version] = true
+	}
+	for _, x := range list { // one that came between ours is as foreign as one after them
+		if !known[x.Version] && x.IsApplied {
+			return 0, target, s.newer(ctx, m, x.Version)
+		}
 	}
 	for _, src := range sources { // ascending
 		if !there[src.Version] {

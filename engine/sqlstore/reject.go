@@ -142,10 +142,39 @@ const (
 // beginning or from its last checkpoint: those whose rows it will meet again, and
 // those of the phases after it.
 func (t *Tx) dropRejects(job engine.JobID, phase engine.Phase, anew bool) error {
+	which := fmt.Sprintf("phase > %d", phase)
 	if anew {
-		return t.forgetRejects(job, fmt.Sprintf("phase >= %d", phase))
+		which = fmt.Sprintf("phase >= %d", phase)
+	}
+	if err := t.uncountRejects(job, which); err != nil {
+		return err
+	}
+	if anew {
+		return t.forgetRejects(job, which)
 	}
 	return t.forgetRejects(job, fmt.Sprintf("(phase > %d OR phase = %d AND kept = %d)", phase, phase, keptFailed))
+}
+
+// uncountRejects takes some of a job's rejects out of its counts: it meets their
+// rows again, and what it may reject is judged by the counts.
+func (t *Tx) uncountRejects(job engine.JobID, which string) error {
+	var n int64
+	if _, err := t.row([]any{&n}, fmt.Sprintf("SELECT COUNT(*) FROM ds_rejects WHERE job = %d AND kept = %d AND %s", job, keptCommitted, which)); err != nil || n == 0 {
+		return err
+	}
+	var b raw
+	if _, err := t.row([]any{&b}, "SELECT stats FROM ds_results WHERE id = ?", job); err != nil {
+		return err
+	}
+	stats := parseStats(b)
+	if stats["rejected"] == 0 {
+		return nil // all is done anew
+	}
+	if stats["rejected"] -= n; stats["rejected"] <= 0 {
+		delete(stats, "rejected")
+	}
+	_, err := t.exec("UPDATE ds_results SET stats = ? WHERE id = ?", statsText(stats), job)
+	return err
 }
 
 // dropFailed deletes the rejects of the attempt of a phase that failed.
@@ -409,6 +438,16 @@ func (s *Store) RejectPlaces(ctx context.Context, job engine.JobID, phase engine
 		}, "SELECT source, line FROM ds_rejects WHERE job = ? AND phase = ? AND kept = ? AND line > 0", job, phase, keptCommitted)
 	})
 	return places, err
+}
+
+// CommittedRejects counts what a job has kept by the checkpoints of a phase, and
+// how many of that were the whole item.
+func (s *Store) CommittedRejects(ctx context.Context, job engine.JobID, phase engine.Phase) (n, whole int64, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		_, err := t.row([]any{&n, &whole}, "SELECT COUNT(*), COALESCE(SUM(whole), 0) FROM ds_rejects WHERE job = ? AND phase = ? AND kept = ?", job, phase, keptCommitted)
+		return err
+	})
+	return n, whole, err
 }
 
 // RejectCounts counts the rejects of a job that are kept.

@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -67,6 +69,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 	j := rows[id]
 	if !j.status.Final() {
 		return 0, engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", id, j.status)
+	}
+	if err := mayBegin(j, rows); err != nil {
+		return 0, err
 	}
 	typ, err := t.typeOf(j.Type)
 	if err != nil {
@@ -220,25 +225,50 @@ func keyTaken(j *jobRow, by engine.JobID) error {
 	return engine.Errorf(engine.CodeConflict, "job %d cannot be retried: its key %q belongs to job %d now", j.ID, j.Key, by)
 }
 
+// keysOf are the keys of jobs that have one, in the order in which all lock them;
+// i of a key is the place of its job, and list is the jobs as readKeys takes them.
+func keysOf(jobs []*jobRow) (list []engine.JobInsert, ks []keyed) {
+	list = make([]engine.JobInsert, len(jobs))
+	for i, j := range jobs {
+		if list[i].Type = j.Type; j.Key != "" {
+			ks = append(ks, keyed{i: i, hash: engine.KeyHash(j.Instance, j.Key)})
+		}
+	}
+	slices.SortFunc(ks, func(a, b keyed) int {
+		return cmp.Or(cmp.Compare(list[a.i].Type, list[b.i].Type), bytes.Compare(a.hash[:], b.hash[:]))
+	})
+	return list, ks
+}
+
 // insertKeys takes the keys of jobs, which nobody held when they were looked at.
+// One that somebody has taken since stays as it is, and is read back.
 func (t *Tx) insertKeys(jobs []*jobRow) error {
-	if len(jobs) == 0 {
-		return nil
+	list, ks := keysOf(jobs)
+	for chunk := range slices.Chunk(ks, insertChunk) {
+		q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
+		var args []any
+		n := 0
+		for i := range chunk {
+			j := jobs[chunk[i].i]
+			q = append(appendInts(openTuple(q, &n), int64(j.Type)), ",?,"...)
+			q = append(appendInts(q, int64(j.ID)), ",?,0)"...)
+			args = append(args, chunk[i].hash[:], chunk[i].hash[:8])
+		}
+		if _, err := t.exec(string(q)+t.s.D.Upsert("type, hash", "job = ds_keys.job"), args...); err != nil {
+			return err
+		}
+		held, err := t.readKeys(list, chunk)
+		if err != nil {
+			return err
+		}
+		for i := range chunk {
+			j := jobs[chunk[i].i]
+			if k := held[typedHash{j.Type, chunk[i].hash}]; k == nil || k.job != j.ID {
+				return engine.Errorf(engine.CodeRetry, "key %q was taken meanwhile", j.Key)
+			}
+		}
 	}
-	q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
-	var args []any
-	n := 0
-	for _, j := range jobs {
-		hash := engine.KeyHash(j.Instance, j.Key)
-		q = append(appendInts(openTuple(q, &n), int64(j.Type)), ",?,"...)
-		q = append(appendInts(q, int64(j.ID)), ",?,0)"...)
-		args = append(args, hash[:], hash[:8])
-	}
-	_, err := t.exec(string(q), args...)
-	if t.s.D.Class(err) == ClassDuplicate {
-		return engine.Errorf(engine.CodeRetry, "one of %d keys was taken meanwhile", len(jobs))
-	}
-	return err
+	return nil
 }
 
 // keyHolder is the job that holds the key of a job; 0 if none does, or it has none.
@@ -249,6 +279,25 @@ func (t *Tx) keyHolder(j *jobRow) (holder engine.JobID, hash [20]byte, err error
 	hash = engine.KeyHash(j.Instance, j.Key)
 	_, err = t.row([]any{&holder}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+t.s.D.Lock(), j.Type, hash[:])
 	return holder, hash, err
+}
+
+// cancelling says that a job is being cancelled: it is told to stop, or its items
+// are cancelled, and it ends as cancelled when they have settled.
+func (j *jobRow) cancelling() bool {
+	return !j.status.Final() && (j.cancel || j.Verdict == engine.StatusCancelled)
+}
+
+// mayBegin refuses an item while an emitter of it, which is one of rows, is being
+// cancelled: it would be cancelled with the others, or run for an emitter that ends
+// as cancelled, as its turn comes. Of one that is cancelled, it opens it again.
+func mayBegin(item *jobRow, rows map[engine.JobID]*jobRow) error {
+	for p := rows[item.Parent]; p != nil; p = rows[p.Parent] {
+		if p.cancelling() {
+			return engine.Errorf(engine.CodeConflict, "job %d cannot be retried yet: its emitter, job %d, is being cancelled", item.ID, p.ID).
+				WithHint("retry it once job %d is cancelled: that opens job %d again, for this item alone", p.ID, p.ID)
+		}
+	}
+	return nil
 }
 
 // goneOn says that an emitter does not wait for its items any more.

@@ -1,8 +1,6 @@
 package sqlstore
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -34,7 +32,14 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 			if seen[id] {
 				continue
 			}
-			if seen[id] = true; m.plain(id) {
+			seen[id] = true
+			if j := m.jobs[id]; j != nil && j.status.Final() {
+				if err := mayBegin(j, m.parents); err != nil {
+					results[id] = engine.RetryResult{Err: err}
+					continue
+				}
+			}
+			if m.plain(id) {
 				m.plains = append(m.plains, m.jobs[id])
 			} else if results[id], err = t.retrySingle(m, id, o); err != nil {
 				return nil, err
@@ -53,8 +58,8 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 
 // manyRetried is what is known of jobs that are retried together; all are locked.
 type manyRetried struct {
-	jobs, parents map[engine.JobID]*jobRow
-	special       map[engine.JobID]bool // they have a position, or rejects
+	jobs, parents map[engine.JobID]*jobRow // parents are all ancestors
+	special       map[engine.JobID]bool    // they have a position, or rejects
 	plains        []*jobRow
 }
 
@@ -64,22 +69,27 @@ func (t *Tx) lookAtMany(ids []engine.JobID) (*manyRetried, error) {
 	if err != nil {
 		return nil, err
 	}
-	var parents []engine.JobID
 	for _, j := range rows {
-		if m.jobs[j.ID] = j; j.Parent != 0 {
-			parents = append(parents, j.Parent)
-		}
+		m.jobs[j.ID] = j
 	}
-	if len(parents) > 0 {
+	for level := rows; ; {
+		var parents []engine.JobID
+		for _, j := range level {
+			if j.Parent != 0 && m.parents[j.Parent] == nil {
+				parents = append(parents, j.Parent)
+			}
+		}
+		if len(parents) == 0 {
+			break
+		}
 		slices.Sort(parents)
-		above, err := t.lockJobRows(slices.Compact(parents))
-		if err != nil {
+		if level, err = t.lockJobRows(slices.Compact(parents)); err != nil {
 			return nil, err
 		}
-		for _, p := range above {
+		for _, p := range level {
 			m.parents[p.ID] = p
 		}
-		rows = append(rows, above...)
+		rows = append(rows, level...)
 	}
 	var keys []typedHash
 	for _, j := range rows {
@@ -248,18 +258,8 @@ func (t *Tx) takeFromParents(m *manyRetried, items map[engine.JobID]*delta) erro
 // retakeKeys takes the keys of jobs that are made due again; of those whose key is
 // another's, the results say so, and they are left out.
 func (t *Tx) retakeKeys(jobs []*jobRow, results map[engine.JobID]engine.RetryResult) (left []*jobRow, err error) {
-	var keyedJobs []engine.JobInsert // as readKeys takes them
-	var ks []keyed
-	for _, j := range jobs {
-		if j.Key != "" {
-			ks = append(ks, keyed{i: len(ks), hash: engine.KeyHash(j.Instance, j.Key)})
-			keyedJobs = append(keyedJobs, engine.JobInsert{Type: j.Type})
-		}
-	}
-	slices.SortFunc(ks, func(a, b keyed) int {
-		return cmp.Or(cmp.Compare(keyedJobs[a.i].Type, keyedJobs[b.i].Type), bytes.Compare(a.hash[:], b.hash[:]))
-	})
-	held, err := t.readKeys(keyedJobs, ks)
+	list, ks := keysOf(jobs)
+	held, err := t.readKeys(list, ks)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"slices"
@@ -50,6 +51,27 @@ var claimCases = []testCase{
 		held, err := w.store.OwnClaims(w.ctx, w.srv)
 		w.must(err)
 		w.same("own claims", map[engine.ClaimID][]engine.JobRef{c.ID: {{ID: id}}}, held)
+	}},
+	{"a claim that was not heard of to the end gives no jobs", func(w *world) {
+		id := w.enqueue(job(w.typ("t")))[0]
+		f := &Faults{}
+		bad := w.open(Options{Wrap: f.Wrap})
+		f.ArmCommit(w.in.Faults[slices.IndexFunc(w.in.Faults, func(f Fault) bool { return f.Mode == DieAfter })])
+		ctx, stop := context.WithCancel(w.ctx)
+		defer stop()
+		f.Ended = stop // nobody tells any more whether it was carried out
+		claims, err := bad.Claim(ctx, request(w.srv, queue(w.typ("t")), 5))
+		if err == nil {
+			w.Fatal("it says that it is well")
+		}
+		w.same("claims, with an error", 0, len(claims))
+		held, err := w.store.OwnClaims(w.ctx, w.srv)
+		w.must(err)
+		w.same("in the database", 1, len(held))
+		for claim, refs := range held {
+			w.same("jobs", []engine.JobRef{{ID: id}}, refs)
+			w.must(w.store.Release(w.ctx, claim, refs))
+		}
 	}},
 	{"a queue is a type and a phase", func(w *world) {
 		a, b := w.typ("a", engine.PhaseProduce, engine.PhaseConsume), w.typ("b")

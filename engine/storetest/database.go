@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,6 +110,28 @@ var databaseCases = []testCase{
 			w.Error("the error does not say what to do")
 		}
 		w.exec("DELETE FROM ds_migrations WHERE version_id = 999")
+		w.must(w.store.CheckSchema(w.ctx))
+	}},
+	{"a version of the tables that is not known is refused by its name, also below the newest", func(w *world) {
+		number := int64(1) // that of none of them
+		for slices.Contains(w.rows("SELECT version_id FROM ds_migrations"), fmt.Sprint(number)) {
+			number++
+		}
+		w.exec("INSERT INTO ds_migrations (version_id, is_applied) VALUES (?, 1)", number)
+		refused := func(name string) {
+			w.Helper()
+			_, err := w.store.Migrate(w.ctx)
+			w.code("Migrate", engine.CodeSchema, err)
+			w.code("CheckSchema", engine.CodeSchema, w.store.CheckSchema(w.ctx))
+			if !strings.Contains(fmt.Sprint(err), "has version "+name+" of the tables") || engine.HintOf(err) == "" {
+				w.Errorf("want %q and what to do, got %v", name, err)
+			}
+		}
+		refused(fmt.Sprint(number))
+		w.exec("INSERT INTO ds_schema (version, name) VALUES (?, 'of_another')", number)
+		refused("of_another")
+		w.exec("DELETE FROM ds_migrations WHERE version_id = ?", number)
+		w.exec("DELETE FROM ds_schema WHERE version = ?", number)
 		w.must(w.store.CheckSchema(w.ctx))
 	}},
 	{"a missing table is told as such", func(w *world) {

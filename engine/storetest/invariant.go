@@ -345,6 +345,9 @@ func (c *checker) checkItems() {
 			case cancelled:
 				want.cancelled++
 			}
+			if j.final() && !ch.final() {
+				c.bad("%v is final, and its item, %v, is not", j, ch)
+			}
 			if !slices.ContainsFunc(spans[j.id], func(s [2]int64) bool { return ch.id >= s[0] && ch.id <= s[1] }) {
 				c.bad("%v is an item of %v and in none of its ranges", ch, j)
 			}

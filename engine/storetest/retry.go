@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +29,38 @@ func (w *world) family(t engine.TypeID) (top, middle, failing engine.JobID) {
 	w.commit(failed(c))
 	w.fold()
 	return a.ID, b.ID, c.ID
+}
+
+// cancelledFamily makes an emitter with two items and cancels it: one item has
+// ended then, and the hook of the other runs still.
+func (w *world) cancelledFamily(t engine.TypeID) (emitter, item engine.JobID, running *engine.ClaimedJob) {
+	w.Helper()
+	p := w.start(job(t))
+	w.commit(opened(p, jobs(t, 2)...))
+	running = w.take(queue(t))
+	w.cancel(p.ID)
+	w.sweep()
+	for _, i := range w.list(engine.JobFilter{Parent: p.ID}) {
+		if i.ID != running.ID {
+			item = i.ID
+		}
+	}
+	w.stands("cancelled", item)
+	w.stands("consume/open", p.ID)
+	return p.ID, item, running
+}
+
+// retryOne and retryMany retry a job, by itself and among many.
+func (w *world) retryOne(id engine.JobID) error {
+	return w.store.Retry(w.ctx, id, engine.RetryOptions{})
+}
+
+func (w *world) retryMany(id engine.JobID) error {
+	list, err := w.store.RetryAll(w.ctx, []engine.JobID{id}, engine.RetryOptions{})
+	if err != nil {
+		return err
+	}
+	return list[0].Err
 }
 
 var retryCases = []testCase{
@@ -238,6 +272,104 @@ var retryCases = []testCase{
 		w.fold()
 		w.stands("failed", j.ID)
 		w.same("error", "it does not work", w.view(j.ID).Error.Message)
+	}},
+	{"an item of a cancelled emitter opens it again, for this item alone", func(w *world) {
+		for name, retry := range map[string]func(id engine.JobID) error{"one": w.retryOne, "many": w.retryMany} {
+			t := w.typ(name)
+			p, item, running := w.cancelledFamily(t)
+			w.commit(withdrawn(running))
+			w.fold()
+			w.stands("cancelled", p, item, running.ID)
+			w.must(retry(item))
+			w.stands("consume/open", p)
+			w.check()
+			w.settle(w.take(queue(t)))
+			w.fold()
+			w.stands("completed", p, item)
+			w.stands("cancelled", running.ID)
+		}
+	}},
+	{"an item is not retried while an emitter of it is being cancelled", func(w *world) {
+		for name, retry := range map[string]func(id engine.JobID) error{"one": w.retryOne, "many": w.retryMany} {
+			t := w.typ(name)
+			p, item, running := w.cancelledFamily(t)
+			before := w.dump(t)
+			err := retry(item)
+			w.code("retry", engine.CodeConflict, err)
+			if want := fmt.Sprintf("its emitter, job %d, is being cancelled", p); !strings.Contains(fmt.Sprint(err), want) {
+				w.Errorf("want %q, got %v", want, err)
+			}
+			w.same("the database", before, w.dump(t))
+			w.commit(withdrawn(running))
+			w.fold()
+			w.stands("cancelled", p, item)
+		}
+	}},
+	{"an item is not retried while the hook of its emitter, or the emitter of that, is told to stop", func(w *world) {
+		for name, retry := range map[string]func(id engine.JobID) error{"one": w.retryOne, "many": w.retryMany} {
+			t := w.typ(name)
+			top := w.start(job(t))
+			w.commit(checkpoint(top, "p", job(t)))
+			middle := w.take(queue(t))
+			w.commit(opened(middle, jobs(t, 2)...))
+			low := w.take(queue(t))
+			w.commit(failed(low))
+			w.cancel(top.ID)
+			w.code("retry", engine.CodeConflict, retry(low.ID))
+			stopped := opened(top)
+			stopped.Verdict = engine.StatusCancelled
+			w.commit(stopped)
+			w.sweep()
+			w.stands("cancelled", top.ID, middle.ID)
+			w.stands("failed", low.ID)
+			w.must(retry(low.ID))
+			w.stands("consume/open", top.ID, middle.ID)
+			w.settle(w.take(queue(t)))
+			w.fold()
+			w.stands("completed", top.ID, middle.ID, low.ID)
+		}
+	}},
+	{"a key that retries and an enqueue want at once is one job's", func(w *world) {
+		t := w.typ("t")
+		one, many, made := w.open(Options{}), w.open(Options{}), w.open(Options{})
+		for range 15 {
+			var ids [2]engine.JobID
+			for i := range ids {
+				j := w.start(keyed(t, "k", active))
+				w.commit(failed(j))
+				ids[i] = j.ID
+			}
+			var wg sync.WaitGroup
+			var errs [2]error
+			var enqueued []engine.Enqueued
+			var err error
+			wg.Go(func() { errs[0] = one.Retry(w.ctx, ids[0], engine.RetryOptions{}) })
+			wg.Go(func() {
+				var list []engine.RetryResult
+				if list, errs[1] = many.RetryAll(w.ctx, ids[1:], engine.RetryOptions{}); errs[1] == nil {
+					errs[1] = list[0].Err
+				}
+			})
+			wg.Go(func() { enqueued, err = made.Enqueue(w.ctx, []engine.JobInsert{keyed(t, "k", active)}) })
+			wg.Wait()
+			w.must(err)
+			holders := []engine.JobID{}
+			if enqueued[0].Created {
+				holders = append(holders, enqueued[0].ID)
+			}
+			for i, err := range errs {
+				if err == nil {
+					holders = append(holders, ids[i])
+				} else {
+					w.code("retry", engine.CodeConflict, err)
+				}
+			}
+			w.same("holders of the key", 1, len(holders))
+			w.check()
+			j := w.take(queue(t))
+			w.same("claimed", holders[0], j.ID)
+			w.settle(j)
+		}
 	}},
 	{"an item whose emitter was pruned can be retried", func(w *world) {
 		t := w.typ("t")

@@ -31,7 +31,38 @@ func emits(n int) engine.Hook {
 	}
 }
 
+// unheard is a store whose first claims come with an error, as if it were not known
+// whether they were taken.
+type unheard struct {
+	engine.Store
+	claims atomic.Int64
+}
+
+func (u *unheard) Claim(ctx context.Context, r engine.ClaimRequest) ([]engine.Claim, error) {
+	claims, err := u.Store.Claim(ctx, r)
+	if err == nil && len(claims) > 0 && u.claims.Add(1) == 1 {
+		err = engine.Errorf(engine.CodeUnknown, "the answer to COMMIT was lost")
+	}
+	return claims, err
+}
+
 var lifeCases = []testCase{
+	{"the jobs of a claim that was not heard of are given back by the process that lives on", func(w *world) {
+		const lease = time.Second
+		store := &unheard{Store: w.open(Options{Lease: lease})}
+		eng, err := engine.Open(w.ctx, store, engine.Options{})
+		w.must(err)
+		r := &runtime{w, eng}
+		t := consumes("t", givesNone)
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Lease: lease})
+		r.until("it is completed", func() bool { return r.state(id) == "completed" })
+		stop()
+		if n := store.claims.Load(); n < 2 {
+			w.Errorf("it was claimed %d times", n)
+		}
+		w.same("attempts", 1, r.view(id).Attempt)
+	}},
 	{"what produce returns is what consume works on", func(w *world) {
 		t := goType("t", map[engine.Phase]engine.Hook{
 			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) { return raw(string(c.Payload()) + "!"), nil },

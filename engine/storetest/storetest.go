@@ -108,7 +108,7 @@ var groups = []group{
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", cases: sizeCases},
 	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
