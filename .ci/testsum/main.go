@@ -24,7 +24,7 @@ type event struct {
 }
 
 // stores are the names that tests carry for the store they run on.
-var stores = []string{"sqlite", "mariadb", "mysql"}
+var stores = []string{"sqlite", "mariadb", "mysql", "galera"}
 
 type summary struct {
 	passed, failed, skipped map[string]int // by store; "" is no store

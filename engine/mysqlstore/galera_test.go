@@ -24,14 +24,54 @@ const galeraVariable = "DSENGINE_TEST_GALERA"
 // cluster is a Galera cluster, with a database of the test's own.
 type cluster struct {
 	urls  []string
+	name  string             // of the database
 	admin *sql.DB            // on the first node
 	nodes []*dbserver.Server // nil: it was there before
 }
 
+// Locks hold on one node only, and the nodes send each other what was written.
+func TestOnAGaleraCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts three servers")
+	}
+	t.Parallel()
+	t.Run("galera", func(t *testing.T) {
+		all := newCluster(t)
+		for i, x := range []struct {
+			name string
+			run  func(*testing.T, *cluster)
+		}{
+			{"servers that start at once make the tables once", migrateAtOnce},
+			{"a catch in a catch takes back its own alone", nestedCatches},
+			{"any order of savepoints has each node hold the same", anySavepoints},
+			{"jobs that cannot be retried leave no trace", retriesTakenBack},
+			{"each job is done once", doneOnce}, // a node is killed
+		} {
+			t.Run(x.name, func(t *testing.T) { x.run(t, all.database(t, i)) })
+		}
+	})
+}
+
+// database is the cluster with another database.
+func (c *cluster) database(t *testing.T, n int) *cluster {
+	t.Helper()
+	d := &cluster{name: fmt.Sprint(c.name, "_", n), admin: c.admin, nodes: c.nodes}
+	for _, u := range c.urls {
+		d.urls = append(d.urls, strings.TrimSuffix(u, c.name)+d.name)
+	}
+	c.exec(t, "CREATE DATABASE "+d.name)
+	t.Cleanup(func() {
+		if c.nodes == nil {
+			c.exec(t, "DROP DATABASE "+d.name)
+		}
+	})
+	return d
+}
+
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{}
 	name := fmt.Sprintf("dsengine_test_%d", os.Getpid())
+	c := &cluster{name: name}
 	if list := os.Getenv(galeraVariable); list != "" {
 		for _, u := range strings.Split(list, ",") {
 			node, err := url.Parse(strings.TrimSpace(u))
@@ -72,14 +112,7 @@ func newCluster(t *testing.T) *cluster {
 	if c.admin, err = sql.Open("mysql", cfg.FormatDSN()); err != nil {
 		t.Fatal(err)
 	}
-	c.exec(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() {
-		if c.nodes == nil {
-			c.exec(t, "DROP DATABASE "+name)
-		}
-		c.admin.Close()
-	})
-	c.exec(t, "CREATE TABLE "+name+".done (job BIGINT PRIMARY KEY, node VARCHAR(20) NOT NULL)")
+	t.Cleanup(func() { c.admin.Close() })
 	return c
 }
 
@@ -92,6 +125,8 @@ func (c *cluster) exec(t *testing.T, q string) {
 
 // ask asks on a node, once that has seen what the others have committed.
 func ask(ctx context.Context, s *Store, q string) (n int, err error) {
+	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	defer stop()
 	err = s.control.QueryRowContext(ctx, q).Scan(&n)
 	return n, err
 }
@@ -108,15 +143,44 @@ func count(t *testing.T, s *Store, q string) int {
 // clusterLease is short, so that a node's jobs are soon taken over.
 const clusterLease = 4 * time.Second
 
+// open opens a store on each node.
+func (c *cluster) open(t *testing.T) (stores []*Store) {
+	t.Helper()
+	for _, u := range c.urls {
+		var s *Store
+		within(t, "the node has the database", func() (err error) {
+			s, err = Open(t.Context(), u, Options{Lease: clusterLease})
+			return err
+		})
+		t.Cleanup(func() { s.Close() })
+		stores = append(stores, s)
+	}
+	return stores
+}
+
+// within waits until f succeeds.
+func within(t *testing.T, what string, f func() error) {
+	t.Helper()
+	tick, late := time.NewTicker(50*time.Millisecond), time.NewTimer(3*time.Minute)
+	defer tick.Stop()
+	defer late.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			t.Fatalf("it does not come about that %s: %v", what, err)
+		}
+	}
+}
+
 // engines opens one on each node.
 func (c *cluster) engines(t *testing.T) (stores []*Store, engines []*engine.Engine) {
 	t.Helper()
-	for _, u := range c.urls {
-		s, err := Open(t.Context(), u, Options{Lease: clusterLease})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
+	for _, s := range c.open(t) {
 		e, err := engine.Open(t.Context(), s, engine.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -137,14 +201,10 @@ func worker(name string) *engine.Type {
 	}}
 }
 
-// Locks hold on one node only. Whatever servers on several nodes do at once, each
-// job is done once, a key makes one job, and a schedule fires once.
-func TestOnAGaleraClusterEachJobIsDoneOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts three servers")
-	}
-	t.Parallel()
-	c := newCluster(t)
+// Whatever servers on several nodes do at once, each job is done once, a key makes
+// one job, and a schedule fires once.
+func doneOnce(t *testing.T, c *cluster) {
+	c.exec(t, "CREATE TABLE "+c.name+".done (job BIGINT PRIMARY KEY, node VARCHAR(20) NOT NULL)")
 	stores, engines := c.engines(t)
 	types := []*engine.Type{worker("work"), {Name: "emits", Version: "1", Hooks: map[engine.Phase]engine.Hook{
 		engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
@@ -271,18 +331,13 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 	}
 	until := func(what string, min int, q string) { // an error is that of a cluster that has just lost a node
 		t.Helper()
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			if n, err := ask(t.Context(), stores[0], q); err == nil && n >= min {
-				return
+		within(t, what, func() error {
+			n, err := ask(t.Context(), stores[0], q)
+			if err == nil && n < min {
+				err = fmt.Errorf("%s: got %d, want %d", q, n, min)
 			}
-			select {
-			case <-tick.C:
-			case <-t.Context().Done():
-				t.Fatal("it never happened: ", what)
-			}
-		}
+			return err
+		})
 	}
 	until("the last node works", 1, fmt.Sprintf("SELECT COUNT(*) FROM done WHERE node = 'again%d'", last))
 	c.nodes[last].Kill()

@@ -78,6 +78,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		db.SetConnMaxIdleTime(s.opts.Lease / 2)
 	}
 	s.Store = s.shared(engineDB, s.control)
+	s.Store.Anchored = s.galera
 	s.beats = s.shared(beats, beats)
 	if err := s.checkSession(ctx); err != nil {
 		s.Close()

@@ -195,7 +195,7 @@ func (s *Store) historyLength(ctx context.Context) string {
 
 func (s *Store) migrations() sqlstore.Migrations {
 	return sqlstore.Migrations{
-		Files: migrations, Dialect: goose.DialectMySQL, DB: s.control, Lock: locker{s.Prefix},
+		Files: migrations, Dialect: goose.DialectMySQL, DB: s.control, Lock: s.migrationLock,
 		Replace: strings.NewReplacer("{collation}", s.dialect.collation, sqlstore.DefaultPrefix, s.Prefix),
 	}
 }

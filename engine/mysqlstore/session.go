@@ -18,21 +18,26 @@ func (s *Store) Begin(o engine.SessionOptions) engine.Session {
 
 // BeginHook gives a connection whose transaction has begun: autocommit is off
 // on these connections, so that what follows an end of the transaction that
-// nobody noticed is rolled back, not committed.
+// nobody noticed is rolled back, not committed. On a Galera node of the engine's own
+// database a row is written first.
 func (s *Store) BeginHook(ctx context.Context, _ engine.SessionOptions) (*sql.Conn, func(bool), error) {
 	for try := 0; ; try++ {
 		c, err := s.hooks.Conn(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
+		anchor := s.Anchor()
 		free := func(broken bool) {
 			if broken {
 				_ = c.Raw(func(any) error { return driver.ErrBadConn }) // has the pool throw it away
 			}
 			c.Close()
+			anchor.Free(!broken)
 		}
-		if _, err = c.ExecContext(ctx, "SAVEPOINT "+sqlstore.Canary); err == nil {
-			return c, free, nil
+		if err = anchor.Write(ctx, c); err == nil {
+			if _, err = c.ExecContext(ctx, "SAVEPOINT "+sqlstore.Canary); err == nil {
+				return c, free, nil
+			}
 		}
 		free(true)
 		if ctx.Err() != nil || try == 3 {

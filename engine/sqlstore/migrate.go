@@ -23,8 +23,8 @@ type Migrations struct {
 	Files   fs.FS // migrations/00001_name.sql, ...
 	Dialect goose.Dialect
 	DB      *sql.DB
-	Lock    lock.SessionLocker // nil: none is needed
-	Replace *strings.Replacer  // for prefix and collation
+	Lock    func(ctx context.Context) lock.SessionLocker // nil: none is needed
+	Replace *strings.Replacer                            // for prefix and collation
 }
 
 // provider prepares the migrations, with the prefix in place.
@@ -95,12 +95,13 @@ func (s *Store) lockMigrations(ctx context.Context, m Migrations) (unlock func()
 	if err != nil {
 		return nil, s.wrap(err, "lock the tables' versions")
 	}
-	if err := m.Lock.SessionLock(ctx, c); err != nil {
+	locker := m.Lock(ctx)
+	if err := locker.SessionLock(ctx, c); err != nil {
 		c.Close()
 		return nil, s.wrap(err, "lock the tables' versions")
 	}
 	unlock = func() {
-		if err := m.Lock.SessionUnlock(context.WithoutCancel(ctx), c); err != nil {
+		if err := locker.SessionUnlock(context.WithoutCancel(ctx), c); err != nil {
 			c.Raw(func(any) error { return driver.ErrBadConn }) // the lock goes with the connection
 		}
 		c.Close()

@@ -31,6 +31,13 @@ const keepReceipts = 24 * time.Hour
 type receipt struct {
 	id     [16]byte
 	number int64
+	used   time.Duration // when, if it is an anchor
+}
+
+func newReceipt() *receipt {
+	x := &receipt{}
+	rand.Read(x.id[:])
+	return x
 }
 
 // receipts are those that no transaction uses just now.
@@ -47,9 +54,7 @@ func (r *receipts) take() *receipt {
 		r.free = r.free[:n-1]
 		return x
 	}
-	x := &receipt{}
-	rand.Read(x.id[:])
-	return x
+	return newReceipt()
 }
 
 func (r *receipts) giveBack(x *receipt) {

@@ -303,6 +303,14 @@ func mayBegin(item *jobRow, rows map[engine.JobID]*jobRow) error {
 // goneOn says that an emitter does not wait for its items any more.
 func (j *jobRow) goneOn() bool { return j.status.Final() || endedIn(j) == engine.PhaseFinish }
 
+// staysOpen writes the row of an emitter that was found to wait for its items, if it is
+// open: on a cluster a fold on another node may be moving it on, and a lock does not
+// hold there.
+func (t *Tx) staysOpen(id engine.JobID) error {
+	_, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1 WHERE id = %d AND status = %d", id, engine.StatusOpen))
+	return err
+}
+
 // reopen takes a retried item out of its emitter's counts and opens the emitter
 // again if it had gone on, and so on upwards.
 func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Status) error {
@@ -317,7 +325,7 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 			return err
 		}
 		if !p.goneOn() {
-			return nil
+			return t.staysOpen(p.ID)
 		}
 		if !p.status.Final() {
 			if _, err := t.takeOut(p); err != nil { // finish, or its fail hook, waited

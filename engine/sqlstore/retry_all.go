@@ -18,7 +18,11 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return writeOnce(ctx, s, "retry jobs", func(t *Tx) ([]engine.RetryResult, error) {
+	anchor := s.Anchor()
+	list, err := writeOnce(ctx, s, "retry jobs", func(t *Tx) ([]engine.RetryResult, error) {
+		if err := anchor.Write(ctx, t.x); err != nil {
+			return nil, err
+		}
 		if err := t.lockLines(ids); err != nil {
 			return nil, err
 		}
@@ -54,6 +58,8 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 		}
 		return list, nil
 	})
+	anchor.Free(err == nil)
+	return list, err
 }
 
 // manyRetried is what is known of jobs that are retried together; all are locked.
@@ -249,6 +255,9 @@ func (t *Tx) takeFromParents(m *manyRetried, items map[engine.JobID]*delta) erro
 		p, x := m.parents[id], items[id]
 		if _, err := t.exec(fmt.Sprintf("INSERT INTO ds_parents (id, type, phase, failed, cancelled) VALUES (%d, %d, %d, %d, %d)", id, p.Type, p.Phase, -x.failed, -x.cancelled) +
 			t.s.D.Upsert("id", fmt.Sprintf("failed = ds_parents.failed - %d, cancelled = ds_parents.cancelled - %d", x.failed, x.cancelled))); err != nil {
+			return err
+		}
+		if err := t.staysOpen(id); err != nil {
 			return err
 		}
 	}

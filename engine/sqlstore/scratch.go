@@ -16,6 +16,7 @@ func (s *Store) Forget() {
 	s.bounds.forget()
 	s.prune.forget()
 	s.receipts.forget()
+	s.anchors.forget()
 	s.deltas.forget()
 	s.due.forget()
 }

@@ -85,6 +85,28 @@ var retryCases = []testCase{
 		c := w.counts("t")
 		w.same("counts", []int64{1, 1, 0}, []int64{c.Created, c.Completed, c.Failed})
 	}},
+	{"a retry of an item writes the row of its emitter, which waits for it still", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		w.commit(opened(j, jobs(t, 3)...))
+		items := w.claim(queue(t), 3)
+		w.commit(among(failed(items[0])))
+		w.commit(among(failed(items[1])))
+		w.fold()
+		epoch := func() int64 { return w.count(fmt.Sprint("SELECT epoch FROM ds_jobs WHERE id = ", j.ID)) }
+		was := epoch()
+		w.again(items[0].ID, engine.RetryOptions{})
+		w.same("epoch after one", was+1, epoch())
+		results, err := w.store.RetryAll(w.ctx, []engine.JobID{items[1].ID}, engine.RetryOptions{})
+		w.must(err)
+		w.must(results[0].Err)
+		w.same("epoch after many", was+2, epoch())
+		w.stands("consume/open", j.ID)
+		w.settle(items[2])
+		w.settle(w.claim(queue(t), 5)...)
+		w.fold()
+		w.stands("completed", j.ID)
+	}},
 	{"completed and cancelled jobs can be retried", func(w *world) {
 		t := w.typ("t")
 		made := w.enqueue(keyed(t, "a", monthly), keyed(t, "b", forever), keyed(t, "c", forever))

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,7 +23,7 @@ type galera struct {
 	library string
 	name    string // of the cluster
 	node    int
-	ports   []int  // of the nodes among each other
+	ports   []int  // of the nodes among each other: two for each
 	tools   string // a folder with the script by which a node would be sent all data
 	seed    string // what the data of the others is a copy of; "": the first one makes it
 }
@@ -73,12 +74,14 @@ func Galera(nodes int, o Options) (_ []*Server, err error) {
 	if g.library == "" {
 		return nil, &NotInstalledError{"Galera", "apt-get install galera-4"}
 	}
-	for len(g.ports) < nodes {
+	for len(g.ports) < 2*nodes {
 		port, err := freePort()
 		if err != nil {
 			return nil, err
 		}
-		g.ports = append(g.ports, port)
+		if !slices.Contains(g.ports, port) {
+			g.ports = append(g.ports, port)
+		}
 	}
 	var list []*Server
 	defer func() {
@@ -151,9 +154,10 @@ func (g *galera) prepare(ctx context.Context, s *Server) error {
 
 func (g *galera) command(s *Server) []string {
 	var peers []string
-	for _, p := range g.ports {
+	for _, p := range g.ports[:len(g.ports)/2] {
 		peers = append(peers, net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
 	}
+	late := g.ports[len(g.ports)/2+g.node] // on which it is sent what came since its data was copied
 	args := []string{"/usr/bin/env", "PATH=" + g.tools + string(os.PathListSeparator) + os.Getenv("PATH")}
 	args = append(append(args, g.mariadb.command(s)...),
 		"--wsrep-on=ON",
@@ -162,7 +166,7 @@ func (g *galera) command(s *Server) []string {
 		"--wsrep-cluster-address=gcomm://"+strings.Join(peers, ","),
 		"--wsrep-node-name=node"+strconv.Itoa(g.node),
 		"--wsrep-node-address="+peers[g.node],
-		"--wsrep-provider-options=gmcast.listen_addr=tcp://"+peers[g.node]+";ist.recv_addr=127.0.0.1:"+strconv.Itoa(g.ports[g.node]+1)+";gcache.size=32M",
+		"--wsrep-provider-options=gmcast.listen_addr=tcp://"+peers[g.node]+";ist.recv_addr=127.0.0.1:"+strconv.Itoa(late)+";gcache.size=32M",
 		"--wsrep-sst-method=copied",
 		"--binlog-format=ROW",
 		"--innodb-autoinc-lock-mode=2",
