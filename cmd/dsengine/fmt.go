@@ -179,7 +179,7 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 	}
 	for _, given := range paths {
 		found := []string{given}
-		info, err := os.Stat(env.path(given))
+		_, err := os.Stat(env.path(given))
 		named := filepath.Join(g.Jobs, given+starscript.Ending)
 		switch _, nerr := os.Stat(env.path(named)); {
 		case err == nil:
@@ -196,7 +196,8 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 			return nil, usage("there is no file %s", given)
 		}
 		for _, file := range found {
-			if info, err = os.Stat(env.path(file)); err != nil {
+			info, err := os.Stat(env.path(file))
+			if err != nil {
 				return nil, err
 			}
 			if !info.IsDir() {
@@ -206,7 +207,7 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 				add(file)
 				continue
 			}
-			err := filepath.WalkDir(env.path(file), func(p string, d fs.DirEntry, err error) error {
+			err = filepath.WalkDir(env.path(file), func(p string, d fs.DirEntry, err error) error {
 				if err != nil {
 					return err
 				}
