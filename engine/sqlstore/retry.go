@@ -305,9 +305,9 @@ func (j *jobRow) goneOn() bool { return j.status.Final() || endedIn(j) == engine
 
 // staysOpen writes the row of an emitter that was found to wait for its items, if it is
 // open: on a cluster a fold on another node may be moving it on, and a lock does not
-// hold there.
-func (t *Tx) staysOpen(id engine.JobID) error {
-	_, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1 WHERE id = %d AND status = %d", id, engine.StatusOpen))
+// hold there. Its epoch counts the items.
+func (t *Tx) staysOpen(id engine.JobID, items int64) error {
+	_, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + %d WHERE id = %d AND status = %d", items, id, engine.StatusOpen))
 	return err
 }
 
@@ -325,7 +325,7 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 			return err
 		}
 		if !p.goneOn() {
-			return t.staysOpen(p.ID)
+			return t.staysOpen(p.ID, 1)
 		}
 		if !p.status.Final() {
 			if _, err := t.takeOut(p); err != nil { // finish, or its fail hook, waited

@@ -257,7 +257,7 @@ func (t *Tx) takeFromParents(m *manyRetried, items map[engine.JobID]*delta) erro
 			t.s.D.Upsert("id", fmt.Sprintf("failed = ds_parents.failed - %d, cancelled = ds_parents.cancelled - %d", x.failed, x.cancelled))); err != nil {
 			return err
 		}
-		if err := t.staysOpen(id); err != nil {
+		if err := t.staysOpen(id, x.failed+x.cancelled); err != nil {
 			return err
 		}
 	}
