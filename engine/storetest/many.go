@@ -64,11 +64,12 @@ func (w *world) motley(name string) (ids []engine.JobID) {
 	return append(append(ids, items...), w.enqueue(keyed(t, "k", active), urgent)...)
 }
 
-// whole is all that the database says of the jobs of a type, without their ids.
+// whole is all that the database says of the jobs of a type, without their ids, and
+// the epochs of emitters, which grow with each transaction that retries items of theirs.
 func (w *world) whole(t engine.TypeID) (list []string) {
 	w.Helper()
 	for _, q := range []string{
-		"SELECT phase, status, epoch, attempts, losses, failed_phase, verdict, server, items, checkpoints, cancel, redrive, CASE WHEN run_at > '1971-01-01' THEN 1 ELSE 0 END, CASE WHEN started_at > '1971-01-01' THEN 1 ELSE 0 END, CASE WHEN finished_at > '1971-01-01' THEN 1 ELSE 0 END FROM ds_jobs WHERE type = ? ORDER BY id",
+		"SELECT phase, status, CASE WHEN items > 0 THEN 0 ELSE epoch END, attempts, losses, failed_phase, verdict, server, items, checkpoints, cancel, redrive, CASE WHEN run_at > '1971-01-01' THEN 1 ELSE 0 END, CASE WHEN started_at > '1971-01-01' THEN 1 ELSE 0 END, CASE WHEN finished_at > '1971-01-01' THEN 1 ELSE 0 END FROM ds_jobs WHERE type = ? ORDER BY id",
 		"SELECT COUNT(*), SUM(s.epoch) FROM ds_signals s JOIN ds_jobs j ON j.id = s.job WHERE j.type = ?",
 		"SELECT COUNT(*) FROM ds_open WHERE type = ?",
 		"SELECT COUNT(*) FROM ds_sweeps s JOIN ds_jobs j ON j.id = s.parent WHERE j.type = ?",
