@@ -92,7 +92,10 @@ var rejectRunCases = []testCase{
 				r.wantRejects(c.what, id, c.message)
 				if killed { // an operator's retry changes nothing: it goes on at the checkpoint
 					r.again(id, engine.RetryOptions{})
-					r.work(s)
+					r.until(c.what+": it ends again", func() bool {
+						r.work(s)
+						return r.view(id).Status.Final()
+					})
 					r.wantRejects(c.what+", retried", id, c.message)
 				}
 			}

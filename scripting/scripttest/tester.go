@@ -82,7 +82,7 @@ var testerType = &hostlib.ObjectType{
 
 func init() {
 	testerType.Methods = append(append(runMethods(), verifyMethods()...), worldMethods()...)
-	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType} {
+	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType, "t.sftp": sftpType} {
 		for _, f := range t.Methods {
 			f.Module = of // as tests write it
 		}
@@ -91,7 +91,7 @@ func init() {
 
 // Types are the types of the objects that tests meet.
 func Types() []*hostlib.ObjectType {
-	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, httpType, callType}
+	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, httpType, callType, sftpType}
 }
 
 // worldMethods say what the world is like.
@@ -126,6 +126,11 @@ func worldMethods() []*hostlib.Func {
 					return nil, err
 				}
 				return hostlib.NewConnection(a.String("name"), &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle()}), nil
+			}),
+		method("sftp", "Gives the server of files that scripts reach by sftp.connect(name): an empty one at first.", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_sftp",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.server(a.String("name"))
 			}),
 		method("table", "Gives the rows of a table of the job database.", "t.table(\"people\", order_by = \"id\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path"
 	"slices"
@@ -35,6 +34,7 @@ type world struct {
 	wrong   []string // what the script asked for in vain: each fails the test
 	secrets map[string]string
 	others  map[string]connection
+	servers map[string]*server
 
 	crash *crash // nil: nothing is killed
 	store engine.Store
@@ -46,14 +46,12 @@ type world struct {
 
 // newWorld makes a world on a ground that is as new.
 func newWorld(ctx context.Context, g *ground) *world {
-	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}}
+	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}, servers: map[string]*server{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Dial: func(_ context.Context, _, address string) (net.Conn, error) {
-			return nil, hostlib.Errorf("test.network", "a test has no network: nobody is at %s", address)
-		},
+		Remotes: w.remote, Dial: w.dial,
 	}
 	return w
 }
@@ -75,6 +73,9 @@ func (w *world) close() error {
 	}
 	for _, c := range w.others {
 		note(c.Close())
+	}
+	for _, s := range w.servers {
+		note(s.close())
 	}
 	return first
 }
