@@ -72,6 +72,7 @@ func main() {
 func read(r io.Reader) *summary {
 	s := &summary{passed: map[string]int{}, failed: map[string]int{}, skipped: map[string]int{}, parents: map[string]bool{}}
 	output := map[string][]string{} // of tests that are not over
+	racing := map[string]bool{}     // packages whose report of a race is being read
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 1<<20), 64<<20)
 	for sc.Scan() {
@@ -83,6 +84,14 @@ func read(r io.Reader) *summary {
 		key := e.Package + " " + e.Test
 		switch e.Action {
 		case "output":
+			// The report of a race goes to any test that runs, also to one that passes.
+			if strings.Contains(e.Output, "WARNING: DATA RACE") {
+				racing[e.Package] = true
+			}
+			if racing[e.Package] {
+				fmt.Print(e.Output)
+				racing[e.Package] = !strings.HasPrefix(e.Output, "==================")
+			}
 			output[key] = append(output[key], e.Output)
 		case "pass", "fail", "skip":
 			s.end(e, output[key])

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -35,12 +36,17 @@ var drainCases = []testCase{
 	{"a checkpoint that gets nowhere does not begin the attempts anew", func(w *world) {
 		r := w.runtime(Options{})
 		runs := map[string]int{}
-		hook := func(name string, write func(*engine.Call) error) *engine.Type {
+		var mu sync.Mutex // the hooks run side by side
+		hook := func(name string, write func(c *engine.Call, run int) error) *engine.Type {
 			t := consumes(name, func(c *engine.Call) (engine.Raw, error) {
-				if runs[name]++; runs[name] > 20 {
+				mu.Lock()
+				runs[name]++
+				run := runs[name]
+				mu.Unlock()
+				if run > 20 {
 					return nil, c.Cancel("it is tried for ever")
 				}
-				if err := write(c); err != nil {
+				if err := write(c, run); err != nil {
 					return nil, err
 				}
 				return nil, errors.New("always")
@@ -49,11 +55,11 @@ var drainCases = []testCase{
 			return t
 		}
 		types := []*engine.Type{
-			hook("same", func(c *engine.Call) error { return c.Checkpoint(raw(1), true) }),
-			hook("none", func(c *engine.Call) error { return c.Checkpoint(nil, false) }),
-			hook("further", func(c *engine.Call) error { return c.Checkpoint(raw(min(runs["further"], 5)), true) }),
-			hook("state", func(c *engine.Call) error {
-				if runs["state"] > 5 {
+			hook("same", func(c *engine.Call, _ int) error { return c.Checkpoint(raw(1), true) }),
+			hook("none", func(c *engine.Call, _ int) error { return c.Checkpoint(nil, false) }),
+			hook("further", func(c *engine.Call, run int) error { return c.Checkpoint(raw(min(run, 5)), true) }),
+			hook("state", func(c *engine.Call, run int) error {
+				if run > 5 {
 					return nil
 				}
 				return errors.Join(c.SetVariable(false, "n", raw(1)), c.Checkpoint(raw(1), true))
