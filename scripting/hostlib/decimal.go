@@ -119,7 +119,7 @@ func init() { division.Rounding = apd.RoundHalfEven }
 
 var decimalModule = &Module{
 	Name: "decimal",
-	Doc:  "Exact decimal numbers, for money. They are calculated with +, -, * and / among themselves and with whole numbers, never with floats. A database column of type decimal takes one as it is, and gives text that decimal.of reads; json.encode writes all digits.",
+	Doc:  "Exact decimal numbers, for money. They are calculated with +, -, * and / among themselves and with whole numbers, never with floats. A database column of type decimal takes one as it is, and gives text that decimal.of reads; json.encode writes all digits. In SQL, a ? that is added to a column or compared with one is a text, with which servers calculate as with a float: write CAST(? AS DECIMAL(30,10)).",
 	Funcs: []*Func{
 		{
 			Name: "of", Doc: "Makes a decimal of text or of a number; of a float, what it prints as.",
