@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -82,12 +81,10 @@ type operation struct {
 	stage func(f *faulty) (do func() error, mend func(err error))
 }
 
-var faultCases = faultTests()
-
 // faultTests try each operation with each fault at each of its statements,
 // until it gets through without meeting the fault.
-func faultTests() (cases []testCase) {
-	for _, op := range slices.Concat(operations, manyOperations, rejectOperations, rowOperations, windowOperations, recordOperations) {
+func faultTests(operations []operation) (cases []testCase) {
+	for _, op := range operations {
 		cases = append(cases, testCase{op.name + " stands any fault at any statement", func(w *world) {
 			f := &faulty{world: w}
 			f.process()

@@ -111,15 +111,23 @@ var groups = []group{
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", cases: sizeCases},
-	{name: "faults", cases: faultCases, limit: 15 * time.Minute}, // hundreds of goes each
+	{name: "faults", cases: faultTests(operations), limit: 15 * time.Minute}, // hundreds of goes each
+	{name: FaultsBesideClaims, cases: faultTests(slices.Concat(manyOperations, rejectOperations, rowOperations, windowOperations, recordOperations)), limit: 15 * time.Minute},
 }
 
-// Run runs the suite against a store. name begins the names of its subtests;
-// open gives a database of its own to each of them.
-func Run(t *testing.T, name string, open func(t *testing.T) Instance) {
+// FaultsBesideClaims is the group of faults in statements that are the same
+// however jobs are claimed.
+const FaultsBesideClaims = "faults beside claims"
+
+// Run runs the suite against a store, without some groups. name begins the names of
+// its subtests; open gives a database of its own to each of them.
+func Run(t *testing.T, name string, open func(t *testing.T) Instance, without ...string) {
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		for _, g := range groups {
+			if slices.Contains(without, g.name) {
+				continue
+			}
 			t.Run(g.name, func(t *testing.T) {
 				t.Parallel()
 				for _, c := range g.cases {
