@@ -198,3 +198,25 @@ def test_clock(t):
 		}
 	}
 }
+
+// TestAJobThatIsTriedForEverIsTold has a fail hook that never gives up.
+func TestAJobThatIsTriedForEverIsTold(t *testing.T) {
+	dir := folder(t, map[string]string{"x.star": `
+job()
+
+def consume(ctx, item):
+    error("no")
+
+def fail(ctx, item, err):
+    ctx.retry("10s")
+`, "x_test.star": `
+def test_it(t):
+    t.run(expect = "failed")
+`})
+	s := suite(t, Options{Jobs: dir})
+	defer s.Close()
+	told := text(s.Run(t.Context())[0])
+	if want := "the job does not end; it is waiting in consume after 201 attempts: does its fail hook ask for another one without end?"; !strings.Contains(told, want) {
+		t.Errorf("%q is not told:\n%.2000s", want, told)
+	}
+}

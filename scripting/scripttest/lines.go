@@ -9,7 +9,7 @@ import (
 )
 
 // maxLines bounds what is kept of a test's log.
-const maxLines = 1000
+const maxLines = 200
 
 // lines keeps what is logged during a test, to be shown if it fails. It is a
 // slog.Handler.

@@ -184,10 +184,16 @@ func (w *world) write(name string, data []byte) error {
 // longest is how far a test's clock goes for a job to end.
 const longest = 10 * 365 * 24 * time.Hour
 
+// A job that is tried more often, or waits more often, is taken to do so for ever.
+const (
+	maxAttempts = 200
+	maxSkips    = 5000
+)
+
 // settle works until a job is final, waits skipped.
 func (w *world) settle(id engine.JobID) (*engine.Job, error) {
 	began := w.clock.Now()
-	for {
+	for skips := 0; ; skips++ {
 		next, err := w.step.Work(w.ctx)
 		if err != nil {
 			return nil, err
@@ -196,7 +202,7 @@ func (w *world) settle(id engine.JobID) (*engine.Job, error) {
 		if err != nil || j.Status.Final() {
 			return j, err
 		}
-		if next.IsZero() || next.Sub(began) > longest {
+		if next.IsZero() || next.Sub(began) > longest || j.Attempt > maxAttempts || skips > maxSkips {
 			return j, nil
 		}
 		w.clock.advance(w.ctx, next)
