@@ -220,3 +220,17 @@ def test_it(t):
 		t.Errorf("%q is not told:\n%.2000s", want, told)
 	}
 }
+
+// TestErrorsOfTestsHaveTheirLine has a test that fails by a mistake of its own.
+func TestErrorsOfTestsHaveTheirLine(t *testing.T) {
+	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    pass\n", "x_test.star": `
+def test_it(t):
+    x = 1
+    t.eq({}["a"], x)
+`})
+	s := suite(t, Options{Jobs: dir})
+	defer s.Close()
+	if f := s.Run(t.Context())[0].Failures[0]; f.Line != 4 {
+		t.Errorf("the line is %d: %s", f.Line, f.Message)
+	}
+}

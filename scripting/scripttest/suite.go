@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -437,7 +439,7 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	case err != nil:
 		f := engine.AsFailure(err)
 		sound = sound && f.Code != "panic"
-		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: t.Line})
+		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: cmp.Or(lineIn(f.Backtrace, t.File), t.Line)})
 	}
 	for _, message := range world.wrong {
 		if err == nil || !strings.Contains(err.Error(), message) {
@@ -462,6 +464,19 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 		w.suite.leave(w.close(ctx))
 	}
 	return r
+}
+
+// lineIn is the innermost line of a file in a call stack; 0 if it is not there.
+func lineIn(backtrace, file string) (line int) {
+	for _, frame := range strings.Split(backtrace, "\n") {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(frame), file+":"); ok {
+			number, _, _ := strings.Cut(rest, ":")
+			if n, err := strconv.Atoi(number); err == nil {
+				line = n
+			}
+		}
+	}
+	return line
 }
 
 // failure is a Stop as it is told.
