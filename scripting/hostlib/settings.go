@@ -58,7 +58,7 @@ var settings = []setting{
 		d.Settings.Servers = v.([]string)
 		return nil
 	}},
-	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST", "db:CONNECTION", "db:CONNECTION:write", "secret:NAME", "mail"; all else is refused`, set: func(d *Declaration, c *Call, v Value) (err error) {
+	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST", "db:CONNECTION", "db:CONNECTION:write", "secret:NAME", "mail:ADDRESS", "s3:BUCKET", "sftp:CONNECTION", "ftp:CONNECTION"; all else is refused`, set: func(d *Declaration, c *Call, v Value) (err error) {
 		d.Settings.Needs = v.([]string)
 		if d.Needs, err = ParseNeeds(v.([]string)); err != nil {
 			return err
