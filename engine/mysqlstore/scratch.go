@@ -178,7 +178,7 @@ func (s *ScratchServer) Open(ctx context.Context, o Options) (_ *Scratch, err er
 
 // look finds the engine's tables.
 func (x *Scratch) look(ctx context.Context) error {
-	all, err := x.texts(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name")
+	all, err := sqlstore.Texts(ctx, x.control, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name")
 	if err != nil {
 		return err
 	}
@@ -190,28 +190,11 @@ func (x *Scratch) look(ctx context.Context) error {
 		}
 	}
 	x.filled = "SELECT " + strings.Join(filled, ", ")
-	numbered, err := x.texts(ctx, "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND extra LIKE '%auto_increment%'")
+	numbered, err := sqlstore.Texts(ctx, x.control, "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND extra LIKE '%auto_increment%'")
 	for _, t := range numbered {
 		x.auto[t] = true
 	}
 	return err
-}
-
-// texts reads a column of texts.
-func (x *Scratch) texts(ctx context.Context, q string, args ...any) (list []string, err error) {
-	rows, err := x.control.QueryContext(ctx, q, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, rows.Err()
 }
 
 // Prepare looks at the server once.
@@ -295,7 +278,7 @@ func (x *Scratch) Reset(ctx context.Context) error {
 			todo = append(todo, "DELETE FROM "+t)
 		}
 	}
-	made, err := x.texts(ctx, `SELECT CONCAT(CASE table_type WHEN 'VIEW' THEN 'DROP VIEW ' ELSE 'DROP TABLE ' END, '`+"`', REPLACE(table_name, '`', '``'), '`'"+`)
+	made, err := sqlstore.Texts(ctx, x.control, `SELECT CONCAT(CASE table_type WHEN 'VIEW' THEN 'DROP VIEW ' ELSE 'DROP TABLE ' END, '`+"`', REPLACE(table_name, '`', '``'), '`'"+`)
  FROM information_schema.tables WHERE `+x.notEngines()+`
  UNION ALL SELECT CONCAT('DROP ', routine_type, ' `+"`', REPLACE(routine_name, '`', '``'), '`'"+`) FROM information_schema.routines WHERE routine_schema = DATABASE()`)
 	if err != nil {
@@ -318,7 +301,7 @@ func (x *Scratch) notEngines() string {
 
 // Tables names the tables that scripts and tests have made.
 func (x *Scratch) Tables(ctx context.Context) ([]string, error) {
-	return x.texts(ctx, "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND "+x.notEngines()+" ORDER BY table_name")
+	return sqlstore.Texts(ctx, x.control, "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND "+x.notEngines()+" ORDER BY table_name")
 }
 
 // Drop closes the database and drops it.

@@ -102,7 +102,7 @@ func OpenScratch(ctx context.Context, dir string, o Options) (*Scratch, error) {
 		return nil, err
 	}
 	s := &Scratch{Store: store}
-	all, err := texts(ctx, store.DB, "SELECT name FROM "+besideName+".sqlite_master WHERE type = 'table' ORDER BY name")
+	all, err := sqlstore.Texts(ctx, store.DB, "SELECT name FROM "+besideName+".sqlite_master WHERE type = 'table' ORDER BY name")
 	if err != nil {
 		store.Close()
 		return nil, err
@@ -125,7 +125,7 @@ func (s *Scratch) Keep(ctx context.Context) error {
 
 // Tables names the tables that scripts and tests have made.
 func (s *Scratch) Tables(ctx context.Context) ([]string, error) {
-	return texts(ctx, s.Store.DB, `SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`)
+	return sqlstore.Texts(ctx, s.Store.DB, `SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`)
 }
 
 // Session is a session of a test itself.
@@ -196,7 +196,7 @@ func (s *Scratch) emptyTables(ctx context.Context, c *sql.Conn) error {
 
 // dropScripts drops what scripts and tests have made.
 func dropScripts(ctx context.Context, c *sql.Conn) error {
-	drops, err := texts(ctx, c, `SELECT 'DROP ' || type || ' IF EXISTS main."' || replace(name, '"', '""') || '"' FROM main.sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
+	drops, err := sqlstore.Texts(ctx, c, `SELECT 'DROP ' || type || ' IF EXISTS main."' || replace(name, '"', '""') || '"' FROM main.sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
 	if err != nil {
 		return err
 	}
@@ -205,26 +205,9 @@ func dropScripts(ctx context.Context, c *sql.Conn) error {
 			return err
 		}
 	}
-	left, err := texts(ctx, c, "SELECT name FROM main.sqlite_master UNION ALL SELECT name FROM temp.sqlite_master")
+	left, err := sqlstore.Texts(ctx, c, "SELECT name FROM main.sqlite_master UNION ALL SELECT name FROM temp.sqlite_master")
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("there are %s", strings.Join(left, ", "))
 	}
 	return err
-}
-
-// texts reads a column of texts.
-func texts(ctx context.Context, x sqlstore.Execer, q string) (list []string, err error) {
-	rows, err := x.QueryContext(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, rows.Err()
 }

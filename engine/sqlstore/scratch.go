@@ -1,5 +1,7 @@
 package sqlstore
 
+import "context"
+
 // Databases of tests are used again and again; what the store packages share for
 // making one as new.
 
@@ -8,6 +10,23 @@ const TypesTable = DefaultPrefix + "types"
 
 // FixedTables are those of the engine whose rows come with the tables.
 var FixedTables = []string{DefaultPrefix + "migrations", DefaultPrefix + "schema"}
+
+// Texts reads a column of texts.
+func Texts(ctx context.Context, x Execer, query string) (list []string, err error) {
+	rows, err := x.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}
 
 // Forget forgets all that is remembered of what the tables hold: it was changed
 // from outside. Nothing may use the store meanwhile.

@@ -63,7 +63,7 @@ var parityWriteCases = []testCase{
 	{"statements write decimals with the digits of their column", func(w *world) {
 		h := w.hook(w.store)
 		prices(w, h)
-		w.run(h, "INSERT INTO price (id, price, c_long) VALUES (1, 1.005, '1.0000005'), (2, ?, ?), (3, 0.1 + 0.2, 1 / 3), (4, NULL, -2)", "2.5", int64(7))
+		w.run(h, "INSERT INTO price (id, price, c_long) VALUES (1, 1.005, '1.0000005'), (2, ?, ?), (3, 0.1 + 0.2, 1.00 / 3), (4, NULL, -2)", "2.5", int64(7))
 		w.run(h, "INSERT INTO price SELECT id + 10, price * 3, c_long / 7 FROM price WHERE id < 3")
 		w.run(h, "UPDATE price SET price = price * 1.19, c_long = c_long + 0.5 WHERE id IN (1, 2)")
 		w.same("rows", `1 "1.20" "1.500001" / 2 "2.98" "7.500000" / 3 "0.30" "0.333333" / 4 NULL "-2.000000" / 11 "3.03" "0.142857" / 12 "7.50" "1.000000"`, Shown(w.query(h, "SELECT * FROM price ORDER BY id")))

@@ -13,5 +13,8 @@
 //	              what a test lives in
 //	tester.go run.go verify.go golden.go
 //	              t: what a test can do, as entries of the host library's table
+//	crash.go picture.go
+//	              runs with the process killed, and what is different after them
+//	sftp.go       servers of files that tests make
 //	report.go     what is printed
 package scripttest

@@ -2,9 +2,6 @@ package stubs
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -295,21 +292,5 @@ func TestTheGrammarRefusesWhatIsNoStub(t *testing.T) {
 		if _, err := grammar(bad); err == nil {
 			t.Errorf("taken for a stub:\n%s", bad)
 		}
-	}
-}
-
-// Where there is Python, it reads them too.
-func TestPythonReadsTheStubs(t *testing.T) {
-	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("there is no python3; the grammar of the other tests has read them")
-	}
-	file := filepath.Join(t.TempDir(), FileName)
-	if err := os.WriteFile(file, []byte(written(t)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(python, "-c", "import ast, sys; ast.parse(open(sys.argv[1], encoding = 'utf-8').read())", file).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
