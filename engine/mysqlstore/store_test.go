@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	onEveryServer(t, func(t *testing.T, s *testServer) {
-		storetest.Run(t, StrategySkip, func(t *testing.T) storetest.Instance { return s.instance(t, StrategySkip) })
-		storetest.Run(t, StrategyCompare, func(t *testing.T) storetest.Instance { return s.instance(t, StrategyCompare) }, storetest.FaultsBesideClaims)
+		storetest.Run(t, StrategySkip, faults, func(t *testing.T) storetest.Instance { return s.instance(t, StrategySkip) })
+		storetest.Run(t, StrategyCompare, faults, func(t *testing.T) storetest.Instance { return s.instance(t, StrategyCompare) }, storetest.FaultsBesideClaims)
 	})
 }
 
@@ -290,12 +290,21 @@ func (s *testServer) clean(db *sql.DB, name string) error {
 	return nil
 }
 
+// faults are what can befall a connection to a server.
+var faults = []storetest.Fault{
+	{Name: "refused", Mode: storetest.Refuse, Err: driver.ErrBadConn},
+	{Name: "answer lost", Mode: storetest.Lose, Err: mysql.ErrInvalidConn},
+	{Name: "answer lost, late", Mode: storetest.Late, Err: mysql.ErrInvalidConn},
+	{Name: "dead-lock", Mode: storetest.Undo, Err: &mysql.MySQLError{Number: 1213, Message: "Deadlock found when trying to get lock; try restarting transaction"}},
+	{Name: "lock time-out", Mode: storetest.Fail, Err: &mysql.MySQLError{Number: 1205, Message: "Lock wait timeout exceeded; try restarting transaction"}},
+	{Name: "killed before", Mode: storetest.Die, Err: mysql.ErrInvalidConn},
+	{Name: "killed after", Mode: storetest.DieAfter, Err: mysql.ErrInvalidConn},
+}
+
 // instance is a database for one test of the suite.
 func (s *testServer) instance(t testing.TB, strategy string) storetest.Instance {
 	t.Helper()
 	name, db, spoil := s.database(t)
-	deadlock := &mysql.MySQLError{Number: 1213, Message: "Deadlock found when trying to get lock; try restarting transaction"}
-	timeout := &mysql.MySQLError{Number: 1205, Message: "Lock wait timeout exceeded; try restarting transaction"}
 	return storetest.Instance{
 		Open: func(t testing.TB, o storetest.Options) engine.Store {
 			t.Helper()
@@ -317,14 +326,5 @@ func (s *testServer) instance(t testing.TB, strategy string) storetest.Instance 
 		},
 		DB: db, Handle: func(engine.Store) *sql.DB { return db }, Spoil: spoil,
 		Rows: true, Candidates: strategy == StrategySkip,
-		Faults: []storetest.Fault{
-			{Name: "refused", Mode: storetest.Refuse, Err: driver.ErrBadConn},
-			{Name: "answer lost", Mode: storetest.Lose, Err: mysql.ErrInvalidConn},
-			{Name: "answer lost, late", Mode: storetest.Late, Err: mysql.ErrInvalidConn},
-			{Name: "dead-lock", Mode: storetest.Undo, Err: deadlock},
-			{Name: "lock time-out", Mode: storetest.Fail, Err: timeout},
-			{Name: "killed before", Mode: storetest.Die, Err: mysql.ErrInvalidConn},
-			{Name: "killed after", Mode: storetest.DieAfter, Err: mysql.ErrInvalidConn},
-		},
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, "sqlite", func(t *testing.T) storetest.Instance { return instance(t) })
+	storetest.Run(t, "sqlite", faults(t), func(t *testing.T) storetest.Instance { return instance(t) })
 }
 
 // template is a file with empty tables, as bytes: making tables takes longer
@@ -65,14 +65,25 @@ var busy = sync.OnceValues(func() (error, error) {
 	return last, nil
 })
 
+// faults are what can befall a connection to a file.
+func faults(t *testing.T) []storetest.Fault {
+	t.Helper()
+	locked, err := busy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := errors.Join(errors.New("the process was killed"), io.ErrUnexpectedEOF)
+	return []storetest.Fault{
+		{Name: "busy", Mode: storetest.Fail, Err: locked},
+		{Name: "killed before", Mode: storetest.Die, Err: killed},
+		{Name: "killed after", Mode: storetest.DieAfter, Err: killed},
+	}
+}
+
 // instance is a database for one test of the suite.
 func instance(t testing.TB) storetest.Instance {
 	t.Helper()
 	b, err := template()
-	if err != nil {
-		t.Fatal(err)
-	}
-	locked, err := busy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +97,6 @@ func instance(t testing.TB) storetest.Instance {
 	}
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { db.Close() })
-	killed := errors.Join(errors.New("the process was killed"), io.ErrUnexpectedEOF)
 	return storetest.Instance{
 		Open: func(t testing.TB, o storetest.Options) engine.Store {
 			t.Helper()
@@ -107,10 +117,5 @@ func instance(t testing.TB) storetest.Instance {
 			return c
 		},
 		DB: db, Handle: func(s engine.Store) *sql.DB { return s.(*Store).Handle() }, Spoil: func() {},
-		Faults: []storetest.Fault{
-			{Name: "busy", Mode: storetest.Fail, Err: locked},
-			{Name: "killed before", Mode: storetest.Die, Err: killed},
-			{Name: "killed after", Mode: storetest.DieAfter, Err: killed},
-		},
 	}
 }

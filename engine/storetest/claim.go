@@ -56,7 +56,7 @@ var claimCases = []testCase{
 		id := w.enqueue(job(w.typ("t")))[0]
 		f := &Faults{}
 		bad := w.open(Options{Wrap: f.Wrap})
-		f.ArmCommit(w.in.Faults[slices.IndexFunc(w.in.Faults, func(f Fault) bool { return f.Mode == DieAfter })])
+		f.ArmCommit(w.faults[slices.IndexFunc(w.faults, func(f Fault) bool { return f.Mode == DieAfter })])
 		ctx, stop := context.WithCancel(w.ctx)
 		defer stop()
 		f.Ended = stop // nobody tells any more whether it was carried out

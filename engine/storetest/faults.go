@@ -81,31 +81,23 @@ type operation struct {
 	stage func(f *faulty) (do func() error, mend func(err error))
 }
 
-// faultTests try each operation with each fault at each of its statements,
-// until it gets through without meeting the fault.
-func faultTests(operations []operation) (cases []testCase) {
-	for _, op := range operations {
-		cases = append(cases, testCase{op.name + " stands any fault at any statement", func(w *world) {
-			f := &faulty{world: w}
-			f.process()
-			for _, fault := range w.in.Faults {
-				f.deadly = fault.deadly()
-				for n := 1; ; n++ {
-					if n > 100 {
-						w.Fatalf("%s: the fault still strikes at statement %d", fault.Name, n)
-					}
-					where, err := f.try(op, fault, n)
-					if w.Failed() {
-						w.Fatalf("%s at statement %d, %.200q; it returned: %v", fault.Name, n, where, err)
-					}
-					if where == "" {
-						break
-					}
-				}
-			}
-		}})
+// stand tries an operation with a fault at each of its statements, until it gets
+// through without meeting the fault.
+func (op operation) stand(w *world, fault Fault) {
+	f := &faulty{world: w, deadly: fault.deadly()}
+	f.process()
+	for n := 1; ; n++ {
+		if n > 100 {
+			w.Fatalf("%s: the fault still strikes at statement %d", fault.Name, n)
+		}
+		where, err := f.try(op, fault, n)
+		if w.Failed() {
+			w.Fatalf("%s at statement %d, %.200q; it returned: %v", fault.Name, n, where, err)
+		}
+		if where == "" {
+			return
+		}
 	}
-	return cases
 }
 
 // try is one go. It says at which statement the fault has struck.

@@ -14,7 +14,7 @@ func (w *world) refused(meanwhile func()) engine.Store {
 	s := w.open(Options{Wrap: f.Wrap})
 	var once sync.Once
 	f.Struck = func() { once.Do(meanwhile) }
-	for _, fault := range w.in.Faults {
+	for _, fault := range w.faults {
 		if fault.Mode == Refuse {
 			f.ArmCommit(fault)
 			return s

@@ -273,9 +273,9 @@ func (w *world) killed(n int) bool {
 	ctx, stop := context.WithCancel(w.ctx)
 	defer stop()
 	faults.Ended = stop
-	fault := w.in.Faults[slices.IndexFunc(w.in.Faults, func(f Fault) bool { return f.Mode == Die })]
+	fault := w.faults[slices.IndexFunc(w.faults, func(f Fault) bool { return f.Mode == Die })]
 	if n%2 == 0 {
-		fault = w.in.Faults[slices.IndexFunc(w.in.Faults, func(f Fault) bool { return f.Mode == DieAfter })]
+		fault = w.faults[slices.IndexFunc(w.faults, func(f Fault) bool { return f.Mode == DieAfter })]
 	}
 	ended := make(chan error, 1)
 	faults.Arm(fault, n)

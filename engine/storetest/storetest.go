@@ -35,8 +35,6 @@ type Instance struct {
 	Handle func(s engine.Store) *sql.DB
 	// Spoil says that the database must not be used for another test.
 	Spoil func()
-	// Faults are what can befall a connection to this database.
-	Faults []Fault
 	// Rows says that rows are locked one by one, so that two transactions can
 	// write at once.
 	Rows bool
@@ -53,9 +51,9 @@ type Options struct {
 
 // group is the tests about one noun.
 type group struct {
-	name  string
-	cases []testCase
-	limit time.Duration // for one of them; 0: caseLimit
+	name       string
+	cases      []testCase
+	operations []operation // that must stand any fault at any statement
 }
 
 // caseLimit ends a test that hangs, so that it says where.
@@ -111,8 +109,8 @@ var groups = []group{
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", cases: sizeCases},
-	{name: "faults", cases: faultTests(operations), limit: 15 * time.Minute}, // hundreds of goes each
-	{name: FaultsBesideClaims, cases: faultTests(slices.Concat(manyOperations, rejectOperations, rowOperations, windowOperations, recordOperations)), limit: 15 * time.Minute},
+	{name: "faults", operations: operations},
+	{name: FaultsBesideClaims, operations: slices.Concat(manyOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
 }
 
 // FaultsBesideClaims is the group of faults in statements that are the same
@@ -120,8 +118,17 @@ var groups = []group{
 const FaultsBesideClaims = "faults beside claims"
 
 // Run runs the suite against a store, without some groups. name begins the names of
-// its subtests; open gives a database of its own to each of them.
-func Run(t *testing.T, name string, open func(t *testing.T) Instance, without ...string) {
+// its subtests; faults are what can befall a connection to its database; open gives a
+// database of its own to each test.
+func Run(t *testing.T, name string, faults []Fault, open func(t *testing.T) Instance, without ...string) {
+	run := func(t *testing.T, name string, test func(w *world)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, open(t), faults)
+			test(w)
+			w.check()
+		})
+	}
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		for _, g := range groups {
@@ -131,11 +138,14 @@ func Run(t *testing.T, name string, open func(t *testing.T) Instance, without ..
 			t.Run(g.name, func(t *testing.T) {
 				t.Parallel()
 				for _, c := range g.cases {
-					t.Run(c.name, func(t *testing.T) {
+					run(t, c.name, c.run)
+				}
+				for _, op := range g.operations {
+					t.Run(op.name+" stands any fault at any statement", func(t *testing.T) {
 						t.Parallel()
-						w := newWorld(t, open(t), max(g.limit, caseLimit))
-						c.run(w)
-						w.check()
+						for _, fault := range faults {
+							run(t, fault.Name, func(w *world) { op.stand(w, fault) })
+						}
 					})
 				}
 			})

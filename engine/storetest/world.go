@@ -23,6 +23,7 @@ type world struct {
 	t      *testing.T
 	ctx    context.Context
 	in     Instance
+	faults []Fault // what can befall a connection to the database
 	db     *sql.DB
 	store  engine.Store
 	srv    engine.ServerID // an incarnation of store
@@ -30,10 +31,11 @@ type world struct {
 	loose  bool // rows were written or deleted by hand: see invariant.go
 }
 
-func newWorld(t *testing.T, in Instance, limit time.Duration) *world {
-	ctx, stop := context.WithTimeout(t.Context(), limit)
+// newWorld is an empty one.
+func newWorld(t *testing.T, in Instance, faults []Fault) *world {
+	ctx, stop := context.WithTimeout(t.Context(), caseLimit)
 	t.Cleanup(stop)
-	w := &world{TB: t, t: t, ctx: ctx, in: in, db: in.DB, epochs: map[engine.JobID]engine.Epoch{}}
+	w := &world{TB: t, t: t, ctx: ctx, in: in, faults: faults, db: in.DB, epochs: map[engine.JobID]engine.Epoch{}}
 	w.store = w.open(Options{})
 	w.srv = w.server(w.store)
 	return w
