@@ -48,8 +48,8 @@ type Host struct {
 	// KnownHosts are files with the host keys of servers, as OpenSSH has them.
 	KnownHosts []string
 
-	// Around is called before and after each function that a hook calls, if it is
-	// given: for tests. An error of it is the function's.
+	// Around is called before and after each function that a hook calls, or a test,
+	// if it is given: for tests. An error of it is the function's.
 	Around func(c *Call, f *Func, after bool) error
 
 	network network
@@ -154,7 +154,7 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 	if err != nil {
 		return nil, within(f.String(), err)
 	}
-	watched := c.Host != nil && c.Host.Around != nil && c.Hook != nil
+	watched := c.Host != nil && c.Host.Around != nil && (c.Hook != nil || c.Testing)
 	if watched {
 		if err := c.Host.Around(c, f, false); err != nil {
 			return nil, err

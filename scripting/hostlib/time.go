@@ -164,6 +164,10 @@ var isoLayouts = []string{
 	"20060102T150405Z0700", "20060102T150405", "20060102",
 }
 
+// ParseMoment reads a time in one of the usual forms of ISO 8601, in UTC where it
+// names no zone.
+func ParseMoment(text string) (time.Time, error) { return parseISO(text, time.UTC) }
+
 // parseISO reads the usual forms of ISO 8601, with a space for the T too.
 func parseISO(text string, loc *time.Location) (time.Time, error) {
 	s := strings.TrimSpace(text)

@@ -45,27 +45,60 @@ type crash struct {
 	mark int  // the first request that is not committed
 	lost bool // the hook that was killed is to be run again
 	off  bool
-	look bool // take a picture at the end, also of a test that passes
+	look bool // take a picture, also of a test that passes
+	upto int  // when the test has made so many calls; 0: at its end
 
-	picture picture // of the world at the end
+	picture picture // of the world
 }
 
 // watch has the crash see what a world's hooks do.
 func (k *crash) watch(w *world) {
-	k.w, w.crash, w.host.Around = w, k, k.around
+	k.w, w.crash = w, k
 }
 
 // maxCrashes bounds how many crashes a test is run with; of more points, as many
 // are taken, evenly.
 const maxCrashes = 1000
 
+// called is told of each call of the test itself that ends.
+func (k *crash) called(w *world) {
+	if k != nil && k.look && k.upto > 0 && w.calls >= k.upto && k.picture == nil {
+		k.picture = w.picture()
+	}
+}
+
+// ended is told of the end of the test: failed that it has not passed, half that
+// it did not come to its end.
+func (k *crash) ended(w *world, failed, half bool) {
+	if k == nil {
+		return
+	}
+	if k.look && k.picture == nil || k.died != nil && failed {
+		k.picture = w.picture()
+	}
+	if half && !k.look {
+		k.upto = w.calls
+	}
+}
+
 // maxTold bounds how many of the crashes that fail a test are shown.
 const maxTold = 3
 
+// place is where in the script a crash was, whether before or after what is there.
+func (p *Point) place() Point {
+	at := *p
+	if at.File != "" {
+		at.What = ""
+	}
+	return at
+}
+
 // crashes runs a test again with a crash at each of its points, and adds to its
-// result where it does not hold then.
+// result where it does not hold then: each place once. What is different then is
+// looked for beside a run that is as far.
 func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
-	var whole *crash
+	whole := map[int]picture{} // without a crash, by after how many calls of the test
+	told := map[Point]*Failure{}
 	var bad int
 	r.Crashes = min(points, maxCrashes)
 	for i := range r.Crashes {
@@ -77,17 +110,31 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 		if len(killed.Failures) == 0 {
 			continue
 		}
-		if bad++; bad > maxTold {
+		r.Status = Failed
+		if k.died == nil {
+			k.died = &Point{What: fmt.Sprintf("at point %d of %d, which the test did not come to this time", k.at, points)}
+		}
+		at := k.died.place()
+		if first := told[at]; first != nil {
+			first.More++
 			continue
 		}
-		if whole == nil {
-			whole = &crash{look: true}
-			w.live(ctx, t, whole)
+		if len(told) == maxTold {
+			bad++
+			continue
 		}
 		f := killed.Failures[0]
 		f.Crash = k.died
-		if diff := k.picture.difference(whole.picture); diff != "" {
-			f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
+		told[at] = f
+		if k.picture != nil {
+			if _, ok := whole[k.upto]; !ok {
+				same := &crash{look: true, upto: k.upto}
+				w.live(ctx, t, same)
+				whole[k.upto] = same.picture
+			}
+			if diff := k.picture.difference(whole[k.upto]); diff != "" {
+				f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
+			}
 		}
 		r.Failures = append(r.Failures, f)
 		if len(r.Log) == 0 {
@@ -95,10 +142,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 		}
 	}
 	if bad > 0 {
-		r.Status = Failed
-	}
-	if bad > maxTold {
-		r.Failures = append(r.Failures, &Failure{File: t.File, Line: t.Line, Message: fmt.Sprintf("%d more of %d crashes lead to another result", bad-maxTold, r.Crashes)})
+		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, r.Crashes)})
 	}
 }
 

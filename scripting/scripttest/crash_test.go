@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // crashed runs the tests of a script with crashes, and gives the results by name.
@@ -232,5 +233,106 @@ def test_it(t):
 	defer s.Close()
 	if f := s.Run(t.Context())[0].Failures[0]; f.Line != 4 {
 		t.Errorf("the line is %d: %s", f.Line, f.Message)
+	}
+}
+
+// TestACrashIsToldBesideARunThatIsAsFar has a test that goes on after what fails
+// with a crash: what comes after it is no difference.
+func TestACrashIsToldBesideARunThatIsAsFar(t *testing.T) {
+	r := crashed(t, `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer"}, key = ["id"])
+    http.post("https://api.example.com/orders", json = item)
+    db.insert("t", [item])
+`, `
+def test_it(t):
+    t.http.on("POST", "https://api.example.com/orders", status = 201)
+    t.run({"id": 1})
+    t.eq(len(t.http.calls), 1)
+    t.run({"id": 2})
+    t.state.set("later", 1)
+    t.file("later.txt", "x")
+`)["it"]
+	told := text(r)
+	for _, want := range []string{"killed after http.post in consume (", `+POST https://api.example.com/orders {"id":1}`} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%q is not told:\n%s", want, told)
+		}
+	}
+	for _, never := range []string{"table t", "state:", "file later.txt", `{"id":2}`, "jobs:"} {
+		if strings.Contains(told, never) {
+			t.Errorf("%q comes only later:\n%s", never, told)
+		}
+	}
+}
+
+// TestAPlaceIsToldOnce has a loop in which each pass fails when it is killed.
+func TestAPlaceIsToldOnce(t *testing.T) {
+	r := crashed(t, `
+job()
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer"})
+    for n in range(6):
+        db.insert("t", [{"id": n}])
+        ctx.checkpoint()
+`, `
+def test_it(t):
+    t.run()
+    t.eq(len(t.table("t")), 6)
+`)["it"]
+	told := text(r)
+	if n := strings.Count(told, "when the process is killed"); r.Status != Failed || n != len(r.Failures) || n > 2 {
+		t.Errorf("it is told %d times:\n%s", n, told)
+	}
+	if !strings.Contains(told, " times more there:") || !strings.Contains(told, "x.star:8)") {
+		t.Errorf("it is not told how often:\n%s", told)
+	}
+}
+
+// TestWhatFailsHasItsLine has tests that fail in other ways than by an assertion:
+// the line is that of the statement, and never that of the def.
+func TestWhatFailsHasItsLine(t *testing.T) {
+	const script = `
+job(needs = ["secret:tok", "http:api.example.com"])
+
+def consume(ctx, item):
+    if item == "secret":
+        catch(secrets.get, "tok")
+    elif item == "http":
+        catch(http.get, "https://api.example.com/x", retry = 0)
+    elif item == "loop":
+        for _ in range(1000000000):
+            pass
+`
+	tests := map[string]string{
+		"secret": "x = 1\n    t.run(\"secret\")\n    t.eq(x, 1)",
+		"http":   "x = 1\n    t.run(\"http\")\n    t.eq(x, 1)",
+		"hook":   "x = 1\n    t.run(\"loop\")\n    t.eq(x, 1)",
+		"own":    "x = 1\n    for _ in range(1000000000):\n        pass\n    t.eq(x, 1)",
+		"case":   "x = 1\n    t.case(\"a\", lambda: {}[x])\n    t.eq(x, 1)",
+		"usage":  "x = 1\n    t.http.on(\"GET\", \"nowhere\")\n    t.eq(x, 1)",
+		"helper": "x = 1\n    broken(x)\n    t.eq(x, 1)",
+	}
+	var source strings.Builder
+	source.WriteString("load(\"lib/h.star\", \"broken\")\n")
+	for _, name := range []string{"secret", "http", "hook", "own", "case", "usage", "helper"} {
+		fmt.Fprintf(&source, "\ndef test_%s(t):\n    %s\n", name, tests[name])
+	}
+	dir := folder(t, map[string]string{"x.star": script, "x_test.star": source.String(), "lib/h.star": "def broken(x):\n    return {}[x]\n"})
+	s := suite(t, Options{Jobs: dir, Timeout: 2 * time.Second})
+	defer s.Close()
+	for _, r := range s.Run(t.Context()) {
+		if r.Status != Failed {
+			t.Errorf("%s has not failed", r.Name)
+			continue
+		}
+		for _, f := range r.Failures {
+			if f.File != r.File || f.Line != r.Line+2 && !(r.Name == "own" && f.Line == r.Line+3) {
+				t.Errorf("%s, of line %d, fails at %s:%d: %s", r.Name, r.Line, f.File, f.Line, f.Message)
+			}
+		}
 	}
 }

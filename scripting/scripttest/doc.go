@@ -11,7 +11,7 @@
 //	              what tests live on, one after the other: databases, folders
 //	world.go clock.go http.go
 //	              what a test lives in
-//	tester.go run.go verify.go golden.go
+//	tester.go run.go window.go redrive.go verify.go golden.go
 //	              t: what a test can do, as entries of the host library's table
 //	crash.go picture.go
 //	              runs with the process killed, and what is different after them

@@ -223,8 +223,8 @@ func (t *tester) rejected() (hostlib.Value, error) {
 			line = *r.Line
 		}
 		list = append(list, &hostlib.Dict{
-			Names:  []string{"row", "reason", "source", "line"},
-			Values: []hostlib.Value{hostlib.JSON(r.Row), r.Reason, source, line},
+			Names:  []string{"row", "reason", "source", "line", "state"},
+			Values: []hostlib.Value{hostlib.JSON(r.Row), r.Reason, source, line, string(r.State)},
 		})
 		return true
 	})

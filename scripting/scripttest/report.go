@@ -73,11 +73,18 @@ func (r *Result) Text(w io.Writer) {
 
 func (f *Failure) text(w io.Writer) {
 	if f.Crash != nil {
-		fmt.Fprintf(w, "      when the process is killed %s:\n", f.Crash)
+		fmt.Fprintf(w, "      when the process is killed %s", f.Crash)
+		if f.More > 0 {
+			fmt.Fprintf(w, ", and %d times more there", f.More)
+		}
+		fmt.Fprintln(w, ":")
 	}
 	place := ""
-	if f.File != "" {
+	switch {
+	case f.File != "" && f.Line > 0:
 		place = fmt.Sprintf("%s:%d: ", f.File, f.Line)
+	case f.File != "":
+		place = f.File + ": "
 	}
 	fmt.Fprintf(w, "      %s%s\n", place, strings.ReplaceAll(f.Message, "\n", "\n      "))
 	if f.Text != "" {

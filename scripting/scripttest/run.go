@@ -106,15 +106,15 @@ var (
 func runMethods() []*hostlib.Func {
 	return []*hostlib.Func{
 		method("run", "Runs a job through its whole life: produce, every item, retries in skipped time, the fail hook, finish.", "t.run().stats[\"inserted\"]",
-			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, expectParam}, "outcome",
+			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
 		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items",
-			[]param{payloadParam, inParam, expectParam}, "outcome",
+			[]param{payloadParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseProduce, a.Value("payload"))
 			}),
 		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"})",
-			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, inParam, expectParam}, "outcome",
+			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseConsume, a.Value("item"))
 			}),
@@ -125,22 +125,32 @@ func runMethods() []*hostlib.Func {
 				inParam,
 			}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.failHook(c, a) }),
+		redriveMethod(),
 	}
 }
 
+// job is the job that the arguments of run, produce and consume describe.
+func job(a *hostlib.Args, phase engine.Phase, payload hostlib.Value, key string) (j engine.NewJob, err error) {
+	j = engine.NewJob{Phase: phase, Key: key, Instance: a.String("instance")}
+	if j.Window, err = windowOf(a.Value("window")); err == nil {
+		j.Payload, err = payloadOf(payload)
+	}
+	return j, err
+}
+
+func payloadOf(v hostlib.Value) (engine.Raw, error) {
+	if v == nil {
+		return nil, nil
+	}
+	return hostlib.EncodeJSON(v)
+}
+
 // enqueue makes a job of the type.
-func (t *tester) enqueue(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payload hostlib.Value, key string) (engine.JobID, error) {
+func (t *tester) enqueue(c *hostlib.Call, j engine.NewJob) (engine.JobID, error) {
 	if err := t.open(); err != nil {
 		return 0, err
 	}
-	j := engine.NewJob{Type: t.typ.Name, Phase: phase, Key: key, Instance: a.String("instance")}
-	if payload != nil {
-		raw, err := hostlib.EncodeJSON(payload)
-		if err != nil {
-			return 0, err
-		}
-		j.Payload = raw
-	}
+	j.Type = t.typ.Name
 	first := -100 // before what waits
 	j.Priority = &first
 	made, err := t.eng.Enqueue(t.ctx, j)
@@ -148,13 +158,17 @@ func (t *tester) enqueue(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, p
 		return 0, err
 	}
 	if !made[0].Created {
-		return 0, failed(c, "", "no job is created: job %d has the key %q", made[0].ID, key)
+		return 0, failed(c, "", "no job is created: job %d has the key %q", made[0].ID, j.Key)
 	}
 	return made[0].ID, nil
 }
 
 func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
-	id, err := t.enqueue(c, a, 0, a.Value("payload"), a.String("key"))
+	made, err := job(a, 0, a.Value("payload"), a.String("key"))
+	if err != nil {
+		return nil, err
+	}
+	id, err := t.enqueue(c, made)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +267,11 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 	if t.typ.Hooks[phase] == nil {
 		return nil, failed(c, "", "the script has no %s", phase)
 	}
-	id, err := t.enqueue(c, a, phase, payload, "")
+	made, err := job(a, phase, payload, "")
+	if err != nil {
+		return nil, err
+	}
+	id, err := t.enqueue(c, made)
 	if err != nil {
 		return nil, err
 	}
@@ -371,7 +389,11 @@ func (t *tester) failHook(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	id, err := t.enqueue(c, a, engine.PhaseConsume, a.Value("item"), "")
+	payload, err := payloadOf(a.Value("item"))
+	if err != nil {
+		return nil, err
+	}
+	id, err := t.enqueue(c, engine.NewJob{Phase: engine.PhaseConsume, Instance: a.String("instance"), Payload: payload})
 	if err != nil {
 		return nil, err
 	}

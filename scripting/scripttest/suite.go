@@ -77,6 +77,7 @@ type Failure struct {
 	Text    string      `json:"text,omitempty"` // the call as it is written
 	Locals  [][2]string `json:"locals,omitempty"`
 	Crash   *Point      `json:"crash,omitempty"` // where the process was killed
+	More    int         `json:"more,omitempty"`  // crashes at the same place that fail the test too
 }
 
 // Suite is tests that were found, ready to be run.
@@ -439,20 +440,19 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	case err != nil:
 		f := engine.AsFailure(err)
 		sound = sound && f.Code != "panic"
-		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: cmp.Or(lineIn(f.Backtrace, t.File), t.Line)})
+		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: cmp.Or(lineIn(f.Backtrace, t.File), world.at().Line)})
 	}
-	for _, message := range world.wrong {
-		if err == nil || !strings.Contains(err.Error(), message) {
-			r.Failures = append(r.Failures, &Failure{Message: message, File: t.File, Line: t.Line})
+	for _, x := range world.wrong {
+		if err == nil || !strings.Contains(err.Error(), x.message) {
+			s := Stop{Message: x.message, Caller: x.caller}
+			r.Failures = append(r.Failures, s.failure())
 		}
 	}
-	if k != nil && (k.look || k.died != nil && len(r.Failures) > 0) {
-		k.picture = world.picture()
-	}
+	k.ended(world, len(r.Failures) > 0, err != nil && r.Status != Skipped)
 	sound = sound && ctx.Err() == nil
 	if err := world.close(); err != nil {
 		sound = false
-		r.Failures = append(r.Failures, &Failure{Message: err.Error(), File: t.File, Line: t.Line})
+		r.Failures = append(r.Failures, &Failure{Message: err.Error(), File: t.File})
 	}
 	switch {
 	case len(r.Failures) > 0:

@@ -89,6 +89,9 @@ def consume(ctx, item):
     for row in csv.read(item["path"]):
         db.upsert("people", [{"id": int(row["id"]), "name": row["name"]}], key = ["id"])
 
+def redrive(ctx, rows):
+    db.upsert("people", [{"id": int(r["id"]), "name": r["name"]} for r in rows], key = ["id"])
+
 def fail(ctx, item, err):
     if err.final:
         ctx.fail(err.message)

@@ -106,7 +106,7 @@ func verifyMethods() []*hostlib.Func {
 					return nil, err
 				case !errors.As(err, &s):
 					f := failureText(c, err)
-					s = &Stop{Message: f.Message, Detail: f.Backtrace}
+					s = &Stop{Message: f.Message, Detail: f.Backtrace, Caller: hostlib.Caller{File: t.file, Line: lineIn(f.Backtrace, t.file)}}
 				case s.Skipped:
 					c.Lang.Caught()
 					return nil, nil

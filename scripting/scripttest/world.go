@@ -31,7 +31,9 @@ type world struct {
 	log     *lines
 	host    *hostlib.Host
 	http    *stubs
-	wrong   []string // what the script asked for in vain: each fails the test
+	wrong   []wrong       // what the script asked for in vain: each fails the test
+	calls   int           // that the test itself has made
+	call    *hostlib.Call // the last one's; nil: there was none
 	secrets map[string]string
 	others  map[string]connection
 	servers map[string]*server
@@ -51,7 +53,7 @@ func newWorld(ctx context.Context, g *ground) *world {
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Remotes: w.remote, Dial: w.dial,
+		Remotes: w.remote, Dial: w.dial, Around: w.around,
 	}
 	return w
 }
@@ -149,11 +151,42 @@ func (w *world) secret(name string) (string, error) {
 	return value, nil
 }
 
+// wrong is something that fails a test, and where the test was.
+type wrong struct {
+	message string
+	caller  hostlib.Caller
+}
+
 // note keeps what fails the test at its end.
 func (w *world) note(message string) {
-	if !slices.Contains(w.wrong, message) {
-		w.wrong = append(w.wrong, message)
+	if !slices.ContainsFunc(w.wrong, func(x wrong) bool { return x.message == message }) {
+		w.wrong = append(w.wrong, wrong{message, w.at()})
 	}
+}
+
+// at is where the test is: in a call that goes on, or behind the last one.
+func (w *world) at() (at hostlib.Caller) {
+	if w.call == nil {
+		return at
+	}
+	if in, ok := w.call.Lang.(hostlib.Inspector); ok {
+		at = in.Caller()
+	}
+	return at
+}
+
+// around is called before and after each function that a hook calls, or the test.
+func (w *world) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
+	switch {
+	case c.Hook == nil && after:
+		w.crash.called(w)
+	case c.Hook == nil:
+		w.calls++
+		w.call = c
+	case w.crash != nil:
+		return w.crash.around(c, f, after)
+	}
+	return nil
 }
 
 // write puts a file into the test's folder.
