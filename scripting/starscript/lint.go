@@ -41,6 +41,8 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.gather()
 		c.needs = c.declared()
 		c.calls()
+		c.tables()
+		c.dropped()
 		c.askedFor()
 		c.hooks()
 		c.unused()
@@ -67,6 +69,7 @@ type linter struct {
 	loaded   map[*syntax.Ident]starlark.Value // what helper files gave, where that is known
 	needs    *hostlib.Needs                   // what job() says; nil: that is not known
 	missing  []missingNeed
+	attrs    map[string]bool // see anybody
 	problems []*hostlib.Problem
 }
 

@@ -19,6 +19,8 @@ func (c *linter) calls() {
 			c.dot(n)
 		case *syntax.CallExpr:
 			c.call(n)
+		case *syntax.BinaryExpr:
+			c.equal(n)
 		case *syntax.DictExpr:
 			c.keys(n)
 		case *syntax.ForStmt:
@@ -35,11 +37,14 @@ func docsHint(name string) string { return "see: dsengine docs " + name }
 
 func (c *linter) dot(d *syntax.DotExpr) {
 	name := d.Name.Name
-	if m := c.module(d.X); m != nil && !slices.Contains(m.Names(), name) {
+	m, t := c.module(d.X), c.typeOf(d.X)
+	switch {
+	case m != nil && !slices.Contains(m.Names(), name):
 		c.nameless(d, m.Name, m.Missing(name))
-	}
-	if t := c.typeOf(d.X); t != nil && !slices.Contains(t.Names(), name) {
+	case t != nil && !slices.Contains(t.Names(), name):
 		c.nameless(d, t.Name, t.Missing(name))
+	case m == nil && t == nil:
+		c.attribute(d)
 	}
 }
 
@@ -113,6 +118,19 @@ func (c *linter) typeOf(e syntax.Expr) *hostlib.ObjectType {
 			if a := t.Attr(e.Name.Name); a != nil {
 				return c.typeNamed(a.Type)
 			}
+		}
+	case *syntax.BinaryExpr:
+		switch e.Op {
+		case syntax.PLUS, syntax.MINUS, syntax.STAR, syntax.SLASH, syntax.SLASHSLASH: // which a decimal gives with whatever it can be used with
+			for _, x := range []syntax.Expr{e.X, e.Y} {
+				if t := c.typeOf(x); t != nil && t.Name == "decimal" {
+					return t
+				}
+			}
+		}
+	case *syntax.UnaryExpr:
+		if t := c.typeOf(e.X); e.Op == syntax.MINUS && t != nil && t.Name == "decimal" {
+			return t
 		}
 	}
 	return nil

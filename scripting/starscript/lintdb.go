@@ -1,0 +1,341 @@
+package starscript
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// table is what the script itself says of a table, by ensure.
+type table struct {
+	columns map[string]bool
+	at      syntax.Position // of the first call
+	unknown bool            // of one of its calls the columns are not known
+}
+
+// tables looks at what scripts ensure, and whether what they write fits.
+func (c *linter) tables() {
+	known := map[string]*table{}
+	var writes []*syntax.CallExpr
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok {
+			return true
+		}
+		switch f := c.callee(call.Fn); {
+		case f == nil || f.Module != "db" && f.Module != "connection":
+		case f.Name == "ensure":
+			c.ensured(f, call, known)
+		case f.Param("rows") != nil && f.Param("table") != nil:
+			writes = append(writes, call)
+		}
+		return true
+	})
+	for _, call := range writes {
+		f := c.callee(call.Fn)
+		t := known[c.tableOf(f, call)]
+		if t == nil || t.unknown {
+			continue
+		}
+		for _, key := range c.rowKeys(argument(f, call, "rows"), 0) {
+			c.column(f, t, key.at, key.name)
+		}
+		if list, ok := c.literal(argument(f, call, "key")).(*syntax.ListExpr); ok {
+			for _, e := range list.List {
+				if s, ok := c.value(e).(starlark.String); ok {
+					at, _ := e.Span()
+					c.column(f, t, at, string(s))
+				}
+			}
+		}
+	}
+}
+
+// column tells of a column that a table does not have.
+func (c *linter) column(f *hostlib.Func, t *table, at syntax.Position, name string) {
+	if t.columns[name] {
+		return
+	}
+	columns := slices.Sorted(maps.Keys(t.columns))
+	c.add(at, "column", true, "", fmt.Sprintf("%s: there is no column %q%s: the table is made with %s in line %d", f, name, hostlib.Suggest(name, columns), strings.Join(columns, ", "), t.at.Line))
+}
+
+// ensured notes the columns that a call makes, and tells of types that there are not.
+func (c *linter) ensured(f *hostlib.Func, call *syntax.CallExpr, known map[string]*table) {
+	at, _ := call.Span()
+	name := c.tableOf(f, call)
+	t := known[name]
+	if t == nil {
+		t = &table{columns: map[string]bool{}, at: at}
+	}
+	if name != "" {
+		known[name] = t
+	}
+	arg := argument(f, call, "columns")
+	if arg == nil {
+		t.unknown = true
+		return
+	}
+	// Where the types stand: in this file, or only their values are known.
+	places := map[string]syntax.Position{}
+	if d, ok := c.literal(arg).(*syntax.DictExpr); ok {
+		for _, x := range d.List {
+			entry := x.(*syntax.DictEntry)
+			key, ok := c.value(entry.Key).(starlark.String)
+			if !ok {
+				t.unknown = true
+				continue
+			}
+			t.columns[string(key)] = true
+			where, _ := entry.Value.Span()
+			places[string(key)] = where
+			if typ, ok := c.value(entry.Value).(starlark.String); ok {
+				c.columnType(f, where, string(key), string(typ))
+			}
+		}
+		return
+	}
+	d, ok := c.value(arg).(*starlark.Dict)
+	if !ok {
+		t.unknown = true
+		return
+	}
+	where, _ := arg.Span()
+	for _, item := range d.Items() {
+		key, ok := item[0].(starlark.String)
+		if !ok {
+			continue
+		}
+		t.columns[string(key)] = true
+		if typ, ok := item[1].(starlark.String); ok {
+			c.columnType(f, where, string(key), string(typ))
+		}
+	}
+}
+
+// otherTypes are types of columns by the names that databases and languages give
+// them.
+var otherTypes = map[string]string{
+	"int": "integer", "bigint": "integer", "smallint": "integer", "tinyint": "integer", "long": "integer", "serial": "integer", "number": "decimal(20,6)",
+	"string": "text", "str": "text", "char": "text", "varchar": "text", "nvarchar": "text", "clob": "text", "longtext": "text", "uuid": "text(36)",
+	"real": "float", "double": "float", "numeric": "decimal(20,6)", "decimal": "decimal(20,6)", "money": "decimal(20,2)",
+	"bool": "boolean", "bit": "boolean", "datetime": "timestamp", "timestamptz": "timestamp", "blob": "bytes", "binary": "bytes", "bytea": "bytes",
+	"jsonb": "json", "dict": "json", "list": "json", "array": "json", "object": "json",
+}
+
+// columnType tells of a type of columns that there is not.
+func (c *linter) columnType(f *hostlib.Func, at syntax.Position, column, typ string) {
+	_, _, err := engine.ParseColumnType(typ)
+	if err == nil {
+		return
+	}
+	word, size, sized := strings.Cut(strings.ToLower(strings.TrimSpace(typ)), "(")
+	hint := docsHint(f.String())
+	if other := otherTypes[strings.TrimSpace(word)]; other != "" {
+		if base, _, _ := strings.Cut(other, "("); sized && (base == "text" || base == "decimal") {
+			if with := base + "(" + size; fits(with) {
+				other = with
+			}
+		}
+		hint = fmt.Sprintf("write %q", other)
+	} else if s := hostlib.Suggest(word, engine.ColumnTypes); s != "" {
+		hint = strings.Trim(s, " ()")
+	}
+	c.add(at, "type", false, hint, fmt.Sprintf("%s: column %q: %v", f, column, err))
+}
+
+func fits(typ string) bool {
+	_, _, err := engine.ParseColumnType(typ)
+	return err == nil
+}
+
+// tableOf names the table that a call is about, and its database; "" if that is
+// not known.
+func (c *linter) tableOf(f *hostlib.Func, call *syntax.CallExpr) string {
+	arg := argument(f, call, "table")
+	d, ok := call.Fn.(*syntax.DotExpr)
+	if arg == nil || !ok {
+		return ""
+	}
+	name, ok := c.value(arg).(starlark.String)
+	if !ok {
+		return ""
+	}
+	return c.written(d.X) + "." + string(name)
+}
+
+// argument is what a call gives for a parameter; nil if it cannot be seen.
+func argument(f *hostlib.Func, call *syntax.CallExpr, name string) syntax.Expr {
+	place := slices.IndexFunc(f.Params, func(p hostlib.Param) bool { return p.Name == name })
+	if f.Params[place].Named {
+		place = -1
+	}
+	n := 0
+	for _, arg := range call.Args {
+		switch x := arg.(type) {
+		case *syntax.BinaryExpr:
+			if x.Op == syntax.EQ {
+				if x.X.(*syntax.Ident).Name == name {
+					return x.Y
+				}
+				continue
+			}
+		case *syntax.UnaryExpr:
+			if x.Op == syntax.STAR || x.Op == syntax.STARSTAR {
+				return nil
+			}
+		}
+		if n == place {
+			return arg
+		}
+		n++
+	}
+	return nil
+}
+
+// literal is the expression that a name is set to, where that is once; others are
+// as they are.
+func (c *linter) literal(e syntax.Expr) syntax.Expr {
+	switch x := e.(type) {
+	case *syntax.ParenExpr:
+		return c.literal(x.X)
+	case *syntax.Ident:
+		if n := c.nameOf(x); n != nil && n.value != nil && len(n.writes) == 1 {
+			return n.value
+		}
+	}
+	return e
+}
+
+// rowKey is a key of a row as it is written.
+type rowKey struct {
+	name string
+	at   syntax.Position
+}
+
+// rowKeys are the keys that rows have for sure: dicts that stand there, in a list,
+// in a comprehension, or behind the return of a function of the script.
+func (c *linter) rowKeys(e syntax.Expr, depth int) (keys []rowKey) {
+	if e == nil || depth > 5 {
+		return nil
+	}
+	switch x := e.(type) {
+	case *syntax.ParenExpr:
+		return c.rowKeys(x.X, depth)
+	case *syntax.CondExpr:
+		return append(c.rowKeys(x.True, depth), c.rowKeys(x.False, depth)...)
+	case *syntax.Comprehension:
+		return c.rowKeys(x.Body, depth+1)
+	case *syntax.ListExpr:
+		for _, row := range x.List {
+			keys = append(keys, c.rowKeys(row, depth+1)...)
+		}
+	case *syntax.DictExpr:
+		for _, entry := range x.List {
+			key := entry.(*syntax.DictEntry).Key
+			if s, ok := c.value(key).(starlark.String); ok {
+				at, _ := key.Span()
+				keys = append(keys, rowKey{string(s), at})
+			}
+		}
+	case *syntax.Ident:
+		if n := c.nameOf(x); n != nil && n.value != nil && len(n.writes) == 1 && c.untouched(n) {
+			return c.rowKeys(n.value, depth+1)
+		}
+	case *syntax.CallExpr:
+		switch id, own := x.Fn.(*syntax.Ident); {
+		case own:
+			if n := c.nameOf(id); n != nil && n.def != nil && len(n.writes) == 1 {
+				for _, r := range results(n.def.Body) {
+					keys = append(keys, c.rowKeys(r, depth+1)...)
+				}
+			}
+		case c.callee(x.Fn) == hostlib.ModuleNamed("iter").Func("map") && len(x.Args) == 2:
+			switch fn := x.Args[0].(type) {
+			case *syntax.LambdaExpr:
+				return c.rowKeys(fn.Body, depth+1)
+			case *syntax.Ident:
+				if n := c.nameOf(fn); n != nil && n.def != nil && len(n.writes) == 1 {
+					for _, r := range results(n.def.Body) {
+						keys = append(keys, c.rowKeys(r, depth+1)...)
+					}
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// untouched says that nothing can change what a name is set to before it is used:
+// no method of it is called, and nothing in it is set.
+func (c *linter) untouched(n *name) bool {
+	touched := false
+	syntax.Walk(c.tree, func(node syntax.Node) bool {
+		var of syntax.Expr
+		switch x := node.(type) {
+		case *syntax.DotExpr:
+			of = x.X
+		case *syntax.IndexExpr:
+			of = x.X
+		}
+		if id, ok := of.(*syntax.Ident); ok && c.nameOf(id) == n {
+			touched = true
+		}
+		return !touched
+	})
+	return !touched
+}
+
+// results are what the statements of a function return.
+func results(body []syntax.Stmt) (list []syntax.Expr) {
+	for _, s := range body {
+		syntax.Walk(s, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.DefStmt, *syntax.LambdaExpr:
+				return false
+			case *syntax.ReturnStmt:
+				if n.Result != nil {
+					list = append(list, n.Result)
+				}
+			}
+			return true
+		})
+	}
+	return list
+}
+
+// dropped tells of the error of a catch at which nobody looks.
+func (c *linter) dropped() {
+	isCatch := func(e syntax.Expr) bool {
+		call, ok := e.(*syntax.CallExpr)
+		return ok && c.callee(call.Fn) == hostlib.GlobalNamed("catch")
+	}
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.ExprStmt:
+			if isCatch(n.X) {
+				at, _ := n.Span()
+				c.add(at, "catch", true, "write value, err = catch(...), and look at err; _ = catch(...) if it may fail", "the error that this catches is dropped: nobody hears of it")
+			}
+		case *syntax.AssignStmt:
+			to, ok := n.LHS.(*syntax.TupleExpr)
+			if !ok || !isCatch(n.RHS) || len(to.List) != 2 {
+				return true
+			}
+			id, ok := to.List[1].(*syntax.Ident)
+			if !ok || strings.HasPrefix(id.Name, "_") {
+				return true
+			}
+			if named := c.nameOf(id); named != nil && len(named.uses) == 0 {
+				c.add(id.NamePos, "catch", true, "look at it, or call it _ if it may fail", fmt.Sprintf("%s, the error that this catches, is not looked at", id.Name))
+			}
+		}
+		return true
+	})
+}
