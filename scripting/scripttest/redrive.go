@@ -77,7 +77,7 @@ func (t *tester) redriven(c *hostlib.Call, jobs []engine.JobID, want string) (*o
 		if err := t.expect(c, one, want); err != nil {
 			return nil, err
 		}
-		if o.job == nil || j.Status != engine.StatusCompleted {
+		if o.job == nil || o.job.Status == engine.StatusCompleted {
 			o.job, o.err = j, one.err
 		}
 	}

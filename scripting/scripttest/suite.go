@@ -1,7 +1,6 @@
 package scripttest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -417,7 +416,7 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	}
 	self := &tester{world: world, path: []string{t.Name}, file: t.File, goldens: w.suite.goldens}
 	sound := true
-	err := func() (err error) {
+	line, err := func() (line int, err error) {
 		defer func() {
 			if p := recover(); p != nil {
 				sound = false
@@ -440,7 +439,7 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	case err != nil:
 		f := engine.AsFailure(err)
 		sound = sound && f.Code != "panic"
-		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: cmp.Or(lineIn(f.Backtrace, t.File), world.at().Line)})
+		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: line})
 	}
 	for _, x := range world.wrong {
 		if err == nil || !strings.Contains(err.Error(), x.message) {

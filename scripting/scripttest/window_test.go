@@ -17,14 +17,14 @@ def produce(ctx):
 
 def consume(ctx, item):
     w = ctx.window(time.parse("2019-12-30"))
-    db.ensure("days", {"day": "text", "stop": "text", "backfill": "boolean"}, key = ["day"])
-    db.insert("days", [{"day": item["day"], "stop": w.stop.format("%Y-%m-%d"), "backfill": w.backfill}])
+    db.ensure("days", {"day": "text", "stop": "text", "backfill": "integer"}, key = ["day"])
+    db.insert("days", [{"day": item["day"], "stop": w.stop.format("%Y-%m-%d"), "backfill": 1 if w.backfill else 0}])
 `
 
 const windowing = `
 def test_one_window(t):
     t.run(window = ["2019-03-01", "2019-03-02"])
-    t.eq(t.table("days"), [{"day": "2019-03-01", "stop": "2019-03-02", "backfill": True}])
+    t.eq(t.table("days"), [{"day": "2019-03-01", "stop": "2019-03-02", "backfill": 1}])
 
 def test_it_moves_nothing_on(t):
     t.run()

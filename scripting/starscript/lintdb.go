@@ -173,6 +173,9 @@ func (c *linter) tableOf(f *hostlib.Func, call *syntax.CallExpr) string {
 // argument is what a call gives for a parameter; nil if it cannot be seen.
 func argument(f *hostlib.Func, call *syntax.CallExpr, name string) syntax.Expr {
 	place := slices.IndexFunc(f.Params, func(p hostlib.Param) bool { return p.Name == name })
+	if place < 0 {
+		return nil
+	}
 	if f.Params[place].Named {
 		place = -1
 	}

@@ -236,5 +236,9 @@ func (c *linter) short(e syntax.Expr) string {
 // written is an expression as it is in the source.
 func (c *linter) written(e syntax.Expr) string {
 	start, end := e.Span()
+	switch e.(type) {
+	case *syntax.IndexExpr, *syntax.SliceExpr: // whose span ends before the bracket
+		end.Col++
+	}
 	return cut(strings.TrimPrefix(string(c.file.source), byteOrderMark), start, end)
 }

@@ -2,6 +2,7 @@ package starscript
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -121,8 +122,9 @@ func (f *file) tests() (list []*Test) {
 }
 
 // Run runs the test until ctx ends. self is its t. The error is a Failure with
-// the script's call stack, or what a function of t ended the test by.
-func (t *Test) Run(ctx context.Context, host *hostlib.Host, self hostlib.Object) error {
+// the script's call stack, or what a function of t ended the test by; line is where
+// in the test's file that was, 0 if it was nowhere there.
+func (t *Test) Run(ctx context.Context, host *hostlib.Host, self hostlib.Object) (line int, err error) {
 	r := newRun(t.fn.Name(), testSteps)
 	r.file = t.file
 	r.call.Host, r.call.Loading, r.call.Testing = host, ctx, true
@@ -131,10 +133,23 @@ func (t *Test) Run(ctx context.Context, host *hostlib.Host, self hostlib.Object)
 	if err == nil {
 		_, err = starlark.Call(r.thread, t.fn, starlark.Tuple{arg}, nil)
 	}
+	line = t.lineOf(err)
 	if err == nil && r.halt != nil {
 		err = r.halt
 	}
-	return r.Failure(err)
+	return line, r.Failure(err)
+}
+
+// lineOf is the innermost line of the test's file at which an error happened.
+func (t *Test) lineOf(err error) (line int) {
+	for ev := (*starlark.EvalError)(nil); errors.As(err, &ev); err = ev.Unwrap() {
+		for _, f := range ev.CallStack {
+			if f.Pos.IsValid() && f.Pos.Filename() == t.File {
+				line = int(f.Pos.Line)
+			}
+		}
+	}
+	return line
 }
 
 // testSteps bounds a test's own code; its time-out ends it before.
