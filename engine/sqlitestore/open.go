@@ -5,7 +5,7 @@
 // what connections keep (statements.go), who may write (writer.go), which processes
 // live (live.go), the words in which the dialect differs (dialect.go), hooks'
 // transactions (session.go, table.go), the tables (migrations), databases of tests
-// (scratch.go).
+// (scratch.go, single.go).
 //
 // There is one writer at a time, in a process and among processes. A commit is
 // on disk when it returns (synchronous=FULL).
@@ -44,9 +44,6 @@ type Options struct {
 	// Wrap, if it is given, comes between the store and the driver: for tests
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector
-
-	scratch bool   // nothing waits for the disk
-	beside  string // a file with the engine's tables: see Scratch
 }
 
 // Store is a job database in a file.
@@ -78,12 +75,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	// WAL: readers see the last commit and wait for nobody. immediate: a
 	// transaction takes the writer when it begins, so that it cannot fail half way.
-	sync := "FULL"
-	if o.scratch {
-		sync = "OFF"
-	}
 	dsn := func(more string) string {
-		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous("+sync+")&_pragma=foreign_keys(OFF)"+more)
+		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(OFF)"+more)
 	}
 	w, err := pool(dsn("&_txlock=immediate"), o)
 	if err != nil {
@@ -170,9 +163,6 @@ func pool(dsn string, o Options) (*sql.DB, error) {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
-	}
-	if o.beside != "" {
-		connector = attaching{connector, o.beside}
 	}
 	connector = keeping{connector}
 	if o.Wrap != nil {

@@ -6,37 +6,38 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"modernc.org/sqlite"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
 // Scratch is a job database for tests, used by one after the other: Reset makes it
-// as new, and its connections stay open, with the statements that they keep.
+// as new, and its connection stays open, with the statements that it keeps. It is
+// for one goroutine.
 //
-// Nothing waits for the disk. The engine's tables are in a file of their own, which
-// each connection attaches: what a script does to its tables does not change the
-// schema that the engine's statements were prepared for.
+// It is in memory, and has one connection, whatever asks for one. The engine's
+// tables are in a database of their own beside that of scripts: what a script does
+// to its tables does not change the schema that the engine's statements were
+// prepared for. Hooks read in their transaction, as on a server.
 type Scratch struct {
 	*Store
+	conn   *single
 	tables []string // of the engine, whose rows come and go
 	filled string   // the query that tells which of them have rows
 	types  int64    // the last id of the job types that Reset keeps
 }
 
-// besideName is what the engine's file is attached as.
+// besideName is what the engine's database is attached as.
 const besideName = "engine"
 
-// attaching makes connections that have the engine's file beside them.
-type attaching struct {
-	driver.Connector
-	file string
-}
+// attaching makes connections that have a database in memory beside their own.
+type attaching struct{ driver.Connector }
 
 // Connect opens a connection.
 func (a attaching) Connect(ctx context.Context) (driver.Conn, error) {
@@ -44,68 +45,69 @@ func (a attaching) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, q := range []string{
-		"ATTACH DATABASE '" + strings.ReplaceAll(a.file, "'", "''") + "' AS " + besideName,
-		"PRAGMA " + besideName + ".synchronous=OFF",
-		"PRAGMA " + besideName + ".cache_size=-16000",
-	} {
-		if _, err := c.(driver.ExecerContext).ExecContext(ctx, q, nil); err != nil {
-			c.Close()
-			return nil, err
-		}
+	if _, err := c.(driver.ExecerContext).ExecContext(ctx, "ATTACH DATABASE ':memory:' AS "+besideName, nil); err != nil {
+		c.Close()
+		return nil, err
 	}
 	return c, nil
 }
 
-// empty is a file with the engine's tables, as bytes.
-var empty struct {
-	sync.Mutex
-	bytes []byte
-}
-
-// emptyFile gives it. The first time it is made, in the folder.
-func emptyFile(ctx context.Context, dir string) ([]byte, error) {
-	empty.Lock()
-	defer empty.Unlock()
-	if empty.bytes != nil {
-		return empty.bytes, nil
-	}
-	path := filepath.Join(dir, "empty.db")
-	defer os.Remove(path)
-	s, err := Open(ctx, path, Options{scratch: true})
-	if err != nil {
-		return nil, err
-	}
-	if _, err = s.Migrate(ctx); err == nil {
-		_, err = s.Handle().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	}
-	if err := errors.Join(err, s.Close()); err != nil {
-		return nil, err
-	}
-	empty.bytes, err = os.ReadFile(path)
-	return empty.bytes, err
-}
-
-// OpenScratch makes a database in a folder. Of the options, Clock, Logger and Wrap
-// have a meaning here.
+// OpenScratch makes a database. dir is a folder for files beside it. Of the options,
+// Clock, Logger and Wrap have a meaning here.
 func OpenScratch(ctx context.Context, dir string, o Options) (*Scratch, error) {
-	b, err := emptyFile(ctx, dir)
-	if err != nil {
-		return nil, fmt.Errorf("make the engine's tables: %w", err)
-	}
-	o.beside, o.scratch, o.Prefix, o.ReadOnly = filepath.Join(dir, "engine.db"), true, "", false
-	if err := os.WriteFile(o.beside, b, 0o600); err != nil {
-		return nil, err
-	}
-	store, err := Open(ctx, filepath.Join(dir, "jobs.db"), o)
+	o.Prefix, o.ReadOnly = "", false
+	_, abs, err := locate(filepath.Join(dir, "jobs.db"), &o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scratch{Store: store}
-	all, err := sqlstore.Texts(ctx, store.DB, "SELECT name FROM "+besideName+".sqlite_master WHERE type = 'table' ORDER BY name")
+	connector, err := sqlite.NewConnector(":memory:?_pragma=temp_store(MEMORY)&_txlock=immediate&_time_format=sqlite")
 	if err != nil {
-		store.Close()
 		return nil, err
+	}
+	s := &Scratch{conn: &single{Connector: attaching{connector}}}
+	pool := func() *sql.DB {
+		if o.Wrap != nil {
+			return sql.OpenDB(o.Wrap(s.conn))
+		}
+		return sql.OpenDB(s.conn)
+	}
+	w, r := pool(), pool()
+	w.SetMaxOpenConns(1)
+	s.Store = &Store{opts: o, path: abs, hookReader: r, noReader: true}
+	s.Store.closed, s.Store.close = context.WithCancel(context.Background())
+	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
+	s.writer = newWriter(w, o.Clock, o.Logger, "")
+	s.Store.Store.Begin, s.Store.Store.Lives = s.writer.begin, s.lives
+	s.live = newLiveness(abs)
+	if err := s.makeTables(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the engine's tables: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+// made are what makes something in a migration, which is to be beside.
+var made = regexp.MustCompile(`(?m)^(CREATE (?:TABLE|INDEX|UNIQUE INDEX) IF NOT EXISTS )`)
+
+// makeTables makes the engine's tables, all at once.
+func (s *Scratch) makeTables(ctx context.Context) error {
+	script, err := s.Store.Store.Script(s.migrations())
+	if err != nil {
+		return err
+	}
+	script = "BEGIN;\n" + made.ReplaceAllString(script, "${1}"+besideName+".") + "\nCOMMIT;"
+	if _, err := s.Store.DB.ExecContext(ctx, script); err != nil {
+		return err
+	}
+	left, err := sqlstore.Texts(ctx, s.Store.DB, "SELECT name FROM main.sqlite_master")
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s are not beside the tables of scripts", strings.Join(left, ", "))
+	}
+	if err != nil {
+		return err
+	}
+	all, err := sqlstore.Texts(ctx, s.Store.DB, "SELECT name FROM "+besideName+".sqlite_master WHERE type = 'table' ORDER BY name")
+	if err != nil {
+		return err
 	}
 	var filled []string
 	for _, t := range all {
@@ -115,8 +117,11 @@ func OpenScratch(ctx context.Context, dir string, o Options) (*Scratch, error) {
 		}
 	}
 	s.filled = "SELECT " + strings.Join(filled, ", ")
-	return s, nil
+	return nil
 }
+
+// Close lets go of the database, which is gone then.
+func (s *Scratch) Close() error { return errors.Join(s.Store.Close(), s.conn.Close()) }
 
 // Keep has Reset keep the job types that are registered now.
 func (s *Scratch) Keep(ctx context.Context) error {
@@ -136,7 +141,7 @@ func (s *Scratch) Session(o engine.SessionOptions) engine.Joined {
 // Reset makes the database as new. Its error says that it cannot: something still
 // uses it, or there is what it does not know how to take away.
 func (s *Scratch) Reset(ctx context.Context) (err error) {
-	for _, db := range []*sql.DB{s.Store.DB, s.Reader, s.hookReader} {
+	for _, db := range []*sql.DB{s.Store.DB, s.Reader} {
 		if n := db.Stats().InUse; n > 0 {
 			return fmt.Errorf("%d connections are in use", n)
 		}

@@ -45,6 +45,25 @@ func (s *Store) provider(m Migrations) (*goose.Provider, error) {
 		goose.WithAllowOutofOrder(true))
 }
 
+// Script is what the migrations do, one after the other, for a database that has
+// none of the tables. It notes no versions.
+func (s *Store) Script(m Migrations) (string, error) {
+	paths, err := fs.Glob(m.Files, "migrations/*.sql")
+	if err != nil {
+		return "", err
+	}
+	var script strings.Builder
+	for _, p := range paths {
+		b, err := fs.ReadFile(m.Files, p)
+		if err != nil {
+			return "", err
+		}
+		up, _, _ := strings.Cut(string(b), "-- +goose Down")
+		script.WriteString(m.Replace.Replace(up))
+	}
+	return script.String(), nil
+}
+
 func (s *Store) migrationTable() string { return orElse(s.Prefix, DefaultPrefix) + "migrations" }
 
 // Migrate brings the tables to this program's version; a newer schema is
