@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -113,6 +114,8 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		return watchTests(ctx, env, g, o, so)
 	}
 	began := time.Now()
+	// Tests make much that lives for a moment, beside little that stays.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	suite, err := scripttest.Find(so)
 	if err != nil {
 		return err

@@ -128,12 +128,8 @@ func newLivenessOf(abs string, o Options) *liveness {
 	return newLiveness(abs)
 }
 
-// locate finds a database's file, and sets the defaults of the options.
-func locate(rawURL string, o *Options) (path, abs string, err error) {
-	path = strings.TrimPrefix(rawURL, "sqlite:")
-	if path == "" {
-		return "", "", engine.Errorf(engine.CodeUsage, "the database URL names no file: sqlite:PATH")
-	}
+// defaults fills in what is left out.
+func (o *Options) defaults() {
 	if o.Clock == nil {
 		o.Clock = engine.SystemClock{}
 	}
@@ -143,6 +139,15 @@ func locate(rawURL string, o *Options) (path, abs string, err error) {
 	if o.Prefix == "" {
 		o.Prefix = sqlstore.DefaultPrefix
 	}
+}
+
+// locate finds a database's file, and sets the defaults of the options.
+func locate(rawURL string, o *Options) (path, abs string, err error) {
+	path = strings.TrimPrefix(rawURL, "sqlite:")
+	if path == "" {
+		return "", "", engine.Errorf(engine.CodeUsage, "the database URL names no file: sqlite:PATH")
+	}
+	o.defaults()
 	if abs, err = filepath.Abs(path); err != nil {
 		return "", "", engine.Wrapf(engine.CodeUsage, err, "find %s", path)
 	}

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,14 +51,11 @@ func (a attaching) Connect(ctx context.Context) (driver.Conn, error) {
 	return c, nil
 }
 
-// OpenScratch makes a database. dir is a folder for files beside it. Of the options,
-// Clock, Logger and Wrap have a meaning here.
-func OpenScratch(ctx context.Context, dir string, o Options) (*Scratch, error) {
+// OpenScratch makes a database. Of the options, Clock, Logger and Wrap have a
+// meaning here.
+func OpenScratch(ctx context.Context, o Options) (*Scratch, error) {
 	o.Prefix, o.ReadOnly = "", false
-	_, abs, err := locate(filepath.Join(dir, "jobs.db"), &o)
-	if err != nil {
-		return nil, err
-	}
+	o.defaults()
 	connector, err := sqlite.NewConnector(":memory:?_pragma=temp_store(MEMORY)&_txlock=immediate&_time_format=sqlite")
 	if err != nil {
 		return nil, err
@@ -73,12 +69,12 @@ func OpenScratch(ctx context.Context, dir string, o Options) (*Scratch, error) {
 	}
 	w, r := pool(), pool()
 	w.SetMaxOpenConns(1)
-	s.Store = &Store{opts: o, path: abs, hookReader: r, noReader: true}
+	s.Store = &Store{opts: o, hookReader: r, noReader: true}
 	s.Store.closed, s.Store.close = context.WithCancel(context.Background())
 	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
 	s.writer = newWriter(w, o.Clock, o.Logger, "")
 	s.Store.Store.Begin, s.Store.Store.Lives = s.writer.begin, s.lives
-	s.live = newLiveness(abs)
+	s.live = newLiveness("")
 	if err := s.makeTables(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the engine's tables: %w", err), s.Close())
 	}

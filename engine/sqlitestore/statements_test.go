@@ -193,7 +193,7 @@ func TestCancellingAKeptStatement(t *testing.T) {
 func TestScratchIsAsNew(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s, err := OpenScratch(ctx, t.TempDir(), Options{})
+	s, err := OpenScratch(ctx, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

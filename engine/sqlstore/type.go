@@ -27,6 +27,9 @@ func keepText(keep map[engine.Status]time.Duration) string {
 func (s *Store) SaveTypes(ctx context.Context, types []engine.TypeRecord) (ids map[string]engine.TypeID, err error) {
 	types = slices.Clone(types)
 	slices.SortFunc(types, func(a, b engine.TypeRecord) int { return cmp.Compare(a.Name, b.Name) })
+	if ids, same, err := s.sameTypes(ctx, types); err != nil || same {
+		return ids, err
+	}
 	err = s.write(ctx, "register job types", func(t *Tx) error {
 		ids = map[string]engine.TypeID{}
 		for _, r := range types {
@@ -57,6 +60,30 @@ func (s *Store) SaveTypes(ctx context.Context, types []engine.TypeRecord) (ids m
 		return nil
 	}, nil)
 	return ids, err
+}
+
+// sameTypes says whether the types are registered just so: then nothing is to be
+// written.
+func (s *Store) sameTypes(ctx context.Context, types []engine.TypeRecord) (ids map[string]engine.TypeID, same bool, err error) {
+	ids, same = map[string]engine.TypeID{}, true
+	err = s.read(ctx, func(t *Tx) error {
+		for _, r := range types {
+			var x engine.TypeRecord
+			var doc, version text
+			var keep raw
+			found, err := t.row([]any{&x.ID, &doc, &version, &x.Hooks, &x.Priority, &x.MaxAttempts, &keep}, "SELECT id, doc, version, hooks, priority, max_attempts, keep_for FROM ds_types WHERE name = ?", r.Name)
+			if err != nil {
+				return err
+			}
+			ids[r.Name] = x.ID
+			if same = found && (r.Hooks == 0 || string(doc) == r.Doc && string(version) == r.Version && x.Hooks == r.Hooks &&
+				x.Priority == r.Priority && x.MaxAttempts == r.MaxAttempts && string(keep) == keepText(r.Keep)); !same {
+				return nil
+			}
+		}
+		return nil
+	})
+	return ids, same, err
 }
 
 // unfolded is how many reports Types adds to the totals that were not folded

@@ -163,11 +163,12 @@ func (g *ground) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// files has the databases in files, in the grounds' folders.
+// files has the job databases in memory, and those that scripts reach by a name in
+// files, in the grounds' folders.
 type files struct{}
 
 func (files) open(ctx context.Context, g *ground) (database, error) {
-	s, err := sqlitestore.OpenScratch(ctx, g.dir, sqlitestore.Options{Clock: g.clock, Logger: slog.New(g.log)})
+	s, err := sqlitestore.OpenScratch(ctx, sqlitestore.Options{Clock: g.clock, Logger: slog.New(g.log)})
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +204,7 @@ func (files) forget(_ context.Context, g *ground) error {
 	return err
 }
 
-// The files go with the folder.
+// What is in memory goes with it, the files with the folder.
 func (files) drop(_ context.Context, db database) error { return db.Close() }
 
 // folderPrefix begins the names of the grounds' folders.
