@@ -239,9 +239,18 @@ func TestFilesThatDoNotLoadAreTold(t *testing.T) {
 }
 
 func BenchmarkWholeLife(b *testing.B) {
+	benchmark(b, "    t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\n    t.eq(t.run().children[\"completed\"], 1)\n    t.eq(t.table(\"people\"), [{\"id\": 1, \"name\": \"Ada\"}])\n")
+}
+
+func BenchmarkOneHook(b *testing.B) {
+	benchmark(b, "    t.file(\"a.csv\", \"id,name\\n1,Ada\\n\")\n    t.eq(t.produce().items, [])\n")
+}
+
+// benchmark runs a hundred tests of a body.
+func benchmark(b *testing.B, body string) {
 	var tests strings.Builder
 	for i := range 100 {
-		fmt.Fprintf(&tests, "def test_%d(t):\n    t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\n    t.eq(t.run().children[\"completed\"], 1)\n    t.eq(t.table(\"people\"), [{\"id\": 1, \"name\": \"Ada\"}])\n", i)
+		fmt.Fprintf(&tests, "def test_%d(t):\n%s", i, body)
 	}
 	s := suite(b, Options{Jobs: folder(b, map[string]string{"people.star": people, "people_test.star": tests.String()})})
 	before := processorTime()
