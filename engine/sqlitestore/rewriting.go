@@ -94,9 +94,11 @@ func (w *rewriting) table(ctx context.Context, x sqlstore.Execer, name string) (
 	}
 	rel := relation{open: true}
 	var err error
-	if !w.s.noReader || x == nil {
+	if one := w.s.OneConnection; !one && !w.s.noReader || x == nil {
 		if rel, err = tableColumns(ctx, w.s.Reader, name); err == nil && !rel.open {
-			w.s.tables.Store(name, knownTable{rel, now})
+			if !one { // else what is seen may be the hook's own
+				w.s.tables.Store(name, knownTable{rel, now})
+			}
 			return rel, nil
 		}
 	}

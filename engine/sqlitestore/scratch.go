@@ -23,7 +23,7 @@ import (
 // It is in memory, and has one connection, whatever asks for one. The engine's
 // tables are in a database of their own beside that of scripts: what a script does
 // to its tables does not change the schema that the engine's statements were
-// prepared for. Hooks read in their transaction, as on a server.
+// prepared for.
 type Scratch struct {
 	*Store
 	conn   *single
@@ -69,9 +69,9 @@ func OpenScratch(ctx context.Context, o Options) (*Scratch, error) {
 	}
 	w, r := pool(), pool()
 	w.SetMaxOpenConns(1)
-	s.Store = &Store{opts: o, hookReader: r, noReader: true}
+	s.Store = &Store{opts: o, hookReader: r}
 	s.Store.closed, s.Store.close = context.WithCancel(context.Background())
-	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
+	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, OneConnection: true}
 	s.writer = newWriter(w, o.Clock, o.Logger, "")
 	s.Store.Store.Begin, s.Store.Store.Lives = s.writer.begin, s.lives
 	s.live = newLiveness("")

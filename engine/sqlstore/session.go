@@ -217,6 +217,11 @@ func (s *Session) toWrite(ctx context.Context) (*sql.Conn, error) {
 	if s.store.ReadOnly {
 		return nil, errReadOnly
 	}
+	if s.store.OneConnection && s.reader != nil {
+		if err := s.spoolOn(ctx, s.reader); err != nil {
+			return nil, err
+		}
+	}
 	c, err := s.begin(ctx)
 	if err != nil {
 		return nil, err

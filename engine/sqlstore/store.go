@@ -41,6 +41,9 @@ type Store struct {
 	Foreign bool
 	// ReadOnly keeps scripts from writing.
 	ReadOnly bool
+	// OneConnection says that reading and writing have one connection: what is still
+	// to be read must be out before anything is written.
+	OneConnection bool
 	// Begin overrides how a transaction is begun; default DB.BeginTx.
 	Begin BeginFunc
 	// Lives tells what the store itself knows of whether servers that are not

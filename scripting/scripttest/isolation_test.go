@@ -244,3 +244,34 @@ func TestFoldersOfKilledProcessesAreSwept(t *testing.T) {
 		t.Errorf("left are %v, not %v", names, want)
 	}
 }
+
+// What a hook reads is as of its start, whatever it writes meanwhile: also where
+// the embedded database of tests has one connection for both.
+func TestWhatIsReadIsAsOfItsStart(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"x.star": `
+def consume(ctx, item):
+    seen = []
+    for r in db.query("SELECT id FROM numbers ORDER BY id"):
+        db.exec("DELETE FROM numbers WHERE id > 1")
+        db.insert("numbers", [{"id": 100 + r["id"]}])
+        seen.append(r["id"])
+    value, err = catch(lambda: db.exec("DELETE FROM numbers") and error("no"))
+    return {"seen": seen, "left": db.value("SELECT COUNT(*) FROM numbers"), "window": str(ctx.window(time.parse("2019-01-01")).start) if item else None}
+`, "x_test.star": `
+def test_it(t):
+    t.db.ensure("numbers", {"id": "integer"}, key = ["id"])
+    t.db.insert("numbers", [{"id": n} for n in range(3000)])
+    r = t.consume().result
+    t.eq(r["seen"], list(range(3000)))
+    t.eq(r["left"], 3)
+`})
+	onEach(t, func(t *testing.T, use func(*Suite)) {
+		s := suite(t, Options{Jobs: dir})
+		defer s.Close()
+		use(s)
+		if r := s.Run(t.Context())[0]; r.Status != Passed {
+			t.Error(text(r))
+		}
+	})
+}

@@ -135,3 +135,45 @@ func TestOnlyServersCanBeUsed(t *testing.T) {
 		}
 	}
 }
+
+// The tests of the shipped scripts come to the same on servers as on the embedded
+// database.
+func TestTheShippedScriptsDoTheSameOnServers(t *testing.T) {
+	ran := func(t *testing.T, use func(*Suite)) map[string]string {
+		s := suite(t, Options{Jobs: "../../jobs"})
+		use(s)
+		all := map[string]string{}
+		for _, r := range s.Run(t.Context()) {
+			r.Millis, r.Log = 0, nil
+			all[r.File+": "+r.Name] = text(r)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		return all
+	}
+	want := ran(t, func(*Suite) {})
+	if len(want) < 20 {
+		t.Fatalf("only %d tests", len(want))
+	}
+	for i, url := range servers(t) {
+		t.Run(fmt.Sprintf("server%d", i+1), func(t *testing.T) {
+			got := ran(t, func(s *Suite) {
+				if err := s.Use(t.Context(), url); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if len(got) != len(want) {
+				t.Errorf("%d tests ran, not %d", len(got), len(want))
+			}
+			for name, told := range want {
+				if !strings.HasPrefix(told, "ok ") && !strings.HasPrefix(told, "todo ") || got[name] != told {
+					t.Errorf("%s\non the server: %s", told, got[name])
+				}
+			}
+			if names := left(t, url); len(names) > 0 {
+				t.Errorf("there are databases left: %v", names)
+			}
+		})
+	}
+}
