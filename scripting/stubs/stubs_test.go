@@ -269,7 +269,7 @@ func TestAllThatScriptsCanCallIsInTheStubs(t *testing.T) {
 		"db: DbModule",
 		"    def upsert(self, table: str, rows: Iterable[Any], *, key: Iterable[str], update: Iterable[str] | None = None,",
 		"    def emit(self, item: Data, *, type: str | None = None, key: str | None = None, unique: str = \"active\",",
-		`    def run(self, payload: Data | None = None, *, key: str | None = None, instance: str | None = None, expect: Literal["completed", "failed", "cancelled", "any"] = "completed") -> Outcome:`,
+		`    def run(self, payload: Data | None = None, *, key: str | None = None, instance: str | None = None, window: Data | None = None, expect: Literal["completed", "failed", "cancelled", "any"] = "completed") -> Outcome:`,
 		`def job(*bases: dict[str, Any], every: str | Duration | None = None,`,
 		`def catch(fn: Function, *args: Any, **kwargs: Any) -> tuple[Any, Err]:`,
 		"    http: TestHttp",
