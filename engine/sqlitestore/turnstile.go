@@ -11,8 +11,8 @@ import (
 // turnstile is before the writer, among processes: SQLite gives the writer to who
 // asks at the right moment, so a hook that commits and goes on at once would have it
 // again and again, and others for long never. Who has asked in vain for a while locks
-// a file beside the database, and asks on; while it is locked, whoever wants to begin
-// to write waits for the file first. So a process that waits has the writer after the
+// a file beside the database, and asks on; while it is locked, whoever comes to write
+// waits until it is not. So a process that waits has the writer after the
 // commit of who has it. A process that is killed leaves no lock, and its file is
 // removed by whoever is the next to write. Where nobody waits there is no file, and
 // to look for it is all that a transaction pays.
@@ -22,41 +22,53 @@ type turnstile struct {
 }
 
 const (
-	// patience is how long SQLite itself tries to give a connection the writer.
-	patience = 50 * time.Millisecond
-	// turnEvery is how often the turnstile is tried by those who wait for it.
-	turnEvery = 5 * time.Millisecond
+	// patience is how long SQLite itself tries to give a connection the writer. The
+	// pauses between its tries grow, so it must not be long.
+	patience = 25 * time.Millisecond
+	// openTries are so many tries in vain until the turnstile is closed. Processes that
+	// are busy write for about that time in turn: to change at each transaction would
+	// take longer than the transactions.
+	openTries = 4
+	// closeEvery is how often those who want to close the turnstile try to, and
+	// openEvery how often those who come to a closed one look.
+	closeEvery = 5 * time.Millisecond
+	openEvery  = 10 * time.Millisecond
 	// turnFor is how long, until they look up.
 	turnFor = 100 * time.Millisecond
 	// pastTurns is how many of these go by until the writer is tried past a turnstile
-	// that somebody has locked: it may be a process that is frozen.
+	// that somebody has closed: it may be a process that is frozen.
 	pastTurns = 10
 )
 
 // pass has begin take the writer, and waits for it until ctx ends. begin fails as
 // busy after a while if it cannot have it; waits is called after each time.
 func (t *turnstile) pass(ctx context.Context, begin func() error, waits func()) error {
-	if !t.closed() {
-		if err := begin(); !isBusy(err) || ctx.Err() != nil {
-			return err
-		}
-		waits()
-	}
-	var lock *flock.Flock
+	var mine *flock.Flock
 	defer func() {
-		if lock != nil {
-			removeLocked(lock)
+		if mine != nil {
+			removeLocked(mine)
 		}
 	}()
-	for turn := 1; ; turn++ {
-		none := false
-		if lock == nil {
-			lock, none = t.close(ctx)
+	none := false // there is no turnstile here
+	for turn, tries := 1, 0; ; turn++ {
+		try := true
+		switch {
+		case mine != nil || none:
+		case tries >= openTries:
+			mine, none = t.close(ctx, closeEvery)
+			try = mine != nil || none
+		case t.closed():
+			var lock *flock.Flock
+			if lock, none = t.close(ctx, openEvery); lock != nil {
+				removeLocked(lock)
+			}
+			try = lock != nil || none
 		}
-		if lock != nil || none || turn%pastTurns == 0 || ctx.Err() != nil {
+		if try || turn%pastTurns == 0 || ctx.Err() != nil {
 			if err := begin(); !isBusy(err) || ctx.Err() != nil {
 				return err
 			}
+			tries++
 		}
 		waits()
 	}
@@ -70,9 +82,9 @@ func (t *turnstile) closed() bool {
 
 // close locks the turnstile, if it can soon. none says that it cannot ever: the
 // folder may be one where this user makes no files.
-func (t *turnstile) close(ctx context.Context) (lock *flock.Flock, none bool) {
+func (t *turnstile) close(ctx context.Context, every time.Duration) (lock *flock.Flock, none bool) {
 	soon, cancel := context.WithTimeout(ctx, turnFor)
 	defer cancel()
-	lock, err := lockFile(soon, t.path, turnEvery)
+	lock, err := lockFile(soon, t.path, every)
 	return lock, err != nil && soon.Err() == nil
 }

@@ -176,7 +176,7 @@ func TestATurnstileOfAProcessThatWasKilled(t *testing.T) {
 func TestATurnstileOfAProcessThatIsFrozen(t *testing.T) {
 	t.Parallel()
 	_, stores := processes(t, 2)
-	lock, none := stores[0].writer.gate.close(t.Context())
+	lock, none := stores[0].writer.gate.close(t.Context(), closeEvery)
 	if lock == nil || none {
 		t.Fatal("it cannot be closed")
 	}
@@ -198,7 +198,7 @@ func TestNoTurnstile(t *testing.T) {
 			_, err := stores[1].Handle().ExecContext(t.Context(), beginWriting)
 			return err
 		}, func() {
-			if tries++; tries == 3 {
+			if tries++; tries == 2*openTries {
 				close(tried)
 			}
 		})
