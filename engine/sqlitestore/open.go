@@ -86,6 +86,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous("+sync+")&_pragma=foreign_keys(OFF)"+more)
 	}
 	gate := &turnstile{path: abs + "-turnstile"}
+	if o.scratch {
+		gate.path = ""
+	}
 	w, err := pool(dsn("&_txlock=immediate"), gate, o)
 	if err != nil {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)

@@ -12,12 +12,12 @@ import (
 // asks at the right moment, so a hook that commits and goes on at once would have it
 // again and again, and others for long never. Who has asked in vain for a while locks
 // a file beside the database, and asks on; while it is locked, whoever comes to write
-// waits until it is not. So a process that waits has the writer after the
-// commit of who has it. A process that is killed leaves no lock, and its file is
-// removed by whoever is the next to write. Where nobody waits there is no file, and
-// to look for it is all that a transaction pays.
+// waits until it is not. So a process that waits has the writer after the commit of
+// who has it. A process that is killed leaves no lock, and its file is removed by
+// whoever is the next to write. Where nobody waits there is no file, and to look for
+// it is all that a transaction pays.
 type turnstile struct {
-	path   string
+	path   string        // "": there is none, because one process alone has the database
 	others func() func() // what pass tells of transactions that are not begun by the writer
 }
 
@@ -49,18 +49,18 @@ func (t *turnstile) pass(ctx context.Context, begin func() error, waits func()) 
 			removeLocked(mine)
 		}
 	}()
-	none := false // there is no turnstile here
 	for turn, tries := 1, 0; ; turn++ {
 		try := true
 		switch {
-		case mine != nil || none:
+		case mine != nil:
 		case tries >= openTries:
+			var none bool
 			mine, none = t.close(ctx, closeEvery)
 			try = mine != nil || none
 		case t.closed():
-			var lock *flock.Flock
-			if lock, none = t.close(ctx, openEvery); lock != nil {
-				removeLocked(lock)
+			lock, none := t.close(ctx, openEvery)
+			if lock != nil {
+				removeLocked(lock) // it is open now
 			}
 			try = lock != nil || none
 		}
@@ -76,6 +76,9 @@ func (t *turnstile) pass(ctx context.Context, begin func() error, waits func()) 
 
 // closed says that somebody waits for the writer, or was killed while it did.
 func (t *turnstile) closed() bool {
+	if t.path == "" {
+		return false
+	}
 	_, err := os.Stat(t.path)
 	return err == nil
 }
@@ -83,6 +86,9 @@ func (t *turnstile) closed() bool {
 // close locks the turnstile, if it can soon. none says that it cannot ever: the
 // folder may be one where this user makes no files.
 func (t *turnstile) close(ctx context.Context, every time.Duration) (lock *flock.Flock, none bool) {
+	if t.path == "" {
+		return nil, true
+	}
 	soon, cancel := context.WithTimeout(ctx, turnFor)
 	defer cancel()
 	lock, err := lockFile(soon, t.path, every)
