@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //	interrupt                does so again and again, until it has ended
 //	ended CODE               after wait: how that process must have ended
 //	payloads FILE N [BAD]    writes N lines of JSON; the line BAD is none
+//	sqlite FILE STATEMENT    runs a statement on a database file
 //	keys NAME...             the JSON that was printed has these names, in this order
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -42,9 +44,21 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "await": await, "signal": send, "interrupt": interrupt, "ended": ended, "payloads": payloads, "keys": keys,
+			"exits": exits, "await": await, "signal": send, "interrupt": interrupt, "ended": ended, "payloads": payloads, "keys": keys, "sqlite": sqlite,
 		},
 	})
+}
+
+// sqlite runs a statement on a database file.
+func sqlite(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sqlite FILE STATEMENT")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(args[1])
+	ts.Check(err)
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -65,6 +65,8 @@ func (g group) choice() choice {
 	return choice{}
 }
 
+const untested = " (dsengine is not tested on it: try out a failover)"
+
 // says is the line of doctor about it.
 func (g group) says() string {
 	switch {
@@ -73,7 +75,7 @@ func (g group) says() string {
 	case !g.plugin:
 		return "none"
 	case g.several:
-		return "all members may write"
+		return "all members may write" + untested
 	}
-	return "one member writes"
+	return "one member writes" + untested
 }

@@ -29,7 +29,7 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	s.scriptPools(cfg, more)
 	s.hooks.SetConnMaxIdleTime(s.opts.Lease / 2)
 	s.Store = s.shared(s.control, s.control)
-	s.Store.Foreign, s.Store.ReadOnly = true, readOnly
+	s.Store.Foreign, s.Store.ReadOnly, s.Store.Restarts = true, readOnly, s.galera
 	return &Connection{s}, nil
 }
 

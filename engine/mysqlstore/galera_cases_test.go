@@ -169,10 +169,110 @@ func (n *numbers) Next(context.Context) (engine.Row, error) {
 	return engine.Row{Names: []string{"id"}, Values: []any{id}}, nil
 }
 
-// Hooks write, mark, take back and keep in any order, and merge, which makes tables
-// of its own on the way.
+// owned is the session of a hook on the job database, committed by itself.
+type owned struct{ *sqlstore.Session }
+
+func (o owned) CommitOwn(ctx context.Context) error {
+	if _, err := o.Ready(ctx); err != nil {
+		return err
+	}
+	return o.Session.Commit(ctx)
+}
+
 func anySavepoints(t *testing.T, c *cluster) {
 	stores, _ := c.engines(t)
+	savepoints(t, c, stores, func(node int) committing {
+		return owned{sqlstore.NewSession(stores[node].Store, stores[node], engine.SessionOptions{})}
+	})
+	if n := count(t, stores[0], "SELECT COUNT(*) FROM ds_receipts"); n > 2 {
+		t.Errorf("hooks that ran one after the other on two nodes have left %d rows of their own, want 2", n)
+	}
+}
+
+// There no row of the engine's own can come first.
+func anySavepointsElsewhere(t *testing.T, c *cluster) {
+	connections := c.connect(t)
+	savepoints(t, c, c.open(t), func(node int) committing { return connections[node].Begin(engine.SessionOptions{}) })
+}
+
+// connect connects to the database on each node as scripts do to another one.
+func (c *cluster) connect(t *testing.T) (list []*Connection) {
+	t.Helper()
+	for _, u := range c.urls {
+		var other *Connection
+		within(t, "the node has the database", func() (err error) {
+			other, err = Connect(t.Context(), u, false, Options{Lease: clusterLease})
+			return err
+		})
+		t.Cleanup(func() { other.Close() })
+		list = append(list, other)
+	}
+	return list
+}
+
+// What was done before a savepoint, and cannot be known to have written nothing, is
+// not taken back with what came after it.
+func uncertainSavepoints(t *testing.T, c *cluster) {
+	stores, other := c.open(t), c.connect(t)[0]
+	c.exec(t, "CREATE TABLE "+c.name+".seen (id BIGINT PRIMARY KEY)")
+	c.exec(t, "INSERT INTO "+c.name+".seen VALUES (1)")
+	c.exec(t, "CREATE PROCEDURE "+c.name+".see(n BIGINT) INSERT INTO seen VALUES (n)")
+	for i, x := range []struct {
+		what   string
+		before string
+		kept   bool
+	}{
+		{"a row that was locked", "SELECT id FROM seen WHERE id = 1 FOR UPDATE", false},
+		{"a routine", "CALL see(2)", false},
+		{"a row that was written after it was locked", "DELETE FROM seen WHERE id = 1", true},
+		{"a row that was read", "SELECT id FROM seen WHERE id = 1", true},
+		{"a statement that changed none", "DELETE FROM seen WHERE id = 99", true},
+	} {
+		s := other.Begin(engine.SessionOptions{})
+		exec := func(q string) {
+			if strings.HasPrefix(q, "SELECT") {
+				rows, err := s.Query(t.Context(), q, nil)
+				if err != nil {
+					t.Fatalf("%s: %v", q, err)
+				}
+				rows.Close()
+				return
+			}
+			if _, err := s.Exec(t.Context(), q, nil); err != nil {
+				t.Fatalf("%s: %v", q, err)
+			}
+		}
+		exec(x.before)
+		m, err := s.Mark(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(fmt.Sprint("INSERT INTO seen VALUES (", 10+i, ")"))
+		if err = s.Undo(t.Context(), m); x.kept != (err == nil) || err != nil && engine.AsFailure(err).Code != "db.undo" {
+			t.Errorf("%s: got %v", x.what, err)
+		}
+		if err := s.CommitOwn(t.Context()); (err == nil) != x.kept {
+			t.Errorf("%s: the commit gives %v", x.what, err)
+		}
+		s.Close()
+	}
+	for i, st := range stores {
+		if n := count(t, st, "SELECT COUNT(*) FROM seen"); n != 0 {
+			t.Errorf("node %d has %d rows, want none", i, n)
+		}
+	}
+	c.whole(t, stores)
+}
+
+// committing is a session that commits by itself.
+type committing interface {
+	engine.Session
+	CommitOwn(context.Context) error
+}
+
+// savepoints has hooks write, mark, take back and keep in any order, and merge, which
+// makes tables of its own on the way.
+func savepoints(t *testing.T, c *cluster, stores []*Store, begin func(node int) committing) {
 	c.exec(t, "CREATE TABLE "+c.name+".seen (id BIGINT PRIMARY KEY)")
 	const rounds = 150
 	want := map[int64]bool{}
@@ -185,7 +285,7 @@ func anySavepoints(t *testing.T, c *cluster) {
 			did = append(did, what)
 		}
 		r := rand.New(rand.NewPCG(seed, 1))
-		s := sqlstore.NewSession(stores[seed%2].Store, stores[seed%2], engine.SessionOptions{})
+		s := begin(int(seed % 2))
 		type mark struct {
 			n    int
 			rows map[int64]bool
@@ -245,9 +345,7 @@ func anySavepoints(t *testing.T, c *cluster) {
 			}
 		}
 		insert(int64(seed)*1000 + 999)
-		_, err := s.Ready(t.Context())
-		must("make ready", err)
-		must("commit", s.Commit(t.Context()))
+		must("commit", s.CommitOwn(t.Context()))
 		s.Close()
 		maps.Copy(want, rows)
 		if seed%10 < 9 && seed < rounds-1 {
@@ -264,9 +362,6 @@ func anySavepoints(t *testing.T, c *cluster) {
 		}
 	}
 	c.whole(t, stores)
-	if n := count(t, stores[0], "SELECT COUNT(*) FROM ds_receipts"); n > 2 {
-		t.Errorf("hooks that ran one after the other on two nodes have left %d rows of their own, want 2", n)
-	}
 }
 
 // A retry of many takes back what it did to those that cannot be retried.

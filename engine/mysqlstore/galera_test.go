@@ -44,6 +44,8 @@ func TestOnAGaleraCluster(t *testing.T) {
 			{"servers that start at once make the tables once", migrateAtOnce},
 			{"a catch in a catch takes back its own alone", nestedCatches},
 			{"any order of savepoints has each node hold the same", anySavepoints},
+			{"so it does by connections of scripts", anySavepointsElsewhere},
+			{"what is not known to have done nothing is not undone with the rest", uncertainSavepoints},
 			{"jobs that cannot be retried leave no trace", retriesTakenBack},
 			{"each job is done once", doneOnce}, // a node is killed
 		} {

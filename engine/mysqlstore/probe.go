@@ -135,8 +135,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 	}
 	r := engine.Report{Store: s.dialect.name, Version: s.version, Strategy: s.choice.strategy, Reason: s.choice.reason}
 	granted := s.checkPrivileges(ctx)
-	var err error
-	if r.Schema, r.Known, err = s.Store.SchemaVersion(ctx, s.migrations()); err != nil {
+	if err := s.Store.DescribeTables(ctx, s.migrations(), &r); err != nil {
 		if denied(err) {
 			r.Checks = granted
 			return r, nil
@@ -149,7 +148,6 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
 	}
-	r.CheckTables()
 	r.Checks = append(r.Checks, granted...)
 	check("isolation level", "READ COMMITTED", true, "")
 	flush := s.variable(ctx, "innodb_flush_log_at_trx_commit")

@@ -34,7 +34,11 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	if readOnly {
 		writing = reading
 	}
-	w, err := pool(dsn(abs, writing), o)
+	gate := &turnstile{path: abs + "-turnstile"}
+	if readOnly {
+		gate = nil
+	}
+	w, err := pool(dsn(abs, writing), gate, o)
 	if err != nil {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
 	}
@@ -44,7 +48,7 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 		w.Close()
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
-	r, err := pool(dsn(abs, reading), o)
+	r, err := pool(dsn(abs, reading), nil, o)
 	if err != nil {
 		w.Close()
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
@@ -52,7 +56,7 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	r.SetMaxIdleConns(4)
 	s := &Store{opts: o, path: abs, hookReader: r, noReader: !readOnly && !strings.EqualFold(mode, "wal")}
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, Foreign: true, ReadOnly: readOnly}
-	s.writer = newWriter(w, o.Clock, o.Logger, "")
+	s.writer = newWriter(w, gate, o.Clock, o.Logger, abs+"-writer")
 	return &Connection{s}, nil
 }
 

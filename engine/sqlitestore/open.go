@@ -2,10 +2,10 @@
 // processes on it may share the file.
 //
 // The statements are those of sqlstore. What is here: the two pools (open.go),
-// what connections keep (statements.go), who may write (writer.go), which processes
-// live (live.go), the words in which the dialect differs (dialect.go), hooks'
-// transactions (session.go, table.go), the tables (migrations), databases of tests
-// (scratch.go, single.go).
+// what connections keep (statements.go), who may write (writer.go, turnstile.go),
+// which processes live (live.go), the words in which the dialect differs
+// (dialect.go), hooks' transactions (session.go, table.go), the tables (migrations),
+// databases of tests (scratch.go, single.go).
 //
 // There is one writer at a time, in a process and among processes. A commit is
 // on disk when it returns (synchronous=FULL).
@@ -78,12 +78,13 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	dsn := func(more string) string {
 		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(OFF)"+more)
 	}
-	w, err := pool(dsn("&_txlock=immediate"), o)
+	gate := &turnstile{path: abs + "-turnstile"}
+	w, err := pool(dsn("&_txlock=immediate"), gate, o)
 	if err != nil {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
 	}
 	w.SetMaxOpenConns(1)
-	r, err := pool(dsn("&_pragma=query_only(1)"), o)
+	r, err := pool(dsn("&_pragma=query_only(1)"), nil, o)
 	if err != nil {
 		w.Close()
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
@@ -93,7 +94,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	// A hook keeps its connection for reading while it waits for the writer, so
 	// hooks must not use up those that the engine reads by: the hook that has the
 	// writer may be waiting for one.
-	h, err := pool(dsn("&_pragma=query_only(1)"), o)
+	h, err := pool(dsn("&_pragma=query_only(1)"), nil, o)
 	if err != nil {
 		w.Close()
 		r.Close()
@@ -103,7 +104,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{opts: o, path: abs, hookReader: h}
 	s.closed, s.close = context.WithCancel(context.Background())
 	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
-	s.writer = newWriter(w, o.Clock, o.Logger, abs+"-writer")
+	s.writer = newWriter(w, gate, o.Clock, o.Logger, abs+"-writer")
 	s.Store.Begin, s.Store.Lives = s.writer.begin, s.lives
 	s.live = newLivenessOf(abs, o)
 	if err := s.touch(ctx); err != nil {
@@ -163,13 +164,13 @@ func dsn(abs, more string) string {
 	return u.String() + "?_pragma=busy_timeout(1000)&_pragma=cache_size(-16000)&_time_format=sqlite" + more
 }
 
-// pool makes a pool of connections to the file.
-func pool(dsn string, o Options) (*sql.DB, error) {
+// pool makes a pool of connections to the file. With a gate they may write.
+func pool(dsn string, gate *turnstile, o Options) (*sql.DB, error) {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
-	connector = keeping{connector}
+	connector = keeping{connector, gate}
 	if o.Wrap != nil {
 		connector = o.Wrap(connector)
 	}
@@ -218,8 +219,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 	if err := s.Reader.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&r.Version); err != nil {
 		return r, engine.Wrapf(engine.CodeInternal, err, "ask SQLite for its version")
 	}
-	var err error
-	if r.Schema, r.Known, err = s.Store.SchemaVersion(ctx, s.migrations()); err != nil {
+	if err := s.Store.DescribeTables(ctx, s.migrations(), &r); err != nil {
 		return r, err
 	}
 	check := func(name, value string, ok bool, hint string) {
@@ -228,7 +228,6 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 		r.Checks = append(r.Checks, engine.Check{Name: name, Value: value, OK: ok, Hint: hint})
 	}
-	r.CheckTables()
 	info, err := os.Stat(s.path)
 	if s.readOnly || !writable(s.path) {
 		what, hint := whoMayNot(s.path)

@@ -52,7 +52,7 @@ func openForReading(ctx context.Context, path, abs string, o Options) (*Store, e
 	if _, err := os.Stat(abs + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		more += "&immutable=1" // nobody has it open, so nothing needs to be shared with anybody
 	}
-	db, err := pool(dsn(abs, more), o)
+	db, err := pool(dsn(abs, more), nil, o)
 	if err != nil {
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open %s", path)
 	}

@@ -22,7 +22,7 @@ func (s *single) Connect(ctx context.Context) (driver.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
-		c, err := keeping{s.Connector}.Connect(ctx)
+		c, err := keeping{Connector: s.Connector}.Connect(ctx)
 		if err != nil {
 			return nil, err
 		}

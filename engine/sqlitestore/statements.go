@@ -4,8 +4,10 @@ import (
 	"container/list"
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Reading and planning a statement takes longer than most of the engine's take to
@@ -20,7 +22,10 @@ const (
 )
 
 // keeping makes connections that keep their statements.
-type keeping struct{ driver.Connector }
+type keeping struct {
+	driver.Connector
+	gate *turnstile // before transactions; nil: the connections are for reading
+}
 
 // Connect opens a connection.
 func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
@@ -32,7 +37,13 @@ func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return c, nil
 	}
-	return &keeper{driverConn: dc, kept: map[string]*list.Element{}}, nil
+	if k.gate != nil { // from now on: to be opened may take longer
+		if _, err := dc.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout=%d", patience.Milliseconds()), nil); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return &keeper{driverConn: dc, gate: k.gate, kept: map[string]*list.Element{}}, nil
 }
 
 // driverConn is what the driver's connections can do.
@@ -67,6 +78,7 @@ type driverRows interface {
 // keeper is a connection that keeps its statements.
 type keeper struct {
 	driverConn
+	gate *turnstile
 	kept map[string]*list.Element // of *prepared, those that nobody uses just now
 	used list.List                // the ones used last at the front
 	text int                      // bytes of SQL that are kept
@@ -81,8 +93,52 @@ type prepared struct {
 // Unwrap is the driver's own connection.
 func (k *keeper) Unwrap() driver.Conn { return k.driverConn }
 
+// BeginTx begins a transaction of whoever uses the pool by itself: a program that the
+// engine is part of, or the migrations.
+func (k *keeper) BeginTx(ctx context.Context, o driver.TxOptions) (tx driver.Tx, err error) {
+	if k.gate == nil {
+		return k.driverConn.BeginTx(ctx, o)
+	}
+	err = k.gate.pass(ctx, func() error {
+		tx, err = k.driverConn.BeginTx(ctx, o)
+		return err
+	}, k.gate.others())
+	return tx, err
+}
+
 // ExecContext runs a statement that gives no rows.
-func (k *keeper) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+func (k *keeper) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (r driver.Result, err error) {
+	err = k.try(query, func() error {
+		r, err = k.exec(ctx, query, args)
+		return err
+	})
+	return r, err
+}
+
+// QueryContext runs a statement that gives rows.
+func (k *keeper) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (r driver.Rows, err error) {
+	err = k.try(query, func() error {
+		r, err = k.query(ctx, query, args)
+		return err
+	})
+	return r, err
+}
+
+// try runs a statement. A connection that may write is not patient: if the file is
+// busy, the statement is tried again for a second, like that of a patient one. To
+// begin is not, because others may wait for that.
+func (k *keeper) try(query string, run func() error) error {
+	err := run()
+	if k.gate == nil || query == beginWriting {
+		return err
+	}
+	for n := time.Duration(0); n < time.Second/patience && err != nil && isBusy(err); n++ {
+		err = run()
+	}
+	return err
+}
+
+func (k *keeper) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	query, args = bindMoments(query, args)
 	if !keepable(query) {
 		return k.driverConn.ExecContext(ctx, query, args)
@@ -96,8 +152,7 @@ func (k *keeper) ExecContext(ctx context.Context, query string, args []driver.Na
 	return r, err
 }
 
-// QueryContext runs a statement that gives rows.
-func (k *keeper) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (k *keeper) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	query, args = bindMoments(query, args)
 	if !keepable(query) {
 		return k.driverConn.QueryContext(ctx, query, args)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,20 +15,22 @@ import (
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
-// writer is the right to write: one holder at a time in this process, in the
-// order of asking, and among processes by SQLite's own lock.
+// writer is the right to write: one holder at a time, in this process in the order
+// of asking, and among processes by SQLite's own lock, behind a turnstile.
 type writer struct {
 	db    *sql.DB
 	clock engine.Clock
-	turn  chan struct{}
+	gate  *turnstile
+	log   *slog.Logger
+	note  string // a file that tells other processes who writes; "": none does
 
-	log *slog.Logger
-
-	mu     sync.Mutex
-	holder string
-	told   time.Duration // when a long wait was told last
-	pause  time.Duration // until it is told again
-	note   string        // a file that tells other processes who writes; "": none does
+	mu      sync.Mutex
+	held    bool
+	holder  string          // who has the turn
+	abroad  bool            // the holder waits for another process
+	waiting []chan struct{} // for the turn, in the order of asking; closed when it is theirs
+	told    time.Duration   // when a long wait was told last
+	pause   time.Duration   // until it is told again
 }
 
 // longestPause is how often a wait that goes on is told in the end.
@@ -36,30 +39,42 @@ const longestPause = 5 * time.Minute
 // longWait is when a wait has grown long enough to be told.
 const longWait = 5 * time.Second
 
-func newWriter(db *sql.DB, clock engine.Clock, log *slog.Logger, note string) *writer {
-	return &writer{db: db, clock: clock, turn: make(chan struct{}, 1), log: log, note: note}
+// newWriter is for a pool of one connection, behind a gate.
+func newWriter(db *sql.DB, gate *turnstile, clock engine.Clock, log *slog.Logger, note string) *writer {
+	w := &writer{db: db, clock: clock, gate: gate, log: log, note: note}
+	if gate != nil {
+		gate.others = func() func() {
+			return w.waits(func(waited time.Duration, holder string) { w.tell("a transaction of its own", waited, holder) }, nil)
+		}
+	}
+	return w
 }
 
 // acquire waits for the turn. busy is called, now and then, while that takes long.
 func (w *writer) acquire(ctx context.Context, who string, busy func(time.Duration, string)) error {
-	select {
-	case w.turn <- struct{}{}:
-		w.hold(who)
+	w.mu.Lock()
+	if !w.held {
+		w.held, w.holder = true, who
+		w.mu.Unlock()
 		return nil
-	default:
 	}
+	turn := make(chan struct{})
+	w.waiting = append(w.waiting, turn)
+	w.mu.Unlock()
 	began, told := w.clock.Boot(), longWait
 	for {
 		long := make(chan struct{})
 		t := w.clock.After(longWait, func() { close(long) })
 		select {
-		case w.turn <- struct{}{}:
+		case <-turn:
 			t.Stop()
-			w.hold(who)
+			w.hold(who, false)
 			return nil
 		case <-ctx.Done():
 			t.Stop()
-			return fmt.Errorf("wait for %s, which is writing: %w", w.who(), context.Cause(ctx))
+			holder := w.who()
+			w.leave(turn)
+			return waitedFor(holder, context.Cause(ctx))
 		case <-long:
 			if waited := w.clock.Boot() - began; busy != nil && waited >= told {
 				busy(waited, w.who())
@@ -69,22 +84,58 @@ func (w *writer) acquire(ctx context.Context, who string, busy func(time.Duratio
 	}
 }
 
-func (w *writer) release() {
-	w.hold("")
-	<-w.turn
+// waitedFor is the error of a wait that was given up.
+func waitedFor(holder string, cause error) error {
+	return fmt.Errorf("wait for %s, which is writing: %w", holder, cause)
 }
 
-func (w *writer) hold(who string) {
+// leave ends the wait for a turn, and passes it on if it has come meanwhile.
+func (w *writer) leave(turn chan struct{}) {
 	w.mu.Lock()
-	w.holder = who
+	i := slices.Index(w.waiting, turn)
+	if i >= 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
+	}
+	w.mu.Unlock()
+	if i < 0 {
+		w.release()
+	}
+}
+
+// release gives the turn to whoever has waited longest.
+func (w *writer) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.holder, w.abroad = "", false
+	if w.held = len(w.waiting) > 0; w.held {
+		close(w.waiting[0])
+		w.waiting = slices.Delete(w.waiting, 0, 1)
+	}
+}
+
+// hold notes who has the turn, and whether it waits for another process.
+func (w *writer) hold(who string, abroad bool) {
+	w.mu.Lock()
+	w.holder, w.abroad = who, abroad
 	w.mu.Unlock()
 }
 
+// who is writing: the holder of the turn, or whom that waits for.
 func (w *writer) who() string {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.holder
+	holder, abroad := w.holder, w.abroad
+	w.mu.Unlock()
+	switch {
+	case abroad:
+		return w.other()
+	case holder == "": // it was given the turn just now
+		return "another job"
+	}
+	return holder
 }
+
+// beginWriting begins a transaction that has the writer.
+const beginWriting = "BEGIN IMMEDIATE"
 
 // conn takes the turn and begins a transaction. Another process may have the
 // file: it is waited for until ctx ends.
@@ -104,16 +155,34 @@ func (w *writer) conn(ctx context.Context, who string, busy func(time.Duration, 
 		c.Close()
 		w.release()
 	}
-	began := w.clock.Boot()
-	told := longWait
-	for {
-		_, err = c.ExecContext(ctx, "BEGIN IMMEDIATE")
-		if err == nil {
-			return c, w.noted(who, free), nil
+	abroad := false
+	err = w.gate.pass(ctx, func() error {
+		_, err := c.ExecContext(ctx, beginWriting)
+		return err
+	}, w.waits(busy, func() {
+		w.hold(who, true)
+		abroad = true
+	}))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = waitedFor(w.other(), context.Cause(ctx))
 		}
-		if !isBusy(err) || ctx.Err() != nil {
-			free(true)
-			return nil, nil, err
+		free(true)
+		return nil, nil, err
+	}
+	if abroad {
+		w.hold(who, false)
+	}
+	return c, w.noted(who, free), nil
+}
+
+// waits is told of each try in vain to have the writer of another process, and
+// tells busy when that takes long. first is called at the first one.
+func (w *writer) waits(busy func(time.Duration, string), first func()) func() {
+	began, told, tries := w.clock.Boot(), longWait, 0
+	return func() {
+		if tries++; tries == 1 && first != nil {
+			first()
 		}
 		if waited := w.clock.Boot() - began; busy != nil && waited > told {
 			busy(waited, w.other())
@@ -122,9 +191,12 @@ func (w *writer) conn(ctx context.Context, who string, busy func(time.Duration, 
 	}
 }
 
-// noteAfter is how long a holder writes before other processes are told who it
-// is: most are done long before, and make no file.
-const noteAfter = time.Second
+// A holder that has written for noteAfter tells other processes who it is, every
+// noteEvery: most are done long before, and make no file.
+const (
+	noteAfter = 100 * time.Millisecond
+	noteEvery = time.Second
+)
 
 // noted writes who has the writer into a file, again and again while that
 // lasts, and removes it at the end.
@@ -141,7 +213,7 @@ func (w *writer) noted(who string, free func(bool)) func(bool) {
 		defer mu.Unlock()
 		if !done {
 			written = os.WriteFile(w.note, fmt.Appendf(nil, "%s of process %d", who, os.Getpid()), 0o600) == nil || written
-			timer = w.clock.After(noteAfter, write)
+			timer = w.clock.After(noteEvery, write)
 		}
 	}
 	mu.Lock()
@@ -164,7 +236,7 @@ func (w *writer) noted(who string, free func(bool)) func(bool) {
 func (w *writer) other() string {
 	const unknown = "another process"
 	info, err := os.Stat(w.note)
-	if err != nil || w.clock.Now().Sub(info.ModTime()) > 5*noteAfter || info.Size() > 1000 {
+	if err != nil || w.clock.Now().Sub(info.ModTime()) > 5*noteEvery || info.Size() > 1000 {
 		return unknown
 	}
 	if text, err := os.ReadFile(w.note); err == nil && len(text) > 0 {

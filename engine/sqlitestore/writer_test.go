@@ -56,7 +56,7 @@ func TestALongWaitIsToldLessAndLess(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	clock := &hands{}
-	w := newWriter(nil, clock, slog.New(slog.NewTextHandler(&b, nil)), "")
+	w := newWriter(nil, nil, clock, slog.New(slog.NewTextHandler(&b, nil)), "")
 	var told []string
 	for clock.at = time.Hour; clock.at < time.Hour+2*time.Minute; clock.at += longWait {
 		before := b.Len()

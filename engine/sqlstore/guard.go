@@ -97,6 +97,16 @@ func (s *Store) CheckExec(sql string) error {
 	return refused("db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not %s", st.verb)
 }
 
+// changesRows says that a statement of db.exec tells all that it did by the number of
+// rows that it changed: it calls no routine.
+func (s *Store) changesRows(sql string) bool {
+	switch parseStatement(sql, s.D.Name() == "sqlite").verb {
+	case "INSERT", "UPDATE", "DELETE", "REPLACE":
+		return true
+	}
+	return false
+}
+
 func (s *Store) check(sql string) (statement, error) {
 	st := parseStatement(sql, s.D.Name() == "sqlite")
 	switch {

@@ -58,7 +58,8 @@ type merge struct {
 	spec   engine.Merge
 	part   string // the condition; "": the whole table
 	args   []any  // for it
-	name   string // of the temporary table, and of the savepoint
+	name   string // of the temporary table
+	before point  // a savepoint
 	insert string
 	drop   string
 	total  int64 // rows of the part at first
@@ -71,8 +72,14 @@ func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 	m.name = "dsengine_merge_" + strconv.Itoa(s.tables)
 	create, insert, drop := s.d.KeyTable(m.name, m.w.table, m.spec.Key, m.u.shape.typeOf)
 	m.insert, m.drop = insert, drop
+	if m.before = s.newPoint(m.name); !m.before.certain() {
+		return errUncertain
+	}
+	if err := m.before.set(ctx, c); err != nil {
+		return err
+	}
 	s.temps++ // whatever happens to the first statement
-	for _, q := range append([]string{"SAVEPOINT " + m.name}, create...) {
+	for _, q := range create {
 		if _, err := c.ExecContext(ctx, q); err != nil {
 			return err
 		}
@@ -151,6 +158,7 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 		if missing, err = r.RowsAffected(); err != nil {
 			return err
 		}
+		m.w.s.did(missing, false)
 		if m.tooMany(missing) { // others have inserted meanwhile
 			return m.undo(ctx, c, m.refused(missing))
 		}
@@ -159,8 +167,7 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 	if err := m.dropKeys(ctx, c); err != nil {
 		return err
 	}
-	_, err = c.ExecContext(ctx, "RELEASE SAVEPOINT "+m.name)
-	return err
+	return m.before.release(ctx, c)
 }
 
 func (m *merge) tooMany(n int64) bool {
@@ -190,7 +197,7 @@ func (m *merge) undo(ctx context.Context, c *sql.Conn, err error) error {
 	if derr := m.dropKeys(ctx, c); derr != nil {
 		return derr
 	}
-	return undoTo(ctx, c, m.name, err)
+	return m.w.s.undo(ctx, c, m.before, err)
 }
 
 // dropKeys drops the table of keys.

@@ -172,11 +172,25 @@ func (s *Store) CheckSchema(ctx context.Context, m Migrations) error {
 	return nil
 }
 
+// DescribeTables has a report say of which version the tables are. That this program
+// does not know them is a line of it, and no error.
+func (s *Store) DescribeTables(ctx context.Context, m Migrations, r *engine.Report) (err error) {
+	switch r.Schema, r.Known, err = s.SchemaVersion(ctx, m); {
+	case engine.CodeOf(err) == engine.CodeSchema:
+		r.Checks = append(r.Checks, engine.Check{Name: "tables", Value: err.Error(), Hint: engine.HintOf(err)})
+		return nil
+	case err != nil:
+		return err
+	}
+	r.CheckTables()
+	return nil
+}
+
 // SchemaVersion is the version of the tables (0: there are none) and the one
 // that this program makes. Where one was left out, because its number is below one
 // that was there first, the version is the one before it, and Migrate catches up.
 // CodeSchema: there is one that this program does not know, numbered below its
-// newest. It writes nothing.
+// newest; that is the version then. It writes nothing.
 func (s *Store) SchemaVersion(ctx context.Context, m Migrations) (current, target int64, err error) {
 	p, err := s.provider(m)
 	if err != nil {
@@ -210,7 +224,7 @@ func (s *Store) SchemaVersion(ctx context.Context, m Migrations) (current, targe
 	}
 	for _, x := range list { // one that came between ours is as foreign as one after them
 		if !known[x.Version] && x.IsApplied {
-			return 0, target, s.newer(ctx, m, x.Version)
+			return x.Version, target, s.newer(ctx, m, x.Version)
 		}
 	}
 	for _, src := range sources { // ascending

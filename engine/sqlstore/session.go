@@ -110,6 +110,7 @@ type Session struct {
 	ended  error // why the transaction is over, until Rollback
 	broken bool
 	wrote  bool // by a statement that writes or locks
+	effects
 	marks  []savepoint
 	marked int
 	temps  int       // temporary tables on the connection
@@ -124,8 +125,8 @@ type Session struct {
 // savepoint is a mark; one that was set before the transaction began stands for
 // its beginning.
 type savepoint struct {
-	n    int
-	real bool
+	n int
+	point
 }
 
 // NewSession makes a session; it costs nothing until it is used.
@@ -309,6 +310,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 			return err
 		}
 		n, err = r.RowsAffected()
+		s.did(n, s.store.Restarts && !s.store.changesRows(query))
 		return err
 	})
 	return n, err
@@ -337,7 +339,10 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	if err := s.spoolOn(ctx, c); err != nil {
 		return nil, err
 	}
-	s.wrote = s.wrote || locking.MatchString(query)
+	if locking.MatchString(query) {
+		s.wrote = true
+		s.did(0, true)
+	}
 	st := Statement{SQL: query}
 	if written {
 		if st, err = s.rewrite(ctx, c, query, args); err != nil {
@@ -388,13 +393,15 @@ func (s *Session) Mark(ctx context.Context) (int, error) {
 	s.marked++
 	m := savepoint{n: s.marked}
 	if s.conn != nil {
+		m.point = s.newPoint(fmt.Sprintf("ds_mark%d", m.n))
+	}
+	if m.real {
 		if err := s.spoolOn(ctx, s.conn); err != nil {
 			return 0, err
 		}
-		if err := s.control(ctx, fmt.Sprintf("SAVEPOINT ds_mark%d", m.n)); err != nil {
+		if err := s.control(ctx, "SAVEPOINT "+m.name); err != nil {
 			return 0, err
 		}
-		m.real = true
 	}
 	s.marks = append(s.marks, m)
 	return m.n, nil
@@ -412,11 +419,13 @@ func (s *Session) Undo(ctx context.Context, mark int) error {
 		return err
 	}
 	s.forgetTables()
-	name := Canary
-	if m.real {
-		name = fmt.Sprintf("ds_mark%d", m.n)
+	switch {
+	case m.real:
+		return s.control(ctx, "ROLLBACK TO SAVEPOINT "+m.name)
+	case s.store.Restarts:
+		return s.restart(ctx, m.point)
 	}
-	return s.control(ctx, "ROLLBACK TO SAVEPOINT "+name)
+	return s.control(ctx, "ROLLBACK TO SAVEPOINT "+Canary)
 }
 
 // Keep forgets a mark.
@@ -430,7 +439,7 @@ func (s *Session) Keep(ctx context.Context, mark int) error {
 	if err := s.spoolOn(ctx, s.conn); err != nil {
 		return err
 	}
-	return s.control(ctx, fmt.Sprintf("RELEASE SAVEPOINT ds_mark%d", m.n))
+	return s.control(ctx, "RELEASE SAVEPOINT "+m.name)
 }
 
 func (s *Session) forget(mark int) (savepoint, error) {
@@ -527,7 +536,7 @@ func (s *Session) release() {
 	s.ends++
 	s.stopPing()
 	s.forgetTables()
-	s.marks, s.ended, s.wrote = nil, nil, false
+	s.marks, s.ended, s.wrote, s.effects = nil, nil, false, effects{}
 	if s.conn == nil {
 		return
 	}

@@ -3,8 +3,8 @@
 // mysqlstore and sqlitestore add what differs: connections, sessions, how a
 // lost process is recognised, the tables.
 //
-// A map: tx.go runs transactions, receipt.go finds out lost answers, anchor.go is for
-// clusters; insert.go keys.go enqueue; claim.go bound.go claim; settle.go outcome.go write what became
+// A map: tx.go runs transactions, receipt.go finds out lost answers, anchor.go and
+// restart.go are for clusters; insert.go keys.go enqueue; claim.go bound.go claim; settle.go outcome.go write what became
 // of jobs; rescue.go fold.go promote.go prune.go sweep.go are the duties;
 // schedule.go variable.go window.go record.go reject.go redrive.go log.go type.go
 // server.go view.go are one noun each; session.go result.go spool.go guard.go
@@ -52,6 +52,8 @@ type Store struct {
 	// Anchored says that a transaction must have written a row before its first
 	// savepoint: see anchor.go.
 	Anchored bool
+	// Restarts says so too, where there is no table for such a row: see restart.go.
+	Restarts bool
 
 	stmts    sync.Map // SQL with the default prefix -> with ours
 	shapes   sync.Map // scripts' tables -> tableShape

@@ -252,7 +252,9 @@ func (w *writer) exec(ctx context.Context, c *sql.Conn, b *batch, tail string) (
 	if err != nil {
 		return nil, w.locate(ctx, c, b, tail, err)
 	}
-	return r, nil
+	n, err := r.RowsAffected()
+	w.s.did(n, false)
+	return r, err
 }
 
 func (w *writer) statement(names []string, count int, tail string) string {
@@ -276,7 +278,11 @@ func (w *writer) locate(ctx context.Context, c *sql.Conn, b *batch, tail string,
 	if b.count == 1 {
 		return w.named(ctx, c, b, 0, err)
 	}
-	if _, serr := c.ExecContext(ctx, "SAVEPOINT ds_row"); serr != nil {
+	before := w.s.newPoint("ds_row")
+	if !before.certain() {
+		return err
+	}
+	if serr := before.set(ctx, c); serr != nil {
 		return serr
 	}
 	one := w.statement(b.names, 1, tail)
@@ -291,7 +297,7 @@ func (w *writer) locate(ctx context.Context, c *sql.Conn, b *batch, tail string,
 	if _, ended := w.s.d.HookError(err); ended {
 		return err
 	}
-	return undoTo(ctx, c, "ds_row", err)
+	return w.s.undo(ctx, c, before, err)
 }
 
 // undoTo takes back all since a savepoint and forgets it. It gives err, or why

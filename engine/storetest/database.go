@@ -123,6 +123,13 @@ var databaseCases = []testCase{
 			_, err := w.store.Migrate(w.ctx)
 			w.code("Migrate", engine.CodeSchema, err)
 			w.code("CheckSchema", engine.CodeSchema, w.store.CheckSchema(w.ctx))
+			r, rerr := w.store.Describe(w.ctx)
+			w.must(rerr)
+			w.same("version in the report", number, r.Schema)
+			i := slices.IndexFunc(r.Checks, func(c engine.Check) bool { return c.Name == "tables" })
+			if i < 0 || r.Checks[i].OK || r.Checks[i].Value != err.Error() || r.Checks[i].Hint == "" || len(r.Checks) < 3 {
+				w.Errorf("the report does not say that %v: %+v", err, r.Checks)
+			}
 			if !strings.Contains(fmt.Sprint(err), "has version "+name+" of the tables") || engine.HintOf(err) == "" {
 				w.Errorf("want %q and what to do, got %v", name, err)
 			}
