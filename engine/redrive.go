@@ -242,6 +242,42 @@ type redriven struct {
 	done int64 // of the last one that is committed as redriven
 	page []*Reject
 	end  bool
+
+	places map[uint64]*equalRows // of the rows that the hook was given, by their fingerprint
+}
+
+// equalRows is where rows were that are equal, and how many of them were rejected again.
+type equalRows struct {
+	at   []rejectPlace
+	used int
+}
+
+// rejectPlace is where a row was.
+type rejectPlace struct {
+	source string
+	line   int64
+}
+
+// note keeps where a row was that the hook is given. A job has some thousands.
+func (r *redriven) note(x *Reject) {
+	if x.Source == nil && x.Line == nil {
+		return
+	}
+	var p rejectPlace
+	if x.Source != nil {
+		p.source = *x.Source
+	}
+	if x.Line != nil {
+		p.line = *x.Line
+	}
+	if r.places == nil {
+		r.places = map[uint64]*equalRows{}
+	}
+	key := Fingerprint("", x.Row)
+	if r.places[key] == nil {
+		r.places[key] = &equalRows{}
+	}
+	r.places[key].at = append(r.places[key].at, p)
 }
 
 // redrivePage bounds how many rows are read ahead.
@@ -273,14 +309,26 @@ func (c *Call) NextRejected() (*Reject, error) {
 	x := r.page[0]
 	r.page = r.page[1:]
 	r.read = x.ID
+	r.note(x)
 	c.Count("read", 1)
 	return x, nil
 }
 
-// cameFrom gives an item that is rejected anew the source and the line of the
-// reject that is redriven, unless its script says them.
+// cameFrom gives what is rejected anew the source and the line of the reject that
+// is redriven, unless its script, or the loop over the rows, says them. Rows that
+// are equal take turns.
 func (c *Call) cameFrom(r *Rejection) error {
-	if c.job.Redrive != RedriveItem || r.Source != "" || r.Line > 0 {
+	if c.job.Redrive == 0 || r.Source != "" || r.Line > 0 {
+		return nil
+	}
+	if c.job.Redrive == RedriveRows {
+		if e := c.redriven.places[Fingerprint("", r.Row)]; e != nil && c.job.Phase == PhaseConsume {
+			at := e.at[min(e.used, len(e.at)-1)]
+			r.Source, r.Line, e.used = at.source, at.line, e.used+1
+		}
+		return nil
+	}
+	if !r.WholeItem {
 		return nil
 	}
 	return c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {

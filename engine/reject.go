@@ -58,9 +58,9 @@ func (c *Call) Reject(r Rejection) error {
 	if r.WholeItem = c.isItem(r.Row); r.WholeItem {
 		r.Row = c.Item() // as it is: it is redriven just so
 		c.pend.whole++
-		if err := c.cameFrom(&r); err != nil {
-			return err
-		}
+	}
+	if err := c.cameFrom(&r); err != nil {
+		return err
 	}
 	r.bound()
 	c.Count("rejected", 1)

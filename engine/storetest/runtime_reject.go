@@ -240,6 +240,25 @@ var rejectRunCases = []testCase{
 			r.same(c.what+": counts of a completed one that was run again", stats(0), engine.Stats(r.view(id).Stats))
 		}
 	}},
+	{"rows that are rejected again keep their place", func(w *world) {
+		r := w.runtime(Options{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			for i, row := range []string{"same", "same", "other"} {
+				if err := c.Reject(engine.Rejection{Row: raw(row), Reason: "why", Source: "a.csv", Line: int64(i + 2)}); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		})
+		t.Redrive = redrives(3)
+		t.Settings.Rejects = engine.RejectAll()
+		r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		done, err := r.eng.Redrive(r.ctx, engine.RedriveRequest{Type: "t"})
+		r.must(err)
+		r.untilIdle(t)
+		r.same("rejects", []string{`2 "same" a.csv`, `3 "same" a.csv`, `4 "other" a.csv`}, r.places(done.Jobs[0]))
+	}},
 	{"what a phase rejected is judged at its end, and not again by the phases after it", func(w *world) {
 		r := w.runtime(Options{})
 		t := goType("t", map[engine.Phase]engine.Hook{
@@ -285,6 +304,20 @@ var rejectRunCases = []testCase{
 		r.stands("completed", id)
 		r.same("rejects that are kept", int64(1), r.count("SELECT COUNT(*) FROM ds_rejects"))
 	}},
+}
+
+// places are those of a job's rejects, with their rows.
+func (r *runtime) places(job engine.JobID) (list []string) {
+	r.Helper()
+	r.must(r.store.Rejects(r.ctx, engine.RejectFilter{Job: job}, func(x *engine.Reject) bool {
+		if x.Source == nil || x.Line == nil {
+			list = append(list, fmt.Sprintf("? %s", x.Row))
+		} else {
+			list = append(list, fmt.Sprintf("%d %s %s", *x.Line, x.Row, *x.Source))
+		}
+		return true
+	}))
+	return list
 }
 
 // wantRejects says that a job has failed because it rejected too much.
