@@ -317,7 +317,16 @@ func (g *jobPage) tries(p *printer) {
 		}
 		rows = append(rows, []string{"", fmt.Sprint(a.Attempt), a.Phase.String(), clean(a.Server), stamp(a.StartedAt), rough(max(0, a.FinishedAt.Sub(a.StartedAt))), clip(message, g.most)})
 	}
-	p.line("\nattempts that failed, were lost or logged something")
+	counted := ""
+	last := map[engine.Phase]engine.Attempt{}
+	for _, a := range g.attempts {
+		before, known := last[a.Phase]
+		if known && (a.Attempt < before.Attempt || a.Attempt == before.Attempt && a.Failure != nil && before.Failure != nil && !before.Lost()) {
+			counted = ", the oldest first; they are numbered anew after a checkpoint, and after a retry by hand"
+		}
+		last[a.Phase] = a
+	}
+	p.line("\nattempts that failed, were lost or logged something%s", counted)
 	p.table([]string{" ", "attempt", "phase", "server", "started", "took", "error"}, rows, "attempt", "took")
 }
 
