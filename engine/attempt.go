@@ -217,7 +217,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
 	c.records.pass = int64(j.Epoch)<<32 | int64(j.Checkpoints)
-	c.resumed = j.Checkpoints > 0 || j.Position != nil
+	c.resumed = j.Checkpoints > 0 || c.position.begun()
 	switch j.Phase {
 	case PhaseFail:
 		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {
@@ -280,6 +280,12 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 		return false, f
 	}
 	c.settleRedriven(o)
+	if o.Event == HandedOn {
+		if err := c.recall(ctx); err != nil {
+			return false, err
+		}
+		o.Position = position{Before: c.stats.Plus(c.before)}.encode()
+	}
 	o.Logged = c.logged
 	if len(c.joined) > 0 {
 		ours, cancel := s.whileOurs(ctx)
@@ -349,6 +355,8 @@ func (s *Server) logFailed(level slog.Level, c *Call, o *Outcome, policy RetryPo
 		next = "its fail hook"
 	case o.Event == Retried:
 		next = "in " + FormatDuration(roughly(o.Delay))
+	case f.Hopeless() && f.Attempt < policy.Max:
+		next = "none: another attempt would meet the same"
 	}
 	s.eng.log.Log(context.Background(), level, "attempt failed", "job", c.job.ID, "type", c.typ.Name, "phase", f.Phase,
 		"attempt", fmt.Sprintf("%d of %d", f.Attempt, policy.Max), "next", next, "error", f.Message, "backtrace", f.Backtrace)

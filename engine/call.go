@@ -44,9 +44,10 @@ type Call struct {
 	closers  []io.Closer
 	resumed  bool            // it goes on from a checkpoint
 	rejected map[uint64]bool // places of the rejects kept before that; nil: not read
-	earlier  int64           // rejects of the phase that were committed before this call
+	earlier  int64           // rejects of the phase that were committed before this call, and stand
 	whole    int64           // committed rejects of the whole item
-	recalled bool            // what came before this call is in earlier and whole
+	mended   int64           // rejects committed before this call that were redriven since
+	recalled bool            // what came before this call is in these
 	parsed   any             // the item, parsed; nil: not yet
 	redriven redriven
 	resets   []func()

@@ -13,6 +13,26 @@ type position struct {
 	// Kept is, in finish, the position of the phase that emitted and then failed
 	// for good: where a retry of it goes on.
 	Kept Raw `json:"k,omitempty"`
+	// Before is, in consume, what produce had counted when it handed the job on. A
+	// phase that begins anew counts from there.
+	Before Stats `json:"s,omitempty"`
+}
+
+// begun says that there is something to go on from.
+func (p *position) begun() bool { return p.User != nil || len(p.Loops) > 0 || p.Kept != nil }
+
+// PositionAnew is a position of a phase without what its checkpoints kept: where
+// a retry of it begins anew. nil: nothing was counted before the phase.
+func PositionAnew(of Raw) (Raw, error) {
+	p, err := parsePosition(of)
+	return position{Before: p.Before}.encode(), err
+}
+
+// CountedBefore is what a job had counted when the phase with this position began,
+// and whether the phase has anything to go on from.
+func CountedBefore(at Raw) (before Stats, begun bool, err error) {
+	p, err := parsePosition(at)
+	return p.Before, p.begun(), err
 }
 
 // KeepPosition is the position with which finish begins after a phase that
@@ -55,7 +75,7 @@ func parsePosition(raw Raw) (position, error) {
 }
 
 func (p position) encode() Raw {
-	if p.User == nil && len(p.Loops) == 0 && p.Kept == nil {
+	if !p.begun() && len(p.Before) == 0 {
 		return nil
 	}
 	p.Loops = fold(p.Loops)

@@ -128,6 +128,12 @@ func (f *Failure) Error() string { return f.Message }
 // Unwrap is the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
+// Hopeless says that another attempt would meet the same error: the hook did not
+// give up by itself, and there may have been attempts left.
+func (f *Failure) Hopeless() bool {
+	return f.Kind == KindError && !f.Retryable && f.Code != "fail" && f.Code != "internal"
+}
+
 // AsFailure turns any error of a hook into a Failure; one that is a Failure
 // already comes back as a copy.
 func AsFailure(err error) *Failure {

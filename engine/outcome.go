@@ -18,6 +18,7 @@ type Outcome struct {
 	Verdict     Status // Failed or Cancelled: what the job becomes once its items have settled
 	// SetPosition writes Position. A move to another phase clears it anyhow, and so
 	// does one to open, unless the phase has failed for good: a retry goes on there.
+	// With HandedOn, Position is the one with which the next phase begins.
 	SetPosition bool
 	Position    Raw
 	Checkpoints int // counted so far in this phase, this one included

@@ -49,6 +49,9 @@ type Reject struct {
 	Row       Raw         `json:"row"`
 
 	Size int `json:"-"` // of Row, in bytes
+	// RolledBack says that the attempt that met the row failed for its rejects, and
+	// that nothing it did stays: a retry of the job meets the row again.
+	RolledBack bool `json:"-"`
 }
 
 // RejectFilter says which rejects are meant; zero fields do not filter.
@@ -72,6 +75,14 @@ type RejectCounts struct {
 	Redriven  int64 `json:"redriven"`
 }
 
+// CommittedRejects are the rejects that were committed with a job's work: what it
+// may reject is judged by those that stand.
+type CommittedRejects struct {
+	Standing int64 // of the phase: those that nobody has mended
+	Whole    int64 // of them, those that were the whole item
+	Mended   int64 // of all phases: redriven, and not rejected again
+}
+
 // RedriveBatch is rejects to be redriven: by one job, or as items by one each.
 type RedriveBatch struct {
 	Type     TypeID
@@ -90,13 +101,13 @@ type RejectStore interface {
 	// RejectPlaces are the places (RejectPlace) of the rejects that a job has kept
 	// by the checkpoints of a phase.
 	RejectPlaces(ctx context.Context, job JobID, phase Phase) (map[uint64]bool, error)
-	// CommittedRejects counts what a job has kept by the checkpoints of a phase, and
-	// how many of that were the whole item.
-	CommittedRejects(ctx context.Context, job JobID, phase Phase) (n, whole int64, err error)
+	// CommittedRejects counts what a job's checkpoints, and its phases that ended,
+	// have kept.
+	CommittedRejects(ctx context.Context, job JobID, phase Phase) (CommittedRejects, error)
 	// RejectCounts counts the rejects of a job.
 	RejectCounts(ctx context.Context, job JobID) (RejectCounts, error)
 	// Redrive makes the job, or jobs, for those of the batch that are open still,
-	// and marks them as theirs, in one transaction. It says how many they are; for
+	// but for those that are rolled back, and marks them as theirs, in one transaction. It says how many they are; for
 	// none it makes no job.
 	Redrive(ctx context.Context, b RedriveBatch) (jobs []JobID, taken int, err error)
 }
@@ -126,6 +137,10 @@ type Redriven struct {
 	Jobs    []JobID `json:"jobs"`
 	NoHook  int     `json:"no_hook"` // left: rows that need the hook redrive, which the script does not have
 	Cut     int     `json:"cut"`     // left: rows that were too large to be kept whole
+	// RolledBack are left: a retry of their job, the first of which is Retry, runs
+	// their rows with all others that were rolled back with them.
+	RolledBack int    `json:"rolled_back"`
+	Retry      *JobID `json:"retry"`
 }
 
 // How many rejects one job redrives, and how many items are made at once.
@@ -151,6 +166,11 @@ func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error
 	chosen := 0
 	err = e.store.Rejects(ctx, RejectFilter{Type: t.ID, Job: r.Job, Since: r.Since, Reason: r.Reason, Open: true, NoRows: true}, func(x *Reject) bool {
 		switch {
+		case x.RolledBack:
+			if done.RolledBack++; done.Retry == nil {
+				done.Retry = &x.Job
+			}
+			return true
 		case x.Cut:
 			done.Cut++
 			return true
@@ -222,6 +242,42 @@ type redriven struct {
 	done int64 // of the last one that is committed as redriven
 	page []*Reject
 	end  bool
+
+	places map[uint64]*equalRows // of the rows that the hook was given, by their fingerprint
+}
+
+// equalRows is where rows were that are equal, and how many of them were rejected again.
+type equalRows struct {
+	at   []rejectPlace
+	used int
+}
+
+// rejectPlace is where a row was.
+type rejectPlace struct {
+	source string
+	line   int64
+}
+
+// note keeps where a row was that the hook is given. A job has some thousands.
+func (r *redriven) note(x *Reject) {
+	if x.Source == nil && x.Line == nil {
+		return
+	}
+	var p rejectPlace
+	if x.Source != nil {
+		p.source = *x.Source
+	}
+	if x.Line != nil {
+		p.line = *x.Line
+	}
+	if r.places == nil {
+		r.places = map[uint64]*equalRows{}
+	}
+	key := Fingerprint("", x.Row)
+	if r.places[key] == nil {
+		r.places[key] = &equalRows{}
+	}
+	r.places[key].at = append(r.places[key].at, p)
 }
 
 // redrivePage bounds how many rows are read ahead.
@@ -253,14 +309,26 @@ func (c *Call) NextRejected() (*Reject, error) {
 	x := r.page[0]
 	r.page = r.page[1:]
 	r.read = x.ID
+	r.note(x)
 	c.Count("read", 1)
 	return x, nil
 }
 
-// cameFrom gives an item that is rejected anew the source and the line of the
-// reject that is redriven, unless its script says them.
+// cameFrom gives what is rejected anew the source and the line of the reject that
+// is redriven, unless its script, or the loop over the rows, says them. Rows that
+// are equal take turns.
 func (c *Call) cameFrom(r *Rejection) error {
-	if c.job.Redrive != RedriveItem || r.Source != "" || r.Line > 0 {
+	if c.job.Redrive == 0 || r.Source != "" || r.Line > 0 {
+		return nil
+	}
+	if c.job.Redrive == RedriveRows {
+		if e := c.redriven.places[Fingerprint("", r.Row)]; e != nil && c.job.Phase == PhaseConsume {
+			at := e.at[min(e.used, len(e.at)-1)]
+			r.Source, r.Line, e.used = at.source, at.line, e.used+1
+		}
+		return nil
+	}
+	if !r.WholeItem {
 		return nil
 	}
 	return c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {

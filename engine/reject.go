@@ -58,9 +58,9 @@ func (c *Call) Reject(r Rejection) error {
 	if r.WholeItem = c.isItem(r.Row); r.WholeItem {
 		r.Row = c.Item() // as it is: it is redriven just so
 		c.pend.whole++
-		if err := c.cameFrom(&r); err != nil {
-			return err
-		}
+	}
+	if err := c.cameFrom(&r); err != nil {
+		return err
 	}
 	r.bound()
 	c.Count("rejected", 1)
@@ -76,10 +76,19 @@ func (c *Call) Reject(r Rejection) error {
 		c.rejectsFull = true
 		c.Log(slog.LevelWarn, fmt.Sprintf("so many rows are rejected that further ones are counted and not kept (kept are %d, and %d MB at a time)", MaxRejects, maxPendingReject>>20), nil)
 	}
-	if limit := c.typ.Settings.Rejects; limit.kind == limitCount && c.judged() && all > limit.count {
-		return c.tooManyRejects(all, 0)
+	limit := c.typ.Settings.Rejects
+	if limit.kind != limitCount || !c.judged() || all <= limit.count {
+		return nil
 	}
-	return nil
+	if c.before["rejected"] > 0 {
+		if err := c.recallRejects(c.ctx); err != nil {
+			return err
+		}
+	}
+	if all -= c.mended; all <= limit.count {
+		return nil
+	}
+	return c.tooManyRejects(all, 0)
 }
 
 // rejectedBefore says whether a row, known by its source and line, is met again
@@ -160,22 +169,23 @@ func validText(s string, n int) string {
 // redriven, which were refused before, and not where the job has failed anyhow.
 func (c *Call) judged() bool { return c.job.Redrive == 0 && c.job.Phase != PhaseFail }
 
-// recallRejects reads what checkpoints before this call have committed of the
-// phase. One that ended was judged then.
+// recallRejects reads what became of the rejects that were committed before this
+// call: those of the phase that stand, and those that were mended since.
 func (c *Call) recallRejects(ctx context.Context) error {
-	if c.recalled || !c.resumed {
+	if c.recalled {
 		return nil
 	}
-	n, whole, err := c.eng.store.CommittedRejects(ctx, c.job.ID, c.job.Phase)
+	k, err := c.eng.store.CommittedRejects(ctx, c.job.ID, c.job.Phase)
 	if err != nil {
 		return err
 	}
-	c.earlier, c.whole, c.recalled = n, c.whole+whole, true
+	c.earlier, c.whole, c.mended, c.recalled = k.Standing, c.whole+k.Whole, k.Mended, true
 	return nil
 }
 
 // judgeRejects says whether the job has rejected more than it may, in this call or
-// before a checkpoint from which it goes on. A share is of the rows that were read
+// before a checkpoint from which it goes on, but for what was redriven since. A
+// phase that ended was judged then. A share is of the rows that were read
 // or, if that is more, of those that were written and rejected; a job that rejects
 // the only thing it works on has no share. Before the end it counts only once many
 // were rejected.
@@ -184,8 +194,10 @@ func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	if !c.judged() || limit.kind == limitNone || !end && c.stats["rejected"] == 0 {
 		return nil
 	}
-	if err := c.recallRejects(ctx); err != nil {
-		return err
+	if c.resumed {
+		if err := c.recallRejects(ctx); err != nil {
+			return err
+		}
 	}
 	if c.stats["rejected"]+c.earlier == 0 {
 		return nil
@@ -193,8 +205,13 @@ func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	if err := c.recall(ctx); err != nil {
 		return err
 	}
+	if c.before["rejected"] > 0 {
+		if err := c.recallRejects(ctx); err != nil {
+			return err
+		}
+	}
 	stats := c.stats.Plus(c.before)
-	all := stats["rejected"]
+	all := stats["rejected"] - c.mended
 	n := all - c.whole - c.pend.whole
 	rows := max(stats["read"], n+stats["inserted"]+stats["updated"]+stats["unchanged"])
 	switch {
@@ -222,8 +239,13 @@ func (c *Call) tooManyRejects(n, rows int64) error {
 			why += fmt.Sprintf(" (%s, line %d)", r.Source, r.Line)
 		}
 	}
+	// What checkpoints have committed is not read again: only a redrive mends it.
+	again := fmt.Sprintf("dsengine jobs retry %d", c.job.ID)
+	if c.earlier+c.saved["rejected"] > 0 {
+		again = fmt.Sprintf("dsengine rejects redrive --type %s --job %d, and when that has run: %s", c.typ.Name, c.job.ID, again)
+	}
 	return &Failure{Kind: KindRejects, Code: "rejects", Message: fmt.Sprintf(
-		"%s, more than rejects = %s allows%s; see them with: dsengine rejects list --job %d", what, c.typ.Settings.Rejects.WithDefaults(), why, c.job.ID)}
+		"%s, more than rejects = %s allows%s; see them with: dsengine rejects list --job %d; once the script is mended: %s", what, c.typ.Settings.Rejects.WithDefaults(), why, c.job.ID, again)}
 }
 
 // RejectLimit says how many rows a job may reject before it fails. The zero

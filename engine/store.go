@@ -203,6 +203,16 @@ const (
 	CancelGone                        // there is no such job
 )
 
+// HastenResult says what Hasten did about a job.
+type HastenResult int
+
+// The outcomes of Hasten.
+const (
+	HastenDone       HastenResult = iota // it is due now
+	HastenNotDelayed                     // it does not wait for a time, or not after a failed attempt
+	HastenGone                           // there is no such job
+)
+
 // RetryResult says what a retry of one of many jobs did.
 type RetryResult struct {
 	Phase Phase // in which it waits
@@ -249,6 +259,11 @@ type JobStore interface {
 	// what cannot be retried does not keep back the others. Items of emitters are
 	// not looked at. The results are in the order of the ids.
 	RetryAll(ctx context.Context, ids []JobID, o RetryOptions) ([]RetryResult, error)
+	// Hasten makes jobs due now that wait for a time: of their next attempt, or
+	// another; with tried, only those that have a failed attempt behind them. It is
+	// for some hundreds of jobs, in one transaction. The results are in the order of
+	// the ids; HastenGone is not an error.
+	Hasten(ctx context.Context, ids []JobID, tried bool) ([]HastenResult, error)
 	// Pending says whether any job of the queues waits or is delayed or claimed.
 	Pending(ctx context.Context, queues []Queue) (bool, error)
 	// Open lists open jobs of types, above an id, by id.
@@ -267,10 +282,11 @@ type JobStore interface {
 // Rest counts jobs of a queue: those that wait or are delayed, and those in claims.
 type Rest struct{ Waiting, Running int64 }
 
-// Delayed is jobs of a queue that are due later, the first of them at Next.
+// Delayed is jobs of a queue that are due later, First of them at Next.
 type Delayed struct {
-	Jobs int
-	Next time.Time
+	Jobs  int
+	Next  time.Time
+	First JobID // 0: it has become due meanwhile
 }
 
 // ClaimID names a claim; it is made by the client, so that a claim whose

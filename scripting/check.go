@@ -45,6 +45,10 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, 0, engine.Errorf(engine.CodeUsage, "there is no jobs folder %q", dir).
+				WithHint("name another one with --jobs or DSENGINE_JOBS")
+		}
 		return nil, 0, engine.Wrapf(engine.CodeUsage, err, "open the jobs folder %q", dir)
 	}
 	defer root.Close()

@@ -151,6 +151,9 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 	if o.end.After(now) {
 		return usage("--end must not be after now, %s: what is to come is imported by the live jobs", stamp(now))
 	}
+	if s.asksNoWindow(env, g, o.Type) {
+		env.say("dsengine: warning: the script of %s does not ask for ctx.window, nor does it load another one: its jobs do not know which stretch of time they are to import", o.Type)
+	}
 	if b.like, err = newJobOf(ctx, env, g, eng, &s, o.Type, o.Instance, o.Phase); err != nil {
 		return err
 	}

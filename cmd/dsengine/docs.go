@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -111,7 +112,7 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 		if of, rest, ok := strings.Cut(name, "."); ok && hostlib.IsLater(of, rest) || hostlib.IsLater("", of) {
 			return usage("%s is not there yet in this version of dsengine", name)
 		}
-		return usage("there is no documentation of %q%s", name, hostlib.Suggest(name, documented())).WithHint("see what there is: dsengine docs")
+		return usage("there is no documentation of %q%s", name, suggestDocs(name)).WithHint("see what there is: dsengine docs")
 	}
 	if g.json() {
 		return printJSON(env.Stdout, pages)
@@ -124,6 +125,26 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 		page.print(p, lua)
 	}
 	return p.err
+}
+
+// docWords are words that are no names, by which people look for something all the same.
+var docWords = map[string]string{
+	"setting": "job", "settings": "job", "jobs": "job", "options": "job", "test": "t", "tests": "t", "testing": "t",
+	"context": "ctx", "database": "db", "sql": "db", "need": "job.needs", "permissions": "job.needs", "schedule": "job.every",
+}
+
+// suggestDocs is what was probably meant by a name that has no page.
+func suggestDocs(name string) string {
+	if word := docWords[strings.ToLower(name)]; word != "" {
+		return fmt.Sprintf(" (did you mean %q?)", word)
+	}
+	all := documented()
+	for _, full := range all { // job.needs, of which only the end was given
+		if _, end, ok := strings.Cut(full, "."); ok && end == name {
+			return fmt.Sprintf(" (did you mean %q?)", full)
+		}
+	}
+	return hostlib.Suggest(name, all)
 }
 
 // docsOf are the pages about a name: a module and an object may share one.

@@ -15,14 +15,19 @@ type jobsRetryOptions struct {
 	selection
 	From  engine.Phase
 	Fresh bool
+	Now   bool
 }
 
 func newJobsRetry(env *Env, g *globals) *cobra.Command {
 	var o jobsRetryOptions
 	c := &cobra.Command{
 		Use:   "retry [ID...]",
-		Short: "Run final jobs again",
-		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on.
+		Short: "Run final jobs again, or make those due now that wait for their next attempt",
+		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on. What
+a job had counted by then counts still, also what it rejected: but for rejects that were
+redriven since. With --fresh it begins and counts anew.
+
+A job that waits for its next attempt is made due now. With --type, that is for --now.
 
 An item that is retried opens its emitter again; while the emitter is being cancelled it
 cannot be retried. A job that failed because of its items
@@ -33,7 +38,8 @@ are passed over and counted.`,
 		Example: `  dsengine jobs retry 42 43
   dsengine jobs retry --type airports
   dsengine jobs retry 42 --from produce
-  dsengine jobs retry 42 --fresh`,
+  dsengine jobs retry 42 --fresh
+  dsengine jobs retry --type airports --now`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.take(args); err != nil {
 				return err
@@ -47,14 +53,21 @@ are passed over and counted.`,
 }
 
 func (o *jobsRetryOptions) flags(f *pflag.FlagSet) {
-	o.selection.flags(f, ": completed, failed (the default) or cancelled")
+	o.selection.flags(f, ": completed, failed (the default) or cancelled; waiting is for --now")
 	phaseFlag(f, &o.From, "from", "begin in this `phase`: produce, consume or finish")
-	f.BoolVar(&o.Fresh, "fresh", false, "forget the position of the last checkpoint")
+	f.BoolVar(&o.Fresh, "fresh", false, "forget the position of the last checkpoint, and what was counted")
+	f.BoolVar(&o.Now, "now", false, "make jobs due now that wait for their next attempt")
 }
 
 func (o *jobsRetryOptions) validate() error {
 	switch {
-	case o.Status != 0 && !o.Status.Final():
+	case o.Now && o.Status != 0 && o.Status != engine.StatusWaiting:
+		return usage("--now is for jobs that are waiting, not for %s ones: leave it out to run those again", o.Status)
+	case o.Now && (o.From != 0 || o.Fresh):
+		return usage("--now is for jobs that wait for their next attempt: --from and --fresh are for final ones")
+	case o.Status == engine.StatusWaiting && !o.Now:
+		return usage("--status waiting: to make jobs due now that wait for their next attempt, give --now")
+	case o.Status != 0 && !o.Status.Final() && !o.Now:
 		return usage("--status: only completed, failed and cancelled jobs can be retried, not %s ones", o.Status)
 	case o.From == engine.PhaseFail:
 		return usage("--from: a job can be retried from produce, consume or finish, not from fail")
@@ -72,9 +85,21 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		return err
 	}
 	defer done()
+	if o.Now && len(o.IDs) == 0 {
+		return o.hasten(ctx, env, g, eng)
+	}
 	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
 	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
-		err := eng.Store().Retry(ctx, id, options)
+		before, err := eng.Store().Job(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		if before.Status == engine.StatusWaiting && before.RunAt != nil && o.From == 0 && !o.Fresh {
+			if words, err := hastenOne(ctx, eng, before); words != "" || err != nil {
+				return words, err
+			}
+		}
+		err = eng.Store().Retry(ctx, id, options)
 		if err != nil && (engine.CodeOf(err) != engine.CodeConflict || len(o.IDs) > 0) {
 			return "", err
 		}
@@ -87,6 +112,11 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		case err != nil:
 			return "", err
 		}
+		if len(o.IDs) > 0 && before.Error != nil && before.Error.Kind == engine.KindRejects {
+			if err := tellStanding(ctx, env, eng, j); err != nil {
+				return "", err
+			}
+		}
 		return fmt.Sprintf("%s in %s", j.Status, j.Phase), nil
 	}, func(ids []engine.JobID) ([]outcome, error) {
 		results, err := eng.Store().RetryAll(ctx, ids, options)
@@ -96,4 +126,49 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		}
 		return list, err
 	})
+}
+
+// hasten makes jobs of a type due now that wait for their next attempt.
+func (o *jobsRetryOptions) hasten(ctx context.Context, env *Env, g *globals, eng *engine.Engine) error {
+	many := func(ids []engine.JobID) ([]outcome, error) {
+		results, err := eng.Store().Hasten(ctx, ids, true)
+		list := make([]outcome, len(results))
+		for i, r := range results {
+			if list[i].words = "due now"; r != engine.HastenDone {
+				list[i].err = engine.Errorf(engine.CodeConflict, "job %d does not wait for its next attempt: it was not tried yet, or is due already", ids[i])
+			}
+		}
+		return list, err
+	}
+	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusWaiting}, func(id engine.JobID) (string, error) {
+		list, err := many([]engine.JobID{id})
+		if err != nil {
+			return "", err
+		}
+		return list[0].words, list[0].err
+	}, many)
+}
+
+// hastenOne makes a job due now; without words, it became due meanwhile.
+func hastenOne(ctx context.Context, eng *engine.Engine, j *engine.Job) (string, error) {
+	now, err := eng.Store().Now(ctx)
+	if err != nil {
+		return "", err
+	}
+	results, err := eng.Store().Hasten(ctx, []engine.JobID{j.ID}, false)
+	if err != nil || results[0] != engine.HastenDone {
+		return "", err
+	}
+	return fmt.Sprintf("due now in %s, not %s", j.Phase, distance(*j.RunAt, now)), nil
+}
+
+// tellStanding says what counts still of the rejects for which a retried job failed.
+func tellStanding(ctx context.Context, env *Env, eng *engine.Engine, j *engine.Job) error {
+	c, err := eng.Store().CommittedRejects(ctx, j.ID, j.Phase)
+	if err != nil || c.Standing == 0 {
+		return err
+	}
+	env.say("job %d goes on where it was, and %s of before count still; to run them again: dsengine rejects redrive --type %s --job %d; to begin anew: dsengine jobs retry %d --fresh",
+		j.ID, plural(c.Standing, "reject", "rejects"), j.Type, j.ID, j.ID)
+	return nil
 }

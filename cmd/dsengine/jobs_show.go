@@ -94,6 +94,16 @@ func (g *jobPage) losses() []engine.Attempt {
 	return slices.DeleteFunc(slices.Clone(g.attempts), func(a engine.Attempt) bool { return !a.Lost() })
 }
 
+// lastFailure is that of the last attempt, if it failed by an error of its hook.
+func (g *jobPage) lastFailure() *engine.Failure {
+	for _, a := range slices.Backward(g.attempts) {
+		if a.Failure != nil && !a.Lost() && a.Phase != engine.PhaseFail {
+			return a.Failure
+		}
+	}
+	return nil
+}
+
 // jobDetails is a job as JSON, with its attempts that failed, were lost or
 // logged something, and its last lines of log.
 type jobDetails struct {
@@ -114,6 +124,8 @@ type attemptInfo struct {
 	StartedAt  time.Time        `json:"started_at"`
 	FinishedAt time.Time        `json:"finished_at"`
 	Error      *engine.JobError `json:"error"`
+	// Retryable says whether another attempt might have helped; null if it did not fail.
+	Retryable *bool `json:"retryable"`
 }
 
 func (g *jobPage) details() jobDetails {
@@ -122,6 +134,7 @@ func (g *jobPage) details() jobDetails {
 		x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
 		if f := a.Failure; f != nil {
 			x.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace}
+			x.Retryable = &f.Retryable
 		}
 		d.Attempts = append(d.Attempts, x)
 	}
@@ -137,12 +150,23 @@ func (g *jobPage) print(p *printer) {
 	if j.WaitingFor != nil {
 		p.field("waiting for", "%s", clean(strings.TrimPrefix(*j.WaitingFor, "waiting for ")))
 	}
+	if j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(g.now) {
+		p.field("", "to run it now: dsengine jobs retry %d", j.ID)
+	}
 	if j.CancelAsked && !j.Status.Final() {
 		p.field("asked to", "stop: somebody cancelled it")
 	}
 	p.field("phase", "%s", j.Phase)
 	if j.Attempt > 0 {
 		p.field("attempt", "%d of %d", j.Attempt, j.MaxAttempts)
+	}
+	if f := g.lastFailure(); f != nil && j.Status == engine.StatusFailed && j.Attempt < j.MaxAttempts {
+		switch {
+		case f.Hopeless():
+			p.field("not retried", "another attempt would meet the same error; once that is mended: dsengine jobs retry %d", j.ID)
+		case f.Kind == engine.KindRejects:
+			p.field("not retried", "what it reads has too many rows that are rejected")
+		}
 	}
 	if lost := g.losses(); len(lost) > 0 {
 		last := lost[len(lost)-1]
@@ -293,7 +317,16 @@ func (g *jobPage) tries(p *printer) {
 		}
 		rows = append(rows, []string{"", fmt.Sprint(a.Attempt), a.Phase.String(), clean(a.Server), stamp(a.StartedAt), rough(max(0, a.FinishedAt.Sub(a.StartedAt))), clip(message, g.most)})
 	}
-	p.line("\nattempts that failed, were lost or logged something")
+	counted := ""
+	last := map[engine.Phase]engine.Attempt{}
+	for _, a := range g.attempts {
+		before, known := last[a.Phase]
+		if known && (a.Attempt < before.Attempt || a.Attempt == before.Attempt && a.Failure != nil && before.Failure != nil && !before.Lost()) {
+			counted = ", the oldest first; they are numbered anew after a checkpoint, and after a retry by hand"
+		}
+		last[a.Phase] = a
+	}
+	p.line("\nattempts that failed, were lost or logged something%s", counted)
 	p.table([]string{" ", "attempt", "phase", "server", "started", "took", "error"}, rows, "attempt", "took")
 }
 

@@ -75,7 +75,9 @@ func (h flattened) Handle(ctx context.Context, r slog.Record) error {
 		}
 		for _, k := range slices.Sorted(maps.Keys(fields)) {
 			if trace, ok := fields[k].(string); ok && k == "backtrace" {
-				flat.AddAttrs(slog.String("at", places(trace)))
+				if at := places(trace); at != "" {
+					flat.AddAttrs(slog.String("at", at))
+				}
 			} else {
 				flat.AddAttrs(slog.Any(k, printable(fields[k])))
 			}

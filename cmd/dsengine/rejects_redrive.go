@@ -26,7 +26,11 @@ func newRejectsRedrive(env *Env, g *globals) *cobra.Command {
 The hook redrive(ctx, rows) of the script gets them, in jobs of up to 10,000 rows. Without
 that hook, rows that were whole items go to consume again, a job each. When such a job
 completes, its rejects are redriven; if it fails for good, they are open again. A row that
-is rejected again is a new reject. The jobs are run by dsengine run.`,
+is rejected again is a new reject. The jobs are run by dsengine run.
+
+Batches that a job has committed stay, whatever became of the job. So of one that failed for
+too many rejects those of its committed batches are redriven, and then it is retried; those
+of its last attempt were rolled back with all else, and the retry meets their rows again.`,
 		Example: `  dsengine rejects redrive --type airports
   dsengine rejects redrive --type airports --reason "*latitude*" --limit 10
   dsengine rejects redrive --type airports --job 42 && dsengine run --until-idle`,
@@ -99,6 +103,9 @@ func tellRedriven(env *Env, r engine.Redriven) error {
 	} else {
 		p.line("%s by %s: %s", plural(int64(r.Rejects), "reject is redriven", "rejects are redriven"), plural(int64(len(r.Jobs)), "job", "jobs"), ids(r.Jobs, int64(len(r.Jobs))))
 		env.say("the jobs are run by: dsengine run")
+	}
+	if r.RolledBack > 0 {
+		env.say("%s of attempts that failed for their rejects and were rolled back: their jobs meet them again, as in: dsengine jobs retry %d", plural(int64(r.RolledBack), "reject is", "rejects are"), *r.Retry)
 	}
 	if r.Cut > 0 {
 		env.say("%s too large to be kept whole, and cannot be redriven", plural(int64(r.Cut), "row was", "rows were"))

@@ -52,6 +52,9 @@ func (s *runSummary) notify(ctx context.Context) {
 			break
 		}
 	}
+	if len(s.Delayed) > 0 {
+		hint("run it now: dsengine jobs retry %d", s.Delayed[0].Job)
+	}
 	if s.didNothing() && len(s.Hints) == 0 {
 		if len(s.Next) > 0 {
 			hint("run one now: dsengine run --once %s", s.Next[0].Type)
@@ -87,6 +90,8 @@ func (s *runSummary) changed() string {
 		return "no row was changed: nothing was due of the scripts that load"
 	case s.didNothing() && len(s.Waiting) > 0:
 		return "no row was changed: nothing was due that this process can run"
+	case s.didNothing() && len(s.Delayed) > 0:
+		return "no row was changed: nothing was due yet"
 	case s.didNothing():
 		return "no row was changed: nothing was due"
 	case s.Ended == "stopped" || s.Failed+s.Cancelled+s.Retried > 0 || s.Completed == 0:
@@ -98,6 +103,9 @@ func (s *runSummary) changed() string {
 	}
 	return "no row was read or changed, as far as the jobs count: nothing new was found"
 }
+
+// shownDelayed is of how many types it is told that their jobs wait for a time.
+const shownDelayed = 5
 
 // print prints the summary.
 func (s *runSummary) print(env *Env, g *globals) error {
@@ -133,6 +141,13 @@ func (s *runSummary) print(env *Env, g *globals) error {
 			count = "at least " + count
 		}
 		p.line("not for this process: %s of type %q, phase %s: %s.", count, w.Type, w.Phase, w.Reason)
+	}
+	for _, d := range s.Delayed[:min(len(s.Delayed), shownDelayed)] {
+		more := ""
+		if d.Jobs > 1 {
+			more = fmt.Sprintf(", the first of %s", plural(int64(d.Jobs), "job", "jobs"))
+		}
+		p.line("job %d of type %q waits in %s and is due %s (%s)%s.", d.Job, d.Type, d.Phase, distance(d.Next, env.Clock.Now()), stamp(d.Next), more)
 	}
 	if s.didNothing() && len(s.Next) > 0 {
 		p.line("%s fires next %s (%s).", clean(s.Next[0].name()), distance(s.Next[0].At, env.Clock.Now()), stamp(s.Next[0].At))

@@ -31,6 +31,7 @@ type runSummary struct {
 	FailedJobs []failedJob            `json:"failed_jobs"`
 	LeftOut    engine.LeftOut         `json:"left_out"` // not made, because jobs that failed have the keys
 	Waiting    []waitingJobs          `json:"waiting"`  // that this process cannot run
+	Delayed    []delayedJobs          `json:"delayed"`  // that this process can run, later
 	Next       []nextFiring           `json:"next"`
 	NotLoaded  []*scripting.LoadError `json:"not_loaded"`
 	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped
@@ -52,6 +53,16 @@ type waitingJobs struct {
 	Phase  engine.Phase `json:"phase"`
 	Jobs   int          `json:"jobs"` // at least, when it is waitingLimit
 	Reason string       `json:"reason"`
+}
+
+// delayedJobs are jobs of a type that wait for a time, such as that of their next
+// attempt.
+type delayedJobs struct {
+	Type  string       `json:"type"`
+	Phase engine.Phase `json:"phase"`
+	Jobs  int          `json:"jobs"` // of the first waitingLimit of all
+	Next  time.Time    `json:"next"` // when the first of them is due
+	Job   engine.JobID `json:"job"`  // that one
 }
 
 // nextFiring is when a schedule fires next.
@@ -85,7 +96,7 @@ func (m *summarize) make(ctx context.Context) *runSummary {
 		Server: m.opts.WithDefaults().Name, Types: []engine.TypeTally{}, Rescued: snap.Rescued,
 		HandedOver: append([]engine.JobID{}, snap.HandedOver...), GaveBack: append([]engine.JobID{}, snap.GaveBack...), Rows: map[string]int64{},
 		FirstClaim: inUTC(snap.FirstClaim), LastCommit: inUTC(snap.LastCommit),
-		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Next: []nextFiring{},
+		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Delayed: []delayedJobs{}, Next: []nextFiring{},
 		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{}, drain: m.drain,
 		LeftOut: snap.Left,
 	}
@@ -179,6 +190,9 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 	slices.SortFunc(s.Waiting, func(a, b waitingJobs) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Phase, b.Phase))
 	})
+	if err := m.delayed(ctx, s, names, runs); err != nil {
+		return err
+	}
 	schedules, err := m.eng.Store().Schedules(ctx)
 	if err != nil {
 		return err
@@ -191,6 +205,31 @@ func (m *summarize) waiting(ctx context.Context, s *runSummary) error {
 	slices.SortFunc(s.Next, func(a, b nextFiring) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Type, b.Type), cmp.Compare(orEmpty(a.Instance), orEmpty(b.Instance)))
 	})
+	return nil
+}
+
+// delayed adds what waits for a time; with --once only its job.
+func (m *summarize) delayed(ctx context.Context, s *runSummary, names map[engine.TypeID]string, runs map[string]*engine.Type) error {
+	if j := s.Job; j != nil {
+		now, err := m.eng.Store().Now(ctx)
+		if err != nil {
+			return err
+		}
+		if j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(now) {
+			s.Delayed = append(s.Delayed, delayedJobs{Type: j.Type, Phase: j.Phase, Jobs: 1, Next: j.RunAt.UTC(), Job: j.ID})
+		}
+		return nil
+	}
+	list, err := m.eng.Store().Delayed(ctx, waitingLimit)
+	if err != nil {
+		return err
+	}
+	for q, d := range list {
+		if t := runs[names[q.Type()]]; t != nil && t.Works(q.Phase()) && d.First != 0 {
+			s.Delayed = append(s.Delayed, delayedJobs{Type: t.Name, Phase: q.Phase(), Jobs: d.Jobs, Next: d.Next.UTC(), Job: d.First})
+		}
+	}
+	slices.SortFunc(s.Delayed, func(a, b delayedJobs) int { return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.Job, b.Job)) })
 	return nil
 }
 

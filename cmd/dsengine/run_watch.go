@@ -158,7 +158,11 @@ func (w *watching) tellWaiting(ctx context.Context, snap engine.Snapshot, now ti
 			q := engine.QueueOf(t.ID, p)
 			for _, d := range []engine.Delayed{delayed[q], delayed[q.Apart()]} {
 				if d.Jobs > 0 {
-					w.log.Info(fmt.Sprintf("waiting for %s of %s, due %s", plural(int64(d.Jobs), "job", "jobs"), t.Name, distance(d.Next, time)), "phase", p)
+					text := fmt.Sprintf("waiting for %s of %s, due %s", plural(int64(d.Jobs), "job", "jobs"), t.Name, distance(d.Next, time))
+					if d.First != 0 {
+						text += w.env.calls(fmt.Sprintf("; to run it now: dsengine jobs retry %d", d.First))
+					}
+					w.log.Info(text, "phase", p)
 				}
 			}
 		}

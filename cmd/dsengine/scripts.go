@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -49,6 +51,25 @@ func (s *scripts) of(name string) *engine.Type {
 	}
 	return nil
 }
+
+// asksNoWindow says whether a type's script surely never asks for the window of its
+// jobs: it names none, and loads nothing that may.
+func (s *scripts) asksNoWindow(env *Env, g *globals, name string) bool {
+	if s.of(name) == nil {
+		return false
+	}
+	for _, f := range s.Files {
+		if strings.TrimSuffix(f, path.Ext(f)) != name {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(env.path(g.Jobs), filepath.FromSlash(f)))
+		return err == nil && !asksWindow.Match(text)
+	}
+	return false
+}
+
+// asksWindow finds what asks for a window, or loads what may.
+var asksWindow = regexp.MustCompile(`window|\bload\s*\(|\brequire\b`)
 
 // broken are the names of the job types whose scripts do not load.
 func (s *scripts) broken() []string {

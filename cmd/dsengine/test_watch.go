@@ -179,10 +179,26 @@ func (w *watcher) next(ctx context.Context, suite *scripttest.Suite) (changed []
 	}
 }
 
+// ofEditor says whether a name is one of a file that editors make beside the one
+// that they write: no script is called so.
+func ofEditor(name string) bool {
+	if name == "" || strings.ContainsAny(name[:1], ".#") || strings.HasSuffix(name, "~") || name == "4913" { // by which Vim tries the folder
+		return true
+	}
+	switch filepath.Ext(name) {
+	case ".swp", ".swx", ".tmp", ".bak", ".orig":
+		return true
+	}
+	return strings.Contains(name, "___jb_")
+}
+
 // files are those that an event is about: of a folder that is new, all in it.
 func (w *watcher) files(e fsnotify.Event) []string {
 	info, err := os.Stat(e.Name)
-	if err != nil || !info.IsDir() {
+	switch {
+	case ofEditor(filepath.Base(e.Name)):
+		return nil
+	case err != nil || !info.IsDir():
 		return []string{e.Name}
 	}
 	if !e.Has(fsnotify.Create) || strings.HasPrefix(filepath.Base(e.Name), ".") {

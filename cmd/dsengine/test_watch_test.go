@@ -176,3 +176,15 @@ func TestWatchRefusesWhatItCannotDo(t *testing.T) {
 		t.Errorf("it ended with %d", code)
 	}
 }
+
+func TestWatchNamesNoFileOfAnEditor(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		".a.star.swp": true, "a.star~": true, "4913": true, "#a.star#": true, ".#a.star": true, "a.star.tmp": true, "a.star___jb_tmp___": true,
+		"a.star": false, "a_test.star": false, "data.csv": false, "a.star.new": false,
+	} {
+		if got := ofEditor(name); got != want {
+			t.Errorf("%s: of an editor is %v, want %v", name, got, want)
+		}
+	}
+}

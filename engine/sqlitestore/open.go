@@ -152,6 +152,10 @@ func locate(rawURL string, o *Options) (path, abs string, err error) {
 	if abs, err = filepath.Abs(path); err != nil {
 		return "", "", engine.Wrapf(engine.CodeUsage, err, "find %s", path)
 	}
+	if info, err := os.Stat(abs); err == nil && info.IsDir() {
+		return "", "", engine.Errorf(engine.CodeUsage, "%s is a folder, and the database is a file", path).
+			WithHint("name a file in it, as in sqlite:%s", filepath.Join(path, "dsengine.db"))
+	}
 	if info, err := os.Stat(filepath.Dir(abs)); err != nil || !info.IsDir() {
 		return "", "", engine.Errorf(engine.CodeUnreachable, "the database file %s cannot be made: there is no folder %s", path, filepath.Dir(abs))
 	}

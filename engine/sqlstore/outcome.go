@@ -162,14 +162,16 @@ func (t *Tx) move(o *engine.Outcome, items int64) (int64, error) {
 	if o.Job.Phase == engine.PhaseFail || o.Event == engine.Withdrawn && o.Server == 0 {
 		started = "started_at" // of the attempt that failed; of none, if it was cancelled before it ran
 	}
-	set := ""
+	set, args := "", []any(nil)
 	switch {
+	case o.Event == engine.HandedOn:
+		set, args = ", position = ?, checkpoints = 0", []any{nullRaw(o.Position)}
 	case o.To.Phase != o.Job.Phase && o.To.Phase != engine.PhaseFail && o.Job.Phase != engine.PhaseFail,
 		o.To.Status == engine.StatusOpen && o.Verdict != engine.StatusFailed:
 		set = ", position = NULL, checkpoints = 0" // it belongs to the phase that has ended
 	}
 	return t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = %d, losses = 0, failed_phase = %d, verdict = %d, server = %d, items = items + %d, run_at = %s, started_at = %s, finished_at = %s%s WHERE id = %d AND epoch = %d AND checkpoints = %d%s",
-		o.To.Phase, o.To.Status, o.Attempts, o.FailedPhase, o.Verdict, o.Server, items, runAt, started, finished, set, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints, more))
+		o.To.Phase, o.To.Status, o.Attempts, o.FailedPhase, o.Verdict, o.Server, items, runAt, started, finished, set, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints, more), args...)
 }
 
 // goesOn says that the outcome is one that a person's cancel turns.

@@ -62,7 +62,7 @@ func (t *Tx) redrive(b engine.RedriveBatch) (made []engine.Enqueued, taken int, 
 	}
 	var ids []int64
 	for _, x := range held {
-		if !x.redriven && !x.cut && (x.redrive == 0 || known[x.redrive] && !alive[x.redrive]) && (b.Mode == engine.RedriveRows || x.whole) {
+		if !x.redriven && !x.cut && !x.rolledBack && (x.redrive == 0 || known[x.redrive] && !alive[x.redrive]) && (b.Mode == engine.RedriveRows || x.whole) {
 			ids = append(ids, x.id)
 		}
 	}

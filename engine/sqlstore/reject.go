@@ -87,6 +87,8 @@ type heldReject struct {
 	whole     bool
 	cut       bool
 	redriving bool // a job is to redrive it, and is not final
+	// rolledBack: the attempt that met its row was
+	rolledBack bool
 }
 
 // lockRejects reads and locks rejects, ascending by id, and looks what the jobs
@@ -95,12 +97,14 @@ func (t *Tx) lockRejects(ids []int64) (list []heldReject, err error) {
 	var by []engine.JobID
 	err = t.query(func(r *sql.Rows) error {
 		var x heldReject
-		err := r.Scan(&x.id, &x.job, &x.redrive, &x.redriven, &x.whole, &x.cut)
+		var kept int
+		err := r.Scan(&x.id, &x.job, &x.redrive, &x.redriven, &x.whole, &x.cut, &kept)
+		x.rolledBack = kept == keptFailed
 		if list = append(list, x); x.redrive != 0 && !x.redriven && (len(by) == 0 || by[len(by)-1] != x.redrive) {
 			by = append(by, x.redrive)
 		}
 		return err
-	}, "SELECT id, job, redrive, redriven, whole, cut FROM ds_rejects"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	}, "SELECT id, job, redrive, redriven, whole, cut, kept FROM ds_rejects"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
 	if err != nil || len(by) == 0 {
 		return list, err
 	}
@@ -140,14 +144,17 @@ const (
 
 // dropRejects deletes the rejects of a job that begins again in a phase, from the
 // beginning or from its last checkpoint: those whose rows it will meet again, and
-// those of the phases after it.
-func (t *Tx) dropRejects(job engine.JobID, phase engine.Phase, anew bool) error {
+// those of the phases after it. uncount takes them out of the job's counts; else
+// those are set to what they were before the phase.
+func (t *Tx) dropRejects(job engine.JobID, phase engine.Phase, anew, uncount bool) error {
 	which := fmt.Sprintf("phase > %d", phase)
 	if anew {
 		which = fmt.Sprintf("phase >= %d", phase)
 	}
-	if err := t.uncountRejects(job, which); err != nil {
-		return err
+	if uncount {
+		if err := t.uncountRejects(job, which); err != nil {
+			return err
+		}
 	}
 	if anew {
 		return t.forgetRejects(job, which)
@@ -168,7 +175,7 @@ func (t *Tx) uncountRejects(job engine.JobID, which string) error {
 	}
 	stats := parseStats(b)
 	if stats["rejected"] == 0 {
-		return nil // all is done anew
+		return nil
 	}
 	if stats["rejected"] -= n; stats["rejected"] <= 0 {
 		delete(stats, "rejected")
@@ -370,8 +377,9 @@ func (s *Store) rejectPage(ctx context.Context, f engine.RejectFilter, at int64)
 			var made Time
 			var redriven bool
 			var redrive, line int64
+			var kept int
 			var status sql.NullInt64
-			if err := r.Scan(&x.ID, &x.Job, &name, &instance, &x.Phase, &x.Attempt, &made, &x.Reason, &source, &line, &x.WholeItem, &x.Cut, &x.Size, &redrive, &redriven, &status); err != nil {
+			if err := r.Scan(&x.ID, &x.Job, &name, &instance, &x.Phase, &x.Attempt, &made, &x.Reason, &source, &line, &x.WholeItem, &x.Cut, &x.Size, &redrive, &redriven, &kept, &status); err != nil {
 				return err
 			}
 			last = x.ID
@@ -383,10 +391,10 @@ func (s *Store) rejectPage(ctx context.Context, f engine.RejectFilter, at int64)
 				id := engine.JobID(redrive)
 				x.Redrive = &id
 			}
-			x.State = rejectState(redriven, status)
+			x.State, x.RolledBack = rejectState(redriven, status), kept == keptFailed
 			page = append(page, x)
 			return nil
-		}, fmt.Sprintf(`SELECT r.id, r.job, t.name, r.instance, r.phase, r.attempt, r.at, r.reason, r.source, r.line, r.whole, r.cut, OCTET_LENGTH(r.data), r.redrive, r.redriven, j.status
+		}, fmt.Sprintf(`SELECT r.id, r.job, t.name, r.instance, r.phase, r.attempt, r.at, r.reason, r.source, r.line, r.whole, r.cut, OCTET_LENGTH(r.data), r.redrive, r.redriven, r.kept, j.status
  FROM ds_rejects r LEFT JOIN ds_types t ON t.id = r.type LEFT JOIN ds_jobs j ON j.id = r.redrive AND r.redrive > 0 WHERE %s ORDER BY %s LIMIT %d`, strings.Join(where, " AND "), order, rejectPage), args...)
 	})
 	return page, last, err
@@ -438,16 +446,6 @@ func (s *Store) RejectPlaces(ctx context.Context, job engine.JobID, phase engine
 		}, "SELECT source, line FROM ds_rejects WHERE job = ? AND phase = ? AND kept = ? AND line > 0", job, phase, keptCommitted)
 	})
 	return places, err
-}
-
-// CommittedRejects counts what a job has kept by the checkpoints of a phase, and
-// how many of that were the whole item.
-func (s *Store) CommittedRejects(ctx context.Context, job engine.JobID, phase engine.Phase) (n, whole int64, err error) {
-	err = s.read(ctx, func(t *Tx) error {
-		_, err := t.row([]any{&n, &whole}, "SELECT COUNT(*), COALESCE(SUM(whole), 0) FROM ds_rejects WHERE job = ? AND phase = ? AND kept = ?", job, phase, keptCommitted)
-		return err
-	})
-	return n, whole, err
 }
 
 // RejectCounts counts the rejects of a job that are kept.

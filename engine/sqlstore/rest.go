@@ -60,7 +60,7 @@ func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending boo
 func (s *Store) Delayed(ctx context.Context, limit int) (map[engine.Queue]engine.Delayed, error) {
 	counts := map[engine.Queue]engine.Delayed{}
 	err := s.read(ctx, func(t *Tx) error {
-		return t.query(func(r *sql.Rows) error {
+		err := t.query(func(r *sql.Rows) error {
 			var q engine.Queue
 			var d engine.Delayed
 			var next Time
@@ -69,6 +69,16 @@ func (s *Store) Delayed(ctx context.Context, limit int) (map[engine.Queue]engine
 			counts[q] = d
 			return err
 		}, fmt.Sprintf("SELECT queue, COUNT(*), MIN(due) FROM (SELECT queue, due FROM ds_delayed ORDER BY due, id LIMIT %d) x GROUP BY queue", limit))
+		if err != nil {
+			return err
+		}
+		for q, d := range counts {
+			if _, err := t.row([]any{&d.First}, "SELECT COALESCE(MIN(id), 0) FROM ds_delayed WHERE due = ? AND queue = ?", stamp(d.Next), q); err != nil {
+				return err
+			}
+			counts[q] = d
+		}
+		return nil
 	})
 	return counts, err
 }

@@ -88,7 +88,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 	if phase == engine.PhaseFinish && j.Verdict == engine.StatusFailed {
 		verdict = j.Verdict // it failed before finish, whatever finish does
 	}
-	if at == nil {
+	before, begun, err := engine.CountedBefore(at)
+	begun = begun || err != nil // the attempt tells of a position that cannot be read
+	if !begun {
 		set = ", checkpoints = 0"
 	}
 	was := j.status
@@ -101,8 +103,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 			return 0, err
 		}
 	}
-	if phase == typ.Hooks.First() && at == nil {
-		if _, err := t.exec("UPDATE ds_results SET stats = NULL WHERE id = ?", id); err != nil { // all is done anew
+	recounts := !begun && phase != engine.PhaseFinish // of which it is not known what was counted before it
+	if recounts {
+		if _, err := t.exec("UPDATE ds_results SET stats = ? WHERE id = ?", statsText(before), id); err != nil {
 			return 0, err
 		}
 	}
@@ -114,7 +117,7 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 	if err := t.reopen(rows, j, was); err != nil {
 		return 0, err
 	}
-	if err := t.dropRejects(id, phase, at == nil); err != nil {
+	if err := t.dropRejects(id, phase, !begun, !recounts); err != nil {
 		return 0, err
 	}
 	var d deltas // its type's totals: it is not final any more
@@ -126,7 +129,8 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 }
 
 // retryFrom is the phase in which a retried job begins, and its position there:
-// the phase that failed, else the one it ended in.
+// the phase that failed, else the one it ended in. Where it begins anew, its
+// position tells no more than what was counted before.
 func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) (phase engine.Phase, at engine.Raw, err error) {
 	ended := endedIn(j)
 	emitted := ended // the phase whose items it waited for
@@ -138,11 +142,14 @@ func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) 
 	if phase, err = retryPhase(j, typ, o, ended, emitted); err != nil {
 		return 0, nil, err
 	}
-	if o.Fresh && phase != engine.PhaseFinish || j.status == engine.StatusCompleted {
-		return phase, nil, nil
-	}
 	if at, err = t.positionOf(j.ID); err != nil {
 		return 0, nil, err
+	}
+	anew := o.Fresh && phase != engine.PhaseFinish || j.status == engine.StatusCompleted
+	if anew {
+		if _, _, err := engine.CountedBefore(at); err != nil {
+			return phase, nil, nil // one that cannot be read is not needed
+		}
 	}
 	switch {
 	case ended == engine.PhaseFinish && (phase != ended || o.Fresh):
@@ -157,7 +164,10 @@ func (t *Tx) retryFrom(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions) 
 	case phase != ended:
 		at = nil
 	}
-	return phase, at, nil
+	if anew {
+		at, err = engine.PositionAnew(at)
+	}
+	return phase, at, err
 }
 
 // retryPhase is the phase in which a retried job begins: it ended in one, and

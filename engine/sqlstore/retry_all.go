@@ -177,7 +177,7 @@ func (t *Tx) retryPlain(m *manyRetried, o engine.RetryOptions, results map[engin
 	if err != nil || len(todo) == 0 {
 		return err
 	}
-	phases, anew := map[engine.Phase][]engine.JobID{}, []engine.JobID{}
+	phases := map[engine.Phase][]engine.JobID{}
 	failures := map[engine.TypeID][]engine.JobID{}
 	ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES ")
 	n := 0
@@ -186,9 +186,6 @@ func (t *Tx) retryPlain(m *manyRetried, o engine.RetryOptions, results map[engin
 	for _, j := range todo {
 		phase := results[j.ID].Phase
 		phases[phase] = append(phases[phase], j.ID)
-		if t.types[j.Type].Hooks.First() == phase {
-			anew = append(anew, j.ID)
-		}
 		failures[j.Type] = append(failures[j.Type], j.ID)
 		queue := j.Queue(phase)
 		ready = append(appendInts(openTuple(ready, &n), int64(queue), int64(j.Priority), int64(j.ID), int64(j.Epoch)+1), ')')
@@ -201,7 +198,7 @@ func (t *Tx) retryPlain(m *manyRetried, o engine.RetryOptions, results map[engin
 		}
 		d.at(0, j.Type).uncount(j.status)
 	}
-	if err := t.beginAgain(phases, anew); err != nil {
+	if err := t.beginAgain(phases); err != nil {
 		return err
 	}
 	for typ, ids := range failures {
@@ -219,9 +216,9 @@ func (t *Tx) retryPlain(m *manyRetried, o engine.RetryOptions, results map[engin
 	return err
 }
 
-// beginAgain writes the rows of jobs that are retried, by phase; anew are those
-// that begin at their first.
-func (t *Tx) beginAgain(phases map[engine.Phase][]engine.JobID, anew []engine.JobID) error {
+// beginAgain writes the rows of jobs that are retried, by phase. They have no
+// position, so that nothing was counted before it.
+func (t *Tx) beginAgain(phases map[engine.Phase][]engine.JobID) error {
 	for phase, ids := range phases {
 		got, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = 0, losses = 0, verdict = 0, cancel = 0, run_at = '%s', finished_at = '%s', position = NULL, checkpoints = 0 WHERE id IN (%s)",
 			t.s.D.ByKey(), phase, engine.StatusWaiting, never, never, idList(ids)))
@@ -236,12 +233,14 @@ func (t *Tx) beginAgain(phases map[engine.Phase][]engine.JobID, anew []engine.Jo
 				return err
 			}
 		}
+		if phase == engine.PhaseFinish {
+			continue
+		}
+		if _, err := t.exec("UPDATE ds_results" + t.s.D.ByKey() + " SET stats = NULL WHERE id IN (" + idList(ids) + ")"); err != nil {
+			return err
+		}
 	}
-	if len(anew) == 0 {
-		return nil
-	}
-	_, err := t.exec("UPDATE ds_results" + t.s.D.ByKey() + " SET stats = NULL WHERE id IN (" + idList(anew) + ")")
-	return err
+	return nil
 }
 
 // takeFromParents takes items out of the counts of their emitters, which wait for them.

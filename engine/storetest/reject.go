@@ -254,6 +254,51 @@ var rejectCases = []testCase{
 		w.stands("cancelled", j.ID)
 		w.same("open after its items were cancelled", 1, len(w.openRejects(t)))
 	}},
+	{"rows of an attempt that was rolled back are not redriven: a retry meets them", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		w.commit(rejecting(checkpoint(j, "a"), reject("kept")))
+		w.commit(rejecting(alone(failed(j)), reject("rolled back")))
+		var rolledBack []bool
+		w.must(w.store.Rejects(w.ctx, engine.RejectFilter{Job: j.ID}, func(r *engine.Reject) bool {
+			rolledBack = append(rolledBack, r.RolledBack)
+			return true
+		}))
+		w.same("rolled back", []bool{false, true}, rolledBack)
+		_, n := w.redrive(t, engine.RedriveRows)
+		w.same("taken", 1, n)
+		w.same("rejects", []string{`"kept" redriving`, `"rolled back" open`}, w.rejects(engine.RejectFilter{Job: j.ID}))
+		w.commit(redriving(alone(completed(w.take(queue(t))))))
+	}},
+	{"what was redriven is mended, unless it was rejected again", func(w *world) {
+		t := w.typ("t")
+		stands := func(what string, id engine.JobID, want engine.CommittedRejects) {
+			w.Helper()
+			got, err := w.store.CommittedRejects(w.ctx, id, engine.PhaseConsume)
+			w.must(err)
+			w.same(what, want, got)
+		}
+		j := w.start(job(t))
+		w.commit(rejecting(checkpoint(j, "a"), reject(1), reject(2), engine.Rejection{Row: raw(3), WholeItem: true}))
+		w.commit(rejecting(alone(failed(j)), reject("rolled back")))
+		stands("at first", j.ID, engine.CommittedRejects{Standing: 3, Whole: 1})
+		w.redrive(t, engine.RedriveRows)
+		stands("while they are redriven", j.ID, engine.CommittedRejects{Standing: 3, Whole: 1})
+		first := w.take(queue(t))
+		w.commit(rejecting(redriving(alone(completed(first))), reject(1), reject(2)))
+		stands("two were rejected again", j.ID, engine.CommittedRejects{Standing: 2, Mended: 1})
+		stands("by the redrive", first.ID, engine.CommittedRejects{Standing: 2})
+		w.redrive(t, engine.RedriveRows)
+		second := w.take(queue(t))
+		w.commit(rejecting(redriving(alone(completed(second))), reject(1)))
+		stands("one was rejected a third time", j.ID, engine.CommittedRejects{Standing: 1, Mended: 2})
+		stands("of the first redrive", first.ID, engine.CommittedRejects{Standing: 1, Mended: 1})
+		w.redrive(t, engine.RedriveRows)
+		w.commit(redriving(alone(completed(w.take(queue(t))))))
+		stands("in the end", j.ID, engine.CommittedRejects{Mended: 3})
+		w.must(w.store.Retry(w.ctx, j.ID, engine.RetryOptions{Fresh: true}))
+		stands("a run that began anew", j.ID, engine.CommittedRejects{})
+	}},
 	{"a redrive that was retried meanwhile keeps its rejects", func(w *world) {
 		t := w.typ("t")
 		w.rejected(t, 1)

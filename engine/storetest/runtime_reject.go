@@ -2,7 +2,12 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"strings"
 	"time"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -40,6 +45,24 @@ func rejectsRows(read, rejected int) func(c *engine.Call) error {
 // rejectsItem rejects the whole item.
 func rejectsItem(c *engine.Call) error {
 	return c.Reject(engine.Rejection{Row: c.Item(), Reason: "why"})
+}
+
+// redrives is a hook that rejects some of the rows that it gets again.
+func redrives(again int) engine.Hook {
+	return func(c *engine.Call) (engine.Raw, error) {
+		for n := 0; ; n++ {
+			x, err := c.NextRejected()
+			if err == io.EOF {
+				return nil, nil
+			}
+			if err == nil && n < again {
+				err = c.Reject(engine.Rejection{Row: x.Row, Reason: "still"})
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
 }
 
 // rejectRunCases are about how many rows a job may reject.
@@ -101,6 +124,141 @@ var rejectRunCases = []testCase{
 			}
 		}
 	}},
+	{"a retry judges what still stands of what was rejected", func(w *world) {
+		for i, c := range []struct {
+			what        string
+			limit       engine.RejectLimit
+			first, rest func(c *engine.Call) error
+			again       int    // rows that the redrive rejects again
+			message     string // "": the retry completes
+		}{
+			{"all are mended", engine.RejectLimit{}, rejectsRows(10, 3), rejectsRows(0, 0), 0, ""},
+			{"none is", engine.RejectLimit{}, rejectsRows(10, 3), rejectsRows(0, 0), 3, `3 of 10 rows were rejected, more than rejects = "10%" allows`},
+			{"too few are", engine.RejectLimit{}, rejectsRows(10, 3), rejectsRows(0, 0), 2, `2 of 10 rows were rejected, more than rejects = "10%" allows`},
+			{"enough are", engine.RejectLimit{}, rejectsRows(10, 3), rejectsRows(0, 0), 1, ""},
+			{"one of a number is, and one comes", engine.RejectCount(1), rejectsRows(5, 1), rejectsRows(5, 1), 0, ""},
+			{"none is, and one comes", engine.RejectCount(1), rejectsRows(5, 1), rejectsRows(5, 1), 1, "2 rows were rejected, more than rejects = 1 allows"},
+		} {
+			r := w.runtime(Options{})
+			name := string(rune('a' + i))
+			t := consumes(name, func(h *engine.Call) (engine.Raw, error) {
+				if h.Position() == nil {
+					if err := c.first(h); err != nil {
+						return nil, err
+					}
+					if err := h.Checkpoint(raw("half"), true); err != nil {
+						return nil, err
+					}
+				}
+				return nil, c.rest(h)
+			})
+			t.Redrive = redrives(c.again)
+			t.Settings.Rejects = c.limit
+			id := r.make(engine.NewJob{Type: name}, t)
+			r.untilIdle(t)
+			r.stands("failed", id)
+			advice := fmt.Sprintf("once the script is mended: dsengine rejects redrive --type %s --job %d, and when that has run: dsengine jobs retry %d", name, id, id)
+			if message := r.view(id).Error.Message; !strings.HasSuffix(message, advice) {
+				r.Errorf("%s: want the advice %q, got %q", c.what, advice, message)
+			}
+			_, err := r.eng.Redrive(r.ctx, engine.RedriveRequest{Type: name, Job: id})
+			r.must(err)
+			r.untilIdle(t)
+			r.again(id, engine.RetryOptions{})
+			r.untilIdle(t)
+			if c.message != "" {
+				r.wantRejects(c.what, id, c.message)
+			} else if v := r.view(id); v.Status != engine.StatusCompleted {
+				r.Errorf("%s: it is %s: %v", c.what, v.Status, v.Error)
+			}
+		}
+	}},
+	{"a retry from the beginning counts anew", func(w *world) {
+		for _, c := range []struct {
+			what    string
+			produce engine.Hook
+			counted engine.Stats // before consume
+		}{
+			{"an item", func(c *engine.Call) (engine.Raw, error) {
+				c.Count("read", 7)
+				_, err := c.Emit(engine.Emission{Payload: raw("item")})
+				return nil, err
+			}, nil},
+			{"what produce has handed on", func(c *engine.Call) (engine.Raw, error) {
+				c.Count("read", 7)
+				c.Count("pages", 1)
+				if err := c.Checkpoint(raw("all"), true); err != nil {
+					return nil, err
+				}
+				return raw("item"), nil
+			}, engine.Stats{"read": 7, "pages": 1}},
+		} {
+			r := w.runtime(Options{})
+			name := strings.ReplaceAll(c.what, " ", "-")
+			bad := 3
+			t := goType(name, map[engine.Phase]engine.Hook{
+				engine.PhaseProduce: c.produce,
+				engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+					if c.Position() == nil {
+						if err := rejectsRows(10, bad)(c); err != nil {
+							return nil, err
+						}
+						if err := c.Checkpoint(raw("end"), true); err != nil {
+							return nil, err
+						}
+					}
+					return nil, nil
+				},
+			})
+			id := r.make(engine.NewJob{Type: name}, t)
+			r.untilIdle(t)
+			if c.counted == nil {
+				id = engine.JobID(r.count("SELECT MAX(id) FROM ds_jobs"))
+			}
+			read := 10 + c.counted["read"]
+			stats := func(rejected int64) engine.Stats {
+				s := engine.Stats{"read": 10}.Plus(c.counted)
+				if rejected > 0 {
+					s["rejected"] = rejected
+				}
+				return s
+			}
+			for range 2 { // however often: what it read before does not dilute it
+				r.wantRejects(c.what, id, fmt.Sprintf(`3 of %d rows were rejected`, read))
+				r.same(c.what+": counts", stats(3), engine.Stats(r.view(id).Stats))
+				r.again(id, engine.RetryOptions{Fresh: true})
+				r.same(c.what+": counts before it", c.counted, engine.Stats(r.view(id).Stats), cmpopts.EquateEmpty())
+				r.untilIdle(t)
+			}
+			bad = 0
+			r.again(id, engine.RetryOptions{Fresh: true})
+			r.untilIdle(t)
+			r.stands("completed", id)
+			r.same(c.what+": counts in the end", stats(0), engine.Stats(r.view(id).Stats))
+			r.again(id, engine.RetryOptions{})
+			r.untilIdle(t)
+			r.same(c.what+": counts of a completed one that was run again", stats(0), engine.Stats(r.view(id).Stats))
+		}
+	}},
+	{"rows that are rejected again keep their place", func(w *world) {
+		r := w.runtime(Options{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			for i, row := range []string{"same", "same", "other"} {
+				if err := c.Reject(engine.Rejection{Row: raw(row), Reason: "why", Source: "a.csv", Line: int64(i + 2)}); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		})
+		t.Redrive = redrives(3)
+		t.Settings.Rejects = engine.RejectAll()
+		r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		done, err := r.eng.Redrive(r.ctx, engine.RedriveRequest{Type: "t"})
+		r.must(err)
+		r.untilIdle(t)
+		r.same("rejects", []string{`2 "same" a.csv`, `3 "same" a.csv`, `4 "other" a.csv`}, r.places(done.Jobs[0]))
+	}},
 	{"what a phase rejected is judged at its end, and not again by the phases after it", func(w *world) {
 		r := w.runtime(Options{})
 		t := goType("t", map[engine.Phase]engine.Hook{
@@ -146,6 +304,20 @@ var rejectRunCases = []testCase{
 		r.stands("completed", id)
 		r.same("rejects that are kept", int64(1), r.count("SELECT COUNT(*) FROM ds_rejects"))
 	}},
+}
+
+// places are those of a job's rejects, with their rows.
+func (r *runtime) places(job engine.JobID) (list []string) {
+	r.Helper()
+	r.must(r.store.Rejects(r.ctx, engine.RejectFilter{Job: job}, func(x *engine.Reject) bool {
+		if x.Source == nil || x.Line == nil {
+			list = append(list, fmt.Sprintf("? %s", x.Row))
+		} else {
+			list = append(list, fmt.Sprintf("%d %s %s", *x.Line, x.Row, *x.Source))
+		}
+		return true
+	}))
+	return list
 }
 
 // wantRejects says that a job has failed because it rejected too much.

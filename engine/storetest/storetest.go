@@ -83,6 +83,7 @@ var groups = []group{
 	{name: "cancel", cases: cancelCases},
 	{name: "retry", cases: retryCases},
 	{name: "many", cases: manyCases},
+	{name: "hasten", cases: hastenCases},
 	{name: "items", cases: itemCases},
 	{name: "fold", cases: foldCases},
 	{name: "promote", cases: promoteCases},
@@ -110,7 +111,7 @@ var groups = []group{
 	{name: "drain", cases: drainCases},
 	{name: "sizes", cases: sizeCases},
 	{name: "faults", operations: operations},
-	{name: FaultsBesideClaims, operations: slices.Concat(manyOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
+	{name: FaultsBesideClaims, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
 }
 
 // FaultsBesideClaims is the group of faults in statements that are the same

@@ -224,19 +224,19 @@ var viewCases = []testCase{
 	}},
 	{"what is due later is counted by queue, with the first time", func(w *world) {
 		a, b := w.typ("a"), w.typ("b")
-		later := func(t engine.TypeID, d time.Duration) engine.JobInsert {
+		in := func(t engine.TypeID, d time.Duration) engine.JobInsert {
 			j := job(t)
 			j.Delay = d
 			return j
 		}
-		made := w.enqueue(job(a), later(a, 2*time.Hour), later(b, 3*time.Hour), later(a, time.Hour))
+		made := w.enqueue(job(a), in(a, 2*time.Hour), in(b, 3*time.Hour), in(a, time.Hour))
 		first := *w.view(made[3]).RunAt
 		got, err := w.store.Delayed(w.ctx, 10)
 		w.must(err)
-		w.same("delayed", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 2, Next: first}, queue(b): {Jobs: 1, Next: *w.view(made[2]).RunAt}}, got)
+		w.same("delayed", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 2, Next: first, First: made[3]}, queue(b): {Jobs: 1, Next: *w.view(made[2]).RunAt, First: made[2]}}, got)
 		got, err = w.store.Delayed(w.ctx, 1)
 		w.must(err)
-		w.same("the first", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 1, Next: first}}, got)
+		w.same("the first", map[engine.Queue]engine.Delayed{queue(a): {Jobs: 1, Next: first, First: made[3]}}, got)
 	}},
 	{"totals show what is not added up yet", func(w *world) {
 		t := w.typ("t")

@@ -194,3 +194,45 @@ def consume(ctx, item):
 		t.Errorf("got %s %v %+v", j.Result, j.Stats, j.Error)
 	}
 }
+
+// TestAnErrorThatAnotherAttemptWouldMeetIsNotRetried: what stands in a file before
+// its last line does not change when more is written to it.
+func TestAnErrorThatAnotherAttemptWouldMeetIsNotRetried(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("middle.csv", "a,b\n1\n2,3\n")
+	w.File("last.csv", "a,b\n1,2\n3")
+	w.File("head.csv", "a,b\n1,2\n")
+	w.File("head_only.csv", "a,b")
+	w.File("quote.csv", "a,b\n1,x\"y\n2,3\n")
+	w.File("open.csv", "a,b\n1,\"y\n2,3\n")
+	w.File("latin.csv", "a\n\xe4\n1\n")
+	w.File("cut.csv", "a\n1\n\xe4")
+	for _, c := range []struct {
+		body  string
+		retry bool
+	}{
+		{`list(csv.read("middle.csv"))`, false},
+		{`list(csv.read("last.csv"))`, true},
+		{`list(csv.read("head.csv", columns = ["c"]))`, false},
+		{`list(csv.read("head_only.csv", columns = ["c"]))`, true},
+		{`list(csv.read("quote.csv"))`, false},
+		{`list(csv.read("open.csv"))`, true}, // the quote may be closed by what is to come
+		{`list(csv.read("latin.csv"))`, false},
+		{`list(csv.read("cut.csv"))`, true},
+		{`list(files.lines("latin.csv"))`, false},
+		{`list(files.lines("cut.csv"))`, true},
+		{`csv.parse("a,b\n1\n2,3\n")`, true}, // where the text comes from is not known
+		{`list(csv.read("none.csv"))`, true},
+		{`re.compile("(")`, false},
+		{`"x".uper()`, false},
+		{`"x".items()`, true}, // a dict has it, and may come next time
+		{`"x".path`, true},
+		{`None.uper`, true},
+	} {
+		got := run(t, w, `return "%s" % catch(lambda: `+c.body+`)[1].retryable`)
+		if want := map[bool]string{true: "True", false: "False"}[c.retry]; !strings.Contains(got, want) {
+			t.Errorf("%s: retryable is %s, want %s", c.body, got, want)
+		}
+	}
+}

@@ -51,7 +51,7 @@ func newCSVReader(in *input, o csvOptions) (*csvReader, error) {
 func (r *csvReader) next() (Value, error) {
 	if r.names == nil && !r.o.lists {
 		if err := r.header(); err != nil {
-			return nil, err
+			return nil, r.lines.lasting(err)
 		}
 	}
 	for {
@@ -60,7 +60,7 @@ func (r *csvReader) next() (Value, error) {
 			break
 		}
 		if err = r.setAside(err); err != nil {
-			return nil, err
+			return nil, r.lines.lasting(err)
 		}
 	}
 	if r.o.lists {

@@ -122,3 +122,13 @@ func FirstSentence(doc string) string {
 	}
 	return doc
 }
+
+// IsAttr says whether objects of any type have an attribute or a method of the name.
+func IsAttr(name string) bool {
+	for _, t := range Types {
+		if findFunc(t.Methods, name) != nil || slices.ContainsFunc(t.Attrs, func(a Attr) bool { return a.Name == name }) {
+			return true
+		}
+	}
+	return false
+}

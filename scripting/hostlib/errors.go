@@ -22,9 +22,15 @@ func codeIs(err error, code string) bool {
 	return errors.As(err, &f) && f.Code == code
 }
 
-// mistake says whether a code is one of mistakes in the script, which another
-// attempt meets again.
-func mistake(code string) bool { return code == "usage" || code == "needs" || code == "file.path" }
+// mistake says whether a code is one of mistakes in the script or its settings,
+// which another attempt meets again, whatever it reads.
+func mistake(code string) bool {
+	switch code {
+	case "usage", "needs", "needs.refused", "file.path", "json.path", "xml.path", "re.syntax":
+		return true
+	}
+	return false
+}
 
 // Raised is an error that the script raised itself, or that a function of the
 // script gave back to a host function. It is passed on as it is.

@@ -54,7 +54,7 @@ var Globals = []*Func{
 		},
 	},
 	{
-		Name: "retry", Doc: "Says how often a failed phase is tried again, and when: first * factor^(attempt-1), at most cap, varied by jitter.",
+		Name: "retry", Doc: "Says how often a failed phase is tried again, and when: first * factor^(attempt-1), at most cap, varied by jitter. What another attempt would surely meet again fails at once: a mistake in a call, what needs does not name, a name after a dot that no value has, SQL that the database does not understand, and a bad line of a local CSV file that is not its last one. dsengine jobs retry makes an attempt due now.",
 		Params: []Param{
 			{Name: "max", Type: Int, Default: int64(5), Doc: "attempts in all; 1: no retry"},
 			{Name: "first", Type: Duration, Default: 10 * time.Second, Doc: "the wait before the second attempt"},

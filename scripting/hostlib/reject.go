@@ -8,7 +8,7 @@ import (
 )
 
 var rejectFunc = &Func{
-	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out. It is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
+	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out (and count as skipped, as any None). It is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
 	Params: []Param{
 		{Name: "row", Type: Any, Doc: "the row, or the whole item: data"},
 		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message. Where the row is (\"while at ...\") is left out of it: see source and line"},
@@ -52,7 +52,7 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 		if r.Source = s.Source; r.Line == 0 {
 			r.Line = s.N
 		}
-	case c.opened == 1 && c.Hook.Job().Redrive != engine.RedriveItem: // which has its own
+	case c.opened == 1 && c.Hook.Job().Redrive == 0: // rows that are redriven have their own
 		r.Source = c.source
 	}
 }

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/dsengine/dsengine/engine"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
@@ -23,6 +26,7 @@ type input struct {
 	r     *bufio.Reader
 	close func() error // never nil
 	open  bool         // it comes from outside of the script
+	local bool         // it is named by its path
 	file  bool         // it is a file, or a packed one
 	watch *watched
 }
@@ -60,6 +64,7 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 	}
 	in.open = c.own(v)
 	p, isPath := v.(string)
+	in.local = isPath
 	in.file = isPath && archiveKind(p) == ""
 	return in, nil
 }
@@ -328,6 +333,27 @@ func (l *lines) forget() {
 	}
 }
 
+// lasting says of an error about what was read last that another attempt would
+// meet it again, if that is so: it is a file, and more follows, so that it was not
+// read while it was written there. Where nothing follows, it may be complete later.
+func (l *lines) lasting(err error) error {
+	var f *engine.Failure
+	if !l.in.local || !errors.As(err, &f) || !slices.Contains(contentCodes, f.Code) {
+		return err
+	}
+	if l.at == len(l.back) {
+		if _, err := l.in.r.Peek(1); err != nil {
+			return f
+		}
+	}
+	lasting := *f
+	lasting.Retryable = false
+	return &lasting
+}
+
+// contentCodes are those of errors about what stands in a text.
+var contentCodes = []string{"csv.fields", "csv.header", "csv.syntax", "csv.size", "file.encoding", "file.line"}
+
 // check refuses a line that is not UTF-8.
 func (l *lines) check(line []byte) error {
 	if !utf8.Valid(line) {
@@ -343,7 +369,7 @@ func (c *Call) textLines(fn string, in *input) Iterator {
 	return c.reading(fn, in, func() (Value, error) {
 		line, err := l.next()
 		if err != nil {
-			return nil, err
+			return nil, l.lasting(err)
 		}
 		c.read(1)
 		return string(line), nil

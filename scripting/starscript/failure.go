@@ -33,6 +33,7 @@ func (r *run) Failure(err error) error {
 		f = *hostlib.FailureOf(err)
 	}
 	if f.Code == "" {
+		f.Retryable = f.Retryable && !nobodyHas(f.Message)
 		f.Message = r.aboutNone(f.Message, stack)
 	}
 	if at := r.where(); at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {

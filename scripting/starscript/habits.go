@@ -44,8 +44,13 @@ func habit(source []byte, pos syntax.Position, message string) (syntax.Position,
 	if pos.Line < 1 || int(pos.Line) > len(lines) {
 		return pos, message
 	}
-	if message == "got newline, want ':'" {
+	switch {
+	case message == "got newline, want ':'":
 		return missingColon(lines, pos)
+	case strings.HasPrefix(message, "got indent, want "):
+		return pos, "this line is indented further than the one before it, which begins no block"
+	case strings.HasSuffix(message, ", want indent"):
+		return pos, "a block must follow, indented further than the line that ends with a colon; write pass if there is nothing to do"
 	}
 	line := strings.TrimSuffix(lines[pos.Line-1], "\r")
 	runes := []rune(line)
