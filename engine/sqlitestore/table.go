@@ -375,10 +375,31 @@ func (s *Store) ToDB(v any) any {
 			return x.Int64()
 		}
 		return x.String()
+	case engine.Decimal:
+		return bare(x)
 	case time.Time:
 		return x.UTC().Format(timestampLayout)
 	}
 	return v
+}
+
+// bare is a decimal as one is that is written in a statement: a number if that is
+// exact, or else its text.
+func bare(d engine.Decimal) any {
+	text := string(d)
+	n := len(strings.Trim(strings.Replace(text, ".", "", 1), "-0"))
+	_, scale, _ := d.Digits()
+	switch {
+	case scale == 0 && n <= wholeDigits:
+		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return i
+		}
+	case scale > 0 && n <= exactDigits:
+		if f, err := strconv.ParseFloat(text, 64); err == nil {
+			return f
+		}
+	}
+	return text
 }
 
 // fit has a column keep values as MySQL would give them back, so that equal ones

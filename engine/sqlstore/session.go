@@ -304,7 +304,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		if err != nil {
 			return err
 		}
-		r, err := c.ExecContext(ctx, st.SQL, s.toDB(args)...)
+		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
 			return err
 		}
@@ -339,12 +339,12 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	}
 	s.wrote = s.wrote || locking.MatchString(query)
 	st := Statement{SQL: query}
-	if written {
-		if st, err = s.rewrite(ctx, c, query, args); err != nil {
-			return nil, s.explain(ctx, err)
-		}
+	if !written {
+		st.Args = s.toDB(args)
+	} else if st, err = s.rewrite(ctx, c, query, args); err != nil {
+		return nil, s.explain(ctx, err)
 	}
-	rows, err := c.QueryContext(ctx, st.SQL, s.toDB(args)...)
+	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}

@@ -16,7 +16,7 @@ var (
 	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
 	sqlParams   = []Param{
 		{Name: "sql", Type: String, Doc: "one statement, with ? for values"},
-		{Name: "args", Type: Any, Rest: true, Doc: "the values"},
+		{Name: "args", Type: Any, Rest: true, Doc: "the values; a decimal, and an int of any size, is as exact there as a number that is written in the SQL"},
 	}
 )
 
@@ -279,7 +279,16 @@ func (c *Call) first(s engine.Session, a *Args) (*Dict, error) {
 func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 	args := make([]any, len(rest))
 	for i, v := range rest {
-		s, ok := scalar(c.Lang.Plain(v))
+		plain := c.Lang.Plain(v)
+		if d, ok := plain.(Decimal); ok {
+			exact, err := d.forSQL()
+			if err != nil {
+				return nil, Errorf("usage", "value %d: %v", i+1, err)
+			}
+			args[i] = exact
+			continue
+		}
+		s, ok := scalar(plain)
 		if !ok {
 			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.kindOf(v))
 		}
