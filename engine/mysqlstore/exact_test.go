@@ -17,7 +17,7 @@ func TestDecimalsStandInTheirPlaces(t *testing.T) {
 		defer h.Close()
 		for q, want := range map[string]string{
 			"SELECT '?', ? + 1, '\\'?', ?":          `"?" "2.50" "'?" "x"`,
-			"SELECT \"?\\\"\", ?-1, \"?\"\"\", ?":   `"?"" "0.50" "?"" "x"`,
+			"SELECT \"?\\\"\", ?-1, \"?\"\"\", ?":   `"?\"" "0.50" "?\"" "x"`,
 			"SELECT ? AS `?`, 1 AS `a``?`, ?":       `"1.50" 1 "x"`,
 			"SELECT ? # ?\n, ?":                     `"1.50" "x"`,
 			"SELECT ? -- ?\n, ?":                    `"1.50" "x"`,

@@ -411,12 +411,16 @@ func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 	collate := " COLLATE " + decimalOrder
 	if lit := n.literal(); lit != nil && u != useText && u != useResult {
 		text := r.sql[lit.from:lit.to]
-		if u == useRaw || (u == useCompare || u == useExact) && len(strings.Trim(text, "0.")) > exactDigits {
+		long := len(strings.Trim(text, "0.")) > exactDigits
+		if u == useRaw || (u == useCompare || u == useExact) && long {
 			if lit != n {
 				r.replace(n.from, lit.from, "")
 				text = n.op.text + text
 			}
-			r.replace(lit.from, lit.to, "'"+text+"'")
+			if text = "'" + text + "'"; u != useRaw { // it may be compared with a bare number
+				text = "(CAST(" + text + " AS TEXT)" + collate + ")"
+			}
+			r.replace(lit.from, lit.to, text)
 		}
 		return
 	}
@@ -425,7 +429,12 @@ func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 		r.emit(n.kids[0], sc, u)
 		return
 	case nodeParameter: // it comes as what a literal is left as, or made
-		if u != useRaw && u != useCompare && u != useExact {
+		_, long := bare(r.args[n.at].(engine.Decimal)).(string)
+		switch {
+		case u == useRaw:
+		case (u == useCompare || u == useExact) && long:
+			r.wrap(n, t, useExact, func() {})
+		case u != useCompare && u != useExact:
 			r.wrap(n, t, u, func() {})
 		}
 		return

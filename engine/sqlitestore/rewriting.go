@@ -132,6 +132,9 @@ func kinds(args []any) string {
 			b.WriteByte('t')
 		case engine.Decimal:
 			_, scale, _ := a.Digits()
+			if _, long := bare(a).(string); long {
+				b.WriteByte('l')
+			}
 			b.WriteString("d" + strconv.Itoa(scale))
 		default:
 			b.WriteByte('x')

@@ -386,20 +386,22 @@ func (s *Store) ToDB(v any) any {
 // bare is a decimal as one is that is written in a statement: a number if that is
 // exact, or else its text.
 func bare(d engine.Decimal) any {
-	text := string(d)
-	n := len(strings.Trim(strings.Replace(text, ".", "", 1), "-0"))
-	_, scale, _ := d.Digits()
-	switch {
-	case scale == 0 && n <= wholeDigits:
-		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return i
+	number := string(d)
+	if strings.Contains(number, ".") {
+		number = strings.TrimSuffix(strings.TrimRight(number, "0"), ".")
+	}
+	digits := len(strings.Trim(strings.Replace(number, ".", "", 1), "-0"))
+	switch whole := !strings.Contains(number, "."); {
+	case whole:
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && digits <= wholeDigits {
+			return n
 		}
-	case scale > 0 && n <= exactDigits:
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
+	case digits <= exactDigits:
+		if f, err := strconv.ParseFloat(number, 64); err == nil {
 			return f
 		}
 	}
-	return text
+	return string(d)
 }
 
 // fit has a column keep values as MySQL would give them back, so that equal ones

@@ -33,7 +33,7 @@ func (r *run) Failure(err error) error {
 		f = *hostlib.FailureOf(err)
 	}
 	if f.Code == "" {
-		f.Message = r.aboutNone(f.Message, stack)
+		f.Message = r.aboutKey(r.aboutNone(f.Message, stack), stack)
 	}
 	if at := r.where(); at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"
