@@ -28,7 +28,10 @@ func mistake(code string) bool { return code == "usage" || code == "needs" || co
 
 // Raised is an error that the script raised itself, or that a function of the
 // script gave back to a host function. It is passed on as it is.
-type Raised struct{ Err error }
+type Raised struct {
+	Err error
+	At  Spot // of the row for which the function ran; zero: that is not known
+}
 
 // Error is the message.
 func (r *Raised) Error() string { return r.Err.Error() }
