@@ -13,14 +13,14 @@ import (
 // write hands rows to a session, and counts what became of them.
 func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (Value, error) {
 	rows := &rowSource{c: c, it: a.Iterator("rows")}
-	rows.lines.on = Steady(rows.it)
+	rows.origins.on = Steady(rows.it)
 	if a.f.Param("key") != nil {
 		rows.key = a.Strings("key")
 	}
 	defer rows.it.Close()
 	stats, err := f(rows)
 	if err != nil {
-		return nil, rows.lines.tell(err)
+		return nil, rows.origins.tell(err)
 	}
 	all := engine.Stats{}
 	all.Add(stats)
@@ -115,7 +115,7 @@ type rowSource struct {
 	it      Iterator
 	key     []string
 	row     Dict // the last one
-	lines   lines
+	origins origins
 	n       int64
 	skipped int64
 }
@@ -128,7 +128,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			return engine.Row{}, err
 		}
 		s.n++
-		s.lines.note(s.n, s.c)
+		s.origins.note(s.n, s.c)
 		ok, err := s.take(v)
 		switch {
 		case err != nil:

@@ -128,7 +128,7 @@ func (c *Call) handing(fn Callable, v Value, steady bool) (Value, error) {
 	v, err := fn.Call([]Value{v}, nil)
 	c.handed = was
 	var raised *Raised
-	if errors.As(err, &raised) && raised.At == (Spot{}) {
+	if _, known := RaisedAt(err); !known && errors.As(err, &raised) {
 		raised.At = at
 	}
 	return v, err

@@ -38,8 +38,8 @@ func (r *run) Failure(err error) error {
 		f.Message = aboutDecimal(r.aboutKey(r.aboutNone(f.Message, stack), stack))
 	}
 	at := r.where()
-	if raised := (*hostlib.Raised)(nil); errors.As(err, &raised) && raised.At != (hostlib.Spot{}) {
-		at = raised.At.String()
+	if spot, ok := hostlib.RaisedAt(err); ok {
+		at = spot.String()
 	}
 	if at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"

@@ -11,21 +11,21 @@ import (
 // than a database is sent at once.
 const maxRuns = 20_000
 
-// lines keeps where rows are from that are written as they are read, so that an error
+// origins keeps where rows are from that are written as they are read, so that an error
 // about one that was sent with many others says where it is.
-type lines struct {
+type origins struct {
 	on   bool // a row is the one that its reader gave out just before
-	runs []lineRun
+	runs []originRun
 }
 
-// lineRun is rows that follow each other as their lines do.
-type lineRun struct {
+// originRun is rows that follow each other as their lines do.
+type originRun struct {
 	row  int64 // the number of the first one
 	spot Spot  // where that is
 }
 
 // note notes where a row is from, by its number.
-func (l *lines) note(row int64, c *Call) {
+func (l *origins) note(row int64, c *Call) {
 	if !l.on {
 		return
 	}
@@ -39,11 +39,11 @@ func (l *lines) note(row int64, c *Call) {
 	if len(l.runs) >= 2*maxRuns { // the older half is in the database by now
 		l.runs = append(l.runs[:0], l.runs[maxRuns:]...)
 	}
-	l.runs = append(l.runs, lineRun{row, *at})
+	l.runs = append(l.runs, originRun{row, *at})
 }
 
 // tell adds to an error about a row where that is, if that is known.
-func (l *lines) tell(err error) error {
+func (l *origins) tell(err error) error {
 	var f *engine.Failure
 	if !errors.As(err, &f) || f.Row == 0 {
 		return err
