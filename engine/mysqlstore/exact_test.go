@@ -53,7 +53,7 @@ func TestDecimalsAreFoundByAnIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		for q, access := range map[string]string{"SELECT n FROM k WHERE d = ?": "const", "SELECT n FROM k WHERE d < ?": "range"} {
-			result, err := h.Query(t.Context(), "EXPLAIN "+q, []any{engine.Decimal("7.0")})
+			result, err := h.Query(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+q, []any{engine.Decimal("7.0")})
 			if err != nil {
 				t.Fatal(err)
 			}
