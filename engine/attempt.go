@@ -45,7 +45,9 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 			if !s.claims.known(j.Claim) {
 				return
 			}
+			reruns := j.Reruns
 			ours, err := s.eng.store.Refresh(ctx, j)
+			j.Reruns = reruns
 			if err == nil && !ours {
 				s.lost(j)
 				return
@@ -124,6 +126,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	case code == CodeRetry || code == CodeConflict:
 		if rerun < maxReruns {
 			s.eng.log.Debug("run the hook again", "job", j.ID, "type", l.typ.Name, "error", err)
+			if code == CodeConflict {
+				c.runsAgain(err)
+			}
 			return true
 		}
 		err = &Failure{Kind: KindError, Code: "db." + string(code), Retryable: true, Cause: err,
@@ -149,6 +154,16 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	sleep(ctx, s.eng.clock, time.Second)
 	s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 	return false
+}
+
+// runsAgain tells that the hook runs again because of what others did meanwhile:
+// what it does outside the database is done once more.
+func (c *Call) runsAgain(err error) {
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) { // what was done is the innermost
+		err = cause
+	}
+	c.job.Reruns++
+	c.Log(slog.LevelInfo, fmt.Sprintf("%s runs again: %v. Nothing of this run was kept; what it did outside the database, such as requests, is done once more", c.job.Phase, err), nil)
 }
 
 // fault fails a job for good about which the engine itself has panicked.
@@ -218,6 +233,9 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
 	c.records.pass = int64(j.Epoch)<<32 | int64(j.Checkpoints)
 	c.resumed = j.Checkpoints > 0 || c.position.begun()
+	if j.Reruns > 0 {
+		c.stats, c.logged = Stats{RerunCount: j.Reruns}, true
+	}
 	switch j.Phase {
 	case PhaseFail:
 		if c.failure, err = s.eng.store.LastFailure(ctx, j.ID); err != nil {

@@ -81,7 +81,7 @@ func (c *Call) commitPosition() error {
 	c.job.Checkpoints++
 	c.job.Attempts, c.job.Losses = o.Attempts, o.Losses
 	c.job.Emitted += c.pend.created()
-	c.job.Position = o.Position
+	c.job.Position, c.job.Reruns = o.Position, 0
 	c.redriven.done = o.Redriven
 	c.committed()
 	for _, f := range c.resets {

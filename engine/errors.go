@@ -118,6 +118,9 @@ type Failure struct {
 
 	// Wait says that RetryAfter was given, be it zero.
 	Wait bool `json:"wait,omitempty"`
+	// Row is the number of the row that was to be written which it is about, from 1;
+	// 0: it is about none. Not stored.
+	Row int64 `json:"-"`
 	// Cause is what the failure was made from; not stored.
 	Cause error `json:"-"`
 }

@@ -68,6 +68,8 @@ type ClaimedJob struct {
 	Emitted      int64 // items committed so far
 	Redrive      RedriveMode
 	Windowed     Windowed
+
+	Reruns int64 // how often its hook ran again since it was claimed, or its last checkpoint
 }
 
 // Queue is the job's queue when a phase is due.
@@ -79,6 +81,10 @@ func (j *ClaimedJob) State() State { return State{j.Phase, StatusRunning} }
 // Stats are named counts of what a job did: read, inserted, updated,
 // unchanged, deleted, rejected, skipped, and what its script counts itself.
 type Stats map[string]int64
+
+// RerunCount is the count of how often a job's hooks ran again, because somebody
+// else changed meanwhile what they had read and set. It is committed with what they did.
+const RerunCount = "reruns"
 
 // Bounds of a job's counts, such that they fit into 64 kB as JSON.
 const (

@@ -13,7 +13,8 @@ import (
 // one.
 //
 // Values go in and come out as nil, bool, int64, *big.Int, float64, string,
-// []byte and time.Time (UTC).
+// []byte and time.Time (UTC). A placeholder takes a Decimal, too; it, and a *big.Int,
+// is exact there.
 type Session interface {
 	// Query runs a reading statement. The rows are those of its start; what has
 	// not been read is spooled when another statement needs the connection.

@@ -199,7 +199,10 @@ func (g *jobPage) print(p *printer) {
 	if j.Version != nil {
 		p.field("script", "version %s", clean(*j.Version))
 	}
-	if words := statWords(j.Stats); words != "" {
+	if n := j.Stats[engine.RerunCount]; n > 0 {
+		p.field("reruns", "%s its hook ran again, because others changed what it had read; requests that it made were made again", plural(n, "time", "times"))
+	}
+	if words := statWords(j.Stats, engine.RerunCount); words != "" {
 		p.field("counts", "%s", words)
 	}
 	if counted := j.Stats["rejected"]; g.rejects.Kept > 0 || counted > 0 {

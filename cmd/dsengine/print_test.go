@@ -80,6 +80,28 @@ func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
 	}
 }
 
+func TestAPageOfAJobTellsOfItsReruns(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 28, 15, 4, 5, 0, time.UTC)
+	page := jobPage{
+		job: &engine.Job{ID: 6, Type: "t", Phase: engine.PhaseConsume, Status: engine.StatusCompleted, Attempt: 1, MaxAttempts: 5, CreatedAt: at,
+			Stats: engine.Stats{"read": 3, engine.RerunCount: 2}}, now: at.Add(time.Hour),
+	}
+	var b bytes.Buffer
+	page.print(&printer{w: &b})
+	for _, want := range []string{
+		"  reruns       2 times its hook ran again, because others changed what it had read; requests that it made were made again\n",
+		"  counts       read 3\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing of\n%s", want, b.String())
+		}
+	}
+	if d := page.details(); d.Stats[engine.RerunCount] != 2 {
+		t.Errorf("as JSON: %+v", d.Stats)
+	}
+}
+
 func TestASummaryOfJobsThatArePrunedHasNoEmptyList(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

@@ -159,8 +159,8 @@ func neutralType(t string) string {
 	return "bytes"
 }
 
-// CreateTable is the statement that makes a script's table. Text that is part
-// of the key is compared byte by byte, as scripts compare it.
+// CreateTable is the statement that makes a script's table. Its text is compared
+// letter by letter, as scripts compare it, and as SQLite does.
 func (s *Store) CreateTable(table string, columns []engine.Column, key []string) (string, error) {
 	var defs []string
 	for _, c := range columns {
@@ -169,7 +169,7 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 			return "", err
 		}
 		inKey := slices.Contains(key, c.Name)
-		def := s.Quote(c.Name) + " " + s.columnType(name, n, inKey)
+		def := s.Quote(c.Name) + " " + columnType(name, n, inKey)
 		if inKey || !c.Nullable {
 			def += " NOT NULL"
 		}
@@ -182,21 +182,17 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		}
 		defs = append(defs, "PRIMARY KEY ("+strings.Join(quoted, ", ")+")")
 	}
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4", s.quoteTable(table), strings.Join(defs, ", ")), nil
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=%s", s.quoteTable(table), strings.Join(defs, ", "), s.dialect.collation), nil
 }
 
-func (s *Store) columnType(name string, n []int, inKey bool) string {
-	exact := ""
-	if inKey {
-		exact = " CHARACTER SET utf8mb4 COLLATE " + s.dialect.collation
-	}
+func columnType(name string, n []int, inKey bool) string {
 	switch name {
 	case "text":
 		switch {
 		case len(n) == 1:
-			return fmt.Sprintf("VARCHAR(%d)%s", n[0], exact)
+			return fmt.Sprintf("VARCHAR(%d)", n[0])
 		case inKey:
-			return "VARCHAR(255)" + exact
+			return "VARCHAR(255)"
 		}
 		return "LONGTEXT"
 	case "integer":

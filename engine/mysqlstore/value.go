@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
@@ -51,6 +52,8 @@ func (s *Store) ToDB(v any) any {
 	switch x := v.(type) {
 	case *big.Int:
 		return x.String()
+	case engine.Decimal:
+		return string(x)
 	case time.Time:
 		return x.UTC().Truncate(time.Microsecond) // the server would round
 	}

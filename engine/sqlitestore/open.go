@@ -165,7 +165,9 @@ func locate(rawURL string, o *Options) (path, abs string, err error) {
 // dsn is how the driver is told of a file.
 func dsn(abs, more string) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath()}
-	return u.String() + "?_pragma=busy_timeout(1000)&_pragma=cache_size(-16000)&_time_format=sqlite" + more
+	// LIKE tells capitals apart, as = does, and as it does on tables that db.ensure
+	// makes on MySQL.
+	return u.String() + "?_pragma=busy_timeout(1000)&_pragma=cache_size(-16000)&_pragma=case_sensitive_like(1)&_time_format=sqlite" + more
 }
 
 // pool makes a pool of connections to the file. With a gate they may write.

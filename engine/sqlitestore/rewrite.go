@@ -408,6 +408,9 @@ func (r *rewriter) assign(n *node, target typ, sc *scope) {
 		if target.kind == typDate {
 			how = "'" + asDay + "'"
 		}
+	case t.kind == typDecimal && n.kind == nodeParameter && target.kind != typFloat:
+		r.emit(n, sc, useText) // with all its digits
+		return
 	default:
 		r.emit(n, sc, useValue)
 		return

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // use is what is done with the value of an expression.
@@ -50,11 +52,14 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 		return literalTyp(r.sql[n.from:n.to])
 	case nodeParameter:
 		if n.at >= 0 && n.at < len(r.args) {
-			switch r.args[n.at].(type) {
+			switch a := r.args[n.at].(type) {
 			case nil:
 				return typ{kind: typNull}
 			case int64, bool:
 				return typ{kind: typWhole}
+			case engine.Decimal:
+				_, scale, _ := a.Digits()
+				return typ{kind: typDecimal, scale: scale}
 			case float64:
 				return typ{kind: typFloat}
 			case string, time.Time: // which is sent as text
@@ -313,11 +318,21 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 		inner = useCompare
 	}
 	for _, k := range n.kids {
-		r.emit(k, sc, inner)
+		r.emit(k, sc, r.beside(n, k, sc, inner))
 	}
 	for _, k := range n.more {
 		r.order(k, sc)
 	}
+}
+
+// beside is what is done with a part of a comparison, where inner is with others: a
+// decimal that is given is beside a text one, too, with all its digits.
+func (r *rewriter) beside(n, k *node, sc *scope, inner use) use {
+	if n.kind == nodeCompare && k.kind == nodeParameter && r.typeOf(k, sc).kind == typDecimal &&
+		slices.ContainsFunc(n.kids, func(k *node) bool { return r.typeOf(k, sc).kind == typText }) {
+		return useText
+	}
+	return inner
 }
 
 // in goes through IN: SQLite compares what is in the list as what is before it.
@@ -327,11 +342,11 @@ func (r *rewriter) in(n *node, sc *scope) {
 		exact = exact || r.typeOf(k, sc).kind == typDecimal
 	}
 	for i, k := range n.kids {
-		if t := r.typeOf(k, sc); i == 0 && exact && k.kind != nodeColumn && t.exact() && (t.kind == typWhole || k.literal() != nil) {
+		if t := r.typeOf(k, sc); i == 0 && exact && k.kind != nodeColumn && t.exact() && (t.kind == typWhole || k.literal() != nil || k.kind == nodeParameter) {
 			r.wrap(k, t, useExact, func() { r.emit(k, sc, useRaw) })
 			continue
 		}
-		r.emit(k, sc, useExact)
+		r.emit(k, sc, r.beside(n, k, sc, useExact))
 	}
 }
 
@@ -396,18 +411,32 @@ func (r *rewriter) decimal(n *node, t typ, sc *scope, u use) {
 	collate := " COLLATE " + decimalOrder
 	if lit := n.literal(); lit != nil && u != useText && u != useResult {
 		text := r.sql[lit.from:lit.to]
-		if u == useRaw || (u == useCompare || u == useExact) && len(strings.Trim(text, "0.")) > exactDigits {
+		long := len(strings.Trim(text, "0.")) > exactDigits
+		if u == useRaw || (u == useCompare || u == useExact) && long {
 			if lit != n {
 				r.replace(n.from, lit.from, "")
 				text = n.op.text + text
 			}
-			r.replace(lit.from, lit.to, "'"+text+"'")
+			if text = "'" + text + "'"; u != useRaw { // it may be compared with a bare number
+				text = "(CAST(" + text + " AS TEXT)" + collate + ")"
+			}
+			r.replace(lit.from, lit.to, text)
 		}
 		return
 	}
 	switch n.kind {
 	case nodeParen:
 		r.emit(n.kids[0], sc, u)
+		return
+	case nodeParameter: // it comes as what a literal is left as, or made
+		_, long := bare(r.args[n.at].(engine.Decimal)).(string)
+		switch {
+		case u == useRaw:
+		case (u == useCompare || u == useExact) && long:
+			r.wrap(n, t, useExact, func() {})
+		case u != useCompare && u != useExact:
+			r.wrap(n, t, u, func() {})
+		}
 		return
 	case nodeColumn:
 		switch {

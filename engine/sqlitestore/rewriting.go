@@ -2,9 +2,11 @@ package sqlitestore
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
@@ -117,7 +119,7 @@ func (w *rewriting) table(ctx context.Context, x sqlstore.Execer, name string) (
 func kinds(args []any) string {
 	var b strings.Builder
 	for _, a := range args {
-		switch a.(type) {
+		switch a := a.(type) {
 		case nil:
 			b.WriteByte('n')
 		case int64, bool:
@@ -128,6 +130,12 @@ func kinds(args []any) string {
 			b.WriteByte('s')
 		case time.Time:
 			b.WriteByte('t')
+		case engine.Decimal:
+			_, scale, _ := a.Digits()
+			if _, long := bare(a).(string); long {
+				b.WriteByte('l')
+			}
+			b.WriteString("d" + strconv.Itoa(scale))
 		default:
 			b.WriteByte('x')
 		}

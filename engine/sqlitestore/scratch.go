@@ -56,7 +56,7 @@ func (a attaching) Connect(ctx context.Context) (driver.Conn, error) {
 func OpenScratch(ctx context.Context, o Options) (*Scratch, error) {
 	o.Prefix, o.ReadOnly = "", false
 	o.defaults()
-	connector, err := sqlite.NewConnector(":memory:?_pragma=temp_store(MEMORY)&_txlock=immediate&_time_format=sqlite")
+	connector, err := sqlite.NewConnector(":memory:?_pragma=temp_store(MEMORY)&_pragma=case_sensitive_like(1)&_txlock=immediate&_time_format=sqlite")
 	if err != nil {
 		return nil, err
 	}

@@ -375,10 +375,33 @@ func (s *Store) ToDB(v any) any {
 			return x.Int64()
 		}
 		return x.String()
+	case engine.Decimal:
+		return bare(x)
 	case time.Time:
 		return x.UTC().Format(timestampLayout)
 	}
 	return v
+}
+
+// bare is a decimal as one is that is written in a statement: a number if that is
+// exact, or else its text.
+func bare(d engine.Decimal) any {
+	number := string(d)
+	if strings.Contains(number, ".") {
+		number = strings.TrimSuffix(strings.TrimRight(number, "0"), ".")
+	}
+	digits := len(strings.Trim(strings.Replace(number, ".", "", 1), "-0"))
+	switch whole := !strings.Contains(number, "."); {
+	case whole:
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && digits <= wholeDigits {
+			return n
+		}
+	case digits <= exactDigits:
+		if f, err := strconv.ParseFloat(number, 64); err == nil {
+			return f
+		}
+	}
+	return string(d)
 }
 
 // fit has a column keep values as MySQL would give them back, so that equal ones

@@ -18,7 +18,7 @@ func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource
 	if err != nil {
 		return nil, err
 	}
-	m := &merge{w: w, spec: spec, args: s.toDB(spec.Args)}
+	m := &merge{w: w, spec: spec}
 	if spec.Where != "" {
 		m.part = "(" + spec.Where + "\n)" // it may end in a comment
 		if err := s.store.CheckExec("DELETE FROM " + quoteTable(s.d, table) + " WHERE " + m.part); err != nil {
@@ -57,7 +57,6 @@ type merge struct {
 	u      *upserter
 	spec   engine.Merge
 	part   string // the condition; "": the whole table
-	args   []any  // for it
 	name   string // of the temporary table
 	before point  // a savepoint
 	insert string
@@ -95,7 +94,7 @@ func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 	if err != nil {
 		return err
 	}
-	m.total, err = number(ctx, c, st.SQL, m.args...)
+	m.total, err = number(ctx, c, st.SQL, st.Args...)
 	return err
 }
 
@@ -109,7 +108,7 @@ func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 		for _, k := range m.spec.Key {
 			v := b.args[r*len(b.names)+indexFold(b.names, k)]
 			if v == nil {
-				return &engine.Failure{Kind: engine.KindError, Code: "db.value", Message: fmt.Sprintf("row %d: column %q of its key is None, and no row of the table could be known by it", b.at[r], k)}
+				return &engine.Failure{Kind: engine.KindError, Code: "db.value", Row: b.at[r], Message: fmt.Sprintf("row %d: column %q of its key is None, and no row of the table could be known by it", b.at[r], k)}
 			}
 			args = append(args, v)
 		}
@@ -143,7 +142,7 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 	if err != nil {
 		return m.undo(ctx, c, err)
 	}
-	missing, err := number(ctx, c, count.SQL, m.args...)
+	missing, err := number(ctx, c, count.SQL, count.Args...)
 	if err != nil {
 		return m.undo(ctx, c, err)
 	}
@@ -151,7 +150,7 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 		return m.undo(ctx, c, m.refused(missing))
 	}
 	if missing > 0 {
-		r, err := c.ExecContext(ctx, remove.SQL, m.args...)
+		r, err := c.ExecContext(ctx, remove.SQL, remove.Args...)
 		if err != nil {
 			return m.undo(ctx, c, err)
 		}

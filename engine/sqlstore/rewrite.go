@@ -26,18 +26,26 @@ type Rewriting interface {
 
 // Statement is SQL that was rewritten.
 type Statement struct {
-	SQL string
+	SQL  string
+	Args []any // as the driver takes them
 	// Give are, by the columns of the result whose type cannot be seen, what makes
 	// of a value the one that scripts know.
 	Give map[int]func(v any) any
 }
 
 // rewrite rewrites a script's statement, on the connection where it will run.
-func (s *Session) rewrite(ctx context.Context, c *sql.Conn, query string, args []any) (Statement, error) {
-	if s.rewriting == nil {
-		return Statement{SQL: query}, nil
+func (s *Session) rewrite(ctx context.Context, c *sql.Conn, query string, args []any) (st Statement, err error) {
+	if args, err = exactArgs(args); err != nil {
+		return st, err
 	}
-	return s.rewriting.Rewrite(ctx, c, query, args)
+	if s.rewriting == nil {
+		query, args = spellOut(query, args)
+		st.SQL = query
+	} else if st, err = s.rewriting.Rewrite(ctx, c, query, args); err != nil {
+		return st, err
+	}
+	st.Args = s.toDB(args)
+	return st, nil
 }
 
 // fits is Rewriting.Fits; nil where columns make values fit themselves.

@@ -173,8 +173,11 @@ func (c *scan) beyond(values []any, last, others string) (string, []any) {
 // place writes a value: a whole number of many digits as itself, since as text
 // it would be compared as a float.
 func place(v any) (mark string, args []any) {
-	if n, ok := v.(*big.Int); ok {
-		return n.String(), nil
+	switch v := v.(type) {
+	case *big.Int:
+		return v.String(), nil
+	case engine.Decimal: // as the text that the key may be
+		return "?", []any{string(v)}
 	}
 	return "?", []any{v}
 }

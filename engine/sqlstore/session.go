@@ -305,7 +305,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		if err != nil {
 			return err
 		}
-		r, err := c.ExecContext(ctx, st.SQL, s.toDB(args)...)
+		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
 			return err
 		}
@@ -344,12 +344,12 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 		s.did(0, true)
 	}
 	st := Statement{SQL: query}
-	if written {
-		if st, err = s.rewrite(ctx, c, query, args); err != nil {
-			return nil, s.explain(ctx, err)
-		}
+	if !written {
+		st.Args = s.toDB(args)
+	} else if st, err = s.rewrite(ctx, c, query, args); err != nil {
+		return nil, s.explain(ctx, err)
 	}
-	rows, err := c.QueryContext(ctx, st.SQL, s.toDB(args)...)
+	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}

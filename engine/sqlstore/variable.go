@@ -101,7 +101,7 @@ func (t *Tx) writeVariable(w engine.VariableWrite) (made bool, err error) {
 		case n == 1:
 			return false, nil
 		case w.Seen > 0:
-			return false, engine.Errorf(engine.CodeConflict, "the value of %q was changed meanwhile", w.Name)
+			return false, changedMeanwhile(w)
 		case w.Value == nil:
 			return false, nil // there is nothing to delete
 		}
@@ -112,9 +112,18 @@ func (t *Tx) writeVariable(w engine.VariableWrite) (made bool, err error) {
 	}
 	_, err = t.exec(q, w.Scope.Type, w.Scope.Instance, w.Name, nullRaw(w.Value))
 	if err != nil && w.Seen == 0 && t.s.D.Class(err) == ClassDuplicate {
-		return false, engine.Errorf(engine.CodeConflict, "the value of %q was set meanwhile", w.Name)
+		return false, changedMeanwhile(w)
 	}
 	return true, err
+}
+
+// changedMeanwhile says that a value is no longer the one that was read.
+func changedMeanwhile(w engine.VariableWrite) error {
+	what := "state"
+	if w.Scope == (engine.Scope{}) {
+		what = "vars"
+	}
+	return engine.Errorf(engine.CodeConflict, "another job, or a person, changed %s %q after it was read", what, w.Name)
 }
 
 // countVariables fails if a scope has too many names; name is one that came to

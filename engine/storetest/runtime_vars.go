@@ -8,6 +8,17 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
+// logged are the messages of a job's log.
+func logged(w *world, id engine.JobID) (list []string) {
+	w.Helper()
+	lines, err := w.store.Logs(w.ctx, id, 0, 0, false, 100)
+	w.must(err)
+	for _, l := range lines {
+		list = append(list, l.Message)
+	}
+	return list
+}
+
 // varsRunCases are about hooks that read and set variables.
 var varsRunCases = []testCase{
 	{"a variable that another type changed meanwhile has the hook run again, and burns no attempt", func(w *world) {
@@ -46,7 +57,42 @@ var varsRunCases = []testCase{
 		w.same("runs", int64(2), runs.Load())
 		w.same("attempt", "1", string(w.view(first).Result))
 		w.same("attempt of the other", "1", string(w.view(second).Result))
+		w.same("reruns", []int64{1, 0}, []int64{w.view(first).Stats[engine.RerunCount], w.view(second).Stats[engine.RerunCount]})
+		w.same("what the job's log says of it", []string{`consume runs again: another job, or a person, changed vars "n" after it was read. Nothing of this run was kept; what it did outside the database, such as requests, is done once more`}, logged(w, first))
+		tries, err := w.store.Attempts(w.ctx, first)
+		w.must(err)
+		w.same("attempts that logged something", 1, len(tries))
 		w.same("failures", int64(0), w.count("SELECT COUNT(*) FROM ds_failures"))
+	}},
+	{"a hook counts how often it ran again, before and after its checkpoints", func(w *world) {
+		r := w.runtime(Options{})
+		tries := map[int]int{} // of each of three parts
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			for part := len(c.Position()); part < 3; part++ {
+				if _, err := c.Variable(false, "n"); err != nil {
+					return nil, err
+				}
+				if tries[part]++; tries[part] <= 2 {
+					if err := r.eng.SetVariable(w.ctx, engine.Scope{Type: c.Job().Type}, "n", raw(tries[part])); err != nil {
+						return nil, err
+					}
+				}
+				if err := c.SetVariable(false, "n", raw(part)); err != nil {
+					return nil, err
+				}
+				if part < 2 {
+					if err := c.Checkpoint(engine.Raw("12"[:part+1]), true); err != nil {
+						return nil, err
+					}
+				}
+			}
+			return nil, nil
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("completed", id)
+		w.same("reruns", int64(6), w.view(id).Stats[engine.RerunCount])
+		w.same("lines", 6, len(logged(w, id)))
 	}},
 	{"a person who sets a variable that a hook has read has it run again", func(w *world) {
 		var runs atomic.Int64

@@ -103,7 +103,7 @@ var groups = []group{
 	{name: "merge", cases: mergeCases},
 	{name: "connections", cases: connectionCases},
 	{name: "values", cases: valueCases},
-	{name: "parity", cases: slices.Concat(parityCases, parityWriteCases)},
+	{name: "parity", cases: slices.Concat(parityCases, parityWriteCases, parityExactCases)},
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},
 	{name: "exactly once", cases: onceCases},

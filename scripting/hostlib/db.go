@@ -16,7 +16,7 @@ var (
 	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
 	sqlParams   = []Param{
 		{Name: "sql", Type: String, Doc: "one statement, with ? for values"},
-		{Name: "args", Type: Any, Rest: true, Doc: "the values"},
+		{Name: "args", Type: Any, Rest: true, Doc: "the values; a decimal, and an int of any size, is as exact there as a number that is written in the SQL"},
 	}
 )
 
@@ -183,7 +183,7 @@ func dbFuncs(on access) []*Func {
 			Name: "ensure", Doc: "Creates a table if it is missing; it never alters one. Call it before the hook writes anything. It says whether it created the table.",
 			Params: []Param{
 				tableParam,
-				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\", or a time, of which it keeps the day; a time takes text such as \"15:04:05\", of a value t that is t.format(\"%H:%M:%S\"); a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC; json takes text, by json.encode. A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
+				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\", or a time, of which it keeps the day; a time takes text such as \"15:04:05\", of a value t that is t.format(\"%H:%M:%S\"); a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC; json takes text, by json.encode. A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). Text is compared letter by letter, by =, LIKE and ORDER BY and in keys, as scripts compare it: 'oslo' is not 'Oslo'; LOWER(name) = 'oslo' finds both. A table that was not made so compares as its columns say, on MySQL and MariaDB mostly without regard to case. SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
 				{Name: "key", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns of the primary key; they cannot be NULL"},
 			},
 			Returns: "bool", Effect: Write,
@@ -279,7 +279,16 @@ func (c *Call) first(s engine.Session, a *Args) (*Dict, error) {
 func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 	args := make([]any, len(rest))
 	for i, v := range rest {
-		s, ok := scalar(c.Lang.Plain(v))
+		plain := c.Lang.Plain(v)
+		if d, ok := plain.(Decimal); ok {
+			exact, err := d.forSQL()
+			if err != nil {
+				return nil, Errorf("usage", "value %d: %v", i+1, err)
+			}
+			args[i] = exact
+			continue
+		}
+		s, ok := scalar(plain)
 		if !ok {
 			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.kindOf(v))
 		}

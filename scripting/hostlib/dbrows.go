@@ -13,13 +13,14 @@ import (
 // write hands rows to a session, and counts what became of them.
 func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (Value, error) {
 	rows := &rowSource{c: c, it: a.Iterator("rows")}
+	rows.origins.on = Steady(rows.it)
 	if a.f.Param("key") != nil {
 		rows.key = a.Strings("key")
 	}
 	defer rows.it.Close()
 	stats, err := f(rows)
 	if err != nil {
-		return nil, err
+		return nil, rows.origins.tell(err)
 	}
 	all := engine.Stats{}
 	all.Add(stats)
@@ -114,6 +115,7 @@ type rowSource struct {
 	it      Iterator
 	key     []string
 	row     Dict // the last one
+	origins origins
 	n       int64
 	skipped int64
 }
@@ -126,17 +128,18 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			return engine.Row{}, err
 		}
 		s.n++
+		s.origins.note(s.n, s.c)
 		ok, err := s.take(v)
 		switch {
 		case err != nil:
-			return engine.Row{}, Errorf("usage", "row %d: %v", s.n, err)
+			return engine.Row{}, s.bad(": %v", err)
 		case !ok && s.c.Lang.Plain(v) == nil:
 			s.skipped++
 			continue
 		case !ok:
-			return engine.Row{}, Errorf("usage", "row %d: got %s, wanted a dict by column, or None to leave it out", s.n, s.c.Lang.TypeName(v))
+			return engine.Row{}, s.bad(": got %s, wanted a dict by column, or None to leave it out", s.c.Lang.TypeName(v))
 		case len(s.row.Names) == 0:
-			return engine.Row{}, Errorf("usage", "row %d has no columns", s.n)
+			return engine.Row{}, s.bad(" has no columns")
 		}
 		for i, v := range s.row.Values {
 			switch v.(type) {
@@ -144,18 +147,25 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 				continue
 			case nil:
 				if slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
-					return engine.Row{}, Errorf("usage", "row %d, column %q: got None, wanted a value: the column is part of the key", s.n, s.row.Names[i])
+					return engine.Row{}, s.bad(", column %q: got None, wanted a value: the column is part of the key", s.row.Names[i])
 				}
 				continue
 			}
 			w, ok := scalar(v)
 			if !ok {
-				return engine.Row{}, Errorf("usage", "row %d, column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.n, s.row.Names[i], s.c.kindOf(v))
+				return engine.Row{}, s.bad(", column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.row.Names[i], s.c.kindOf(v))
 			}
 			s.row.Values[i] = w
 		}
 		return engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}, nil
 	}
+}
+
+// bad is what is wrong with the last row.
+func (s *rowSource) bad(format string, args ...any) error {
+	f := Errorf("usage", "row %d"+format, append([]any{s.n}, args...)...)
+	f.Row = s.n
+	return f
 }
 
 // take makes a value the row; false if it is no dict.

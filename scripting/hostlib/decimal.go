@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // Decimal is an exact decimal number. It keeps its zeros: 12.30 is printed so.
@@ -91,6 +93,28 @@ func decimalOf(c *Call, name string, v Value) (Decimal, error) {
 	}
 }
 
+// forSQL is the number as a statement's placeholder takes it: with so many digits
+// behind the point as databases calculate with.
+func (x Decimal) forSQL() (engine.Decimal, error) {
+	for range 3 { // rounding may give it a digit more
+		d := engine.Decimal(x.String())
+		whole, scale, _ := d.Digits()
+		places := min(scale, engine.DecimalScale, engine.DecimalDigits-whole)
+		switch {
+		case places < 0:
+			return "", Errorf("usage", "a decimal of %d digits before the point is more than databases calculate with, which is %d: give its text, if that is what is meant", whole, engine.DecimalDigits)
+		case places == scale:
+			return d, nil
+		}
+		rounded, err := x.round(int64(places), "half_up")
+		if err != nil {
+			return "", err
+		}
+		x = rounded
+	}
+	return "", Errorf("decimal.range", "%s cannot be rounded for a database", x)
+}
+
 // roundings are the modes of rounding.
 var roundings = map[string]apd.Rounder{
 	"half_even": apd.RoundHalfEven, "half_up": apd.RoundHalfUp, "half_down": apd.RoundHalfDown,
@@ -119,7 +143,7 @@ func init() { division.Rounding = apd.RoundHalfEven }
 
 var decimalModule = &Module{
 	Name: "decimal",
-	Doc:  "Exact decimal numbers, for money. They are calculated with +, -, * and / among themselves and with whole numbers, never with floats. A database column of type decimal takes one as it is, and gives text that decimal.of reads; json.encode writes all digits. In SQL, a ? that is added to a column or compared with one is a text, with which servers calculate as with a float: write CAST(? AS DECIMAL(30,10)).",
+	Doc:  "Exact decimal numbers, for money. They are calculated with +, -, * and / among themselves and with whole numbers, never with floats. A database column of type decimal takes one as it is, and gives text that decimal.of reads; json.encode writes all digits. In SQL it is exact, too: a ? that is a decimal is a number as if it were written there, so it can be added to columns and compared with them, on SQLite, MariaDB and MySQL alike. Databases calculate with 65 digits, 30 of them behind the point: what has more behind it is rounded, halves away from zero. Beside a column of text give the text, str(x).",
 	Funcs: []*Func{
 		{
 			Name: "of", Doc: "Makes a decimal of text or of a number; of a float, what it prints as.",

@@ -34,13 +34,29 @@ func mistake(code string) bool {
 
 // Raised is an error that the script raised itself, or that a function of the
 // script gave back to a host function. It is passed on as it is.
-type Raised struct{ Err error }
+type Raised struct {
+	Err error
+	At  Spot // of the row for which the function ran; zero: that is not known
+}
 
 // Error is the message.
 func (r *Raised) Error() string { return r.Err.Error() }
 
 // Unwrap is the error that was raised.
 func (r *Raised) Unwrap() error { return r.Err }
+
+// RaisedAt is where the row is for which a function ran that raised an error; false
+// if that is not known.
+func RaisedAt(err error) (Spot, bool) {
+	var r *Raised
+	for errors.As(err, &r) {
+		if r.At != (Spot{}) {
+			return r.At, true
+		}
+		err = r.Err
+	}
+	return Spot{}, false
+}
 
 // Decided says whether err is no failure of the script: a verdict, or what
 // ends a hook from outside. Such errors are passed on as they are.

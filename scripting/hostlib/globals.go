@@ -101,9 +101,9 @@ var Globals = []*Func{
 			switch m := c.Lang.Plain(a.Value("message")).(type) {
 			case *failure:
 				again := *m.f
-				return nil, &Raised{&again}
+				return nil, &Raised{Err: &again}
 			case string:
-				return nil, &Raised{&engine.Failure{
+				return nil, &Raised{Err: &engine.Failure{
 					Kind: engine.KindError, Message: m, Code: a.String("code"), Retryable: a.Bool("retryable"),
 					RetryAfter: a.Duration("after"), Wait: a.Given("after"),
 				}}

@@ -111,7 +111,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 		get("head", http.MethodHead, "Asks for the headers of what is at a URL.",
 			"$.head(\"$/users/1\").headers[\"content-type\"]  # \"application/json\"",
 			"$.head(\"$/users/1\").headers[\"content-type\"]  -- \"application/json\""),
-		get("post", http.MethodPost, "Sends something to a URL.",
+		get("post", http.MethodPost, "Sends something to a URL. It is sent again when the hook runs again: after a crash, a failed attempt, or when another job has changed state or vars that the hook reads and sets. A header Idempotency-Key tells the receiver, and ctx.on_commit(fn) sends once the job has committed.",
 			"$.post(\"$/users\", json = {\"name\": \"Grace\"}).status  # 201",
 			"$.post(\"$/users\", {json = {name = \"Grace\"}}).status  -- 201"),
 		get("put", http.MethodPut, "Puts something at a URL, in place of what is there.",

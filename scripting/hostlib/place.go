@@ -1,6 +1,9 @@
 package hostlib
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Spot is where one row comes from.
 type Spot struct {
@@ -121,8 +124,13 @@ func (c *Call) handing(fn Callable, v Value, steady bool) (Value, error) {
 	}
 	was := c.handed
 	c.handed = c.place.Last
+	at := c.handed
 	v, err := fn.Call([]Value{v}, nil)
 	c.handed = was
+	var raised *Raised
+	if _, known := RaisedAt(err); !known && errors.As(err, &raised) {
+		raised.At = at
+	}
 	return v, err
 }
 

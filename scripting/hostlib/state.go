@@ -14,7 +14,8 @@ var stateModule = &Module{
 }
 
 // variablesDoc says what state and vars are not for.
-var variablesDoc = fmt.Sprintf("There are at most %d names: what there is one of for each row belongs into a table.", engine.MaxVariables)
+var variablesDoc = fmt.Sprintf("A hook that reads a value and sets it runs again if another job changes it meanwhile, and then makes its requests again: count by ctx.count or in a table what many jobs count side by side. "+
+	"There are at most %d names: what there is one of for each row belongs into a table.", engine.MaxVariables)
 
 // ownName refuses names that are kept for what requests remember.
 func ownName(name string) error {
@@ -47,7 +48,7 @@ func variableFuncs(module string, shared bool) []*Func {
 			},
 		},
 		{
-			Name: "set", Doc: "Sets a value, at most 64 kB as JSON. If somebody else changes one that the hook has read before, the hook runs again.",
+			Name: "set", Doc: "Sets a value, at most 64 kB as JSON. If somebody else changes one that the hook has read before, the hook runs again, from its last checkpoint: what it wrote is taken back, but requests and the like are made once more. The job's log says so, and jobs show counts it as reruns.",
 			Params: []Param{name, {Name: "value", Type: Data, Doc: "data"}}, Effect: Write,
 			Example: example(".set(\"page\", 7)\n" + module + ".get(\"page\")  # 7"),
 			Lua:     example(".set(\"page\", 7)\n" + module + ".get(\"page\")  -- 7"),

@@ -34,7 +34,11 @@ func missing(of, name string, names []string) error {
 	if ModuleNamed(of) != nil || TypeNamed(of) != nil { // else it is of tests, say
 		see = "; see: dsengine docs " + of
 	}
-	return Errorf("usage", "%s has no %q%s%s", of, name, Suggest(name, names), see)
+	like := Suggest(name, names)
+	if like == "" && len(names) == 1 {
+		like = fmt.Sprintf(" (did you mean %q?)", names[0])
+	}
+	return Errorf("usage", "%s has no %q%s%s", of, name, like, see)
 }
 
 // notYet is the error about something that a later version will have.

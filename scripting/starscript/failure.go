@@ -3,6 +3,8 @@ package starscript
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -34,9 +36,13 @@ func (r *run) Failure(err error) error {
 	}
 	if f.Code == "" {
 		f.Retryable = f.Retryable && !nobodyHas(f.Message)
-		f.Message = r.aboutNone(f.Message, stack)
+		f.Message = aboutDecimal(r.aboutKey(r.aboutNone(f.Message, stack), stack))
 	}
-	if at := r.where(); at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
+	at := r.where()
+	if spot, ok := hostlib.RaisedAt(err); ok {
+		at = spot.String()
+	}
+	if at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"
 	}
 	trace := backtrace(stack, f.Message)
@@ -50,6 +56,18 @@ func (r *run) Failure(err error) error {
 		f.Cause = err
 	}
 	return &f
+}
+
+// unlike is what the interpreter says of an order between a decimal and another type.
+var unlike = regexp.MustCompile(`^(decimal|int|float|string) (<|>|<=|>=) (decimal|int|float|string) not implemented$`)
+
+// aboutDecimal says how decimals are compared with what is none.
+func aboutDecimal(message string) string {
+	m := unlike.FindStringSubmatch(message)
+	if m == nil || m[1] != "decimal" && m[3] != "decimal" {
+		return message
+	}
+	return fmt.Sprintf("%s: make both decimals, as in x %s decimal.of(\"0.50\"), or compare by x.compare(0) %[2]s 0", message, m[2])
 }
 
 // ended is why a hook had to end. The engine reports the very error that ended

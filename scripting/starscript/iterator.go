@@ -80,6 +80,9 @@ func (l *loop) next() (v starlark.Value, err error) {
 // Done is called when the loop ends, or is left.
 func (l *loop) Done() {
 	l.run.leaves(l)
+	if !l.at.over {
+		l.run.noteFrame()
+	}
 	var err error
 	defer contain("an iterator", &err)
 	if l.bad == nil {

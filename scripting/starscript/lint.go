@@ -47,6 +47,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.hooks()
 		c.unused()
 		c.flow()
+		c.reruns()
 	}
 	for _, e := range c.file.errs {
 		if e.File != c.file.shown || !c.told(e) {

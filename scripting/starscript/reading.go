@@ -206,18 +206,23 @@ func (r *run) Spot(v hostlib.Value) (hostlib.Spot, bool) {
 	return hostlib.Spot{Source: at.place.Last.Source}, true
 }
 
+// file is the file of a name that the script is made of; nil if there is none.
+func (f *file) file(shown string) *file {
+	if f == nil || f.shown == shown {
+		return f
+	}
+	for _, g := range f.loads {
+		if found := g.file(shown); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
 // tree is the file of a name that the script is made of, parsed, and its source;
 // nil if there is none.
 func (f *file) tree(shown string) (*syntax.File, []byte) {
-	if f == nil {
-		return nil, nil
-	}
-	if f.shown != shown {
-		for _, g := range f.loads {
-			if tree, source := g.tree(shown); tree != nil {
-				return tree, source
-			}
-		}
+	if f = f.file(shown); f == nil {
 		return nil, nil
 	}
 	f.parse.Do(func() { f.parsed, _ = options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte(byteOrderMark)), 0) })

@@ -169,9 +169,9 @@ def redrive(ctx, rows):
 	w.Do("job", `"data/a.csv"`)
 	w.Do("job", `"data/b.csv"`)
 	for _, c := range []struct{ body, want string }{
-		{`for r in rows: r["amount"]`, `key "amount" not in dict (while at reject 2: data/a.csv, line 4)`},
+		{`for r in rows: r["amount"]`, `key "amount" not in dict, which has "id" (while at reject 2: data/a.csv, line 4)`},
 		{`for rows in ctx.batches(rows, 100):
-        for r in rows: r["amount"]`, `key "amount" not in dict (while at reject 2: data/a.csv, line 4)`},
+        for r in rows: r["amount"]`, `key "amount" not in dict, which has "id" (while at reject 2: data/a.csv, line 4)`},
 		{`for rows in ctx.batches(rows, 100): error("no")`, `no (while at rejects 1 to 4)`},
 	} {
 		script(c.body)
@@ -231,4 +231,101 @@ def consume(ctx, item):
 	j := w.Do("job", "1")
 	same(t, "end", "consume completed ", end(j))
 	same(t, "rejects", 6, len(rejects(t, w, j.ID)))
+}
+
+// An error about a row that is written as it is read says where it is, though no loop
+// of the script goes through the rows.
+func TestAnErrorSaysWhichRowOfALazyPipelineItIsAbout(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("data/n.csv", "id,n\n1,1\n2,\"2\n\"\n3,x\n4,4\n5,5\n")
+	w.File("data/long.csv", "id,n\n"+strings.Repeat("1,1\n", 9000)+"x,1\n"+strings.Repeat("1,1\n", 9000))
+	w.File("data/m.csv", "m\n1\n2\n")
+	w.File("data/n.jsonl", "{\"id\": 1, \"n\": \"1\"}\n\n{\"id\": 2, \"n\": \"x\"}\n")
+	for _, c := range []struct{ name, body, want string }{
+		{"a conversion", `db.bulk("t", iter.map(clean, csv.read("data/n.csv")))`, "data/n.csv, line 5"},
+		{"a lambda, behind a filter", `db.upsert("t", iter.map(lambda r: {"id": int(r["id"]), "n": int(r["n"].strip())}, iter.filter(lambda r: r["id"] > "1", csv.read("data/n.csv"))), key = ["id"])`, "data/n.csv, line 5"},
+		{"a function of the library", `db.insert("t", iter.map(lambda r: {"id": int(r["id"]), "n": decimal.of(r["n"])}, csv.read("data/n.csv")))`, "data/n.csv, line 5"},
+		{"a file that is written", `csv.write("data/out.csv", iter.map(clean, csv.read("data/n.csv")))`, "data/n.csv, line 5"},
+		{"in a loop over another file", `for m in csv.read("data/m.csv"): db.bulk("t", iter.map(clean, csv.read("data/n.csv")))`, "data/n.csv, line 5"},
+		{"caught", `_, err = catch(db.bulk, "t", iter.map(clean, csv.read("data/n.csv")))
+    error(err.message)`, "data/n.csv, line 5"},
+		{"JSON lines", `db.insert("t", iter.map(clean, json.lines("data/n.jsonl")))`, "data/n.jsonl, line 3"},
+		{"a column that cannot hold it", `db.bulk("t", csv.read("data/n.csv"))`, "data/n.csv, line 5"},
+		{"inserted", `db.insert("t", csv.read("data/n.csv"))`, "data/n.csv, line 5"},
+		{"merged", `db.merge("t", iter.map(lambda r: {"id": int(r["id"]), "n": int(r["n"].strip()) if r["id"] != "3" else "?"}, csv.read("data/n.csv")), key = ["id"])`, "data/n.csv, line 5"},
+		{"a row that is left out", `db.insert("t", iter.map(lambda r: None if r["id"] == "2" else {"id": int(r["id"]), "n": r["n"]}, csv.read("data/n.csv")))`, "data/n.csv, line 5"},
+		{"no row of a table", `db.insert("t", iter.map(lambda r: r["n"], csv.read("data/n.csv")))`, "data/n.csv, line 2"},
+		{"a value of no column", `db.insert("t", iter.map(lambda r: {"id": int(r["id"]), "n": [] if r["id"] == "3" else 1}, csv.read("data/n.csv")))`, "data/n.csv, line 5"},
+		{"one of many", `db.upsert("t", iter.map(lambda r: {"id": r["id"], "n": 1}, csv.read("data/long.csv")), key = ["id"])`, "data/long.csv, line 9002"},
+		{"a list, which is read", `db.insert("t", list(csv.read("data/n.csv")))`, ""},
+		{"read ahead", `db.insert("t", iter.map(lambda g: {"id": 1, "n": g[0]}, iter.group(csv.read("data/n.csv"), "n")))`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w.Forget("job")
+			w.Script("job", `
+job(needs = ["files:data/*"], retry = retry(max = 1))
+def clean(r): return {"id": int(r["id"]), "n": int(r["n"].strip())}
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "n": "integer"}, key = ["id"])
+    `+c.body+"\n")
+			j := w.Do("job", "1")
+			if j.Error == nil {
+				t.Fatal("it did not fail")
+			}
+			want, n := "", 0
+			if c.want != "" {
+				want, n = " (while at "+c.want+")", 1
+			}
+			if strings.Count(j.Error.Message, "while at") != n || !strings.HasSuffix(j.Error.Message, want) {
+				t.Errorf("want %q, got %s", want, end(j))
+			}
+		})
+	}
+}
+
+func TestDecimalsAreExactInStatements(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(retry = retry(max = 1))
+def consume(ctx, item):
+    db.ensure("m", {"id": "integer", "b": "decimal(30,10)", "name": "text"}, key = ["id"])
+    db.insert("m", [{"id": 1, "b": decimal.of("12345678901234567890.0123456789"), "name": decimal.of("1.50")}])
+    step = decimal.of("0.0000000001")
+    for i in range(3):
+        db.exec("UPDATE m SET b = b + ? WHERE b - ? < ?", step, step, decimal.of("12345678901234567890.0123456791"))
+    long = decimal.of(1) / 3000
+    wide = 10000000000000000000000
+    return [
+        db.value("SELECT b FROM m"), db.value("SELECT COUNT(*) FROM m WHERE b + ? = ?", step, decimal.of("12345678901234567890.0123456793")),
+        db.value("SELECT ?", long), db.value("SELECT ? - 1", wide), db.value("SELECT ? + ?", decimal.of("0.10"), decimal.of("0.20")),
+        db.value("SELECT COUNT(*) FROM m WHERE name = ?", decimal.of("1.50")),
+        db.value("SELECT ?", decimal.of("9" * 35 + "." + "9" * 31)),
+        catch(db.value, "SELECT ?", decimal.of("9" * 66))[1].message,
+        decimal.of("-12.50").scale,
+    ]
+`)
+	j := w.Do("job", "1")
+	same(t, "results", `["12345678901234567890.0123456792",1,"0.000333333333333333333333333333",9999999999999999999999,"0.30",1,"1`+strings.Repeat("0", 35)+"."+strings.Repeat("0", 29)+
+		`","db.value: value 1: a decimal of 66 digits before the point is more than databases calculate with, which is 65: give its text, if that is what is meant",2]`, string(j.Result))
+}
+
+func TestMistakesWithDecimalsAreToldWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for body, want := range map[string]string{
+		`decimal.of("1") > 0`:    `decimal > int not implemented: make both decimals, as in x > decimal.of("0.50"), or compare by x.compare(0) > 0`,
+		`1.5 <= decimal.of("1")`: `float <= decimal not implemented: make both decimals, as in x <= decimal.of("0.50"), or compare by x.compare(0) <= 0`,
+		`d = decimal
+    d.new("1")`: `decimal has no "new" (did you mean "of"?); see: dsengine docs decimal`,
+		`[] > 1`: `list > int not implemented`,
+	} {
+		w.Forget("job")
+		w.Script("job", "job(retry = retry(max = 1))\ndef consume(ctx, item):\n    "+body+"\n")
+		j := w.Do("job", "1")
+		if j.Error == nil || j.Error.Message != want {
+			t.Errorf("%s: want %s, got %s", body, want, end(j))
+		}
+	}
 }

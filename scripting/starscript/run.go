@@ -22,12 +22,15 @@ type run struct {
 	spare uint64 // steps beyond the limit that probes may take; see cover.go
 	halt  error  // why the thread was stopped
 
-	loops   []*loop // over what readers give; the innermost is the last
-	last    reading // what the loop was at that was left last
-	left    uint64  // the steps when that was; 0: none was left since it began
-	script  *file   // of the hook
-	shared  bool    // an iterator was frozen
-	renewed func()  // renew
+	loops   []*loop           // over what readers give; the innermost is the last
+	last    reading           // what the loop was at that was left last
+	left    uint64            // the steps when that was; 0: none was left since it began
+	script  *file             // of the hook
+	shared  bool              // an iterator was frozen
+	renewed func()            // renew
+	scenes  []scene           // of the functions that an error ended
+	gave    [8]starlark.Value // dicts that the library gave the script last
+	given   int               // how many in all
 
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
@@ -74,6 +77,7 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 		}
 		v, err := starlark.Call(r.thread, fn, args, nil)
 		if err != nil {
+			r.noteArgs(fn, args)
 			return nil, r.Failure(err)
 		}
 		if err := c.Poisoned(); err != nil {
@@ -84,6 +88,8 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 			err = r.Failure(r.call.Finish())
 		}
 		if err == nil && r.halt == nil && r.call.Idle() {
+			clear(r.scenes)
+			r.scenes, r.gave = r.scenes[:0], [8]starlark.Value{}
 			idle.Put(r)
 		}
 		return result, err

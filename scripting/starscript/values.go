@@ -33,11 +33,15 @@ func (r *run) value(v hostlib.Value) (starlark.Value, error) {
 	case []byte:
 		return starlark.Bytes(v), nil
 	case *hostlib.Dict:
-		return r.dict(v)
+		d, err := r.dict(v)
+		r.gives(d)
+		return d, err
 	case *hostlib.TextRow:
 		return r.textRow(v)
 	case hostlib.JSON:
-		return r.decode([]byte(v))
+		d, err := r.decode([]byte(v))
+		r.gives(d)
+		return d, err
 	case []hostlib.Value:
 		elems, err := r.all(v)
 		return starlark.NewList(elems), err
@@ -51,6 +55,12 @@ func (r *run) value(v hostlib.Value) (starlark.Value, error) {
 		return &object{run: r, typ: t, self: v}, nil
 	}
 	return nil, fmt.Errorf("no value of a script: %T", v)
+}
+
+// gives notes a value that the script is given: see aboutKey.
+func (r *run) gives(v starlark.Value) {
+	r.gave[r.given%len(r.gave)] = v
+	r.given++
 }
 
 func (r *run) all(list []hostlib.Value) ([]starlark.Value, error) {
@@ -300,6 +310,7 @@ func (f *function) Call(args []hostlib.Value, named []hostlib.Named) (hostlib.Va
 	}
 	v, err := starlark.Call(f.run.thread, f.fn, pos, kw)
 	if err != nil {
+		f.run.noteArgs(f.fn, pos)
 		return nil, &hostlib.Raised{Err: err}
 	}
 	return v, nil

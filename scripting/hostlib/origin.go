@@ -1,0 +1,65 @@
+package hostlib
+
+import (
+	"errors"
+	"sort"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// maxRuns is how much is kept of where rows are from that are being written: more
+// than a database is sent at once.
+const maxRuns = 20_000
+
+// origins keeps where rows are from that are written as they are read, so that an error
+// about one that was sent with many others says where it is.
+type origins struct {
+	on   bool // a row is the one that its reader gave out just before
+	runs []originRun
+}
+
+// originRun is rows that follow each other as their lines do.
+type originRun struct {
+	row  int64 // the number of the first one
+	spot Spot  // where that is
+}
+
+// note notes where a row is from, by its number.
+func (l *origins) note(row int64, c *Call) {
+	if !l.on {
+		return
+	}
+	at := &c.place.Last
+	if n := len(l.runs); n > 0 {
+		last := &l.runs[n-1]
+		if last.spot.N-last.row == at.N-row && last.spot.Source == at.Source && last.spot.Reject == 0 && at.Reject == 0 {
+			return
+		}
+	}
+	if len(l.runs) >= 2*maxRuns { // the older half is in the database by now
+		l.runs = append(l.runs[:0], l.runs[maxRuns:]...)
+	}
+	l.runs = append(l.runs, originRun{row, *at})
+}
+
+// tell adds to an error about a row where that is, if that is known.
+func (l *origins) tell(err error) error {
+	var f *engine.Failure
+	if !errors.As(err, &f) || f.Row == 0 {
+		return err
+	}
+	i := sort.Search(len(l.runs), func(i int) bool { return l.runs[i].row > f.Row }) - 1
+	if i < 0 {
+		return err
+	}
+	at := l.runs[i].spot
+	if at.N > 0 {
+		at.N += f.Row - l.runs[i].row
+	}
+	if at == (Spot{}) {
+		return err
+	}
+	told := *f
+	told.Message += " (while at " + at.String() + ")"
+	return &told
+}
