@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/plan"
+	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
 func newReplay(env *Env, g *globals) *cobra.Command {
@@ -76,7 +79,48 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 			return err
 		}
 		shown := filepath.ToSlash(filepath.Join(g.Jobs, filepath.FromSlash(j.Type)+"_test.star"))
-		env.say("wrote the test %s to %s; run it: dsengine test %s --run '%s$'", name, shown, shown, strings.TrimPrefix(name, "test_"))
+		how, err := tryTest(ctx, env, g, j.Type, name, r)
+		if err != nil {
+			return err
+		}
+		env.say("wrote the test %s to %s, and ran it: %s", name, shown, how)
+		env.say("to run it: dsengine test %s --run %s", j.Type, name)
 	}
 	return o.tell(env, g, r)
+}
+
+// tryTest runs a test that was written of a replay, and says whether it goes as the
+// replay did.
+func tryTest(ctx context.Context, env *Env, g *globals, typ, name string, r *plan.Report) (string, error) {
+	jobs := env.path(g.Jobs)
+	suite, err := scripttest.Find(scripttest.Options{
+		Jobs: jobs, Paths: []string{filepath.Join(jobs, filepath.FromSlash(typ)+"_test.star")}, Run: regexp.MustCompile(": " + name + "$"),
+	})
+	if err != nil {
+		return "", err
+	}
+	defer suite.Close()
+	for _, e := range suite.Errors {
+		return "the file does not load: " + e.Error(), nil
+	}
+	results := suite.Run(ctx)
+	if len(results) != 1 {
+		return "it is not found there", nil
+	}
+	got := results[0]
+	switch {
+	case r.OK && got.Status == scripttest.Passed:
+		return "it passes, as the job does", nil
+	case got.Status == scripttest.Passed:
+		return "it passes, though the job failed: what it fails by is not among what a test can set up", nil
+	case len(got.Failures) == 0:
+		return "it ends as " + string(got.Status), nil
+	}
+	said := got.Failures[0].Message
+	for _, f := range r.Failures {
+		if strings.Contains(said, strings.TrimSpace(f.Message)) {
+			return "it fails as the job does", nil
+		}
+	}
+	return "it fails in another way than the job: " + clip(said, 500), nil
 }

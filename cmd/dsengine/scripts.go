@@ -40,8 +40,12 @@ func loadInto(ctx context.Context, env *Env, g *globals, log *slog.Logger, other
 	if w != nil {
 		reach, dry = w, w.Dry()
 	}
+	secret := g.tables.secretSource(env)
+	if w != nil {
+		secret = w.Secret(secret)
+	}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Log: log, Connections: reach, Dry: dry, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
+		Files: env.path(g.Files), Log: log, Connections: reach, Dry: dry, Secret: secret, Limits: g.tables.Needs, Mail: mailOf(env, g),
 		S3: s3Source(env, g), Remotes: others.Remote, KnownHosts: knownHosts(env), Context: ctx,
 	})
 	if errors.Is(err, fs.ErrNotExist) {

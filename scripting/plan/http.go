@@ -35,7 +35,12 @@ func (w *World) send(r *http.Request, login bool, send func(*http.Request) (*htt
 	w.mu.Unlock()
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || login {
 		seen.Sent = true
-		res, err := send(r)
+		asked := r
+		if w.opts.Keep { // what is kept is to be read
+			asked = r.Clone(r.Context())
+			asked.Header.Set("Accept-Encoding", "identity")
+		}
+		res, err := send(asked)
 		if err != nil {
 			seen.Error = err.Error()
 			return nil, err

@@ -116,6 +116,7 @@ func (s *store) Variable(ctx context.Context, scope engine.Scope, name string) (
 	if err := s.scope(ctx, scope); err != nil {
 		return engine.Variable{}, err
 	}
+	s.w.value(scope, name)
 	v, err := s.Store.Variable(ctx, scope, name)
 	if err != nil || v.Version != 0 || s.w.bare || !engine.HiddenVariable(name) {
 		return v, err

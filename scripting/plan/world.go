@@ -250,6 +250,9 @@ func (c *connection) Begin(o engine.SessionOptions) engine.Joined {
 	if t == nil {
 		o.Dry = true
 		t = newTx(c.of, c.Connection.Begin(o), w.lost(c.of))
+		if w.opts.Keep {
+			t.kept = &w.kept
+		}
 		w.txs[c.key] = t
 	}
 	return session{t}
