@@ -50,12 +50,12 @@ func printPlan(p *printer, r *plan.Report) {
 		p.field("window", "%s to %s", stamp(r.Window.Start), stamp(r.Window.End))
 	}
 	printPlanHooks(p, r)
-	printMade(p, "items", "would be emitted", r.Items)
+	printMade(p, "item", "items", "would be emitted", r.Items)
 	for _, t := range r.Tables {
 		printPlanTable(p, t)
 	}
 	printPlanLists(p, r)
-	printMade(p, "jobs", "would be enqueued", r.Enqueued)
+	printMade(p, "job", "jobs", "would be enqueued", r.Enqueued)
 	printPlanRest(p, r)
 }
 
@@ -83,11 +83,11 @@ func printPlanHooks(p *printer, r *plan.Report) {
 	}
 }
 
-func printMade(p *printer, what, verb string, m plan.Made) {
+func printMade(p *printer, one, many, verb string, m plan.Made) {
 	if m.Count == 0 {
 		return
 	}
-	heading(p, "%s %s %s", humanize.Comma(int64(m.Count)), what, verb)
+	heading(p, "%s %s", plural(int64(m.Count), one, many), verb)
 	const most = 5
 	for _, i := range m.First[:min(len(m.First), most)] {
 		line := fmt.Sprintf("  %s %s", clean(i.Type), clip(string(i.Payload), 2*planValue))

@@ -84,7 +84,7 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 			return err
 		}
 		env.say("wrote the test %s to %s, and ran it: %s", name, shown, how)
-		env.say("to run it: dsengine test %s --run %s", j.Type, name)
+		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
 	}
 	return o.tell(env, g, r)
 }
@@ -94,7 +94,7 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 func tryTest(ctx context.Context, env *Env, g *globals, typ, name string, r *plan.Report) (string, error) {
 	jobs := env.path(g.Jobs)
 	suite, err := scripttest.Find(scripttest.Options{
-		Jobs: jobs, Paths: []string{filepath.Join(jobs, filepath.FromSlash(typ)+"_test.star")}, Run: regexp.MustCompile(": " + name + "$"),
+		Jobs: jobs, Paths: []string{filepath.Join(jobs, filepath.FromSlash(typ)+"_test.star")}, Run: regexp.MustCompile(": " + strings.TrimPrefix(name, "test_") + "$"),
 	})
 	if err != nil {
 		return "", err

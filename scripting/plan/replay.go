@@ -22,8 +22,8 @@ func (r *replayed) adjust(j *engine.ClaimedJob, t *engine.Type) engine.Hook {
 	}
 	r.done = true
 	c := r.claimed
-	j.Key, j.ScheduledFor, j.Item = c.Key, c.ScheduledFor, c.Item
-	j.Position, j.Checkpoints = c.Position, c.Checkpoints
+	j.ScheduledFor, j.Item = c.ScheduledFor, c.Item
+	j.Position = c.Position // the checkpoints themselves are not in the plan's tables
 	if r.phase != j.Phase {
 		j.Phase = r.phase
 		return t.Hooks[r.phase]
@@ -63,7 +63,7 @@ func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*
 	if err != nil {
 		return nil, w.why(err)
 	}
-	n := engine.NewJob{Type: t.Name, Phase: r.phase, Payload: job.Payload, Window: job.Window}
+	n := engine.NewJob{Type: t.Name, Phase: r.phase, Payload: job.Payload, Key: r.claimed.Key, Window: job.Window}
 	if r.phase == engine.PhaseFinish {
 		n.Phase = t.First()
 	}

@@ -31,10 +31,19 @@ type Row struct {
 	Before map[string]any `json:"before"`
 	After  map[string]any `json:"after"`
 	names  []string       // the columns in the table's order
+	key    []string
 }
 
-// Names are the row's columns, in their order.
-func (r *Row) Names() []string { return r.names }
+// Names are the row's columns, in their order: of an updated row those of its key,
+// and those that are different.
+func (r *Row) Names() []string {
+	if r.What != "updated" {
+		return r.names
+	}
+	return slices.DeleteFunc(slices.Clone(r.names), func(n string) bool {
+		return !slices.ContainsFunc(r.key, func(k string) bool { return strings.EqualFold(k, n) }) && reflect.DeepEqual(r.Before[n], r.After[n])
+	})
+}
 
 // Table is what would become of a table.
 type Table struct {
@@ -256,7 +265,7 @@ func (s session) upsert(ctx context.Context, table string, rows engine.RowSource
 		case p.before == nil:
 			t.show(Row{What: "inserted", names: after.names, After: after.row()})
 		case !reflect.DeepEqual(p.before.values, after.values):
-			t.show(Row{What: "updated", names: after.names, Before: p.before.row(), After: after.row()})
+			t.show(Row{What: "updated", names: after.names, key: key, Before: p.before.row(), After: after.row()})
 		}
 	}
 	return stats, nil

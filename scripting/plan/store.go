@@ -32,6 +32,11 @@ func (s *store) Commit(ctx context.Context, es engine.Session, o *engine.Outcome
 			return err
 		}
 	}
+	for i := range o.Writes { // as they are, before they are others
+		if err := s.scope(ctx, o.Writes[i].Scope); err != nil {
+			return err
+		}
+	}
 	c := *o
 	c.Enqueue, c.Records = nil, engine.RecordWrites{}
 	var err error

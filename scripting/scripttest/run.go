@@ -312,7 +312,7 @@ func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 	var result engine.Raw
 	if err := t.only(id, func(j *engine.ClaimedJob, hook engine.Hook) engine.Hook {
 		if position != nil && j.Position == nil {
-			j.Position, j.Checkpoints = position, 1
+			j.Position = position
 		}
 		return func(c *engine.Call) (engine.Raw, error) {
 			var err error
