@@ -80,7 +80,7 @@ type heldKey struct {
 const folderPrefix = "dsengine-plan-"
 
 // New makes a world, in a temporary folder. Close it.
-func New(ctx context.Context, o Options) (w *World, err error) {
+func New(ctx context.Context, o Options) (_ *World, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -90,7 +90,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
-	w = &World{
+	w := &World{
 		opts: o, types: map[string]engine.TypeID{}, names: map[engine.TypeID]string{}, txs: map[string]*tx{}, conns: map[string]*connection{},
 		scopes: map[engine.Scope]map[string]engine.VariableRow{}, held: map[heldKey]engine.KeyHolder{}, ran: map[engine.JobID]bool{},
 		report: newReport(),
