@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "modernc.org/sqlite"
@@ -472,6 +473,32 @@ def finish(ctx, summary):
 		if r.Items.Count != 3000 || r.ItemsRun != 5 || r.Stats["done"] != 5 || !r.OK || len(r.Notes) == 0 {
 			t.Errorf("got %d items, %d run, %v, ok %v, notes %v", r.Items.Count, r.ItemsRun, r.Stats, r.OK, r.Notes)
 		}
+	})
+}
+
+func TestAPlanThatTakesTooLongEnds(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *site) {
+		s.script("slow", `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    db.ensure("made", {"id": "integer"}, key = ["id"])
+    db.insert("made", [{"id": 1}])
+    http.get("https://api.example.com/", timeout = "1m")
+`)
+		s.web = func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, context.Cause(r.Context())
+		}
+		before := s.picture()
+		w, types := s.open(plan.Options{Timeout: 3 * time.Second}, s.Files)
+		_, err := w.Plan(types, plan.Job{Type: typeOf(t, types, "slow")})
+		if err == nil || !strings.Contains(err.Error(), "the plan takes longer than 3s") {
+			t.Errorf("got %v", err)
+		}
+		s.must(w.Close())
+		s.same(before, tree(t, s.Files))
 	})
 }
 
