@@ -316,7 +316,7 @@ func (r *Report) strike(s *engine.Secrets) {
 		x.SQL = s.Strike(x.SQL)
 	}
 	for _, x := range r.Requests {
-		x.URL, x.Body = s.Strike(x.URL), s.Strike(x.Body)
+		x.URL, x.Body, x.Error = s.Strike(x.URL), s.Strike(x.Body), s.Strike(x.Error)
 	}
 	for i := range r.Files {
 		r.Files[i].Path, r.Files[i].From = s.Strike(r.Files[i].Path), s.Strike(r.Files[i].From)
