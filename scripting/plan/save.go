@@ -109,9 +109,6 @@ func (w *World) doc() string {
 	} else {
 		doc += "it does not fail"
 	}
-	if r.job.Window != nil {
-		doc += fmt.Sprintf(" (its window: %s to %s)", r.job.Window.Start.Format(time.RFC3339), r.job.Window.End.Format(time.RFC3339))
-	}
 	return w.opts.Secrets.Strike(doc)
 }
 
@@ -286,6 +283,9 @@ func (w *World) call() (string, error) {
 	words := []string{value}
 	if r.job.Instance != nil {
 		words = append(words, "instance = "+text(*r.job.Instance))
+	}
+	if win := w.report.Window; win != nil {
+		words = append(words, fmt.Sprintf("window = [%q, %q]", win.Start.Format(time.RFC3339Nano), win.End.Format(time.RFC3339Nano)))
 	}
 	if r.job.Position != nil {
 		position, err := jsonLiteral([]byte(w.opts.Secrets.StrikeJSON(r.job.Position)))

@@ -48,7 +48,7 @@ type World struct {
 	cancel  context.CancelFunc
 	target  engine.Store // the job database, or a copy
 	bare    bool         // it has no tables of the engine
-	scratch *sqlitestore.Scratch
+	scratch *sqlitestore.Store
 	step    *engine.Stepper
 	dry     *hostlib.Dry
 	typ     *engine.Type
@@ -281,7 +281,8 @@ func (w *World) prepare(types []*engine.Type, typ *engine.Type) (*engine.Engine,
 		return nil, err
 	}
 	var err error
-	if w.scratch, err = sqlitestore.OpenScratch(w.ctx, dir, sqlitestore.Options{Logger: w.opts.Log}); err != nil {
+	// A copy of a file that is not there is an empty one.
+	if w.scratch, err = sqlitestore.OpenSnapshot(w.ctx, filepath.Join(dir, "none.db"), dir, sqlitestore.Options{Logger: w.opts.Log}); err != nil {
 		return nil, fmt.Errorf("make the plan's own tables: %w", err)
 	}
 	if !w.bare {
