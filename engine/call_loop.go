@@ -35,6 +35,9 @@ func CountedBefore(at Raw) (before Stats, begun bool, err error) {
 	return p.Before, p.begun(), err
 }
 
+// UserPosition is the position of a checkpoint that was given a value.
+func UserPosition(of Raw) Raw { return position{User: of}.encode() }
+
 // KeepPosition is the position with which finish begins after a phase that
 // failed for good with this one. nil stays nil.
 func KeepPosition(of Raw) Raw { return position{Kept: of}.encode() }

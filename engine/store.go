@@ -236,6 +236,9 @@ type JobStore interface {
 	KeyHolders(ctx context.Context, jobs []JobInsert) ([]KeyHolder, error)
 	// Job shows one job; CodeNotFound if there is none.
 	Job(ctx context.Context, id JobID) (*Job, error)
+	// Peek shows a job as a claim of it would hand it over, and takes nothing;
+	// CodeNotFound if there is none.
+	Peek(ctx context.Context, id JobID) (*ClaimedJob, error)
 	// Jobs lists jobs, newest first.
 	Jobs(ctx context.Context, f JobFilter) ([]*Job, error)
 	// Select lists the ids of the jobs that Jobs would list, without looking at

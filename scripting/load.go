@@ -37,6 +37,8 @@ type Options struct {
 	Remotes func(name string) (*hostlib.Remote, error)
 	// KnownHosts are files with the host keys of SFTP servers; default: none.
 	KnownHosts []string
+	// Dry has hooks run without effects; default: they are carried out.
+	Dry *hostlib.Dry
 	// Context ends the loading of a script; default: only its time limit does.
 	Context context.Context
 }
@@ -72,7 +74,7 @@ func Load(dir string, o Options) (Result, error) {
 	shown := filepath.ToSlash(dir)
 	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{
 		Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail,
-		S3: o.S3, Remotes: o.Remotes, KnownHosts: o.KnownHosts, Loading: o.Context,
+		S3: o.S3, Remotes: o.Remotes, KnownHosts: o.KnownHosts, Loading: o.Context, Dry: o.Dry,
 	})
 	r := Result{Files: files}
 	for _, p := range files {

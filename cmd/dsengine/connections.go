@@ -46,11 +46,25 @@ func (c *connections) Connect(ctx context.Context, name string, readOnly bool) (
 	if conn := c.open[key]; conn != nil {
 		return conn, nil
 	}
+	conn, err := c.openApart(ctx, "", name, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	if c.open == nil {
+		c.open = map[connectionKey]engine.Connection{}
+	}
+	c.open[key] = conn
+	return conn, nil
+}
+
+// openApart opens a connection for its caller alone. With dir, a file that would be
+// written to is copied there, and the copy is opened.
+func (c *connections) openApart(ctx context.Context, dir, name string, readOnly bool) (engine.Connection, error) {
 	url, err := c.url(name)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.dial(ctx, url, readOnly)
+	conn, err := c.dial(ctx, url, dir, readOnly)
 	if err != nil {
 		var e *engine.Error
 		if errors.As(err, &e) && e.Code == engine.CodeUsage {
@@ -62,10 +76,6 @@ func (c *connections) Connect(ctx context.Context, name string, readOnly bool) (
 		}
 		return nil, engine.Wrapf(engine.CodeOf(err), err, "connection %q", name)
 	}
-	if c.open == nil {
-		c.open = map[connectionKey]engine.Connection{}
-	}
-	c.open[key] = conn
 	return conn, nil
 }
 
@@ -93,7 +103,7 @@ func (c *connections) url(name string) (string, error) {
 		WithHint("write [connections.%s] url = \"...\" into %s, or set %s", name, defaultConfig, variable)
 }
 
-func (c *connections) dial(ctx context.Context, url string, readOnly bool) (engine.Connection, error) {
+func (c *connections) dial(ctx context.Context, url, dir string, readOnly bool) (engine.Connection, error) {
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
 	case "mysql":
@@ -102,6 +112,12 @@ func (c *connections) dial(ctx context.Context, url string, readOnly bool) (engi
 		if rest != "" {
 			if rest = c.env.path(rest); c.isJobDatabase(rest) {
 				return nil, usage("it is the job database itself, which db reaches: two transactions of one hook would wait for each other")
+			}
+		}
+		if dir != "" && !readOnly {
+			var err error
+			if rest, err = sqlitestore.Snapshot(ctx, "sqlite:"+rest, dir); err != nil {
+				return nil, err
 			}
 		}
 		return dialled(sqlitestore.Connect(ctx, "sqlite:"+rest, readOnly, sqlitestore.Options{Prefix: c.g.Prefix, Clock: c.env.Clock, Logger: c.log}))

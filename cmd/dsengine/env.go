@@ -34,7 +34,7 @@ type Env struct {
 }
 
 // typed finds commands in a text.
-var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects|vars|state|test|docs|fmt|new)\b`)
+var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects|vars|state|test|docs|fmt|new|plan|replay)\b`)
 
 // calls has the commands in a text begin as the program was called.
 func (e *Env) calls(text string) string {

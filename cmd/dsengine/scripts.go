@@ -18,6 +18,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/plan"
 )
 
 // scripts are those of the jobs folder.
@@ -30,10 +31,23 @@ type scripts struct {
 // loadScripts loads the scripts of --jobs. A folder that is not there is no
 // error: look at missing.
 func loadScripts(ctx context.Context, env *Env, g *globals, log *slog.Logger) (scripts, error) {
+	return loadInto(ctx, env, g, log, &connections{env: env, g: g, log: log}, nil)
+}
+
+// loadInto loads them into a plan's world, if there is one.
+func loadInto(ctx context.Context, env *Env, g *globals, log *slog.Logger, others *connections, w *plan.World) (scripts, error) {
 	dir := env.path(g.Jobs)
-	others := &connections{env: env, g: g, log: log}
+	var reach hostlib.Connector = others
+	var dry *hostlib.Dry
+	if w != nil {
+		reach, dry = w, w.Dry()
+	}
+	secret := g.tables.secretSource(env)
+	if w != nil {
+		secret = w.Secret(secret)
+	}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Log: log, Connections: others, Secret: g.tables.secretSource(env), Limits: g.tables.Needs, Mail: mailOf(env, g),
+		Files: env.path(g.Files), Log: log, Connections: reach, Dry: dry, Secret: secret, Limits: g.tables.Needs, Mail: mailOf(env, g),
 		S3: s3Source(env, g), Remotes: others.Remote, KnownHosts: knownHosts(env), Context: ctx,
 	})
 	if errors.Is(err, fs.ErrNotExist) {

@@ -44,6 +44,8 @@ type Options struct {
 	// Wrap, if it is given, comes between the store and the driver: for tests
 	// that make connections fail.
 	Wrap func(driver.Connector) driver.Connector
+
+	careless bool // nothing waits for the disk: see OpenSnapshot
 }
 
 // Store is a job database in a file.
@@ -75,8 +77,12 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	// WAL: readers see the last commit and wait for nobody. immediate: a
 	// transaction takes the writer when it begins, so that it cannot fail half way.
+	sync := "FULL"
+	if o.careless {
+		sync = "OFF"
+	}
 	dsn := func(more string) string {
-		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(OFF)"+more)
+		return dsn(abs, "&_pragma=journal_mode(WAL)&_pragma=synchronous("+sync+")&_pragma=foreign_keys(OFF)"+more)
 	}
 	gate := &turnstile{path: abs + "-turnstile"}
 	w, err := pool(dsn("&_txlock=immediate"), gate, o)

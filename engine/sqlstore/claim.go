@@ -56,6 +56,30 @@ func (s *Store) Load(ctx context.Context, q engine.Queue, c *engine.Claim) error
 	return nil
 }
 
+// Peek shows a job as a claim of it would hand it over.
+func (s *Store) Peek(ctx context.Context, id engine.JobID) (j *engine.ClaimedJob, err error) {
+	row := newClaimedRow()
+	dest := append(slices.Clone(row.dest), &row.job.Type, &row.job.Phase, &row.job.Priority)
+	err = s.read(ctx, func(t *Tx) error {
+		j = nil
+		return t.query(func(r *sql.Rows) error {
+			if err := r.Scan(dest...); err != nil {
+				return err
+			}
+			c := *row.filled()
+			for _, raw := range []*engine.Raw{&c.Position, &c.Payload, &c.Item} {
+				*raw = slices.Clone(*raw)
+			}
+			j = &c
+			return nil
+		}, "SELECT "+claimedColumns+", j.type, j.phase, j.priority FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id = ?", id)
+	})
+	if err == nil && j == nil {
+		err = engine.Errorf(engine.CodeNotFound, "there is no job %d", id)
+	}
+	return j, err
+}
+
 func refsOf(jobs []engine.ClaimedJob) []engine.JobRef {
 	rs := make([]engine.JobRef, len(jobs))
 	for i := range jobs {
@@ -308,10 +332,15 @@ func (c *claimedRow) scan(r *sql.Rows) (*engine.ClaimedJob, error) {
 	if err := r.Scan(c.dest...); err != nil {
 		return nil, err
 	}
+	return c.filled(), nil
+}
+
+// filled is the job of the row that was scanned; it is valid until the next one.
+func (c *claimedRow) filled() *engine.ClaimedJob {
 	j := &c.job
 	j.Instance, j.Key, j.ScheduledFor = string(c.instance), string(c.key), c.at.Time
 	j.Position, j.Payload, j.Item = engine.Raw(c.position), engine.Raw(c.payload), engine.Raw(c.item)
-	return j, nil
+	return j
 }
 
 // Ready says which of the queues have something to claim: a dive into the index

@@ -120,6 +120,7 @@ type Session struct {
 	ping   engine.Timer
 
 	rewriting Rewriting // nil: statements run as they are
+	dry       dry       // of a session that is never committed
 }
 
 // savepoint is a mark; one that was set before the transaction began stands for
@@ -299,6 +300,11 @@ func (s *Session) fail(err error) {
 func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, err error) {
 	if err := s.store.CheckExec(query); err != nil {
 		return 0, err
+	}
+	if s.opts.Dry {
+		if err := s.checkDry(ctx, query); err != nil {
+			return 0, err
+		}
 	}
 	err = s.run(ctx, func(c *sql.Conn) error {
 		st, err := s.rewrite(ctx, c, query, args)
@@ -536,7 +542,7 @@ func (s *Session) release() {
 	s.ends++
 	s.stopPing()
 	s.forgetTables()
-	s.marks, s.ended, s.wrote, s.effects = nil, nil, false, effects{}
+	s.marks, s.ended, s.wrote, s.effects, s.dry.made = nil, nil, false, effects{}, nil
 	if s.conn == nil {
 		return
 	}

@@ -45,6 +45,9 @@ const shapeFor = 30 * time.Second
 
 // look gives a table's columns and unique indexes; none if there is no such table.
 func (s *Session) look(ctx context.Context, table string) (shape Shape, err error) {
+	if shape, ok := s.dry.made[table]; ok {
+		return shape, nil
+	}
 	now := s.store.Clock.Boot()
 	if v, ok := s.store.shapes.Load(table); ok && now-v.(Shape).at < shapeFor {
 		return v.(Shape), nil
@@ -130,6 +133,9 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 		})
 	}
 	defer free()
+	if s.opts.Dry {
+		return true, s.makeDry(ctx, table, create, columns, key)
+	}
 	if _, err := x.ExecContext(ctx, create); err != nil {
 		return false, s.explain(ctx, err)
 	}

@@ -24,6 +24,25 @@ var viewCases = []testCase{
 		w.enqueue(jobs(t, 60)...)
 		w.same("without a limit", 50, len(w.list(engine.JobFilter{})))
 	}},
+	{"a job is peeked at as a claim would hand it over, and stays", func(w *world) {
+		t := w.typ("t", engine.PhaseProduce, engine.PhaseConsume)
+		in := job(t)
+		in.Phase, in.Payload, in.Key, in.Instance, in.Priority = engine.PhaseProduce, engine.Raw(`{"n":1}`), "k", "i", 7
+		id := w.enqueue(in)[0]
+		peek := func() *engine.ClaimedJob {
+			j, err := w.store.Peek(w.ctx, id)
+			w.must(err)
+			return j
+		}
+		before := *peek()
+		claimed := w.take(engine.QueueOf(t, engine.PhaseProduce))
+		like := *claimed
+		like.Claim, like.Epoch = before.Claim, before.Epoch
+		w.same("as it is claimed", like, before)
+		w.same("while it is claimed", like.Payload, peek().Payload)
+		_, err := w.store.Peek(w.ctx, id+1000)
+		w.same("a job that is not there", engine.CodeNotFound, engine.CodeOf(err))
+	}},
 	{"each filter leaves out what it should", func(w *world) {
 		a, b := w.typ("a", engine.PhaseProduce, engine.PhaseConsume), w.typ("b")
 		produce, tenant, other, later := job(a), job(a), job(a), job(b)

@@ -48,6 +48,9 @@ type Host struct {
 	// KnownHosts are files with the host keys of servers, as OpenSSH has them.
 	KnownHosts []string
 
+	// Dry has hooks run without effects; nil: they are carried out.
+	Dry *Dry
+
 	// Around is called before and after each function that a hook calls, or a test,
 	// if it is given: for tests. An error of it is the function's.
 	Around func(c *Call, f *Func, after bool) error
@@ -160,7 +163,14 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 			return nil, err
 		}
 	}
-	result, err = f.Do(c, a)
+	do := f.Do
+	if c.Host != nil && c.Host.Dry != nil && c.Hook != nil {
+		c.Host.Dry.watch(c.Needs)
+		if f.Dry != nil {
+			do = f.Dry
+		}
+	}
+	result, err = do(c, a)
 	if watched {
 		if over := c.Host.Around(c, f, true); over != nil {
 			a.leave()

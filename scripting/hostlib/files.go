@@ -236,7 +236,7 @@ var fileType = &ObjectType{
 }
 
 // root opens the files folder, which nothing can leave, by links neither.
-func (c *Call) root() (*os.Root, error) {
+func (c *Call) root() (folder, error) {
 	dir := c.Host.Files
 	if dir == "" {
 		dir = "."
@@ -244,6 +244,9 @@ func (c *Call) root() (*os.Root, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the files folder: %w", err)
+	}
+	if d := c.Host.Dry; d != nil && d.Files != nil {
+		return &over{d.Files, root}, nil
 	}
 	return root, nil
 }
@@ -352,7 +355,7 @@ func fileError(p string, err error) error {
 
 // warnMissing says in the job's log, once, that the folder in which a glob looks
 // is not there: nothing is found then, as if there was nothing to do.
-func (c *Call) warnMissing(root *os.Root, glob string) {
+func (c *Call) warnMissing(root folder, glob string) {
 	folder, _ := doublestar.SplitPattern(glob)
 	if !globMeta.MatchString(glob) {
 		folder = path.Dir(glob)

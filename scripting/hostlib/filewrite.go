@@ -81,7 +81,7 @@ func complete(f *os.File) (fs.FileInfo, error) {
 }
 
 // copyInto adds a file's content to f.
-func (c *Call) copyInto(root *os.Root, f *os.File, p string) error {
+func (c *Call) copyInto(root folder, f *os.File, p string) error {
 	old, err := root.Open(p)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (c *Call) copyInto(root *os.Root, f *os.File, p string) error {
 
 // createTemp makes an empty file with a name of its own in a folder, and the
 // folder if it is missing.
-func (c *Call) createTemp(root *os.Root, folder, name string, mode fs.FileMode) (string, *os.File, error) {
+func (c *Call) createTemp(root folder, folder, name string, mode fs.FileMode) (string, *os.File, error) {
 	if err := root.MkdirAll(folder, 0o755); err != nil {
 		return "", nil, fileError(folder, err)
 	}
@@ -114,7 +114,7 @@ func (c *Call) createTemp(root *os.Root, folder, name string, mode fs.FileMode) 
 }
 
 // sweep deletes what crashes left in a folder, by the file system's own time.
-func (c *Call) sweep(root *os.Root, folder string, now time.Time) {
+func (c *Call) sweep(root folder, folder string, now time.Time) {
 	if last, ok := c.Host.swept.Load(folder); ok && now.Sub(last.(time.Time)) < sweepEvery {
 		return
 	}
@@ -142,7 +142,7 @@ func (c *Call) sweep(root *os.Root, folder string, now time.Time) {
 }
 
 // syncFolder puts the names of a folder on disk, where the system can do so.
-func syncFolder(root *os.Root, folder string) {
+func syncFolder(root folder, folder string) {
 	if runtime.GOOS == "windows" {
 		return
 	}
@@ -213,7 +213,7 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 }
 
 // renameTo gives a file a name that is not taken.
-func renameTo(root *os.Root, src, dst string) error {
+func renameTo(root folder, src, dst string) error {
 	err := root.Link(src, dst)
 	switch {
 	case err == nil:
@@ -239,7 +239,7 @@ func renameTo(root *os.Root, src, dst string) error {
 }
 
 // sameFile says whether two names are those of one file.
-func sameFile(root *os.Root, a, b string) bool {
+func sameFile(root folder, a, b string) bool {
 	ia, err := root.Lstat(a)
 	if err != nil {
 		return false
@@ -249,7 +249,7 @@ func sameFile(root *os.Root, a, b string) bool {
 }
 
 // moveAcross moves a file to another file system.
-func (c *Call) moveAcross(root *os.Root, src, dst string, replace bool, mode fs.FileMode) error {
+func (c *Call) moveAcross(root folder, src, dst string, replace bool, mode fs.FileMode) error {
 	temp, f, err := c.createTemp(root, path.Dir(dst), path.Base(dst), mode)
 	if err != nil {
 		return err

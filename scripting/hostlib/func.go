@@ -33,6 +33,9 @@ type Func struct {
 	Lua     string // the same in Lua
 	// Do does it. Its arguments have been bound and converted.
 	Do func(c *Call, a *Args) (Value, error)
+	// Dry is what is done in its place in a dry run; nil: Do, whose effects Host.Dry
+	// takes: files, requests and notifications.
+	Dry func(c *Call, a *Args) (Value, error)
 }
 
 // Param is a parameter.

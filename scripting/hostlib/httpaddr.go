@@ -299,7 +299,7 @@ func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.carry(r, host, literal)
+	return c.sendOrDry(r, func(r *http.Request) (*http.Response, error) { return c.carry(r, host, literal) })
 }
 
 // carry sends one request to a host that the script may ask; literal says that it

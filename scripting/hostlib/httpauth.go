@@ -199,7 +199,7 @@ func (s *tokenSender) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	rq := &httpRequest{
-		method: r.Method, url: r.URL, header: r.Header.Clone(), body: bytesBody(form), safe: true, hidden: s.secrets,
+		method: r.Method, url: r.URL, header: r.Header.Clone(), body: bytesBody(form), safe: true, login: true, hidden: s.secrets,
 		timeout: defaultHTTPTimeout, retry: defaultHTTPRetry, maxBody: 1 << 20, still: true, ok: func(status int) bool { return !retryableStatus(status) },
 	}
 	resp, err := s.c.send(rq)

@@ -29,6 +29,7 @@ type httpRequest struct {
 	retry   int                   // how often it is sent again
 	maxBody int64                 // bytes of the answer, unpacked
 	limit   *rate.Limiter         // nil: none
+	login   bool                  // it only asks for a token
 	safe    bool                  // sending it twice does no harm, whatever the method
 	still   bool                  // redirects are not followed
 	hidden  []string              // secrets, struck out of messages
@@ -168,7 +169,11 @@ var errNoAnswer = errors.New("no answer")
 
 // attempt sends a request once.
 func (c *Call) attempt(rq *httpRequest, authorization string) (*response, *httpFailure) {
-	ctx, cancel := context.WithCancelCause(c.Context())
+	outer := c.Context()
+	if rq.login {
+		outer = asLogin(outer)
+	}
+	ctx, cancel := context.WithCancelCause(outer)
 	timer := time.AfterFunc(rq.timeout, func() { cancel(errNoAnswer) })
 	give := func(f *httpFailure) (*response, *httpFailure) {
 		timer.Stop()

@@ -114,6 +114,10 @@ func (c *Call) email(a *Args) (Value, error) {
 		names[i] = to[i].Address
 	}
 	return c.notice(a, "email", strings.Join(names, ","), subject+"\n"+text+"\n"+html, func(ctx context.Context, id string) error {
+		if d := c.Host.Dry; d != nil {
+			d.skip(c, "notify.email", "to %s: %s", strings.Join(names, ", "), subject)
+			return nil
+		}
 		msg := mail.NewMsg()
 		if err := msg.From(m.From); err != nil {
 			return Errorf("mail.settings", "[mail] from: %q is no address; write it like \"Imports <imports@example.com>\"", m.From)

@@ -20,6 +20,8 @@ type Needs struct {
 	dbs    []string // of connections, with {instance} in them; ":write" follows some
 	denied bool     // they are what the operator denies
 	limits []*limit // by the operator
+	// noted is told what was allowed, in a dry run.
+	noted func(line string, has func(*Needs) bool)
 }
 
 // namedNeed is a need of what has a name: a secret, a connection, an address.
@@ -118,6 +120,9 @@ func (n *Needs) permit(line, shown string, has func(*Needs) bool) error {
 		if err := l.refuse(line, has); err != nil {
 			return err
 		}
+	}
+	if n.noted != nil {
+		n.noted(line, has)
 	}
 	return nil
 }

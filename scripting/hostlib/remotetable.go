@@ -111,6 +111,7 @@ var serverType = &ObjectType{
 			Do: func(_ *Call, a *Args) (Value, error) {
 				return a.Self.(*server).put(a.String("path"), a.Value("src"), a.Bool("direct"))
 			},
+			Dry: dryPutRemote,
 		},
 		{
 			Name: "move", Doc: "Gives a file another path on the server, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A hook that runs again may find it moved already, which is no error.",
@@ -125,6 +126,7 @@ var serverType = &ObjectType{
 			Do: func(_ *Call, a *Args) (Value, error) {
 				return a.Self.(*server).move(a.String("src"), a.String("dst"), a.String("exists"))
 			},
+			Dry: dryMoveRemote,
 		},
 		{
 			Name: "remove", Doc: "Deletes a file of the server. It says whether there was one: a hook that runs again may find it gone.",
@@ -133,6 +135,7 @@ var serverType = &ObjectType{
 			Example: bank + "bank.put(\"incoming/gone.csv\", \"data/people.csv\")\nbank.remove(\"incoming/gone.csv\")  # True",
 			Lua:     bankLua + "bank.put(\"incoming/gone.csv\", \"data/people.csv\")\nbank.remove(\"incoming/gone.csv\")  -- true",
 			Do:      func(_ *Call, a *Args) (Value, error) { return a.Self.(*server).remove(a.String("path")) },
+			Dry:     dryRemoveRemote,
 		},
 	},
 }

@@ -80,7 +80,7 @@ var s3Module = &Module{
 			Returns: "object", Needs: "s3", Effect: Outside,
 			Example: "s3.put(\"archive\", \"out/people.csv\", \"data/people.csv\").size  # 22\ns3.put(\"archive\", \"out/done.txt\", data = \"done\").size  # 4",
 			Lua:     "s3.put(\"archive\", \"out/people.csv\", \"data/people.csv\").size  -- 22\ns3.put(\"archive\", \"out/done.txt\", {data = \"done\"}).size  -- 4",
-			Do:      putS3,
+			Do:      putS3, Dry: dryPutS3,
 		},
 		{
 			Name: "stat", Doc: "Tells size, etag and time of an object. It is an error if there is none.",
@@ -127,7 +127,7 @@ var s3Module = &Module{
 			Returns: "object", Needs: "s3", Effect: Outside,
 			Example: "s3.copy(\"archive\", \"in/words.txt\", \"done/words.txt\").key  # \"done/words.txt\"",
 			Lua:     "s3.copy(\"archive\", \"in/words.txt\", \"done/words.txt\").key  -- \"done/words.txt\"",
-			Do:      copyS3,
+			Do:      copyS3, Dry: dryCopyS3,
 		},
 		{
 			Name: "delete", Doc: "Deletes an object. It is no error if there is none.",
@@ -142,6 +142,7 @@ var s3Module = &Module{
 				}
 				return nil, s.remove(key)
 			},
+			Dry: dryDeleteS3,
 		},
 		{
 			Name: "presign", Doc: "Gives a URL by which anybody can read an object, or write it, for a while. Its signature is a secret: it is struck out of logs, payloads and results, so make the URL where it is used.",

@@ -98,9 +98,10 @@ func sortedOthers(all map[string]int64) (names []string) {
 func (o *outcome) status() string { return o.job.Status.String() }
 
 var (
-	payloadParam = param{Name: "payload", Type: hostlib.Data, Default: hostlib.None, Doc: "what the job is created with"}
-	inParam      = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
-	expectParam  = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
+	payloadParam  = param{Name: "payload", Type: hostlib.Data, Default: hostlib.None, Doc: "what the job is created with"}
+	positionParam = param{Name: "position", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what ctx.position is: the hook goes on from a checkpoint"}
+	inParam       = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
+	expectParam   = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
 )
 
 func runMethods() []*hostlib.Func {
@@ -109,12 +110,12 @@ func runMethods() []*hostlib.Func {
 			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
 		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items",
-			[]param{payloadParam, inParam, windowParam, expectParam}, "outcome",
+			[]param{payloadParam, positionParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseProduce, a.Value("payload"))
 			}),
 		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"})",
-			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, inParam, windowParam, expectParam}, "outcome",
+			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, positionParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseConsume, a.Value("item"))
 			}),
@@ -275,7 +276,15 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 	if err != nil {
 		return nil, err
 	}
-	o, err := t.step1(id)
+	var position engine.Raw
+	if a.Given("position") {
+		raw, err := hostlib.EncodeJSON(a.Value("position"))
+		if err != nil {
+			return nil, err
+		}
+		position = engine.UserPosition(raw)
+	}
+	o, err := t.step1(id, position)
 	if err != nil {
 		return nil, err
 	}
@@ -297,10 +306,14 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 }
 
 // step1 runs the hook that is due for a job, and takes the job away with all
-// that it made: one hook alone is looked at.
-func (t *tester) step1(id engine.JobID) (*outcome, error) {
+// that it made: one hook alone is looked at. position is that of its last
+// checkpoint; nil: none.
+func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 	var result engine.Raw
-	if err := t.only(id, func(_ *engine.ClaimedJob, hook engine.Hook) engine.Hook {
+	if err := t.only(id, func(j *engine.ClaimedJob, hook engine.Hook) engine.Hook {
+		if position != nil && j.Position == nil {
+			j.Position = position
+		}
 		return func(c *engine.Call) (engine.Raw, error) {
 			var err error
 			result, err = hook(c)
@@ -407,7 +420,7 @@ func (t *tester) failHook(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, erro
 		return nil, err
 	}
 	before := t.clock.Now()
-	o, err := t.step1(id)
+	o, err := t.step1(id, nil)
 	if err != nil {
 		return nil, err
 	}

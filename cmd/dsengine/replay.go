@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/plan"
+	"github.com/dsengine/dsengine/scripting/scripttest"
+)
+
+func newReplay(env *Env, g *globals) *cobra.Command {
+	o := planOptions{Items: 20}
+	var save bool
+	c := &cobra.Command{
+		Use:   "replay JOB",
+		Short: "Run a job once more without doing what it does, to see how it fails",
+		Long: `Take a job of the database, a failed one or any other, and run its hook here once more: the
+phase that failed last, with the job's payload, its item, its state, its window, and the
+position of its last checkpoint. It says what dsengine plan says, and nothing of it stays.
+
+` + planHelp + `
+
+With --save it is written as a test, at the end of NAME_test.star beside the script: with the
+payload, the position, the answers to the requests that were made, the files that were looked
+at, the state, and the tables that the SQL names, as they were before. The test fails as the
+job does, until the script is mended. Rows of a table of more than 200, and files and answers of
+more than 64 KB, are refused. Secrets get values of the test's own. Look at what is written
+before you share it: it holds real data.
+
+It ends with 0 if no attempt fails, with 1 if one does, else as all commands do.`,
+		Example: `  dsengine replay 42
+  dsengine replay 42 --save
+  dsengine replay 42 -o json`,
+		Args: arguments("JOB"),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := parseJobID(args[0])
+			if err != nil {
+				return err
+			}
+			return runReplay(c.Context(), env, g, o, id, save)
+		},
+	}
+	c.Flags().SortFlags = false
+	c.Flags().BoolVar(&save, "save", false, "write it as a test into NAME_test.star")
+	o.flags(c.Flags())
+	return c
+}
+
+func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engine.JobID, save bool) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	p, err := openPlan(ctx, env, g, o, save)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	j, err := p.Job(id)
+	if err != nil {
+		return err
+	}
+	t, err := p.typeOf(env, j.Type)
+	if err != nil {
+		return err
+	}
+	r, err := p.Replay(p.scripts.Types, t, j)
+	if err != nil {
+		return err
+	}
+	if save {
+		file := filepath.Join(env.path(g.Jobs), filepath.FromSlash(j.Type)+"_test.star")
+		name, err := p.Save(file)
+		if err != nil {
+			return err
+		}
+		shown := filepath.ToSlash(filepath.Join(g.Jobs, filepath.FromSlash(j.Type)+"_test.star"))
+		how, err := tryTest(ctx, env, g, j.Type, name, r)
+		if err != nil {
+			return err
+		}
+		env.say("wrote the test %s to %s, and ran it: %s", name, shown, how)
+		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
+	}
+	return o.tell(env, g, r)
+}
+
+// tryTest runs a test that was written of a replay, and says whether it goes as the
+// replay did.
+func tryTest(ctx context.Context, env *Env, g *globals, typ, name string, r *plan.Report) (string, error) {
+	jobs := env.path(g.Jobs)
+	suite, err := scripttest.Find(scripttest.Options{
+		Jobs: jobs, Paths: []string{filepath.Join(jobs, filepath.FromSlash(typ)+"_test.star")}, Run: regexp.MustCompile(": " + strings.TrimPrefix(name, "test_") + "$"),
+	})
+	if err != nil {
+		return "", err
+	}
+	defer suite.Close()
+	for _, e := range suite.Errors {
+		return "the file does not load: " + e.Error(), nil
+	}
+	results := suite.Run(ctx)
+	if len(results) != 1 {
+		return "it is not found there", nil
+	}
+	got := results[0]
+	switch {
+	case r.OK && got.Status == scripttest.Passed:
+		return "it passes, as the job does", nil
+	case got.Status == scripttest.Passed:
+		return "it passes, though the job failed: what it fails by is not among what a test can set up", nil
+	case len(got.Failures) == 0:
+		return "it ends as " + string(got.Status), nil
+	}
+	said := got.Failures[0].Message
+	for _, f := range r.Failures {
+		if strings.Contains(said, strings.TrimSpace(f.Message)) {
+			return "it fails as the job does", nil
+		}
+	}
+	return "it fails in another way than the job: " + clip(said, 500), nil
+}

@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// Bounds of what a test is made of.
+const (
+	maxKeptRows = 200      // of a table
+	maxKept     = 64 << 10 // bytes of a file, and of an answer
+	maxKeptAll  = 1 << 20  // bytes of the test
+)
+
+// kept is what a test needs that does what a replay did.
+type kept struct {
+	mu      sync.Mutex
+	answers []*answer
+	tables  []*keptTable
+	values  []keptValue
+	secrets []keptSecret
+	wrong   []string // why it cannot be kept
+}
+
+// answer is what a request got.
+type answer struct {
+	method, url string
+	status      int
+	header      http.Header
+	body        []byte
+}
+
+// keptTable is a table as it was before anything was written to it.
+type keptTable struct {
+	connection, name string
+	columns          []engine.Column // none: it was not there
+	key              []string
+	rows             []*found
+}
+
+type keptValue struct {
+	scope engine.Scope
+	name  string
+}
+
+type keptSecret struct{ name, value string }
+
+func (k *kept) refuse(message string) {
+	if !slices.Contains(k.wrong, message) {
+		k.wrong = append(k.wrong, message)
+	}
+}
+
+// keptHeaders are the headers of answers that scripts look at.
+var keptHeaders = []string{"Content-Type", "Link", "Etag", "Last-Modified", "Location", "Retry-After", "Date"}
+
+// answer remembers what a request got. Of a body that is read, the beginning was
+// read already.
+func (k *kept) answer(r *http.Request, res *http.Response) {
+	a := &answer{method: r.Method, url: r.URL.String(), status: res.StatusCode, header: http.Header{}}
+	for _, name := range keptHeaders {
+		if v := res.Header.Values(name); len(v) > 0 {
+			a.header[name] = v
+		}
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxKept+1))
+	rest := io.Reader(res.Body)
+	if err != nil { // whoever reads it must meet it too
+		rest = failing{err}
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), rest), res.Body}
+	a.body = body
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answers = append(k.answers, a)
+	if len(body) > maxKept {
+		k.refuse("the answer to " + a.method + " " + r.URL.Redacted() + " has more than 64 KB")
+	}
+	if err != nil {
+		k.refuse("the answer to " + a.method + " " + r.URL.Redacted() + " broke off, which no test can do")
+	}
+}
+
+// failing is what cannot be read.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// Secret remembers which secrets scripts asked for; find finds them.
+func (w *World) Secret(find func(name string) (string, error)) func(name string) (string, error) {
+	if !w.opts.Keep || find == nil {
+		return find
+	}
+	return func(name string) (string, error) {
+		value, err := find(name)
+		if err == nil {
+			w.kept.mu.Lock()
+			defer w.kept.mu.Unlock()
+			if s := (keptSecret{name, value}); !slices.Contains(w.kept.secrets, s) {
+				w.kept.secrets = append(w.kept.secrets, s)
+			}
+		}
+		return value, err
+	}
+}
+
+// value remembers that a variable was asked for.
+func (w *World) value(scope engine.Scope, name string) {
+	if v := (keptValue{scope, name}); w.opts.Keep && !engine.HiddenVariable(name) && !slices.Contains(w.kept.values, v) {
+		w.kept.values = append(w.kept.values, v)
+	}
+}
+
+// tableNames finds what may be names of tables in SQL.
+var tableNames = regexp.MustCompile("(?i)\\b(?:from|join|into|update|table)\\s+[`\"]?([A-Za-z_][A-Za-z0-9_$]*(?:[`\"]?\\.[`\"]?[A-Za-z_][A-Za-z0-9_$]*)?)")
+
+// look remembers the tables that a statement names.
+func (s session) look(ctx context.Context, query string) {
+	if s.kept == nil {
+		return
+	}
+	for _, m := range tableNames.FindAllStringSubmatch(query, -1) {
+		s.lookAt(ctx, strings.NewReplacer("`", "", `"`, "").Replace(m[1]), nil)
+	}
+}
+
+// lookAt remembers a table as it is, if nothing was done to it yet. key is a unique
+// one, where that is known.
+func (s session) lookAt(ctx context.Context, table string, key []string) {
+	if s.kept == nil {
+		return
+	}
+	for _, t := range s.kept.tables {
+		if t.connection == s.name && strings.EqualFold(t.name, table) {
+			if key != nil {
+				t.key = key
+			}
+			return
+		}
+	}
+	columns, err := s.inner.Columns(ctx, table)
+	if f := new(engine.Failure); errors.As(err, &f) && f.Code != "db.missing" {
+		return // no table by its name, such as the engine's
+	}
+	if err != nil && len(columns) == 0 && !errors.As(err, new(*engine.Failure)) {
+		return
+	}
+	t := &keptTable{connection: s.name, name: table, columns: columns, key: key}
+	s.kept.tables = append(s.kept.tables, t)
+	if len(columns) == 0 {
+		return
+	}
+	if t.rows, err = s.tx.rows(ctx, "SELECT * FROM "+quoteTable(table)+" LIMIT 201", nil); err != nil {
+		s.kept.refuse("the table " + table + " cannot be read whole: " + err.Error())
+	}
+	if len(t.rows) > maxKeptRows {
+		s.kept.refuse("the table " + table + " has more than 200 rows")
+	}
+}

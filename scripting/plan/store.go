@@ -1,0 +1,263 @@
+package plan
+
+import (
+	"context"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// store is the scratch tables, with what the real database knows seen through them.
+type store struct {
+	engine.Store // the scratch ones
+	w            *World
+}
+
+// CheckSchema has nothing to find out: this program has made the tables.
+func (*store) CheckSchema(context.Context) error { return nil }
+
+// Dialect is that of the database that scripts work on.
+func (s *store) Dialect() string { return s.w.target.Dialect() }
+
+// Begin gives a session in the plan's transaction.
+func (s *store) Begin(o engine.SessionOptions) engine.Session { return s.w.own(o) }
+
+// Commit writes an outcome to the scratch tables. What a real commit writes to the
+// real database is noted.
+func (s *store) Commit(ctx context.Context, es engine.Session, o *engine.Outcome) error {
+	if len(o.Records.List) > 0 {
+		if es == nil {
+			es = s.w.own(engine.SessionOptions{Job: o.Job.ID})
+		}
+		if err := s.WriteRecords(ctx, es, o.Records); err != nil {
+			return err
+		}
+	}
+	for i := range o.Writes { // as they are, before they are others
+		if err := s.scope(ctx, o.Writes[i].Scope); err != nil {
+			return err
+		}
+	}
+	c := *o
+	c.Enqueue, c.Records = nil, engine.RecordWrites{}
+	var err error
+	if c.Items, err = s.fresh(ctx, o.Items); err != nil {
+		return err
+	}
+	if err := s.Store.Commit(ctx, nil, &c); err != nil {
+		return err
+	}
+	if es != nil {
+		if err := es.(session).seal(ctx); err != nil {
+			return err
+		}
+	}
+	s.w.committed(o)
+	return nil
+}
+
+// Settle writes outcomes of hooks that brought nothing along.
+func (s *store) Settle(ctx context.Context, outcomes []engine.Outcome, done []engine.ClaimID) ([]engine.JobID, error) {
+	lost, err := s.Store.Settle(ctx, outcomes, done)
+	if err == nil {
+		for i := range outcomes {
+			s.w.committed(&outcomes[i])
+		}
+	}
+	return lost, err
+}
+
+// fresh are the items of which jobs would be made: not those that replace the
+// payload of a real one.
+func (s *store) fresh(ctx context.Context, items []engine.JobInsert) ([]engine.JobInsert, error) {
+	var list []engine.JobInsert
+	for i := range items {
+		if items[i].Foretold < 0 {
+			here, err := s.Store.KeyHolders(ctx, items[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			if here[0].Job == 0 {
+				s.w.say("an item with the key %q would give the job that has it a new payload", items[i].Key)
+				continue
+			}
+		}
+		list = append(list, items[i])
+	}
+	return list, nil
+}
+
+// KeyHolders looks in the real database too, and among what the plan would enqueue.
+func (s *store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engine.KeyHolder, error) {
+	list, err := s.Store.KeyHolders(ctx, jobs)
+	if err != nil || s.w.bare {
+		return list, err
+	}
+	real := make([]engine.JobInsert, 0, len(jobs))
+	var at []int
+	for i, j := range jobs {
+		if h, ok := s.w.held[heldKey{j.Type, j.Instance, j.Key}]; ok && j.Key != "" {
+			list[i] = h
+		}
+		if _, known := s.w.types[s.w.names[j.Type]]; !known || list[i].Job != 0 || j.Key == "" {
+			continue
+		}
+		j.Type = s.w.realType(j.Type)
+		real, at = append(real, j), append(at, i)
+	}
+	if len(real) == 0 {
+		return list, nil
+	}
+	there, err := s.w.target.KeyHolders(ctx, real)
+	for k := range there {
+		list[at[k]] = there[k]
+	}
+	return list, err
+}
+
+// Variables. Those of a scope are copied from the real database when they are first
+// asked for, and are the plan's from there on.
+
+func (s *store) Variable(ctx context.Context, scope engine.Scope, name string) (engine.Variable, error) {
+	if err := s.scope(ctx, scope); err != nil {
+		return engine.Variable{}, err
+	}
+	s.w.value(scope, name)
+	v, err := s.Store.Variable(ctx, scope, name)
+	if err != nil || v.Version != 0 || s.w.bare || !engine.HiddenVariable(name) {
+		return v, err
+	}
+	real := scope
+	real.Type = s.w.realType(scope.Type)
+	if v, err = s.w.target.Variable(ctx, real, name); err != nil || v.Value == nil {
+		return engine.Variable{}, err
+	}
+	if err := s.Store.SetVariables(ctx, []engine.VariableWrite{{Scope: scope, Name: name, Value: v.Value, Seen: -1}}); err != nil {
+		return v, err
+	}
+	return s.Store.Variable(ctx, scope, name)
+}
+
+func (s *store) VariableNames(ctx context.Context, scope engine.Scope) ([]string, error) {
+	if err := s.scope(ctx, scope); err != nil {
+		return nil, err
+	}
+	return s.Store.VariableNames(ctx, scope)
+}
+
+func (s *store) Variables(ctx context.Context, scope engine.Scope, only string) ([]engine.VariableRow, error) {
+	if err := s.scope(ctx, scope); err != nil {
+		return nil, err
+	}
+	return s.Store.Variables(ctx, scope, only)
+}
+
+// scope copies the variables of a scope, once.
+func (s *store) scope(ctx context.Context, scope engine.Scope) error {
+	if s.w.scopes[scope] != nil {
+		return nil
+	}
+	had := map[string]engine.VariableRow{}
+	if !s.w.bare {
+		real := scope
+		real.Type = s.w.realType(scope.Type)
+		rows, err := s.w.target.Variables(ctx, real, "")
+		if err != nil {
+			return err
+		}
+		var writes []engine.VariableWrite
+		for _, r := range rows {
+			had[r.Name] = r
+			writes = append(writes, engine.VariableWrite{Scope: scope, Name: r.Name, Value: r.Value, Seen: -1})
+		}
+		if len(writes) > 0 {
+			if err := s.Store.SetVariables(ctx, writes); err != nil {
+				return err
+			}
+		}
+	}
+	s.w.scopes[scope] = had
+	return nil
+}
+
+// Records. They are read and written in the plan's transaction on the real
+// database.
+
+func (s *store) inReal(ctx context.Context, es engine.Session, by engine.RecordBy) (engine.Session, engine.RecordBy, error) {
+	if s.w.bare {
+		return nil, by, engine.Errorf(engine.CodeSchema, "the database has no tables of the engine yet, so nothing is known of records").
+			WithHint("make them: dsengine migrate")
+	}
+	t := es.(session)
+	if err := t.begin(ctx); err != nil {
+		return nil, by, err
+	}
+	by.Scope.Type = s.w.realType(by.Scope.Type)
+	return t.inner, by, nil
+}
+
+func (s *store) Records(ctx context.Context, es engine.Session, by engine.RecordBy, source string, keys []engine.RecordKey) ([]*engine.Record, error) {
+	in, by, err := s.inReal(ctx, es, by)
+	if err != nil {
+		return nil, err
+	}
+	return s.w.target.Records(ctx, in, by, source, keys)
+}
+
+func (s *store) WriteRecords(ctx context.Context, es engine.Session, r engine.RecordWrites) error {
+	in, by, err := s.inReal(ctx, es, r.By)
+	if err != nil {
+		return err
+	}
+	r.By = by
+	if err := s.w.target.WriteRecords(ctx, in, r); err != nil {
+		return err
+	}
+	es.(session).changed = true
+	for i := range r.List {
+		w := &r.List[i]
+		es.(session).top().record(w.Source, w.Set, w.Forget)
+	}
+	return nil
+}
+
+func (s *store) CountRecords(ctx context.Context, es engine.Session, by engine.RecordBy, source string) (engine.RecordCounts, error) {
+	in, by, err := s.inReal(ctx, es, by)
+	if err != nil {
+		return engine.RecordCounts{}, err
+	}
+	return s.w.target.CountRecords(ctx, in, by, source)
+}
+
+func (s *store) MissingRecords(ctx context.Context, es engine.Session, by engine.RecordBy, source string, after *engine.KeySum, limit int) ([]engine.MissingRecord, error) {
+	in, by, err := s.inReal(ctx, es, by)
+	if err != nil {
+		return nil, err
+	}
+	return s.w.target.MissingRecords(ctx, in, by, source, after, limit)
+}
+
+func (s *store) ForgetSource(ctx context.Context, es engine.Session, by engine.RecordBy, source string) error {
+	in, by, err := s.inReal(ctx, es, by)
+	if err != nil {
+		return err
+	}
+	es.(session).changed = true
+	es.(session).top().record(source, false, true)
+	return s.w.target.ForgetSource(ctx, in, by, source)
+}
+
+// Summary counts the items of the job that is replayed in finish, as they are.
+func (s *store) Summary(ctx context.Context, id engine.JobID) (*engine.Summary, error) {
+	if r := s.w.replay; r != nil && r.phase == engine.PhaseFinish && id == s.w.root {
+		return s.w.target.Summary(ctx, r.job.ID)
+	}
+	return s.Store.Summary(ctx, id)
+}
+
+// Results are those items' results.
+func (s *store) Results(ctx context.Context, id engine.JobID, yield func(engine.JobID, engine.Raw) bool) error {
+	if r := s.w.replay; r != nil && r.phase == engine.PhaseFinish && id == s.w.root {
+		return s.w.target.Results(ctx, r.job.ID, yield)
+	}
+	return s.Store.Results(ctx, id, yield)
+}
