@@ -27,7 +27,7 @@ func (b *builtin) call(l *lua.LState, o *object) int {
 	case b.module != nil && n > 0 && l.Get(1) == lua.LValue(b.module): // csv:read()
 		first = 2
 	}
-	for n >= first && l.Get(n) == lua.LNil { // f(x, nil) is f(x)
+	for n >= first && l.Get(n) == lua.LNil && b.optional(n-first) { // f(x, nil) is f(x)
 		n--
 	}
 	var named []hostlib.Named
@@ -52,6 +52,24 @@ func (b *builtin) call(l *lua.LState, o *object) int {
 }
 
 var errorFunc = hostlib.GlobalNamed("error")
+
+// optional says whether nil as the argument after so many others means that it
+// is left out.
+func (b *builtin) optional(before int) bool {
+	place := 0
+	for i := range b.Params {
+		switch p := &b.Params[i]; {
+		case p.Rest:
+			return false
+		case p.Named || p.Others:
+		case place == before:
+			return p.Default != nil
+		default:
+			place++
+		}
+	}
+	return true
+}
 
 // required is how many positional arguments it cannot do without.
 func (b *builtin) required() (n int) {

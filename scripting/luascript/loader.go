@@ -105,16 +105,7 @@ func (l *Loader) script(name, p string) (s *script) {
 	if len(s.errs) > 0 {
 		return s
 	}
-	r, err := s.open(l.host, s.job, func(p string) *file {
-		f := l.files[p]
-		if f == nil {
-			f = l.read(p)
-			if l.files[p] = f; len(f.errs) == 0 {
-				f.errs = f.check(false)
-			}
-		}
-		return f
-	})
+	r, err := s.open(l.host, s.job, l.helper)
 	if err != nil {
 		s.failed(err, r.halt)
 	}
@@ -130,6 +121,18 @@ func (l *Loader) script(name, p string) (s *script) {
 	}
 	s.idle.Put(r)
 	return s
+}
+
+// helper is a helper file, compiled.
+func (l *Loader) helper(p string) *file {
+	f := l.files[p]
+	if f == nil {
+		f = l.read(p)
+		if l.files[p] = f; len(f.errs) == 0 {
+			f.errs = f.check(false)
+		}
+	}
+	return f
 }
 
 // read reads a file and compiles it.
