@@ -78,7 +78,7 @@ func (f *file) parseError(e *parse.Error) error {
 		return &syntaxError{place{line, len([]rune(f.lines[line-1])) + 1}, "the file ends where more is expected: an end, a bracket or a quote is missing"}
 	}
 	message := strings.TrimSpace(e.Message)
-	if message == "syntax error" {
+	if message == "syntax error" || message == "Invalid token" || message == "parse error" {
 		message = fmt.Sprintf("syntax error near %q%s", e.Token, f.habit(line, e.Token))
 	}
 	return &syntaxError{place{line, max(column, 1)}, message}
@@ -196,7 +196,8 @@ func exprText(e ast.Expr) string {
 	return "it"
 }
 
-// loopsOver says whether, at a line, a name is that of a loop's variable.
+// loopsOver says whether, at a line, a name is that of a loop's variable; "" is
+// any.
 func (s *script) loopsOver(shown, name string, line int) (found bool) {
 	f := s.shown(shown)
 	if f == nil {
@@ -205,7 +206,7 @@ func (s *script) loopsOver(shown, name string, line int) (found bool) {
 	walk(f.tree, func(n any) bool {
 		if loop, ok := n.(*ast.GenericForStmt); ok && loop.Line() <= line && line <= lastLine(loop) {
 			for _, v := range loop.Names {
-				found = found || v == name
+				found = found || v == name || name == ""
 			}
 		}
 		return !found

@@ -91,8 +91,12 @@ func (r *run) errorOf(l *lua.LState, err error) error {
 	if t := thrownOf(api.Object); t != nil {
 		return t
 	}
+	stack := r.stack(l)
+	if api.Type == lua.ApiErrorRun { // no call was possible any more
+		return &thrown{err: errors.New(r.reworded(l, api.Object.String(), stack)), stack: stack}
+	}
 	r.spoilt = true
-	return &thrown{err: hostlib.Panicked("the interpreter", api.Object.String())}
+	return &thrown{err: hostlib.Panicked("the interpreter", api.Object.String()), stack: stack}
 }
 
 // protect calls a function; what it gives is on the stack then, n values or, by
@@ -130,6 +134,10 @@ func init() {
 				r := runOf(l)
 				r.spoilt = true
 				t := &thrown{err: hostlib.Panicked("the script", p), stack: r.stack(l)}
+				if strings.Contains(fmt.Sprint(p), "index out of range [-1]") {
+					// It looks for the line of a function that could not begin.
+					t.err = errors.New(r.reworded(l, "registry overflow", nil))
+				}
 				p = &lua.ApiError{Type: lua.ApiErrorRun, Object: &lua.LUserData{Value: t, Metatable: thrownMeta}, StackTrace: "-"}
 			}
 			panic(p)

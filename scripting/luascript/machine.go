@@ -15,7 +15,7 @@ import (
 const (
 	maxCalls     = 1000
 	registrySize = 1024
-	registryMax  = 512 << 10
+	registryMax  = 100_000
 )
 
 func init() {

@@ -78,6 +78,9 @@ func (r *run) working(l *lua.LState, at *reading) (hostlib.Spot, bool) {
 			if name == "" {
 				break
 			}
+			if name == "(*temporary)" { // so the interpreter calls the locals of inner blocks, too
+				name = ""
+			}
 			if n := at.find(v); n >= 0 && r.script.loopsOver(f.Proto.SourceName, name, dbg.CurrentLine) {
 				return at.spots[n], true
 			}

@@ -13,7 +13,7 @@ func tooLong(bytes int) error {
 	if bytes < 0 {
 		bytes = math.MaxInt
 	}
-	return fmt.Errorf("a string of %d MB is too long, at most %d: write what is large to a file as you go", bytes>>20, maxText>>20)
+	return fmt.Errorf("a string of %d MB is too long, at most %d MB: write what is large to a file as you go", bytes>>20, maxText>>20)
 }
 
 // concat is .. : compile.go has it called in place of the interpreter's own.
@@ -125,7 +125,7 @@ func init() {
 }
 
 // maxResults bounds what a function gives at once.
-const maxResults = 100_000
+const maxResults = 20_000
 
 // concatOther is .. where not all are strings and numbers.
 func (a *args) concatOther() int {

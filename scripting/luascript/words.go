@@ -22,7 +22,11 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 	var f *file
 	line := 0
 	if len(stack) > 0 {
-		message = strings.TrimPrefix(message, stack[0].String()+": ")
+		if _, rest, ok := strings.Cut(message, ".lua:"); ok { // "file:line: message"
+			if at, what, ok := strings.Cut(rest, ": "); ok && strings.Trim(at, "0123456789") == "" {
+				message = what
+			}
+		}
 		f, line = r.script.shown(stack[0].file), stack[0].line
 	}
 	if m := aboutIndex.FindStringSubmatch(message); m != nil {
