@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -157,8 +158,10 @@ func (g *gatherer) dict(t *lua.LTable, depth int) (hostlib.Value, error) {
 func (g *gatherer) list(t *lua.LTable, depth int) (hostlib.Value, error) {
 	out := make([]hostlib.Value, 0, t.Len())
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if n, ok := k.(lua.LNumber); !ok || int(n) != len(out)+1 {
-			return nil, fmt.Errorf("it has the elements 1 to %d and %s besides: a table is a list or a dict, not both, and a list has no gaps (null stands for nothing)", len(out), keyText(k))
+		if n, ok := k.(lua.LNumber); !ok {
+			return nil, fmt.Errorf("it has %d elements without a name and %s besides: a table is a list or a dict, not both", len(out), keyText(k))
+		} else if int(n) != len(out)+1 {
+			return nil, fmt.Errorf("it has element %s, and element %d is nil: a list has no gaps, null stands for nothing", k, len(out)+1)
 		}
 		e, err := g.data(v, depth+1)
 		if err != nil {
@@ -268,8 +271,8 @@ func (r *run) fillRow(t *lua.LTable, row *hostlib.Dict) error {
 		}
 		row.Values = append(row.Values, r.Plain(v))
 	}
-	if n := len(row.Values); same && n < len(like) {
-		row.Names = like[:n:n]
+	if n := len(row.Values); same && n < len(like) { // names are told apart by where they are
+		row.Names = slices.Clone(like[:n])
 	}
 	return nil
 }
