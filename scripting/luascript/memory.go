@@ -30,7 +30,7 @@ var watched = struct {
 const lookMemory = 10 * time.Millisecond
 
 // leastHeld is what a script may always hold.
-const leastHeld = 64 << 20
+var leastHeld int64 = 64 << 20
 
 // watch has a run be looked after; unwatch ends that.
 func watch(r *run) {
@@ -112,7 +112,8 @@ var memoryLimit = sync.OnceValue(func() int64 {
 // tooLarge says why a script must end that takes too much memory, if it does.
 func (r *run) tooLarge() error {
 	limit := memoryLimit()
-	if heap() <= limit {
+	begin := time.Now()
+	if begin.Before(r.lookAgain) || heap() <= limit {
 		return nil
 	}
 	watched.Lock()
@@ -120,6 +121,7 @@ func (r *run) tooLarge() error {
 	watched.Unlock()
 	h := &holding{enough: share, seen: map[any]bool{}}
 	if h.run(r); h.bytes < share {
+		r.lookAgain = time.Now().Add(3 * time.Since(begin)) // it takes a quarter of the time at most
 		return nil
 	}
 	return &engine.Failure{
@@ -197,13 +199,18 @@ func (h *holding) look(v lua.LValue) {
 		if f := frozenOf(v); f != nil {
 			h.add(f.contents)
 		}
-		for k, e := v.Next(lua.LNil); k != lua.LNil && h.bytes < h.enough; k, e = v.Next(k) {
-			if _, ok := k.(lua.LNumber); ok {
-				h.bytes += 16
-			} else {
-				h.bytes += 100
-				h.add(k)
-			}
+		n := v.Len()
+		for i := 1; i <= n && h.bytes < h.enough; i++ {
+			h.bytes += 16
+			h.add(v.RawGetInt(i))
+		}
+		var from lua.LValue = lua.LNil
+		if n > 0 {
+			from = lua.LNumber(n)
+		}
+		for k, e := v.Next(from); k != lua.LNil && h.bytes < h.enough; k, e = v.Next(k) {
+			h.bytes += 100
+			h.add(k)
 			h.add(e)
 		}
 	}

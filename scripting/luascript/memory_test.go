@@ -23,7 +23,7 @@ func TestAScriptThatHoldsTooMuchEndsWhenMemoryIsShort(t *testing.T) {
 	} {
 		w.Lua("job", "function consume(ctx, item)\n  "+code+"\nend\n")
 		j := w.Do("job", "1")
-		if j.Error == nil || j.Error.Code != "limit.memory" || !strings.Contains(j.Error.Message, "consume holds more than 64 MB, and memory is short") {
+		if j.Error == nil || j.Error.Code != "limit.memory" || !strings.Contains(j.Error.Message, "consume holds more than 4 MB, and memory is short") {
 			t.Errorf("%s: got %+v", name, j.Error)
 		}
 		w.Forget("job")

@@ -1,6 +1,8 @@
 package luascript
 
 import (
+	"time"
+
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	lua "github.com/yuin/gopher-lua"
@@ -36,8 +38,9 @@ type run struct {
 	globals  *lua.LTable   // of the script itself
 	sealErrs []frozenError
 
-	integers integers
-	decoder  *hostlib.Decoder[lua.LValue]
+	integers  integers
+	lookAgain time.Time // at how much memory it holds
+	decoder   *hostlib.Decoder[lua.LValue]
 }
 
 // hook makes an engine's hook of a script's function.
