@@ -12,6 +12,7 @@ import (
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
@@ -52,13 +53,15 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 		return nil, 0, engine.Wrapf(engine.CodeUsage, err, "open the jobs folder %q", dir)
 	}
 	defer root.Close()
-	all, err := findFiles(root, func(p string) bool { return path.Ext(p) == starscript.Ending || path.Ext(p) == ".lua" })
+	all, err := findFiles(root, func(p string) bool { return path.Ext(p) == starscript.Ending || path.Ext(p) == luascript.Ending })
 	if err != nil {
 		return nil, 0, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
+	host := &hostlib.Host{Limits: o.Limits}
 	checkers := map[string]checker{
-		starscript.Ending: starscript.NewLoader(root.FS(), shown, &hostlib.Host{Limits: o.Limits}),
+		starscript.Ending: starscript.NewLoader(root.FS(), shown, host),
+		luascript.Ending:  luascript.NewLoader(root.FS(), shown, host),
 	}
 	// Tests load the scripts that they test, which must have been loaded by then.
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
@@ -67,8 +70,8 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 		wanted := o.Wanted == nil || o.Wanted(p)
 		var found []*Problem
 		switch c := checkers[ext]; {
-		case c == nil:
-			found = []*Problem{whole(path.Join(shown, p), "it is not loaded: this version of dsengine runs Starlark (.star); Lua comes in a later one")}
+		case isScript(p) && p != name+starscript.Ending && slices.Contains(all, name+starscript.Ending):
+			found = []*Problem{{LoadError: *twoOfAName(shown, p, name+starscript.Ending), Code: "load"}}
 		case isScript(p) && engine.CheckTypeName(name) != nil:
 			found = []*Problem{whole(path.Join(shown, p), engine.CheckTypeName(name).Error())}
 		default:

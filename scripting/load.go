@@ -13,6 +13,7 @@ import (
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
@@ -55,7 +56,7 @@ type Result struct {
 
 // Load makes a job type of each script below a jobs folder: its name is its
 // path without the ending. Helper files (_name.star, anything below lib/) and
-// tests (*_test.star) are no job types, and neither is what begins with a dot.
+// tests (*_test.star, *_test.lua) are no job types, and neither is what begins with a dot.
 // A bad script does not stop the others. The error is about the folder itself.
 func Load(dir string, o Options) (Result, error) {
 	root, err := os.OpenRoot(dir)
@@ -72,28 +73,42 @@ func Load(dir string, o Options) (Result, error) {
 		return Result{}, engine.Wrapf(engine.CodeUsage, err, "read the jobs folder %q", dir)
 	}
 	shown := filepath.ToSlash(dir)
-	l := starscript.NewLoader(root.FS(), shown, &hostlib.Host{
+	host := &hostlib.Host{
 		Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail,
 		S3: o.S3, Remotes: o.Remotes, KnownHosts: o.KnownHosts, Loading: o.Context, Dry: o.Dry,
-	})
+	}
+	loaders := map[string]loader{
+		starscript.Ending: starscript.NewLoader(root.FS(), shown, host),
+		luascript.Ending:  luascript.NewLoader(root.FS(), shown, host),
+	}
 	r := Result{Files: files}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))
-		if path.Ext(p) != starscript.Ending {
-			r.fail(&LoadError{File: path.Join(shown, p), Message: "it is not loaded: this version of dsengine runs Starlark (.star); Lua comes in a later one"})
+		if other := name + starscript.Ending; p != other && slices.Contains(files, other) {
+			r.fail(twoOfAName(shown, p, other))
 			continue
 		}
 		if err := engine.CheckTypeName(name); err != nil {
 			r.fail(&LoadError{File: path.Join(shown, p), Message: err.Error()})
 			continue
 		}
-		t, errs := l.Load(name, p)
+		t, errs := loaders[path.Ext(p)].Load(name, p)
 		r.fail(errs...)
 		if t != nil {
 			r.Types = append(r.Types, t)
 		}
 	}
 	return r, nil
+}
+
+// loader loads the job scripts of one language.
+type loader interface {
+	Load(name, path string) (*engine.Type, []*hostlib.LoadError)
+}
+
+// twoOfAName is the error about a job type that has a script in each language.
+func twoOfAName(shown, p, other string) *LoadError {
+	return &LoadError{File: path.Join(shown, p), Message: "it is not loaded: " + path.Join(shown, other) + " is the script of this job type"}
 }
 
 // fail adds errors; one of a helper file is told once, whoever loads it.
@@ -144,7 +159,7 @@ func findFiles(root *os.Root, wanted func(p string) bool) ([]string, error) {
 // isScript says whether a file is a job script by its name.
 func isScript(p string) bool {
 	ext := path.Ext(p)
-	return (ext == starscript.Ending || ext == ".lua") && !hostlib.IsHelper(p) && !isTest(p)
+	return (ext == starscript.Ending || ext == luascript.Ending) && !hostlib.IsHelper(p) && !isTest(p)
 }
 
 // isTest says whether a file is one of tests by its name.

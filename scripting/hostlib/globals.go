@@ -124,23 +124,33 @@ var Globals = []*Func{
 		Lua:     "local value, err = catch(json.decode, \"{\")\nlog.warn(err.code)",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value
-			finals := len(c.finals)
-			caught, err := c.Hook.Catch(func() (err error) {
+			f, err := c.Catch(func() (err error) {
 				result, err = a.Callable("fn").Call(a.Rest, a.More)
 				return c.Lang.Failure(err)
 			})
 			if err != nil {
 				return nil, err
 			}
-			if caught == nil {
+			if f == nil {
 				return Tuple{result, nil}, nil
 			}
-			c.Lang.Caught()
-			c.finals = c.finals[:finals]
-			f := engine.AsFailure(caught)
-			f.Phase, f.Attempt = c.Hook.Job().Phase, c.Hook.Attempt()
 			return Tuple{nil, &failure{f}}, nil
 		},
 	},
 	rejectFunc,
+}
+
+// Catch runs fn, whose error has the form that Language.Failure gives it, on a
+// savepoint. What it may catch it gives as caught; err must end the hook.
+func (c *Call) Catch(fn func() error) (caught *engine.Failure, err error) {
+	finals := len(c.finals)
+	failed, err := c.Hook.Catch(fn)
+	if failed == nil || err != nil {
+		return nil, err
+	}
+	c.Lang.Caught()
+	c.finals = c.finals[:finals]
+	f := engine.AsFailure(failed)
+	f.Phase, f.Attempt = c.Hook.Job().Phase, c.Hook.Attempt()
+	return f, nil
 }

@@ -140,7 +140,7 @@ var matchType = &ObjectType{
 			Name: "start", Doc: "Says where a group begins; -1 if it took no part.",
 			Params: []Param{groupParam}, Returns: "int",
 			Example: "re.search(r\"\\d+\", \"in 1843\").start()  # 3",
-			Lua:     "re.search(\"\\\\d+\", \"in 1843\").start()  -- 4: Lua counts from 1",
+			Lua:     "re.search(\"\\\\d+\", \"in 1843\").start()  -- 4",
 			Do: func(c *Call, a *Args) (Value, error) {
 				from, _, err := a.Self.(*reMatch).span(c, a.Value("group"))
 				return from, err

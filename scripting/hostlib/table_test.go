@@ -31,9 +31,6 @@ func sentence(s string) bool {
 	return s != "" && strings.HasSuffix(s, ".") && s[0] >= 'A' && s[0] <= 'Z'
 }
 
-// withoutLua are the modules whose examples are in Starlark only, as yet.
-var withoutLua = []string{"csv", "json", "files", "db"}
-
 func TestEverythingIsDocumented(t *testing.T) {
 	for _, m := range hostlib.Modules {
 		if !sentence(m.Doc) {
@@ -62,7 +59,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 		if f.Example == "" {
 			t.Errorf("%s has no example", f)
 		}
-		if f.Lua == "" && !slices.Contains(withoutLua, f.Module) {
+		if f.Lua == "" {
 			t.Errorf("%s has no example in Lua", f)
 		}
 		for _, p := range f.Params {
@@ -126,6 +123,35 @@ func script(f *hostlib.Func, needs string) string {
 		}
 	}
 	b.WriteString("    error(\"it ran\")\n") // nothing of it stays
+	return b.String()
+}
+
+var (
+	expectedInLua = regexp.MustCompile(`^(\S.*?)  -- (.+)$`)
+	longNumber    = regexp.MustCompile(`^[0-9]{16,}$`)
+)
+
+// luaScript makes a job script of an example in Lua. A line "expression  --
+// value" must give that value.
+func luaScript(f *hostlib.Func) string {
+	var b strings.Builder
+	b.WriteString("local check = require(\"lib/check\")\n")
+	if f.Name == "job" {
+		b.WriteString(f.Lua + "\nfunction consume(ctx, item)\n")
+	} else {
+		b.WriteString("job({needs = {" + strings.Trim(exampleNeeds, "[]") + "}})\nfunction consume(ctx, item)\n")
+		for _, line := range strings.Split(f.Lua, "\n") {
+			if m := expectedInLua.FindStringSubmatch(line); m != nil && !strings.HasPrefix(line, "local ") {
+				want := m[2]
+				if longNumber.MatchString(want) { // else Lua reads it as a float
+					want = "tonumber(\"" + want + "\")"
+				}
+				line = fmt.Sprintf("check.eq(%s, %s)", m[1], want)
+			}
+			b.WriteString("  " + line + "\n")
+		}
+	}
+	b.WriteString("  error(\"it ran\")\nend\n") // nothing of it stays
 	return b.String()
 }
 
@@ -194,6 +220,36 @@ def consume(ctx, item):
 		t.Fatal(j.Error)
 	}
 	return w
+}
+
+func TestEveryExampleRunsInLua(t *testing.T) {
+	t.Parallel()
+	w := exampleWorld(t)
+	ids, values := map[*hostlib.Func]engine.JobID{}, 0
+	for i, f := range all() {
+		if errs := w.LoadsLua(fmt.Sprintf("example%d", i), luaScript(f)); len(errs) > 0 {
+			t.Errorf("%s: %s\n%s", f, luaScript(f), errs)
+			continue
+		}
+		w.Lua(fmt.Sprintf("example%d", i), luaScript(f)).Settings.Retry = engine.RetryPolicy{Max: 1}
+		if strings.Contains(luaScript(f), "check.eq") {
+			values++
+		}
+	}
+	for i, f := range all() {
+		if w.LoadsLua("example", luaScript(f)) == nil {
+			ids[f] = w.Enqueue(engine.NewJob{Type: fmt.Sprintf("example%d", i), Payload: engine.Raw("1")})
+		}
+	}
+	w.Run()
+	for f, id := range ids {
+		if j := w.Job(id); j.Error == nil || j.Error.Message != "it ran" {
+			t.Errorf("%s: %s\n%+v", f, luaScript(f), j.Error)
+		}
+	}
+	if values < len(ids)/2 {
+		t.Errorf("only %d of %d examples tell a value", values, len(ids))
+	}
 }
 
 // examples runs the examples of functions, and gives their jobs.

@@ -20,6 +20,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlitestore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
@@ -114,12 +115,66 @@ def fails(want, fn, *args, **kwargs):
         error("got %r, want an error with %r" % (err, want))
 `
 
+// checkLua is lib/check.lua, which every script in Lua can require.
+const checkLua = `
+local M = {}
+
+local function same(a, b)
+  if type(a) ~= type(b) then return false end
+  if type(a) ~= "table" then return a == b or a ~= a and b ~= b end
+  for k, v in pairs(a) do
+    if not same(v, b[k]) then return false end
+  end
+  for k in pairs(b) do
+    if a[k] == nil then return false end
+  end
+  return true
+end
+
+local function text(v)
+  if type(v) == "string" then return string.format("%q", v) end
+  if type(v) ~= "table" then return tostring(v) end
+  local parts = {}
+  for k, e in pairs(v) do
+    parts[#parts + 1] = "[" .. text(k) .. "] = " .. text(e)
+  end
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
+function M.eq(got, want)
+  if not same(got, want) then
+    error("got " .. text(got) .. ", want " .. text(want))
+  end
+end
+
+function M.fails(want, fn, ...)
+  local ok, err = pcall(fn, ...)
+  if ok or not string.find(err.message, want, 1, true) then
+    error("got " .. tostring(err) .. ", want an error with " .. want)
+  end
+end
+
+return M
+`
+
 // Script adds a job type. Failed attempts are not retried, unless its job()
 // says so. It can load eq and fails from lib/check.star.
 func (w *World) Script(name, source string) *engine.Type {
 	w.t.Helper()
 	w.Host.Files = w.Files
-	t, errs := w.load(name, source)
+	return w.added(w.load(name, source))
+}
+
+// Lua adds a job type in Lua, as Script does one in Starlark. It can require eq
+// and fails from lib/check.
+func (w *World) Lua(name, source string) *engine.Type {
+	w.t.Helper()
+	w.Host.Files = w.Files
+	return w.added(w.loadLua(name, source))
+}
+
+func (w *World) added(t *engine.Type, errs []*hostlib.LoadError) *engine.Type {
+	w.t.Helper()
 	for _, e := range errs {
 		w.t.Error(e)
 	}
@@ -139,10 +194,25 @@ func (w *World) load(name, source string) (*engine.Type, []*hostlib.LoadError) {
 	}, "jobs", w.Host).Load(name, name+".star")
 }
 
+func (w *World) loadLua(name, source string) (*engine.Type, []*hostlib.LoadError) {
+	return luascript.NewLoader(fstest.MapFS{
+		name + ".lua": {Data: []byte(source)}, "lib/check.lua": {Data: []byte(checkLua)},
+	}, "jobs", w.Host).Load(name, name+".lua")
+}
+
 // Loads says why a script does not load.
 func (w *World) Loads(name, source string) []string {
 	_, errs := w.load(name, source)
-	var list []string
+	return texts(errs)
+}
+
+// LoadsLua says why a script in Lua does not load.
+func (w *World) LoadsLua(name, source string) []string {
+	_, errs := w.loadLua(name, source)
+	return texts(errs)
+}
+
+func texts(errs []*hostlib.LoadError) (list []string) {
 	for _, e := range errs {
 		list = append(list, e.Error())
 	}

@@ -1,0 +1,160 @@
+package luascript
+
+import (
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// builtin is a function of the host library in Lua.
+type builtin struct {
+	*hostlib.Func
+	module *lua.LTable // it is of; nil: it is of none
+}
+
+// call calls it; o is the object that it is a method of, or nil.
+func (b *builtin) call(l *lua.LState, o *object) int {
+	r := runOf(l)
+	r.l = l
+	n := l.GetTop()
+	first := 1
+	var self hostlib.Value
+	switch {
+	case o != nil:
+		self = o.self
+		if l.Get(1) == lua.LValue(o.handle) && n-1 >= b.required() { // o:method()
+			first = 2
+		}
+	case b.module != nil && n > 0 && l.Get(1) == lua.LValue(b.module): // csv:read()
+		first = 2
+	}
+	for n >= first && l.Get(n) == lua.LNil && b.optional(n-first) { // f(x, nil) is f(x)
+		n--
+	}
+	var named []hostlib.Named
+	if n >= first {
+		if t, ok := l.Get(n).(*lua.LTable); ok && b.takesNames(t, n-first) {
+			named = namedOf(contents(t))
+			n--
+		}
+	}
+	args := make([]hostlib.Value, 0, max(n-first+1, 0))
+	for i := first; i <= n; i++ {
+		args = append(args, l.Get(i))
+	}
+	if b.Func == errorFunc && len(args) == 2 { // error("message", 2): the level is that of Lua's own
+		if _, ok := args[1].(lua.LNumber); ok {
+			args = args[:1]
+		}
+	}
+	v, err := b.Invoke(&r.call, self, args, named)
+	r.l = l
+	return r.give(l, v, err)
+}
+
+var errorFunc = hostlib.GlobalNamed("error")
+
+// optional says whether nil as the argument after so many others means that it
+// is left out.
+func (b *builtin) optional(before int) bool {
+	place := 0
+	for i := range b.Params {
+		switch p := &b.Params[i]; {
+		case p.Rest:
+			return false
+		case p.Named || p.Others:
+		case place == before:
+			return p.Default != nil
+		default:
+			place++
+		}
+	}
+	return true
+}
+
+// required is how many positional arguments it cannot do without.
+func (b *builtin) required() (n int) {
+	for i := range b.Params {
+		if p := &b.Params[i]; p.Default == nil && !p.Named && !p.Rest && !p.Others {
+			n++
+		}
+	}
+	return n
+}
+
+// takesNames says whether a table that is the last argument, after so many
+// others, holds arguments by name: it stands where no other can be, or the
+// parameter that is due takes no table.
+func (b *builtin) takesNames(t *lua.LTable, before int) bool {
+	if kindOf(t) == aList {
+		return false
+	}
+	named, rest, others := false, false, false
+	var due *hostlib.Param
+	place := 0
+	for i := range b.Params {
+		switch p := &b.Params[i]; {
+		case p.Rest:
+			rest = true
+		case p.Others:
+			others = true
+		case p.Named:
+			named = true
+		default:
+			if place == before {
+				due = p
+			}
+			place++
+		}
+	}
+	switch {
+	case rest && others:
+		return b.Name == "job" // catch(fn, ...) passes all on
+	case due != nil:
+		return !takesTable(due, t) || b.allNames(t) && !takesDict(due)
+	case rest:
+		return named && b.allNames(t)
+	}
+	return true
+}
+
+// takesTable says whether a parameter can be given a table that is no list.
+func takesTable(p *hostlib.Param, t *lua.LTable) bool {
+	switch p.Type {
+	case hostlib.Iterable, hostlib.Strings, hostlib.Source:
+		return true
+	}
+	return takesDict(p)
+}
+
+func takesDict(p *hostlib.Param) bool {
+	return p.Type == hostlib.Any || p.Type == hostlib.Data || p.Type == hostlib.DictOf
+}
+
+// allNames says whether all that a table has are names of parameters.
+func (b *builtin) allNames(t *lua.LTable) bool {
+	t = contents(t)
+	any := false
+	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
+		name, ok := k.(lua.LString)
+		if !ok || b.Param(string(name)) == nil {
+			return false
+		}
+		any = true
+	}
+	return any
+}
+
+// namedOf are the elements of a table as arguments by name, in its order.
+func namedOf(t *lua.LTable) (list []hostlib.Named) {
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		list = append(list, hostlib.Named{Name: nameText(k), Value: v})
+	}
+	return list
+}
+
+func nameText(k lua.LValue) string {
+	if s, ok := k.(lua.LString); ok {
+		return string(s)
+	}
+	return "[" + k.String() + "]"
+}

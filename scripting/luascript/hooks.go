@@ -1,0 +1,121 @@
+package luascript
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// checkHooks looks at how the hooks are defined.
+func (s *script) checkHooks(r *run) {
+	for _, e := range r.sealErrs {
+		file, line := e.file, e.line
+		if file == "" {
+			file = s.file.shown
+		}
+		s.errs = append(s.errs, s.errorAt(file, line, e.message))
+	}
+	found := false
+	for _, h := range hostlib.Hooks {
+		v := r.globals.RawGetString(h.Name)
+		at := s.file.places[h.Name]
+		fn, ok := v.(*lua.LFunction)
+		switch {
+		case v == lua.LNil:
+			continue
+		case !ok:
+			s.fail(at, "%s is the name of a hook: got %s, wanted a function %s", h.Name, typeName(v), h.Signature())
+		case fn.IsG || int(fn.Proto.NumParameters) > len(h.Params):
+			s.fail(at, "the hook is called as %s, but is defined as %s; see: dsengine docs %s", h.Signature(), definedAs(h.Name, fn), h.Name)
+		}
+		found = found || h.Name == engine.PhaseProduce.String() || h.Name == engine.PhaseConsume.String()
+	}
+	if len(s.errs) == 0 && !found {
+		s.fail(place{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
+	}
+}
+
+// definedAs is the head of a function.
+func definedAs(name string, fn *lua.LFunction) string {
+	if fn.IsG {
+		return "a function of dsengine"
+	}
+	var params []string
+	for i := range int(fn.Proto.NumParameters) {
+		if i < len(fn.Proto.DbgLocals) {
+			params = append(params, fn.Proto.DbgLocals[i].Name)
+		}
+	}
+	return fmt.Sprintf("%s(%s)", name, strings.Join(params, ", "))
+}
+
+// typ makes a job type of the script, whose hooks live in a host.
+func (s *script) typ(host *hostlib.Host) *engine.Type {
+	t := &engine.Type{
+		Name: s.job.Type, Doc: s.file.doc, Version: s.version(), Settings: s.job.Settings,
+		Hooks: map[engine.Phase]engine.Hook{},
+	}
+	for _, phase := range engine.Phases {
+		if _, ok := s.file.places[phase.String()]; ok {
+			t.Hooks[phase] = s.hook(phase.String(), host, s.job.Needs)
+		}
+	}
+	if _, ok := s.file.places[hostlib.RedriveHook]; ok {
+		t.Redrive = s.hook(hostlib.RedriveHook, host, s.job.Needs)
+	}
+	return t
+}
+
+// misspelt finds functions of a job script that look like hooks and are not: a
+// letter is wrong, no hook of that name is there, and nothing uses them.
+func (f *file) misspelt() (errs []*hostlib.LoadError) {
+	for _, h := range hostlib.Hooks {
+		if _, ok := f.places[h.Name]; ok {
+			continue
+		}
+		for _, d := range f.defs {
+			if f.used[d.name] > 1 || hostlib.HookNamed(d.name) != nil || levenshtein.ComputeDistance(d.name, h.Name) != 1 {
+				continue
+			}
+			at := f.find(d.line, d.name)
+			errs = append(errs, &hostlib.LoadError{File: f.shown, Line: at.line, Column: at.column,
+				Message: fmt.Sprintf("nothing calls %s: the hook is called %s", d.name, h.Name)})
+		}
+	}
+	return errs
+}
+
+// check looks for mistakes that can be seen without running the file.
+func (f *file) check(job bool) []*hostlib.LoadError {
+	var errs []*hostlib.LoadError
+	if job {
+		errs = f.misspelt()
+	}
+	return errs
+}
+
+// Check looks for mistakes in a file: a job script, a helper file, or a file of
+// tests. It runs the top level of job scripts, and no hook.
+func (l *Loader) Check(name, p string, _ []*hostlib.ObjectType) (list []*hostlib.Problem) {
+	var errs []*hostlib.LoadError
+	switch {
+	case strings.HasSuffix(p, "_test"+Ending):
+		errs = l.read(p).errs
+	case hostlib.IsHelper(p):
+		errs = l.helper(p).errs
+	default:
+		errs = l.script(name, p).errs
+	}
+	for _, e := range errs {
+		problem := &hostlib.Problem{LoadError: *e, Code: "load"}
+		if message, see, ok := strings.Cut(e.Message, "; see: "); ok { // a page of docs
+			problem.Message, problem.Hint = message, "see: "+see
+		}
+		list = append(list, problem)
+	}
+	return list
+}

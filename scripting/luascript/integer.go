@@ -1,0 +1,180 @@
+package luascript
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"weak"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// exact bounds the whole numbers that Lua's own numbers hold exactly.
+const exact = 1 << 53
+
+// integer is a whole number beyond that. One of a value is the same userdata
+// as long as it lives, so that it can be a key.
+type integer struct{ n *big.Int }
+
+// integers are those that live, by their digits.
+type integers struct {
+	live  map[string]weak.Pointer[lua.LUserData]
+	sweep int // when there are so many, those that died are left out
+}
+
+// int64 gives a whole number the form that a script sees.
+func (r *run) int64(n int64) lua.LValue {
+	if n >= -exact && n <= exact {
+		return lua.LNumber(n)
+	}
+	return r.integer(big.NewInt(n))
+}
+
+// bigInt does the same.
+func (r *run) bigInt(n *big.Int) lua.LValue {
+	if n.IsInt64() {
+		return r.int64(n.Int64())
+	}
+	return r.integer(n)
+}
+
+func (r *run) integer(n *big.Int) lua.LValue {
+	key := n.String()
+	in := &r.integers
+	if ud := in.live[key].Value(); ud != nil {
+		return ud
+	}
+	if len(in.live) >= in.sweep {
+		for k, p := range in.live {
+			if p.Value() == nil {
+				delete(in.live, k)
+			}
+		}
+		in.sweep = max(1000, 2*len(in.live))
+	}
+	if in.live == nil {
+		in.live = map[string]weak.Pointer[lua.LUserData]{}
+	}
+	ud := &lua.LUserData{Value: &integer{n}, Metatable: integerMeta}
+	in.live[key] = weak.Make(ud)
+	return ud
+}
+
+// asInteger gives a whole number; false if v is none.
+func asInteger(v lua.LValue) (*big.Int, bool) {
+	switch v := v.(type) {
+	case lua.LNumber:
+		f := float64(v)
+		if f == math.Trunc(f) && !math.IsInf(f, 0) {
+			n, _ := big.NewFloat(f).Int(nil)
+			return n, true
+		}
+	case *lua.LUserData:
+		if i, ok := v.Value.(*integer); ok {
+			return i.n, true
+		}
+	case lua.LString:
+		if n, ok := new(big.Int).SetString(string(v), 10); ok && len(v) < maxDigits {
+			return n, true
+		}
+	}
+	return nil, false
+}
+
+// asFloat gives a number; false if v is none.
+func asFloat(v lua.LValue) (float64, bool) {
+	switch v := v.(type) {
+	case lua.LNumber:
+		return float64(v), true
+	case *lua.LUserData:
+		if i, ok := v.Value.(*integer); ok {
+			f, _ := new(big.Float).SetInt(i.n).Float64()
+			return f, true
+		}
+	case lua.LString:
+		f, err := strconv.ParseFloat(string(v), 64)
+		return f, err == nil
+	}
+	return 0, false
+}
+
+// maxDigits bounds whole numbers: what multiplies larger ones takes long.
+const maxDigits = 10_000
+
+var integerMeta *lua.LTable
+
+func init() {
+	arith := func(name, op string, whole func(z, a, b *big.Int) *big.Int, other func(a, b float64) float64) lua.LGFunction {
+		return func(l *lua.LState) int {
+			r := runOf(l)
+			a, okA := asInteger(l.Get(1))
+			b, okB := asInteger(l.Get(2))
+			if okA && okB && whole != nil && !(name == "__mod" && b.Sign() == 0) {
+				if a.BitLen()+b.BitLen() > maxDigits*3 {
+					return r.raisef(l, "the numbers are too large for %s", op)
+				}
+				r.spend(l, (a.BitLen()+b.BitLen())/64)
+				l.Push(r.bigInt(whole(new(big.Int), a, b)))
+				return 1
+			}
+			x, okX := asFloat(l.Get(1))
+			y, okY := asFloat(l.Get(2))
+			if okX && okY {
+				l.Push(lua.LNumber(other(x, y)))
+				return 1
+			}
+			// The other one is an object, and knows how.
+			for i, v := range []lua.LValue{l.Get(1), l.Get(2)} {
+				if o := objectOf(v); o != nil && o.typ.Binary != nil {
+					a, b := r.Plain(l.Get(1)), r.Plain(l.Get(2))
+					if v, err := o.typ.Binary(op, a, b); v != nil || err != nil {
+						return r.give(l, v, err)
+					}
+				}
+				_ = i
+			}
+			return r.noArith(l, op)
+		}
+	}
+	compare := func(holds func(c int) bool) lua.LGFunction {
+		return func(l *lua.LState) int {
+			a, okA := asInteger(l.Get(1))
+			b, okB := asInteger(l.Get(2))
+			if !okA || !okB {
+				return runOf(l).noArith(l, "<")
+			}
+			l.Push(lua.LBool(holds(a.Cmp(b))))
+			return 1
+		}
+	}
+	integerMeta = sealed(map[string]lua.LGFunction{
+		"__add": arith("__add", "+", (*big.Int).Add, func(a, b float64) float64 { return a + b }),
+		"__sub": arith("__sub", "-", (*big.Int).Sub, func(a, b float64) float64 { return a - b }),
+		"__mul": arith("__mul", "*", (*big.Int).Mul, func(a, b float64) float64 { return a * b }),
+		"__div": arith("__div", "/", nil, func(a, b float64) float64 { return a / b }),
+		"__mod": arith("__mod", "%", func(z, a, b *big.Int) *big.Int {
+			if z.Mod(a, b); b.Sign() < 0 && z.Sign() != 0 { // as Lua does: it has the sign of b
+				z.Add(z, b)
+			}
+			return z
+		}, func(a, b float64) float64 {
+			m := math.Mod(a, b)
+			if m*b < 0 {
+				m += b
+			}
+			return m
+		}),
+		"__pow": arith("__pow", "^", nil, math.Pow),
+		"__unm": func(l *lua.LState) int {
+			n, _ := asInteger(l.Get(1))
+			l.Push(runOf(l).bigInt(new(big.Int).Neg(n)))
+			return 1
+		},
+		"__eq":       compare(func(c int) bool { return c == 0 }),
+		"__lt":       compare(func(c int) bool { return c < 0 }),
+		"__le":       compare(func(c int) bool { return c <= 0 }),
+		"__tostring": func(l *lua.LState) int { n, _ := asInteger(l.Get(1)); l.Push(lua.LString(n.String())); return 1 },
+		"__index":    func(l *lua.LState) int { return runOf(l).raisef(l, "a number has no elements") },
+		"__newindex": func(l *lua.LState) int { return runOf(l).raisef(l, "a number takes no elements") },
+	})
+}

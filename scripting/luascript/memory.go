@@ -1,0 +1,217 @@
+package luascript
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// No interpreter bounds memory. What a function of ours makes is bounded; but
+// tables grow by the interpreter's own instructions. So while scripts run, the
+// process's memory is looked at, and where it is short, each of them looks
+// how much it holds. What a table keeps of keys that were taken out again is not
+// seen, nor are objects of the host library.
+var watched = struct {
+	sync.Mutex
+	runs  map[*run]struct{}
+	awake bool
+}{runs: map[*run]struct{}{}}
+
+// lookMemory is how often the process's memory is looked at.
+const lookMemory = 10 * time.Millisecond
+
+// leastHeld is what a script may always hold.
+var leastHeld int64 = 64 << 20
+
+// watch has a run be looked after; unwatch ends that.
+func watch(r *run) {
+	watched.Lock()
+	defer watched.Unlock()
+	watched.runs[r] = struct{}{}
+	if !watched.awake {
+		watched.awake = true
+		go watcher()
+	}
+}
+
+func unwatch(r *run) {
+	watched.Lock()
+	defer watched.Unlock()
+	delete(watched.runs, r)
+}
+
+// watcher presses the runs where memory is short. It ends when there were none
+// for a while.
+func watcher() {
+	tick := time.NewTicker(lookMemory)
+	defer tick.Stop()
+	for idle := 0; ; idle++ {
+		<-tick.C
+		if func() bool {
+			watched.Lock()
+			defer watched.Unlock()
+			if len(watched.runs) > 0 {
+				idle = 0
+			}
+			if idle > 1000 {
+				watched.awake = false
+				return true
+			}
+			if idle == 0 && heap() > memoryLimit() {
+				for r := range watched.runs {
+					r.count.pressed.Store(true)
+				}
+			}
+			return false
+		}() {
+			return
+		}
+	}
+}
+
+// heap is how much memory the process's values take.
+func heap() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}
+
+// memoryLimit is above what memory is short: half of what the machine, the
+// control group or GOMEMLIMIT has.
+var memoryLimit = sync.OnceValue(func() int64 {
+	least := int64(8 << 30)
+	if n := debug.SetMemoryLimit(-1); n != math.MaxInt64 {
+		least = min(least, n)
+	}
+	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
+			least = min(least, n)
+		}
+	}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "MemTotal:" {
+				if kb, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+					least = min(least, kb<<10)
+				}
+			}
+		}
+	}
+	return least / 2
+})
+
+// tooLarge says why a script must end that takes too much memory, if it does.
+func (r *run) tooLarge() error {
+	limit := memoryLimit()
+	begin := time.Now()
+	if begin.Before(r.lookAgain) || heap() <= limit {
+		return nil
+	}
+	watched.Lock()
+	share := max(limit/int64(2*max(len(watched.runs), 1)), leastHeld)
+	watched.Unlock()
+	h := &holding{enough: share, seen: map[any]bool{}}
+	if h.run(r); h.bytes < share {
+		r.lookAgain = time.Now().Add(3 * time.Since(begin)) // it takes a quarter of the time at most
+		return nil
+	}
+	return &engine.Failure{
+		Kind: engine.KindLimit, Code: "limit.memory", Retryable: true,
+		Message: fmt.Sprintf("%s holds more than %d MB, and memory is short: work on what is large in parts, by iterators", r.name, share>>20),
+	}
+}
+
+// holding adds up what a script can reach, up to what is enough.
+type holding struct {
+	bytes, enough int64
+	seen          map[any]bool
+	queue         []lua.LValue
+}
+
+func (h *holding) run(r *run) {
+	for _, t := range append([]*thread{r.top}, threadsOf(r)...) {
+		for level := range maxFrames {
+			dbg, ok := t.l.GetStack(level)
+			if !ok {
+				break
+			}
+			fn, _ := t.l.GetInfo("f", dbg, lua.LNil)
+			h.add(fn)
+			for no := 1; ; no++ {
+				name, v := t.l.GetLocal(dbg, no)
+				if name == "" {
+					break
+				}
+				h.add(v)
+			}
+		}
+	}
+	for _, env := range r.envs {
+		h.add(contents(env))
+	}
+	for len(h.queue) > 0 && h.bytes < h.enough {
+		v := h.queue[len(h.queue)-1]
+		h.queue = h.queue[:len(h.queue)-1]
+		h.look(v)
+	}
+}
+
+func threadsOf(r *run) (list []*thread) {
+	for _, t := range r.threads {
+		list = append(list, t)
+	}
+	return list
+}
+
+// add notes a value, which is looked into later.
+func (h *holding) add(v lua.LValue) {
+	switch v := v.(type) {
+	case lua.LString:
+		h.bytes += 16 + int64(len(v))
+	case *lua.LTable, *lua.LFunction:
+		if !h.seen[v] {
+			h.seen[v] = true
+			h.queue = append(h.queue, v)
+		}
+	}
+}
+
+func (h *holding) look(v lua.LValue) {
+	switch v := v.(type) {
+	case *lua.LFunction:
+		h.bytes += 100
+		for _, uv := range v.Upvalues {
+			if uv != nil {
+				h.add(uv.Value())
+			}
+		}
+	case *lua.LTable:
+		h.bytes += 120
+		if f := frozenOf(v); f != nil {
+			h.add(f.contents)
+		}
+		n := v.Len()
+		for i := 1; i <= n && h.bytes < h.enough; i++ {
+			h.bytes += 16
+			h.add(v.RawGetInt(i))
+		}
+		var from lua.LValue = lua.LNil
+		if n > 0 {
+			from = lua.LNumber(n)
+		}
+		for k, e := v.Next(from); k != lua.LNil && h.bytes < h.enough; k, e = v.Next(k) {
+			h.bytes += 100
+			h.add(k)
+			h.add(e)
+		}
+	}
+}

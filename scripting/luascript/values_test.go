@@ -1,0 +1,260 @@
+package luascript_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+// holds runs lines as a hook, each of which must do.
+func holds(t *testing.T, w *world.World, top, lines string) *engine.Job {
+	t.Helper()
+	w.Lua("job", "local check = require(\"lib/check\")\nlocal eq, fails = check.eq, check.fails\n"+top+"\nfunction consume(ctx, item)\n"+lines+"\nend\n")
+	j := w.Do("job", `{"a": 1, "big": 9007199254740993, "none": null, "list": [1, 2], "empty": [], "dict": {}}`)
+	if j.Error != nil {
+		t.Fatalf("%s\n%s", j.Error.Message, j.Error.Backtrace)
+	}
+	w.Forget("job")
+	return j
+}
+
+func TestValuesPassBothWays(t *testing.T) {
+	t.Parallel()
+	j := holds(t, world.New(t), `Class = {}
+Class.__index = Class
+function Class.new(n) return setmetatable({n = n}, Class) end
+function Class:get() return self.n end
+fixed = Class.new(7)
+words = {"a", "b", deep = {c = {1, 2}}}`, `
+  -- whole numbers beyond 2^53
+  eq(tostring(item.big), "9007199254740993")
+  eq(type(item.big), "number")
+  eq(item.big, tonumber("9007199254740993"))
+  eq(item.big + 1, tonumber("9007199254740994"))
+  eq(item.big - 9007199254740992, 1)
+  eq(item.big * 2, tonumber("18014398509481986"))
+  eq(-item.big, tonumber("-9007199254740993"))
+  eq(item.big % 10, 3)
+  eq(item.big > -item.big, true)
+  fails("compared with their like alone", function() return item.big > 1 end)
+  eq(({[item.big] = "x"})[tonumber("9007199254740993")], "x")
+  eq(json.encode({id = item.big}), '{"id":9007199254740993}')
+  eq(string.format("%d", item.big), "9007199254740993")
+  eq("id " .. item.big, "id 9007199254740993")
+  eq(tonumber("0x10"), 16)
+  eq(tonumber("ff", 16), 255)
+  eq(tonumber("1e3"), 1000)
+  eq(tonumber("x"), nil)
+  db.ensure("ids", {id = "integer", name = "text", data = "bytes"}, {key = {"id"}})
+  db.insert("ids", {{id = item.big, name = null, data = "\255\0x"}, {id = tonumber("-9223372036854775807"), name = "b"}})
+  eq(db.one("SELECT * FROM ids WHERE id = ?", item.big), {id = item.big, name = null, data = "\255\0x"})
+  eq(db.value("SELECT count(*) FROM ids"), 2)
+  eq(db.value("SELECT name FROM ids WHERE id > 0"), nil)
+  -- null
+  eq(item.none, null)
+  eq(is_null(item.none), true)
+  eq(is_null(nil), true)
+  eq(is_null(false), false)
+  eq(json.encode({null, 1}), "[null,1]")
+  fails("null has no", function() return item.none.x end)
+  -- lists and dicts
+  eq(json.encode({item.empty, item.dict, item.list}), "[[],{},[1,2]]")
+  eq(json.encode({json.array(), json.object(), {}}), "[[],{},{}]")
+  table.insert(item.empty, 5)
+  eq(json.encode(item.empty), "[5]")
+  eq(json.encode({b = 1, a = 2, c = {1}}), '{"b":1,"a":2,"c":[1]}')
+  fails("a table is a list or a dict, not both", json.encode, {1, 2, x = 3})
+  fails("element 1 is nil: a list has no gaps", json.encode, {[5] = 1})
+  fails("no string but number", json.encode, {[0.5] = 1})
+  eq(json.encode({1.5, 3.0, 1e300 * 0}), "[1.5,3,0]")
+  -- calls
+  eq(list(csv.parse("a,b\n1,2", {header = true})), {{a = "1", b = "2"}})
+  eq(list(iter.batch({1, 2, 3}, 2)), {{1, 2}, {3}})
+  local log = {}
+  for k, v in iter.enumerate({"x", "y"}, 5) do log[#log + 1] = k .. v end
+  eq(log, {"5x", "6y"})
+  eq(math.floor(3.7), 3)
+  eq(math.max(1, 5, 3), 5)
+  eq(re.search("[0-9]+", "in 1843"):group(0), "1843")
+  eq(time.parse("2024-02-03", "%Y-%m-%d"):format("%d.%m.%Y"), "03.02.2024")
+  eq(time.parse("2024-02-03", "%Y-%m-%d") + time.duration("24h") == time.parse("2024-02-04", "%Y-%m-%d"), true)
+  eq(tostring(decimal.of("1.10") + 1), "2.10")
+  eq(2 * decimal.of("1.10") > decimal.of("2"), true)
+  local ok, err = pcall(error, "no", {code = "feed.empty"})
+  eq({ok, err.code, err.message, tostring(err)}, {false, "feed.empty", "no", "no"})
+  eq("it was: " .. err, "it was: no")
+  eq({pcall(function(a, b) return a, b, 3 end, 1, 2)}, {true, 1, 2, 3})
+  eq({xpcall(function() error("x") end, function(e) return "got " .. e.message end)}, {false, "got x"})
+  local value, e = catch(json.decode, "{")
+  eq({value == nil, e.code}, {true, "json.syntax"})
+  -- what the top level has made
+  eq(Class.new(3):get(), 3)
+  eq(fixed:get(), 7)
+  eq(getmetatable(fixed) ~= nil, true)
+  eq(#words, 2)
+  eq(words.deep.c[2], 2)
+  local seen = {}
+  for k, v in pairs(words) do seen[#seen + 1] = tostring(k) end
+  eq(seen, {"1", "2", "deep"})
+  eq(json.encode(words.deep), '{"c":[1,2]}')
+  eq(table.concat(words, ","), "a,b")
+  -- coroutines
+  local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) pcall(function() coroutine.yield(b * 2) end) return "end" end)
+  eq({co(1), co(5), co()}, {2, 10, "end"})
+  local gen = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end)
+  local sum = 0
+  for i in gen do sum = sum + i end
+  eq(sum, 6)
+  return {big = item.big, s = "\228\246"  == "x"}
+`)
+	if got := string(j.Result); got != `{"big":9007199254740993,"s":false}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestLuasOwnFunctions(t *testing.T) {
+	t.Parallel()
+	holds(t, world.New(t), "", `
+  eq({string.find("hello world", "o w")}, {5, 7})
+  eq({string.find("hello", "l+")}, {3, 4})
+  eq({string.find("a.b", ".", 1, true)}, {2, 2})
+  eq({string.find("key = value", "(%w+)%s*=%s*(%w+)")}, {1, 11, "key", "value"})
+  eq(string.match("2024-02-03", "(%d+)-(%d+)"), "2024")
+  eq({string.match("  trim  ", "^%s*(.-)%s*$")}, {"trim"})
+  eq(string.match("hello", "()ll()"), 3)
+  eq(string.match("x = [[y]]", "%b[]"), "[[y]]")
+  eq(string.match("THE (quick) fox", "%((%a+)%)"), "quick")
+  eq({string.gsub("hello world", "o", "0")}, {"hell0 w0rld", 2})
+  eq(string.gsub("hello", "", "-"), "-h-e-l-l-o-")
+  eq(string.gsub("abc", "%w", "%0%0"), "aabbcc")
+  eq(string.gsub("$name is $age", "%$(%w+)", {name = "Ada", age = 36}), "Ada is 36")
+  eq(string.gsub("abc", "%w", function(c) if c == "b" then return "B" end end), "aBc")
+  eq(string.gsub("THE (quick) fox", "%f[%a]%a+", string.lower), "the (quick) fox")
+  eq(string.gsub("a,b,,c", ",", ";", 2), "a;b;,c")
+  local words = {}
+  for k, v in string.gmatch("a=1, b=2", "(%w+)=(%w+)") do words[k] = v end
+  eq(words, {a = "1", b = "2"})
+  eq(("x"):rep(3, ","), "x,x,x")
+  eq({("abc"):byte(1, -1)}, {97, 98, 99})
+  eq(string.char(97, 98), "ab")
+  eq(("hello"):sub(-3), "llo")
+  eq(("hello"):sub(2, -2), "ell")
+  eq(("hello"):sub(10), "")
+  eq(#"äö", 4)
+  eq(("ÄB"):lower(), "äb")
+  eq(("abc"):reverse(), "cba")
+  eq(string.format("%5.2f|%-5s|%05d|%x|%q|%%|%g|%s", 3.14159, "ab", 42, 255, 'a"b', 0.1, true), ' 3.14|ab   |00042|ff|"a\\"b"|%|0.1|true')
+  local t = {5, 2, 8, 1}
+  table.sort(t)
+  eq(t, {1, 2, 5, 8})
+  table.sort(t, function(a, b) return a > b end)
+  eq(t, {8, 5, 2, 1})
+  table.insert(t, 1, 9)
+  eq(table.remove(t), 1)
+  eq(table.remove(t, 1), 9)
+  eq(t, {8, 5, 2})
+  eq(table.concat({1, 2, 3}, "-", 2, 3), "2-3")
+  eq({unpack({1, 2, 3}, 2)}, {2, 3})
+  eq({select(2, "a", "b", "c")}, {"b", "c"})
+  eq(select("#", nil, nil), 2)
+  eq({select(-1, "a", "b")}, {"b"})
+  eq(next({}), nil)
+  eq(rawequal(t, t), true)
+  eq({math.modf(3.5)}, {3, 0.5})
+  eq(7 % 3, 1)
+  eq(-7 % 3, 2)
+  eq(2 ^ 10, 1024)
+  eq(7 / 2, 3.5)
+  eq("10" + 5, 15)
+  eq("a" .. 1 .. 2.5, "a12.5")
+  eq(tostring(1e15), "1e+15")
+  eq(tostring(0.1), "0.1")
+  eq(type(print), "function")
+  eq(type(null), "null")
+  eq({assert(1, 2)}, {1, 2})
+  fails("assertion failed!", assert, false)
+  fails("no!", assert, nil, "no!")
+  fails("string.rep: argument 2: got nothing, wanted number", string.rep, "x")
+  fails("table.insert: argument 1: got nil, wanted table", table.insert, nil, 1)
+  fails('the pattern "[a": a ] is missing', string.find, "x", "[a")
+  fails("there is no capture %2", string.gsub, "x", "x", "%2", 1)
+`)
+}
+
+func TestErrorsTellWhereAndWhat(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in.csv", "id,n\n1,5\n2,x\n3,7\n")
+	for _, c := range []struct{ code, message, trace string }{
+		{"local x = item.none.y", `null has no "y": see first whether there is something`, "jobs/job.lua:4: in consume"},
+		{"return item.missing.y", `item.missing is nil, which has no "y": see first whether there is something, by: if item.missing then`, "jobs/job.lua:4: in consume"},
+		{"return item.a.y", `item.a is a number, which has no "y"`, "jobs/job.lua:4: in consume"},
+		{"return item.a + nil", "+ does not work with number and nil", "jobs/job.lua:4: in consume"},
+		{"return item.a < \"x\"", "number and string have no order", "jobs/job.lua:4: in consume"},
+		{"return \"x\" .. nil", ".. does not work with string and nil", "jobs/job.lua:4: in consume"},
+		{"item.a()", "item.a is no function", "jobs/job.lua:4: in consume"},
+		{"local n = 1\n  helper(n)", "boom 1", "jobs/job.lua:5: in consume\n  jobs/job.lua:2: in helper\nError: boom 1"},
+		{"csv.raed(\"x\")", `csv has no "raed" (did you mean "read"?)`, "jobs/job.lua:4"},
+		{"csv.read(\"x\", {haeder = false})", `csv.read: there is no argument "haeder" (did you mean "header"?)`, "jobs/job.lua:4"},
+		{"ctx.emti({})", `ctx has no "emti" (did you mean "emit"?)`, "jobs/job.lua:4"},
+		{"ctx.id = 5", `ctx does not change: "id" cannot be set`, "jobs/job.lua:4"},
+		{"undefined_thing()", "undefined: undefined_thing", "jobs/job.lua:4"},
+		{"for x in {1} do end", "write for i, v in ipairs(...) do", "jobs/job.lua:4"},
+		{"for i, x in ipairs(iter.take({1}, 1)) do end", "ipairs: argument 1: got iterator, wanted table: go through an iterator by for x in it do", "jobs/job.lua:4"},
+		{"for r in csv.read(\"in.csv\") do\n    local n = tonumber(r.n) + 1\n  end", "+ does not work with nil and number (while at in.csv, line 3)", "jobs/job.lua:5: in consume"},
+		{"for rows in iter.batch(csv.read(\"in.csv\"), 2) do\n    for _, r in ipairs(rows) do\n      local n = tonumber(r.n) + 1\n    end\n  end", "(while at in.csv, line 3)", "jobs/job.lua:6: in consume"},
+		{"local it = csv.read(\"in.csv\")\n  for r in it do break end\n  for r in it do end", "was closed before its end, and can be gone through once", "jobs/job.lua:6: in consume"},
+		{"csv.read(\"in.csv\")", "csv.read at jobs/job.lua:4 was opened and never read to its end", ""},
+		{"local f = coroutine.wrap(function()\n    error(\"inside\")\n  end)\n  f()", "inside", "jobs/job.lua:7: in consume\n  jobs/job.lua:5: in function\nError: inside"},
+		{"return function() end", "what consume returned cannot be kept: a function is no data", ""},
+		{"db.query(\"SELEC\")()", "db.query: no statement begins with SELEC (did you mean SELECT?)", "jobs/job.lua:4"},
+		{"http.get(\"http://example.com/\")", `needs`, "jobs/job.lua:4"},
+	} {
+		w.Lua("job", "local function helper(n)\n  error(\"boom \" .. n) end\nfunction consume(ctx, item)\n  "+c.code+"\nend\njob({needs = {\"files:*\"}})\n")
+		j := w.Do("job", `{"a": 1, "none": null}`)
+		if j.Error == nil || !strings.Contains(j.Error.Message, c.message) || !strings.Contains(j.Error.Backtrace, c.trace) {
+			t.Errorf("%s:\ngot  %+v\nwant %s\n%s", c.code, j.Error, c.message, c.trace)
+		}
+		w.Forget("job")
+	}
+}
+
+func TestWhyAScriptDoesNotLoad(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	const consume = "\nfunction consume(ctx, item) end\n"
+	for _, c := range []struct{ source, want string }{
+		{"x = 1", "it defines neither produce(ctx) nor consume(ctx, item)"},
+		{"function consume(ctx, item, more) end", "jobs/job.lua:1:10: the hook is called as consume(ctx, item), but is defined as consume(ctx, item, more)"},
+		{"consume = 5", "jobs/job.lua:1:1: consume is the name of a hook: got number, wanted a function consume(ctx, item)"},
+		{"function consum(ctx, item) end", "jobs/job.lua:1:10: nothing calls consum: the hook is called consume"},
+		{"if x != 1 then end" + consume, "jobs/job.lua:1:6: syntax error near \"!\": for != Lua has ~="},
+		{"function consume(ctx, item)", "the file ends where more is expected"},
+		{"job({evry = \"1h\"})" + consume, "jobs/job.lua:1:1: job: there is no setting \"evry\" (did you mean \"every\"?)"},
+		{"job({every = 5})" + consume, "jobs/job.lua:1:1: job: every"},
+		{"job({every = \"1h\"})\njob({every = \"1h\"})" + consume, "jobs/job.lua:2:1"},
+		{"local x = undefined_thing" + consume, "jobs/job.lua:1:1: undefined: undefined_thing"},
+		{"local n = 0\nfunction consume(ctx, item)\n  n = n + 1\nend", "jobs/job.lua:3:3: \"n\" is set in a function, but belongs to what is around it"},
+		{"local n = 0\nfunction consume(ctx, item)\n  local f = function() return function() n = n + 1 end end\nend", "jobs/job.lua:3:3: \"n\" is set in a function"},
+		{"local function counter() local n = 0 return function() n = n + 1 return n end end\nnext_id = counter()" + consume, "\"n\" is set in a function"},
+		{"it = iter.take({1}, 1)" + consume, "the global \"it\" holds an iterator"},
+		{"co = coroutine.create(function() end)" + consume, "the global \"co\" holds a coroutine"},
+		{"co = coroutine.wrap(function() end)" + consume, "the global \"co\" holds a coroutine"},
+		{"while true do end" + consume, "jobs/job.lua:1:1: the top level "},
+		{"db.exec(\"x\")" + consume, "db.exec: it can be called in a hook only, not while the script is loaded"},
+		{"require(\"lib/none\")" + consume, "lib/none.lua: there is no such file in the jobs folder (by way of jobs/job.lua:1)"},
+		{"require(\"../x\")" + consume, "names start in the jobs folder and cannot leave it"},
+		{"require(\"other\")" + consume, "only helper files can be loaded"},
+		{strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300) + consume, "jobs/job.lua:"},
+		{"local x = " + strings.Repeat("{", 5000) + strings.Repeat("}", 5000) + consume, "it is nested more than 1000 deep"},
+		{"local x = " + strings.Repeat("not ", 5000) + "1" + consume, "it is nested more than 1000 deep"},
+		{"\x1bLua", "it is no text, but a compiled script"},
+	} {
+		errs := strings.Join(w.LoadsLua("job", c.source), "\n")
+		if !strings.Contains(errs, c.want) {
+			t.Errorf("%.100s:\ngot  %s\nwant %s", c.source, errs, c.want)
+		}
+	}
+}

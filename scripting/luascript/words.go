@@ -1,0 +1,122 @@
+package luascript
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+)
+
+var (
+	aboutIndex   = regexp.MustCompile(`(?s)^attempt to index a non-table object\((\w+)\) with key '(.*)'$`)
+	aboutArith   = regexp.MustCompile(`^cannot perform (\w+) operation between (\w+) and (\w+)$`)
+	aboutCompare = regexp.MustCompile(`^attempt to compare (\w+) with (\w+)$`)
+	operators    = map[string]string{"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "^"}
+)
+
+// reworded says what the interpreter has raised in other words: what it is that
+// is nil, and where that may come from.
+func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
+	var f *file
+	line := 0
+	if len(stack) > 0 {
+		if _, rest, ok := strings.Cut(message, ".lua:"); ok { // "file:line: message"
+			if at, what, ok := strings.Cut(rest, ": "); ok && strings.Trim(at, "0123456789") == "" {
+				message = what
+			}
+		}
+		f, line = r.script.shown(stack[0].file), stack[0].line
+	}
+	if m := aboutIndex.FindStringSubmatch(message); m != nil {
+		what := f.indexed(line, m[2])
+		if m[1] != "nil" {
+			return fmt.Sprintf("%s is a %s, which has no %q", what, m[1], m[2])
+		}
+		return fmt.Sprintf("%s is nil, which has no %q%s", what, m[2], r.whyNil(what))
+	}
+	if m := aboutArith.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s does not work with %s and %s", operators[m[1]], m[2], m[3])
+	}
+	if m := aboutCompare.FindStringSubmatch(message); m != nil {
+		hint := ""
+		if m[1] == "userdata" || m[2] == "userdata" {
+			hint = " (null and whole numbers beyond 2^53 are compared with their like alone)"
+		}
+		return fmt.Sprintf("%s and %s have no order%s", m[1], m[2], hint)
+	}
+	switch message {
+	case "attempt to call a non-function object":
+		return f.called(line) + " is no function"
+	case "stack overflow":
+		return fmt.Sprintf("functions call each other more than %d deep", maxCalls)
+	case "registry overflow":
+		return "too many values at once: more than fit into the calls under way"
+	case "__unm undefined":
+		return "- works with numbers alone"
+	case "__len undefined":
+		return "# works with strings and tables alone"
+	}
+	return message
+}
+
+// indexed is what an element of a name is asked of, on a line.
+func (f *file) indexed(line int, key string) string {
+	what := "it"
+	if f == nil {
+		return what
+	}
+	walk(f.tree, func(n any) bool {
+		switch n := n.(type) {
+		case *ast.AttrGetExpr:
+			if k, ok := n.Key.(*ast.StringExpr); ok && k.Value == key && (n.Line() == line || k.Line() == line) {
+				what = exprText(n.Object)
+			}
+		case *ast.FuncCallExpr:
+			if n.Method == key && n.Receiver != nil && n.Line() == line {
+				what = exprText(n.Receiver)
+			}
+		}
+		return true
+	})
+	return what
+}
+
+// called is what is called on a line, if that is one thing.
+func (f *file) called(line int) string {
+	what := ""
+	if f == nil {
+		return "what is called"
+	}
+	walk(f.tree, func(n any) bool {
+		if c, ok := n.(*ast.FuncCallExpr); ok && c.Line() == line {
+			text := c.Method
+			if c.Func != nil {
+				text = exprText(c.Func)
+			} else {
+				text = exprText(c.Receiver) + ":" + text
+			}
+			if what != "" {
+				text = "what is called"
+			}
+			what = text
+		}
+		return true
+	})
+	if what == "" {
+		return "what is called"
+	}
+	return what
+}
+
+// whyNil says why something may be nil.
+func (r *run) whyNil(what string) string {
+	if what == "item" && r.call.Hook != nil && r.call.Hook.Item() == nil {
+		return fmt.Sprintf(": the job has no payload; give it one by: dsengine enqueue %s --payload '{...}', or in produce, by what it emits or returns", r.call.Hook.Type().Name)
+	}
+	if what == "it" {
+		return ""
+	}
+	return fmt.Sprintf(": see first whether there is something, by: if %s then", what)
+}
