@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +60,15 @@ func does(dir string, args ...string) (code exitCode, out, told string) {
 // plain leaves out of an output how long something took, and how wide columns are.
 func plain(out string) string {
 	out = regexp.MustCompile(` in \d+\.\d+ s`).ReplaceAllString(out, "")
-	return regexp.MustCompile(` {2,}`).ReplaceAllString(out, "  ")
+	out = regexp.MustCompile(` {2,}`).ReplaceAllString(out, "  ")
+	// Tests run side by side: their lines come first, in any order.
+	lines := strings.Split(out, "\n")
+	n := 0
+	for n < len(lines) && strings.HasPrefix(lines[n], "ok ") {
+		n++
+	}
+	slices.Sort(lines[:n])
+	return strings.Join(lines, "\n")
 }
 
 // The README's scripts are formatted, have no mistakes, and do what it says.
