@@ -297,6 +297,9 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	} else if f := success(o, l.hooks, result, c.job.Emitted+c.pend.created(), c.summary); f != nil {
 		return false, f
 	}
+	if c.job.Phase == PhaseProduce && result != nil && !l.hooks.Has(PhaseConsume) {
+		c.Log(slog.LevelWarn, "produce returned a payload, and there is no consume that works on it: define consume, or return nothing; it is kept as the job's result", nil)
+	}
 	c.settleRedriven(o)
 	if o.Event == HandedOn {
 		if err := c.recall(ctx); err != nil {

@@ -38,6 +38,7 @@ type Call struct {
 	before   Stats             // what the job had counted before this call, once it is known
 	knows    bool              // before is known
 	poison   error             // of an iterator that failed
+	counted  bool              // see checkGenerations
 	done     bool              // a function runs after its commit
 	seen     map[seenKey]int64 // versions of the variables that were read
 	catching int               // catches around the running function

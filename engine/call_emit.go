@@ -28,6 +28,9 @@ func (c *Call) Emit(e Emission) (bool, error) {
 	if c.job.Phase != PhaseProduce && c.job.Phase != PhaseConsume {
 		return false, c.misuse("emit is for produce and consume; in %s use ctx.enqueue", c.job.Phase)
 	}
+	if err := c.checkGenerations(); err != nil {
+		return false, err
+	}
 	j, err := c.item(e)
 	if err != nil {
 		return false, err
@@ -203,6 +206,9 @@ const emitAllBatch = 1000
 func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 	if c.job.Phase != PhaseProduce && c.job.Phase != PhaseConsume {
 		return 0, c.misuse("emit_all is for produce and consume; in %s use ctx.enqueue", c.job.Phase)
+	}
+	if err := c.checkGenerations(); err != nil {
+		return 0, err
 	}
 	l, err := c.enterLoop()
 	if err != nil {

@@ -247,6 +247,9 @@ type JobStore interface {
 	// Results calls yield with each completed item's result, by id, until it
 	// returns false.
 	Results(ctx context.Context, parent JobID, yield func(JobID, Raw) bool) error
+	// Generations counts the emitters above a job: its parent, the parent's parent,
+	// and so on, up to most.
+	Generations(ctx context.Context, id JobID, most int) (int, error)
 	// Cancel ends a job that waits, and asks the process of one that runs. Open
 	// jobs are cancelled with their items.
 	Cancel(ctx context.Context, id JobID, reason string) (CancelResult, error)

@@ -346,6 +346,9 @@ func effectOf(f *hostlib.Func) string {
 	if f.Testing {
 		return "on the test's own world; it is there in tests only"
 	}
+	if f.Changes != "" {
+		return f.Changes
+	}
 	return f.Effect.Words()
 }
 

@@ -26,7 +26,8 @@ const (
 const exitHelp = `Exit codes:
     0  done; also drained by SIGTERM
     1  it failed
-    2  wrong usage; or, at the end of a run, a script did not load (the others ran)
+    2  wrong usage; or, at the end of a run, a script did not load (the others ran; not
+       with --once, unless it is the script of that job)
     3  the database cannot be reached, or its URL (--db, DSENGINE_DB) cannot be used
     4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end there
   130  interrupted: the first Ctrl-C lets running hooks end, the second kills at once`

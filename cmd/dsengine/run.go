@@ -48,6 +48,7 @@ is left to do. Start it on as many hosts as you like: they share the work.
 With --once it runs one job to its end, and takes what else waits of that type, and of the
 types that the job makes items of; jobs of other types are left alone, and no schedule fires.
 If the job waits for what neither this process nor another one runs, that is said, and it ends.
+Other scripts that do not load are counted in one line, and do not decide the exit code.
 
 When it is told to stop (Ctrl-C, SIGTERM) it claims no more jobs, lets running hooks end or
 hand over at their next checkpoint for as long as --drain says, and gives back the rest.
@@ -191,13 +192,17 @@ func (o *runOptions) check(env *Env, g *globals, s *scripts) error {
 	if err := checkFolder(env, g, "files", g.Files); err != nil {
 		return err
 	}
-	s.tellErrors(env)
+	if o.Once == "" || s.isBroken(o.Once) {
+		s.tellErrors(env)
+	}
 	names, broken := s.names(), s.broken()
 	switch {
 	case len(names) == 0 && len(broken) > 0:
 		return usage("no script of %s loads", g.Jobs)
 	case len(names) == 0:
 		env.say("dsengine: warning: there is no job script in %s", folder(env, g.Jobs))
+	case len(broken) > 0 && o.Once != "" && s.of(o.Once) != nil:
+		env.say("dsengine: %s: dsengine check", plural(int64(len(broken)), "other script does not load", "other scripts do not load"))
 	case len(broken) > 0:
 		env.say("dsengine: warning: %s; the others run", plural(int64(len(broken)), "script does not load", "scripts do not load"))
 	}
@@ -294,7 +299,7 @@ func (o *runOptions) exitCode(ctx context.Context, s *runSummary) exitCode {
 		return exitInterrupted
 	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Ended == "stranded" || s.Job != nil && s.Job.Status == engine.StatusFailed):
 		return exitJobFailed
-	case len(s.NotLoaded) > 0:
+	case len(s.NotLoaded) > 0 && o.Once == "": // if the job of --once waits for one of them, it is stranded
 		return exitUsage
 	}
 	return exitDone

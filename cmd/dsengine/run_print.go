@@ -40,7 +40,7 @@ func (s *runSummary) notify(ctx context.Context) {
 			break
 		}
 	}
-	if len(s.NotLoaded) > 0 {
+	if len(s.NotLoaded) > 0 && (s.Job == nil || s.Ended == "stranded") {
 		hint("mend what does not load: %s", s.NotLoaded[0])
 	}
 	if s.Ended == "stranded" {

@@ -25,6 +25,22 @@ var itemCases = []testCase{
 		w.same("settled", []engine.Settled{{Job: j.ID, Type: t, Status: engine.StatusCompleted}}, w.fold())
 		w.stands("completed", j.ID)
 	}},
+	{"generations are the emitters above a job", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		for depth := range 4 {
+			for most, want := range map[int]int{9: depth, 2: min(depth, 2)} {
+				n, err := w.store.Generations(w.ctx, j.ID, most)
+				w.must(err)
+				w.same("generations", want, n)
+			}
+			w.commit(opened(j, job(t)))
+			j = w.take(queue(t))
+		}
+		n, err := w.store.Generations(w.ctx, 1<<40, 9)
+		w.must(err)
+		w.same("generations of no job", 0, n)
+	}},
 	{"an emitter is failed when an item failed", func(w *world) {
 		t := w.typ("t")
 		j := w.start(job(t))

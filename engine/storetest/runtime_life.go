@@ -121,6 +121,46 @@ var lifeCases = []testCase{
 		r.stands("completed", id)
 		r.same("result", "0", string(r.view(id).Result))
 	}},
+	{"items that make items without end are stopped", func(w *world) {
+		made, stopped := 0, make(chan error, 1)
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+				made++
+				_, err := c.Emit(engine.Emission{Payload: raw(1)})
+				if err == nil && made > 3*engine.MaxGenerations {
+					err = errors.New("nothing stops it")
+				}
+				if err != nil {
+					stopped <- err
+				}
+				return nil, err
+			},
+		})
+		t.Settings.Retry.Max = 1
+		r := w.runtime(Options{})
+		r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+		err := <-stopped
+		stop()
+		f := engine.AsFailure(err)
+		if made <= engine.MaxGenerations || f.Kind != engine.KindLimit || f.Retryable || !strings.Contains(f.Message, "for more than 1000 generations: end that by a condition") {
+			w.Errorf("after %d items: %+v", made, f)
+		}
+	}},
+	{"a payload that nothing works on is told", func(w *world) {
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseProduce: func(*engine.Call) (engine.Raw, error) { return raw(1), nil },
+		})
+		r := w.runtime(Options{})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("completed", id)
+		lines, err := w.store.Logs(w.ctx, id, 0, 0, false, 10)
+		w.must(err)
+		if len(lines) != 1 || lines[0].Level != "warn" || !strings.Contains(lines[0].Message, "there is no consume that works on it") {
+			w.Errorf("the log: %v", lines)
+		}
+	}},
 	{"items of items, up to the top", func(w *world) {
 		t := goType("t", map[engine.Phase]engine.Hook{
 			engine.PhaseProduce: emits(3),

@@ -47,6 +47,9 @@ var emitParams = []Param{
 	{Name: "after", Type: Duration, Default: None, Named: true, Doc: "how long it waits before it is due"},
 }
 
+// endsHook is what functions change that end the hook.
+const endsHook = "it ends the hook: nothing behind it runs"
+
 var typeParam = Param{Name: "type", Type: String, Default: None, Named: true, Doc: "another type whose consume gets it; None: this one's"}
 
 // emission reads what emit and its like were given.
@@ -107,7 +110,7 @@ var ctxType = &ObjectType{
 		},
 		{
 			Name: "emit", Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created.",
-			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets"}, typeParam}, emitParams...),
+			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets; a set or a tuple arrives as a list"}, typeParam}, emitParams...),
 			Returns: "bool", Effect: Write,
 			Example: "ctx.emit({\"path\": \"data/people.csv\"}, key = \"people\")  # True",
 			Lua:     "ctx.emit({path = \"data/people.csv\"}, {key = \"people\"})  -- true",
@@ -205,6 +208,7 @@ var ctxType = &ObjectType{
 				{Name: "note", Type: String, Default: None, Doc: "what it is doing"},
 			},
 			Effect:  Read,
+			Changes: "people see it at once; no rollback undoes it",
 			Example: "ctx.progress(10, 200, \"reading\")",
 			Lua:     "ctx.progress(10, 200, \"reading\")",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -253,6 +257,7 @@ var ctxType = &ObjectType{
 				{Name: "reason", Type: String, Default: "", Doc: "why"},
 			},
 			Effect:  Read,
+			Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.retry(after = \"10m\", reason = \"the file is not complete\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.retry(\"10m\", \"the file is not complete\")\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -261,21 +266,21 @@ var ctxType = &ObjectType{
 		},
 		{
 			Name: "snooze", Doc: "Ends the hook and runs it again later; it burns no attempt. What it did since the last checkpoint is rolled back, but in fail it is committed.",
-			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read,
+			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.snooze(\"1h\")\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
 		},
 		{
 			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
-			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
+			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.cancel(\"the customer is gone\")\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
 		},
 		{
 			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
-			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read,
+			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.fail(\"the file will never be readable\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.fail(\"the file will never be readable\")\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Fail(a.String("reason")) },

@@ -48,9 +48,8 @@ var errType = &ObjectType{
 
 // summary is what the finish hook gets.
 type summary struct {
-	c       *Call
-	s       *engine.Summary
-	results Iterator
+	c *Call
+	s *engine.Summary
 }
 
 // NewSummary is the summary object of the hook's items.
@@ -71,12 +70,7 @@ var summaryType = &ObjectType{
 		summaryAttr("failed", "int", "How many failed.", func(s *summary) Value { return s.s.Failed }),
 		summaryAttr("cancelled", "int", "How many were cancelled.", func(s *summary) Value { return s.s.Cancelled }),
 		summaryAttr("stats", "dict", "What the items counted, added up: read, inserted, and so on.", func(s *summary) Value { return statsDict(s.s.Stats) }),
-		summaryAttr("results", "iterator", "What the completed items returned, in the order of their ids. Lazy.", func(s *summary) Value {
-			if s.results == nil {
-				s.results = s.c.results()
-			}
-			return s.results
-		}),
+		summaryAttr("results", "iterator", "What the completed items returned, in the order of their ids; those that returned None are left out. Lazy: each summary.results goes through them anew.", func(s *summary) Value { return s.c.results() }),
 		summaryAttr("error", "err", "How the job itself failed, if it did; else None.", func(s *summary) Value {
 			if s.s.Error == nil {
 				return nil
@@ -86,20 +80,27 @@ var summaryType = &ObjectType{
 	},
 }
 
-// results iterates over what the job's items returned.
+// results iterates over what the job's items returned. Nothing is open before it
+// is asked for the first.
 func (c *Call) results() Iterator {
+	var next func() (engine.Raw, bool)
 	var failed error
-	next, stop := iter.Pull(func(yield func(engine.Raw) bool) {
-		failed = c.Hook.Results(func(_ engine.JobID, result engine.Raw) bool { return yield(result) })
-	})
-	return c.iterator("summary.results", func() (Value, error) {
+	stop := func() {}
+	s := c.openedBy("summary.results", func() (Value, error) {
+		if next == nil {
+			next, stop = iter.Pull(func(yield func(engine.Raw) bool) {
+				failed = c.Hook.Results(func(_ engine.JobID, result engine.Raw) bool { return yield(result) })
+			})
+		}
 		raw, ok := next()
 		switch {
 		case ok:
-			return JSON(raw), nil
+			return c.Lang.Native(JSON(raw)) // writers and others look into them
 		case failed != nil:
 			return nil, failed
 		}
 		return nil, io.EOF
 	}, func() error { stop(); return nil })
+	s.owned = true
+	return s
 }

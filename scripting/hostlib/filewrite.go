@@ -54,7 +54,7 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 			return nil, fileError(p, err)
 		}
 	}
-	if err := fill(f); err != nil {
+	if err := fill(&promised{f, p}); err != nil {
 		return nil, err
 	}
 	info, err := complete(f)
@@ -66,6 +66,22 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 	}
 	syncFolder(root, path.Dir(p))
 	return &file{path: p, size: info.Size(), modified: info.ModTime()}, nil
+}
+
+// promised is a file with a name of its own for now, whose errors are about the one
+// that it is to have.
+type promised struct {
+	f    *os.File
+	path string
+}
+
+// Write writes to the file.
+func (w *promised) Write(b []byte) (int, error) {
+	n, err := w.f.Write(b)
+	if err != nil {
+		err = fileError(w.path, err)
+	}
+	return n, err
 }
 
 // complete puts a file on disk, and closes it.
@@ -104,7 +120,7 @@ func (c *Call) createTemp(root folder, folder, name string, mode fs.FileMode) (s
 			continue
 		}
 		if err != nil {
-			return "", nil, fileError(p, err)
+			return "", nil, fileError(path.Join(folder, name), err)
 		}
 		if info, err := f.Stat(); err == nil {
 			c.sweep(root, folder, info.ModTime())

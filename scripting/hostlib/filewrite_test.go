@@ -141,3 +141,14 @@ return [len(list(csv.read(p))), files.move(q, "out/y.csv"), files.exists(q), len
 		t.Errorf("left: %s", got)
 	}
 }
+
+// An error of a file that is written is about that file, not about the one with a name
+// of its own that it is until it is complete.
+func TestAnErrorOfAFileThatIsWrittenNamesIt(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	j := askAs(t, w, `"files:out/*"`, "", `files.write("out/`+strings.Repeat("x", 240)+`", "1")`)
+	if j.Error == nil || strings.Contains(j.Error.Message, "dsengine-tmp") || !strings.Contains(j.Error.Message, "out/xxx") {
+		t.Errorf("got %+v", j.Error)
+	}
+}

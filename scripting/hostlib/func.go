@@ -28,6 +28,7 @@ type Func struct {
 	Returns string // the type of the result; "" for None
 	Needs   string // the kind of needs that it asks for: "files"
 	Effect  Effect
+	Changes string // what it changes, in words, where those of Effect are not all; may be ""
 	Testing bool   // it is for tests
 	Example string // in Starlark; a line "expression  # value" is checked by a test
 	Lua     string // the same in Lua

@@ -36,7 +36,7 @@ var Hooks = []*Hook{
 		When:    "when the schedule fires (job(every = ...) or job(cron = ...)), and when somebody makes the job: dsengine enqueue, run --once, ctx.enqueue, a backfill",
 		Params:  []HookParam{ctxParam},
 		Returns: "None; or data: what consume gets as its item",
-		Example: "job(every = \"1h\", needs = [\"files:incoming/*.csv\"])\n\ndef produce(ctx):\n    for f in files.list(\"incoming/*.csv\"):\n        ctx.emit({\"path\": f.path}, key = f.path + \"@\" + f.modified, unique = \"forever\")",
+		Example: "job(every = \"1h\", needs = [\"files:incoming/*.csv\"])\n\ndef produce(ctx):\n    for f in files.list(\"incoming/*.csv\"):\n        ctx.emit({\"path\": f.path}, key = f.path + \"@\" + f.modified, unique = \"forever\")\n\ndef consume(ctx, item):\n    db.upsert(\"orders\", csv.read(item[\"path\"]), key = [\"id\"])",
 		Lua:     "function produce(ctx)\n  for _, f in ipairs(files.list(\"incoming/*.csv\")) do\n    ctx.emit({path = f.path}, {key = f.path .. \"@\" .. f.modified, unique = \"forever\"})\n  end\nend",
 	},
 	{
@@ -78,8 +78,8 @@ var Hooks = []*Hook{
 		Params: []HookParam{ctxParam, {Name: "rows", Type: "iterator of data",
 			Doc: "the rows as they were rejected, oldest first. One that a reader set aside (on_bad = \"reject\") may lack columns, have some more in \"_more\", or be a text, where it could not be split: look before you use it"}},
 		Returns: "None, or data: the job's result",
-		Example: "def clean(r):\n    if type(r) != \"dict\" or \"amount\" not in r:\n        return reject(r, \"no amount\")\n    return {\"id\": r[\"id\"], \"amount\": float(r[\"amount\"].replace(\",\", \".\"))}\n\n" +
-			"def consume(ctx, item):\n    db.upsert(\"orders\", [clean(r) for r in csv.read(item[\"path\"])], key = [\"id\"])\n\n" +
+		Example: "job(needs = [\"files:incoming/*.csv\"])\n\ndef clean(r):\n    if type(r) != \"dict\" or \"amount\" not in r:\n        return reject(r, \"no amount\")\n    return {\"id\": r[\"id\"], \"amount\": float(r[\"amount\"].replace(\",\", \".\"))}\n\n" +
+			"def consume(ctx, item):\n    db.upsert(\"orders\", [clean(r) for r in csv.read(item[\"path\"], on_bad = \"reject\")], key = [\"id\"])\n\n" +
 			"def redrive(ctx, rows):\n    for batch in ctx.batches(rows, 1000):\n        db.upsert(\"orders\", [clean(r) for r in batch], key = [\"id\"])",
 		Lua: "function redrive(ctx, rows)\n  for batch in ctx.batches(rows, 1000) do\n    db.upsert(\"orders\", batch, {key = {\"id\"}})\n  end\nend",
 	},

@@ -82,7 +82,7 @@ func (c *Call) rejectRead(row Value, reason, source string, line int64) error {
 
 // NewRejected iterates over the rows that the hook redrive is to work on.
 func NewRejected(c *Call) Iterator {
-	return rowsOf(c.iterator("redrive's rows", func() (Value, error) {
+	rows := rowsOf(c.iterator("redrive's rows", func() (Value, error) {
 		x, err := c.Hook.NextRejected()
 		if err != nil {
 			return nil, err
@@ -97,4 +97,6 @@ func NewRejected(c *Call) Iterator {
 		c.came(s)
 		return c.Lang.Native(JSON(x.Row)) // writers and iter look into rows
 	}, nil))
+	rows.single = true
+	return rows
 }

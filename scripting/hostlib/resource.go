@@ -35,9 +35,10 @@ type source struct {
 	nested int          // how many others are below it
 
 	resource bool
+	single   bool   // no resource, but a second loop after its end is an error too
 	steady   bool   // see Steady
 	at       string // where a resource was opened: file:line
-	owned    bool   // another one reads it, and is told of in its place
+	owned    bool   // it is not told of as a leak: another one is in its place, or nothing is open before it is read
 }
 
 // iterator makes the Iterator that a host function returns. What close gives
@@ -65,7 +66,9 @@ func (c *Call) reading(name string, in *input, next func() (Value, error)) *sour
 	if in.open {
 		return c.openedBy(name, next, in.close)
 	}
-	return c.iterator(name, next, in.close)
+	s := c.iterator(name, next, in.close)
+	s.single = true
+	return s
 }
 
 // derived makes an iterator over others. It closes those that are resources.
@@ -184,7 +187,7 @@ func (s *source) opener() string {
 // the error says why it cannot be gone through.
 func Begin(it Iterator) error {
 	switch s := sourceOf(it); {
-	case s == nil || !s.resource || s.err == nil:
+	case s == nil || s.err == nil || !s.resource && !(s.single && s.err == io.EOF):
 		return nil
 	case s.err == io.EOF:
 		return s.once("was read to its end")

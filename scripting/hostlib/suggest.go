@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -15,7 +16,11 @@ func Suggest(name string, candidates []string) string {
 		if len(c) > 2 && len(name) > 2 && (strings.HasPrefix(c, name) || strings.HasPrefix(name, c)) && best == "" {
 			best = c
 		}
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c)); d < least && d < len(c) {
+		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c))
+		if d == 2 && len(name) <= 3 && letters(name) != letters(c) {
+			continue // of so few letters, two others make another word
+		}
+		if d < least && d < len(c) {
 			best, least = c, d
 		}
 	}
@@ -23,6 +28,13 @@ func Suggest(name string, candidates []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// letters are those of a word, in order.
+func letters(word string) string {
+	list := strings.Split(strings.ToLower(word), "")
+	slices.Sort(list)
+	return strings.Join(list, "")
 }
 
 // missing is the error about a name that a module or a type does not have.

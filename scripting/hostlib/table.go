@@ -59,9 +59,37 @@ func Undefined(name string, others []string) error {
 	if IsLater("", name) {
 		return notYet(name)
 	}
+	if what := Elsewhere(name); what != "" {
+		return Errorf("usage", "undefined: %s: %s", name, what)
+	}
 	names := funcNames(Globals)
 	for _, m := range Modules {
 		names = append(names, m.Name)
 	}
 	return Errorf("usage", "undefined: %s%s", name, Suggest(name, append(names, others...)))
+}
+
+// Elsewhere says of a name that other languages have, and scripts have not, what to
+// use instead; "" of all others.
+func Elsewhere(name string) string { return elsewhere[name] }
+
+var elsewhere = map[string]string{
+	"sum":        "use math.sum(list)",
+	"round":      "use math.round(x)",
+	"pow":        "use math.pow(x, y)",
+	"open":       "use files.read(path), or csv.read, json.lines, files.lines for what is large",
+	"input":      "nobody is there to ask; a job gets its payload as item, or ctx.payload",
+	"map":        "use iter.map(fn, list), or [fn(x) for x in list]",
+	"filter":     "use iter.filter(fn, list), or [x for x in list if fn(x)]",
+	"datetime":   "use time.now() in a test, ctx.now() in a hook, time.parse(text) for texts",
+	"date":       "use time.parse(text), and ctx.now() for the time that it is",
+	"requests":   "use http.get(url), http.post(url, json = ...)",
+	"urllib":     "use http.get(url)",
+	"os":         "use files.list(glob), files.read(path) for files, and secrets.get(name) for secrets",
+	"sys":        "there is nothing of the kind: a script logs by log.info(...), and fails by error(message)",
+	"logging":    "use log.info(message)",
+	"isinstance": "use type(x) == \"string\"",
+	"frozenset":  "use set(list)",
+	"Exception":  "error(message) stops the hook",
+	"Decimal":    "use decimal.of(text)",
 }

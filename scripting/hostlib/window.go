@@ -42,6 +42,7 @@ var ctxWindow = &Func{
 		{Name: "stop", Type: Moment, Default: None, Named: true, Doc: "where it ends; None: when the job was scheduled for, or now, and lag before"},
 	},
 	Returns: "window", Effect: Read,
+	Changes: "the window is fixed for the job at once; the end of the last one moves when the job completes",
 	Example: "w = ctx.window(time.parse(\"2025-01-01\"), lag = \"5m\")\nw.start.format(\"%Y-%m-%d\")  # \"2025-01-01\"\nw.empty  # False",
 	Lua:     "local w = ctx.window(time.parse(\"2025-01-01\"), {lag = \"5m\"})\nlog.info(\"importing\", {from = w.start, to = w.stop})",
 	Do: func(c *Call, a *Args) (Value, error) {

@@ -36,7 +36,7 @@ func (r *run) Failure(err error) error {
 	}
 	if f.Code == "" {
 		f.Retryable = f.Retryable && !nobodyHas(f.Message)
-		f.Message = aboutDecimal(r.aboutKey(r.aboutNone(f.Message, stack), stack))
+		f.Message = r.reword(aboutDecimal(r.aboutKey(r.aboutNone(f.Message, stack), stack)), stack)
 	}
 	at := r.where()
 	if spot, ok := hostlib.RaisedAt(err); ok {

@@ -44,6 +44,12 @@ func habit(source []byte, pos syntax.Position, message string) (syntax.Position,
 	if pos.Line < 1 || int(pos.Line) > len(lines) {
 		return pos, message
 	}
+	if strings.Contains(message, "indent") {
+		if n, ok := tabs(lines); ok {
+			pos.Line, pos.Col = int32(n), 1
+			return pos, "lines are indented by tabs and by spaces, which do not go together: this one is unlike those before; use spaces alone"
+		}
+	}
 	switch {
 	case message == "got newline, want ':'":
 		return missingColon(lines, pos)

@@ -45,6 +45,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.dropped()
 		c.askedFor()
 		c.hooks()
+		c.frozen()
 		c.unused()
 		c.flow()
 		c.reruns()

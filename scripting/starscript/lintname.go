@@ -81,6 +81,12 @@ func (c *linter) hooks() {
 	if p := defs["produce"]; p != nil && defs["consume"] == nil && c.emitsHere(p) {
 		c.add(p.Name.NamePos, "hook", false, "define consume(ctx, item), or give ctx.emit a type", "produce emits items, and there is no consume for them")
 	}
+	if p := defs["produce"]; p != nil && defs["consume"] == nil {
+		if at := payload(p.Body); at != nil {
+			start, _ := at.Span()
+			c.add(start, "hook", false, "define consume(ctx, item), which gets it, or return nothing", "produce returns a payload, and there is no consume that works on it")
+		}
+	}
 	if r := defs["redrive"]; r != nil && !c.rejects() {
 		c.add(r.Name.NamePos, "hook", true, "leave it out, or reject rows by reject(row, reason), or by on_bad = \"reject\"", "redrive never runs: nothing here rejects a row")
 	}

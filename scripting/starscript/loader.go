@@ -285,7 +285,7 @@ func resolverMessage(message string) string {
 		return message
 	}
 	name, hint, _ := strings.Cut(rest, " ")
-	if hint != "" && !hostlib.IsLater("", name) {
+	if hint != "" && !hostlib.IsLater("", name) && hostlib.Elsewhere(name) == "" {
 		return message
 	}
 	return hostlib.Undefined(name, starlark.Universe.Keys()).Error()

@@ -1,0 +1,27 @@
+package engine
+
+// MaxGenerations is how deep items of items may go.
+const MaxGenerations = 1000
+
+// checkGenerations refuses to emit for an item that is too deep down: such items are
+// made without end. Counting takes as many reads as there are generations, so one job
+// in 64 does, by its id; a chain that goes on meets such a job soon.
+func (c *Call) checkGenerations() error {
+	if c.job.Phase != PhaseConsume || c.job.Parent == 0 || c.counted {
+		return nil
+	}
+	c.counted = true
+	if uint64(c.job.ID)*0x9E3779B97F4A7C15>>58 != 0 {
+		return nil
+	}
+	n, err := c.eng.store.Generations(c.ctx, c.job.ID, MaxGenerations)
+	if err != nil {
+		return err
+	}
+	if n < MaxGenerations {
+		return nil
+	}
+	return &Failure{Kind: KindLimit, Message: tooDeep}
+}
+
+const tooDeep = "consume emits items, whose consume emits items again, and so on, for more than 1000 generations: end that by a condition, or make the next job by ctx.enqueue, which has no parent that waits for it"
