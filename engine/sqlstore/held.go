@@ -111,13 +111,21 @@ func (t *Tx) lockFree(ids []engine.JobID, keys []heldKey) (map[engine.JobID]bool
 	if err != nil {
 		return nil, err
 	}
-	got, err := t.keyRows(keys, t.s.D.Skip())
+	if t.ours, err = t.keyRows(keys, t.s.D.Skip()); err != nil {
+		return nil, err
+	}
 	for _, k := range keys {
-		if !got[typedHash{k.typ, k.hash}] {
+		if !t.ours[typedHash{k.typ, k.hash}] {
 			delete(free, k.job)
 		}
 	}
-	return free, err
+	return free, nil
+}
+
+// gets says whether the transaction may touch a key's row: one that it does not wait
+// for and did not get is of another, who may have inserted it just now.
+func (t *Tx) gets(typ engine.TypeID, hash [20]byte) bool {
+	return t.ours == nil || t.ours[typedHash{typ, hash}]
 }
 
 // keyRows says which keys have a row, or with a lock at the end which of them it got.
@@ -148,7 +156,8 @@ func (t *Tx) keyRows(keys []heldKey, lock string) (map[typedHash]bool, error) {
 }
 
 // divideHeld tells the jobs that are there, locked now with their keys, from those
-// whose row or key somebody else has. Jobs that are gone are neither.
+// whose row or key somebody else has. Jobs that are gone are neither, and a key that
+// no row is seen of is nobody's: if there is one, it is not theirs.
 func (t *Tx) divideHeld(ids []engine.JobID) (free, held map[engine.JobID]bool, err error) {
 	there := map[engine.JobID]bool{}
 	var keys []heldKey

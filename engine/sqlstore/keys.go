@@ -340,6 +340,7 @@ func (t *Tx) lockKeys(ks []typedHash) error {
 	if t.s.D.Lock() == "" {
 		return nil // one writer
 	}
+	ks = slices.DeleteFunc(ks, func(k typedHash) bool { return !t.gets(k.typ, k.hash) })
 	slices.SortFunc(ks, func(a, b typedHash) int {
 		return cmp.Or(cmp.Compare(a.typ, b.typ), bytes.Compare(a.hash[:], b.hash[:]))
 	})
@@ -379,6 +380,7 @@ func sortHeld(ks []heldKey) {
 // deleteKeys deletes keys that their jobs still hold, where a condition on the
 // row (alias r) holds.
 func (t *Tx) deleteKeys(ks []heldKey, where string) error {
+	ks = slices.DeleteFunc(ks, func(k heldKey) bool { return !t.gets(k.typ, k.hash) })
 	sortHeld(ks)
 	for chunk := range slices.Chunk(ks, insertChunk) {
 		list := make([][]any, 0, len(chunk))
@@ -400,6 +402,9 @@ func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
 			continue
 		}
 		k := heldKey{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key), o.Job.ID}
+		if !t.gets(k.typ, k.hash) {
+			continue
+		}
 		if ks = append(ks, k); o.To.Status == engine.StatusCompleted {
 			done = append(done, k)
 		}

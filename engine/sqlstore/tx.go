@@ -36,6 +36,8 @@ type Tx struct {
 
 	foreign bool // it is a caller's own, of any isolation level
 
+	ours map[typedHash]bool // keys that it got without waiting; nil: it waits for those it wants
+
 	types   map[engine.TypeID]engine.TypeRecord // that were looked up
 	servers []engine.ServerRow                  // that live; nil: not looked up
 }
