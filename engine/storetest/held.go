@@ -128,12 +128,12 @@ var heldCases = []testCase{
 		}
 		t := w.typ("t")
 		w.loose = true
-		a, b := w.start(keyed(t, "k", active)), w.start(job(t))
+		a, b := w.start(keyed(t, "k", forever)), w.start(keyed(t, "freed", active))
 		w.commit(failed(a))
 		w.commit(failed(b))
 		w.exec("UPDATE ds_jobs SET created_at = " + old + ", finished_at = " + old)
 		tx := w.begin(sql.LevelDefault)
-		w.enqueueTx(tx, keyed(t, "k", forever)) // it holds the key of the one that failed
+		w.enqueueTx(tx, keyed(t, "k", forever), keyed(t, "freed", active)) // the first is kept for a retry
 		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
 		defer stop()
 		_, _, err := w.store.Prune(ctx, t, everything, 100)
