@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ type completer struct {
 
 	mu    sync.Mutex
 	batch []Outcome
+	held  []Outcome // whose rows other transactions hold
 	gone  []ClaimID
 	shut  bool
 	more  chan struct{} // something is there
@@ -40,6 +42,13 @@ func (d *completer) add(o Outcome, last bool) {
 	}
 }
 
+// behind says that so much waits to be committed that no more is to be claimed.
+func (d *completer) behind() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.batch)+len(d.held) > 2*d.srv.opts.Batch
+}
+
 // drop has claims deleted of which nothing is left.
 func (d *completer) drop(ids []ClaimID) {
 	d.mu.Lock()
@@ -60,12 +69,19 @@ func (d *completer) close() {
 // run commits until close.
 func (d *completer) run(ctx context.Context) {
 	clock := d.srv.eng.clock
+	var again sync.WaitGroup
+	waited := false
 	for {
 		d.mu.Lock()
 		empty, shut := len(d.batch)+len(d.gone) == 0, d.shut
 		d.mu.Unlock()
 		if empty && shut {
-			return
+			if waited {
+				return
+			}
+			again.Wait() // it may leave claims to drop
+			waited = true
+			continue
 		}
 		if empty {
 			wait(ctx, clock, -1, d.more)
@@ -74,13 +90,16 @@ func (d *completer) run(ctx context.Context) {
 		if !shut {
 			wait(ctx, clock, linger, d.full)
 		}
-		d.flush(ctx)
+		if d.flush(ctx) {
+			again.Go(func() { d.tryHeld(ctx) })
+		}
 	}
 }
 
 // flush commits what is there. It tries again until it can, or until the lease
-// has run out: then others have the jobs.
-func (d *completer) flush(ctx context.Context) {
+// has run out: then others have the jobs. held says that outcomes whose rows others
+// hold have to be tried from now on.
+func (d *completer) flush(ctx context.Context) (held bool) {
 	s := d.srv
 	d.mu.Lock()
 	n := min(len(d.batch), s.opts.Batch)
@@ -88,7 +107,7 @@ func (d *completer) flush(ctx context.Context) {
 	d.batch, d.gone = append([]Outcome(nil), d.batch[n:]...), nil
 	d.mu.Unlock()
 	if n+len(gone) == 0 {
-		return
+		return false
 	}
 
 	ctx, cancel := s.whileOurs(ctx)
@@ -109,7 +128,7 @@ func (d *completer) flush(ctx context.Context) {
 			batch[i].LastOf = &batch[i].Job.Claim
 		}
 	}
-	d.commit(ctx, batch, gone)
+	return d.commit(ctx, batch, gone)
 }
 
 // maxSettles is how often a batch is tried before it is halved.
@@ -117,21 +136,27 @@ const maxSettles = 6
 
 // commit settles a batch. A fault that is not the database's own (a job whose
 // outcome cannot be written) is found by halving, and that job is given back.
-func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) {
+func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) (held bool) {
 	s := d.srv
 	pause := 10 * time.Millisecond
 	for try := 1; ; try++ {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
 		if err == nil {
 			d.settled(batch, lost)
-			return
+			return false
+		}
+		var locked *LockedError
+		if errors.As(err, &locked) {
+			batch, left := divideHeld(batch, locked.Jobs)
+			d.settled(batch, lost)
+			return d.hold(left)
 		}
 		if ctx.Err() != nil {
 			s.eng.log.Warn("complete jobs: the lease ran out before the database answered", "jobs", len(batch))
 			for i := range batch {
 				s.lost(batch[i].Job)
 			}
-			return
+			return false
 		}
 		s.eng.log.Warn("complete jobs", "jobs", len(batch), "error", err)
 		switch CodeOf(err) {
@@ -152,11 +177,141 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 		case 1:
 			s.giveBack(ctx, batch[0].Job.Claim, []JobRef{batch[0].Job.JobRef})
 		default:
-			d.commit(ctx, batch[:n/2], nil)
-			d.commit(ctx, batch[n/2:], nil)
+			first := d.commit(ctx, batch[:n/2], nil)
+			second := d.commit(ctx, batch[n/2:], nil)
+			return first || second
 		}
-		return
+		return false
 	}
+}
+
+// divideHeld parts a batch from the outcomes of the jobs. Claims of these are not
+// dropped yet: whoever settles their last job does it.
+func divideHeld(batch []Outcome, jobs []JobID) (rest, left []Outcome) {
+	is, of := map[JobID]bool{}, map[ClaimID]bool{}
+	for _, id := range jobs {
+		is[id] = true
+	}
+	for i := range batch {
+		if is[batch[i].Job.ID] {
+			of[batch[i].Job.Claim] = true
+		}
+	}
+	for _, o := range batch {
+		if of[o.Job.Claim] {
+			o.LastOf = nil
+		}
+		if is[o.Job.ID] {
+			left = append(left, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	return rest, left
+}
+
+// hold keeps outcomes whose rows other transactions hold, and says that they were
+// the first ones.
+func (d *completer) hold(left []Outcome) (first bool) {
+	if len(left) == 0 {
+		return false
+	}
+	j := left[0].Job
+	about := []any{"jobs", len(left), "job", j.ID}
+	if j.Key != "" {
+		about = append(about, "key", j.Key)
+	}
+	d.srv.eng.log.Warn("jobs that are done cannot be completed yet: another transaction holds their rows, or their keys; a program has enqueued one and not committed", about...)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first = len(d.held) == 0
+	d.held = append(d.held, left...)
+	return first
+}
+
+// How long outcomes wait whose rows others hold, before they are tried again, and
+// how often it is tried at the end of the process.
+const (
+	heldFirst = 250 * time.Millisecond
+	heldMost  = 10 * time.Second
+	heldLast  = 5
+	heldTell  = time.Minute
+)
+
+// tryHeld commits the outcomes whose rows others hold, until there are none. When
+// the process is to end, what is held still is given back, and its jobs run again.
+func (d *completer) tryHeld(ctx context.Context) {
+	s := d.srv
+	pause, began, last := heldFirst, s.eng.clock.Boot(), 0
+	told := began
+	for {
+		d.mu.Lock()
+		shut := d.shut
+		d.mu.Unlock()
+		if shut {
+			last++
+			pause = heldFirst
+		}
+		sleep(ctx, s.eng.clock, pause)
+		d.mu.Lock()
+		batch := d.held
+		d.mu.Unlock()
+		left := d.settleHeld(ctx, batch)
+		if last > heldLast && len(left) > 0 {
+			s.eng.log.Warn("jobs that are done are given back, because another transaction holds their rows or keys still: they run again", "jobs", len(left), "job", left[0].Job.ID)
+			for i := range left {
+				s.giveBack(ctx, left[i].Job.Claim, []JobRef{left[i].Job.JobRef})
+			}
+			d.mu.Lock()
+			d.held = nil // nothing is added any more: the batch is empty
+			d.mu.Unlock()
+			return
+		}
+		d.mu.Lock()
+		d.held = append(left, d.held[len(batch):]...)
+		n := len(d.held)
+		d.mu.Unlock()
+		switch now := s.eng.clock.Boot(); {
+		case n == 0:
+			s.eng.log.Info("the jobs whose rows another transaction held are completed", "after", FormatDuration((now - began).Round(time.Second)))
+			return
+		case len(left) < len(batch):
+			pause = heldFirst
+		default:
+			pause = min(2*pause, heldMost)
+			if now-told >= heldTell {
+				told = now
+				s.eng.log.Warn("another transaction still holds rows or keys of jobs that are done", "jobs", n, "job", left[0].Job.ID, "key", left[0].Job.Key, "for", FormatDuration((now - began).Round(time.Second)))
+			}
+		}
+	}
+}
+
+// settleHeld tries outcomes again and gives those that are left.
+func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Outcome) {
+	s := d.srv
+	ours, cancel := s.whileOurs(ctx)
+	defer cancel()
+	lost, err := s.eng.store.Settle(ours, batch, nil)
+	var locked *LockedError
+	switch {
+	case err == nil:
+		d.settled(batch, lost)
+		return nil
+	case ours.Err() != nil:
+		s.eng.log.Warn("complete jobs: the lease ran out before the database answered", "jobs", len(batch))
+		for i := range batch {
+			s.lost(batch[i].Job)
+		}
+		return nil
+	case errors.As(err, &locked):
+		batch, left = divideHeld(batch, locked.Jobs)
+		d.settled(batch, lost)
+	default:
+		s.eng.log.Warn("complete jobs", "jobs", len(batch), "error", err)
+		left = batch
+	}
+	return left
 }
 
 // settled tells what was committed; lost names the jobs that were not ours.

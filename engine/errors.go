@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -195,3 +196,16 @@ func (v *Verdict) Error() string {
 
 // Raw is a JSON value as text, or nil for none.
 type Raw = json.RawMessage
+
+// LockedError says that a store has done all but what it names: other transactions
+// hold rows of these jobs, or of their keys, for longer than is waited for. It is to
+// be tried again.
+type LockedError struct{ Jobs []JobID }
+
+// Error names some of the jobs.
+func (e *LockedError) Error() string {
+	if n := len(e.Jobs); n > 3 {
+		return fmt.Sprintf("another transaction holds rows of jobs %d, %d, %d and %d more, or of their keys", e.Jobs[0], e.Jobs[1], e.Jobs[2], n-3)
+	}
+	return "another transaction holds rows of job " + strings.Trim(strings.ReplaceAll(fmt.Sprint(e.Jobs), " ", ", "), "[]") + ", or of its key"
+}

@@ -82,6 +82,9 @@ func (l *lane) fetch(ctx context.Context) {
 		if !l.open.Load() {
 			return -1, nil // openLane wakes us
 		}
+		if s.done.behind() { // or it would claim and run without bound what cannot be completed
+			return 50 * time.Millisecond, nil
+		}
 		if l.buffered.Load() > l.last.Load() {
 			return -1, nil // a slot wakes us
 		}

@@ -83,11 +83,16 @@ type modelClaim struct {
 	drops  bool
 }
 
+// modelLook is what a claim under way has read without a lock and has yet to
+// delete: the epochs of the rows; 0: not read.
+type modelLook [modelJobs]uint8
+
 // modelState is everything between two steps.
 type modelState struct {
 	jobs   [modelJobs]modelJob
 	claims [modelMaxClaims]modelClaim
 	dead   [modelServers]bool // declared dead, though the process lives
+	looks  [modelServers]modelLook
 }
 
 func newModelState() modelState {
@@ -222,11 +227,15 @@ func (s *modelState) canonical() {
 	}
 	for j := range s.jobs {
 		b := &s.jobs[j]
+		for v := range s.looks {
+			s.looks[v][j] = canonicalEpoch(s.looks[v][j], b.epoch)
+		}
 		b.ready, b.delayed = canonicalEpoch(b.ready, b.epoch), canonicalEpoch(b.delayed, b.epoch)
 		b.epoch = modelCurrent
 	}
 	if s.weight(1) > s.weight(0) {
 		s.dead[0], s.dead[1] = s.dead[1], s.dead[0]
+		s.looks[0], s.looks[1] = s.looks[1], s.looks[0]
 		for c := range s.claims {
 			if k := &s.claims[c]; *k != (modelClaim{}) && !k.orphan {
 				k.server = 1 - k.server
@@ -253,6 +262,9 @@ func (s *modelState) weight(v int) (w uint64) {
 			k.server = 0
 			w += k.code() * 0x9e3779b97f4a7c15
 		}
+	}
+	for _, e := range s.looks[v] {
+		w = w<<2 | w>>62 ^ uint64(e)
 	}
 	if s.dead[v] {
 		w++

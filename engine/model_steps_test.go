@@ -27,6 +27,7 @@ const (
 	ruleSkipLocked     modelRule = "a job that is locked stays in the claim when it is rescued"
 	ruleFirstSize      modelRule = "a claim's size is what it was at first"
 	ruleBatchLoss      modelRule = "the loss of a claim of several jobs counts for none"
+	ruleDeleteEpoch    modelRule = "a claim deletes the rows that it read, of their epoch"
 	ruleAlone          modelRule = "a job of a lost claim is claimed alone"
 	ruleRescueCancels  modelRule = "rescue cancels a job that was asked to"
 	ruleReleaseCancels modelRule = "release cancels a job that was asked to"
@@ -101,6 +102,7 @@ func (m *model) whim(t modelStep, n *modelState) {
 func (m *model) steps(s *modelState) {
 	for v := range modelServers {
 		m.claimAny(s, v)
+		m.take(s, v)
 		m.flush(s, v)
 		m.trouble(s, v)
 	}
@@ -132,16 +134,67 @@ func (m *model) claimAny(s *modelState, v int) {
 		batch[j] = !b.alone || m.without == ruleAlone
 		if !b.alone || s.busy(v) < modelSlots {
 			m.claim(s, v, oneJob(j))
+			m.look(s, v, oneJob(j))
 		}
 	}
 	if batch.count() > 1 {
 		m.claim(s, v, batch)
+		m.look(s, v, batch)
 	}
+}
+
+// look begins a claim where nothing is locked: between the read and the DELETE
+// anything may happen.
+func (m *model) look(s *modelState, v int, jobs modelSet) {
+	if s.looks[v] != (modelLook{}) {
+		return
+	}
+	n := *s
+	for j, in := range jobs {
+		if in {
+			n.looks[v][j] = s.jobs[j].ready
+		}
+	}
+	m.whim(modelStep{what: "{s} reads that {j} can be claimed", server: v, jobs: jobs}, &n)
+}
+
+// take deletes what was read, and claims it if all of it was there.
+func (m *model) take(s *modelState, v int) {
+	seen := s.looks[v]
+	if seen == (modelLook{}) {
+		return
+	}
+	n := *s
+	n.looks[v] = modelLook{}
+	var jobs modelSet
+	all := true
+	for j, e := range seen {
+		if e == 0 {
+			continue
+		}
+		jobs[j] = true
+		there := s.jobs[j].ready
+		all = all && there != 0 && (there == e || m.without == ruleDeleteEpoch)
+	}
+	if !all {
+		m.fair(modelStep{what: "{s} finds that {j} are not there any more", server: v, jobs: jobs}, &n)
+		return
+	}
+	m.claimAs(&n, v, jobs, seen)
 }
 
 // claim takes jobs. The answer may be lost: then the process does not know the
 // claim.
 func (m *model) claim(s *modelState, v int, jobs modelSet) {
+	var rows modelLook
+	for j := range jobs {
+		rows[j] = s.jobs[j].ready
+	}
+	m.claimAs(s, v, jobs, rows)
+}
+
+// claimAs takes jobs of the epochs that were read.
+func (m *model) claimAs(s *modelState, v int, jobs modelSet, rows modelLook) {
 	c := s.unused()
 	if c < 0 {
 		return
@@ -155,7 +208,7 @@ func (m *model) claim(s *modelState, v int, jobs modelSet) {
 			if k.size > 1 && b.alone {
 				step.broken = promiseAlone
 			}
-			k.epoch[j], k.stage[j] = b.ready, b.begin()
+			k.epoch[j], k.stage[j] = rows[j], b.begin()
 			b.ready, b.alone = 0, false
 		}
 	}
@@ -557,7 +610,7 @@ func (m *model) trouble(s *modelState, v int) {
 		gone.claims[c].orphan = true
 		forgetful.claims[c].forget()
 	}
-	gone.dead[v] = false
+	gone.dead[v], gone.looks[v] = false, modelLook{}
 	if s.dead[v] {
 		m.fair(modelStep{what: "{s} learns that it was declared dead, and begins anew", server: v}, &gone)
 	} else if dead.dead[v] = true; holds {

@@ -286,6 +286,7 @@ var modelNeeds = []modelNeed{
 	{ruleSkipLocked, promisePlace},
 	{ruleFirstSize, promiseCharge},
 	{ruleBatchLoss, promiseCharge},
+	{ruleDeleteEpoch, promisePlace},
 	{ruleAlone, promiseAlone},
 	{ruleRescueCancels, promiseCancel},
 	{ruleReleaseCancels, promiseCancel},

@@ -201,6 +201,7 @@ const (
 	CancelAsked                       // it runs, and its process was asked to stop it
 	CancelTooLate                     // it was final already
 	CancelGone                        // there is no such job
+	CancelHeld                        // of many: another transaction holds its row or key, and it is as it was
 )
 
 // HastenResult says what Hasten did about a job.
@@ -259,7 +260,8 @@ type JobStore interface {
 	// taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
 	// CancelAll cancels some hundreds of jobs in one transaction, each as Cancel
-	// does. The results are in the order of the ids; CancelGone is not an error.
+	// does. The results are in the order of the ids; CancelGone and
+	// CancelHeld are not errors.
 	CancelAll(ctx context.Context, ids []JobID, reason string) ([]CancelResult, error)
 	// RetryAll retries jobs in one transaction, each by itself as Retry does:
 	// what cannot be retried does not keep back the others. Items of emitters are
@@ -335,7 +337,8 @@ type ClaimStore interface {
 	// SavedStats are the counts that the job has committed so far.
 	SavedStats(ctx context.Context, id JobID) (Stats, error)
 	// Settle commits outcomes of jobs in one transaction and drops the claims
-	// that are done with. Jobs that were lost are left out and named. An answer
+	// that are done with. Jobs that were lost are left out and named; so are, by a
+	// LockedError, those whose rows others hold. An answer
 	// that is lost is found out before it returns.
 	Settle(ctx context.Context, outcomes []Outcome, done []ClaimID) (lost []JobID, err error)
 	// OwnClaims lists what the database holds in a server's name.

@@ -71,7 +71,7 @@ func codeOf(ctx context.Context, err error) exitCode {
 		return exitDone
 	case errors.As(err, &x):
 		return x.code
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !(errors.Is(context.Cause(ctx), errTerminated) && engine.CodeOf(err) == engine.CodeUnreachable):
 		return exitInterrupted
 	}
 	switch engine.CodeOf(err) {

@@ -86,6 +86,8 @@ func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOption
 				list[i].words = "cancelled"
 			case engine.CancelAsked:
 				list[i].words = askedToStop
+			case engine.CancelHeld:
+				list[i].err = engine.Errorf(engine.CodeConflict, "job %d cannot be cancelled now: another transaction holds its row or its key; a program has enqueued it and not committed", ids[i])
 			default: // it has ended since it was listed
 				list[i].err = engine.Errorf(engine.CodeConflict, "job %d is final already", ids[i])
 			}

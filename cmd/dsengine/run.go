@@ -94,6 +94,8 @@ func (o *runOptions) validate() error {
 		return usage("--payload and --instance go with --once").WithHint("to make a job for later: dsengine enqueue TYPE")
 	case o.Poll <= 0:
 		return usage("--poll must be longer than 0s")
+	case o.Lease <= 0:
+		return usage("--lease must be longer than 0s")
 	}
 	return checkPayload("--payload", o.Payload)
 }
@@ -138,7 +140,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	}
 	began := env.Clock.Boot()
 	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {
-		return err
+		return drained(ctx, err)
 	}
 	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, drain: o.Drain}
 	// What was done is told even if the process was told to stop.
@@ -150,6 +152,20 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	return exit(o.exitCode(ctx, total))
+}
+
+// drained is why a server could not stop as it should. Told to stop by SIGTERM it
+// was not interrupted: the database does not answer.
+func drained(ctx context.Context, err error) error {
+	if !errors.Is(context.Cause(ctx), errTerminated) {
+		return err
+	}
+	switch code := engine.CodeOf(err); {
+	case code == engine.CodeUnreachable, code == engine.CodeRetry, code == engine.CodeUnknown,
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &exitError{code: exitUnreachable, err: err}
+	}
+	return err
 }
 
 // typeNames are the names of types.

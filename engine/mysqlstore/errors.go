@@ -60,6 +60,12 @@ func (d *dialect) Class(err error) sqlstore.Class {
 	return sqlstore.ClassOther
 }
 
+// Locked says that a row was not to be had in time.
+func (d *dialect) Locked(err error) bool {
+	var me *mysql.MySQLError
+	return errors.As(err, &me) && me.Number == 1205
+}
+
 // classified gives an error that happened outside of sqlstore its code.
 func classified(err error, what string) error {
 	if err == nil || engine.CodeOf(err) != "" {

@@ -72,12 +72,15 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	engineDB := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
 	s.scriptPools(cfg, nil)
 	engineDB.SetMaxIdleConns(16)
+	brisk := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "1"}))
+	brisk.SetMaxIdleConns(4)
 	beats := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "2"}))
 	beats.SetMaxOpenConns(2)
-	for _, db := range []*sql.DB{engineDB, s.hooks, beats} { // gone before the server ends them
+	for _, db := range []*sql.DB{engineDB, brisk, s.hooks, beats} { // gone before the server ends them
 		db.SetConnMaxIdleTime(s.opts.Lease / 2)
 	}
 	s.Store = s.shared(engineDB, s.control)
+	s.Store.Brisk = brisk
 	s.Store.Anchored = s.galera
 	s.beats = s.shared(beats, beats)
 	if err := s.checkSession(ctx); err != nil {
@@ -144,8 +147,10 @@ func (s *Store) shared(db, reader *sql.DB) *sqlstore.Store {
 
 // Close closes all connections.
 func (s *Store) Close() error {
-	for _, db := range []*sql.DB{s.Store.DB, s.hooks, s.control, s.beats.DB} {
-		db.Close()
+	for _, db := range []*sql.DB{s.Store.DB, s.Store.Brisk, s.hooks, s.control, s.beats.DB} {
+		if db != nil {
+			db.Close()
+		}
 	}
 	return nil
 }

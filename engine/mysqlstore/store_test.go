@@ -325,6 +325,25 @@ func (s *testServer) instance(t testing.TB, strategy string) storetest.Instance 
 			return c
 		},
 		DB: db, Handle: func(engine.Store) *sql.DB { return db }, Spoil: spoil,
+		Zoned: func(t testing.TB, zone string, parse bool) *sql.DB {
+			t.Helper()
+			cfg, err := parseURL(s.urlOf(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg.Loc, err = time.LoadLocation(zone); err != nil {
+				t.Fatal(err)
+			}
+			cfg.ParseTime = parse
+			cfg.Params = map[string]string{"time_zone": "'-09:30'"}
+			connector, err := mysql.NewConnector(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			db := sql.OpenDB(connector)
+			t.Cleanup(func() { db.Close() })
+			return db
+		},
 		Rows: true, Candidates: strategy == StrategySkip,
 	}
 }

@@ -144,6 +144,9 @@ func (d dialect) Class(err error) sqlstore.Class {
 	return sqlstore.ClassOther
 }
 
+// Locked is false: a transaction is the only writer from its beginning.
+func (d dialect) Locked(error) bool { return false }
+
 // Hint says what to do about an error of the driver.
 func (d dialect) Hint(err error) string {
 	var e *sqlite.Error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -143,13 +144,22 @@ func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	moved := false
 	for _, p := range parents {
 		items, err := s.itemsToSweep(ctx, p, limit)
 		if err != nil {
 			return false, err
 		}
-		if _, err := s.CancelAll(ctx, items, ""); err != nil {
+		results, err := s.CancelAll(ctx, items, "")
+		if err != nil {
 			return false, err
+		}
+		waits := slices.Index(results, engine.CancelHeld) // the next pass goes on there
+		if waits == 0 {
+			continue
+		}
+		if waits > 0 {
+			items = items[:waits]
 		}
 		err = s.write(ctx, "cancel items", func(t *Tx) error {
 			if len(items) == 0 {
@@ -162,9 +172,9 @@ func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		more = more || len(items) > 0
+		moved, more = true, more || len(items) > 0 && waits < 0
 	}
-	return more || len(parents) == 10, nil
+	return more || moved && len(parents) == 10, nil
 }
 
 // itemsToSweep are the next items of an emitter, by id.

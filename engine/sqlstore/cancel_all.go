@@ -12,7 +12,8 @@ import (
 
 // CancelAll cancels jobs, all in one transaction, those that wait by a statement
 // for all of them. Where others take some of them meanwhile, it is run again, and
-// then goes by one job at a time: so it comes to an end beside any claimers.
+// then goes by one job at a time: so it comes to an end beside any claimers. Those
+// whose row or key somebody holds for longer are left out.
 //
 // Locks: jobs ascending, keys by hash, delayed, ready; then new rows.
 func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, reason string) ([]engine.CancelResult, error) {
@@ -20,13 +21,35 @@ func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, reason string
 		return nil, nil
 	}
 	runs := 0
-	return writeOnce(ctx, s, "cancel jobs", func(t *Tx) ([]engine.CancelResult, error) {
+	return writeOnceOn(ctx, s, s.brisk(), "cancel jobs", func(t *Tx) (results []engine.CancelResult, err error) {
 		runs++
-		return t.cancelAll(ids, reason, runs > 1)
+		free, held := ids, map[engine.JobID]bool(nil)
+		if s.held.crowded(s.Clock.Boot()) {
+			if _, held, err = t.divideHeld(ids); err != nil {
+				return nil, err
+			}
+			free = slices.DeleteFunc(slices.Clone(ids), func(id engine.JobID) bool { return held[id] })
+		}
+		did := map[engine.JobID]engine.CancelResult{}
+		if len(free) > 0 {
+			did, err = t.cancelAll(free, reason, runs > 1)
+		}
+		s.noteHeld(err)
+		for _, id := range ids {
+			r, ok := did[id]
+			switch {
+			case held[id]:
+				r = engine.CancelHeld
+			case !ok:
+				r = engine.CancelGone
+			}
+			results = append(results, r)
+		}
+		return results, err
 	})
 }
 
-func (t *Tx) cancelAll(ids []engine.JobID, reason string, single bool) ([]engine.CancelResult, error) {
+func (t *Tx) cancelAll(ids []engine.JobID, reason string, single bool) (map[engine.JobID]engine.CancelResult, error) {
 	rows, err := t.lockJobRows(ids)
 	if err != nil {
 		return nil, err
@@ -50,18 +73,7 @@ func (t *Tx) cancelAll(ids []engine.JobID, reason string, single bool) ([]engine
 			return nil, err
 		}
 	}
-	if err := t.cancelWaiting(many, reason, did); err != nil {
-		return nil, err
-	}
-	results := make([]engine.CancelResult, len(ids))
-	for i, id := range ids {
-		r, ok := did[id]
-		if !ok {
-			r = engine.CancelGone
-		}
-		results[i] = r
-	}
-	return results, nil
+	return did, t.cancelWaiting(many, reason, did)
 }
 
 // cancelWaiting cancels locked jobs that wait, and asks for the end of those among

@@ -105,16 +105,22 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	full := conds[0] == allIDs
 	var took time.Duration
 	rivals, skipped := false, false // others took what was read; so some was left out
+	_, wasAlone := s.alone.Load(r.Queue)
+	isAlone := wasAlone
 	err = s.write(ctx, "claim jobs", func(t *Tx) (err error) {
 		claims = nil
 		began := s.Clock.Boot()
-		rows, skipped, err = t.selectReady(r, conds, rivals)
+		limit := max(r.Max, 1)
+		if wasAlone { // no more is locked than can be taken, or other servers would find nothing
+			limit = min(limit, max(r.Alone, 1))
+		}
+		rows, skipped, err = t.selectReady(r, conds, rivals, limit)
 		rivals = false
 		took = s.Clock.Boot() - began
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		claims = divide(rows, r)
+		claims, isAlone = divide(rows, r), rows[0].alone
 		if rows = rows[:taken(claims)]; len(rows) == 0 {
 			return nil
 		}
@@ -131,6 +137,13 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	})
 	if err != nil {
 		return nil, err // also where it is not known whether it took them: nobody is to count on them
+	}
+	if isAlone != wasAlone {
+		if isAlone {
+			s.alone.Store(r.Queue, true)
+		} else {
+			s.alone.Delete(r.Queue)
+		}
 	}
 	if s.D.Bounds() == BoundsNone {
 		return claims, nil
@@ -161,24 +174,23 @@ func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int
 	}
 }
 
-// selectReady reads and locks the head of the queue: at most r.Max rows in the
+// selectReady reads and locks the head of the queue: at most limit rows in the
 // order of priority and id, by each of the conditions in turn.
 //
 // Where candidates are not locked, rivals read the same ones, and all but one
 // of them try again: then from somewhere further on, if anything is there.
-func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals bool) (rows []readyRow, skipped bool, err error) {
+func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals bool, limit int) (rows []readyRow, skipped bool, err error) {
 	if rivals && t.s.D.Claimable() == "" {
-		if rows, err = t.readReady(r, conds, rand.IntN(4*max(r.Max, 1))); err != nil || len(rows) > 0 {
+		if rows, err = t.readReady(r, conds, rand.IntN(4*limit), limit); err != nil || len(rows) > 0 {
 			return rows, true, err
 		}
 	}
-	rows, err = t.readReady(r, conds, 0)
+	rows, err = t.readReady(r, conds, 0, limit)
 	return rows, false, err
 }
 
 // readReady leaves out the first rows of each condition.
-func (t *Tx) readReady(r engine.ClaimRequest, conds []string, offset int) (rows []readyRow, err error) {
-	limit := max(r.Max, 1)
+func (t *Tx) readReady(r engine.ClaimRequest, conds []string, offset, limit int) (rows []readyRow, err error) {
 	for _, cond := range conds {
 		q := fmt.Sprintf("SELECT priority, id, epoch, alone FROM ds_ready WHERE queue = %d AND %s ORDER BY priority, id LIMIT %d OFFSET %d%s",
 			r.Queue, cond, limit-len(rows), offset, t.s.D.Claimable())
@@ -257,28 +269,46 @@ func taken(claims []engine.Claim) (n int) {
 	return n
 }
 
-// deleteReady deletes the rows by key. If it finds fewer than were selected,
-// somebody else has them and the transaction is run again: this is what makes
-// a claim safe where SELECT locks nothing.
+// deleteReady deletes the rows by key, where they are those that were read. If
+// it finds fewer, somebody else has them and the transaction is run again: this is
+// what makes a claim safe where SELECT locks nothing. The epoch is part of it: a row
+// that another claimed and gave back meanwhile has the same key, but is of the job's
+// next epoch, and whoever deleted it for the old one would lose the job for ever.
 func (t *Tx) deleteReady(queue engine.Queue, rows []readyRow) (rivals bool, err error) {
-	// Most claims are of one priority; then only the ids are sent.
-	where := fmt.Sprintf("r.queue = %d AND r.priority = %d", queue, rows[0].priority)
-	cols := []KeyColumn{{"id", KeyInt}}
-	if rows[0].priority != rows[len(rows)-1].priority {
-		where = fmt.Sprintf("r.queue = %d", queue)
-		cols = []KeyColumn{{"priority", KeyInt}, {"id", KeyInt}}
+	// Most claims are of one priority and epoch; then only the ids are sent.
+	where := fmt.Sprintf("r.queue = %d", queue)
+	var cols []KeyColumn
+	priorities := rows[0].priority != rows[len(rows)-1].priority
+	if priorities {
+		cols = append(cols, KeyColumn{"priority", KeyInt})
+	} else {
+		where += fmt.Sprintf(" AND r.priority = %d", rows[0].priority)
+	}
+	cols = append(cols, KeyColumn{"id", KeyInt})
+	epochs := slices.ContainsFunc(rows, func(x readyRow) bool { return x.ref.Epoch != rows[0].ref.Epoch })
+	if epochs {
+		cols = append(cols, KeyColumn{"epoch", KeyInt})
+	} else {
+		where += fmt.Sprintf(" AND r.epoch = %d", rows[0].ref.Epoch)
 	}
 	keys := make([]byte, 0, 14*len(rows))
+	var key []int64
 	for i := range rows {
+		key = key[:0]
+		if priorities {
+			key = append(key, int64(rows[i].priority))
+		}
+		if key = append(key, int64(rows[i].ref.ID)); epochs {
+			key = append(key, int64(rows[i].ref.Epoch))
+		}
 		if i > 0 {
 			keys = append(keys, ',')
 		}
-		if len(cols) == 1 {
-			keys = appendInts(keys, int64(rows[i].ref.ID))
+		if len(key) == 1 {
+			keys = appendInts(keys, key...)
 			continue
 		}
-		keys = append(keys, '[')
-		keys = append(appendInts(keys, int64(rows[i].priority), int64(rows[i].ref.ID)), ']')
+		keys = append(appendInts(append(keys, '['), key...), ']')
 	}
 	n, err := t.deleteIn("ds_ready", where, "["+string(keys)+"]", cols...)
 	if err != nil {

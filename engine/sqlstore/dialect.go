@@ -32,6 +32,9 @@ type Dialect interface {
 	DeleteIn(table, where, list string, cols ...KeyColumn) (query string, args []any)
 	// Class tells what an error of the driver means.
 	Class(err error) Class
+	// Locked says that a statement was given up because another transaction held
+	// a row for too long.
+	Locked(err error) bool
 	// Hint says what to do about an error of the driver, or "".
 	Hint(err error) string
 	// Bounds says how a claim begins at the bounds of its queue.

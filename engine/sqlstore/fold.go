@@ -19,6 +19,8 @@ const allTime = "1970-01-01 00:00:00"
 // them. The transaction that brings the last item's report moves the emitter
 // on.
 //
+// Reports of an emitter whose row or key somebody holds for longer stay for a while.
+//
 // Locks: the reports (skipping those that others fold), jobs ascending,
 // parents, keys, stored ends, ready, counters. Only folders lock reports, so that they come
 // first does no harm. Where nothing can be skipped, the DELETE by key finds
@@ -27,6 +29,10 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 	empty := true
 	began := s.Clock.Boot()
 	cond, full := s.deltas.condition("id", began)
+	stays := s.held.left(began)
+	if len(stays) > 0 {
+		cond += " AND parent NOT IN (" + idList(stays) + ")"
+	}
 	err = s.read(ctx, func(t *Tx) error { // most looks find nothing: without a transaction
 		var one int
 		found, err := t.row([]any{&one}, "SELECT 1 FROM ds_deltas WHERE id > 0"+cond+" LIMIT 1")
@@ -40,14 +46,20 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 		return nil, nil, false, err
 	}
 	last := int64(0)
-	err = s.write(ctx, "add up reports", func(t *Tx) error {
-		queues, settled = nil, nil
+	var heldBy map[engine.JobID]bool
+	err = s.aroundHeld(ctx, "add up reports", func(t *Tx, skip bool) error {
+		queues, settled, heldBy, last = nil, nil, nil, 0
 		list, ids, err := t.readDeltas(cond, limit)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		last = ids[len(ids)-1]
 		more = len(ids) == limit
+		if skip {
+			if list, ids, heldBy, err = t.freeReports(list, ids); err != nil || len(ids) == 0 {
+				return err
+			}
+		}
+		last = ids[len(ids)-1]
 		if queues, settled, err = t.foldParents(list); err != nil {
 			return err
 		}
@@ -63,7 +75,13 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 		}
 		return nil
 	}, func(*Tx) (bool, error) { return false, nil }) // run again: a report is folded once, with its deletion
-	if err == nil && last > 0 {
+	if err != nil {
+		return queues, settled, more, err
+	}
+	for _, id := range s.held.leave(s.Clock.Boot(), heldBy) {
+		s.Log.Warn("the reports of an emitter's items wait: another transaction holds its row, or its key; a program has enqueued one and not committed", "job", id)
+	}
+	if last > 0 && len(heldBy)+len(stays) == 0 {
 		s.deltas.advance(strconv.FormatInt(last+1, 10))
 	}
 	return queues, settled, more, err
@@ -92,6 +110,31 @@ func (t *Tx) readDeltas(cond string, limit int) (list []report, ids []int64, err
 		return nil
 	}, fmt.Sprintf("SELECT id, parent, type, at, created, completed, failed, cancelled, retries, losses, ran_ms, stats FROM ds_deltas WHERE id > 0%s ORDER BY id LIMIT %d%s", cond, limit, t.s.D.Skip()))
 	return list, ids, err
+}
+
+// freeReports leaves out the reports of emitters of which others have locked the
+// row or the key; held names these.
+func (t *Tx) freeReports(list []report, ids []int64) (free []report, freeIDs []int64, held map[engine.JobID]bool, err error) {
+	var parents []engine.JobID
+	for i := range list {
+		if p := list[i].parent; p != 0 {
+			parents = append(parents, p)
+		}
+	}
+	slices.Sort(parents)
+	if parents = slices.Compact(parents); len(parents) == 0 {
+		return list, ids, nil, nil
+	}
+	if _, held, err = t.divideHeld(parents); err != nil {
+		return nil, nil, nil, err
+	}
+	for i := range list {
+		if held[list[i].parent] {
+			continue
+		}
+		free, freeIDs = append(free, list[i]), append(freeIDs, ids[i])
+	}
+	return free, freeIDs, held, nil
 }
 
 // foldParents adds to the emitters' counts and moves on those that are open and

@@ -56,6 +56,7 @@ type statement struct {
 	more  bool   // another statement follows a semicolon
 	next  string // the word after the verb
 	file  string // what touches files of the server: INTO OUTFILE, LOAD_FILE
+	hides string // what may be read in two ways
 }
 
 // CheckQuery says whether db.query may run the SQL.
@@ -110,6 +111,8 @@ func (s *Store) changesRows(sql string) bool {
 func (s *Store) check(sql string) (statement, error) {
 	st := parseStatement(sql, s.D.Name() == "sqlite")
 	switch {
+	case st.hides != "":
+		return st, refused("%s", st.hides)
 	case st.verb == "":
 		return st, refused("the SQL is empty")
 	case st.more:
@@ -152,15 +155,21 @@ func refused(format string, args ...any) error {
 }
 
 // parseStatement reads the words of a statement: comments and strings are
-// passed over, MySQL's executable comments are not. ansi says that double
-// quotes hold names.
-func parseStatement(sql string, ansi bool) (st statement) {
+// passed over, as the server does; comments that a server may run are not read at
+// all. lite says that it is SQLite's: double quotes and brackets hold names, and
+// where a table is to come single quotes do too.
+func parseStatement(sql string, lite bool) (st statement) {
 	depth, ended, with := 0, false, false
-	last := "" // the word before, if nothing else is between
+	last := ""              // the word before, if nothing else is between
+	tables := []bool{false} // by depth: commas and brackets are followed by tables
+	sign := byte(0)         // the last sign, if it is the last of all
 	word := func(w string, quoted bool) {
 		before := last
-		if last = ""; !quoted {
+		if last, sign = "", 0; !quoted {
 			last = strings.ToUpper(w)
+			if leads, ok := clauses[last]; ok {
+				tables[len(tables)-1] = leads
+			}
 		}
 		if before == "INTO" && (last == "OUTFILE" || last == "DUMPFILE") {
 			st.file = before + " " + last
@@ -186,21 +195,35 @@ func parseStatement(sql string, ansi bool) (st statement) {
 	for i := 0; i < len(sql); {
 		c := sql[i]
 		switch {
-		case c == '#' && !ansi, strings.HasPrefix(sql[i:], "--"):
-			i = skipTo(sql, i, "\n")
-		case strings.HasPrefix(sql[i:], "/*!") || strings.HasPrefix(sql[i:], "/*M!"):
-			for i += 3; i < len(sql) && (sql[i] == '!' || sql[i] >= '0' && sql[i] <= '9'); i++ {
+		case c == '#' && !lite, strings.HasPrefix(sql[i:], "--") && (lite || i+2 == len(sql) || sql[i+2] <= ' ' || sql[i+2] == 0x7f):
+			// MySQL takes -- for two signs if no space follows.
+			if n := strings.IndexAny(sql[i:], "\n\x00"); n >= 0 {
+				i += n + 1
+			} else {
+				i = len(sql)
 			}
-		case strings.HasPrefix(sql[i:], "*/"):
-			i += 2
+		case strings.HasPrefix(sql[i:], "/*!") || strings.HasPrefix(sql[i:], "/*M!"):
+			st.hides = "comments that begin with /*! or /*M! are run by some servers and not by others: leave the comment out, or write what is in it without it"
+			return st
 		case strings.HasPrefix(sql[i:], "/*"):
-			i = skipTo(sql, i+2, "*/")
-		case c == '\'' || c == '"' && !ansi:
-			i = skipString(sql, i, !ansi)
+			end := skipTo(sql, i+2, "*/")
+			if strings.HasPrefix(sql[i:], "/*+") && strings.ContainsAny(sql[i:end], "'\"`") {
+				st.hides = "the hint /*+ ... */ holds a quote: write it without quotes"
+				return st
+			}
+			i = end
+		case lite && strings.HasPrefix(sql[i:], "\ufeff"): // a space, anywhere
+			i += len("\ufeff")
+		case c == '\'' || c == '"' && !lite:
+			end := skipString(sql, i, !lite)
+			if lite && (namesTable[last] || sign == '.' || (sign == ',' || sign == '(') && tables[len(tables)-1]) {
+				st.names = append(st.names, strings.Trim(sql[i:end], "'"))
+			}
+			last, sign, i = "", 0, end
 			if ended {
 				st.more = true
 			}
-		case c == '`' || c == '"' || c == '[' && ansi:
+		case c == '`' || c == '"' || c == '[' && lite:
 			end := skipString(sql, i, false)
 			if c == '[' {
 				end = skipTo(sql, i, "]")
@@ -219,13 +242,17 @@ func parseStatement(sql string, ansi bool) (st statement) {
 				st.file = last
 			}
 			if c > ' ' {
-				last = ""
+				last, sign = "", c
 			}
 			switch c {
 			case '(':
 				depth++
+				tables = append(tables, tables[len(tables)-1])
 			case ')':
 				depth--
+				if len(tables) > 1 {
+					tables = tables[:len(tables)-1]
+				}
 			case ';':
 				ended = true
 			}
@@ -237,6 +264,12 @@ func parseStatement(sql string, ansi bool) (st statement) {
 	}
 	return st
 }
+
+// namesTable are the words behind which SQLite takes a text for a table's name.
+var namesTable = words("FROM JOIN INTO UPDATE IN TABLE IGNORE REPLACE ABORT FAIL ROLLBACK")
+
+// clauses are the words that say whether tables follow, in a list.
+var clauses = map[string]bool{"FROM": true, "JOIN": true, "SELECT": false, "WHERE": false, "SET": false, "VALUES": false, "GROUP": false, "ORDER": false, "HAVING": false, "LIMIT": false, "RETURNING": false}
 
 func isWordByte(c byte) bool {
 	return c == '_' || c == '$' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -46,34 +46,66 @@ func (t *Tx) counts(k *keyRow, u engine.Unique, lock bool) (bool, error) {
 	if u.Mode == engine.UniqueForever {
 		return true, nil
 	}
-	status, started := k.status, k.started
-	look := func(end string) (final bool, err error) {
-		found := true
-		if !k.looked || end != "" {
-			found, err = t.row([]any{&status, &started}, "SELECT status, started_at FROM ds_jobs WHERE id = ?"+end, k.job)
+	h := &holderRow{status: engine.Status(k.status), started: k.started}
+	if !k.looked {
+		var err error
+		if h, err = t.holderOf(k.job); err != nil {
+			return false, err
 		}
-		return !found || engine.Status(status).Final(), err
 	}
-	final, err := look("")
-	if err == nil && final && lock && t.foreign {
-		// A caller's transaction may show an old snapshot, in which a job that holds
-		// the key is not there yet, or had ended before it was retried.
-		final, err = look(t.s.D.Lock())
-	}
-	if err != nil {
-		return false, err
-	}
+	final := h == nil || h.status.Final() ||
+		t.apart() && h.seen == t && !k.doneAt.IsZero() // it ended and was pruned since the snapshot
 	switch {
 	case u.Mode == engine.UniqueFor && final && !k.doneAt.IsZero():
 		now, err := t.clock()
 		return now.Sub(k.doneAt.Time) < u.For, err
 	case u.Mode == engine.UniqueWaiting && !final:
-		if !started.IsZero() {
+		if !h.started.IsZero() {
 			return false, nil
 		}
-		return t.waits(k.job, lock)
+		seen, err := t.waits(k.job, lock)
+		return seen != nil, err
 	}
 	return !final, nil
+}
+
+// holderRow is the job that holds a key.
+type holderRow struct {
+	seen     *Tx // what sees it: this transaction, or others
+	typ      engine.TypeID
+	phase    engine.Phase
+	status   engine.Status
+	priority int
+	windowed engine.Windowed
+	started  Time
+	runAt    Time
+}
+
+// holderOf reads the job that holds a key; nil if it is gone.
+//
+// A caller's transaction may show an old snapshot, in which the job is not there
+// yet, or had ended before it was retried. A locking read would tell, but where the
+// row is gone it locks the gap at REPEATABLE READ, which stops all enqueueing for as
+// long as the caller likes; and where it is there, it keeps the job from completing.
+// So the job is read as others see it. One that they do not know the transaction has
+// made itself, or it was pruned since the snapshot.
+func (t *Tx) holderOf(id engine.JobID) (*holderRow, error) {
+	views := []*Tx{t}
+	if t.apart() {
+		views = []*Tx{t.s.On(t.ctx, t.s.Reader), t}
+	}
+	for _, v := range views {
+		h := &holderRow{seen: v}
+		found, err := v.row([]any{&h.typ, &h.phase, &h.status, &h.priority, &h.windowed, &h.started, &h.runAt},
+			"SELECT type, phase, status, priority, windowed, "+v.asText("started_at")+", "+v.asText("run_at")+" FROM ds_jobs WHERE id = ?", id)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			return h, nil
+		}
+	}
+	return nil, nil
 }
 
 // takeKeys decides for each job with a key whether it may be made: made[i].ID
@@ -168,7 +200,7 @@ func (t *Tx) readKeys(jobs []engine.JobInsert, ks []keyed) (map[typedHash]*keyRo
 			}
 			rows[typedHash{typ, [20]byte(hash)}] = &row
 			return nil
-		}, "SELECT hash, job, token, done_at FROM ds_keys"+t.s.D.ByKey()+" WHERE type = ? AND hash IN ("+marks(n)+")"+t.s.D.Lock(), args...)
+		}, "SELECT hash, job, token, "+t.asText("done_at")+" FROM ds_keys"+t.s.D.ByKey()+" WHERE type = ? AND hash IN ("+marks(n)+")"+t.s.D.Lock(), args...)
 		if err != nil {
 			return nil, err
 		}
@@ -248,43 +280,52 @@ func (t *Tx) nameKeyHolders(jobs []engine.JobInsert, made []engine.Enqueued, ks 
 	return nil
 }
 
-// waits says whether a job waits to be claimed; with lock, its row is locked
-// and nobody can claim it until the transaction ends.
-func (t *Tx) waits(id engine.JobID, lock bool) (bool, error) {
+// waits says whether a job waits to be claimed, and gives what sees it, or nil;
+// with lock, the row in which it waits is locked and nobody can claim it until the
+// transaction ends.
+//
+// In a caller's transaction the row is looked for before it is locked: see holderOf.
+// Only if it goes in between, the gap is locked all the same.
+func (t *Tx) waits(id engine.JobID, lock bool) (*Tx, error) {
+	h, err := t.holderOf(id)
+	if err != nil || h == nil || h.status != engine.StatusWaiting {
+		return nil, err
+	}
 	end := ""
 	if lock {
 		end = t.s.D.Lock()
 	}
-	var typ, phase, status, priority int64
-	var windowed engine.Windowed
-	var runAt Time
-	now := ""
-	if t.foreign { // see counts
-		now = end
-	}
-	found, err := t.row([]any{&typ, &phase, &status, &priority, &windowed, &runAt}, "SELECT type, phase, status, priority, windowed, run_at FROM ds_jobs WHERE id = ?"+now, id)
-	if err != nil || !found || engine.Status(status) != engine.StatusWaiting {
-		return false, err
-	}
-	var one int
-	if !runAt.IsZero() {
-		if found, err = t.row([]any{&one}, "SELECT 1 FROM ds_delayed WHERE due = ? AND id = ?"+end, stamp(runAt.Time), id); err != nil || found {
-			return found, err
+	in := func(q string, args ...any) (bool, error) {
+		var one int
+		if t.apart() && end != "" {
+			if found, err := h.seen.row([]any{&one}, q, args...); err != nil || !found {
+				return false, err
+			}
 		}
+		return t.row([]any{&one}, q+end, args...)
 	}
-	return t.row([]any{&one}, "SELECT 1 FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?"+end,
-		engine.QueueOf(engine.TypeID(typ), engine.Phase(phase)).For(windowed), priority, id)
+	found := false
+	if !h.runAt.IsZero() {
+		found, err = in("SELECT 1 FROM ds_delayed WHERE due = ? AND id = ?", stamp(h.runAt.Time), id)
+	}
+	if err == nil && !found {
+		found, err = in("SELECT 1 FROM ds_ready WHERE queue = ? AND priority = ? AND id = ?", engine.QueueOf(h.typ, h.phase).For(h.windowed), h.priority, id)
+	}
+	if err != nil || !found {
+		return nil, err
+	}
+	return h.seen, nil
 }
 
 // replacePayload gives a job that still waits another payload; not one that is
 // part-way with the old one: past a checkpoint, with items, or in a later phase.
 func (t *Tx) replacePayload(id engine.JobID, p engine.Raw) (bool, error) {
-	waits, err := t.waits(id, true)
-	if err != nil || !waits {
+	seen, err := t.waits(id, true)
+	if err != nil || seen == nil {
 		return false, err
 	}
 	var partWay bool
-	_, err = t.row([]any{&partWay}, fmt.Sprintf("SELECT CASE WHEN j.checkpoints > 0 OR j.items > 0 OR j.phase IN (%d, %d) OR p.item IS NOT NULL THEN 1 ELSE 0 END FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id = ?",
+	_, err = seen.row([]any{&partWay}, fmt.Sprintf("SELECT CASE WHEN j.checkpoints > 0 OR j.items > 0 OR j.phase IN (%d, %d) OR p.item IS NOT NULL THEN 1 ELSE 0 END FROM ds_jobs j LEFT JOIN ds_payloads p ON p.id = j.id WHERE j.id = ?",
 		engine.PhaseFinish, engine.PhaseFail), id)
 	if err != nil || partWay {
 		return false, err
@@ -299,6 +340,7 @@ func (t *Tx) lockKeys(ks []typedHash) error {
 	if t.s.D.Lock() == "" {
 		return nil // one writer
 	}
+	ks = slices.DeleteFunc(ks, func(k typedHash) bool { return !t.gets(k.typ, k.hash) })
 	slices.SortFunc(ks, func(a, b typedHash) int {
 		return cmp.Or(cmp.Compare(a.typ, b.typ), bytes.Compare(a.hash[:], b.hash[:]))
 	})
@@ -338,6 +380,7 @@ func sortHeld(ks []heldKey) {
 // deleteKeys deletes keys that their jobs still hold, where a condition on the
 // row (alias r) holds.
 func (t *Tx) deleteKeys(ks []heldKey, where string) error {
+	ks = slices.DeleteFunc(ks, func(k heldKey) bool { return !t.gets(k.typ, k.hash) })
 	sortHeld(ks)
 	for chunk := range slices.Chunk(ks, insertChunk) {
 		list := make([][]any, 0, len(chunk))
@@ -359,6 +402,9 @@ func (t *Tx) releaseKeys(outcomes []*engine.Outcome) error {
 			continue
 		}
 		k := heldKey{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key), o.Job.ID}
+		if !t.gets(k.typ, k.hash) {
+			continue
+		}
 		if ks = append(ks, k); o.To.Status == engine.StatusCompleted {
 			done = append(done, k)
 		}

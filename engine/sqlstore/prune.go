@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,20 @@ func (s *Store) Prune(ctx context.Context, typ engine.TypeID, keep map[engine.St
 		return 0, false, err
 	}
 	if len(ids) > 0 {
-		if err := s.write(ctx, "prune history", func(t *Tx) error { return t.deleteJobs(typ, ids) }, nil); err != nil {
+		if err := s.aroundHeld(ctx, "prune history", func(t *Tx, skip bool) error {
+			free := ids
+			if skip { // what others hold is left for the next round
+				_, held, err := t.divideHeld(ids)
+				if err != nil {
+					return err
+				}
+				free = slices.DeleteFunc(slices.Clone(ids), func(id engine.JobID) bool { return held[id] })
+			}
+			if len(free) == 0 {
+				return nil
+			}
+			return t.deleteJobs(typ, free)
+		}, nil); err != nil {
 			return 0, false, err
 		}
 	}
@@ -255,7 +269,20 @@ func (s *Store) pruneKeys(ctx context.Context, limit int) error {
 	if len(goes)+len(orphans) == 0 {
 		return nil
 	}
-	return s.write(ctx, "prune keys", func(t *Tx) error {
+	return s.aroundHeld(ctx, "prune keys", func(t *Tx, skip bool) error {
+		orphans, goes := orphans, goes
+		if skip { // what others hold is left for the next round
+			var keys []heldKey
+			for _, k := range slices.Concat(orphans, goes) {
+				keys = append(keys, heldKey{k.typ, [20]byte(k.hash), k.job})
+			}
+			ours, err := t.keyRows(keys, t.s.D.Skip())
+			if err != nil {
+				return err
+			}
+			theirs := func(k pruneKey) bool { return !ours[typedHash{k.typ, [20]byte(k.hash)}] }
+			orphans, goes = slices.DeleteFunc(slices.Clone(orphans), theirs), slices.DeleteFunc(slices.Clone(goes), theirs)
+		}
 		for _, k := range orphans {
 			if _, err := t.exec("DELETE FROM ds_keys WHERE type = ? AND hash = ? AND job = ?", k.typ, k.hash, k.job); err != nil {
 				return err

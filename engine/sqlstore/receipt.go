@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"sync"
 	"time"
@@ -69,6 +70,10 @@ func (r *receipts) giveBack(x *receipt) {
 //
 // Locks: those of f, then the receipt.
 func writeOnce[T any](ctx context.Context, s *Store, what string, f func(*Tx) (T, error)) (v T, err error) {
+	return writeOnceOn(ctx, s, s.DB, what, f)
+}
+
+func writeOnceOn[T any](ctx context.Context, s *Store, db *sql.DB, what string, f func(*Tx) (T, error)) (v T, err error) {
 	r := s.receipts.take()
 	before := r.number
 	runs := map[int64]T{} // by the number that they wrote
@@ -89,7 +94,7 @@ func writeOnce[T any](ctx context.Context, s *Store, what string, f func(*Tx) (T
 		}
 		return there && ours, nil
 	}
-	err = s.write(ctx, what, func(t *Tx) error {
+	err = s.writeOn(ctx, db, what, func(t *Tx) error {
 		if doubt {
 			if done, err := took(t); err != nil || done {
 				return err

@@ -16,7 +16,9 @@ import (
 // jobs that began so close together are written by one statement.
 const startGrain = 10 * time.Millisecond
 
-// Settle commits outcomes of jobs in one transaction, and drops claims.
+// Settle commits outcomes of jobs in one transaction, and drops claims. Those whose
+// rows others hold for longer are left out, with their claims, and named by a
+// LockedError.
 //
 // Locks: claims, jobs ascending, keys by hash, stored ends; then only new rows. Each job is
 // written where its epoch is still the claim's. Where one is not, the
@@ -29,20 +31,61 @@ func (s *Store) Settle(ctx context.Context, outcomes []engine.Outcome, done []en
 	slices.SortFunc(todo, func(a, b *engine.Outcome) int { return cmp.Compare(a.Job.ID, b.Job.ID) })
 	doubt := false // a COMMIT's answer was lost: what is written already may be our own
 	for {
-		err = s.write(ctx, "settle jobs", func(t *Tx) error { return t.settle(todo, done) },
-			func(*Tx) (bool, error) {
-				doubt = true
-				return false, nil // run it again: what is settled shows as stale
-			})
+		free, left := todo, []*engine.Outcome(nil)
+		err = s.aroundHeld(ctx, "settle jobs", func(t *Tx, skip bool) (err error) {
+			free, left = todo, nil
+			drop := done
+			if skip && len(todo) > 0 {
+				if free, left, err = t.freeOutcomes(todo); err != nil {
+					return err
+				}
+				drop = slices.DeleteFunc(slices.Clone(done), func(id engine.ClaimID) bool {
+					return slices.ContainsFunc(left, func(o *engine.Outcome) bool { return o.Job.Claim == id })
+				})
+			}
+			return t.settle(free, drop)
+		}, func(*Tx) (bool, error) {
+			doubt = true
+			return false, nil // run it again: what is settled shows as stale
+		})
+		if err == nil && len(left) > 0 {
+			locked := &engine.LockedError{}
+			for _, o := range left {
+				locked.Jobs = append(locked.Jobs, o.Job.ID)
+			}
+			return lost, locked
+		}
 		if !errors.Is(err, errStale) {
 			return lost, err
 		}
-		left, gone, err := s.divideStale(ctx, todo, doubt)
+		kept, gone, err := s.divideStale(ctx, free, doubt)
 		if err != nil {
 			return nil, err
 		}
-		todo, lost = left, append(lost, gone...)
+		todo, lost = append(kept, left...), append(lost, gone...)
+		slices.SortFunc(todo, func(a, b *engine.Outcome) int { return cmp.Compare(a.Job.ID, b.Job.ID) })
 	}
+}
+
+// freeOutcomes tells the outcomes whose rows are locked now from those whose rows
+// somebody else has.
+func (t *Tx) freeOutcomes(outcomes []*engine.Outcome) (free, left []*engine.Outcome, err error) {
+	ids := make([]engine.JobID, len(outcomes))
+	var keys []heldKey
+	for i, o := range outcomes {
+		if ids[i] = o.Job.ID; o.Job.Key != "" {
+			keys = append(keys, heldKey{o.Job.Type, engine.KeyHash(o.Job.Instance, o.Job.Key), o.Job.ID})
+		}
+	}
+	ours, err := t.lockFree(ids, keys)
+	for _, o := range outcomes {
+		if ours[o.Job.ID] {
+			free = append(free, o)
+		} else {
+			left = append(left, o)
+		}
+	}
+	return free, left, err
 }
 
 // divideStale tells the outcomes that can be written from those whose job has

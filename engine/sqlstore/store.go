@@ -32,6 +32,9 @@ import (
 type Store struct {
 	DB     *sql.DB // for the engine's own transactions
 	Reader *sql.DB // for reading; may be DB
+	// Brisk is for transactions that know what to do when a row is held: they wait
+	// for it a second or so only. Default: DB.
+	Brisk  *sql.DB
 	D      Dialect
 	Clock  engine.Clock
 	Log    *slog.Logger
@@ -58,11 +61,13 @@ type Store struct {
 	stmts    sync.Map // SQL with the default prefix -> with ours
 	shapes   sync.Map // scripts' tables -> tableShape
 	bounds   bounds
+	alone    sync.Map // queues whose head must be claimed alone, when it was looked at last
 	prune    pruned
 	receipts receipts
 	anchors  receipts
 	deltas   head // of ds_deltas
 	due      head // of ds_delayed
+	held     held
 }
 
 // DefaultPrefix begins the names of the engine's tables.

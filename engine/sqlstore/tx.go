@@ -36,6 +36,8 @@ type Tx struct {
 
 	foreign bool // it is a caller's own, of any isolation level
 
+	ours map[typedHash]bool // keys that it got without waiting; nil: it waits for those it wants
+
 	types   map[engine.TypeID]engine.TypeRecord // that were looked up
 	servers []engine.ServerRow                  // that live; nil: not looked up
 }
@@ -92,12 +94,26 @@ func (t *Tx) row(dest []any, q string, args ...any) (bool, error) {
 func (t *Tx) clock() (time.Time, error) {
 	if t.now.IsZero() {
 		var now Time
-		if _, err := t.row([]any{&now}, "SELECT "+t.s.D.Now()); err != nil {
+		if _, err := t.row([]any{&now}, "SELECT "+t.asText(t.s.D.Now())); err != nil {
 			return time.Time{}, err
 		}
 		t.now = now.Time
 	}
 	return t.now, nil
+}
+
+// apart says that others see other rows than this transaction: it is a caller's,
+// and there may be more than one writer.
+func (t *Tx) apart() bool { return t.foreign && t.s.D.Lock() != "" }
+
+// asText selects a time. On a caller's handle the driver may give it as the wall
+// clock of another zone, in which there are hours that do not exist; text is what
+// is stored.
+func (t *Tx) asText(expr string) string {
+	if !t.apart() {
+		return expr
+	}
+	return "CAST(" + expr + " AS CHAR)"
 }
 
 // maxTries bounds how often a transaction of the engine's own is tried again
@@ -112,6 +128,10 @@ var errUnsettled = errors.New("the answer to COMMIT was lost")
 // found is asked when the answer to a COMMIT was lost: whether it took effect.
 // Without it such a transaction is simply run again, so f must be one that may be.
 func (s *Store) write(ctx context.Context, what string, f func(*Tx) error, found func(*Tx) (bool, error)) error {
+	return s.writeOn(ctx, s.DB, what, f, found)
+}
+
+func (s *Store) writeOn(ctx context.Context, db *sql.DB, what string, f func(*Tx) error, found func(*Tx) (bool, error)) error {
 	var err error
 	for try := 0; try < maxTries; try++ {
 		if try > 0 {
@@ -119,7 +139,7 @@ func (s *Store) write(ctx context.Context, what string, f func(*Tx) error, found
 				break
 			}
 		}
-		err = s.once(ctx, what, f)
+		err = s.once(ctx, db, what, f)
 		if errors.Is(err, errUnsettled) && found != nil {
 			var done bool
 			if done, err = s.findOut(ctx, what, found); err == nil && done {
@@ -145,7 +165,7 @@ func (s *Store) write(ctx context.Context, what string, f func(*Tx) error, found
 // findOut asks whether a transaction took effect, until the database answers.
 func (s *Store) findOut(ctx context.Context, what string, found func(*Tx) (bool, error)) (done bool, err error) {
 	for try := 0; ; try++ {
-		err = s.once(ctx, what, func(t *Tx) (err error) {
+		err = s.once(ctx, s.DB, what, func(t *Tx) (err error) {
 			done, err = found(t)
 			return err
 		})
@@ -162,8 +182,8 @@ func (s *Store) findOut(ctx context.Context, what string, found func(*Tx) (bool,
 }
 
 // once runs f in a transaction.
-func (s *Store) once(ctx context.Context, what string, f func(*Tx) error) error {
-	x, end, release, err := s.begin(ctx, what)
+func (s *Store) once(ctx context.Context, db *sql.DB, what string, f func(*Tx) error) error {
+	x, end, release, err := s.begin(ctx, db, what)
 	if err != nil {
 		return s.wrap(err, "BEGIN")
 	}
@@ -181,11 +201,11 @@ func (s *Store) once(ctx context.Context, what string, f func(*Tx) error) error 
 	return s.wrap(err, "COMMIT")
 }
 
-func (s *Store) begin(ctx context.Context, what string) (Execer, Ender, func(), error) {
+func (s *Store) begin(ctx context.Context, db *sql.DB, what string) (Execer, Ender, func(), error) {
 	if s.Begin != nil {
 		return s.Begin(ctx, what)
 	}
-	tx, err := s.DB.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

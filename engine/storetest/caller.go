@@ -1,8 +1,11 @@
 package storetest
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -140,5 +143,104 @@ var callerCases = []testCase{
 		w.must(tx.Commit())
 		w.until("late jobs are found", func() bool { return len(w.claim(queue(a), 5)) == 1 })
 		w.until("late jobs are found", func() bool { return len(w.claim(queue(b), 5)) == 1 })
+	}},
+	{"times are the same whatever zone the caller's handle has", func(w *world) {
+		if w.in.Zoned == nil {
+			return
+		}
+		t := w.typ("t")
+		for _, zone := range []string{"UTC", "Europe/Berlin", "America/New_York"} {
+			for _, parse := range []bool{true, false} {
+				db := w.in.Zoned(w.TB, zone, parse)
+				name := fmt.Sprintf("%s, parsed %v: ", zone, parse)
+				begin := func() *sql.Tx {
+					tx, err := db.BeginTx(w.ctx, nil)
+					w.must(err)
+					w.Cleanup(func() { tx.Rollback() })
+					return tx
+				}
+				hour := keyed(t, name+"late", waits)
+				hour.Delay = time.Hour
+				tx := begin()
+				made := w.enqueueTx(tx, hour)
+				w.must(tx.Commit())
+				due := w.view(made[0].ID).RunAt
+				now, err := w.store.Now(w.ctx)
+				w.must(err)
+				if left := due.Sub(now); left < 59*time.Minute || left > time.Hour {
+					w.Errorf("%sa job that was delayed by an hour is due in %s", name, left)
+				}
+				monthly := keyed(t, name+"monthly", monthly)
+				monthly.Priority = -1
+				first := w.enqueue(monthly)[0]
+				w.commit(completed(w.take(queue(t))))
+				tx = begin()
+				w.same(name+"a key that waits", []engine.Enqueued{{ID: made[0].ID}, {ID: first}}, w.enqueueTx(tx, hour, monthly))
+				w.must(tx.Rollback())
+			}
+		}
+	}},
+	{"what a caller asks of keys stops nobody else, at any level", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		a, b := w.typ("a"), w.typ("b")
+		late := keyed(a, "late", waits)
+		late.Delay = time.Hour
+		lateReplaced := late
+		lateReplaced.Replace = true
+		ready := keyed(b, "ready", waits)
+		readyReplaced := ready
+		readyReplaced.Replace, readyReplaced.Payload = true, raw("new")
+		for i, ask := range []engine.JobInsert{keyed(a, "held", waits), keyed(a, "held", active), keyed(a, "held", forever), late, lateReplaced, ready, readyReplaced, keyed(a, "new", active)} {
+			for _, level := range []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead} {
+				if i == 0 && level == sql.LevelReadCommitted {
+					w.enqueue(keyed(a, "held", waits))
+				}
+				var held *engine.ClaimedJob
+				if i < 3 {
+					held = w.take(queue(a))
+				}
+				if level == sql.LevelReadCommitted && (i == 3 || i == 5) {
+					w.enqueue(ask)
+				}
+				tx := w.begin(level)
+				w.enqueueTx(tx, ask)
+				name := fmt.Sprintf("while %q is asked for by %s (replace %v) at %s, ", ask.Key, ask.Unique, ask.Replace, level)
+				try := func(what string, do func(ctx context.Context) error) {
+					ctx, stop := context.WithTimeout(w.ctx, 5*time.Second)
+					defer stop()
+					if err := do(ctx); err != nil {
+						w.Errorf("%s%s: %v", name, what, err)
+					}
+				}
+				add := func(list ...engine.JobInsert) func(context.Context) error {
+					return func(ctx context.Context) error {
+						_, err := w.store.Enqueue(ctx, list)
+						return err
+					}
+				}
+				c := w.typ("c")
+				var keys []engine.JobInsert
+				for n := range 40 {
+					keys = append(keys, keyed(a, fmt.Sprint(name, n), active), keyed(c, fmt.Sprint(name, n), active))
+				}
+				later := job(c)
+				later.Delay = 2 * time.Hour
+				sooner := job(c)
+				sooner.Delay = time.Minute
+				for _, k := range keys {
+					k.Priority = 5
+					try("enqueue "+k.Key, add(k))
+				}
+				try("enqueue jobs of both types", add(job(c), later, sooner))
+				if held != nil {
+					try("give the held job back", func(ctx context.Context) error {
+						return w.store.Release(ctx, held.Claim, []engine.JobRef{held.JobRef})
+					})
+				}
+				w.must(tx.Rollback())
+			}
+		}
 	}},
 }

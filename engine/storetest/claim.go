@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +73,71 @@ var claimCases = []testCase{
 			w.same("jobs", []engine.JobRef{{ID: id}}, refs)
 			w.must(w.store.Release(w.ctx, claim, refs))
 		}
+	}},
+	{"a job that another claimed and gave back since it was read is not lost", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		t := w.typ("t")
+		made := w.enqueue(jobs(t, 3)...)
+		f := &Faults{}
+		slow := w.open(Options{Wrap: f.Wrap})
+		rivals := 0
+		f.Before(func(q string) {
+			if rivals > 0 || !strings.Contains(q, "ds_ready") || !strings.HasPrefix(q, "DELETE") {
+				return
+			}
+			rivals++
+			claims, err := w.store.Claim(w.ctx, request(w.srv, queue(t), 2))
+			w.must(err)
+			for _, c := range claims {
+				w.must(w.store.Release(w.ctx, c.ID, refsOf(c.Jobs)))
+			}
+		})
+		claims, err := slow.Claim(w.ctx, request(w.srv, queue(t), 5))
+		w.must(err)
+		w.same("rivals", 1, rivals)
+		for i := range claims {
+			refs := refsOf(claims[i].Jobs)
+			w.must(w.store.Load(w.ctx, queue(t), &claims[i]))
+			if len(claims[i].Jobs) < len(refs) {
+				w.Fatalf("of %v, which it claimed, only %v are its own", refs, refsOf(claims[i].Jobs))
+			}
+			w.must(w.store.Release(w.ctx, claims[i].ID, refs))
+		}
+		left := 0
+		w.until("all jobs can be claimed again", func() bool { // some come alone, some below the bound
+			left += len(w.claim(queue(t), 5))
+			return left >= len(made)
+		})
+	}},
+	{"where jobs must be claimed alone, no more are locked than are taken", func(w *world) {
+		if !w.in.Candidates {
+			return // nothing is locked
+		}
+		t := w.typ("t")
+		w.enqueue(jobs(t, 12)...)
+		w.exec("UPDATE ds_ready SET alone = 1 WHERE id > 0")
+		f := &Faults{}
+		first := w.open(Options{Wrap: f.Wrap})
+		r := request(w.srv, queue(t), 100)
+		r.Alone = 2
+		claims, err := first.Claim(w.ctx, r)
+		w.must(err)
+		w.same("claims at first", 2, len(claims))
+		beside := -1
+		f.Before(func(q string) {
+			if beside < 0 && strings.HasPrefix(q, "INSERT INTO ds_claims") {
+				beside = 0
+				others, err := w.store.Claim(w.ctx, r)
+				w.must(err)
+				beside = len(others)
+			}
+		})
+		claims, err = first.Claim(w.ctx, r)
+		w.must(err)
+		w.same("claims", 2, len(claims))
+		w.same("claims of another at the same time", 2, beside)
 	}},
 	{"a queue is a type and a phase", func(w *world) {
 		a, b := w.typ("a", engine.PhaseProduce, engine.PhaseConsume), w.typ("b")

@@ -55,6 +55,7 @@ type Faults struct {
 	// Struck is called, if it is given, when a fault has struck, before the store
 	// hears of it.
 	Struck func()
+	before func(q string)
 	log    []string
 	late   sync.WaitGroup
 }
@@ -81,6 +82,23 @@ func (f *Faults) Disarm() string {
 	defer f.mu.Unlock()
 	f.fault = nil
 	return f.where
+}
+
+// Before has f called before each statement is sent, until it is called with nil.
+func (f *Faults) Before(call func(q string)) {
+	f.mu.Lock()
+	f.before = call
+	f.mu.Unlock()
+}
+
+// coming tells of a statement.
+func (f *Faults) coming(q string) {
+	f.mu.Lock()
+	call := f.before
+	f.mu.Unlock()
+	if call != nil {
+		call(q)
+	}
 }
 
 // Listen begins to note statements; what it gives ends that and gives them.
@@ -161,6 +179,7 @@ func (c *faultyConn) run(q string, send func() error, drop func()) error {
 	if c.broken != nil {
 		return c.broken
 	}
+	c.f.coming(q)
 	fault := c.f.next(q)
 	if fault == nil {
 		return send()

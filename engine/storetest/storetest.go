@@ -33,6 +33,10 @@ type Instance struct {
 	DB *sql.DB
 	// Handle is where a caller of EnqueueTx begins a transaction.
 	Handle func(s engine.Store) *sql.DB
+	// Zoned, if it is given, opens the database as a program that has the driver
+	// parse times, or not, as those of a zone; its sessions have the zone of the
+	// machine or another. It is closed with the test.
+	Zoned func(t testing.TB, zone string, parse bool) *sql.DB
 	// Spoil says that the database must not be used for another test.
 	Spoil func()
 	// Rows says that rows are locked one by one, so that two transactions can
@@ -72,6 +76,7 @@ var groups = []group{
 	{name: "receipts", cases: receiptCases},
 	{name: "keys", cases: keyCases},
 	{name: "callers' transactions", cases: callerCases},
+	{name: "held rows", cases: heldCases},
 	{name: "claim", cases: claimCases},
 	{name: "bounds", cases: boundCases},
 	{name: "settle", cases: settleCases},

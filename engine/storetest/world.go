@@ -153,6 +153,15 @@ func request(srv engine.ServerID, q engine.Queue, n int) engine.ClaimRequest {
 	return engine.ClaimRequest{Server: srv, Queue: q, Max: n, Alone: n, NewID: newClaimID}
 }
 
+// refsOf are the jobs of a claim as it holds them.
+func refsOf(jobs []engine.ClaimedJob) []engine.JobRef {
+	refs := make([]engine.JobRef, len(jobs))
+	for i := range jobs {
+		refs[i] = jobs[i].JobRef
+	}
+	return refs
+}
+
 // claimOn claims at most n jobs on a store.
 func (w *world) claimOn(s engine.Store, srv engine.ServerID, q engine.Queue, n int) []engine.Claim {
 	w.Helper()

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+func TestExitCodesOfWhatWasStopped(t *testing.T) {
+	t.Parallel()
+	gone := engine.Errorf(engine.CodeUnreachable, "reach the database")
+	broke := engine.Errorf(engine.CodeRetry, "UPDATE ds_servers")
+	for _, x := range []struct {
+		name  string
+		cause error
+		err   error
+		want  exitCode
+	}{
+		{"not stopped, no database", nil, gone, exitUnreachable},
+		{"SIGTERM, no database", errTerminated, gone, exitUnreachable},
+		{"SIGTERM, the connection broke", errTerminated, broke, exitUnreachable},
+		{"SIGTERM, no answer in time", errTerminated, context.DeadlineExceeded, exitUnreachable},
+		{"SIGTERM, drained", errTerminated, nil, exitDone},
+		{"Ctrl-C, no database", errInterrupted, gone, exitInterrupted},
+		{"Ctrl-C", errInterrupted, context.Canceled, exitInterrupted},
+	} {
+		ctx, end := context.WithCancelCause(t.Context())
+		if x.cause != nil {
+			end(x.cause)
+		}
+		err := x.err
+		if err != nil {
+			err = drained(ctx, err)
+		}
+		if got := codeOf(ctx, err); got != x.want {
+			t.Errorf("%s: exit code %d, want %d", x.name, got, x.want)
+		}
+		end(nil)
+	}
+	// Another command that is stopped has not done what it was to do.
+	ctx, end := context.WithCancelCause(t.Context())
+	end(errTerminated)
+	if got := codeOf(ctx, errors.Join(context.Canceled)); got != exitInterrupted {
+		t.Errorf("SIGTERM of a command: exit code %d", got)
+	}
+}

@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// heldCases are about rows that a caller's transaction holds until it ends.
+var heldCases = []testCase{
+	{"a key that a caller holds keeps no other job from completing", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		a, b := w.typ("a"), w.typ("b")
+		w.enqueue(keyed(a, "k", active), keyed(a, "free", active))
+		w.enqueue(jobs(b, 3)...)
+		list := append(w.claim(queue(a), 5), w.claim(queue(b), 5)...)
+		outcomes := make([]engine.Outcome, len(list))
+		for i, j := range list {
+			outcomes[i] = *completed(j)
+		}
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(a, "k", active))
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		lost, err := w.store.Settle(ctx, outcomes, []engine.ClaimID{list[0].Claim, list[2].Claim})
+		var locked *engine.LockedError
+		if !errors.As(err, &locked) {
+			w.Fatalf("settle says %v", err)
+		}
+		w.same("left", []engine.JobID{list[0].ID}, locked.Jobs)
+		w.same("lost", 0, len(lost))
+		for _, j := range list[1:] {
+			w.stands("completed", j.ID)
+		}
+		w.stands("consume/running", list[0].ID)
+		claims, err := w.store.OwnClaims(w.ctx, w.srv)
+		w.must(err)
+		w.same("claims", 1, len(claims))
+		w.must(tx.Rollback())
+		w.until("it can be completed", func() bool {
+			lost, err = w.store.Settle(w.ctx, outcomes[:1], []engine.ClaimID{list[0].Claim})
+			return err == nil
+		})
+		w.same("lost", 0, len(lost))
+		w.stands("completed", list[0].ID)
+	}},
+	{"a key that a caller holds keeps no other emitter from going on", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		var parents []engine.JobID
+		for _, j := range []engine.JobInsert{keyed(t, "k", active), keyed(t, "free", active), job(t)} {
+			p := w.start(j)
+			w.commit(opened(p, job(t)))
+			w.settle(w.take(queue(t)))
+			parents = append(parents, p.ID)
+		}
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(t, "k", active))
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		_, settled, _, err := w.store.Fold(ctx, 100)
+		w.must(err)
+		w.same("settled", 2, len(settled))
+		w.stands("completed", parents[1:]...)
+		w.stands("consume/open", parents[0])
+		w.must(tx.Rollback())
+		w.until("it goes on afterwards", func() bool {
+			w.fold()
+			return w.view(parents[0]).Status == engine.StatusCompleted
+		})
+	}},
+	{"a key that a caller holds keeps no other job from being cancelled", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		ids := w.enqueue(keyed(t, "free", active), keyed(t, "k", active), job(t))
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(t, "k", active))
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		results, err := w.store.CancelAll(ctx, ids, "")
+		w.must(err)
+		w.same("results", []engine.CancelResult{engine.CancelDone, engine.CancelHeld, engine.CancelDone}, results)
+		w.stands("consume/waiting", ids[1])
+		w.must(tx.Rollback())
+		w.until("it can be cancelled afterwards", func() bool {
+			results, err = w.store.CancelAll(w.ctx, ids[1:2], "")
+			w.must(err)
+			return results[0] == engine.CancelDone
+		})
+	}},
+	{"the items of a cancelled emitter are cancelled around a key that a caller holds", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		p := w.start(job(t))
+		w.commit(opened(p, keyed(t, "k", active), job(t)))
+		_, err := w.store.Cancel(w.ctx, p.ID, "")
+		w.must(err)
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(t, "k", active))
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		for range 3 {
+			_, err := w.store.Sweep(ctx, 100)
+			w.must(err)
+		}
+		w.must(tx.Rollback())
+		w.until("it is cancelled in the end", func() bool {
+			_, err := w.store.Sweep(w.ctx, 100)
+			w.must(err)
+			w.fold()
+			return w.view(p.ID).Status == engine.StatusCancelled
+		})
+	}},
+	{"a key that a caller holds keeps no other history", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		w.loose = true
+		a, b := w.start(keyed(t, "k", forever)), w.start(keyed(t, "freed", active))
+		w.commit(failed(a))
+		w.commit(failed(b))
+		w.exec("UPDATE ds_jobs SET created_at = " + old + ", finished_at = " + old)
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(t, "k", forever), keyed(t, "freed", active)) // the first is kept for a retry
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		_, _, err := w.store.Prune(ctx, t, everything, 100)
+		w.must(err)
+		w.must(w.store.PruneRest(ctx, 100))
+		w.same("jobs that are left", int64(1), w.count("SELECT COUNT(*) FROM ds_jobs"))
+		w.must(tx.Rollback())
+		w.until("it goes afterwards", func() bool {
+			w.pruneAll(t, everything)
+			return w.count("SELECT COUNT(*) FROM ds_jobs") == 0
+		})
+	}},
+}
