@@ -28,15 +28,19 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
 		return
 	}
-	for rerun, points := 0, j.Checkpoints; ; rerun++ {
+	var rerun tries
+	for points := j.Checkpoints; ; rerun.n++ {
 		if j.Checkpoints > points { // it came further: the count begins anew
-			rerun, points = 0, j.Checkpoints
+			rerun, points = tries{}, j.Checkpoints
 		}
 		again := s.once(ctx, l, j, rerun)
 		if !again {
 			return
 		}
-		pause := time.Duration(1+rand.IntN(20)) * time.Millisecond << min(rerun, 6)
+		if rerun.n == 0 {
+			rerun.since = s.eng.clock.Boot()
+		}
+		pause := time.Duration(1+rand.IntN(20)) * time.Millisecond << min(rerun.n, 6)
 		for {
 			if !sleep(ctx, s.eng.clock, pause) {
 				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
@@ -55,6 +59,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 			if err == nil {
 				break
 			}
+			s.tellTries("look whether the job is still ours", j, l.typ, rerun, err)
 			pause = min(2*pause, time.Second)
 		}
 	}
@@ -62,7 +67,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 
 // once runs the hook one time. It says whether it must be run again. A fault of
 // the engine's own ends the job, not the process.
-func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (again bool) {
+func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) (again bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.fault(ctx, j, p, debug.Stack())
@@ -71,15 +76,16 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 	}()
 	c, err := s.newCall(ctx, l, j)
 	if err != nil {
-		s.eng.log.Warn("prepare the hook", "job", j.ID, "error", err)
 		switch CodeOf(err) {
 		case CodeRetry, CodeUnreachable, CodeUnknown:
-			if rerun >= maxReruns { // others can use the slot, and perhaps run the job
+			s.tellTries("prepare the hook", j, l.typ, rerun, err)
+			if rerun.n >= maxReruns { // others can use the slot, and perhaps run the job
 				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
 				return false
 			}
 		default:
-			if rerun >= maxPrepares {
+			s.log(slog.LevelWarn, "prepare the hook", err, "job", j.ID)
+			if rerun.n >= maxPrepares {
 				s.failForGood(ctx, j, fmt.Sprintf("its hook cannot be prepared: %v", err), "")
 				return false
 			}
@@ -122,17 +128,18 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun int) (a
 		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
+		s.tellTries("run the hook", j, l.typ, rerun, err)
 		return true
 	case code == CodeRetry || code == CodeConflict:
-		if rerun < maxReruns {
-			s.eng.log.Debug("run the hook again", "job", j.ID, "type", l.typ.Name, "error", err)
+		if rerun.n < maxReruns {
+			s.tellTries("run the hook", j, l.typ, rerun, err)
 			if code == CodeConflict {
 				c.runsAgain(err)
 			}
 			return true
 		}
 		err = &Failure{Kind: KindError, Code: "db." + string(code), Retryable: true, Cause: err,
-			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun+1, err)}
+			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun.n+1, err)}
 	}
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes, o.Records = nil, nil, nil, RecordWrites{}
@@ -209,12 +216,16 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 func (s *Server) settleFailure(ctx context.Context, c *Call, o *Outcome) error {
 	commit := context.WithoutCancel(ctx)
 	pause := 10 * time.Millisecond
+	var first tries
 	for try := 1; ; try++ {
 		again, err := s.settle(commit, c, nil, o)
 		if err == nil || !again || try == maxReruns {
 			return err
 		}
-		s.eng.log.Warn("settle a failed attempt: trying again", "job", c.job.ID, "error", err)
+		s.tellTries("settle a failed attempt", c.job, c.typ, first, err)
+		if first.n++; first.n == 1 {
+			first.since = s.eng.clock.Boot()
+		}
 		sleep(commit, s.eng.clock, pause)
 		if pause = min(2*pause, time.Second); !s.claims.known(c.job.Claim) {
 			return ErrLost

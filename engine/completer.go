@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -139,6 +140,7 @@ const maxSettles = 6
 func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) (held bool) {
 	s := d.srv
 	pause := 10 * time.Millisecond
+	var told nag
 	for try := 1; ; try++ {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
 		if err == nil {
@@ -158,7 +160,9 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 			}
 			return false
 		}
-		s.eng.log.Warn("complete jobs", "jobs", len(batch), "error", err)
+		if told.due(s.eng.clock.Boot()) {
+			s.log(slog.LevelWarn, "complete jobs", err, "jobs", len(batch))
+		}
 		switch CodeOf(err) {
 		case CodeRetry, CodeUnreachable, CodeUnknown:
 			sleep(ctx, s.eng.clock, pause)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path"
 	"slices"
@@ -104,6 +105,7 @@ type Server struct {
 	progress *progressWriter
 	notices  *noticeKeeper
 	tally    tally
+	stuck    nag // jobs that cannot go on because of the database
 	paramsOf paramsCache
 
 	instancesSeen map[string]Raw    // by type: the variable's value that was saved last; the ticker's alone
@@ -418,9 +420,10 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 }
 
 // keepTrying runs a duty again and again: f says how long to wait, and a wake
-// shortens that. Errors are logged once until they end, and waited out.
+// shortens that. Errors are logged now and then until they end, and waited out.
 func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
 	var failing bool
+	told := new(nag)
 	pause := 100 * time.Millisecond
 	for {
 		d, err := f(ctx)
@@ -428,12 +431,8 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			if !failing {
-				if hint := HintOf(err); hint != "" {
-					s.eng.log.Warn(what, "error", err, "hint", hint)
-				} else {
-					s.eng.log.Warn(what, "error", err)
-				}
+			if told.due(s.eng.clock.Boot()) {
+				s.log(slog.LevelWarn, what, err)
 			}
 			failing, d = true, pause
 			pause = min(2*pause, 5*time.Second)
@@ -441,7 +440,7 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 			if failing {
 				s.eng.log.Info(what + ": works again")
 			}
-			failing, pause = false, 100*time.Millisecond
+			failing, pause, told = false, 100*time.Millisecond, new(nag)
 		}
 		if !wait(ctx, s.eng.clock, d, wakeUp) {
 			return

@@ -55,7 +55,7 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	}
 	r.SetMaxIdleConns(4)
 	s := &Store{opts: o, path: abs, hookReader: r, noReader: !readOnly && !strings.EqualFold(mode, "wal")}
-	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, Foreign: true, ReadOnly: readOnly}
+	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock, abs}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, Foreign: true, ReadOnly: readOnly}
 	s.writer = newWriter(w, gate, o.Clock, o.Logger, abs+"-writer")
 	return &Connection{s}, nil
 }

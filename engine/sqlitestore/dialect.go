@@ -17,7 +17,10 @@ import (
 )
 
 // dialect is SQLite's SQL. Its clock is the process's.
-type dialect struct{ clock engine.Clock }
+type dialect struct {
+	clock engine.Clock
+	file  string // "": it is in memory
+}
 
 func (d dialect) Name() string { return "sqlite" }
 
@@ -150,8 +153,14 @@ func (d dialect) Locked(error) bool { return false }
 // Hint says what to do about an error of the driver.
 func (d dialect) Hint(err error) string {
 	var e *sqlite.Error
-	if errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_READONLY {
+	if !errors.As(err, &e) {
+		return ""
+	}
+	switch e.Code() & 0xff {
+	case lib.SQLITE_READONLY:
 		return "this user may not write to the database file, or to its folder: dsengine doctor says what to do"
+	case lib.SQLITE_FULL:
+		return d.fullHint()
 	}
 	return ""
 }

@@ -109,7 +109,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	h.SetMaxIdleConns(4)
 	s := &Store{opts: o, path: abs, hookReader: h}
 	s.closed, s.close = context.WithCancel(context.Background())
-	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
+	s.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock, abs}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix}
 	s.writer = newWriter(w, gate, o.Clock, o.Logger, abs+"-writer")
 	s.Store.Begin, s.Store.Lives = s.writer.begin, s.lives
 	s.live = newLivenessOf(abs, o)
@@ -246,6 +246,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		check("file", what+": it can be looked at, and nothing can run", false, hint)
 	} else if err == nil {
 		check("file", fmt.Sprintf("%s, %d bytes", s.path, info.Size()), true, "")
+		r.Checks = append(r.Checks, s.checkDisk())
 	}
 	var damaged string
 	if err := s.Reader.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&damaged); err != nil {

@@ -59,7 +59,7 @@ func openForReading(ctx context.Context, path, abs string, o Options) (*Store, e
 	db.SetMaxOpenConns(16)
 	s := &Store{opts: o, path: abs, hookReader: db, readOnly: true}
 	s.closed, s.close = context.WithCancel(context.Background())
-	s.Store = &sqlstore.Store{DB: db, Reader: db, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, ReadOnly: true, Lives: s.lives}
+	s.Store = &sqlstore.Store{DB: db, Reader: db, D: dialect{o.Clock, abs}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, ReadOnly: true, Lives: s.lives}
 	s.live = newLivenessOf(abs, o)
 	var n int
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master").Scan(&n); err != nil {

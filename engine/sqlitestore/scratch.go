@@ -71,7 +71,7 @@ func OpenScratch(ctx context.Context, o Options) (*Scratch, error) {
 	w.SetMaxOpenConns(1)
 	s.Store = &Store{opts: o, hookReader: r}
 	s.Store.closed, s.Store.close = context.WithCancel(context.Background())
-	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, OneConnection: true}
+	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{clock: o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, OneConnection: true}
 	s.writer = newWriter(w, &turnstile{}, o.Clock, o.Logger, "")
 	s.Store.Store.Begin, s.Store.Store.Lives = s.writer.begin, s.lives
 	s.live = newLiveness("")

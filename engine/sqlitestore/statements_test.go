@@ -87,7 +87,7 @@ func TestStatementsAreKept(t *testing.T) {
 	}
 	exec("CREATE TABLE x (a INTEGER PRIMARY KEY, b TEXT)")
 	insert := func(a any) error {
-		_, err := c.ExecContext(ctx, "INSERT INTO x VALUES (?, "+dialect{engine.SystemClock{}}.Now()+")", a)
+		_, err := c.ExecContext(ctx, "INSERT INTO x VALUES (?, "+dialect{clock: engine.SystemClock{}}.Now()+")", a)
 		return err
 	}
 	k := keeperOf(t, c)

@@ -293,6 +293,10 @@ func (s *Session) fail(err error) {
 	if class := s.store.D.Class(err); class == ClassConnection || class == ClassUnreachable {
 		s.broken = true
 	}
+	if s.store.D.Class(err) == ClassUnreachable && !s.store.Foreign { // to run the hook again at once is no help
+		s.ended = s.store.wrap(err, "")
+		return
+	}
 	s.ended = engine.Wrapf(engine.CodeRetry, err, "the job's transaction was ended")
 }
 
