@@ -60,6 +60,8 @@ type column struct {
 type relation struct {
 	columns []column
 	open    bool
+	needs   string   // the key of a table of db.ensure that SQLite would number by itself
+	whole   []string // its columns of whole numbers
 }
 
 // scope is where names are looked up.

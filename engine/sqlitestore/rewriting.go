@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,16 +73,19 @@ func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string
 }
 
 // Fits has columns keep values as MySQL would give them back.
-func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (func(string) func(any) any, error) {
+func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (sqlstore.Fit, error) {
 	rel, err := w.table(ctx, x, strings.ToLower(table[strings.LastIndexByte(table, '.')+1:]))
-	return func(name string) func(any) any {
+	fit := sqlstore.Fit{Needs: rel.needs}
+	fit.Whole = func(name string) bool { return slices.Contains(rel.whole, strings.ToLower(name)) }
+	fit.Of = func(name string) func(any) any {
 		for _, c := range rel.columns {
 			if strings.EqualFold(c.name, name) {
-				return fit(c.neutral)
+				return fitOf(c.neutral)
 			}
 		}
 		return nil
-	}, err
+	}
+	return fit, err
 }
 
 // table looks at a table. What others see of it is remembered for all hooks; what
@@ -143,20 +147,55 @@ func kinds(args []any) string {
 	return b.String()
 }
 
+// conditions has the SQL that made a table: db.ensure gives columns conditions.
+const conditions = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
+
 // tableColumns are the columns of a table or a view; open if there is none.
 func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel relation, err error) {
-	rows, err := x.QueryContext(ctx, "SELECT name, type FROM pragma_table_info(?) ORDER BY cid", table)
+	var keys, whole []string
+	rows, err := x.QueryContext(ctx, "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", table)
 	if err != nil {
 		return relation{open: true}, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var name, declared string
-		if err := rows.Scan(&name, &declared); err != nil {
+		var pk int
+		if err := rows.Scan(&name, &declared, &pk); err != nil {
 			return relation{open: true}, err
+		}
+		if pk > 0 {
+			keys = append(keys, name)
+		}
+		if strings.EqualFold(declared, "integer") {
+			whole = append(whole, name)
 		}
 		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared), neutralType(declared)})
 	}
 	rel.open = len(rel.columns) == 0
-	return rel, rows.Err()
+	if err = rows.Err(); err != nil || len(whole) == 0 {
+		return rel, err
+	}
+	rows.Close()
+	made, err := x.QueryContext(ctx, conditions, table)
+	if err != nil {
+		return relation{open: true}, err
+	}
+	defer made.Close()
+	for made.Next() {
+		var sql string
+		if err := made.Scan(&sql); err != nil {
+			return relation{open: true}, err
+		}
+		for _, name := range whole {
+			if !strings.Contains(sql, `CONSTRAINT "`+valueConstraint+strings.ReplaceAll(name, `"`, `""`)+`"`) {
+				continue // a program's own, which may keep what it likes
+			}
+			rel.whole = append(rel.whole, strings.ToLower(name))
+			if len(keys) == 1 && keys[0] == name {
+				rel.needs = name
+			}
+		}
+	}
+	return rel, made.Err()
 }

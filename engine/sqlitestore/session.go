@@ -87,7 +87,9 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code, retryable = "db.syntax", false
 	case strings.Contains(message, "no such column"), strings.Contains(message, "has no column named"):
 		code, retryable = "db.column", false
-	case e.Code()&0xff == lib.SQLITE_MISMATCH, e.Code()&0xff == lib.SQLITE_TOOBIG:
+	case e.Code()&0xff == lib.SQLITE_MISMATCH:
+		code, message = "db.value", "a value of an integer primary key is no whole number, or out of its range"
+	case e.Code()&0xff == lib.SQLITE_TOOBIG:
 		code = "db.value"
 	}
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: message, Retryable: retryable, Cause: err}, false
@@ -98,6 +100,9 @@ func (s *Store) Blamed(err error) (columns []string, why string) {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return nil, ""
+	}
+	if e.Code()&0xff == lib.SQLITE_MISMATCH {
+		return []string{sqlstore.TheKey}, "it is not of that type, or out of its range"
 	}
 	message := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%d)", e.Code()))
 	if _, column, ok := strings.Cut(message, "CHECK constraint failed: "+valueConstraint); ok {

@@ -404,10 +404,10 @@ func bare(d engine.Decimal) any {
 	return string(d)
 }
 
-// fit has a column keep values as MySQL would give them back, so that equal ones
+// fitOf has a column keep values as MySQL would give them back, so that equal ones
 // are the same: decimals with the digits of their column, points in time with
 // microseconds. What is no such value stays, for the column to refuse.
-func fit(columnType string) func(any) any {
+func fitOf(columnType string) func(any) any {
 	name, n, err := engine.ParseColumnType(columnType)
 	if err != nil {
 		return nil

@@ -12,11 +12,17 @@ import (
 // shownValue is how much of a value an error shows.
 const shownValue = 60
 
+// TheKey stands for the only column of a table's key: see Blamed.
+const TheKey = "\x00key"
+
 // blame says in a failure of a row which values it came of: b is the batch, i
 // the row in it. x is the connection on which it failed.
 func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err error, b *batch, i int) {
 	row := b.args[i*len(b.names) : (i+1)*len(b.names)]
 	columns, why := w.s.d.Blamed(err)
+	if len(columns) == 1 && columns[0] == TheKey {
+		columns = w.onlyKey(ctx, x)
+	}
 	var told []string
 	for _, c := range columns {
 		if k := indexFold(b.names, c); k >= 0 {
@@ -43,6 +49,20 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 		}
 		f.Message += " (" + strings.Join(told, ", ") + ")"
 	}
+}
+
+// onlyKey is the column of a key of one, as a list.
+func (w *writer) onlyKey(ctx context.Context, x Execer) (columns []string) {
+	shape, err := w.s.d.DescribeTable(ctx, x, w.table)
+	if err != nil {
+		return nil
+	}
+	for _, c := range shape.Columns {
+		if c.Key {
+			columns = append(columns, c.Name)
+		}
+	}
+	return columns
 }
 
 // shown is a value as an error shows it: its beginning, without secrets.

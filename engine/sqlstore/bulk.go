@@ -95,6 +95,9 @@ func (l *loading) add(w *writer, b *batch, row engine.Row) bool {
 	was := len(b.text)
 	for i, k := range b.place {
 		v := w.s.d.ToDB(row.Values[k])
+		if w.bad = w.refuse(b, i, v, row); w.bad != nil {
+			return true
+		}
 		kind := int8(textPlain)
 		if _, isBytes := v.([]byte); isBytes {
 			kind = textHex

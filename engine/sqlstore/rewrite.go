@@ -18,10 +18,21 @@ type Rewriter interface {
 // yet. What it finds out of tables there it keeps until Forget.
 type Rewriting interface {
 	Rewrite(ctx context.Context, x Execer, query string, args []any) (Statement, error)
-	// Fits gives, by a table's column, what makes of a value, as ToDB gives it, the
-	// one that the column keeps; nil: it keeps all as they are.
-	Fits(ctx context.Context, x Execer, table string) (func(column string) func(v any) any, error)
+	Fits(ctx context.Context, x Execer, table string) (Fit, error)
 	Forget()
+}
+
+// Fit is what the values of a table's columns must be like.
+type Fit struct {
+	// Of gives, by a column, what makes of a value, as ToDB gives it, the one that the
+	// column keeps; nil: it keeps all as they are.
+	Of func(column string) func(v any) any
+	// Whole says whether a column must not be given fractions: the database would
+	// round them.
+	Whole func(column string) bool
+	// Needs is the column without which a row would be numbered instead of refused;
+	// "": none.
+	Needs string
 }
 
 // Statement is SQL that was rewritten.
@@ -48,23 +59,22 @@ func (s *Session) rewrite(ctx context.Context, c *sql.Conn, query string, args [
 	return st, nil
 }
 
-// fits is Rewriting.Fits; nil where columns make values fit themselves.
-func (s *Session) fits(ctx context.Context, table string) (func(column string) func(any) any, error) {
+// fits is Rewriting.Fits; empty where columns make values fit themselves.
+func (s *Session) fits(ctx context.Context, table string) (fit Fit, err error) {
 	if s.rewriting == nil {
-		return nil, nil
+		return fit, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var x Execer
 	if s.conn != nil && s.ended == nil { // which the rows will go to
 		if err := s.spoolOn(ctx, s.conn); err != nil {
-			return nil, err
+			return fit, err
 		}
 		x = s.conn
 	}
-	fit, err := s.rewriting.Fits(ctx, x, table)
-	if err != nil {
-		return nil, s.explain(ctx, err)
+	if fit, err = s.rewriting.Fits(ctx, x, table); err != nil {
+		return fit, s.explain(ctx, err)
 	}
 	return fit, nil
 }

@@ -33,7 +33,8 @@ type SessionDialect interface {
 	HookError(err error) (f error, ended bool)
 	// Blamed names the columns that an error of a row is about: of a value that one
 	// cannot hold, and why where that is told, or of a key that is there already,
-	// where the error does not show it.
+	// where the error does not show it. TheKey is the key's only column, where the
+	// error does not name it.
 	Blamed(err error) (columns []string, why string)
 	// NoSavepoint says that a savepoint does not exist.
 	NoSavepoint(err error) bool

@@ -83,16 +83,17 @@ func (s *Session) look(ctx context.Context, table string) (shape Shape, err erro
 }
 
 // checkEngine refuses a table that is kept without transactions: what a hook that
-// fails has written would stay there, and be written again.
-func (s *Session) checkEngine(ctx context.Context, table string) error {
+// fails has written would stay there, and be written again. It gives the table's
+// shape, if it had to look.
+func (s *Session) checkEngine(ctx context.Context, table string) (shape Shape, err error) {
 	if !s.d.Engines() {
-		return nil
+		return shape, nil
 	}
-	shape, err := s.look(ctx, table)
+	shape, err = s.look(ctx, table)
 	if err != nil || shape.Engine == "" {
-		return err
+		return shape, err
 	}
-	return &engine.Failure{Kind: engine.KindError, Code: "db.engine", Message: fmt.Sprintf(
+	return shape, &engine.Failure{Kind: engine.KindError, Code: "db.engine", Message: fmt.Sprintf(
 		"table %s is kept by %s, which knows no transactions: rows would stay when the hook fails, and come twice when it runs again. Change it: ALTER TABLE %s ENGINE=InnoDB", table, shape.Engine, table)}
 }
 

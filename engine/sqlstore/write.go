@@ -36,7 +36,8 @@ type writer struct {
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
 	load  *loading // nil: rows are gathered as arguments
 
-	fits func(column string) func(any) any // nil: the database makes values fit their columns
+	fits Fit
+	bad  error // why a row cannot be written
 
 	n    int64 // rows that were taken
 	none int64 // that were None
@@ -59,6 +60,7 @@ type batch struct {
 	args  []any
 	fit   []func(any) any // by place: makes a value fit its column; nil: nothing to do
 	seen  map[string]bool
+	checked
 
 	text []byte // instead of args
 	hex  []int8 // of columns in text: 1 plain, 2 hexadecimal, 0 not known yet
@@ -76,14 +78,20 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 	if err := s.store.CheckTable(table); err != nil {
 		return nil, err
 	}
-	if err := s.checkEngine(ctx, table); err != nil {
+	shape, err := s.checkEngine(ctx, table)
+	if err != nil {
 		return nil, err
 	}
 	w = &writer{s: s, table: table, now: &batch{}, idle: &batch{},
 		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
 	w.flush = w.insert
-	w.fits, err = s.fits(ctx, table)
-	return w, err
+	if w.fits, err = s.fits(ctx, table); err != nil {
+		return nil, err
+	}
+	if w.fits.Whole == nil { // servers round
+		w.fits.Whole = func(column string) bool { return shape.typeOf(column) == "integer" }
+	}
+	return w, nil
 }
 
 // value is a value as the database is given it, for the i-th column of a batch.
@@ -140,6 +148,9 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 				return err
 			}
 		}
+		if w.bad != nil {
+			return w.bad
+		}
 	}
 }
 
@@ -165,7 +176,8 @@ func (w *writer) settled() error {
 	return err
 }
 
-// add takes a row into the batch; false if it must go into another one.
+// add takes a row into the batch; false if it must go into another one. A row that
+// cannot be written is in bad.
 func (w *writer) add(row engine.Row) bool {
 	b := w.now
 	switch {
@@ -175,11 +187,14 @@ func (w *writer) add(row engine.Row) bool {
 		for i := range row.Names {
 			b.place = append(b.place, i)
 		}
-		if w.fits != nil {
+		if w.fits.Of != nil {
 			b.fit = b.fit[:0]
 			for _, n := range b.names {
-				b.fit = append(b.fit, w.fits(n))
+				b.fit = append(b.fit, w.fits.Of(n))
 			}
+		}
+		if w.bad = w.check(b, row); w.bad != nil {
+			return true
 		}
 		if w.load != nil {
 			w.load.begin(b)
@@ -205,6 +220,9 @@ func (w *writer) add(row engine.Row) bool {
 	}
 	for at, i := range b.place {
 		v := w.value(b, at, row.Values[i])
+		if w.bad = w.refuse(b, at, v, row); w.bad != nil {
+			return true
+		}
 		switch x := v.(type) {
 		case string:
 			b.size += len(x)

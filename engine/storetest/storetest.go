@@ -107,7 +107,7 @@ var groups = []group{
 	{name: "bulk", cases: bulkCases},
 	{name: "merge", cases: mergeCases},
 	{name: "connections", cases: connectionCases},
-	{name: "values", cases: valueCases},
+	{name: "values", cases: slices.Concat(valueCases, wholeCases)},
 	{name: "parity", cases: slices.Concat(parityCases, parityWriteCases, parityExactCases)},
 	{name: "guard", cases: guardCases},
 	{name: "spool", cases: spoolCases},

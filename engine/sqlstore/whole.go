@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// notOfType says why a column does not hold a value.
+const notOfType = "it is not of that type, or out of its range"
+
+// written is a number as databases read one in a text.
+var written = regexp.MustCompile(`^\s*[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]+))?\s*$`)
+
+// hasFraction says whether a value, as ToDB gives it, is a number that is not
+// whole: servers round one for a column of whole numbers.
+func hasFraction(v any) bool {
+	switch x := v.(type) {
+	case float64:
+		return x != math.Trunc(x) && !math.IsNaN(x)
+	case string:
+		if !strings.ContainsAny(x, ".eE") {
+			return false
+		}
+		m := written.FindStringSubmatch(x)
+		if m == nil {
+			return false
+		}
+		digits := strings.TrimRight(m[1]+m[2], "0")
+		if strings.Trim(digits, "0") == "" {
+			return false // it is zero
+		}
+		scale := len(m[2]) - (len(m[1]) + len(m[2]) - len(digits)) // digits behind the point, without zeros at the end
+		if m[3] == "" {
+			return scale > 0
+		}
+		exponent, err := strconv.Atoi(m[3])
+		if err != nil { // it is far too large, or far too small
+			return strings.HasPrefix(m[3], "-")
+		}
+		return scale > exponent
+	}
+	return false
+}
+
+// checked says which columns of a batch are looked at before they are written.
+type checked struct {
+	whole []bool // must not have fractions
+	needs int    // must be given, or the database invents it; -1: none
+}
+
+// check says what columns of a batch are looked at. An error is for a row
+// without the column that must be given.
+func (w *writer) check(b *batch, row engine.Row) error {
+	b.checked.needs = -1
+	b.checked.whole = b.checked.whole[:0]
+	if w.fits.Needs != "" {
+		if b.checked.needs = indexFold(b.names, w.fits.Needs); b.checked.needs < 0 {
+			return w.keyless(row)
+		}
+	}
+	any := false
+	for _, n := range b.names {
+		whole := w.fits.Whole(n)
+		b.checked.whole = append(b.checked.whole, whole)
+		any = any || whole
+	}
+	if !any {
+		b.checked.whole = nil
+	}
+	return nil
+}
+
+// refuse is why a value, as ToDB gives it, must not be written into the i-th
+// column of a batch; nil if it may.
+func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
+	switch v.(type) {
+	case int64:
+		return nil
+	case nil:
+		if i == b.checked.needs {
+			return w.keyless(row)
+		}
+		return nil
+	}
+	if i >= len(b.checked.whole) || !b.checked.whole[i] || !hasFraction(v) {
+		return nil
+	}
+	return rowFailure(row, fmt.Sprintf("column %s is of type integer and cannot hold %s: %s", b.names[i], w.s.shown(v), notOfType))
+}
+
+// keyless refuses a row whose key the database would invent.
+func (w *writer) keyless(row engine.Row) error {
+	f := rowFailure(row, fmt.Sprintf("column %s is of the key and cannot be NULL", w.fits.Needs))
+	f.Code = "db.constraint"
+	return f
+}
+
+func rowFailure(row engine.Row, message string) *engine.Failure {
+	return &engine.Failure{Kind: engine.KindError, Code: "db.value", Retryable: true, Row: row.At, Message: fmt.Sprintf("row %d: %s", row.At, message)}
+}
