@@ -14,7 +14,7 @@ import (
 // Verbs by what they do in the job's transaction.
 var (
 	readVerbs  = words("SELECT VALUES TABLE SHOW DESCRIBE DESC EXPLAIN")
-	writeVerbs = words("INSERT UPDATE DELETE REPLACE CALL DO SELECT VALUES TABLE")
+	writeVerbs = words("INSERT UPDATE DELETE REPLACE CALL DO")
 	// Statements that a server commits implicitly, or that steer transactions
 	// and sessions.
 	ddlVerbs     = words("CREATE ALTER DROP TRUNCATE RENAME")
@@ -91,6 +91,9 @@ func (s *Store) CheckExec(sql string) error {
 		return refused("%s would end the job's transaction, which commits by itself with the job: use ctx.checkpoint() to commit earlier, catch(fn) to undo a part, error(...) to roll back", v)
 	case sessionVerbs[v]:
 		return refused("%s changes the connection, which jobs share: it is not for scripts", v)
+	}
+	if readVerbs[st.verb] {
+		return refused("db.exec runs writing statements, and %s reads: use db.query, db.one or db.value", st.verb)
 	}
 	if near := likeVerb(st.verb); near != "" {
 		return refused("no statement begins with %s (did you mean %s?)", st.verb, near)

@@ -46,6 +46,9 @@ type Statement struct {
 
 // rewrite rewrites a script's statement, on the connection where it will run.
 func (s *Session) rewrite(ctx context.Context, c *sql.Conn, query string, args []any) (st Statement, err error) {
+	if err := checkMarks(query, s.store.D.Name() == "sqlite", args); err != nil {
+		return st, err
+	}
 	if args, err = exactArgs(args); err != nil {
 		return st, err
 	}

@@ -24,6 +24,14 @@ var guarded = []struct {
 	{"DELETE FROM t WHERE id = 2 /* ; DROP TABLE t */", false, false, ""},
 	{"REPLACE INTO t VALUES (1, 5)", false, false, ""},
 	{"WITH x AS (SELECT 1 AS n) DELETE FROM t WHERE id IN (SELECT n FROM x)", false, false, "s"},
+	{"WITH x AS (SELECT 1 AS n) INSERT INTO t SELECT n + 20, 1 FROM x", false, false, "s"},
+	{"INSERT INTO t WITH x AS (SELECT 1 AS n) SELECT n + 30, 1 FROM x", false, false, ""},
+	{"SELECT 1", false, true, ""},
+	{"  (select 1)", false, true, ""},
+	{"VALUES (1)", false, true, ""},
+	{"SHOW TABLES", false, true, ""},
+	{"EXPLAIN SELECT 1", false, true, ""},
+	{"WITH x AS (SELECT 1 AS n) SELECT n FROM x", false, true, ""},
 	{"INSERT INTO t VALUES (1, 1); DROP TABLE t", false, true, ""},
 	{"INSERT INTO t VALUES (1, 1);;", false, false, "-"},
 	{"INSERT INTO t VALUES (1, 1); -- nothing more", false, false, "-"},
@@ -207,10 +215,33 @@ var guardCases = []testCase{
 			"INSRT INTO t VALUES (1)": "no statement begins with INSRT (did you mean INSERT?)",
 			"updaet t SET v = 1":      "no statement begins with UPDAET (did you mean UPDATE?)",
 			"FROBNICATE t":            "db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not FROBNICATE",
-			"SHOW TABLES":             "db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not SHOW",
+			"SHOW TABLES":             "db.exec runs writing statements, and SHOW reads: use db.query, db.one or db.value",
+			"SELECT 1":                "db.exec runs writing statements, and SELECT reads: use db.query, db.one or db.value",
 		} {
 			w.same(sql, want, fmt.Sprint(exec(h, w.ctx, sql)))
 		}
+	}},
+	{"a statement is given one value for each question mark", func(w *world) {
+		w.table(1)
+		h := w.hook(w.store)
+		for _, c := range []struct {
+			sql  string
+			args []any
+			want string
+		}{
+			{"SELECT 1", []any{int64(3)}, "the statement has 0 ? and was given 1 value: give one value for each ?"},
+			{"SELECT ?, '?'", nil, "the statement has 1 ? and was given 0 values: give one value for each ?"},
+			{"SELECT ? + ?", []any{int64(3)}, "the statement has 2 ? and was given 1 value: give one value for each ?"},
+			{"SELECT ? -- ?", []any{int64(3), "x"}, "the statement has 1 ? and was given 2 values: give one value for each ?"},
+		} {
+			_, err := h.Query(w.ctx, c.sql, c.args)
+			w.failure(c.sql, "usage", err)
+			w.same(c.sql, c.want, fmt.Sprint(err))
+		}
+		_, err := h.Exec(w.ctx, "UPDATE t SET v = ? WHERE id = ?", []any{int64(3)})
+		w.failure("exec", "usage", err)
+		w.same("exec", "the statement has 2 ? and was given 1 value: give one value for each ?", fmt.Sprint(err))
+		w.same("it goes on", [][]any{{"?", int64(10)}}, w.query(h, "SELECT '?', v FROM t WHERE id = ?", int64(1)))
 	}},
 	{"the engine's tables are refused by name too", func(w *world) {
 		h := w.hook(w.store)
