@@ -59,7 +59,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 			if err == nil {
 				break
 			}
-			s.tellTries("look whether the job is still ours", j, l.typ, rerun, err)
+			s.tellTries("look again whether the job is still ours", j, l.typ, rerun, err)
 			pause = min(2*pause, time.Second)
 		}
 	}
@@ -78,7 +78,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	if err != nil {
 		switch CodeOf(err) {
 		case CodeRetry, CodeUnreachable, CodeUnknown:
-			s.tellTries("prepare the hook", j, l.typ, rerun, err)
+			s.tellTries("prepare the hook again", j, l.typ, rerun, err)
 			if rerun.n >= maxReruns { // others can use the slot, and perhaps run the job
 				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
 				return false
@@ -128,11 +128,11 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
-		s.tellTries("run the hook", j, l.typ, rerun, err)
+		s.tellTries("run the hook again", j, l.typ, rerun, err)
 		return true
 	case code == CodeRetry || code == CodeConflict:
 		if rerun.n < maxReruns {
-			s.tellTries("run the hook", j, l.typ, rerun, err)
+			s.tellTries("run the hook again", j, l.typ, rerun, err)
 			if code == CodeConflict {
 				c.runsAgain(err)
 			}
@@ -222,7 +222,7 @@ func (s *Server) settleFailure(ctx context.Context, c *Call, o *Outcome) error {
 		if err == nil || !again || try == maxReruns {
 			return err
 		}
-		s.tellTries("settle a failed attempt", c.job, c.typ, first, err)
+		s.tellTries("settle a failed attempt again", c.job, c.typ, first, err)
 		if first.n++; first.n == 1 {
 			first.since = s.eng.clock.Boot()
 		}

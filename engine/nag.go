@@ -55,7 +55,7 @@ func (s *Server) tellTries(what string, j *ClaimedJob, t *Type, r tries, err err
 			level = slog.LevelWarn
 		}
 	}
-	s.log(level, what+": trying again", err, "job", j.ID, "type", t.Name, "for", FormatDuration((now - r.since).Round(time.Second)))
+	s.log(level, what, err, "job", j.ID, "type", t.Name, "for", FormatDuration((now - r.since).Round(time.Second)))
 }
 
 // log logs an error with what to do about it.

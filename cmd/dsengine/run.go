@@ -81,7 +81,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	phasesFlag(f, &o.Phases, "phases", "run only these `phases`: produce, consume, finish, fail")
 	slotsFlag(f, &o.Slots, "slots", "how many hooks of a type's phase run at once: `TYPE.PHASE=N` (repeatable)")
 	durationFlag(f, &o.Drain, "drain", "how long running hooks may go on when it stops: a `time` (default 30s)")
-	durationFlag(f, &o.Lease, "lease", "after what `time` others take the jobs of a silent server (default 15s)")
+	durationFlag(f, &o.Lease, "lease", "for what `time` a server may be silent; others then take its jobs, within two thirds of it more (default 15s)")
 	numberFlag(f, &o.Batch, "batch", 1, "how many jobs are claimed or completed at once, at most: a `number` (default 1000)")
 	durationFlag(f, &o.Poll, "poll", "longest `time` between looks at an idle database (default 1s)")
 }

@@ -91,7 +91,7 @@ func unreachable(err error, cfg *mysql.Config) error {
 		case 1045, 1698:
 			hint = "check the user and the password in the database URL"
 		case 1044:
-			hint = fmt.Sprintf("let the user use it: GRANT ALL ON %s.* TO '%s'@'...'", cfg.DBName, cfg.User)
+			hint = fmt.Sprintf("let the user use it: GRANT %s ON `%s`.* TO '%s'@'...'", privilegeList(), strings.ReplaceAll(cfg.DBName, "`", "``"), quoted(cfg.User))
 		case 1049:
 			hint = fmt.Sprintf("make it: CREATE DATABASE %s", cfg.DBName)
 		}

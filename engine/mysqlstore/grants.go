@@ -34,6 +34,15 @@ var privileges = []privilege{
 	{"CREATE TEMPORARY TABLES", "CREATE TEMPORARY TABLE %s LIKE %[2]s", false}, // for db.merge
 }
 
+// privilegeList is what run needs, as GRANT takes it.
+func privilegeList() string {
+	names := make([]string, len(privileges))
+	for i, p := range privileges {
+		names[i] = p.name
+	}
+	return strings.Join(names, ", ")
+}
+
 // noTable is a table that is not there.
 const noTable = "no_such_table"
 

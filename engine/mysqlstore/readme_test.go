@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
+
 	"github.com/dsengine/dsengine/engine"
 )
 
@@ -43,6 +45,23 @@ func (s *testServer) limitedUser(t *testing.T, database string) string {
 	}
 	u.User = url.UserPassword(user, "a long password")
 	return u.String()
+}
+
+// What the README grants, what an error advises and what doctor looks for is one
+// list; EXECUTE besides is for scripts that CALL.
+func TestTheGrantsAreOneList(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(grantOfReadme.FindSubmatch(readme)[1]), privilegeList()+", EXECUTE"; got != want {
+		t.Errorf("the README grants %s, want %s", got, want)
+	}
+	err = unreachable(&mysql.MySQLError{Number: 1044, Message: "Access denied"}, &mysql.Config{DBName: "imports", User: "o'me"})
+	if got, want := engine.HintOf(err), "let the user use it: GRANT "+privilegeList()+" ON `imports`.* TO 'o''me'@'...'"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestTheGrantsOfTheReadmeAreEnough(t *testing.T) {

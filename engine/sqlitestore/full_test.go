@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -139,5 +140,22 @@ func TestDiskCheck(t *testing.T) {
 	}
 	if probeDisk(filepath.Join(dir, "no")) == nil {
 		t.Error("a folder that is not there has room")
+	}
+}
+
+func TestTablesAreMadeBesideAFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.Mkdir(path+"-migrate", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Migrate(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "make a file beside the database file "+path+": ") || engine.HintOf(err) == "" {
+		t.Errorf("got %v (%s)", err, engine.HintOf(err))
 	}
 }

@@ -270,6 +270,10 @@ func (s *Store) migrations() sqlstore.Migrations {
 func (s *Store) Migrate(ctx context.Context) (engine.Migration, error) {
 	unlock, err := s.live.lockMigration(ctx)
 	if err != nil {
+		if ctx.Err() == nil { // nobody is waited for
+			_, hint := whoMayNot(s.path)
+			return engine.Migration{}, engine.Wrapf(engine.CodeUnreachable, err, "make a file beside the database file %s", s.path).WithHint("%s", hint)
+		}
 		return engine.Migration{}, engine.Wrapf(engine.CodeUnreachable, err, "wait for another process that makes the tables")
 	}
 	defer unlock()
