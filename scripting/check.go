@@ -71,7 +71,7 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 		var found []*Problem
 		switch c := checkers[ext]; {
 		case isScript(p) && p != name+starscript.Ending && slices.Contains(all, name+starscript.Ending):
-			found = []*Problem{{LoadError: *twoOfAName(shown, p, name+starscript.Ending), Code: "load"}}
+			found = []*Problem{{LoadError: *hostlib.TwoOfAName(shown, p, name+starscript.Ending), Code: "load"}}
 		case isScript(p) && engine.CheckTypeName(name) != nil:
 			found = []*Problem{whole(path.Join(shown, p), engine.CheckTypeName(name).Error())}
 		default:

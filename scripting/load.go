@@ -85,7 +85,7 @@ func Load(dir string, o Options) (Result, error) {
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))
 		if other := name + starscript.Ending; p != other && slices.Contains(files, other) {
-			r.fail(twoOfAName(shown, p, other))
+			r.fail(hostlib.TwoOfAName(shown, p, other))
 			continue
 		}
 		if err := engine.CheckTypeName(name); err != nil {
@@ -104,11 +104,6 @@ func Load(dir string, o Options) (Result, error) {
 // loader loads the job scripts of one language.
 type loader interface {
 	Load(name, path string) (*engine.Type, []*hostlib.LoadError)
-}
-
-// twoOfAName is the error about a job type that has a script in each language.
-func twoOfAName(shown, p, other string) *LoadError {
-	return &LoadError{File: path.Join(shown, p), Message: "it is not loaded: " + path.Join(shown, other) + " is the script of this job type"}
 }
 
 // fail adds errors; one of a helper file is told once, whoever loads it.

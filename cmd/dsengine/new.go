@@ -13,6 +13,7 @@ import (
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
@@ -23,27 +24,34 @@ var (
 	newScript string
 	//go:embed new/test.star
 	newScriptTest string
+	//go:embed new/script.lua
+	newLua string
+	//go:embed new/test.lua
+	newLuaTest string
 )
 
 func newNew(env *Env, g *globals) *cobra.Command {
 	var dir string
+	var lua bool
 	c := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Write a script and its tests, to begin with",
 		Long: `Write a script and its tests, to begin with. NAME is the job type: its script becomes NAME.star in the
-jobs folder, its tests NAME_test.star beside it. The script imports CSV files; it is whole, and its
+jobs folder, its tests NAME_test.star beside it; with --lua they are NAME.lua and NAME_test.lua. The script imports CSV files; it is whole, and its
 tests pass. Change both into what you need. Files that are there are never overwritten.`,
 		Example: `  dsengine new quakes
   dsengine new crm/customers
+  dsengine new quakes --lua
   dsengine new quakes --dir other/jobs`,
 		Args: arguments("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if dir == "" {
 				dir = g.Jobs
 			}
-			return runNew(env, g, dir, args[0])
+			return runNew(env, g, dir, args[0], lua)
 		},
 	}
+	c.Flags().BoolVar(&lua, "lua", false, "write them in Lua")
 	c.Flags().StringVar(&dir, "dir", "", "`folder` of the job scripts (default: that of --jobs)")
 	return c
 }
@@ -54,20 +62,24 @@ type madeFiles struct {
 	Files []string `json:"files"`
 }
 
-func runNew(env *Env, g *globals, dir, given string) error {
-	name := strings.TrimSuffix(given, starscript.Ending)
+func runNew(env *Env, g *globals, dir, given string, lua bool) error {
+	ending, other, scriptText, testText := starscript.Ending, luascript.Ending, newScript, newScriptTest
+	if lua = lua || strings.HasSuffix(given, luascript.Ending); lua {
+		ending, other, scriptText, testText = other, ending, newLua, newLuaTest
+	}
+	name := strings.TrimSuffix(given, ending)
 	base := path.Base(name)
 	switch {
 	case engine.CheckTypeName(name) != nil:
 		return engine.CheckTypeName(name)
-	case hostlib.IsHelper(name+starscript.Ending) || strings.HasSuffix(name, "_test"):
+	case hostlib.IsHelper(name+ending) || strings.HasSuffix(name, "_test"):
 		return usage("%q would be no job type: files below lib/, those whose name begins with _, and tests (_test) are none", name)
 	}
 	fill := strings.NewReplacer("NAME", name, "BASE", base, "TABLE", tableOf(name))
-	script := filepath.Join(dir, filepath.FromSlash(name)+starscript.Ending)
-	test := filepath.Join(dir, filepath.FromSlash(name)+"_test"+starscript.Ending)
+	script := filepath.Join(dir, filepath.FromSlash(name)+ending)
+	test := filepath.Join(dir, filepath.FromSlash(name)+"_test"+ending)
 	files := []string{script, test}
-	for _, file := range append(files, strings.TrimSuffix(script, starscript.Ending)+".lua") {
+	for _, file := range append(files, strings.TrimSuffix(script, ending)+other) {
 		if _, err := os.Lstat(env.path(file)); err == nil {
 			return usage("%s is there already, and nothing is overwritten", file).WithHint("take another name, or remove it first")
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -77,10 +89,10 @@ func runNew(env *Env, g *globals, dir, given string) error {
 	if err := os.MkdirAll(filepath.Dir(env.path(script)), 0o755); err != nil {
 		return err
 	}
-	if err := makeFile(env.path(script), fill.Replace(newScript)); err != nil {
+	if err := makeFile(env.path(script), fill.Replace(scriptText)); err != nil {
 		return err
 	}
-	if err := makeFile(env.path(test), fill.Replace(newScriptTest)); err != nil {
+	if err := makeFile(env.path(test), fill.Replace(testText)); err != nil {
 		return errors.Join(err, os.Remove(env.path(script)))
 	}
 	if g.json() {

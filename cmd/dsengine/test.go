@@ -34,7 +34,8 @@ func newTest(env *Env, g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test [PATH...]",
 		Short: "Run the tests of job scripts",
-		Long: `Run the tests of job scripts: functions test_NAME(t) in NAME_test.star, or in the script itself.
+		Long: `Run the tests of job scripts: functions test_NAME(t) in NAME_test.star or NAME_test.lua, or in
+the script itself.
 PATH is a script, a file of tests, a folder, a glob, or the name of a job type; without one all of
 the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
 over waits, no network, and a folder for files. See dsengine docs t for what a test can do.
@@ -166,7 +167,7 @@ func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *s
 	case len(suite.Errors) > 0:
 		return &exitError{code: exitUsage}
 	case len(results) == 0:
-		return usage("no test was found: a test is a function test_NAME(t) in NAME_test.star, or in the script itself")
+		return usage("no test was found: a test is a function test_NAME(t) in NAME_test.star or NAME_test.lua, or in the script itself")
 	case o.list:
 		return nil
 	}

@@ -40,7 +40,7 @@ func watchTests(ctx context.Context, env *Env, g *globals, o testOptions, so scr
 				tell(ctx, env, err)
 			}
 		} else if so.Before == nil {
-			env.say("no test was found: a test is a function test_NAME(t) in NAME_test.star, or in the script itself")
+			env.say("no test was found: a test is a function test_NAME(t) in NAME_test.star or NAME_test.lua, or in the script itself")
 		}
 		if ctx.Err() == nil && (so.Before == nil || !suite.Empty()) {
 			env.say("watching %s; Ctrl-C ends", g.Jobs)

@@ -73,6 +73,12 @@ func Decided(err error) bool {
 	return false
 }
 
+// EndsTest says whether err is that by which a function of t has ended a test.
+func EndsTest(err error) bool {
+	var end interface{ EndsTest() }
+	return errors.As(err, &end)
+}
+
 // FailureOf gives any error but the Decided ones as a Failure, with a code.
 func FailureOf(err error) *engine.Failure {
 	var f *engine.Failure

@@ -45,3 +45,9 @@ func (e *LoadError) Passing(place string) *LoadError {
 func IsHelper(p string) bool {
 	return strings.HasPrefix(p, "lib/") || strings.HasPrefix(path.Base(p), "_")
 }
+
+// TwoOfAName is the error about a job type that has a script in each of two
+// languages: that at p is not loaded.
+func TwoOfAName(shown, p, other string) *LoadError {
+	return &LoadError{File: path.Join(shown, p), Message: "it is not loaded: " + path.Join(shown, other) + " is the script of this job type"}
+}

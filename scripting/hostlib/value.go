@@ -21,6 +21,7 @@ type Value = any
 type Dict struct {
 	Names  []string
 	Values []Value
+	Unsure bool // it is empty, and as well a list without elements: Lua's {}
 }
 
 // Get is the value of a name; false if there is none.

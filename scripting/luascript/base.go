@@ -231,7 +231,7 @@ func (a *args) caught(fn lua.LValue, list []lua.LValue, handler *lua.LFunction) 
 	call := func() error { return r.Failure(r.protect(l, fn, list, lua.MultRet)) }
 	var caught error
 	if r.call.Hook == nil {
-		if caught = call(); r.halt != nil || caught != nil && hostlib.Decided(caught) {
+		if caught = call(); r.halt != nil || caught != nil && (hostlib.Decided(caught) || hostlib.EndsTest(caught)) {
 			return r.raise(l, caught)
 		}
 		if caught != nil {

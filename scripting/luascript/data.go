@@ -98,6 +98,9 @@ func (g *gatherer) data(v hostlib.Value, depth int) (hostlib.Value, error) {
 		if kindOf(v) == aList {
 			return g.list(contents(v), depth)
 		}
+		if kindOf(v) == anyOne {
+			return &hostlib.Dict{Unsure: true}, nil
+		}
 		return g.dict(contents(v), depth)
 	case *hostlib.Dict:
 		return g.within(v, depth)

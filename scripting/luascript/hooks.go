@@ -12,13 +12,7 @@ import (
 
 // checkHooks looks at how the hooks are defined.
 func (s *script) checkHooks(r *run) {
-	for _, e := range r.sealErrs {
-		file, line := e.file, e.line
-		if file == "" {
-			file = s.file.shown
-		}
-		s.errs = append(s.errs, s.errorAt(file, line, e.message))
-	}
+	s.checkSeal(r)
 	found := false
 	for _, h := range hostlib.Hooks {
 		v := r.globals.RawGetString(h.Name)
@@ -36,6 +30,17 @@ func (s *script) checkHooks(r *run) {
 	}
 	if len(s.errs) == 0 && !found {
 		s.fail(place{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
+	}
+}
+
+// checkSeal tells what cannot be kept from one hook to the next.
+func (s *script) checkSeal(r *run) {
+	for _, e := range r.sealErrs {
+		file, line := e.file, e.line
+		if file == "" {
+			file = s.file.shown
+		}
+		s.errs = append(s.errs, s.errorAt(file, line, e.message))
 	}
 }
 
@@ -103,8 +108,9 @@ func (f *file) check(job bool) []*hostlib.LoadError {
 func (l *Loader) Check(name, p string, _ []*hostlib.ObjectType) (list []*hostlib.Problem) {
 	var errs []*hostlib.LoadError
 	switch {
-	case strings.HasSuffix(p, "_test"+Ending):
-		errs = l.read(p).errs
+	case strings.HasSuffix(p, testEnding):
+		s, _ := l.testFile(p)
+		errs = s.errs
 	case hostlib.IsHelper(p):
 		errs = l.helper(p).errs
 	default:

@@ -39,12 +39,14 @@ type Loader struct {
 	dir   string // how the folder is called in messages
 	host  *hostlib.Host
 	files map[string]*file // helper files, by path
+
+	scripts map[string]*file // job scripts that are loaded, by path
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.
 func NewLoader(fsys fs.FS, dir string, host *hostlib.Host) *Loader {
 	prepare()
-	return &Loader{fsys: fsys, dir: dir, host: host, files: map[string]*file{}}
+	return &Loader{fsys: fsys, dir: dir, host: host, files: map[string]*file{}, scripts: map[string]*file{}}
 }
 
 // file is a script, or a helper file, that is compiled.
@@ -69,8 +71,11 @@ type script struct {
 	file  *file
 	files map[string]*file // by path, with the script itself
 	order []*file
-	job   *hostlib.Declaration
+	job   *hostlib.Declaration // nil: it is a file of tests
 	errs  []*hostlib.LoadError
+
+	testing bool     // it is a file of tests: it may require job scripts
+	tested  []string // functions that are tests
 
 	idle sync.Pool // interpreters that ended well
 }
@@ -119,6 +124,10 @@ func (l *Loader) script(name, p string) (s *script) {
 		s.fail(place{}, "%v", err)
 		return s
 	}
+	if s.findTests(r); len(s.errs) > 0 {
+		return s
+	}
+	l.scripts[p] = s.file
 	s.idle.Put(r)
 	return s
 }
@@ -268,7 +277,11 @@ func (s *script) open(host *hostlib.Host, job *hostlib.Declaration, find func(p 
 
 // again makes another interpreter of a script that was loaded before.
 func (s *script) again() (*run, error) {
-	r, err := s.open(&hostlib.Host{}, &hostlib.Declaration{Type: s.name, Needs: &hostlib.Needs{}}, func(p string) *file { return s.files[p] })
+	var job *hostlib.Declaration
+	if s.job != nil {
+		job = &hostlib.Declaration{Type: s.name, Needs: &hostlib.Needs{}}
+	}
+	r, err := s.open(&hostlib.Host{}, job, func(p string) *file { return s.files[p] })
 	if err == nil && len(r.sealErrs) > 0 {
 		err = errors.New(r.sealErrs[0].message)
 	}
@@ -280,6 +293,7 @@ func (s *script) again() (*run, error) {
 func (r *run) require(a *args) int {
 	name := a.text(1)
 	p := path.Clean(strings.TrimSuffix(name, Ending)) + Ending
+	var job *hostlib.Declaration
 	if v := r.loaded[p]; v != nil {
 		return a.push(v)
 	}
@@ -288,6 +302,8 @@ func (r *run) require(a *args) int {
 		return r.raisef(a.l, "require: %q is not loaded yet: call require at the top level of the script", name)
 	case !fs.ValidPath(p) || strings.HasPrefix(name, "/"):
 		return r.raisef(a.l, "require: %q: names start in the jobs folder and cannot leave it", name)
+	case r.script.testing && r.testable(p):
+		job = &hostlib.Declaration{Type: strings.TrimSuffix(p, Ending), Needs: &hostlib.Needs{}} // once more, for its functions alone
 	case !hostlib.IsHelper(p):
 		return r.raisef(a.l, "require: %q: only helper files can be loaded: those below lib/, and those whose name begins with _", name)
 	case slices.Contains(r.above, p):
@@ -304,7 +320,7 @@ func (r *run) require(a *args) int {
 		}
 		return r.raise(a.l, f.errs[0])
 	}
-	v, env, err := r.execute(f, nil)
+	v, env, err := r.execute(f, job)
 	if err != nil {
 		return r.raise(a.l, err)
 	}
@@ -313,6 +329,11 @@ func (r *run) require(a *args) int {
 	}
 	r.loaded[p] = v
 	return a.push(v)
+}
+
+// testable says whether a path is that of a job script, which tests may require.
+func (r *run) testable(p string) bool {
+	return fs.ValidPath(p) && !hostlib.IsHelper(p) && !strings.HasSuffix(p, testEnding) && r.find(p) != nil
 }
 
 // execute runs a file, and gives what it returns and its globals.

@@ -117,8 +117,10 @@ func newRun(s *script) *run {
 
 // seal makes read-only what the top level has made.
 func (r *run) seal() {
-	z := &freezer{seen: map[any]bool{}}
-	for _, env := range r.envs {
+	// What all interpreters share is not for one to change.
+	z := &freezer{seen: map[any]bool{universe: true, loadingMeta: true, undefinedMeta: true}}
+	own := map[*lua.LTable][]lua.LValue{}
+	for _, env := range r.envs { // all of them first: a file may hold another's globals
 		inner := boot.CreateTable(0, 128)
 		for k, v := universe.Next(lua.LNil); k != lua.LNil; k, v = universe.Next(k) {
 			inner.RawSet(k, v)
@@ -130,11 +132,14 @@ func (r *run) seal() {
 		}
 		for _, k := range names {
 			env.RawSet(k, lua.LNil)
-			z.seen[env] = true
 		}
 		inner.Metatable = undefinedMeta
 		env.Metatable = frozenMeta(&frozen{contents: inner, what: globalsName}, nil)
-		for _, k := range names {
+		own[inner] = names
+	}
+	for _, env := range r.envs {
+		inner := contents(env)
+		for _, k := range own[inner] {
 			z.freeze(inner.RawGet(k), nameText(k))
 		}
 	}

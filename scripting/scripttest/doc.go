@@ -1,11 +1,11 @@
 // Package scripttest runs the tests that authors write for their job scripts.
 //
-// A test is a function test_NAME(t) in NAME_test.star, or in the script itself.
+// A test is a function test_NAME(t) in NAME_test.star or NAME_test.lua, or in the script itself.
 // Each has a world of its own: a database with the engine's real tables, worked
 // by the real engine one hook after the other, a clock that skips over waits, a
 // folder for files, and no network.
 //
-//	suite.go deps.go
+//	suite.go language.go deps.go
 //	              find the files, run their tests side by side, or those that a change touches
 //	ground.go server.go
 //	              what tests live on, one after the other: databases, folders

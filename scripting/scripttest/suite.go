@@ -20,7 +20,6 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/coverage"
 	"github.com/dsengine/dsengine/scripting/hostlib"
-	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 // Options say which tests are run, and how. The zero value runs all.
@@ -37,7 +36,7 @@ type Options struct {
 	// touch are found. nil: all are.
 	Changed  []string
 	Before   *Suite
-	Coverage bool // count what of the scripts runs; see Suite.Coverage
+	Coverage bool // count what of the Starlark scripts runs; see Suite.Coverage
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
 }
@@ -98,7 +97,7 @@ type Suite struct {
 }
 
 type test struct {
-	*starscript.Test
+	*hostlib.Test
 	script Script // nil: a helper file is tested
 	folder string
 }
@@ -123,27 +122,39 @@ func Find(o Options) (*Suite, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := doublestar.Glob(root.FS(), "**/*"+starscript.Ending)
+	all, err := doublestar.Glob(root.FS(), "**/*{"+strings.Join(endings, ",")+"}")
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(all)
 	s := &Suite{opts: o, goldens: &goldens{update: o.Update, seen: map[string]*golden{}}, deps: newDeps(o), site: files{}}
-	l := starscript.NewLoader(root.FS(), filepath.ToSlash(o.Jobs), &hostlib.Host{})
-	l.Coverage = o.Coverage
-	s.covered = func() []*coverage.File {
-		return l.Covered(func(p string) bool { return wanted[p] || wanted[testOf(p)] })
+	by := languages(root.FS(), filepath.ToSlash(o.Jobs), o.Coverage)
+	asked := func(p string) bool {
+		return wanted[p] || slices.ContainsFunc(testsOf(p), func(t string) bool { return wanted[t] })
 	}
-	scripts := map[string]*starscript.Script{}
+	s.covered = func() (list []*coverage.File) {
+		for _, ending := range endings {
+			if of := by[ending]; of.covered != nil {
+				list = append(list, of.covered(asked)...)
+			}
+		}
+		return list
+	}
+	scripts := map[string]Script{} // by path without the ending
 	for _, p := range all {
 		if hostlib.IsHelper(p) || isTest(p) || hidden(p) {
 			continue
 		}
-		script, errs := l.Script(strings.TrimSuffix(p, starscript.Ending), p)
+		script, errs := by[path.Ext(p)].script(stem(p), p)
+		for _, ending := range endings[:slices.Index(endings, path.Ext(p))] {
+			if slices.Contains(all, stem(p)+ending) {
+				script, errs = nil, []*hostlib.LoadError{hostlib.TwoOfAName(filepath.ToSlash(o.Jobs), p, stem(p)+ending)}
+			}
+		}
 		if script != nil {
-			scripts[p] = script
+			scripts[stem(p)] = script
 			s.scripts = append(s.scripts, script)
-		} else if (wanted[p] || wanted[testOf(p)]) && s.deps.touched(p, all) {
+		} else if asked(p) && s.deps.touched(p, all) {
 			s.Errors = append(s.Errors, errs...)
 		}
 	}
@@ -151,22 +162,22 @@ func Find(o Options) (*Suite, error) {
 		if !wanted[p] {
 			continue
 		}
-		var tests []*starscript.Test
-		of, on := p, []string{p}
+		var tests []*hostlib.Test
+		of, on := stem(p), []string{p}
 		if isTest(p) {
-			of = strings.TrimSuffix(p, "_test"+starscript.Ending) + starscript.Ending
+			of = strings.TrimSuffix(of, "_test")
 			var errs []*hostlib.LoadError
-			if tests, errs = l.TestFile(p); len(errs) > 0 {
+			if tests, errs = by[path.Ext(p)].testFile(p); len(errs) > 0 {
 				if s.deps.touched(p, all) {
 					s.Errors = append(s.Errors, errs...)
 				}
 				continue
 			}
-		} else if scripts[p] != nil {
-			tests = scripts[p].Tests()
+		} else if script := scripts[of]; script != nil && script.Files()[0] == p {
+			tests = script.Tests()
 		}
 		if len(tests) > 0 {
-			on = append(on, tests[0].Files()...)
+			on = append(on, tests[0].Files...)
 		}
 		if script := scripts[of]; script != nil {
 			on = append(on, script.Files()...)
@@ -190,15 +201,8 @@ func Find(o Options) (*Suite, error) {
 	return s, nil
 }
 
-func isTest(p string) bool { return strings.HasSuffix(p, "_test"+starscript.Ending) }
-
 func hidden(p string) bool {
 	return slices.ContainsFunc(strings.Split(p, "/"), func(part string) bool { return strings.HasPrefix(part, ".") })
-}
-
-// testOf is the file of tests of a script.
-func testOf(p string) string {
-	return strings.TrimSuffix(p, starscript.Ending) + "_test" + starscript.Ending
 }
 
 // targets are the files that the paths name, below the jobs folder: for a
@@ -208,11 +212,13 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 	add := func(p string) {
 		wanted[p] = true
 		if !isTest(p) {
-			wanted[testOf(p)] = true
+			for _, t := range testsOf(p) {
+				wanted[t] = true
+			}
 		}
 	}
 	under := func(folder string) error {
-		files, err := doublestar.Glob(root.FS(), path.Join(folder, "**/*"+starscript.Ending))
+		files, err := doublestar.Glob(root.FS(), path.Join(folder, "**/*{"+strings.Join(endings, ",")+"}"))
 		for _, p := range files {
 			add(p)
 		}
@@ -256,9 +262,12 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 // inside is a path below the jobs folder: as it is, or a job type's name.
 func inside(jobs, file string) (string, error) {
 	if _, err := os.Stat(file); err != nil {
-		named := filepath.Join(jobs, file+starscript.Ending)
-		if _, err := os.Stat(named); err == nil {
-			file = named
+		for _, ending := range endings {
+			named := filepath.Join(jobs, file+ending)
+			if _, err := os.Stat(named); err == nil {
+				file = named
+				break
+			}
 		}
 	}
 	abs, err := filepath.Abs(file)

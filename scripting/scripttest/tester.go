@@ -35,6 +35,9 @@ type Stop struct {
 // Error is the message.
 func (s *Stop) Error() string { return s.Message }
 
+// EndsTest says that nothing in the script catches it.
+func (*Stop) EndsTest() {}
+
 // stop ends the test where it is.
 func stop(c *hostlib.Call, s *Stop) error {
 	if in, ok := c.Lang.(hostlib.Inspector); ok {

@@ -18,6 +18,10 @@ import (
 type Script interface {
 	// Type makes a job type of it, whose hooks live in a host.
 	Type(host *hostlib.Host) *engine.Type
+	// Tests are the tests in the script itself.
+	Tests() []*hostlib.Test
+	// Files are the script and all that it loads, below the jobs folder.
+	Files() []string
 }
 
 // world is what one test lives in. It belongs to the goroutine of its test, and

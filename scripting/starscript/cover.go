@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/dsengine/dsengine/scripting/coverage"
@@ -237,7 +236,7 @@ func (c *cover) inside(s syntax.Stmt, at reach, after bool, depth int) reach {
 // Tests in a job script do not count.
 func (c *cover) def(def *syntax.DefStmt, depth int) {
 	name := def.Name.Name
-	if depth == 0 && (strings.HasPrefix(name, testPrefix) || strings.HasPrefix(name, todoPrefix)) {
+	if depth == 0 && (hostlib.TestNamed(name) != nil) {
 		return
 	}
 	c.params(def.Params)

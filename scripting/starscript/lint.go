@@ -295,7 +295,7 @@ func (c *linter) typed() {
 			for i, p := range hostlib.HookNamed(def.Name.Name).Params {
 				set(def, i, hostlib.TypeNamed(p.Type))
 			}
-		case strings.HasPrefix(def.Name.Name, testPrefix) && len(c.tests) > 0:
+		case strings.HasPrefix(def.Name.Name, hostlib.TestPrefix) && len(c.tests) > 0:
 			set(def, 0, c.tests[0])
 		}
 	}

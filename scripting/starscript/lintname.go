@@ -30,7 +30,7 @@ func (c *linter) unused() {
 		case n.scope != resolve.Global:
 			c.add(id.NamePos, "unused", true, "leave it out, or begin its name with _", fmt.Sprintf("%s is set and not used", id.Name))
 		case c.job == nil && !c.isTest && !strings.HasPrefix(id.Name, "_"): // others may load it
-		case n.kind == defined && (strings.HasPrefix(id.Name, testPrefix) || strings.HasPrefix(id.Name, todoPrefix)):
+		case n.kind == defined && hostlib.TestNamed(id.Name) != nil:
 		case c.job != nil && hostlib.HookNamed(id.Name) != nil:
 		default:
 			if others == nil {
@@ -51,8 +51,8 @@ func (c *linter) unusedGlobal(n *name) {
 	}
 	hint := "leave it out"
 	switch {
-	case c.isTest && levenshtein.ComputeDistance(id.Name[:min(len(id.Name), len(testPrefix))], testPrefix) <= 2:
-		hint = fmt.Sprintf("if it is a test, call it %sNAME", testPrefix)
+	case c.isTest && levenshtein.ComputeDistance(id.Name[:min(len(id.Name), len(hostlib.TestPrefix))], hostlib.TestPrefix) <= 2:
+		hint = fmt.Sprintf("if it is a test, call it %sNAME", hostlib.TestPrefix)
 	case c.job != nil:
 		for _, hook := range hostlib.Hooks {
 			if c.file.places[hook.Name].Line == 0 && levenshtein.ComputeDistance(id.Name, hook.Name) <= 2 {

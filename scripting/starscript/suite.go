@@ -54,35 +54,16 @@ func (s *Script) Type(host *hostlib.Host) *engine.Type {
 }
 
 // Tests are the tests in the script itself.
-func (s *Script) Tests() []*Test { return s.file.tests() }
+func (s *Script) Tests() []*hostlib.Test { return s.file.tests() }
 
 // Files are the script and all that it loads, below the jobs folder.
 func (s *Script) Files() []string { return s.file.all() }
-
-// Test is a test of a script, written in its language.
-type Test struct {
-	Name string // without test_
-	File string
-	Line int
-	Todo bool // it is to be written
-	file *file
-	fn   *starlark.Function
-}
-
-// Files are the file of tests and all that it loads, below the jobs folder.
-func (t *Test) Files() []string { return t.file.all() }
-
-// Prefixes of the names of tests.
-const (
-	testPrefix = "test_"
-	todoPrefix = "todo_test_"
-)
 
 // testEnding is what the names of files of tests end in.
 const testEnding = "_test" + Ending
 
 // TestFile loads a file of tests. It may load job scripts too.
-func (l *Loader) TestFile(p string) ([]*Test, []*hostlib.LoadError) {
+func (l *Loader) TestFile(p string) ([]*hostlib.Test, []*hostlib.LoadError) {
 	f, tests := l.testFile(p)
 	if len(f.errs) > 0 {
 		return nil, f.errs
@@ -90,7 +71,7 @@ func (l *Loader) TestFile(p string) ([]*Test, []*hostlib.LoadError) {
 	return tests, nil
 }
 
-func (l *Loader) testFile(p string) (*file, []*Test) {
+func (l *Loader) testFile(p string) (*file, []*hostlib.Test) {
 	l.testing = true
 	defer func() { l.testing = false }()
 	f := l.load(p, nil, nil)
@@ -99,17 +80,19 @@ func (l *Loader) testFile(p string) (*file, []*Test) {
 }
 
 // tests finds the tests among the globals, in the order of the file.
-func (f *file) tests() (list []*Test) {
+func (f *file) tests() (list []*hostlib.Test) {
 	for _, name := range slices.Sorted(maps.Keys(f.globals)) {
 		fn, ok := f.globals[name].(*starlark.Function)
 		if !ok || fn.Position().Filename() != f.shown {
 			continue
 		}
-		t := &Test{File: f.shown, Line: int(f.places[name].Line), file: f, fn: fn}
-		if t.Name, ok = strings.CutPrefix(name, testPrefix); !ok {
-			if t.Name, t.Todo = strings.CutPrefix(name, todoPrefix); !t.Todo {
-				continue
-			}
+		t := hostlib.TestNamed(name)
+		if t == nil {
+			continue
+		}
+		t.File, t.Line, t.Files = f.shown, int(f.places[name].Line), f.all()
+		t.Run = func(ctx context.Context, host *hostlib.Host, self hostlib.Object) (int, error) {
+			return f.test(ctx, fn, host, self)
 		}
 		if !t.Todo && !takes(fn, 1) {
 			f.fail(f.places[name], "a test is called as %s(t), but is defined as %s", name, definedAs(fn))
@@ -117,43 +100,38 @@ func (f *file) tests() (list []*Test) {
 		}
 		list = append(list, t)
 	}
-	slices.SortFunc(list, func(a, b *Test) int { return a.Line - b.Line })
+	slices.SortFunc(list, func(a, b *hostlib.Test) int { return a.Line - b.Line })
 	return list
 }
 
-// Run runs the test until ctx ends. self is its t. The error is a Failure with
-// the script's call stack, or what a function of t ended the test by; line is where
-// in the test's file that was, 0 if it was nowhere there.
-func (t *Test) Run(ctx context.Context, host *hostlib.Host, self hostlib.Object) (line int, err error) {
-	r := newRun(t.fn.Name(), testSteps)
-	r.file = t.file
+// test runs a test of the file; see hostlib.Test.
+func (f *file) test(ctx context.Context, fn *starlark.Function, host *hostlib.Host, self hostlib.Object) (line int, err error) {
+	r := newRun(fn.Name(), hostlib.TestSteps)
+	r.file = f
 	r.call.Host, r.call.Loading, r.call.Testing = host, ctx, true
 	defer r.call.Close()
 	arg, err := r.value(self)
 	if err == nil {
-		_, err = starlark.Call(r.thread, t.fn, starlark.Tuple{arg}, nil)
+		_, err = starlark.Call(r.thread, fn, starlark.Tuple{arg}, nil)
 	}
-	line = t.lineOf(err)
+	line = f.lineOf(err)
 	if err == nil && r.halt != nil {
 		err = r.halt
 	}
 	return line, r.Failure(err)
 }
 
-// lineOf is the innermost line of the test's file at which an error happened.
-func (t *Test) lineOf(err error) (line int) {
+// lineOf is the innermost line of the file at which an error happened.
+func (f *file) lineOf(err error) (line int) {
 	for ev := (*starlark.EvalError)(nil); errors.As(err, &ev); err = ev.Unwrap() {
-		for _, f := range ev.CallStack {
-			if f.Pos.IsValid() && f.Pos.Filename() == t.File {
-				line = int(f.Pos.Line)
+		for _, at := range ev.CallStack {
+			if at.Pos.IsValid() && at.Pos.Filename() == f.shown {
+				line = int(at.Pos.Line)
 			}
 		}
 	}
 	return line
 }
-
-// testSteps bounds a test's own code; its time-out ends it before.
-const testSteps = 1_000_000_000_000
 
 // Caller is where in the script a host function was called that runs now, or
 // where it is that an iterator goes on.

@@ -197,6 +197,7 @@ func (w *World) load(name, source string) (*engine.Type, []*hostlib.LoadError) {
 func (w *World) loadLua(name, source string) (*engine.Type, []*hostlib.LoadError) {
 	return luascript.NewLoader(fstest.MapFS{
 		name + ".lua": {Data: []byte(source)}, "lib/check.lua": {Data: []byte(checkLua)},
+		"lib/globals.lua": {Data: []byte("function double(n) return 2 * n end\n")},
 	}, "jobs", w.Host).Load(name, name+".lua")
 }
 

@@ -1,0 +1,200 @@
+package luascript
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Script is a job script that is loaded. It can run for many hosts at once.
+type Script struct{ script *script }
+
+// Script loads a job script.
+func (l *Loader) Script(name, p string) (*Script, []*hostlib.LoadError) {
+	s := l.script(name, p)
+	if len(s.errs) > 0 {
+		return nil, s.errs
+	}
+	return &Script{s}, nil
+}
+
+// Type makes a job type of the script, whose hooks live in a host.
+func (s *Script) Type(host *hostlib.Host) *engine.Type { return s.script.typ(host) }
+
+// Tests are the tests in the script itself.
+func (s *Script) Tests() []*hostlib.Test { return s.script.tests() }
+
+// Files are the script and all that it loads, below the jobs folder.
+func (s *Script) Files() []string { return s.script.paths() }
+
+func (s *script) paths() (list []string) {
+	for _, f := range s.order {
+		list = append(list, f.path)
+	}
+	return list
+}
+
+// testEnding is what the names of files of tests end in.
+const testEnding = "_test" + Ending
+
+// TestFile loads a file of tests. It may require job scripts too.
+func (l *Loader) TestFile(p string) ([]*hostlib.Test, []*hostlib.LoadError) {
+	s, tests := l.testFile(p)
+	if len(s.errs) > 0 {
+		return nil, s.errs
+	}
+	return tests, nil
+}
+
+func (l *Loader) testFile(p string) (*script, []*hostlib.Test) {
+	s := &script{files: map[string]*file{}, testing: true}
+	s.file = l.read(p)
+	s.add(s.file)
+	if s.errs = append(s.errs, s.file.errs...); len(s.errs) > 0 {
+		return s, nil
+	}
+	r, err := s.open(l.host, nil, func(p string) *file {
+		if hostlib.IsHelper(p) {
+			return l.helper(p)
+		}
+		return l.scripts[p]
+	})
+	if err != nil {
+		s.failed(err, r.halt)
+		return s, nil
+	}
+	s.checkSeal(r)
+	s.findTests(r)
+	return s, s.tests()
+}
+
+// findTests notes the functions that are tests, and looks at how they are defined.
+func (s *script) findTests(r *run) {
+	for name, at := range s.file.places {
+		t := hostlib.TestNamed(name)
+		fn, ok := r.globals.RawGetString(name).(*lua.LFunction)
+		if t == nil || !ok || fn.IsG || fn.Proto.SourceName != s.file.shown {
+			continue
+		}
+		if !t.Todo && fn.Proto.NumParameters > 1 {
+			s.fail(at, "a test is called as %s(t), but is defined as %s", name, definedAs(name, fn))
+			continue
+		}
+		s.tested = append(s.tested, name)
+	}
+}
+
+// tests are the tests, in the order of the file.
+func (s *script) tests() (list []*hostlib.Test) {
+	for _, name := range s.tested {
+		t := hostlib.TestNamed(name)
+		t.File, t.Line, t.Files = s.file.shown, s.file.places[name].line, s.paths()
+		t.Run = func(ctx context.Context, host *hostlib.Host, self hostlib.Object) (int, error) {
+			return s.test(ctx, name, host, self)
+		}
+		list = append(list, t)
+	}
+	slices.SortFunc(list, func(a, b *hostlib.Test) int { return a.Line - b.Line })
+	return list
+}
+
+// test runs a test in an interpreter of its own; see hostlib.Test.
+func (s *script) test(ctx context.Context, name string, host *hostlib.Host, self hostlib.Object) (line int, err error) {
+	r, err := s.again()
+	if err != nil {
+		return s.lineOf(err), r.Failure(err)
+	}
+	r.name, r.limit = name, hostlib.TestSteps
+	r.l, r.cur = r.main, r.top
+	r.call = hostlib.Call{Lang: r, Host: host, Loading: ctx, Testing: true}
+	defer r.call.Close()
+	r.renew()
+	watch(r)
+	defer unwatch(r)
+	defer r.stopThreads()
+	arg, err := r.outer(self)
+	if err == nil {
+		_, err = r.callback(r.main, r.globals.RawGetString(name).(*lua.LFunction), arg)
+	}
+	line = s.lineOf(err)
+	if err == nil && r.halt != nil {
+		err = r.halt
+	}
+	return line, r.Failure(err)
+}
+
+// lineOf is the innermost line of the file at which an error happened.
+func (s *script) lineOf(err error) int {
+	var t *thrown
+	if errors.As(err, &t) {
+		for _, f := range t.stack {
+			if f.file == s.file.shown {
+				return f.line
+			}
+		}
+	}
+	return 0
+}
+
+// Caller is where in the script a host function was called that runs now.
+func (r *run) Caller() hostlib.Caller {
+	l := r.l
+	for level := range maxFrames {
+		dbg, ok := l.GetStack(level)
+		if !ok {
+			break
+		}
+		fn, err := l.GetInfo("flS", dbg, lua.LNil)
+		f, isFunc := fn.(*lua.LFunction)
+		if err != nil || !isFunc || f.IsG || dbg.CurrentLine <= 0 {
+			continue
+		}
+		c := hostlib.Caller{File: dbg.Source, Line: dbg.CurrentLine, Func: r.script.nameOf(f)}
+		if in := r.script.shown(c.File); in != nil && c.Line <= len(in.lines) {
+			c.Text = strings.TrimSpace(in.lines[c.Line-1])
+		}
+		c.Locals = r.locals(l, dbg)
+		return c
+	}
+	return hostlib.Caller{}
+}
+
+// locals are the variables of a function where it is, as texts; of those of one
+// name the innermost. What has a name of parentheses is the interpreter's own.
+func (r *run) locals(l *lua.LState, dbg *lua.Debug) (list []hostlib.Named) {
+	for i := 1; ; i++ {
+		name, v := l.GetLocal(dbg, i)
+		if name == "" {
+			return list
+		}
+		if objectOf(v) != nil || strings.HasPrefix(name, "(") {
+			continue
+		}
+		list = slices.DeleteFunc(list, func(n hostlib.Named) bool { return n.Name == name })
+		list = append(list, hostlib.Named{Name: name, Value: r.text(v)})
+	}
+}
+
+// text is a value as a text for people.
+func (r *run) text(v lua.LValue) string {
+	switch v := v.(type) {
+	case lua.LString:
+		return fmt.Sprintf("%q", string(v))
+	case *lua.LNilType:
+		return "nil"
+	case *lua.LFunction:
+		return "function " + r.script.nameOf(v)
+	}
+	if data, err := r.Data(v); err == nil {
+		if text, err := hostlib.EncodeJSON(data); err == nil {
+			return string(text)
+		}
+	}
+	return typeName(v)
+}

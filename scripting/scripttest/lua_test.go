@@ -1,0 +1,231 @@
+package scripttest
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const peopleLua = `-- Imports people.
+job{needs = {"files:incoming/*.csv"}, retry = retry{max = 3, first = "10s"}, every = "1h"}
+
+function clean(row)
+  return {id = tonumber(row.id), name = row.name:match("^%s*(.-)%s*$")}
+end
+
+function produce(ctx)
+  for _, f in ipairs(files.list("incoming/*.csv")) do
+    ctx.emit({path = f.path}, {key = f.path .. "@" .. tostring(f.modified), unique = "forever"})
+  end
+end
+
+function consume(ctx, item)
+  db.ensure("people", {id = "integer", name = "text"}, {key = {"id"}})
+  for rows in ctx.batches(csv.read(item.path), 2) do
+    local clean_rows = {}
+    for i, r in ipairs(rows) do
+      clean_rows[i] = clean(r)
+    end
+    db.upsert("people", clean_rows, {key = {"id"}})
+  end
+  log.info("done", {path = item.path})
+end
+`
+
+// goodLua are tests in Lua that pass; each shows something of t.
+const goodLua = `local people = require("people")
+local FILE = "id,name\n1,Ada\n2, Grace\n3,Edsger\n"
+
+function test_a_function_of_the_script(t)
+  t.eq(people.clean({id = "7", name = " x "}), {id = 7, name = "x"})
+  for _, c in ipairs({{"1", 1}, {"2", 2}}) do
+    t.case(c[1], function() t.eq(tonumber(c[1]), c[2]) end)
+  end
+  t.matches(t.fails(function() return people.clean({}) end, "row%.name|is nil").message, "nil")
+end
+
+function test_a_job_runs(t)
+  t.file("incoming/a.csv", FILE)
+  local r = t.run()
+  t.eq(r.status, "completed")
+  t.eq(r.stats.inserted, 3)
+  t.eq(t.table("people", {order_by = "id"}), {{id = 1, name = "Ada"}, {id = 2, name = "Grace"}, {id = 3, name = "Edsger"}})
+  t.eq(t:run().children.completed, 0)
+  t.eq(t.rejects(), {})
+  t.ne(t.logs(), {})
+  t.clock.advance("1h")
+  t.golden(t.table("people"), "people.json")
+end
+
+function test_values_pass_both_ways(t)
+  t.state.set("since", {a = {1, 2, null}, big = tonumber("9007199254740993")})
+  t.eq(t.state.get("since"), {a = {1, 2, null}, big = tonumber("9007199254740993")})
+  t.eq(t.state.get("none", {}), {})
+  t.eq(t.consume({path = "x.csv"}, {expect = "failed"}).error.kind, "error")
+end
+
+function test_left_out(t)
+  t.skip("not now")
+end
+
+function todo_test_later() end
+
+function helper() end
+`
+
+func TestTestsInLua(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{
+		"people.lua": peopleLua + "\nfunction test_in_the_script(t)\n  t.ok(clean({id = \"1\", name = \"\"}))\nend\n", "people_test.lua": goodLua,
+		"golden/people.json": "[\n  {\n    \"id\": 1,\n    \"name\": \"Ada\"\n  },\n  {\n    \"id\": 2,\n    \"name\": \"Grace\"\n  },\n  {\n    \"id\": 3,\n    \"name\": \"Edsger\"\n  }\n]\n",
+	})
+	want := map[string]Status{
+		"in_the_script": Passed, "a_function_of_the_script": Passed, "a_job_runs": Passed, "values_pass_both_ways": Passed,
+		"left_out": Skipped, "later": Todo,
+	}
+	for _, crash := range []bool{false, true} {
+		got := results(t, Options{Jobs: dir, Crash: crash})
+		for name, status := range want {
+			r := got[name]
+			if r == nil || r.Status != status {
+				t.Errorf("%s: %+v, want %s", name, r, status)
+				if r != nil {
+					for _, f := range r.Failures {
+						t.Logf("%+v", f)
+					}
+				}
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%d tests, want %d", len(got), len(want))
+		}
+		if n := got["a_job_runs"].Crashes; crash && n < 10 {
+			t.Errorf("it was run with %d crashes", n)
+		}
+	}
+	if got := results(t, Options{Jobs: dir, Paths: []string{filepath.Join(dir, "people.lua")}, Run: regexp.MustCompile("people_test.lua: a_")}); len(got) != 2 {
+		t.Errorf("--run finds %d tests, want 2", len(got))
+	}
+}
+
+func TestAGoldenFileIsWrittenByATestInLua(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"a.lua": "function consume(ctx, item) end\n", "a_test.lua": "function test_it(t)\n  t.golden({id = 1, list = {}}, \"a.json\")\nend\n"})
+	if r := results(t, Options{Jobs: dir})["it"]; r.Status != Failed {
+		t.Fatalf("without the file: %s", r.Status)
+	}
+	if r := results(t, Options{Jobs: dir, Update: true})["it"]; r.Status != Passed || len(r.Golden) != 1 {
+		t.Fatalf("--update: %+v", r)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "golden", "a.json")); err != nil {
+		t.Fatal(err)
+	}
+	if r := results(t, Options{Jobs: dir})["it"]; r.Status != Passed {
+		t.Fatalf("with the file: %+v", r.Failures[0])
+	}
+}
+
+func TestWhereATestInLuaFails(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"people.lua": peopleLua, "lib/h.lua": "local h = {}\nfunction h.bad() error(\"no\") end\nreturn h\n", "people_test.lua": `local h = require("lib/h")
+function test_eq(t)
+  local n, list = 1, {"a", {b = 2}}
+  local s = "x"
+  t.eq(n, 2, "so it is")
+end
+function test_error(t)
+  h.bad()
+end
+function test_caught_all_the_same(t)
+  pcall(function()
+    t.eq(1, 2)
+  end)
+end
+function test_a_job_that_fails(t)
+  t.run({x = 1}, {wrong = true})
+end
+function test_cases(t)
+  t.case("one", function() t.eq(1, 2) end)
+  t.case("two", function() error("e") end)
+end
+function test_loop(t)
+  while true do end
+end
+`})
+	for _, c := range []struct {
+		name, message string
+		line          int
+		text          string
+	}{
+		{"eq", "so it is: not equal", 5, `t.eq(n, 2, "so it is")`},
+		{"error", "no", 8, ""},
+		{"caught_all_the_same", "not equal", 12, "t.eq(1, 2)"},
+		{"a_job_that_fails", `wrong`, 16, ""},
+		{"cases", "one: not equal", 19, `t.case("one", function() t.eq(1, 2) end)`},
+		{"loop", "the test ran longer than 2s", 23, ""},
+	} {
+		r := results(t, Options{Jobs: dir, Run: regexp.MustCompile(": " + c.name + "$"), Timeout: 2e9})[c.name]
+		if r.Status != Failed || len(r.Failures) == 0 {
+			t.Errorf("%s: %s", c.name, r.Status)
+			continue
+		}
+		f := r.Failures[0]
+		if !strings.Contains(f.Message, c.message) || filepath.Base(f.File) != "people_test.lua" || f.Line != c.line || f.Text != c.text {
+			t.Errorf("%s: %s:%d: %q %q\n%s", c.name, f.File, f.Line, f.Message, f.Text, f.Detail)
+		}
+		if want := [][2]string{{"n", "1"}, {"list", `["a",{"b":2}]`}, {"s", `"x"`}}; c.name == "eq" && !equal(f.Locals, want) {
+			t.Errorf("its variables: %q", f.Locals)
+		}
+		if c.name == "cases" && len(r.Failures) != 2 {
+			t.Errorf("%d cases fail, want 2", len(r.Failures))
+		}
+	}
+}
+
+func equal(a, b [][2]string) bool {
+	for i := range a {
+		if i >= len(b) || a[i] != b[i] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func TestAFileOfTestsInLuaThatDoesNotLoad(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		"function test_a(t, x) end":                        "people_test.lua:1:10: a test is called as test_a(t), but is defined as test_a(t, x)",
+		"function test_a(t":                                "people_test.lua:1:",
+		"local x = require(\"nobody\")":                    `only helper files can be loaded`,
+		"local n = 0\nfunction test_a(t)\n n = n + 1\nend": `"n" is set in a function`,
+		"job{every = \"1h\"}":                              "job",
+	} {
+		s, err := Find(Options{Jobs: folder(t, map[string]string{"people.lua": peopleLua, "people_test.lua": source + "\n"})})
+		if err != nil || len(s.Errors) == 0 || !strings.Contains(s.Errors[0].Error(), want) {
+			t.Errorf("%s: %v %v, want %s", source, s.Errors, err, want)
+		}
+	}
+}
+
+func TestATestInOneLanguageOfAJobInTheOther(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{
+		"a.lua": "function consume(ctx, item) return {n = item.n + 1} end\n", "a_test.star": "def test_star(t):\n    t.eq(t.consume({\"n\": 1}).result, {\"n\": 2})\n",
+		"b.star": "def consume(ctx, item):\n    return item[\"n\"] + 1\n", "b_test.lua": "function test_lua(t)\n  t.eq(t.consume({n = 1}).result, 2)\nend\n",
+		"c.star": "def consume(ctx, item):\n    pass\n", "c.lua": "function consume(ctx, item) end\n",
+	})
+	s, err := Find(Options{Jobs: dir})
+	if err != nil || len(s.Errors) != 1 || !strings.Contains(s.Errors[0].Error(), "c.star is the script of this job type") {
+		t.Fatalf("%v %v", s.Errors, err)
+	}
+	for _, r := range s.Run(t.Context()) {
+		if r.Status != Passed {
+			t.Errorf("%s: %+v", r.Name, r.Failures[0])
+		}
+	}
+	if n := len(s.Tests()); n != 2 {
+		t.Errorf("%d tests, want 2", n)
+	}
+}
