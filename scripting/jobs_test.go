@@ -97,6 +97,70 @@ func TestTheExampleRuns(t *testing.T) {
 	})
 }
 
+func TestTheImportersInLua(t *testing.T) {
+	t.Parallel()
+	world.Each(t, func(t *testing.T, w *world.World) {
+		shipped(t, w)
+		for i, inserted := range []int64{3901, 0} { // the second time no row has changed
+			if j := w.Do("regions_changes", "null"); j.Status != engine.StatusCompleted || j.Stats["inserted"] != inserted || j.Stats["read"] != 3901 {
+				t.Fatalf("run %d: got %s %v %+v", i+1, j.Status, j.Stats, j.Error)
+			}
+			j := w.Do("continents", "null")
+			if j.Status != engine.StatusCompleted || string(j.Result) != `{"continents":7,"countries":248}` {
+				t.Fatalf("run %d: got %s %s %+v", i+1, j.Status, j.Result, j.Error)
+			}
+		}
+		for _, c := range []struct{ query, want string }{
+			{"SELECT count(*), count(DISTINCT code), count(local_code) FROM region_directory", "3901|3901|3901\n"},
+			{"SELECT local_code, name FROM region_directory WHERE code = 'AD-02'", "02|Canillo Parish\n"},
+			{"SELECT count(*), sum(countries) FROM continents", "7|248\n"},
+			{"SELECT name, longest FROM continents WHERE code = 'AF'", "Africa|Saint Helena, Ascension and Tristan da Cunha\n"},
+		} {
+			if got := w.Query(c.query); got != c.want {
+				t.Errorf("%s: got %q, want %q", c.query, got, c.want)
+			}
+		}
+	})
+}
+
+func TestRegionsThatAreGoneAreTakenAway(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	r, err := scripting.Load("../jobs", scripting.Options{Files: w.Files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range r.Types {
+		typ.Settings.Retry = engine.RetryPolicy{Max: 1}
+		w.Add(typ)
+	}
+	const head = "id,code,local_code,name,continent,iso_country,wikipedia_link,keywords\n"
+	lines := make([]string, 20)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("%d,AD-%02d,%02d,Parish %d,EU,AD,,\n", i, i, i, i)
+	}
+	w.File("testdata/regions.csv", head+strings.Join(lines, ""))
+	if j := w.Do("regions_changes", "null"); j.Error != nil || j.Stats["inserted"] != 20 {
+		t.Fatalf("got %v %+v", j.Stats, j.Error)
+	}
+	lines[3] = strings.Replace(lines[3], "Parish 3", "Canillo", 1)
+	lines[4] = strings.Replace(lines[4], ",,\n", ",https://example.com/,\n", 1) // which is not shown
+	w.File("testdata/regions.csv", head+strings.Join(lines[1:], ""))
+	if j := w.Do("regions_changes", "null"); j.Error != nil || j.Stats["inserted"] != 0 || j.Stats["updated"] != 1 || j.Stats["gone"] != 1 {
+		t.Fatalf("got %v %+v", j.Stats, j.Error)
+	}
+	if got := w.Query("SELECT count(*), min(code) FROM region_directory"); got != "19|AD-01\n" {
+		t.Errorf("got %s", got)
+	}
+	w.File("testdata/regions.csv", head+strings.Join(lines[:5], "")) // half a file; the first one is back
+	if j := w.Do("regions_changes", "null"); j.Error == nil || j.Error.Code != "records.max_missing" {
+		t.Errorf("half a file: got %v %+v", j.Stats, j.Error)
+	}
+	if got := w.Query("SELECT count(*) FROM region_directory"); got != "20\n" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // nordicRows are the rows in testdata/nordic.zip.
 const nordicRows = 152
 

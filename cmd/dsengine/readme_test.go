@@ -91,6 +91,8 @@ func TestTheScriptsOfTheReadme(t *testing.T) {
 		case b.language == "console":
 			command, out, _ := strings.Cut(strings.TrimPrefix(b.text, "$ dsengine "), "\n")
 			shown[command] = out
+		case b.language == "lua":
+			write(fmt.Sprintf("line%d.lua", b.line), b.text)
 		case b.language != "python":
 		case strings.Contains(b.text, "def test_"):
 			write("quakes_test.star", b.text)

@@ -31,7 +31,7 @@ func init() {
 		var b strings.Builder
 		for i := 1; i <= a.n; i++ {
 			if i > 1 {
-				b.WriteByte('\t')
+				b.WriteByte(' ') // as in Starlark: it is the log that reads it
 			}
 			s := tostring(a.l, a.l.Get(i))
 			a.makes(b.Len() + len(s))
