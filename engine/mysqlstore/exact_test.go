@@ -22,7 +22,7 @@ func TestDecimalsStandInTheirPlaces(t *testing.T) {
 			"SELECT ? # ?\n, ?":                     `"1.50" "x"`,
 			"SELECT ? -- ?\n, ?":                    `"1.50" "x"`,
 			"SELECT 3--?, ?":                        `"4.50" "x"`,
-			"SELECT /* ? '*/ ?, /*! ? */":           `"1.50" "x"`,
+			"SELECT /* ? '*/ ?, ? /* ? */":          `"1.50" "x"`,
 			"SELECT 'a' /* it's */, ?, ? -- it's ?": `"a" "1.50" "x"`,
 		} {
 			got, err := resultOf(t.Context(), h, q, []any{engine.Decimal("1.50"), "x"})

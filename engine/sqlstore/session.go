@@ -583,20 +583,6 @@ func (s *Session) Close() {
 	}
 }
 
-// spoolOn moves the rest of every result off a connection, so that it is free
-// for another statement.
-func (s *Session) spoolOn(ctx context.Context, c *sql.Conn) error {
-	for _, r := range s.open {
-		if r.on == c {
-			if err := r.spool(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
-	return nil
-}
-
 func (s *Session) toDB(args []any) []any {
 	out := make([]any, len(args))
 	for i, a := range args {

@@ -2,10 +2,13 @@ package sqlstore
 
 import (
 	"bufio"
+	"context"
+	"database/sql"
 	"encoding/gob"
 	"io"
 	"math/big"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -104,4 +107,18 @@ func (p *spool) close() {
 		os.Remove(p.file.Name()) // where it could not be removed while open
 		p.file = nil
 	}
+}
+
+// spoolOn moves the rest of every result off a connection, so that it is free
+// for another statement.
+func (s *Session) spoolOn(ctx context.Context, c *sql.Conn) error {
+	for _, r := range s.open {
+		if r.on == c {
+			if err := r.spool(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
+	return nil
 }
