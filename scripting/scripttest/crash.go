@@ -42,8 +42,9 @@ type crash struct {
 	seen int    // points so far
 	died *Point // where it was killed
 	last *hostlib.Call
-	mark int  // the first request that is not committed
-	lost bool // the hook that was killed is to be run again
+	done engine.JobRef // whose hook has committed its end
+	mark int           // the first request that is not committed
+	lost bool          // the hook that was killed is to be run again
 	off  bool
 	look bool // take a picture, also of a test that passes
 	upto int  // when the test has made so many calls; 0: at its end
@@ -163,8 +164,9 @@ func (k *crash) pause(off bool) {
 }
 
 // dies counts a point, and kills the process if it is the one. ended says that
-// nothing of the hook is left to do.
-func (k *crash) dies(what string, phase engine.Phase, ended bool) bool {
+// nothing of the hook is left to do; in is what the hook, which runs still, has called
+// last: once it has ended, another may use its interpreter.
+func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Call) bool {
 	if k.off {
 		return false
 	}
@@ -172,9 +174,9 @@ func (k *crash) dies(what string, phase engine.Phase, ended bool) bool {
 		return false
 	}
 	k.died = &Point{What: what, Phase: phase.String()}
-	if k.last != nil {
-		if in, ok := k.last.Lang.(hostlib.Inspector); ok {
-			c := in.Caller()
+	if in != nil {
+		if lang, ok := in.Lang.(hostlib.Inspector); ok {
+			c := lang.Caller()
 			k.died.File, k.died.Line, k.died.Func = c.File, c.Line, c.Func
 		}
 	}
@@ -194,7 +196,8 @@ func (k *crash) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
 	if after {
 		when = "after "
 	}
-	if k.dies(when+f.String(), c.Hook.Job().Phase, false) {
+	j := c.Hook.Job() // of what runs after the commit nothing is run again
+	if k.dies(when+f.String(), j.Phase, j.JobRef == k.done, c) {
 		return engine.ErrLost
 	}
 	return nil
@@ -215,13 +218,14 @@ type crashStore struct {
 // Commit commits what a hook did, or so far.
 func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engine.Outcome) error {
 	what, phase := "the commit", o.Job.Phase
+	var in *hostlib.Call
 	switch {
 	case o.Checkpoint():
-		what = "a checkpoint"
+		what, in = "a checkpoint", s.k.last
 	case o.Failure != nil:
 		what = "the commit of the failure"
 	}
-	if s.k.dies("before "+what, phase, false) {
+	if s.k.dies("before "+what, phase, false, in) {
 		return engine.ErrLost
 	}
 	if err := s.Store.Commit(ctx, session, o); err != nil {
@@ -230,7 +234,10 @@ func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engi
 	if err := s.k.committed(ctx); err != nil {
 		return err
 	}
-	if s.k.dies("after "+what, phase, !o.Checkpoint()) {
+	if !o.Checkpoint() {
+		s.k.done = o.Job.JobRef
+	}
+	if s.k.dies("after "+what, phase, !o.Checkpoint(), in) {
 		return engine.ErrLost
 	}
 	return nil
@@ -242,7 +249,7 @@ func (s *crashStore) Settle(ctx context.Context, outcomes []engine.Outcome, done
 		return s.Store.Settle(ctx, outcomes, done)
 	}
 	phase := outcomes[0].Job.Phase
-	if s.k.dies("before the commit", phase, false) {
+	if s.k.dies("before the commit", phase, false, nil) {
 		return nil, engine.ErrLost
 	}
 	lost, err := s.Store.Settle(ctx, outcomes, done)
@@ -252,7 +259,8 @@ func (s *crashStore) Settle(ctx context.Context, outcomes []engine.Outcome, done
 	if err := s.k.committed(ctx); err != nil {
 		return lost, err
 	}
-	s.k.dies("after the commit", phase, true) // which nothing comes after
+	s.k.done = outcomes[len(outcomes)-1].Job.JobRef
+	s.k.dies("after the commit", phase, true, nil)
 	return lost, nil
 }
 

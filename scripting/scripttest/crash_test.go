@@ -156,7 +156,7 @@ def test_it(t):
 // TestCrashesOfHooksAlone has produce, consume and fail run by themselves.
 func TestCrashesOfHooksAlone(t *testing.T) {
 	by := crashed(t, `
-job()
+job(needs = ["files:*"])
 
 def produce(ctx):
     for n in range(3):
@@ -166,6 +166,7 @@ def produce(ctx):
 def consume(ctx, item):
     db.ensure("t", {"n": "integer"})
     db.insert("t", [item])
+    ctx.on_commit(files.write, "done.txt", "it is")
     return item["n"]
 
 def fail(ctx, item, err):
