@@ -101,6 +101,9 @@ func init() {
 				}
 				mt = inner
 			}
+			if front := a.run.fronts[mt]; front != nil {
+				mt = front
+			}
 			if p := mt.RawGetString("__metatable"); p != lua.LNil {
 				return a.push(p)
 			}
@@ -123,7 +126,7 @@ func init() {
 			if f := frozenOf(mt); f != nil && (f.what == globalsName || strings.HasPrefix(f.what, "module ")) {
 				return a.run.raisef(a.l, "setmetatable: argument 2: %s is no metatable", f.what)
 			}
-			t.Metatable = mt
+			t.Metatable = contents(mt) // or an element that is there could be set in it
 		}
 		return a.push(t)
 	})

@@ -11,7 +11,8 @@ import (
 // not ask when an element that is there is set, so the table is empty, and what
 // was in it is shown by its metatable.
 type frozen struct {
-	contents *lua.LTable
+	contents *lua.LTable // what is a metatable there is one by its contents
+	front    *lua.LTable
 	what     string // it is, for messages
 }
 
@@ -90,8 +91,9 @@ func frozenMeta(f *frozen, before *lua.LTable) *lua.LTable {
 
 // freezer makes read-only what hooks can reach of what the top level has made.
 type freezer struct {
-	seen map[any]bool
-	errs []frozenError
+	seen   map[any]bool
+	fronts map[*lua.LTable]*lua.LTable // of contents
+	errs   []frozenError
 }
 
 // frozenError is something that cannot be kept from one hook to the next.
@@ -110,8 +112,11 @@ func (z *freezer) freeze(v lua.LValue, name string) {
 	case *lua.LState:
 		z.fail("", 0, "the global %q holds a coroutine, which one hook alone could use", name)
 	case *lua.LUserData:
-		if _, ok := v.Value.(*iterator); ok {
+		switch v.Value.(type) {
+		case *iterator:
 			z.fail("", 0, "the global %q holds an iterator, which one hook alone could use: make a list of it by list(...)", name)
+		case *matches:
+			z.fail("", 0, "the global %q holds what string.gmatch gave, which one hook alone could use: call string.gmatch in the hook", name)
 		}
 	}
 }
@@ -126,36 +131,30 @@ func (z *freezer) table(t *lua.LTable, name string) {
 	}
 	z.seen[t] = true
 	inner := boot.CreateTable(t.Len(), 0)
-	inner.Metatable = t.Metatable
 	var keys []lua.LValue
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		keys = append(keys, k)
 		inner.RawSet(k, v)
 	}
-	var before *lua.LTable
-	if mt, ok := t.Metatable.(*lua.LTable); ok && mt != arrayMeta && mt != dictMeta {
-		before = mt
+	inner.Metatable = t.Metatable
+	var before *lua.LTable // its metatable, as it was
+	mt, ok := t.Metatable.(*lua.LTable)
+	switch {
+	case !ok || mt == arrayMeta || mt == dictMeta:
+	case mt == t:
+		before = inner
+	default:
+		z.table(mt, name)
+		before = contents(mt)
 	}
-	for _, k := range keys {
-		// What makes it a metatable is found in it alone.
-		if s, ok := k.(lua.LString); ok && strings.HasPrefix(string(s), "__") {
-			continue
-		}
-		if n, ok := k.(lua.LNumber); ok && n >= 1 && int(n) <= t.Len() {
-			continue
-		}
-		t.RawSet(k, lua.LNil)
+	*t = lua.LTable{Metatable: frozenMeta(&frozen{contents: inner, front: t, what: name}, before)}
+	z.fronts[inner] = t
+	if before != nil {
+		inner.Metatable = before
 	}
-	for t.MaxN() > 0 {
-		t.Remove(-1)
-	}
-	t.Metatable = frozenMeta(&frozen{contents: inner, what: name}, before)
 	for _, k := range keys {
 		z.freeze(k, name)
 		z.freeze(inner.RawGet(k), name)
-	}
-	if before != nil {
-		z.table(before, name)
 	}
 }
 

@@ -258,6 +258,7 @@ func (s *script) open(host *hostlib.Host, job *hostlib.Declaration, find func(p 
 	ctx, cancel := context.WithTimeoutCause(outer, loadTime, hostlib.Errorf("timeout", "the top level ran longer than %s: what takes long belongs into a hook", engine.FormatDuration(loadTime)))
 	defer cancel()
 	r.call.Loading = ctx
+	defer watch(r)()
 	r.renew()
 	defer r.call.Close()
 	_, env, err := r.execute(s.file, job)

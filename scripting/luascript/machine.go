@@ -118,7 +118,7 @@ func newRun(s *script) *run {
 // seal makes read-only what the top level has made.
 func (r *run) seal() {
 	// What all interpreters share is not for one to change.
-	z := &freezer{seen: map[any]bool{universe: true, loadingMeta: true, undefinedMeta: true}}
+	z := &freezer{seen: map[any]bool{universe: true, loadingMeta: true, undefinedMeta: true}, fronts: map[*lua.LTable]*lua.LTable{}}
 	own := map[*lua.LTable][]lua.LValue{}
 	for _, env := range r.envs { // all of them first: a file may hold another's globals
 		inner := boot.CreateTable(0, 128)
@@ -147,5 +147,5 @@ func (r *run) seal() {
 		z.freeze(v, p)
 	}
 	r.globals = contents(r.globals)
-	r.sealErrs = z.errs
+	r.sealErrs, r.fronts = z.errs, z.fronts
 }

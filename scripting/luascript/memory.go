@@ -1,9 +1,11 @@
 package luascript
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
+	"reflect"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -18,8 +20,7 @@ import (
 // No interpreter bounds memory. What a function of ours makes is bounded; but
 // tables grow by the interpreter's own instructions. So while scripts run, the
 // process's memory is looked at, and where it is short, each of them looks
-// how much it holds. What a table keeps of keys that were taken out again is not
-// seen, nor are objects of the host library.
+// how much it holds. Objects of the host library are not seen.
 var watched = struct {
 	sync.Mutex
 	runs  map[*run]struct{}
@@ -32,8 +33,10 @@ const lookMemory = 10 * time.Millisecond
 // leastHeld is what a script may always hold.
 var leastHeld int64 = 64 << 20
 
-// watch has a run be looked after; unwatch ends that.
-func watch(r *run) {
+// watch has a run be looked after, until unwatch: it looks at once when its time is
+// over, because some single steps take long, and when memory is short.
+func watch(r *run) (unwatch func()) {
+	stop := context.AfterFunc(r.call.Context(), func() { r.count.pressed.Store(true) })
 	watched.Lock()
 	defer watched.Unlock()
 	watched.runs[r] = struct{}{}
@@ -41,12 +44,12 @@ func watch(r *run) {
 		watched.awake = true
 		go watcher()
 	}
-}
-
-func unwatch(r *run) {
-	watched.Lock()
-	defer watched.Unlock()
-	delete(watched.runs, r)
+	return func() {
+		stop()
+		watched.Lock()
+		defer watched.Unlock()
+		delete(watched.runs, r)
+	}
 }
 
 // watcher presses the runs where memory is short. It ends when there were none
@@ -130,6 +133,18 @@ func (r *run) tooLarge() error {
 	}
 }
 
+// What a table keeps room for stays when its elements are taken out again, and only
+// the interpreter's own fields tell.
+var arrayField, keysField = tableField("array"), tableField("keys")
+
+func tableField(name string) []int {
+	f, ok := reflect.TypeFor[lua.LTable]().FieldByName(name)
+	if !ok || f.Type.Kind() != reflect.Slice {
+		panic("luascript: the interpreter's tables have no slice " + name + " any more")
+	}
+	return f.Index
+}
+
 // holding adds up what a script can reach, up to what is enough.
 type holding struct {
 	bytes, enough int64
@@ -139,6 +154,12 @@ type holding struct {
 
 func (h *holding) run(r *run) {
 	for _, t := range append([]*thread{r.top}, threadsOf(r)...) {
+		if t.fn != nil {
+			h.add(t.fn)
+		}
+		for _, v := range t.given {
+			h.add(v)
+		}
 		for level := range maxFrames {
 			dbg, ok := t.l.GetStack(level)
 			if !ok {
@@ -182,6 +203,10 @@ func (h *holding) add(v lua.LValue) {
 			h.seen[v] = true
 			h.queue = append(h.queue, v)
 		}
+	case *lua.LUserData:
+		if m, ok := v.Value.(*matches); ok {
+			h.bytes += int64(len(m.s) + len(m.p))
+		}
 	}
 }
 
@@ -195,13 +220,16 @@ func (h *holding) look(v lua.LValue) {
 			}
 		}
 	case *lua.LTable:
-		h.bytes += 120
+		in := reflect.ValueOf(v).Elem()
+		h.bytes += 120 + 16*int64(in.FieldByIndex(arrayField).Cap()+in.FieldByIndex(keysField).Cap())
 		if f := frozenOf(v); f != nil {
 			h.add(f.contents)
 		}
+		if v.Metatable != lua.LNil {
+			h.add(v.Metatable)
+		}
 		n := v.Len()
 		for i := 1; i <= n && h.bytes < h.enough; i++ {
-			h.bytes += 16
 			h.add(v.RawGetInt(i))
 		}
 		var from lua.LValue = lua.LNil

@@ -19,6 +19,10 @@ func TestAScriptThatHoldsTooMuchEndsWhenMemoryIsShort(t *testing.T) {
 		"strings":           "local t = {} for i = 1, 1e9 do t[i] = string.rep(\"x\", 1e6) end",
 		"functions":         "local t for i = 1, 1e9 do local before = t t = function() return before end end",
 		"a coroutine's own": "coroutine.wrap(function() local t = {} for i = 1, 1e9 do t[i] = i end end)()",
+		"metatables":        "local t for i = 1, 300 do t = setmetatable({}, {t, string.rep(\"x\", 1e6)}) end while true do end",
+		"coroutines":        "for i = 1, 900 do local s = string.rep(\"x\", 1e6) coroutine.create(function() return s end) end while true do end",
+		"gmatch":            "local t = {} for i = 1, 300 do t[i] = string.gmatch(string.rep(\"x\", 1e6), \"x\") end while true do end",
+		"lists made empty":  "local t = {} for i = 1, 1e9 do t[i] = {} t[i][1e6] = 1 t[i][1e6] = nil end",
 		"in pcall":          "while true do pcall(function() local t = {} for i = 1, 1e9 do t[i] = i end end) end",
 	} {
 		if raceDetector && name != "a list" && name != "in pcall" { // each takes it long, and the same way

@@ -397,25 +397,32 @@ func init() {
 	ownFunc("string", "find", func(a *args) int { return find(a, true) })
 	ownFunc("string", "match", func(a *args) int { return find(a, false) })
 	ownFunc("string", "gmatch", func(a *args) int {
-		s, p := a.text(1), a.text(2)
-		from, last := 0, -1
-		return a.push(boot.NewFunction(func(l *lua.LState) int {
-			r := runOf(l)
-			m := &matcher{args: &args{run: r, l: l, name: "string.gmatch", n: l.GetTop()}, s: s, p: p}
-			for ; from <= len(s); from++ {
-				m.level, m.depth = 0, 0
-				if to := m.match(from, 0); to >= 0 && to != last {
-					at := from
-					if from, last = to, to; to == at {
-						from++
-					}
-					return m.pushAll(at, to, true)
-				}
-			}
-			return 0
-		}))
+		found := &matches{s: a.text(1), p: a.text(2), last: -1}
+		return a.push(boot.NewClosure(found.next, &lua.LUserData{Value: found, Metatable: lua.LNil}))
 	})
 	ownFunc("string", "gsub", gsub)
+}
+
+// matches is where string.gmatch is in a text. It is a value of its function, so that
+// what a script holds by it is seen.
+type matches struct {
+	s, p       string
+	from, last int // last is where the match before ended
+}
+
+func (f *matches) next(l *lua.LState) int {
+	m := &matcher{args: &args{run: runOf(l), l: l, name: "string.gmatch", n: l.GetTop()}, s: f.s, p: f.p}
+	for ; f.from <= len(f.s); f.from++ {
+		m.level, m.depth = 0, 0
+		if to := m.match(f.from, 0); to >= 0 && to != f.last {
+			at := f.from
+			if f.from, f.last = to, to; to == at {
+				f.from++
+			}
+			return m.pushAll(at, to, true)
+		}
+	}
+	return 0
 }
 
 // gsub is string.gsub.

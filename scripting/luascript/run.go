@@ -37,6 +37,7 @@ type run struct {
 	envs     []*lua.LTable // the globals of each file
 	globals  *lua.LTable   // of the script itself
 	sealErrs []frozenError
+	fronts   map[*lua.LTable]*lua.LTable // of the contents of tables that are frozen
 
 	integers  integers
 	lookAgain time.Time // at how much memory it holds
@@ -62,9 +63,9 @@ func (s *script) hook(name string, host *hostlib.Host, needs *hostlib.Needs) eng
 		r.ctx.self = r.call.Ctx()
 		r.renew()
 		c.OnCheckpoint(r.renewed)
-		watch(r)
+		unwatch := watch(r)
 		result, err := r.hook(c)
-		unwatch(r)
+		unwatch()
 		idle := err == nil && r.halt == nil && !r.spoilt && r.call.Idle() && len(r.threads) == 0
 		r.stopThreads()
 		if idle {

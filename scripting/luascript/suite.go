@@ -115,8 +115,7 @@ func (s *script) test(ctx context.Context, name string, host *hostlib.Host, self
 	r.call = hostlib.Call{Lang: r, Host: host, Loading: ctx, Testing: true}
 	defer r.call.Close()
 	r.renew()
-	watch(r)
-	defer unwatch(r)
+	defer watch(r)()
 	defer r.stopThreads()
 	arg, err := r.outer(self)
 	if err == nil {

@@ -242,6 +242,7 @@ func TestWhyAScriptDoesNotLoad(t *testing.T) {
 		{"it = iter.take({1}, 1)" + consume, "the global \"it\" holds an iterator"},
 		{"co = coroutine.create(function() end)" + consume, "the global \"co\" holds a coroutine"},
 		{"co = coroutine.wrap(function() end)" + consume, "the global \"co\" holds a coroutine"},
+		{"next_id = (\"1 2 3\"):gmatch(\"%d\")" + consume, "the global \"next_id\" holds what string.gmatch gave"},
 		{"while true do end" + consume, "jobs/job.lua:1:1: the top level "},
 		{"db.exec(\"x\")" + consume, "db.exec: it can be called in a hook only, not while the script is loaded"},
 		{"require(\"lib/none\")" + consume, "lib/none.lua: there is no such file in the jobs folder (by way of jobs/job.lua:1)"},
@@ -256,5 +257,15 @@ func TestWhyAScriptDoesNotLoad(t *testing.T) {
 		if !strings.Contains(errs, c.want) {
 			t.Errorf("%.100s:\ngot  %s\nwant %s", c.source, errs, c.want)
 		}
+	}
+}
+
+// A list that was long once is made read-only all the same, at once.
+func TestAListThatWasLongLoads(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Lua("job", "local seen = {1}\nseen[2000000] = true\nseen[2000000] = nil\nfunction consume(ctx, item)\n  return {seen[1], #seen}\nend\n")
+	if j := w.Do("job", "1"); string(j.Result) != "[1,1]" {
+		t.Errorf("got %s, %+v", j.Result, j.Error)
 	}
 }
