@@ -257,7 +257,34 @@ func (c *Call) permit(p string) (string, error) {
 	if err != nil || c.temps[clean] {
 		return clean, err
 	}
-	return clean, c.Needs.file(clean, c.Hook.Job().Instance)
+	if err := c.Needs.file(clean, c.Hook.Job().Instance); err != nil {
+		return clean, err
+	}
+	return clean, c.permitFolder(clean)
+}
+
+// permitFolder says whether the script may touch a path as it is when the links among
+// its folders are followed.
+func (c *Call) permitFolder(p string) error {
+	base, err := filepath.EvalSymlinks(cmp.Or(c.Host.Files, "."))
+	if err != nil {
+		return nil // told when it is opened, as all faults here
+	}
+	for folder := path.Dir(p); folder != "."; folder = path.Dir(folder) { // those that are not there yet lead nowhere
+		target, err := filepath.EvalSymlinks(filepath.Join(base, filepath.FromSlash(folder)))
+		if err != nil {
+			continue
+		}
+		rel, err := filepath.Rel(base, target)
+		if rel = filepath.ToSlash(rel); err != nil || rel == folder || !fs.ValidPath(rel) {
+			return nil
+		}
+		if err := c.Needs.file(path.Join(rel, strings.TrimPrefix(p, folder)), c.Hook.Job().Instance); err != nil {
+			return Errorf("needs", "%q leads through a link, %q: %v", p, folder, err)
+		}
+		return nil
+	}
+	return nil
 }
 
 // openFile opens a file to read it as it is. The caller closes it.
@@ -328,6 +355,9 @@ func (c *Call) stat(p string) (*file, error) {
 		return nil, err
 	}
 	defer root.Close()
+	if err := c.permitTarget(p); err != nil {
+		return nil, err
+	}
 	info, err := root.Stat(p)
 	if err != nil {
 		return nil, fileError(p, err)

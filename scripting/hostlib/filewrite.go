@@ -50,6 +50,9 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 	defer root.Remove(temp) // it has another name by then, if all went well
 	defer f.Close()
 	if more {
+		if err := c.permitTarget(p); err != nil {
+			return nil, err
+		}
 		if err := c.copyInto(root, f, p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fileError(p, err)
 		}
