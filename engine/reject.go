@@ -80,6 +80,9 @@ func (c *Call) Reject(r Rejection) error {
 	if limit.kind != limitCount || !c.judged() || all <= limit.count {
 		return nil
 	}
+	if c.skipping != nil {
+		return nil // it was counted with what is left out: see forget
+	}
 	if c.before["rejected"] > 0 {
 		if err := c.recallRejects(c.ctx); err != nil {
 			return err

@@ -349,7 +349,7 @@ func (c *Call) zipWalker(p string, f archiveFile) (*walker, error) {
 				} else if closed {
 					return nil, nil, Errorf("file.archive", "%s was passed: read each file of a stream while it is gone through", e.label())
 				}
-				r, err := openZipped(p, h)
+				r, err := openZipped(p, h, f.Size())
 				if err != nil {
 					return nil, nil, err
 				}
@@ -404,9 +404,10 @@ func (d *directory) ReadAt(b []byte, at int64) (int, error) {
 	return d.f.ReadAt(b, at)
 }
 
-// openZipped opens a file of a zip.
-func openZipped(p string, h *zip.File) (io.Reader, error) {
-	u := &unpacked{name: zipName(h) + " in " + p, packed: func() int64 { return int64(min(h.CompressedSize64, 1<<62)) }}
+// openZipped opens a file of a zip of so many bytes: what its directory says of the
+// packed size may be anything.
+func openZipped(p string, h *zip.File, size int64) (io.Reader, error) {
+	u := &unpacked{name: zipName(h) + " in " + p, packed: func() int64 { return int64(min(h.CompressedSize64, uint64(size))) }}
 	if h.Flags&1 != 0 {
 		return nil, Errorf("file.encrypted", "%s is encrypted, which cannot be read here", u.name)
 	}
@@ -427,7 +428,7 @@ func (c *Call) reopenZip(p string, n int, was *zip.File) (io.Reader, func() erro
 	}
 	var r io.Reader
 	if err == nil {
-		r, err = openZipped(p, z.File[n])
+		r, err = openZipped(p, z.File[n], f.Size())
 	}
 	if err != nil {
 		f.Close()

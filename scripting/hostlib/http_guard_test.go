@@ -302,6 +302,7 @@ func TestCredentialsThatAServerEchoesAreNotTold(t *testing.T) {
 		user, password, _ := r.BasicAuth()
 		json.NewEncoder(w).Encode([]any{"you sent", sent, r.Header.Get("X-Api-Key"), user, password, base64.StdEncoding.EncodeToString([]byte("so: " + sent)), r.URL.RawQuery})
 	})
+	long := strings.Repeat("long+", 300)
 	needs := here + `, "secret:*"`
 	oauth := `auth = http.oauth2(item + "/token", "me", secrets.get("client"))`
 	for _, c := range []struct {
@@ -314,6 +315,7 @@ func TestCredentialsThatAServerEchoesAreNotTold(t *testing.T) {
 		{"a secret as password", `auth = ("grace", secrets.get("key"))`, `the secret "key"`, true},
 		{"a secret in a header", `headers = {"X-Api-Key": secrets.get("key")}`, `the secret "key"`, true},
 		{"a secret in a parameter", `params = {"q": secrets.get("key")}`, `the secret "key"`, true},
+		{"a long literal token", `auth = "` + long + `"`, long, false},
 		{"a literal token", `auth = "literal/token \"1\""`, `literal/token "1"`, false},
 		{"a literal password", `auth = ("grace", "literal/word \"1\"")`, `literal/word "1"`, false},
 		{"a literal header", `headers = {"X-Api-Key": "literal/key \"1\""}`, `literal/key "1"`, false},
@@ -348,7 +350,7 @@ return r.json()`)
 				t.Errorf("%s: it tells nothing: %s", c.name, told)
 			}
 			for form, text := range traces(c.secret) {
-				if strings.Contains(told, text) {
+				if strings.Contains(told, text[:min(len(text), 100)]) {
 					t.Errorf("%s: %s: it tells it as %s: %q\n%s", c.name, body, form, text, told)
 				}
 			}

@@ -265,16 +265,17 @@ func (r *response) json() (Value, error) {
 
 // excerpt is the beginning of a body that is in memory, for messages.
 func (r *response) excerpt() string {
-	const most = 300
+	const most, looked = 300, 64 << 10
 	text := r.body
 	if r.rest != nil || len(text) == 0 || !utf8.Valid(text) {
 		return ""
 	}
 	more := ""
-	if len(text) > 4*most {
-		text = text[:4*most]
+	if len(text) > looked {
+		text = text[:looked]
 	}
-	line := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(text), ""), func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }), " ")
+	shown := []rune(hide(strings.ToValidUTF8(string(text), ""), r.rq.hidden)) // before it is cut, or a part would be told
+	line := strings.Join(strings.FieldsFunc(string(shown[:min(len(shown), 4*most)]), func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }), " ")
 	line = hide(line, r.rq.hidden)
 	if cut := []rune(line); len(cut) > most {
 		line, more = string(cut[:most]), "..."

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"io"
 	"maps"
 	"os"
@@ -175,7 +176,10 @@ func TestBombsAreRefused(t *testing.T) {
 	w.File("zeros.gz", gz.String())
 	w.File("zeros.zst", zs.String())
 	w.File("zeros.zip", zp.String())
-	for name, file := range map[string]string{"zeros.gz": "zeros.gz", "zeros.zst": "zeros.zst", "zeros.zip": "zeros in zeros.zip"} {
+	lies := bytes.Clone(zp.Bytes())
+	binary.LittleEndian.PutUint32(lies[bytes.LastIndex(lies, []byte("PK\x01\x02"))+20:], 1<<32-2) // the packed size, as its directory says
+	w.File("lies.zip", string(lies))
+	for name, file := range map[string]string{"zeros.gz": "zeros.gz", "zeros.zst": "zeros.zst", "zeros.zip": "zeros in zeros.zip", "lies.zip": "zeros in lies.zip"} {
 		want := file + " grows to more than 250 times its size when it is unpacked; if that is right, unpack it before"
 		if got := run(t, w, `for line in csv.read("`+name+`", header = ["line"]): pass`); got != "csv.read: "+want {
 			t.Errorf("%s: got %s", name, got)

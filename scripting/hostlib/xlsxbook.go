@@ -30,6 +30,7 @@ const (
 // damaged for one that has ended.
 type xlsxBook struct {
 	c       *Call
+	size    int64  // of the file, in bytes
 	name    string // for messages
 	close   func() error
 	parts   map[string]*zip.File // by path in lower case
@@ -63,7 +64,7 @@ func (c *Call) openBook(v Value) (*xlsxBook, error) {
 
 // newBook reads what there is in a book.
 func (c *Call) newBook(f io.ReaderAt, size int64, name string) (*xlsxBook, error) {
-	b := &xlsxBook{c: c, name: name, close: nothing, parts: map[string]*zip.File{}}
+	b := &xlsxBook{c: c, name: name, size: size, close: nothing, parts: map[string]*zip.File{}}
 	head := make([]byte, 8)
 	if n, _ := f.ReadAt(head, 0); n == len(head) && string(head) == "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" {
 		return nil, Errorf("xlsx.kind", "%s is protected by a password, or is an old .xls: save it as .xlsx without one", name)
@@ -97,7 +98,7 @@ func (b *xlsxBook) part(p string, max int) (*xmlReader, error) {
 	if h == nil {
 		return nil, nil
 	}
-	r, err := openZipped(b.name, h)
+	r, err := openZipped(b.name, h, b.size)
 	if err != nil {
 		return nil, err
 	}

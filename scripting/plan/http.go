@@ -18,8 +18,9 @@ type Request struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// maxBody is how much of a request's body is shown, in bytes.
-const maxBody = 2000
+// maxBody is how much of a request's body is shown, and lookedBody how much is searched
+// for secrets before, in bytes.
+const maxBody, lookedBody = 2000, 64 << 10
 
 // madeUp is the body of the answer to a request that was not sent.
 const madeUp = "{}"
@@ -52,7 +53,7 @@ func (w *World) send(r *http.Request, login bool, send func(*http.Request) (*htt
 		return res, nil
 	}
 	if r.Body != nil {
-		head, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+		head, err := io.ReadAll(io.LimitReader(r.Body, lookedBody))
 		if err == nil {
 			_, err = io.Copy(io.Discard, r.Body)
 		}
@@ -60,9 +61,9 @@ func (w *World) send(r *http.Request, login bool, send func(*http.Request) (*htt
 		if err != nil {
 			return nil, err
 		}
-		seen.Body = string(head)
-		if len(head) == maxBody {
-			seen.Body += "..."
+		seen.Body = w.opts.Secrets.Strike(string(head)) // before it is cut, or a part would be shown
+		if len(seen.Body) > maxBody {
+			seen.Body = seen.Body[:maxBody] + "..."
 		}
 		if !utf8.ValidString(strings.ToValidUTF8(seen.Body, "")) || bytes.IndexByte(head, 0) >= 0 {
 			seen.Body = "(bytes)"
