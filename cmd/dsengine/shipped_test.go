@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"testing"
 
@@ -55,17 +55,18 @@ func shippedTests(t *testing.T, flags ...string) {
 	}
 	scripts := 0
 	err := fs.WalkDir(os.DirFS("../../jobs"), ".", func(p string, d fs.DirEntry, err error) error {
-		name, isScript := strings.CutSuffix(p, ".star")
-		if err != nil || !isScript || strings.HasSuffix(name, "_test") {
+		ending := path.Ext(p)
+		name := strings.TrimSuffix(p, ending)
+		if err != nil || ending != ".star" && ending != ".lua" || strings.HasSuffix(name, "_test") {
 			return err
 		}
 		scripts++
-		if tests[filepath.ToSlash(filepath.Join("../../jobs", name+"_test.star"))] < 2 {
+		if tests[path.Join("../../jobs", name+"_test"+ending)] < 2 {
 			t.Errorf("jobs/%s has no tests", p)
 		}
 		return nil
 	})
-	if err != nil || scripts < 9 {
+	if err != nil || scripts < 11 {
 		t.Errorf("%d scripts, %v", scripts, err)
 	}
 }
