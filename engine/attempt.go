@@ -502,5 +502,8 @@ func (s *Server) lost(j *ClaimedJob) {
 func (s *Server) whileOurs(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithCancelCause(ctx)
 	undo := s.running.guard(stop)
+	if s.suspended.Load() { // it ran out before: nobody stops this one any more
+		stop(ErrLost)
+	}
 	return ctx, func() { undo(); stop(nil) }
 }

@@ -31,3 +31,20 @@ func TestRunTableKeepsTheNewerHook(t *testing.T) {
 		t.Error("a hook that has ended is in the table")
 	}
 }
+
+// When the lease has run out, what is under way is stopped once; a commit that begins
+// after that has nobody to stop it.
+func TestACommitThatBeginsAfterTheLeaseRanOutEndsAtOnce(t *testing.T) {
+	s := &Server{running: newRunTable()}
+	ctx, stop := s.whileOurs(t.Context())
+	defer stop()
+	if ctx.Err() != nil {
+		t.Errorf("before: %v", context.Cause(ctx))
+	}
+	s.suspended.Store(true)
+	late, stop := s.whileOurs(t.Context())
+	defer stop()
+	if context.Cause(late) != ErrLost {
+		t.Errorf("after: got %v", context.Cause(late))
+	}
+}

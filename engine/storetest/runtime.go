@@ -142,7 +142,7 @@ var runtimeCases = []testCase{
 		w.same("runs", 1, runs)
 	}},
 	{"a transaction with a large open result is kept alive by its pings", func(w *world) {
-		const lease = 10 * time.Second // also how long the server waits for a reader that a busy machine keeps waiting
+		const lease = 20 * time.Second // also how long the server waits for a reader that a busy machine keeps waiting
 		w.table(0)
 		w.fill(20_000)
 		r := w.runtime(Options{Lease: lease})
