@@ -198,7 +198,9 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 		if s.claims.rest(j.Claim, 1) {
 			o.LastOf = &j.Claim
 		}
-		if err := s.eng.store.Commit(commit, nil, o); err != nil {
+		ours, cancel := s.whileOurs(commit)
+		defer cancel()
+		if err := s.eng.store.Commit(ours, nil, o); err != nil {
 			return err
 		}
 		s.settled([]Outcome{*o})

@@ -233,11 +233,13 @@ func (s *Server) Run(ctx context.Context) error {
 	s.logDrained()
 	s.done.close()
 	completing.Wait()
-	s.foldAll(serve)
-	s.progress.flush(serve)
-	s.logs.flush(serve)
-	s.notices.flush(serve)
-	s.reconcile(serve)
+	closing, cancel := context.WithTimeout(serve, s.opts.Lease) // after that others do it, and a database that is away keeps nobody
+	defer cancel()
+	s.foldAll(closing)
+	s.progress.flush(closing)
+	s.logs.flush(closing)
+	s.notices.flush(closing)
+	s.reconcile(closing)
 	err := s.eng.store.StopServer(serve, s.id())
 	if abandoned && serve.Err() != nil {
 		s.eng.log.Warn("stop the server: its jobs are taken over when its lease is over", "error", err)
@@ -405,6 +407,8 @@ func (s *Server) unhoard(ctx context.Context) {
 // giveBack releases jobs of a claim. What cannot be released now is found by
 // the next look at our own claims, or rescued.
 func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
+	defer cancel()
 	for try := 0; try < 5; try++ {
 		err := s.eng.store.Release(ctx, claim, jobs)
 		if err == nil {
