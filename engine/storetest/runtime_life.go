@@ -265,7 +265,7 @@ var lifeCases = []testCase{
 		r.same("jobs enqueued", int64(2), r.count("SELECT COUNT(*) FROM ds_jobs WHERE id <> ?", id))
 	}},
 	{"a process that is killed at any statement does nothing twice, and leaves nothing out", func(w *world) {
-		for n := 1; ; n += 15 {
+		for n := 1; ; n += 5 {
 			if n > 2000 {
 				w.Fatal("the fault still strikes")
 			}
@@ -305,10 +305,11 @@ func (w *world) killed(n int) bool {
 	id := good.make(engine.NewJob{Type: name}, t)
 
 	faults := &Faults{}
-	store := w.open(Options{Wrap: faults.Wrap})
+	const lease = 3 * time.Second // it waits that long for its database before it ends
+	store := w.open(Options{Wrap: faults.Wrap, Lease: lease})
 	eng, err := engine.Open(w.ctx, store, engine.Options{})
 	w.must(err)
-	server, err := eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{t}, Name: "doomed", UntilIdle: true})
+	server, err := eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{t}, Name: "doomed", UntilIdle: true, Lease: lease})
 	w.must(err)
 	ctx, stop := context.WithCancel(w.ctx)
 	defer stop()
