@@ -35,9 +35,6 @@ type Place struct {
 	turn        int // of the loop that they were given to
 }
 
-// One is the place of one row.
-func One(s Spot) Place { return Place{First: s, Last: s} }
-
 // IsOne says that it is the place of one row.
 func (p Place) IsOne() bool { return p.First == p.Last && p != Place{} }
 
