@@ -243,16 +243,22 @@ func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 		q := s.Quote(u.Newer)
 		newer = q + " IS NULL OR " + s.Comparable("VALUES("+q+")", u.NewerType) + " >= " + s.Comparable(q, u.NewerType)
 	}
+	guarded := func(value string) string {
+		if !u.Guarded {
+			return value
+		}
+		return "IF(" + same + ", " + value + ", (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) two))"
+	}
 	for _, c := range u.Update {
 		q := s.Quote(c)
 		value := "VALUES(" + q + ")"
 		if newer != "" {
 			value = "IF(" + newer + ", " + value + ", " + q + ")"
 		}
-		if u.Guarded {
-			value = "IF(" + same + ", " + value + ", (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) two))"
-		}
-		set = append(set, q+" = "+value)
+		set = append(set, q+" = "+guarded(value))
+	}
+	if len(u.Update) == 0 && u.Guarded {
+		set = append(set, first+" = "+guarded(first))
 	}
 	if len(set) == 0 {
 		set = append(set, first+" = "+first)

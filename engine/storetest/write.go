@@ -281,6 +281,12 @@ var writeCases = []testCase{
 		w.failure("a new row", "db.duplicate", err)
 		_, err = h.Upsert(w.ctx, "t", pairs(2, 10), engine.Upsert{Key: []string{"id"}})
 		w.failure("a row that is there", "db.duplicate", err)
+		keep := engine.Upsert{Key: []string{"id"}, Update: []string{}}
+		_, err = h.Upsert(w.ctx, "t", pairs(3, 10), keep)
+		w.failure("a new row, where rows that are there stay", "db.duplicate", err)
+		kept, err := h.Upsert(w.ctx, "t", pairs(1, 99), keep)
+		w.must(err)
+		w.same("counts of rows that stay", stats(0, 0, 1), kept)
 		w.same("counts", stats(1, 1, 1), w.upsert(h, pairs(1, 10, 2, 21, 3, 30)))
 		w.same("by the other index", stats(0, 1, 1), func() engine.Stats {
 			s, err := h.Upsert(w.ctx, "t", source(engine.Row{Names: []string{"v", "id"}, Values: []any{int64(10), int64(1)}}, engine.Row{Names: []string{"v", "id"}, Values: []any{int64(30), int64(4)}}), engine.Upsert{Key: []string{"v"}})
