@@ -305,7 +305,7 @@ func (w *world) killed(n int) bool {
 	id := good.make(engine.NewJob{Type: name}, t)
 
 	faults := &Faults{}
-	const lease = 3 * time.Second // it waits that long for its database before it ends
+	const lease = time.Second // it waits that long for its database before it ends
 	store := w.open(Options{Wrap: faults.Wrap, Lease: lease})
 	eng, err := engine.Open(w.ctx, store, engine.Options{})
 	w.must(err)

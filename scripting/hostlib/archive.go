@@ -20,10 +20,12 @@ import (
 )
 
 // What is packed so that it grows by more than maxRatio is refused, once it has
-// given freeBytes: it is made to fill disks and to keep machines busy.
+// given freeBytes, which only tests set: it is made to fill disks and to keep
+// machines busy.
+var freeBytes int64 = 256 << 20
+
 const (
-	maxRatio  = 250
-	freeBytes = 256 << 20
+	maxRatio = 250
 	// maxDirectory bounds what a zip says about its files, in bytes.
 	maxDirectory = 64 << 20
 	// maxWindow bounds the memory of zstd, in bytes; zstd --long makes as much.

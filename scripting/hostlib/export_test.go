@@ -8,6 +8,17 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
+// Bound sets how much packed files may grow, and how long elements of JSON and of
+// XML may be, in bytes. It is for init.
+func Bound(unpacked int64, jsonElement, xmlElement int) {
+	freeBytes, maxElement, maxXMLElement = unpacked, jsonElement, xmlElement
+}
+
+// Bounds are those that hold.
+func Bounds() (unpacked int64, jsonElement, xmlElement int) {
+	return freeBytes, maxElement, maxXMLElement
+}
+
 // CSVRows reads rows as csv.parse does by default, lists if header is not set.
 // With reject, what is bad goes there.
 func CSVRows(r io.Reader, header bool, reject func(row Value, reason, source string, line int64) error) func() (Value, error) {

@@ -41,8 +41,8 @@ type Decoder[V any] struct {
 // cannot read either.
 const maxDepth = 500
 
-// maxElement bounds one element of json.stream, in bytes.
-const maxElement = 64 << 20
+// maxElement bounds one element of json.stream, in bytes; only tests set it.
+var maxElement = 64 << 20
 
 // NewDecoder makes a Decoder.
 func NewDecoder[V any](b Builder[V]) *Decoder[V] {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
 
@@ -60,9 +61,10 @@ func TestXMLStreams(t *testing.T) {
 	w.File("text.xml", "hello")
 	w.File("twice.xml", "<a>\n<b c='1' c='2'/></a>")
 	w.File("deep.xml", "<r>"+strings.Repeat("<a>", 600)+strings.Repeat("</a>", 600)+"</r>")
-	w.File("long.xml", "<r>\n<a>"+strings.Repeat("<b>"+strings.Repeat("x", 1000)+"</b>", 18<<10)+"</a></r>")
-	w.File("longtext.xml", "<r>\n<!-- "+strings.Repeat("x", 17<<20)+"--></r>")
-	w.File("longaside.xml", "<r>"+strings.Repeat("<b>"+strings.Repeat("x", 1000)+"</b>", 18<<10)+"<a>y</a></r>")
+	_, _, longest := hostlib.Bounds()
+	w.File("long.xml", "<r>\n<a>"+strings.Repeat("<b>"+strings.Repeat("x", 1000)+"</b>", longest/900)+"</a></r>")
+	w.File("longtext.xml", "<r>\n<!-- "+strings.Repeat("x", longest+1<<20)+"--></r>")
+	w.File("longaside.xml", "<r>"+strings.Repeat("<b>"+strings.Repeat("x", 1000)+"</b>", longest/900)+"<a>y</a></r>")
 	for _, c := range []struct{ args, want string }{
 		{`"feed.xml", "rss/channel/item"`, `["1","2"]`},
 		{`"feed.xml", "/rss/channel/item"`, `["1","2"]`},
@@ -101,8 +103,8 @@ func TestXMLStreams(t *testing.T) {
 		{`"outside.xml", "a/b"`, `outside.xml, line 1: invalid character entity &b;`},
 		{`"wrong.xml", "a/b"`, `wrong.xml, line 3: invalid UTF-8`},
 		{`"deep.xml", "//b"`, `it is nested more than 500 levels deep`},
-		{`"long.xml", "r/a"`, `xml.stream: an element of long.xml is longer than 16777216 bytes`},
-		{`"longtext.xml", "r/a"`, `xml.stream: an element of longtext.xml is longer than 16777216 bytes`},
+		{`"long.xml", "r/a"`, fmt.Sprintf("xml.stream: an element of long.xml is longer than %d bytes", longest)},
+		{`"longtext.xml", "r/a"`, fmt.Sprintf("xml.stream: an element of longtext.xml is longer than %d bytes", longest)},
 		{`"longaside.xml", "r/a"`, `[null]`},
 	} {
 		if got := run(t, w, `return [e.attr("id") for e in xml.stream(`+c.args+`)]`); !strings.Contains(got, c.want) {

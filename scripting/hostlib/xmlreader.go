@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// maxXMLElement bounds one element of xml.stream, in bytes; maxXMLText what
-// xml.parse takes.
-const (
-	maxXMLElement = 16 << 20
-	maxXMLText    = 64 << 20
-)
+// maxXMLElement bounds one element of xml.stream, in bytes; only tests set it.
+var maxXMLElement = 16 << 20
+
+// maxXMLText bounds what xml.parse takes, in bytes.
+const maxXMLText = 64 << 20
 
 const xmlSpace = "http://www.w3.org/XML/1998/namespace"
 
