@@ -37,7 +37,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	onEveryServer(t, func(t *testing.T, s *testServer) {
 		storetest.Run(t, StrategySkip, faults, func(t *testing.T) storetest.Instance { return s.instance(t, StrategySkip) })
-		storetest.Run(t, StrategyCompare, faults, func(t *testing.T) storetest.Instance { return s.instance(t, StrategyCompare) }, storetest.FaultsBesideClaims)
+		storetest.RunClaims(t, StrategyCompare, faults, func(t *testing.T) storetest.Instance { return s.instance(t, StrategyCompare) })
 	})
 }
 

@@ -56,6 +56,7 @@ type Options struct {
 // group is the tests about one noun.
 type group struct {
 	name       string
+	beside     bool // it is the same however jobs are claimed
 	cases      []testCase
 	operations []operation // that must stand any fault at any statement
 }
@@ -93,41 +94,50 @@ var groups = []group{
 	{name: "fold", cases: foldCases},
 	{name: "promote", cases: promoteCases},
 	{name: "schedules", cases: scheduleCases},
-	{name: "variables", cases: variableCases},
-	{name: "windows", cases: windowCases},
-	{name: "records", cases: slices.Concat(recordCases, recordRunCases)},
-	{name: "rejects", cases: rejectCases},
-	{name: "logs", cases: logCases},
-	{name: "notices", cases: noticeCases},
+	{name: "variables", beside: true, cases: variableCases},
+	{name: "windows", beside: true, cases: windowCases},
+	{name: "records", beside: true, cases: slices.Concat(recordCases, recordRunCases)},
+	{name: "rejects", beside: true, cases: rejectCases},
+	{name: "logs", beside: true, cases: logCases},
+	{name: "notices", beside: true, cases: noticeCases},
 	{name: "prune", cases: pruneCases},
 	{name: "servers", cases: serverCases},
-	{name: "view", cases: viewCases},
-	{name: "session", cases: sessionCases},
-	{name: "write", cases: writeCases},
-	{name: "bulk", cases: bulkCases},
-	{name: "merge", cases: mergeCases},
-	{name: "connections", cases: connectionCases},
-	{name: "values", cases: slices.Concat(valueCases, wholeCases)},
-	{name: "parity", cases: slices.Concat(parityCases, parityWriteCases, parityExactCases)},
-	{name: "guard", cases: guardCases},
-	{name: "spool", cases: spoolCases},
+	{name: "view", beside: true, cases: viewCases},
+	{name: "session", beside: true, cases: sessionCases},
+	{name: "write", beside: true, cases: writeCases},
+	{name: "bulk", beside: true, cases: bulkCases},
+	{name: "merge", beside: true, cases: mergeCases},
+	{name: "connections", beside: true, cases: connectionCases},
+	{name: "values", beside: true, cases: slices.Concat(valueCases, wholeCases)},
+	{name: "parity", beside: true, cases: slices.Concat(parityCases, parityWriteCases, parityExactCases)},
+	{name: "guard", beside: true, cases: guardCases},
+	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
-	{name: "sizes", cases: sizeCases},
+	{name: "sizes", beside: true, cases: sizeCases},
 	{name: "faults", operations: operations},
-	{name: FaultsBesideClaims, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
+	{name: "faults beside claims", beside: true, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
 }
 
-// FaultsBesideClaims is the group of faults in statements that are the same
-// however jobs are claimed.
-const FaultsBesideClaims = "faults beside claims"
+// Run runs the suite against a store. name begins the names of its subtests; faults
+// are what can befall a connection to its database; open gives a database of its own
+// to each test.
+func Run(t *testing.T, name string, faults []Fault, open func(t *testing.T) Instance) {
+	t.Helper()
+	run(t, name, faults, open, true)
+}
 
-// Run runs the suite against a store, without some groups. name begins the names of
-// its subtests; faults are what can befall a connection to its database; open gives a
-// database of its own to each test.
-func Run(t *testing.T, name string, faults []Fault, open func(t *testing.T) Instance, without ...string) {
-	run := func(t *testing.T, name string, test func(w *world)) {
+// RunClaims runs what depends on how jobs are claimed: it is for the second way that
+// a store has.
+func RunClaims(t *testing.T, name string, faults []Fault, open func(t *testing.T) Instance) {
+	t.Helper()
+	run(t, name, faults, open, false)
+}
+
+func run(t *testing.T, name string, faults []Fault, open func(t *testing.T) Instance, beside bool) {
+	t.Helper()
+	one := func(t *testing.T, name string, test func(w *world)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, open(t), faults)
@@ -138,19 +148,19 @@ func Run(t *testing.T, name string, faults []Fault, open func(t *testing.T) Inst
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		for _, g := range groups {
-			if slices.Contains(without, g.name) {
+			if g.beside && !beside {
 				continue
 			}
 			t.Run(g.name, func(t *testing.T) {
 				t.Parallel()
 				for _, c := range g.cases {
-					run(t, c.name, c.run)
+					one(t, c.name, c.run)
 				}
 				for _, op := range g.operations {
 					t.Run(op.name+" stands any fault at any statement", func(t *testing.T) {
 						t.Parallel()
 						for _, fault := range faults {
-							run(t, fault.Name, func(w *world) { op.stand(w, fault) })
+							one(t, fault.Name, func(w *world) { op.stand(w, fault) })
 						}
 					})
 				}
