@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -47,7 +46,11 @@ a request that writes or a file that is moved. What the test asserts must hold a
 With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
 databases called dsengine_test_..., which are made for them and dropped at the end. Nothing else
 there is touched, the database that the URL names neither. DSENGINE_DB and the file of settings do
-not count here: without the flag the database is an embedded one.`,
+not count here: without the flag the database is an embedded one.
+
+It ends with 0 when all tests passed; with 1 when one failed, or too little is covered; with 2 when
+a file did not load (the tests of the others ran, and --format reports it too) or no test was
+found. A function todo_test_NAME is listed as to do, and not run.`,
 		Example: `  dsengine test
   dsengine test jobs/airports.star
   dsengine test airports --run broken
@@ -71,7 +74,7 @@ not count here: without the flag the database is an embedded one.`,
 	f.StringVar(&o.format, "format", "text", "how results are told: text, json, junit or tap")
 	f.StringVar(&o.run, "run", "", "only tests whose \"file: name\" matches the regular expression")
 	f.BoolVar(&o.crash, "crash", false, "run each test again, killed at each point where that matters")
-	f.BoolVar(&o.list, "list", false, "list the tests and run none")
+	f.BoolVar(&o.list, "list", false, "list the tests and run none, as text or json")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
 	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once (default: the number of processors)")
 	f.BoolVar(&o.update, "update", false, "write golden files that are missing or differ, and remove none")
@@ -95,6 +98,9 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	case "text", "json", "junit", "tap":
 	default:
 		return usage("--format %q: wanted text, json, junit or tap", o.format)
+	}
+	if o.list && o.format != "text" && o.format != "json" {
+		return usage("--format %s tells how tests went: --list goes with text or json", o.format)
 	}
 	if o.run != "" {
 		var err error
@@ -129,34 +135,30 @@ func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *s
 	for _, e := range suite.Errors {
 		fmt.Fprintln(env.Stderr, e)
 	}
-	if o.db != "" && !o.list {
+	if o.list {
+		return listTests(env, o, suite)
+	}
+	if o.db != "" {
 		if err := suite.Use(ctx, o.db); err != nil {
 			return badURL(g, err)
 		}
 	}
-	var results []*scripttest.Result
-	if o.list {
-		results = suite.Tests()
-	} else {
-		results = suite.Run(ctx)
-	}
-	s := scripttest.Summarize(suite.Files, time.Since(began), results)
-	if o.cover.on() && !o.list {
+	results := suite.Run(ctx)
+	s := suite.Summary(began, time.Since(began), results)
+	if o.cover.on() {
 		s.Coverage = suite.Coverage()
 	}
 	left := suite.Close()
-	switch {
-	case o.format == "json":
-		e := json.NewEncoder(env.Stdout)
-		e.SetIndent("", "  ")
-		err = e.Encode(s)
-	case o.list:
-		for _, r := range results {
-			fmt.Fprintf(env.Stdout, "%s: %s\n", r.File, r.Name)
+	switch o.format {
+	case "text":
+		if ctx.Err() == nil && (len(results) > 0 || len(suite.Errors) > 0) {
+			fmt.Fprintln(env.Stdout, s.Line())
 		}
-	case o.format == "junit":
+	case "json":
+		err = printJSON(env.Stdout, s)
+	case "junit":
 		err = s.JUnit(env.Stdout)
-	case o.format == "tap":
+	case "tap":
 		err = s.TAP(env.Stdout)
 	}
 	switch {
@@ -164,21 +166,45 @@ func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *s
 		return errors.Join(err, left)
 	case ctx.Err() != nil:
 		return &exitError{code: exitInterrupted}
-	case len(suite.Errors) > 0:
-		return &exitError{code: exitUsage}
 	case len(results) == 0:
-		return usage("no test was found: a test is a function test_NAME(t) in NAME_test.star or NAME_test.lua, or in the script itself")
-	case o.list:
-		return nil
-	}
-	if o.format == "text" {
-		fmt.Fprintln(env.Stdout, s.Line())
+		return noTests(o, suite)
 	}
 	if err := o.cover.tell(env, s.Coverage, o.format); err != nil {
 		return err
 	}
-	if s.Failed > 0 {
+	switch {
+	case len(suite.Errors) > 0:
+		return &exitError{code: exitUsage}
+	case s.Failed > 0:
 		return &exitError{code: exitFailed}
 	}
 	return o.cover.judge(s.Coverage)
+}
+
+// listTests lists the tests and runs none.
+func listTests(env *Env, o testOptions, suite *scripttest.Suite) error {
+	l := suite.List()
+	if o.format == "json" {
+		if err := printJSON(env.Stdout, l); err != nil {
+			return err
+		}
+	} else {
+		l.Text(env.Stdout)
+	}
+	if len(l.Tests) == 0 || len(l.Errors) > 0 {
+		return noTests(o, suite)
+	}
+	return nil
+}
+
+// noTests is why nothing was run: files do not load, which was told, or there is
+// no test.
+func noTests(o testOptions, suite *scripttest.Suite) error {
+	switch {
+	case len(suite.Errors) > 0:
+		return &exitError{code: exitUsage}
+	case suite.Found > 0:
+		return usage("no test was run: --run %q matches none of the %d that were found, as \"file: name\" (see --list)", o.run, suite.Found)
+	}
+	return usage("no test was found: a test is a function test_NAME(t) in NAME_test.star or NAME_test.lua, or in the script itself")
 }

@@ -161,10 +161,14 @@ type Language interface {
 type Caller struct {
 	File   string
 	Line   int
-	Func   string  // the script's function that calls it
-	Text   string  // the call as it is written; "" if that is not known
-	Locals []Named // the variables of the function; values as the script has them
+	Func   string   // the script's function that calls it
+	Text   string   // the call as it is written; "" if that is not known
+	Via    []string // the places from which that function was called, innermost first: file:line; at most MaxVia
+	Locals []Named  // the variables of the function; values as the script has them
 }
+
+// MaxVia bounds Caller.Via.
+const MaxVia = 10
 
 // Inspector is a Language that can tell where a host function was called.
 type Inspector interface {

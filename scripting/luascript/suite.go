@@ -143,7 +143,8 @@ func (s *script) lineOf(err error) int {
 
 // Caller is where in the script a host function was called that runs now.
 func (r *run) Caller() hostlib.Caller {
-	l := r.l
+	l, found := r.l, false
+	var c hostlib.Caller
 	for level := range maxFrames {
 		dbg, ok := l.GetStack(level)
 		if !ok {
@@ -154,14 +155,21 @@ func (r *run) Caller() hostlib.Caller {
 		if err != nil || !isFunc || f.IsG || dbg.CurrentLine <= 0 {
 			continue
 		}
-		c := hostlib.Caller{File: dbg.Source, Line: dbg.CurrentLine, Func: r.script.nameOf(f)}
+		if found {
+			if len(c.Via) == hostlib.MaxVia {
+				break
+			}
+			c.Via = append(c.Via, fmt.Sprintf("%s:%d", dbg.Source, dbg.CurrentLine))
+			continue
+		}
+		found = true
+		c = hostlib.Caller{File: dbg.Source, Line: dbg.CurrentLine, Func: r.script.nameOf(f)}
 		if in := r.script.shown(c.File); in != nil && c.Line <= len(in.lines) {
 			c.Text = strings.TrimSpace(in.lines[c.Line-1])
 		}
 		c.Locals = r.locals(l, dbg)
-		return c
 	}
-	return hostlib.Caller{}
+	return c
 }
 
 // locals are the variables of a function where it is, as texts; of those of one

@@ -201,25 +201,34 @@ def test_clock(t):
 	}
 }
 
-// TestAJobThatIsTriedForEverIsTold has a fail hook that never gives up.
+// TestAJobThatIsTriedForEverIsTold has hooks that never give up: the test ends
+// long before its time-out, and says why.
 func TestAJobThatIsTriedForEverIsTold(t *testing.T) {
-	dir := folder(t, map[string]string{"x.star": `
-job()
-
-def consume(ctx, item):
-    error("no")
-
-def fail(ctx, item, err):
-    ctx.retry("10s")
-`, "x_test.star": `
-def test_it(t):
-    t.run(expect = "failed")
-`})
-	s := suite(t, Options{Jobs: dir})
-	defer s.Close()
-	told := text(s.Run(t.Context())[0])
-	if want := "the job does not end; it is waiting in consume after 201 attempts: does its fail hook ask for another one without end?"; !strings.Contains(told, want) {
-		t.Errorf("%q is not told:\n%.2000s", want, told)
+	t.Parallel()
+	const tried = "the job does not end: consume was tried 200 times: does its fail hook ask for another attempt without end?"
+	for name, c := range map[string]struct{ script, test, want string }{
+		"later":    {"def fail(ctx, item, err):\n    ctx.retry(\"10s\")", "t.run(expect = \"failed\")", tried},
+		"at once":  {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")", "t.run()", tried},
+		"an item":  {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")\n\ndef produce(ctx):\n    ctx.emit(1)\n    ctx.emit(2)", "t.run()", tried},
+		"a fire":   {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")", "t.clock.advance(\"1h\")", tried},
+		"a snooze": {"def produce(ctx):\n    ctx.snooze(\"0s\")", "t.run()", "the job does not end: produce ran 1000 times at one moment: does it snooze without end?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, map[string]string{
+				"x.star":      "job(every = \"1h\")\n\ndef consume(ctx, item):\n    error(\"no\")\n\n" + c.script + "\n",
+				"x_test.star": "def test_it(t):\n    x = 1\n    " + c.test + "\n",
+			})
+			s := suite(t, Options{Jobs: dir})
+			defer s.Close()
+			r := s.Run(t.Context())[0]
+			if len(r.Failures) != 1 || r.Failures[0].Message != c.want || r.Failures[0].Line != 3 {
+				t.Errorf("%q is not told:\n%.2000s", c.want, text(r))
+			}
+			if len(r.Log) > maxLines+1 {
+				t.Errorf("the log has %d lines", len(r.Log))
+			}
+		})
 	}
 }
 

@@ -4,18 +4,23 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// maxLines bounds what is kept of a test's log.
-const maxLines = 200
+// maxLines bounds what is kept of a test's log: the first ones and the last ones.
+const (
+	maxLines  = 60
+	keepFirst = 20
+)
 
 // lines keeps what is logged during a test, to be shown if it fails. It is a
 // slog.Handler.
 type lines struct {
 	mu   sync.Mutex
 	list []string
+	left int // lines that there is no room for
 }
 
 // Enabled says that details are left out.
@@ -37,8 +42,9 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.list) < maxLines {
-		l.list = append(l.list, b.String())
+	if l.list = append(l.list, b.String()); len(l.list) > maxLines {
+		l.list = slices.Delete(l.list, keepFirst, keepFirst+1)
+		l.left++
 	}
 	return nil
 }
@@ -53,12 +59,16 @@ func (l *lines) WithGroup(string) slog.Handler { return l }
 func (l *lines) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.list = nil
+	l.list, l.left = nil, 0
 }
 
 // all are the lines.
 func (l *lines) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.list...)
+	all := slices.Clone(l.list)
+	if l.left > 0 {
+		all = slices.Insert(all, keepFirst, fmt.Sprintf("(%d lines are left out)", l.left))
+	}
+	return all
 }

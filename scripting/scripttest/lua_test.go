@@ -225,7 +225,7 @@ func TestATestInOneLanguageOfAJobInTheOther(t *testing.T) {
 			t.Errorf("%s: %+v", r.Name, r.Failures[0])
 		}
 	}
-	if n := len(s.Tests()); n != 2 {
+	if n := len(s.List().Tests); n != 2 {
 		t.Errorf("%d tests, want 2", n)
 	}
 }

@@ -1,33 +1,45 @@
 package scripttest
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/scripting/coverage"
+	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
-// Summary is what the tests came to. It is the stable form of --format json.
+// Summary is what the tests came to. It is the stable form of --format json,
+// which the README documents.
 type Summary struct {
-	Passed  int       `json:"passed"`
-	Failed  int       `json:"failed"`
-	Skipped int       `json:"skipped"`
-	Todo    int       `json:"todo"`
-	Crashes int       `json:"crashes,omitempty"` // with --crash: that the tests were run with
-	Files   int       `json:"files"`
-	Millis  float64   `json:"ms"`
-	Tests   []*Result `json:"tests"`
+	StartedAt time.Time            `json:"started_at"`
+	Millis    float64              `json:"ms"`
+	Files     int                  `json:"files"` // that have tests
+	Passed    int                  `json:"passed"`
+	Failed    int                  `json:"failed"`
+	Skipped   int                  `json:"skipped"`
+	Todo      int                  `json:"todo"`
+	NotRun    int                  `json:"not_run"`           // with FailFast, or when it was interrupted
+	Crashes   int                  `json:"crashes,omitempty"` // with --crash: that the tests were run with
+	Errors    []*hostlib.LoadError `json:"errors"`            // files that do not load
+	Tests     []*Result            `json:"tests"`
 
 	Coverage *coverage.Report `json:"coverage,omitempty"`
 }
 
-// Summarize counts results.
-func Summarize(files int, took time.Duration, results []*Result) *Summary {
-	s := &Summary{Files: files, Millis: float64(took.Microseconds()) / 1000, Tests: results}
-	for _, r := range results {
+// Summary counts results of Run, which began at a time and took so long.
+func (s *Suite) Summary(began time.Time, took time.Duration, results []*Result) *Summary {
+	return summarize(&Summary{
+		StartedAt: began.UTC().Truncate(time.Millisecond), Millis: float64(took.Microseconds()) / 1000,
+		Files: s.Files, NotRun: len(s.tests) - len(results), Errors: append([]*hostlib.LoadError{}, s.Errors...),
+		Tests: append([]*Result{}, results...),
+	})
+}
+
+// summarize counts the results in a summary.
+func summarize(s *Summary) *Summary {
+	for _, r := range s.Tests {
 		s.Crashes += r.Crashes
 		switch r.Status {
 		case Passed:
@@ -87,6 +99,9 @@ func (f *Failure) text(w io.Writer) {
 		place = f.File + ": "
 	}
 	fmt.Fprintf(w, "      %s%s\n", place, strings.ReplaceAll(f.Message, "\n", "\n      "))
+	if len(f.Via) > 0 {
+		fmt.Fprintf(w, "        by way of %s\n", strings.Join(f.Via, ", "))
+	}
 	if f.Text != "" {
 		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(f.Text, "\n", "\n        "))
 	}
@@ -107,7 +122,7 @@ func (s *Summary) Line() string {
 	for _, e := range []struct {
 		n    int
 		what string
-	}{{s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Todo, "to do"}} {
+	}{{s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Todo, "to do"}, {s.NotRun, "not run"}} {
 		if e.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", e.n, e.what))
 		}
@@ -116,119 +131,43 @@ func (s *Summary) Line() string {
 	if s.Crashes > 0 {
 		text += fmt.Sprintf(", with %d crashes", s.Crashes)
 	}
+	switch n := len(s.broken()); {
+	case n == 1:
+		text += "; 1 file does not load"
+	case n > 1:
+		text += fmt.Sprintf("; %d files do not load", n)
+	}
 	return fmt.Sprintf("%s in %.2f s", text, s.Millis/1000)
 }
 
-// TAP writes the results in the Test Anything Protocol, version 13.
-func (s *Summary) TAP(w io.Writer) error {
+// broken are the errors of files that do not load, by file.
+func (s *Summary) broken() (list [][]*hostlib.LoadError) {
+	at := map[string]int{}
+	for _, e := range s.Errors {
+		i, ok := at[e.File]
+		if !ok {
+			i, at[e.File] = len(list), len(list)
+			list = append(list, nil)
+		}
+		list[i] = append(list[i], e)
+	}
+	return list
+}
+
+// loadErrors are errors as texts, one a line.
+func loadErrors(errs []*hostlib.LoadError) string {
+	var lines []string
+	for _, e := range errs {
+		lines = append(lines, e.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// told are the failures as texts.
+func (r *Result) told() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "TAP version 13\n1..%d\n", len(s.Tests))
-	for i, r := range s.Tests {
-		word, tail := "ok", ""
-		switch r.Status {
-		case Failed:
-			word = "not ok"
-		case Skipped:
-			tail = " # SKIP " + r.Reason
-		case Todo:
-			word, tail = "not ok", " # TODO"
-		}
-		fmt.Fprintf(&b, "%s %d - %s: %s%s\n", word, i+1, r.File, r.Name, tail)
-		if r.Status == Failed {
-			var text strings.Builder
-			for _, f := range r.Failures {
-				f.text(&text)
-			}
-			b.WriteString("#" + strings.ReplaceAll(strings.TrimRight(text.String(), "\n"), "\n", "\n#") + "\n")
-		}
+	for _, f := range r.Failures {
+		f.text(&b)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// JUnit writes the results as the XML that CI systems read.
-func (s *Summary) JUnit(w io.Writer) error {
-	type message struct {
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
-	type testcase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		File    string   `xml:"file,attr"`
-		Line    int      `xml:"line,attr"`
-		Time    string   `xml:"time,attr"`
-		Failure *message `xml:"failure,omitempty"`
-		Skipped *message `xml:"skipped,omitempty"`
-		Out     string   `xml:"system-out,omitempty"`
-	}
-	type suite struct {
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Errors   int        `xml:"errors,attr"`
-		Skipped  int        `xml:"skipped,attr"`
-		Time     string     `xml:"time,attr"`
-		Cases    []testcase `xml:"testcase"`
-	}
-	seconds := func(ms float64) string { return fmt.Sprintf("%.3f", ms/1000) }
-	var suites []*suite
-	by := map[string]*suite{}
-	times := map[string]float64{}
-	for _, r := range s.Tests {
-		u := by[r.File]
-		if u == nil {
-			u = &suite{Name: r.File}
-			by[r.File], suites = u, append(suites, u)
-		}
-		c := testcase{Class: strings.TrimSuffix(r.File, ".star"), Name: r.Name, File: r.File, Line: r.Line, Time: seconds(r.Millis), Out: clean(strings.Join(r.Log, "\n"))}
-		u.Tests++
-		times[r.File] += r.Millis
-		switch r.Status {
-		case Failed:
-			u.Failures++
-			var text strings.Builder
-			for _, f := range r.Failures {
-				f.text(&text)
-			}
-			c.Failure = &message{clean(r.Failures[0].Message), clean(text.String())}
-		case Skipped:
-			u.Skipped++
-			c.Skipped = &message{Message: clean(r.Reason)}
-		case Todo:
-			u.Skipped++
-			c.Skipped = &message{Message: "to do"}
-		}
-		u.Cases = append(u.Cases, c)
-	}
-	for _, u := range suites {
-		u.Time = seconds(times[u.Name])
-	}
-	doc := struct {
-		XMLName  xml.Name `xml:"testsuites"`
-		Tests    int      `xml:"tests,attr"`
-		Failures int      `xml:"failures,attr"`
-		Time     string   `xml:"time,attr"`
-		Suites   []*suite `xml:"testsuite"`
-	}{Tests: len(s.Tests), Failures: s.Failed, Time: seconds(s.Millis), Suites: suites}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(doc); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
-}
-
-// clean leaves out what XML cannot hold.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	return strings.TrimRight(b.String(), "\n")
 }

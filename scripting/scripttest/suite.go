@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -72,6 +73,7 @@ type Failure struct {
 	Detail  string      `json:"detail,omitempty"` // a diff, or a call stack
 	File    string      `json:"file,omitempty"`
 	Line    int         `json:"line,omitempty"`
+	Via     []string    `json:"via,omitempty"`  // where that was called, innermost first: file:line
 	Text    string      `json:"text,omitempty"` // the call as it is written
 	Locals  [][2]string `json:"locals,omitempty"`
 	Crash   *Point      `json:"crash,omitempty"` // where the process was killed
@@ -80,14 +82,16 @@ type Failure struct {
 
 // Suite is tests that were found, ready to be run.
 type Suite struct {
-	opts    Options
-	scripts []Script
-	tests   []*test
-	Errors  []*hostlib.LoadError // files that do not load
-	Files   int                  // of tests, and scripts with tests
-	goldens *goldens
-	deps    *deps
-	covered func() []*coverage.File
+	opts       Options
+	scripts    []Script
+	tests      []*test
+	Errors     []*hostlib.LoadError // files that do not load
+	Files      int                  // of tests, and scripts with tests
+	Found      int                  // how many tests there are in them, before Options.Run chooses
+	goldens    *goldens
+	deps       *deps
+	covered    func() []*coverage.File
+	unmeasured []string // scripts in a language in which it is not counted what runs
 
 	site      site
 	shut      func() error // lets go of the site; nil: there is nothing to let go of
@@ -153,6 +157,9 @@ func Find(o Options) (*Suite, error) {
 		}
 		if script != nil {
 			scripts[stem(p)] = script
+			if asked(p) && by[path.Ext(p)].covered == nil {
+				s.unmeasured = append(s.unmeasured, path.Join(filepath.ToSlash(o.Jobs), p))
+			}
 			s.scripts = append(s.scripts, script)
 		} else if asked(p) && s.deps.touched(p, all) {
 			s.Errors = append(s.Errors, errs...)
@@ -188,6 +195,7 @@ func Find(o Options) (*Suite, error) {
 		if len(tests) > 0 {
 			s.Files++
 		}
+		s.Found += len(tests)
 		for _, t := range tests {
 			one := &test{Test: t, folder: filepath.Join(o.Jobs, filepath.FromSlash(path.Dir(p)))}
 			if script := scripts[of]; script != nil {
@@ -287,15 +295,42 @@ func inside(jobs, file string) (string, error) {
 
 // Coverage tells what has run up to now of the scripts under test and of the
 // helper files that they load, if Options.Coverage is on.
-func (s *Suite) Coverage() *coverage.Report { return coverage.NewReport(s.covered()) }
+func (s *Suite) Coverage() *coverage.Report { return coverage.NewReport(s.covered(), s.unmeasured) }
 
-// Tests are the tests that will be run, without results.
-func (s *Suite) Tests() []*Result {
-	list := make([]*Result, len(s.tests))
-	for i, t := range s.tests {
-		list[i] = t.result()
+// List are the tests that were found. It is the stable form of --list with
+// --format json, which the README documents.
+type List struct {
+	Files  int                  `json:"files"`
+	Errors []*hostlib.LoadError `json:"errors"` // files that do not load
+	Tests  []Listed             `json:"tests"`
+}
+
+// Listed is a test that was found.
+type Listed struct {
+	File string `json:"file"`
+	Name string `json:"name"`
+	Line int    `json:"line"`
+	Todo bool   `json:"todo"`
+}
+
+// List lists the tests that Run would run.
+func (s *Suite) List() *List {
+	l := &List{Files: s.Files, Errors: append([]*hostlib.LoadError{}, s.Errors...), Tests: []Listed{}}
+	for _, t := range s.tests {
+		l.Tests = append(l.Tests, Listed{t.File, t.Name, t.Line, t.Todo})
 	}
-	return list
+	return l
+}
+
+// Text writes a line for each test.
+func (l *List) Text(w io.Writer) {
+	for _, t := range l.Tests {
+		todo := ""
+		if t.Todo {
+			todo = " (to do)"
+		}
+		fmt.Fprintf(w, "%s: %s%s\n", t.File, t.Name, todo)
+	}
 }
 
 func (t *test) result() *Result {
@@ -447,8 +482,15 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 		r.Failures = append(r.Failures, end.failure())
 	case err != nil:
 		f := engine.AsFailure(err)
+		if late := (*engine.Failure)(nil); errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {
+			f.Message = late.Message // whatever was under way
+		}
 		sound = sound && f.Code != "panic"
-		r.Failures = append(r.Failures, &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: line})
+		one := &Failure{Message: f.Message, Detail: f.Backtrace, File: t.File, Line: line}
+		if line == 0 {
+			one.File, one.Line = place(f.Backtrace, t.File)
+		}
+		r.Failures = append(r.Failures, one)
 	}
 	for _, x := range world.wrong {
 		if err == nil || !strings.Contains(err.Error(), x.message) {
@@ -474,22 +516,25 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	return r
 }
 
-// lineIn is the innermost line of a file in a call stack; 0 if it is not there.
-func lineIn(backtrace, file string) (line int) {
-	for _, frame := range strings.Split(backtrace, "\n") {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(frame), file+":"); ok {
-			number, _, _ := strings.Cut(rest, ":")
-			if n, err := strconv.Atoi(number); err == nil {
-				line = n
-			}
+// place is the innermost line of a file in a call stack; the innermost of any,
+// where a tail call has left none of that; no line if there is no call stack.
+func place(backtrace, file string) (in string, line int) {
+	in = file
+	for _, m := range frames.FindAllStringSubmatch(backtrace, -1) {
+		n, err := strconv.Atoi(m[2])
+		if err == nil && (m[1] == file || in != file || line == 0) {
+			in, line = m[1], n
 		}
 	}
-	return line
+	return in, line
 }
+
+// frames finds the lines of a call stack.
+var frames = regexp.MustCompile(`(?m)^  (.+?):(\d+)(?::\d+)?: in `)
 
 // failure is a Stop as it is told.
 func (s *Stop) failure() *Failure {
-	f := &Failure{Message: s.Message, Detail: s.Detail, File: s.Caller.File, Line: s.Caller.Line, Text: s.Caller.Text}
+	f := &Failure{Message: s.Message, Detail: s.Detail, File: s.Caller.File, Line: s.Caller.Line, Text: s.Caller.Text, Via: s.Caller.Via}
 	for _, v := range s.Caller.Locals {
 		text := fmt.Sprint(v.Value)
 		if len(text) > 200 {

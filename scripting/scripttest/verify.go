@@ -106,7 +106,8 @@ func verifyMethods() []*hostlib.Func {
 					return nil, err
 				case !errors.As(err, &s):
 					f := failureText(c, err)
-					s = &Stop{Message: f.Message, Detail: f.Backtrace, Caller: hostlib.Caller{File: t.file, Line: lineIn(f.Backtrace, t.file)}}
+					s = &Stop{Message: f.Message, Detail: f.Backtrace}
+					s.Caller.File, s.Caller.Line = place(f.Backtrace, t.file)
 				case s.Skipped:
 					c.Lang.Caught()
 					return nil, nil

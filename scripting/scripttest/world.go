@@ -47,7 +47,12 @@ type world struct {
 	eng   *engine.Engine
 	step  *engine.Stepper
 	typ   *engine.Type
-	db    engine.Joined // of the test itself, on the job database
+	busy  struct { // the job whose hooks run now, and how often they have at one moment
+		job   engine.JobID
+		at    time.Time
+		times int
+	}
+	db engine.Joined // of the test itself, on the job database
 }
 
 // newWorld makes a world on a ground that is as new.
@@ -119,8 +124,31 @@ func (w *world) open() error {
 	}
 	w.typ = w.tested.Type(w.host)
 	w.typ.Settings.Retry.Jitter = -1 // the same waits each time
-	w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"})
-	return err
+	if w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"}); err != nil {
+		return err
+	}
+	w.step.Before = w.bound
+	return nil
+}
+
+// bound ends the test when a job goes on for ever, without that it takes the whole
+// time-out. It is called before each hook.
+func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, error) {
+	now := w.clock.Now()
+	if w.busy.job != j.ID || !w.busy.at.Equal(now) {
+		w.busy.job, w.busy.at, w.busy.times = j.ID, now, 0
+	}
+	w.busy.times++
+	why := ""
+	switch {
+	case j.Phase != engine.PhaseFail && j.Attempts >= max(maxAttempts, w.typ.Settings.Retry.Max):
+		why = fmt.Sprintf("%s was tried %d times: does its fail hook ask for another attempt without end?", j.Phase, j.Attempts)
+	case w.busy.times > maxAtOnce:
+		why = fmt.Sprintf("%s ran %d times at one moment: does it snooze without end?", j.Phase, w.busy.times-1)
+	default:
+		return hook, nil
+	}
+	return nil, &hostlib.Raised{Err: &Stop{Message: "the job does not end: " + why, Caller: w.at()}}
 }
 
 // Connect opens the database that scripts reach by a name: one of its own.
@@ -225,6 +253,7 @@ const longest = 10 * 365 * 24 * time.Hour
 const (
 	maxAttempts = 200
 	maxSkips    = 5000
+	maxAtOnce   = 1000 // runs of its hooks without that time goes by
 )
 
 // settle works until a job is final, waits skipped.
@@ -239,7 +268,7 @@ func (w *world) settle(id engine.JobID) (*engine.Job, error) {
 		if err != nil || j.Status.Final() {
 			return j, err
 		}
-		if next.IsZero() || next.Sub(began) > longest || j.Attempt > maxAttempts || skips > maxSkips {
+		if next.IsZero() || next.Sub(began) > longest || skips > maxSkips {
 			return j, nil
 		}
 		w.clock.advance(w.ctx, next)

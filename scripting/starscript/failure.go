@@ -88,8 +88,23 @@ func (r *run) stack(err error) starlark.CallStack {
 		if !errors.As(err, &ev) {
 			return stack
 		}
-		stack, err = ev.CallStack, ev.Unwrap()
+		stack, err = begun(ev), ev.Unwrap()
 	}
+}
+
+// neverBegan is what the interpreter says of a call that does not fit its function.
+var neverBegan = regexp.MustCompile(`^function (\S+) (?:missing|accepts|got|called recursively)\b`)
+
+// begun is an error's call stack, without a function that was called in a wrong
+// way: the interpreter has it at its first line then, where nothing has run.
+func begun(ev *starlark.EvalError) starlark.CallStack {
+	stack := ev.CallStack
+	if n := len(stack); n > 1 {
+		if m := neverBegan.FindStringSubmatch(ev.Msg); m != nil && m[1] == stack[n-1].Name {
+			return stack[:n-1]
+		}
+	}
+	return stack
 }
 
 const traceback = "Traceback (most recent call last):\n"

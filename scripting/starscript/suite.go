@@ -3,6 +3,7 @@ package starscript
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -124,7 +125,7 @@ func (f *file) test(ctx context.Context, fn *starlark.Function, host *hostlib.Ho
 // lineOf is the innermost line of the file at which an error happened.
 func (f *file) lineOf(err error) (line int) {
 	for ev := (*starlark.EvalError)(nil); errors.As(err, &ev); err = ev.Unwrap() {
-		for _, at := range ev.CallStack {
+		for _, at := range begun(ev) {
 			if at.Pos.IsValid() && at.Pos.Filename() == f.shown {
 				line = int(at.Pos.Line)
 			}
@@ -138,7 +139,8 @@ func (f *file) lineOf(err error) (line int) {
 func (r *run) Caller() hostlib.Caller {
 	var frame starlark.DebugFrame
 	var fn *starlark.Function
-	for depth := 0; fn == nil; depth++ {
+	depth := 0
+	for ; fn == nil; depth++ {
 		if depth == r.thread.CallStackDepth() {
 			return hostlib.Caller{}
 		}
@@ -147,8 +149,16 @@ func (r *run) Caller() hostlib.Caller {
 	}
 	pos := frame.Position()
 	c := hostlib.Caller{File: pos.Filename(), Line: int(pos.Line), Func: frame.Callable().Name()}
-	if f := r.file; f != nil && f.shown == pos.Filename() {
-		c.Text = f.callText(pos)
+	if f := r.file; f != nil {
+		if in := f.named(pos.Filename()); in != nil {
+			c.Text = in.callText(pos)
+		}
+	}
+	for ; depth < r.thread.CallStackDepth() && len(c.Via) < hostlib.MaxVia; depth++ {
+		outer := r.thread.DebugFrame(depth)
+		if _, ok := outer.Callable().(*starlark.Function); ok {
+			c.Via = append(c.Via, fmt.Sprintf("%s:%d", outer.Position().Filename(), outer.Position().Line))
+		}
 	}
 	for i := range frame.NumLocals() {
 		binding, v := frame.Local(i)
@@ -158,6 +168,16 @@ func (r *run) Caller() hostlib.Caller {
 		c.Locals = append(c.Locals, hostlib.Named{Name: binding.Name, Value: v})
 	}
 	return c
+}
+
+// named is the file that messages name so, among this one and what it loads.
+func (f *file) named(shown string) (found *file) {
+	f.each(func(g *file) {
+		if g.shown == shown {
+			found = g
+		}
+	})
+	return found
 }
 
 // callText is the source of the call whose parenthesis is at a place.
