@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
@@ -63,6 +64,9 @@ found. A function todo_test_NAME is listed as to do, and not run.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := g.validate(); err != nil {
 				return err
+			}
+			if c.Flags().Changed("timeout") && o.timeout <= 0 {
+				return usage("--timeout %s: a test needs longer than nothing", engine.FormatDuration(o.timeout))
 			}
 			if c.Flags().Changed("db") && g.from("db") == "--db" { // a setting of the live database is none of tests
 				o.db = g.DB

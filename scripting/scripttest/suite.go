@@ -357,6 +357,9 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 			w := worker{suite: s}
 			defer func() { s.leave(w.close(ctx)) }()
 			for i := range next {
+				if begin.Err() != nil { // it was given while another one failed
+					continue
+				}
 				r := w.one(ctx, s.tests[i])
 				if ctx.Err() != nil {
 					continue
