@@ -7,12 +7,16 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dsengine/dsengine/scripting/coverage"
 )
 
 // reported runs a folder with a test of every status, and two files that do not
@@ -371,5 +375,44 @@ func TestTAP(t *testing.T) {
 	}
 	if list, err := readTAP(&out); err != nil || len(list) != 0 {
 		t.Errorf("of no test: %v %v", list, err)
+	}
+}
+
+// TestTheReadmeNamesEveryField of the JSON form.
+func TestTheReadmeNamesEveryField(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields func(of reflect.Type)
+	seen := map[reflect.Type]bool{}
+	fields = func(of reflect.Type) {
+		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || of == reflect.TypeFor[time.Time]() || seen[of] {
+			return
+		}
+		seen[of] = true
+		for i := range of.NumField() {
+			f := of.Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if !f.IsExported() || name == "-" {
+				continue
+			}
+			if name != "" && !strings.Contains(string(readme), "`"+name+"`") {
+				t.Errorf("the README does not name %s.%s", of.Name(), name)
+			}
+			if options == "omitempty" && of != reflect.TypeFor[coverage.Report]() && !strings.Contains(string(readme), "`"+name+"`?") {
+				t.Errorf("the README does not say that %s.%s may be left out", of.Name(), name)
+			}
+			fields(f.Type)
+		}
+	}
+	fields(reflect.TypeFor[Summary]())
+	fields(reflect.TypeFor[List]())
+	if len(seen) < 9 {
+		t.Errorf("only %d types were looked at", len(seen))
 	}
 }
