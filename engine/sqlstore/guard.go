@@ -57,6 +57,8 @@ type statement struct {
 	next  string // the word after the verb
 	file  string // what touches files of the server: INTO OUTFILE, LOAD_FILE
 	hides string // what may be read in two ways
+
+	bare []string // the words that are not quoted and follow no dot, in capitals
 }
 
 // CheckQuery says whether db.query may run the SQL.
@@ -161,15 +163,24 @@ func refused(format string, args ...any) error {
 // passed over, as the server does; comments that a server may run are not read at
 // all. lite says that it is SQLite's: double quotes and brackets hold names, and
 // where a table is to come single quotes do too.
-func parseStatement(sql string, lite bool) (st statement) {
+func parseStatement(sql string, lite bool) (st statement) { return parse(sql, lite, false) }
+
+// parseBody reads the words of what a routine or a trigger runs, of all its
+// statements.
+func parseBody(sql string) (st statement) { return parse(sql, false, true) }
+
+func parse(sql string, lite, body bool) (st statement) {
 	depth, ended, with := 0, false, false
 	last := ""              // the word before, if nothing else is between
 	tables := []bool{false} // by depth: commas and brackets are followed by tables
 	sign := byte(0)         // the last sign, if it is the last of all
 	word := func(w string, quoted bool) {
-		before := last
+		before, dotted := last, sign == '.'
 		if last, sign = "", 0; !quoted {
 			last = strings.ToUpper(w)
+			if !dotted {
+				st.bare = append(st.bare, last)
+			}
 			if leads, ok := clauses[last]; ok {
 				tables[len(tables)-1] = leads
 			}
@@ -183,7 +194,7 @@ func parseStatement(sql string, lite bool) (st statement) {
 		}
 		up := strings.ToUpper(w)
 		switch {
-		case quoted:
+		case quoted, body:
 			st.names = append(st.names, w)
 		case st.verb == "" || with && depth == 0 && (readVerbs[up] || writeVerbs[up]):
 			with = up == "WITH"
@@ -257,7 +268,7 @@ func parseStatement(sql string, lite bool) (st statement) {
 					tables = tables[:len(tables)-1]
 				}
 			case ';':
-				ended = true
+				ended = !body
 			}
 			if ended && c != ';' && c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 				st.more = true
