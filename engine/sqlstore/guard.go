@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -102,6 +103,30 @@ func (s *Store) CheckExec(sql string) error {
 	}
 	return refused("db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not %s", st.verb)
 }
+
+// MakesTables says whether a statement of a test is one that makes or changes tables
+// and the like, which a server may commit by itself; an error if it cannot be run, so
+// far as that is seen. All others are for CheckExec.
+func (s *Store) MakesTables(sql string) (bool, error) {
+	st := parseStatement(sql, s.D.Name() == "sqlite")
+	if !ddlVerbs[st.verb] {
+		return false, nil
+	}
+	// Between the semicolons of these are statements of their own.
+	body := slices.ContainsFunc(st.bare, func(w string) bool { return holdsStatements[w] })
+	if st.more && !(st.verb == "CREATE" && body) {
+		return true, refused("run one statement at a time: there is another one behind the semicolon")
+	}
+	for _, n := range st.names {
+		if err := s.CheckTable(n); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// holdsStatements are what CREATE makes out of statements.
+var holdsStatements = words("TRIGGER PROCEDURE FUNCTION EVENT PACKAGE")
 
 // changesRows says that a statement of db.exec tells all that it did by the number of
 // rows that it changed: it calls no routine.
