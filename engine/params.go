@@ -12,6 +12,12 @@ type paramsCache struct {
 	m  map[string]cachedInstances
 }
 
+func (p *paramsCache) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.m = nil
+}
+
 type cachedInstances struct {
 	at time.Duration
 	in map[string]Instance

@@ -18,6 +18,9 @@ type Stepper struct {
 	// Before is called before each hook runs, if it is given, and says what runs in
 	// its place; an error of it ends the step.
 	Before func(j *ClaimedJob, hook Hook) (Hook, error)
+	// Died is called, if it is given, when a hook that Kill has killed is over: all
+	// that its process had in its memory is to be forgotten.
+	Died func()
 }
 
 // NewStepper registers the types and makes an incarnation that works their jobs.
@@ -171,14 +174,14 @@ func (st *Stepper) Step(ctx context.Context) (ran bool, err error) {
 	if err := s.logs.write(ctx); err != nil {
 		return false, err
 	}
-	if err := s.progress.write(ctx); err != nil {
-		return false, err
-	}
 	if st.killed {
 		st.killed = false
 		return true, st.recover(ctx)
 	}
-	return len(claims) > 0, nil
+	if err := s.progress.write(ctx); err != nil {
+		return false, err
+	}
+	return len(claims) > 0, s.notices.write(ctx)
 }
 
 // attempt runs a job's hook, or what Before says.
@@ -196,23 +199,34 @@ func (st *Stepper) attempt(ctx context.Context, l *lane, j *ClaimedJob) (err err
 
 // Kill does to the running hook what a crash of the process does: it ends as
 // soon as it can, and nothing of it is written any more, the lines that it has
-// logged since SaveLogs neither. It is called by what the hook itself calls. When
-// the step ends its job is due again.
+// logged and what it has sent since Save neither. It is called by what the hook
+// itself calls. When the step ends its job is due again.
 func (st *Stepper) Kill() {
 	st.killed = true
 	st.srv.loseAll()
 	st.srv.logs.drop()
 }
 
-// SaveLogs writes what the running hook has logged so far.
-func (st *Stepper) SaveLogs(ctx context.Context) error { return st.srv.logs.write(ctx) }
+// Save writes what the running hook has logged so far, and that it has sent
+// notifications: what servers do within moments.
+func (st *Stepper) Save(ctx context.Context) error {
+	if err := st.srv.logs.write(ctx); err != nil {
+		return err
+	}
+	return st.srv.notices.write(ctx)
+}
 
 // recover makes due again what the hook that was killed worked on, as the rescue
-// of a lost process does; it burns no attempt.
+// of a lost process does; it burns no attempt. A new process knows nothing of what
+// the old one had in its memory.
 func (st *Stepper) recover(ctx context.Context) error {
 	s := st.srv
 	s.claims.clear()
-	s.done = newCompleter(s)
+	s.done, s.progress, s.notices = newCompleter(s), newProgressWriter(s), newNoticeKeeper(s)
+	s.paramsOf.forget()
+	if st.Died != nil {
+		st.Died()
+	}
 	held, err := s.eng.store.OwnClaims(ctx, s.id())
 	if err != nil {
 		return err

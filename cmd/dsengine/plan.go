@@ -38,8 +38,14 @@ On SQLite, which has one writer, a copy of the file is worked on, so servers wai
 nothing; the copy takes as much room in the folder for temporary files. On MariaDB and
 MySQL the transaction (READ COMMITTED) holds locks on the rows that it writes until the
 plan ends, and jobs that want them wait: --timeout bounds that. A missing table is made as
-a temporary one. Numbers that a server has given to new rows (AUTO_INCREMENT, sequences)
-are not given again. Tables without transactions, and CALL, are refused.`
+a temporary one. Databases of db.connect are treated so, too.
+
+What a rollback does not take back is refused on MariaDB and MySQL: writing to tables
+without transactions, also by way of views, triggers and functions; CALL and DO. So is what
+cannot be known: to write, the user needs the privilege TRIGGER, and SHOW VIEW and EXECUTE
+where views, triggers and functions are used. Two things stay: numbers that a server has
+given to new rows (AUTO_INCREMENT, sequences) are not given again, and what functions of its
+plugins do is not seen.`
 
 func newPlan(env *Env, g *globals) *cobra.Command {
 	o := planOptions{Items: 20}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -9,8 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
+	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 func newReplay(env *Env, g *globals) *cobra.Command {
@@ -25,12 +28,12 @@ position of its last checkpoint. It says what dsengine plan says, and nothing of
 
 ` + planHelp + `
 
-With --save it is written as a test, at the end of NAME_test.star beside the script: with the
-payload, the position, the answers to the requests that were made, the files that were looked
-at, the state, and the tables that the SQL names, as they were before. The test fails as the
-job does, until the script is mended. Rows of a table of more than 200, and files and answers of
-more than 64 KB, are refused. Secrets get values of the test's own. Look at what is written
-before you share it: it holds real data.
+With --save it is written as a test in the script's language, at the end of NAME_test.star or
+NAME_test.lua beside it: with the payload, the position, the answers to the requests that were
+made, the files that were looked at, the state, and the tables that the SQL names, as they were
+before. It is run at once, and you are told whether it fails as the job did. Rows of a table of
+more than 200, and files and answers of more than 64 KB, are refused. Secrets get values of the
+test's own, wherever they stand. Look at what is written before you share it: it holds real data.
 
 It ends with 0 if no attempt fails, with 1 if one does, else as all commands do.`,
 		Example: `  dsengine replay 42
@@ -46,7 +49,7 @@ It ends with 0 if no attempt fails, with 1 if one does, else as all commands do.
 		},
 	}
 	c.Flags().SortFlags = false
-	c.Flags().BoolVar(&save, "save", false, "write it as a test into NAME_test.star")
+	c.Flags().BoolVar(&save, "save", false, "write it as a test into NAME_test.star or NAME_test.lua")
 	o.flags(c.Flags())
 	return c
 }
@@ -73,13 +76,13 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 		return err
 	}
 	if save {
-		file := filepath.Join(env.path(g.Jobs), filepath.FromSlash(j.Type)+"_test.star")
-		name, err := p.Save(file)
+		file := filepath.FromSlash(j.Type) + "_test" + endingOf(env, g, j.Type)
+		name, err := p.Save(filepath.Join(env.path(g.Jobs), file))
 		if err != nil {
 			return err
 		}
-		shown := filepath.ToSlash(filepath.Join(g.Jobs, filepath.FromSlash(j.Type)+"_test.star"))
-		how, err := tryTest(ctx, env, g, j.Type, name, r)
+		shown := filepath.ToSlash(filepath.Join(g.Jobs, file))
+		how, err := tryTest(ctx, env, g, file, name, r)
 		if err != nil {
 			return err
 		}
@@ -89,12 +92,20 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 	return o.tell(env, g, r)
 }
 
+// endingOf is what the name of a type's script ends in.
+func endingOf(env *Env, g *globals, typ string) string {
+	if _, err := os.Stat(filepath.Join(env.path(g.Jobs), filepath.FromSlash(typ)+starscript.Ending)); err != nil {
+		return luascript.Ending
+	}
+	return starscript.Ending
+}
+
 // tryTest runs a test that was written of a replay, and says whether it goes as the
 // replay did.
-func tryTest(ctx context.Context, env *Env, g *globals, typ, name string, r *plan.Report) (string, error) {
+func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *plan.Report) (string, error) {
 	jobs := env.path(g.Jobs)
 	suite, err := scripttest.Find(scripttest.Options{
-		Jobs: jobs, Paths: []string{filepath.Join(jobs, filepath.FromSlash(typ)+"_test.star")}, Run: regexp.MustCompile(": " + strings.TrimPrefix(name, "test_") + "$"),
+		Jobs: jobs, Paths: []string{filepath.Join(jobs, file)}, Run: regexp.MustCompile(": " + strings.TrimPrefix(name, "test_") + "$"),
 	})
 	if err != nil {
 		return "", err

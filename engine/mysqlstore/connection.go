@@ -38,6 +38,9 @@ func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 	return sqlstore.NewJoined(c.s.Store, c.s, o)
 }
 
+// MakesTables says whether a statement is one that makes or changes tables.
+func (c *Connection) MakesTables(query string) (bool, error) { return c.s.MakesTables(query) }
+
 // Handle is the database itself.
 func (c *Connection) Handle() *sql.DB { return c.s.control }
 

@@ -65,6 +65,9 @@ func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 	return sqlstore.NewJoined(c.s.Store, c.s, o)
 }
 
+// MakesTables says whether a statement is one that makes or changes tables.
+func (c *Connection) MakesTables(query string) (bool, error) { return c.s.MakesTables(query) }
+
 // Handle is the database itself: a transaction begun on it is the only writer
 // until it ends.
 func (c *Connection) Handle() *sql.DB { return c.s.Store.DB }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -57,6 +58,8 @@ type statement struct {
 	next  string // the word after the verb
 	file  string // what touches files of the server: INTO OUTFILE, LOAD_FILE
 	hides string // what may be read in two ways
+
+	bare []string // the words that are not quoted and follow no dot, in capitals
 }
 
 // CheckQuery says whether db.query may run the SQL.
@@ -100,6 +103,30 @@ func (s *Store) CheckExec(sql string) error {
 	}
 	return refused("db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not %s", st.verb)
 }
+
+// MakesTables says whether a statement of a test is one that makes or changes tables
+// and the like, which a server may commit by itself; an error if it cannot be run, so
+// far as that is seen. All others are for CheckExec.
+func (s *Store) MakesTables(sql string) (bool, error) {
+	st := parseStatement(sql, s.D.Name() == "sqlite")
+	if !ddlVerbs[st.verb] {
+		return false, nil
+	}
+	// Between the semicolons of these are statements of their own.
+	body := slices.ContainsFunc(st.bare, func(w string) bool { return holdsStatements[w] })
+	if st.more && !(st.verb == "CREATE" && body) {
+		return true, refused("run one statement at a time: there is another one behind the semicolon")
+	}
+	for _, n := range st.names {
+		if err := s.CheckTable(n); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// holdsStatements are what CREATE makes out of statements.
+var holdsStatements = words("TRIGGER PROCEDURE FUNCTION EVENT PACKAGE")
 
 // changesRows says that a statement of db.exec tells all that it did by the number of
 // rows that it changed: it calls no routine.
@@ -161,15 +188,24 @@ func refused(format string, args ...any) error {
 // passed over, as the server does; comments that a server may run are not read at
 // all. lite says that it is SQLite's: double quotes and brackets hold names, and
 // where a table is to come single quotes do too.
-func parseStatement(sql string, lite bool) (st statement) {
+func parseStatement(sql string, lite bool) (st statement) { return parse(sql, lite, false) }
+
+// parseBody reads the words of what a routine or a trigger runs, of all its
+// statements.
+func parseBody(sql string) (st statement) { return parse(sql, false, true) }
+
+func parse(sql string, lite, body bool) (st statement) {
 	depth, ended, with := 0, false, false
 	last := ""              // the word before, if nothing else is between
 	tables := []bool{false} // by depth: commas and brackets are followed by tables
 	sign := byte(0)         // the last sign, if it is the last of all
 	word := func(w string, quoted bool) {
-		before := last
+		before, dotted := last, sign == '.'
 		if last, sign = "", 0; !quoted {
 			last = strings.ToUpper(w)
+			if !dotted {
+				st.bare = append(st.bare, last)
+			}
 			if leads, ok := clauses[last]; ok {
 				tables[len(tables)-1] = leads
 			}
@@ -183,7 +219,7 @@ func parseStatement(sql string, lite bool) (st statement) {
 		}
 		up := strings.ToUpper(w)
 		switch {
-		case quoted:
+		case quoted, body:
 			st.names = append(st.names, w)
 		case st.verb == "" || with && depth == 0 && (readVerbs[up] || writeVerbs[up]):
 			with = up == "WITH"
@@ -257,7 +293,7 @@ func parseStatement(sql string, lite bool) (st statement) {
 					tables = tables[:len(tables)-1]
 				}
 			case ';':
-				ended = true
+				ended = !body
 			}
 			if ended && c != ';' && c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 				st.more = true

@@ -21,7 +21,11 @@ func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource
 	m := &merge{w: w, spec: spec}
 	if spec.Where != "" {
 		m.part = "(" + spec.Where + "\n)" // it may end in a comment
-		if err := s.store.CheckExec("DELETE FROM " + quoteTable(s.d, table) + " WHERE " + m.part); err != nil {
+		q := "DELETE FROM " + quoteTable(s.d, table) + " WHERE " + m.part
+		if err := s.store.CheckExec(q); err != nil {
+			return nil, err
+		}
+		if err := s.checkDry(ctx, q); err != nil {
 			return nil, err
 		}
 	}

@@ -44,6 +44,9 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 	if err := j.store.CheckTable(table); err != nil {
 		return nil, err
 	}
+	if err := j.checkDryTable(ctx, table, false); err != nil {
+		return nil, err
+	}
 	shape, _, err := j.checkKey(ctx, table, engine.Upsert{Key: spec.By}, "scan")
 	if err != nil {
 		return nil, err

@@ -306,10 +306,8 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 	if err := s.store.CheckExec(query); err != nil {
 		return 0, err
 	}
-	if s.opts.Dry {
-		if err := s.checkDry(ctx, query); err != nil {
-			return 0, err
-		}
+	if err := s.checkDry(ctx, query); err != nil {
+		return 0, err
 	}
 	err = s.run(ctx, func(c *sql.Conn) error {
 		st, err := s.rewrite(ctx, c, query, args)
@@ -333,6 +331,9 @@ var locking = regexp.MustCompile(`(?i)\bFOR\s+(UPDATE|SHARE)\b|\bLOCK\s+IN\s+SHA
 // Query runs a reading statement.
 func (s *Session) Query(ctx context.Context, query string, args []any) (engine.Rows, error) {
 	if err := s.store.CheckQuery(query); err != nil {
+		return nil, err
+	}
+	if err := s.checkDry(ctx, query); err != nil {
 		return nil, err
 	}
 	return s.query(ctx, query, args, true)

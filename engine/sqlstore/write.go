@@ -82,6 +82,9 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkDryTable(ctx, table, true); err != nil {
+		return nil, err
+	}
 	w = &writer{s: s, table: table, now: &batch{}, idle: &batch{},
 		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
 	w.flush = w.insert

@@ -115,4 +115,39 @@ var stepCases = []testCase{
 		w.same("rows", "1 2", strings.Join(w.rows("SELECT id FROM t ORDER BY id"), " "))
 		r.stands("completed", id)
 	}},
+	{"a killed step forgets what it has sent, unless that was saved", func(w *world) {
+		r := w.runtime(Options{})
+		var s *engine.Stepper
+		var saves bool
+		runs, sent := 0, 0
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			runs++
+			_, err := c.Notify(engine.NoticeKey("t", string(c.Item())), time.Hour, func(context.Context) error {
+				sent++
+				return nil
+			})
+			if err != nil || runs > 1 {
+				return nil, err
+			}
+			if saves {
+				if err := s.Save(c.Context()); err != nil {
+					return nil, err
+				}
+			}
+			s.Kill()
+			return nil, nil
+		})
+		s = r.stepper(t)
+		died := 0
+		s.Died = func() { died++ }
+		for i, saved := range []bool{false, true} {
+			runs, sent, saves = 0, 0, saved
+			id := r.make(engine.NewJob{Type: "t", Payload: raw(i)}, t)
+			r.work(s)
+			w.same("runs", 2, runs)
+			w.same("sent", map[bool]int{false: 2, true: 1}[saved], sent)
+			w.same("died", i+1, died)
+			r.stands("completed", id)
+		}
+	}},
 }

@@ -34,6 +34,8 @@ type Host struct {
 	Limits *Limits
 	// Leaks says what becomes of hooks that leave something open.
 	Leaks Leaks
+	// Leaked is told of each, with its place as "file:line"; nil: nobody is.
+	Leaked func(leak, at string)
 	// Mail is how notify.email sends; nil: it cannot.
 	Mail *Mail
 	// S3 finds a store that holds a bucket by its name; ErrNoS3 if there is none,

@@ -212,36 +212,45 @@ func Leave(it Iterator) {
 	}
 }
 
-// leaks are what a hook has opened and neither read to its end nor closed.
-func (c *Call) leaks() []string {
-	times := map[string]int{}
+// leak is what a hook has opened and neither read to its end nor closed.
+type leak struct{ text, at string }
+
+// leaks are all of a hook.
+func (c *Call) leaks() []leak {
+	times := map[leak]int{}
 	for r := range c.open {
 		if s, ok := r.(*source); ok && s.resource && !s.owned && s.err == nil {
-			times[s.opener()]++
+			times[leak{s.opener(), s.at}]++
 		}
 	}
-	var list []string
-	for opener, n := range times {
-		text := opener + " was opened and never read to its end"
+	var list []leak
+	for l, n := range times {
+		text := l.text + " was opened and never read to its end"
 		if n > 1 {
-			text = fmt.Sprintf("%s was opened %d times and never read to its end", opener, n)
+			text = fmt.Sprintf("%s was opened %d times and never read to its end", l.text, n)
 		}
-		list = append(list, text)
+		list = append(list, leak{text, l.at})
 	}
-	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(a, b) })
+	slices.SortFunc(list, func(a, b leak) int { return cmp.Compare(a.text, b.text) })
 	if n := len(list) - maxLeaksTold; n > 0 {
-		list = append(list[:maxLeaksTold], fmt.Sprintf("and %d more places", n))
+		list = append(list[:maxLeaksTold], leak{text: fmt.Sprintf("and %d more places", n)})
 	}
 	return list
 }
 
 // tellLeaks says what a hook that has ended well has left open.
 func (c *Call) tellLeaks() error {
-	for _, leak := range c.leaks() {
-		if c.Host.Leaks == LeaksFail {
-			return Errorf("leak", "%s", leak)
+	list := c.leaks()
+	for _, l := range list {
+		if c.Host.Leaked != nil {
+			c.Host.Leaked(l.text, l.at)
 		}
-		c.Log(slog.LevelWarn, leak, nil)
+		if c.Host.Leaks != LeaksFail {
+			c.Log(slog.LevelWarn, l.text, nil)
+		}
+	}
+	if len(list) > 0 && c.Host.Leaks == LeaksFail {
+		return Errorf("leak", "%s", list[0].text)
 	}
 	return nil
 }

@@ -1,13 +1,10 @@
 package plan
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +24,8 @@ func literal(v any) string {
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case *big.Int:
+		return v.String()
+	case json.Number:
 		return v.String()
 	case float64:
 		switch {
@@ -84,40 +83,4 @@ func longText(s string) string {
 		lines[i] = "        " + text(lines[i])
 	}
 	return "(\n" + strings.Join(lines, " +\n") + "\n    )"
-}
-
-// jsonLiteral writes a JSON value as Starlark does.
-func jsonLiteral(raw []byte) (string, error) {
-	if raw == nil {
-		return "None", nil
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return "", err
-	}
-	return ofJSON(v), nil
-}
-
-func ofJSON(v any) string {
-	switch v := v.(type) {
-	case nil, bool, string:
-		return literal(v)
-	case json.Number:
-		return v.String()
-	case []any:
-		parts := make([]string, len(v))
-		for i := range v {
-			parts[i] = ofJSON(v[i])
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	case map[string]any:
-		var parts []string
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			parts = append(parts, text(k)+": "+ofJSON(v[k]))
-		}
-		return "{" + strings.Join(parts, ", ") + "}"
-	}
-	return "None"
 }

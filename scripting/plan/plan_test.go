@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -30,7 +31,9 @@ type site struct {
 	t    *testing.T
 	db   *sql.DB // to look at it from outside
 	jobs string
-	mail *hostlib.Mail
+	// ending is what the names of its scripts end in; "": .star.
+	ending string
+	mail   *hostlib.Mail
 	// web answers requests that are sent.
 	web func(r *http.Request) (*http.Response, error)
 }
@@ -68,7 +71,7 @@ func (s *site) must(err error) {
 
 // script writes a script into the jobs folder.
 func (s *site) script(name, source string) {
-	s.must(os.WriteFile(filepath.Join(s.jobs, name+".star"), []byte(source), 0o644))
+	s.must(os.WriteFile(filepath.Join(s.jobs, name+cmp.Or(s.ending, ".star")), []byte(source), 0o644))
 }
 
 // answer answers a request.

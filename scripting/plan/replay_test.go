@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,11 +21,14 @@ func (s *site) replay(id engine.JobID) (*plan.Report, string, error) {
 	s.t.Helper()
 	before, files := s.picture(), tree(s.t, s.Files)
 	w, types := s.open(plan.Options{Keep: true}, s.Files)
+	if s.ending == "" {
+		s.ending = ".star"
+	}
 	j, err := w.Job(id)
 	s.must(err)
 	r, err := w.Replay(types, typeOf(s.t, types, j.Type), j)
 	s.must(err)
-	name, err := w.Save(filepath.Join(s.jobs, j.Type+"_test.star"))
+	name, err := w.Save(filepath.Join(s.jobs, j.Type+"_test"+s.ending))
 	s.must(w.Close())
 	s.same(before, files)
 	return r, name, err
@@ -66,60 +70,162 @@ def consume(ctx, item):
             error("order %s of %s: %s, limit %d" % (row["id"], known[int(row["customer"])], answer["why"], vars.get("limit")))
 `
 
+// ordersLua is orders in Lua.
+const ordersLua = `
+job{retry = retry{max = 1}, needs = {"files:in/*.csv", "http:api.example.com", "secret:key"}}
+
+function produce(ctx)
+  for _, f in ipairs(files.list("in/*.csv")) do
+    ctx.emit({path = f.path})
+  end
+end
+
+function consume(ctx, item)
+  local start = ctx.position or 0
+  local known = {}
+  for r in db.query("SELECT id, name FROM customers ORDER BY id") do
+    known[r.id] = r.name
+  end
+  for row in iter.skip(csv.read(item.path), start) do
+    start = start + 1
+    if start == 2 and not ctx.position then
+      db.upsert("orders", {{id = tonumber(row.id), customer = known[tonumber(row.customer)]}}, {key = {"id"}})
+      ctx.checkpoint(start)
+    end
+    if start > 2 then
+      local answer = http.get("https://api.example.com/orders?key=" .. secrets.get("key")).json()
+      error(string.format("order %s of %s: %s, limit %d", row.id, known[tonumber(row.customer)], answer.why, vars.get("limit")))
+    end
+  end
+end
+`
+
 func TestAReplayFailsAsTheJobDidAndSoDoesItsTest(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		s.script("orders", orders)
-		s.File("in/o.csv", "id,customer\n1,1\n2,2\n3,2\n")
-		for _, q := range []string{
-			"CREATE TABLE customers (id INTEGER PRIMARY KEY, name VARCHAR(50))", "INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace \"the\" H.')",
-			"CREATE TABLE orders (id INTEGER PRIMARY KEY, customer VARCHAR(50))",
-		} {
-			_, err := s.db.ExecContext(t.Context(), q)
-			s.must(err)
-		}
-		s.must(s.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "limit", Value: engine.Raw("5"), Seen: -1}}))
-		s.web = func(r *http.Request) (*http.Response, error) {
-			if r.URL.Query().Get("key") != "hush-hush-key" {
-				t.Errorf("asked for %s", r.URL)
-			}
-			return answer(r, 200, `{"why": "no credit"}`)
-		}
-		s.runWith()
-		jobs := s.Jobs()
-		failed := jobs[len(jobs)-1]
-		if failed.Status != engine.StatusFailed || string(failed.Position) != "2" {
-			t.Fatalf("job %d is %s at %s: %+v", failed.ID, failed.Status, failed.Position, failed.Error)
-		}
-		const want = `order 3 of Grace "the" H.: no credit, limit 5 (while at in/o.csv, line 4)`
-		r, name, err := s.replay(failed.ID)
+	for ending, orders := range map[string]string{".star": orders, ".lua": ordersLua} {
+		t.Run(ending[1:], func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, s *site) {
+				s.ending = ending
+				replaysOrders(t, s, orders)
+			})
+		})
+	}
+}
+
+func replaysOrders(t *testing.T, s *site, orders string) {
+	s.script("orders", orders)
+	s.File("in/o.csv", "id,customer\n1,1\n2,2\n3,2\n")
+	for _, q := range []string{
+		"CREATE TABLE customers (id INTEGER PRIMARY KEY, name VARCHAR(50))", "INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace \"the\" H.')",
+		"CREATE TABLE orders (id INTEGER PRIMARY KEY, customer VARCHAR(50))",
+	} {
+		_, err := s.db.ExecContext(t.Context(), q)
 		s.must(err)
-		if len(r.Failures) != 1 || r.Failures[0].Message != want || r.Replays != failed.ID {
-			t.Fatalf("got %+v", r.Failures)
+	}
+	s.must(s.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "limit", Value: engine.Raw("5"), Seen: -1}}))
+	s.web = func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("key") != "hush-hush-key" {
+			t.Errorf("asked for %s", r.URL)
 		}
-		written, err := os.ReadFile(filepath.Join(s.jobs, "orders_test.star"))
-		s.must(err)
-		if strings.Contains(string(written), "hush-hush") {
-			t.Errorf("the test has the secret:\n%s", written)
-		}
-		got := s.test(strings.TrimPrefix(name, "test_"))
-		if got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, want) {
-			t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures, written)
-		}
-		// Once the script is mended, it passes.
-		s.script("orders", strings.Replace(orders, "error(", "log.info(", 1))
-		if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Passed {
-			t.Errorf("mended: %s %+v\n%s", got.Status, got.Failures[0], written)
-		}
-		// A second one is written beside it.
-		if _, again, err := s.replay(failed.ID); err != nil || again != name+"_2" {
-			t.Errorf("again: %s %v", again, err)
-		}
-		// What produce of the emitter does is replayed too.
-		if r, _, err := s.replay(jobs[0].ID); err != nil || r.Items.Count != 1 || r.Hooks[0].Phase != engine.PhaseProduce {
-			t.Errorf("produce: %+v %v", r, err)
-		}
-	})
+		return answer(r, 200, `{"why": "no credit"}`)
+	}
+	s.runWith()
+	jobs := s.Jobs()
+	failed := jobs[len(jobs)-1]
+	if failed.Status != engine.StatusFailed || string(failed.Position) != "2" {
+		t.Fatalf("job %d is %s at %s: %+v", failed.ID, failed.Status, failed.Position, failed.Error)
+	}
+	const want = `order 3 of Grace "the" H.: no credit, limit 5 (while at in/o.csv, line 4)`
+	r, name, err := s.replay(failed.ID)
+	s.must(err)
+	if len(r.Failures) != 1 || r.Failures[0].Message != want || r.Replays != failed.ID {
+		t.Fatalf("got %+v", r.Failures)
+	}
+	written, err := os.ReadFile(filepath.Join(s.jobs, "orders_test"+s.ending))
+	s.must(err)
+	if strings.Contains(string(written), "hush-hush") {
+		t.Errorf("the test has the secret:\n%s", written)
+	}
+	got := s.test(strings.TrimPrefix(name, "test_"))
+	if got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, want) {
+		t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures, written)
+	}
+	// Once the script is mended, it passes.
+	s.script("orders", strings.Replace(orders, "error(", "log.info(", 1))
+	if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Passed {
+		t.Errorf("mended: %s %+v\n%s", got.Status, got.Failures[0], written)
+	}
+	// A second one is written beside it.
+	if _, again, err := s.replay(failed.ID); err != nil || again != name+"_2" {
+		t.Errorf("again: %s %v", again, err)
+	}
+	// What produce of the emitter does is replayed too.
+	if r, _, err := s.replay(jobs[0].ID); err != nil || r.Items.Count != 1 || r.Hooks[0].Phase != engine.PhaseProduce {
+		t.Errorf("produce: %+v %v", r, err)
+	}
+}
+
+// Secrets are struck out of all that a saved test holds.
+func TestNoSecretIsSaved(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{
+		".star": `
+job(retry = retry(max = 1), needs = ["secret:key", "files:in/*"])
+
+def consume(ctx, item):
+    key = secrets.get("key")
+    row = db.one("SELECT * FROM keys_of")
+    if files.read("in/f.txt") == vars.get("key") and row["raw"] == bytes(key) and item["key"] == key:
+        error("all have it")
+`,
+		".lua": `
+job{retry = retry{max = 1}, needs = {"secret:key", "files:in/*"}}
+
+function consume(ctx, item)
+  local key = secrets.get("key")
+  local row = db.one("SELECT * FROM keys_of")
+  if files.read("in/f.txt") == vars.get("key") and row.raw == key and item.key == key then
+    error("all have it")
+  end
+end
+`,
+	} {
+		t.Run(ending[1:], func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, s *site) {
+				s.ending = ending
+				s.script("keys", script)
+				const secret = "hush-hush-key"
+				for _, q := range []string{
+					"CREATE TABLE keys_of (id INTEGER PRIMARY KEY, raw BLOB, name VARCHAR(50))", fmt.Sprintf("INSERT INTO keys_of VALUES (1, X'%x', 'of %s')", secret, secret),
+				} {
+					_, err := s.db.ExecContext(t.Context(), q)
+					s.must(err)
+				}
+				s.File("in/f.txt", secret)
+				s.must(s.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "key", Value: engine.Raw(`"` + secret + `"`), Seen: -1}}))
+				for _, typ := range s.loader() {
+					s.Add(typ)
+				}
+				id := s.Enqueue(engine.NewJob{Type: "keys", Payload: engine.Raw(`{"key": "` + secret + `", "` + secret + `": 1}`)})
+				s.Run()
+				r, name, err := s.replay(id)
+				s.must(err)
+				if len(r.Failures) != 1 || r.Failures[0].Message != "all have it" {
+					t.Fatalf("got %+v", r.Failures)
+				}
+				written, err := os.ReadFile(filepath.Join(s.jobs, "keys_test"+ending))
+				s.must(err)
+				if strings.Contains(string(written), "hush") {
+					t.Errorf("the test has the secret:\n%s", written)
+				}
+				if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, "all have it") {
+					t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures, written)
+				}
+			})
+		})
+	}
 }
 
 // runWith makes a job and works, with requests answered by web.

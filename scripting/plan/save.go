@@ -3,9 +3,11 @@ package plan
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,14 +16,17 @@ import (
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
-	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 // Save writes the replay as a test at the end of a file of tests, which is made if
-// it is missing, and gives the test's name. The replay must have been made with
-// Options.Keep. What is too large for a test is an error, and nothing is written.
+// it is missing, in the language that its name ends in, and gives the test's name.
+// The replay must have been made with Options.Keep. What is too large for a test is
+// an error, and so is what would tell a secret; nothing is written then.
 func (w *World) Save(file string) (string, error) {
-	r := w.replay
+	r, n := w.replay, notations[filepath.Ext(file)]
+	if n == nil {
+		return "", engine.Errorf(engine.CodeInternal, "%s is no file of tests", file)
+	}
 	if r == nil || !w.opts.Keep {
 		return "", engine.Errorf(engine.CodeInternal, "there is no replay to save")
 	}
@@ -40,23 +45,25 @@ func (w *World) Save(file string) (string, error) {
 		return "", err
 	}
 	name := fmt.Sprintf("test_job_%d", r.job.ID)
-	for n := 2; bytes.Contains(old, []byte("def "+name+"(")); n++ {
-		name = fmt.Sprintf("test_job_%d_%d", r.job.ID, n)
+	for i := 2; bytes.Contains(old, []byte(n.beginning(name))); i++ {
+		name = fmt.Sprintf("test_job_%d_%d", r.job.ID, i)
 	}
-	body, err := w.test(name)
+	lines, err := w.test(n)
 	if err != nil {
 		return "", cannot("%v", err)
 	}
-	if len(body) > maxKeptAll {
-		return "", cannot("it would have %d bytes, more than 1 MB", len(body))
-	}
-	chunk, err := starscript.Format(filepath.Base(file), []byte(body))
-	if err != nil {
-		return "", fmt.Errorf("format the test: %w", err)
+	chunk, err := n.test(file, name, w.doc(), lines)
+	switch {
+	case err != nil:
+		return "", err
+	case len(chunk) > maxKeptAll:
+		return "", cannot("it would have %d bytes, more than 1 MB", len(chunk))
+	case w.opts.Secrets.Strike(string(chunk)) != string(chunk):
+		return "", cannot("a secret would stand in it, in the name of a table, a column or a header")
 	}
 	all := bytes.TrimRight(old, "\n")
 	if len(old) == 0 {
-		all = fmt.Appendf(nil, "\"\"\"Tests of %s.star: run them by dsengine test %s.\"\"\"", filepath.Base(w.typ.Name), w.typ.Name)
+		all = []byte(n.head(w.typ.Name))
 	}
 	all = append(append(all, "\n\n"...), chunk...)
 	temp := file + ".tmp"
@@ -70,34 +77,48 @@ func (w *World) Save(file string) (string, error) {
 	return name, nil
 }
 
-// test writes the test.
-func (w *World) test(name string) (string, error) {
-	r, b := w.replay, &strings.Builder{}
-	line := func(format string, args ...any) { fmt.Fprintf(b, "    "+format+"\n", args...) }
-	fmt.Fprintf(b, "def %s(t):\n", name)
-	line("%s", text(w.doc()))
+// writing gathers the lines of a test.
+type writing struct {
+	notation
+	w     *World
+	lines []string
+}
+
+func (t *writing) line(fn string, args []string, named ...argument) {
+	t.lines = append(t.lines, t.call(fn, args, named))
+}
+
+// value writes a value with its secrets hidden; one that is a number cannot be.
+func (t *writing) value(v any) (string, error) {
+	v, err := t.w.hideValue(v)
+	if err != nil {
+		return "", err
+	}
+	return t.literal(v), nil
+}
+
+// text writes a text with its secrets hidden.
+func (t *writing) text(s string) string { return t.literal(t.w.hide(s)) }
+
+func (t *writing) json(raw []byte) (string, error) { return jsonIn(t.notation, raw, t.w.hideValue) }
+
+// test writes what the test does.
+func (w *World) test(n notation) ([]string, error) {
+	r, t := w.replay, &writing{notation: n, w: w}
 	at := r.job.CreatedAt
 	if r.job.StartedAt != nil {
 		at = *r.job.StartedAt
 	}
-	line("t.clock.set(time.parse(%q))", at.UTC().Format(time.RFC3339Nano))
+	t.line("t.clock.set", []string{t.literal(at)})
 	for _, s := range w.kept.secrets {
-		line("t.secret(%s, %s)", text(s.name), text(standIn(s)))
+		t.line("t.secret", []string{t.literal(s.name), t.literal(standIn(s))})
 	}
-	if err := w.writeValues(line); err != nil {
-		return "", err
+	for _, write := range []func(t *writing) error{w.writeValues, w.writeTables, w.writeFiles, w.writeAnswers, w.writeCall} {
+		if err := write(t); err != nil {
+			return nil, err
+		}
 	}
-	w.writeTables(line)
-	if err := w.writeFiles(line); err != nil {
-		return "", err
-	}
-	w.writeAnswers(line)
-	call, err := w.call()
-	if err != nil {
-		return "", err
-	}
-	line("%s", call)
-	return b.String(), nil
+	return t.lines, nil
 }
 
 // doc says what the test is about.
@@ -132,79 +153,96 @@ func (w *World) hide(s string) string {
 	return w.opts.Secrets.Strike(s)
 }
 
+// hideValue is hide for a value of a column, or of JSON.
+func (w *World) hideValue(v any) (any, error) {
+	switch v := v.(type) {
+	case string:
+		return w.hide(v), nil
+	case []byte:
+		if hidden := w.hide(string(v)); hidden != string(v) {
+			return []byte(hidden), nil
+		}
+	case int64, *big.Int, float64, json.Number:
+		if s := fmt.Sprint(v); w.hide(s) != s {
+			return nil, fmt.Errorf("a number is a secret, and no other can stand for it")
+		}
+	}
+	return v, nil
+}
+
 // writeValues writes the state and the variables that were asked for.
-func (w *World) writeValues(line func(string, ...any)) error {
+func (w *World) writeValues(t *writing) error {
 	for _, v := range w.kept.values {
 		had, ok := w.scopes[v.scope][v.name]
 		if !ok {
 			continue
 		}
-		value, err := jsonLiteral([]byte(w.opts.Secrets.StrikeJSON(had.Value)))
+		value, err := t.json(had.Value)
 		if err != nil {
 			return err
 		}
+		args := []string{t.text(v.name), value}
 		switch {
 		case v.scope.Type == 0:
-			line("t.vars.set(%s, %s)", text(v.name), value)
+			t.line("t.vars.set", args)
 		case w.names[v.scope.Type] != w.typ.Name:
 		case v.scope.Instance != "":
-			line("t.state.set(%s, %s, instance = %s)", text(v.name), value, text(v.scope.Instance))
+			t.line("t.state.set", args, argument{"instance", t.text(v.scope.Instance)})
 		default:
-			line("t.state.set(%s, %s)", text(v.name), value)
+			t.line("t.state.set", args)
 		}
 	}
 	return nil
 }
 
 // writeTables writes the tables that the SQL names.
-func (w *World) writeTables(line func(string, ...any)) {
-	for _, t := range w.kept.tables {
-		if len(t.columns) == 0 {
+func (w *World) writeTables(t *writing) error {
+	for _, table := range w.kept.tables {
+		if len(table.columns) == 0 {
 			continue // the script makes it
 		}
 		db := "t.db"
-		if t.connection != "" {
-			db = fmt.Sprintf("t.connection(%s)", text(t.connection))
+		if table.connection != "" {
+			db = t.call("t.connection", []string{t.literal(table.connection)}, nil)
 		}
-		var columns, key []string
-		for _, c := range t.columns {
-			columns = append(columns, text(c.Name)+": "+text(c.Type))
+		var names, types, key []string
+		for _, c := range table.columns {
+			names, types = append(names, c.Name), append(types, t.literal(c.Type))
 			if c.Key {
-				key = append(key, text(c.Name))
+				key = append(key, t.literal(c.Name))
 			}
 		}
-		if t.key != nil {
+		if table.key != nil {
 			key = nil
-			for _, k := range t.key {
-				key = append(key, text(k))
+			for _, k := range table.key {
+				key = append(key, t.literal(k))
 			}
 		}
-		keys := ""
+		var named []argument
 		if len(key) > 0 {
-			keys = ", key = [" + strings.Join(key, ", ") + "]"
+			named = []argument{{"key", t.list(key)}}
 		}
-		line("%s.ensure(%s, {%s}%s)", db, text(t.name), strings.Join(columns, ", "), keys)
-		if len(t.rows) == 0 {
-			continue
-		}
-		line("%s.insert(%s, [", db, text(t.name))
-		for _, r := range t.rows {
-			var cells []string
-			for i, n := range r.names {
-				v := r.values[i]
-				if s, ok := v.(string); ok {
-					v = w.hide(s)
+		t.line(db+".ensure", []string{t.literal(table.name), t.dict(names, types)}, named...)
+		var rows []string
+		for _, r := range table.rows {
+			cells := make([]string, len(r.names))
+			for i, v := range r.values {
+				var err error
+				if cells[i], err = t.value(v); err != nil {
+					return fmt.Errorf("table %s, column %s: %w", table.name, r.names[i], err)
 				}
-				cells = append(cells, text(n)+": "+literal(v))
 			}
-			line("    {%s},", strings.Join(cells, ", "))
+			rows = append(rows, t.dict(r.names, cells))
 		}
-		line("])")
+		if len(rows) > 0 {
+			t.line(db+".insert", []string{t.literal(table.name), t.table(rows)})
+		}
 	}
+	return nil
 }
 
 // writeFiles writes the files that were looked at.
-func (w *World) writeFiles(line func(string, ...any)) error {
+func (w *World) writeFiles(t *writing) error {
 	names := w.dry.Files.Read()
 	if len(names) == 0 {
 		return nil
@@ -233,36 +271,38 @@ func (w *World) writeFiles(line func(string, ...any)) error {
 		if err != nil {
 			return err
 		}
-		line("t.file(%s, %s)", text(name), longText(w.hide(string(data))))
+		t.line("t.file", []string{t.text(name), t.longText(w.hide(string(data)))})
 	}
 	return nil
 }
 
 // writeAnswers writes what requests got, in their order.
-func (w *World) writeAnswers(line func(string, ...any)) {
+func (w *World) writeAnswers(t *writing) error {
 	for _, a := range w.kept.answers {
-		words := []string{text(a.method), text(w.hide(a.url))}
+		var named []argument
 		if a.status != 200 {
-			words = append(words, fmt.Sprintf("status = %d", a.status))
+			named = append(named, argument{"status", fmt.Sprint(a.status)})
 		}
-		var headers []string
+		var names, values []string
 		for _, name := range keptHeaders {
 			if v := a.header[name]; len(v) > 0 {
-				headers = append(headers, text(name)+": "+text(w.hide(strings.Join(v, ", "))))
+				names, values = append(names, name), append(values, t.text(strings.Join(v, ", ")))
 			}
 		}
-		if len(headers) > 0 {
-			words = append(words, "headers = {"+strings.Join(headers, ", ")+"}")
+		if len(names) > 0 {
+			named = append(named, argument{"headers", t.dict(names, values)})
 		}
 		if len(a.body) > 0 {
-			words = append(words, "body = "+longText(w.hide(string(a.body))))
+			named = append(named, argument{"body", t.longText(w.hide(string(a.body)))})
 		}
-		line("t.http.on(%s, times = 1)", strings.Join(words, ", "))
+		t.line("t.http.on", []string{t.literal(a.method), t.text(a.url)}, append(named, argument{"times", "1"})...)
 	}
+	return nil
 }
 
-// call is what runs the job in the test: the hook alone, where that is what failed.
-func (w *World) call() (string, error) {
+// writeCall writes what runs the job in the test: the hook alone, where that is what
+// failed.
+func (w *World) writeCall(t *writing) error {
 	r := w.replay
 	payload := r.job.Payload
 	whole := slices.ContainsFunc(w.report.Failures, func(f *Failed) bool { return f.Job != w.root })
@@ -272,27 +312,28 @@ func (w *World) call() (string, error) {
 	}
 	if whole {
 		if r.phase != w.typ.First() || r.claimed.Position != nil {
-			return "", fmt.Errorf("what fails is an item of a job that had begun before: replay the item's own job")
+			return fmt.Errorf("what fails is an item of a job that had begun before: replay the item's own job")
 		}
 		what = "t.run"
 	}
-	value, err := jsonLiteral([]byte(w.opts.Secrets.StrikeJSON(payload)))
+	value, err := t.json(payload)
 	if err != nil {
-		return "", err
+		return err
 	}
-	words := []string{value}
+	var named []argument
 	if r.job.Instance != nil {
-		words = append(words, "instance = "+text(*r.job.Instance))
+		named = append(named, argument{"instance", t.text(*r.job.Instance)})
 	}
 	if win := w.report.Window; win != nil {
-		words = append(words, fmt.Sprintf("window = [%q, %q]", win.Start.Format(time.RFC3339Nano), win.End.Format(time.RFC3339Nano)))
+		named = append(named, argument{"window", t.list([]string{t.literal(win.Start.Format(time.RFC3339Nano)), t.literal(win.End.Format(time.RFC3339Nano))})})
 	}
 	if r.job.Position != nil {
-		position, err := jsonLiteral([]byte(w.opts.Secrets.StrikeJSON(r.job.Position)))
+		position, err := t.json(r.job.Position)
 		if err != nil {
-			return "", err
+			return err
 		}
-		words = append(words, "position = "+position)
+		named = append(named, argument{"position", position})
 	}
-	return what + "(" + strings.Join(words, ", ") + ")", nil
+	t.line(what, []string{value}, named...)
+	return nil
 }

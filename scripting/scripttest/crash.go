@@ -101,13 +101,19 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 	whole := map[int]picture{} // without a crash, by after how many calls of the test
 	told := map[Point]*Failure{}
 	var bad int
-	r.Crashes = min(points, maxCrashes)
-	for i := range r.Crashes {
+	r.Points = points
+	tries := min(points, maxCrashes)
+	for i := range tries {
 		if ctx.Err() != nil {
 			return
 		}
-		k := &crash{at: 1 + i*points/r.Crashes}
+		k := &crash{at: 1 + i*points/tries}
 		killed := w.live(ctx, t, k)
+		if k.died != nil {
+			r.Crashes++
+		} else {
+			r.Missed++ // nothing is shown by it, unless it fails
+		}
 		if len(killed.Failures) == 0 {
 			continue
 		}
@@ -143,7 +149,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 		}
 	}
 	if bad > 0 {
-		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, r.Crashes)})
+		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, tries)})
 	}
 }
 
@@ -206,7 +212,7 @@ func (k *crash) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
 // committed says that what the hook has done so far stays.
 func (k *crash) committed(ctx context.Context) error {
 	k.mark = k.w.http.made()
-	return k.w.step.SaveLogs(ctx)
+	return k.w.step.Save(ctx)
 }
 
 // crashStore has a process die before and after what it commits for jobs.

@@ -346,3 +346,125 @@ def consume(ctx, item):
 		}
 	}
 }
+
+// TestPointsThatDoNotComeAgainAreTold has a test run with more points than it comes
+// to: nothing is shown of the others.
+func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
+	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    db.ensure(\"t\", {\"id\": \"integer\"})\n", "x_test.star": "def test_it(t):\n    t.run()\n"})
+	s := suite(t, Options{Jobs: dir, Crash: true})
+	defer s.Close()
+	w := worker{suite: s}
+	defer w.close(t.Context())
+	k := &crash{}
+	r := w.live(t.Context(), s.tests[0], k)
+	came := k.seen
+	w.crashes(t.Context(), s.tests[0], r, came+3)
+	if r.Status != Passed || r.Crashes != came || r.Points != came+3 || r.Missed != 3 {
+		t.Errorf("%s with %d crashes, %d points, %d missed; %d came", r.Status, r.Crashes, r.Points, r.Missed, came)
+	}
+	want := fmt.Sprintf("x_test.star: it with crashes at %d of %d points", came, came+3)
+	missed := fmt.Sprintf("3 of %d points of a crash did not come again, so nothing is shown of a crash there", came+3)
+	if told := text(r); !strings.Contains(told, want) || !strings.Contains(told, missed) {
+		t.Errorf("it is told as %s", told)
+	}
+	if line := Summarize(1, 0, []*Result{r}).Line(); !strings.Contains(line, fmt.Sprintf("1 passed, with crashes at %d of %d points, 3 of", came, came+3)) {
+		t.Errorf("the summary is %s", line)
+	}
+}
+
+// TestAKilledProcessForgetsItsMemory has hooks that use what a process keeps from one
+// to the next: the token of a login, and what was sent once.
+func TestAKilledProcessForgetsItsMemory(t *testing.T) {
+	by := crashed(t, `
+job(needs = ["http:*.example.com"])
+
+def consume(ctx, item):
+    login = http.oauth2("https://auth.example.com/token", id = "c", secret = "a-long-secret")
+    http.put("https://api.example.com/x", json = item, auth = login)
+`, `
+def test_one_token(t):
+    t.http.on("POST", "https://auth.example.com/token", json = {"access_token": "a-long-token", "token_type": "bearer", "expires_in": 3600})
+    t.http.on("PUT", "https://api.example.com/x")
+    t.run({"id": 1})
+    t.run({"id": 2})
+    t.eq(len([c for c in t.http.calls if c.method == "POST"]), 1)
+`)
+	told := text(by["one_token"])
+	for _, want := range []string{"killed after http.put in consume (", "+POST https://auth.example.com/token"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%q is not told:\n%s", want, told)
+		}
+	}
+}
+
+// TestALeakFailsTheTest has a hook leave an iterator open in its first attempt only.
+func TestALeakFailsTheTest(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"x.star": `
+job(needs = ["files:*.txt"], retry = retry(max = 3))
+
+def consume(ctx, item):
+    if ctx.attempt == 1:
+        lines = files.lines("a.txt")
+    return 1
+`, "x_test.star": `
+def test_star(t):
+    t.file("a.txt", "a\n")
+    t.run()
+`,
+		"y.lua": `
+job{needs = {"files:*.txt"}, retry = retry{max = 3}}
+
+function consume(ctx, item)
+  if ctx.attempt == 1 then
+    local lines = files.lines("a.txt")
+  end
+  return 1
+end
+`, "y_test.lua": `
+function test_lua(t)
+  t.file("a.txt", "a\n")
+  t.run()
+end
+`})
+	s := suite(t, Options{Jobs: dir})
+	defer s.Close()
+	for _, r := range s.Run(t.Context()) {
+		if r.Status != Failed || len(r.Failures) != 1 {
+			t.Errorf("%s: %s", r.Name, text(r))
+			continue
+		}
+		f := r.Failures[0]
+		if !strings.Contains(f.Message, "files.lines at ") || !strings.Contains(f.Message, "was opened and never read to its end") ||
+			!strings.HasSuffix(f.File, map[string]string{"star": "x.star", "lua": "y.lua"}[r.Name]) || f.Line != 6 {
+			t.Errorf("%s: %s:%d: %s", r.Name, f.File, f.Line, f.Message)
+		}
+	}
+}
+
+// TestSetUpMakesTables has a test make tables in all ways in which that is written.
+func TestSetUpMakesTables(t *testing.T) {
+	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    pass\n", "x_test.star": `
+def test_it(t):
+    for db in [t.db, t.connection("crm")]:
+        db.exec("/* why */ CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER)")
+        db.exec("-- why\ncreate\ttable b (id INTEGER PRIMARY KEY);")
+        db.exec("CREATE\nTABLE c AS WITH x AS (SELECT 1 AS id) SELECT id FROM x")
+        db.exec("WITH x AS (SELECT 1 AS n) INSERT INTO a SELECT n, n FROM x")
+        db.exec("(/* in brackets */ ALTER TABLE a ADD v INTEGER)".strip("()"))
+        db.exec("CREATE TRIGGER w AFTER INSERT ON a BEGIN INSERT INTO b VALUES (NEW.id); DELETE FROM c; END")
+        db.exec("INSERT INTO a (id, n) VALUES (2, 2)")
+        t.eq([db.value("SELECT COUNT(*) FROM a"), db.value("SELECT COUNT(*) FROM b"), db.value("SELECT COUNT(*) FROM c")], [2, 1, 0])
+        t.fails(lambda: db.exec("CREATE TABLE d (id INTEGER); DELETE FROM a"), "one statement at a time")
+        t.fails(lambda: db.exec("DELETE FROM a; CREATE TABLE d (id INTEGER)"), "one statement at a time")
+        t.fails(lambda: db.exec("/**/ DROP TABLE ds_jobs"), "belongs to the engine")
+        t.eq(db.value("SELECT COUNT(*) FROM a"), 2)
+        t.fails(lambda: db.value("SELECT COUNT(*) FROM d"), "no such table")
+        db.exec("-- it goes\nDROP TABLE a")
+`})
+	s := suite(t, Options{Jobs: dir})
+	defer s.Close()
+	if r := s.Run(t.Context())[0]; r.Status != Passed {
+		t.Error(text(r))
+	}
+}

@@ -26,6 +26,7 @@ type database interface {
 	Session(o engine.SessionOptions) engine.Joined
 	// Quote writes a name so that it can be used in SQL.
 	Quote(name string) string
+	maker
 	// Tables names the tables that scripts and tests have made.
 	Tables(ctx context.Context) ([]string, error)
 	// Keep has Reset keep the job types that are registered now.
@@ -38,6 +39,12 @@ type database interface {
 type connection interface {
 	engine.Connection
 	Handle() *sql.DB
+	maker
+}
+
+// maker tells statements that make tables from others.
+type maker interface {
+	MakesTables(query string) (bool, error)
 }
 
 // site is where grounds have their databases.

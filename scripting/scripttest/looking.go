@@ -18,6 +18,7 @@ import (
 type autocommit struct {
 	engine.Joined
 	raw *sql.DB
+	by  maker
 }
 
 // commit commits what a statement did.
@@ -31,7 +32,11 @@ func (s *autocommit) commit(ctx context.Context, err error) error {
 
 // Exec runs a statement.
 func (s *autocommit) Exec(ctx context.Context, query string, args []any) (int64, error) {
-	if verb, _, _ := strings.Cut(strings.TrimSpace(query), " "); strings.EqualFold(verb, "CREATE") || strings.EqualFold(verb, "ALTER") || strings.EqualFold(verb, "DROP") {
+	makes, err := s.by.MakesTables(query)
+	if err != nil {
+		return 0, err
+	}
+	if makes {
 		r, err := s.raw.ExecContext(ctx, query, args...)
 		if err != nil {
 			return 0, hostlib.Errorf("db.error", "%v", err)
@@ -123,7 +128,7 @@ func (w *world) session() (*autocommit, error) {
 	if w.db == nil {
 		w.db = w.ground.db.Session(engine.SessionOptions{Type: "the test"})
 	}
-	return &autocommit{Joined: w.db, raw: w.ground.db.Handle()}, nil
+	return &autocommit{Joined: w.db, raw: w.ground.db.Handle(), by: w.ground.db}, nil
 }
 
 func (t *tester) jobDatabase() (hostlib.Value, error) {

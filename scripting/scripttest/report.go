@@ -22,6 +22,8 @@ type Summary struct {
 	Todo      int                  `json:"todo"`
 	NotRun    int                  `json:"not_run"`           // with FailFast, or when it was interrupted
 	Crashes   int                  `json:"crashes,omitempty"` // with --crash: that the tests were run with
+	Points    int                  `json:"points,omitempty"`  // with --crash: at which the process could be killed
+	Missed    int                  `json:"missed,omitempty"`  // those that no test came to again
 	Errors    []*hostlib.LoadError `json:"errors"`            // files that do not load
 	Tests     []*Result            `json:"tests"`
 
@@ -41,6 +43,8 @@ func (s *Suite) Summary(began time.Time, took time.Duration, results []*Result) 
 func summarize(s *Summary) *Summary {
 	for _, r := range s.Tests {
 		s.Crashes += r.Crashes
+		s.Points += r.Points
+		s.Missed += r.Missed
 		switch r.Status {
 		case Passed:
 			s.Passed++
@@ -62,15 +66,16 @@ func (r *Result) Text(w io.Writer) {
 	if r.Reason != "" {
 		fmt.Fprintf(w, " (%s)", r.Reason)
 	}
-	if r.Crashes > 0 {
-		fmt.Fprintf(w, " with %d crashes", r.Crashes)
-	}
+	fmt.Fprint(w, crashWords(" with ", r.Crashes, r.Points))
 	if r.Millis >= 100 {
 		fmt.Fprintf(w, " in %.1f s", r.Millis/1000)
 	}
 	fmt.Fprintln(w)
 	for _, file := range r.Golden {
 		fmt.Fprintf(w, "      wrote %s\n", file)
+	}
+	if r.Missed > 0 {
+		fmt.Fprintf(w, "      %s, so nothing is shown of a crash there: does the script, or the test, do something else each time?\n", missedWords(r.Missed, r.Points))
 	}
 	for _, f := range r.Failures {
 		f.text(w)
@@ -81,6 +86,21 @@ func (r *Result) Text(w io.Writer) {
 			fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(l, "\n", "\n        "))
 		}
 	}
+}
+
+// crashWords say with how many crashes a test was run, of how many there could be.
+func crashWords(before string, crashes, points int) string {
+	switch {
+	case points == 0:
+		return ""
+	case crashes == points:
+		return fmt.Sprintf("%s%d crashes", before, crashes)
+	}
+	return fmt.Sprintf("%scrashes at %d of %d points", before, crashes, points)
+}
+
+func missedWords(missed, points int) string {
+	return fmt.Sprintf("%d of %d points of a crash did not come again", missed, points)
 }
 
 func (f *Failure) text(w io.Writer) {
@@ -128,8 +148,9 @@ func (s *Summary) Line() string {
 		}
 	}
 	text := strings.Join(parts, ", ")
-	if s.Crashes > 0 {
-		text += fmt.Sprintf(", with %d crashes", s.Crashes)
+	text += crashWords(", with ", s.Crashes, s.Points)
+	if s.Missed > 0 {
+		text += ", " + missedWords(s.Missed, s.Points)
 	}
 	switch n := len(s.broken()); {
 	case n == 1:

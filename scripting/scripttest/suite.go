@@ -63,6 +63,8 @@ type Result struct {
 	Failures []*Failure `json:"failures,omitempty"`
 	Log      []string   `json:"log,omitempty"`     // of a test that failed
 	Crashes  int        `json:"crashes,omitempty"` // with --crash: how many the test was run with
+	Points   int        `json:"points,omitempty"`  // with --crash: at which the process could be killed
+	Missed   int        `json:"missed,omitempty"`  // those that the test did not come to again
 	Golden   []string   `json:"golden,omitempty"`  // files that it wrote
 	Millis   float64    `json:"ms"`
 }

@@ -128,7 +128,7 @@ func worldMethods() []*hostlib.Func {
 				if err != nil {
 					return nil, err
 				}
-				return hostlib.NewConnection(a.String("name"), &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle()}), nil
+				return hostlib.NewConnection(a.String("name"), &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle(), by: c}), nil
 			}),
 		method("sftp", "Gives the server of files that scripts reach by sftp.connect(name): an empty one at first.", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_sftp",

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -60,7 +62,7 @@ func newWorld(ctx context.Context, g *ground) *world {
 	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}, servers: map[string]*server{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
-		Leaks: hostlib.LeaksFail,
+		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
 		Remotes: w.remote, Dial: w.dial, Around: w.around,
 	}
@@ -127,7 +129,7 @@ func (w *world) open() error {
 	if w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"}); err != nil {
 		return err
 	}
-	w.step.Before = w.bound
+	w.step.Before, w.step.Died = w.bound, w.host.Forget
 	return nil
 }
 
@@ -193,6 +195,19 @@ type wrong struct {
 func (w *world) note(message string) {
 	if !slices.ContainsFunc(w.wrong, func(x wrong) bool { return x.message == message }) {
 		w.wrong = append(w.wrong, wrong{message, w.at()})
+	}
+}
+
+// leaked has what a hook has left open fail the test, also where another attempt
+// does not do it again.
+func (w *world) leaked(leak, at string) {
+	x := wrong{message: leak}
+	if i := strings.LastIndexByte(at, ':'); i > 0 {
+		x.caller.File = at[:i]
+		x.caller.Line, _ = strconv.Atoi(at[i+1:])
+	}
+	if !slices.ContainsFunc(w.wrong, func(o wrong) bool { return o.message == leak }) {
+		w.wrong = append(w.wrong, x)
 	}
 }
 

@@ -1,0 +1,133 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/scripting/starscript"
+)
+
+// notation writes what a test says in a language.
+type notation interface {
+	literal(v any) string // of a column's value, a bool, a text
+	longText(s string) string
+	list(items []string) string
+	table(items []string) string // a list with an item to a line
+	dict(names, values []string) string
+	call(fn string, args []string, named []argument) string
+	// head begins a file of tests, beginning tells where a test of a name begins in
+	// one, and test is a test.
+	head(typ string) string
+	beginning(name string) string
+	test(file, name, doc string, lines []string) ([]byte, error)
+}
+
+// argument is one by name.
+type argument struct{ name, value string }
+
+// notations are the languages, by what the names of their files end in.
+var notations = map[string]notation{".star": starlark{}, ".lua": lua{}}
+
+// starlark is the notation of Starlark.
+type starlark struct{}
+
+func (starlark) literal(v any) string        { return literal(v) }
+func (starlark) longText(s string) string    { return longText(s) }
+func (starlark) list(items []string) string  { return "[" + strings.Join(items, ", ") + "]" }
+func (starlark) table(items []string) string { return tableOf("[", items, "]", "    ") }
+
+func (starlark) dict(names, values []string) string {
+	parts := make([]string, len(names))
+	for i, n := range names {
+		parts[i] = text(n) + ": " + values[i]
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func (starlark) call(fn string, args []string, named []argument) string {
+	for _, a := range named {
+		args = append(args, a.name+" = "+a.value)
+	}
+	return fn + "(" + strings.Join(args, ", ") + ")"
+}
+
+func (starlark) head(typ string) string {
+	return fmt.Sprintf("\"\"\"Tests of %s.star: run them by dsengine test %s.\"\"\"", filepath.Base(typ), typ)
+}
+
+func (starlark) beginning(name string) string { return "def " + name + "(" }
+
+func (starlark) test(file, name, doc string, lines []string) ([]byte, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "def %s(t):\n    %s\n", name, text(doc))
+	for _, l := range lines {
+		b.WriteString("    " + l + "\n")
+	}
+	chunk, err := starscript.Format(filepath.Base(file), []byte(b.String()))
+	if err != nil {
+		return nil, fmt.Errorf("format the test: %w", err)
+	}
+	return chunk, nil
+}
+
+// tableOf writes items, one to a line.
+func tableOf(open string, items []string, end, indent string) string {
+	var b strings.Builder
+	b.WriteString(open + "\n")
+	for _, item := range items {
+		b.WriteString(indent + "    " + item + ",\n")
+	}
+	return b.String() + indent + end
+}
+
+// json writes a JSON value, with each text and number as hide gives it back.
+func jsonIn(n notation, raw []byte, hide func(any) (any, error)) (string, error) {
+	if raw == nil {
+		return n.literal(nil), nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return "", err
+	}
+	return ofJSON(n, v, hide)
+}
+
+func ofJSON(n notation, v any, hide func(any) (any, error)) (string, error) {
+	switch v := v.(type) {
+	case []any:
+		parts := make([]string, len(v))
+		for i := range v {
+			var err error
+			if parts[i], err = ofJSON(n, v[i], hide); err != nil {
+				return "", err
+			}
+		}
+		return n.list(parts), nil
+	case map[string]any:
+		var names, values []string
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			value, err := ofJSON(n, v[k], hide)
+			if err != nil {
+				return "", err
+			}
+			name, err := hide(k)
+			if err != nil {
+				return "", err
+			}
+			names, values = append(names, name.(string)), append(values, value)
+		}
+		return n.dict(names, values), nil
+	}
+	hidden, err := hide(v)
+	if err != nil {
+		return "", err
+	}
+	return n.literal(hidden), nil
+}
