@@ -367,7 +367,7 @@ func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
 	if told := text(r); !strings.Contains(told, want) || !strings.Contains(told, missed) {
 		t.Errorf("it is told as %s", told)
 	}
-	if line := Summarize(1, 0, []*Result{r}).Line(); !strings.Contains(line, fmt.Sprintf("1 passed, with crashes at %d of %d points, 3 of", came, came+3)) {
+	if line := summarize(&Summary{Tests: []*Result{r}}).Line(); !strings.Contains(line, fmt.Sprintf("1 passed, with crashes at %d of %d points, 3 of", came, came+3)) {
 		t.Errorf("the summary is %s", line)
 	}
 }
