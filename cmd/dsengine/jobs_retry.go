@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -89,6 +90,9 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		return o.hasten(ctx, env, g, eng)
 	}
 	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
+	if len(o.IDs) == 0 { // one that has moved on since it was listed is left alone
+		options.Only = cmp.Or(o.Status, engine.StatusFailed)
+	}
 	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
 		before, err := eng.Store().Job(ctx, id)
 		if err != nil {
