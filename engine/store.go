@@ -295,6 +295,8 @@ type JobStore interface {
 	// Backlog counts what waits by queue, for what this process cannot run; a
 	// count stops at limit.
 	Backlog(ctx context.Context, limit int) (map[Queue]int, error)
+	// Running counts the jobs in claims by type, of limit of them at most.
+	Running(ctx context.Context, limit int) (map[TypeID]int, error)
 	// Delayed counts what is due later by queue, of the limit that are due first.
 	Delayed(ctx context.Context, limit int) (map[Queue]Delayed, error)
 }

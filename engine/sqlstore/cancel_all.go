@@ -270,8 +270,8 @@ func (t *Tx) endAll(outcomes []*engine.Outcome) error {
 		ids[i] = o.Job.ID
 		d.settle(o)
 	}
-	n, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, status = %d, losses = 0, failed_phase = 0, server = 0, run_at = '%s', finished_at = %s WHERE id IN (%s)",
-		t.s.D.ByKey(), engine.StatusCancelled, never, t.s.D.Now(), idList(ids)))
+	n, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, status = %d, losses = 0, failed_phase = CASE WHEN phase = %d THEN failed_phase ELSE 0 END, server = 0, run_at = '%s', finished_at = %s WHERE id IN (%s)",
+		t.s.D.ByKey(), engine.StatusCancelled, engine.PhaseFail, never, t.s.D.Now(), idList(ids)))
 	if err != nil {
 		return err
 	}
