@@ -131,17 +131,21 @@ type attemptInfo struct {
 func (g *jobPage) details() jobDetails {
 	d := jobDetails{Job: told(g.job), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
 	for _, a := range g.attempts {
-		x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
-		if f := a.Failure; f != nil {
-			x.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace, Phase: f.Phase}
-			x.Retryable = &f.Retryable
-		}
-		d.Attempts = append(d.Attempts, x)
+		d.Attempts = append(d.Attempts, infoOf(a))
 	}
 	for _, l := range g.logs {
 		d.Log = append(d.Log, logLine{g.job.Type, l})
 	}
 	return d
+}
+
+func infoOf(a engine.Attempt) attemptInfo {
+	x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
+	if f := a.Failure; f != nil {
+		x.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace, Phase: f.Phase}
+		x.Retryable = &f.Retryable
+	}
+	return x
 }
 
 func (g *jobPage) print(p *printer) {
