@@ -81,7 +81,7 @@ func (o *enqueueOptions) flags(f *pflag.FlagSet) {
 	phaseFlag(f, &o.Phase, "phase", "first `phase`, produce or consume, where no script tells")
 	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance")
 	f.StringVar(&o.Key, "key", "", "`key`: no second job is made while one with it counts")
-	f.StringVar(&o.Unique, "unique", "", "`while` when the key counts: active (until its job is final; the default),\nwaiting (until it starts), forever, or a time such as 30d after it completed")
+	f.StringVar(&o.Unique, "unique", "", "for how `long` the key counts: active (until its job is final; the default),\nwaiting (until it starts), forever, or a time such as 30d after it completed")
 	f.BoolVar(&o.Replace, "replace", false, "give the waiting job with the key the new payload")
 	momentFlag(f, &o.At, "at", "not before this `time`: 2026-03-28T15:04:05Z, or \"2026-03-28 15:04\" in UTC")
 	durationFlag(f, &o.After, "after", "not before this `time` from now: 30s, 5m, 7d")

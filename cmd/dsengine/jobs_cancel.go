@@ -23,7 +23,9 @@ func newJobsCancel(env *Env, g *globals) *cobra.Command {
 		Long: `End jobs that wait; have those stopped that run; cancel open jobs with all their items.
 An open job whose items are cancelled one by one is completed when the others have completed.
 
-With --type, all jobs of the type that are not final are cancelled; --status chooses among them.`,
+With --type, all jobs of the type that are not final are cancelled; --status chooses among them.
+One whose status is another one by then is passed over: with --status waiting, no job that has
+begun to run is stopped.`,
 		Example: `  dsengine jobs cancel 42 --reason "wrong file"
   dsengine jobs cancel --type geocode --status waiting`,
 		RunE: func(c *cobra.Command, args []string) error {

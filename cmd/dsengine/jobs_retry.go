@@ -31,11 +31,13 @@ redriven since. With --fresh it begins and counts anew.
 A job that waits for its next attempt is made due now. With --type, that is for --now.
 
 An item that is retried opens its emitter again; while the emitter is being cancelled it
-cannot be retried. A job that failed because of its items
-is not run again: its failed items are. With --from or --fresh it is, and they are too
-(but not with --from finish, which runs the finish hook again). With --type, all failed jobs of the type
-are retried; --status chooses others. Those that cannot be retried, or not from there,
-are passed over and counted.`,
+cannot be retried. A job that failed because of its items is not run again: its failed items
+are. With --from or --fresh it is, and they are too (but not with --from finish, which runs
+the finish hook again).
+
+With --type, all failed jobs of the type are retried; --status chooses others. Those that
+cannot be retried, or not from there, or whose status is another one by then, are passed over
+and counted.`,
 		Example: `  dsengine jobs retry 42 43
   dsengine jobs retry --type airports
   dsengine jobs retry 42 --from produce
