@@ -163,6 +163,9 @@ func (o *Outcome) Withdraw(emitted int64) {
 		o.Verdict = StatusCancelled
 		return
 	}
+	if j.Phase == PhaseFail {
+		o.FailedPhase = phase // a retry begins there
+	}
 	o.move(Withdrawn, State{j.Phase, StatusCancelled})
 }
 

@@ -204,10 +204,15 @@ type JobError struct {
 	Kind      Kind   `json:"kind"`
 	Code      string `json:"code"`
 	Backtrace string `json:"backtrace"`
+	Phase     Phase  `json:"phase"` // that failed; 0: its items did
 }
 
 // MarshalJSON writes null for what is not known.
 func (e JobError) MarshalJSON() ([]byte, error) {
+	phase := ""
+	if e.Phase != 0 {
+		phase = e.Phase.String()
+	}
 	null := func(s string) *string {
 		if s == "" {
 			return nil
@@ -219,7 +224,8 @@ func (e JobError) MarshalJSON() ([]byte, error) {
 		Kind      Kind    `json:"kind"`
 		Code      *string `json:"code"`
 		Backtrace *string `json:"backtrace"`
-	}{e.Message, e.Kind, null(e.Code), null(e.Backtrace)})
+		Phase     *string `json:"phase"`
+	}{e.Message, e.Kind, null(e.Code), null(e.Backtrace), null(phase)})
 }
 
 // Children counts a job's items by status.

@@ -165,7 +165,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	s.logs = newLogWriter(s)
 	s.progress = newProgressWriter(s)
 	s.notices = newNoticeKeeper(s)
-	s.tally.init(o.Types, ids)
+	s.tally.init(o.Types, ids, func(q Queue) bool { return s.lanes[q] != nil })
 	return s, nil
 }
 
@@ -316,6 +316,9 @@ func (s *Server) typeID(name string) TypeID { return s.ids[name] }
 func (s *Server) now() time.Time {
 	return s.eng.clock.Now().Add(time.Duration(s.offset.Load())).UTC()
 }
+
+// Queues are those that this server works: types of which it runs a phase.
+func (s *Server) Queues() []Queue { return s.queues() }
 
 // queues are those that this server works.
 func (s *Server) queues() []Queue {

@@ -28,6 +28,8 @@ type TypeTally struct {
 	Cancelled int64  `json:"cancelled"`
 	Retried   int64  `json:"retried"` // failed attempts that another follows
 	Running   int64  `json:"running"`
+	Claimed   int64  `json:"-"`     // and not begun
+	Passed    int64  `json:"-"`     // handed on to a phase that this server does not work
 	Stats     Stats  `json:"stats"` // of committed work, by name
 }
 
@@ -35,6 +37,7 @@ type TypeTally struct {
 type tally struct {
 	mu      sync.Mutex
 	types   map[TypeID]*TypeTally
+	works   func(Queue) bool
 	order   []TypeID
 	rescues int
 	first   time.Time
@@ -68,7 +71,8 @@ func (t *tally) drained(id JobID) {
 	}
 }
 
-func (t *tally) init(types []*Type, ids map[string]TypeID) {
+func (t *tally) init(types []*Type, ids map[string]TypeID, works func(Queue) bool) {
+	t.works = works
 	t.types = map[TypeID]*TypeTally{}
 	for _, ty := range types {
 		id := ids[ty.Name]
@@ -96,6 +100,9 @@ func (t *tally) settled(now time.Time, outcomes []Outcome) {
 			continue
 		}
 		t.count(y, o.To.Status, o.Event == Retried)
+		if o.Event == HandedOn && !t.works(o.Job.Queue(o.To.Phase)) {
+			y.Passed++
+		}
 		if len(o.NewStats) > 0 {
 			y.Stats.Add(o.NewStats)
 		}
@@ -176,6 +183,7 @@ func (s *Server) Snapshot() Snapshot {
 			for _, l := range []*lane{s.lanes[q], s.lanes[q.Apart()]} {
 				if l != nil {
 					y.Running += l.working.Load()
+					y.Claimed += max(0, l.buffered.Load())
 				}
 			}
 		}

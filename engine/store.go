@@ -202,7 +202,16 @@ const (
 	CancelTooLate                     // it was final already
 	CancelGone                        // there is no such job
 	CancelHeld                        // of many: another transaction holds its row or key, and it is as it was
+	CancelOther                       // of many: it is not of the status that was asked for
 )
+
+// CancelOptions are for a cancel of many jobs.
+type CancelOptions struct {
+	Reason string
+	// Only is the status in which a job is cancelled, as Job shows it; 0: any. One
+	// that has changed its status since it was looked for is left alone.
+	Only Status
+}
 
 // HastenResult says what Hasten did about a job.
 type HastenResult int
@@ -224,6 +233,9 @@ type RetryResult struct {
 type RetryOptions struct {
 	From  Phase // 0: the phase that failed, or the first one
 	Fresh bool  // drop the position of its last checkpoint
+	// Only is the final status in which a job is retried; 0: any. In another one,
+	// it is CodeConflict.
+	Only Status
 }
 
 // JobStore makes, shows and steers jobs.
@@ -260,9 +272,9 @@ type JobStore interface {
 	// taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
 	// CancelAll cancels some hundreds of jobs in one transaction, each as Cancel
-	// does. The results are in the order of the ids; CancelGone and
-	// CancelHeld are not errors.
-	CancelAll(ctx context.Context, ids []JobID, reason string) ([]CancelResult, error)
+	// does. The results are in the order of the ids; CancelGone, CancelHeld and
+	// CancelOther are not errors.
+	CancelAll(ctx context.Context, ids []JobID, o CancelOptions) ([]CancelResult, error)
 	// RetryAll retries jobs in one transaction, each by itself as Retry does:
 	// what cannot be retried does not keep back the others. Items of emitters are
 	// not looked at. The results are in the order of the ids.
@@ -283,6 +295,8 @@ type JobStore interface {
 	// Backlog counts what waits by queue, for what this process cannot run; a
 	// count stops at limit.
 	Backlog(ctx context.Context, limit int) (map[Queue]int, error)
+	// Running counts the jobs in claims by type, of limit of them at most.
+	Running(ctx context.Context, limit int) (map[TypeID]int, error)
 	// Delayed counts what is due later by queue, of the limit that are due first.
 	Delayed(ctx context.Context, limit int) (map[Queue]Delayed, error)
 }

@@ -40,6 +40,8 @@ type enqueued struct {
 	Status *engine.Status   `json:"status"`
 	Result engine.Raw       `json:"result"`
 	Error  *engine.JobError `json:"error"`
+	// Attempts are those that failed or were lost while it was waited for; null without --wait.
+	Attempts []attemptInfo `json:"attempts"`
 }
 
 func newEnqueue(env *Env, g *globals) *cobra.Command {
@@ -50,7 +52,12 @@ func newEnqueue(env *Env, g *globals) *cobra.Command {
 		Long: `Make a job, and print its id; or with --payloads one for each line of a file, and
 print how many.
 
-With a key no second job is made while one counts: the id of that one is printed then.`,
+With a key no second job is made while one counts: the id of that one is printed then.
+
+With --wait each attempt that fails is told of while it waits (on stderr): why, and when the next
+one is due; and at its end the job's result or error. With -o json one object is printed when all
+is done: id, created (false: another job has the key) and replaced; and with --wait status,
+result, error (as of jobs show) and attempts, those that failed; null without it.`,
 		Example: `  dsengine enqueue airports
   dsengine enqueue crm/customers --payload '{"id": 42}' --key 42 --unique 1d
   dsengine enqueue geocode --payloads addresses.jsonl --priority 10
@@ -74,7 +81,7 @@ func (o *enqueueOptions) flags(f *pflag.FlagSet) {
 	phaseFlag(f, &o.Phase, "phase", "first `phase`, produce or consume, where no script tells")
 	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance")
 	f.StringVar(&o.Key, "key", "", "`key`: no second job is made while one with it counts")
-	f.StringVar(&o.Unique, "unique", "", "`while` when the key counts: active (until its job is final; the default),\nwaiting (until it starts), forever, or a time such as 30d after it completed")
+	f.StringVar(&o.Unique, "unique", "", "for how `long` the key counts: active (until its job is final; the default),\nwaiting (until it starts), forever, or a time such as 30d after it completed")
 	f.BoolVar(&o.Replace, "replace", false, "give the waiting job with the key the new payload")
 	momentFlag(f, &o.At, "at", "not before this `time`: 2026-03-28T15:04:05Z, or \"2026-03-28 15:04\" in UTC")
 	durationFlag(f, &o.After, "after", "not before this `time` from now: 30s, 5m, 7d")
@@ -180,15 +187,19 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 	}
 	code := exitDone
 	if wait {
-		j, err := waitFor(ctx, env, eng, e.ID)
+		w := waiter{env: env, store: eng.Store(), id: e.ID, old: !e.Created, attempts: []attemptInfo{}}
+		j, err := w.wait(ctx)
 		if err != nil {
 			return err
 		}
-		e.Result, e.Error = j.Result, j.Error
+		e.Result, e.Error, e.Attempts = j.Result, j.Error, w.attempts
 		if e.Status = &j.Status; j.Status == engine.StatusFailed {
 			code = exitJobFailed
 		}
 		env.say("%s", endOf(j))
+		if j.Result != nil {
+			env.say("result: %s", clip(string(j.Result), 300))
+		}
 	}
 	if g.json() {
 		if err := printJSON(env.Stdout, e); err != nil {
@@ -210,28 +221,6 @@ func notMade(ctx context.Context, eng *engine.Engine, e enqueued) string {
 		return fmt.Sprintf("job %d, which was cancelled, has the key: no other was made; to run it again: dsengine jobs retry %[1]d", e.ID)
 	}
 	return fmt.Sprintf("job %d has the key already: no other was made", e.ID)
-}
-
-// waitFor waits until a job is final, and says once what it waits for.
-func waitFor(ctx context.Context, env *Env, eng *engine.Engine, id engine.JobID) (*engine.Job, error) {
-	pause, said := 20*time.Millisecond, ""
-	for waited := time.Duration(0); ; waited += pause {
-		j, err := eng.Store().Job(ctx, id)
-		if err != nil && (ctx.Err() != nil || engine.CodeOf(err) != engine.CodeRetry && engine.CodeOf(err) != engine.CodeUnreachable) {
-			return nil, err
-		}
-		if err == nil && j.Status.Final() {
-			return j, nil
-		}
-		if err == nil && waited > 3*time.Second && said == "" && j.WaitingFor != nil {
-			said = *j.WaitingFor
-			env.say("job %d waits: %s", id, said)
-		}
-		pause = min(2*pause, time.Second)
-		if !env.wait(ctx, pause) {
-			return nil, context.Cause(ctx)
-		}
-	}
 }
 
 // endOf says how a job ended.

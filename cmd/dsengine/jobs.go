@@ -85,6 +85,7 @@ type steering struct {
 	one  func(engine.JobID) (string, error)
 	many func([]engine.JobID) ([]outcome, error)
 	show progress
+	none string // what is said when there is no job to do it to
 
 	p      *printer
 	done   int64
@@ -118,11 +119,38 @@ func (s *selection) steer(ctx context.Context, env *Env, g *globals, eng *engine
 			}
 		}
 	} else {
-		t.show = newProgress(env, log, con)
-		err = t.all(ctx, eng, statuses)
-		t.show.close()
+		if s.Status != 0 {
+			statuses = []engine.Status{s.Status}
+		}
+		t.none = s.none(statuses)
+		var typ engine.TypeRecord
+		if s.Type != "" {
+			typ, err = typeOfJobs(ctx, env, g, eng, log, s.Type)
+		}
+		if err == nil && (s.Type == "" || typ.ID != 0) {
+			t.show = newProgress(env, log, con)
+			err = t.all(ctx, eng, typ.ID, statuses)
+			t.show.close()
+		}
 	}
 	return t.end(err)
+}
+
+// none says that no job was selected by type and status.
+func (s *selection) none(statuses []engine.Status) string {
+	words := make([]string, len(statuses))
+	for i, status := range statuses {
+		words[i] = status.String()
+	}
+	last := len(words) - 1
+	which := words[last]
+	if last > 0 {
+		which = strings.Join(words[:last], ", ") + " or " + which
+	}
+	if s.Type == "" {
+		return "there is no " + which + " job"
+	}
+	return fmt.Sprintf("type %s has no %s job", clean(s.Type), which)
 }
 
 // end says what was done.
@@ -159,7 +187,7 @@ func (t *steering) end(err error) error {
 		}
 		t.env.say("%s passed over: %v", plural(t.over, "job was", "jobs were"), t.first)
 	case t.done == 0:
-		t.env.say("there is no such job: nothing was done")
+		t.env.say("%s: nothing was done", t.none)
 	}
 	return nil
 }
@@ -215,18 +243,8 @@ func (t *steering) tell(id engine.JobID, words string, err error) error {
 
 // all does it to the jobs of a type or a status: those that emitted nothing in
 // batches, then the emitters.
-func (t *steering) all(ctx context.Context, eng *engine.Engine, statuses []engine.Status) error {
-	f := engine.JobFilter{Limit: steerPage}
-	if t.Type != "" {
-		typ, err := typeNamed(ctx, eng, t.Type)
-		if err != nil {
-			return err
-		}
-		f.Type = typ.ID
-	}
-	if t.Status != 0 {
-		statuses = []engine.Status{t.Status}
-	}
+func (t *steering) all(ctx context.Context, eng *engine.Engine, typ engine.TypeID, statuses []engine.Status) error {
+	f := engine.JobFilter{Type: typ, Limit: steerPage}
 	for _, f.Status = range statuses {
 		f.Before = 0
 		for {

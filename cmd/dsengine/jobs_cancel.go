@@ -23,7 +23,9 @@ func newJobsCancel(env *Env, g *globals) *cobra.Command {
 		Long: `End jobs that wait; have those stopped that run; cancel open jobs with all their items.
 An open job whose items are cancelled one by one is completed when the others have completed.
 
-With --type, all jobs of the type that are not final are cancelled; --status chooses among them.`,
+With --type, all jobs of the type that are not final are cancelled; --status chooses among them.
+One whose status is another one by then is passed over: with --status waiting, no job that has
+begun to run is stopped.`,
 		Example: `  dsengine jobs cancel 42 --reason "wrong file"
   dsengine jobs cancel --type geocode --status waiting`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -62,7 +64,38 @@ func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOption
 		return err
 	}
 	defer done()
+	many := func(ids []engine.JobID) ([]outcome, error) {
+		results, err := eng.Store().CancelAll(ctx, ids, engine.CancelOptions{Reason: o.Reason, Only: o.Status})
+		list := make([]outcome, len(results))
+		for i, r := range results {
+			switch r {
+			case engine.CancelDone:
+				list[i].words = "cancelled"
+			case engine.CancelAsked:
+				list[i].words = askedToStop
+			case engine.CancelOther: // it has moved on since it was listed
+				list[i].err = engine.Errorf(engine.CodeConflict, "job %d is not %s any more", ids[i], o.Status)
+			case engine.CancelHeld:
+				list[i].err = engine.Errorf(engine.CodeConflict, "job %d cannot be cancelled now: another transaction holds its row or its key; a program has enqueued it and not committed", ids[i])
+			default: // it has ended since it was listed
+				list[i].err = engine.Errorf(engine.CodeConflict, "job %d is final already", ids[i])
+			}
+		}
+		return list, err
+	}
 	err = o.steer(ctx, env, g, eng, []engine.Status{engine.StatusOpen, engine.StatusWaiting, engine.StatusRunning}, func(id engine.JobID) (string, error) {
+		if o.Status != 0 {
+			list, err := many([]engine.JobID{id})
+			switch {
+			case err != nil:
+				return "", err
+			case list[0].err != nil:
+				return "", list[0].err
+			case list[0].words == askedToStop && o.Status != engine.StatusRunning: // it is open
+				return "cancelled with its items", nil
+			}
+			return list[0].words, nil
+		}
 		result, err := eng.Store().Cancel(ctx, id, o.Reason)
 		if err != nil || result == engine.CancelDone {
 			return "cancelled", err
@@ -77,23 +110,7 @@ func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOption
 			return "cancelled with its items", nil
 		}
 		return askedToStop, nil
-	}, func(ids []engine.JobID) ([]outcome, error) {
-		results, err := eng.Store().CancelAll(ctx, ids, o.Reason)
-		list := make([]outcome, len(results))
-		for i, r := range results {
-			switch r {
-			case engine.CancelDone:
-				list[i].words = "cancelled"
-			case engine.CancelAsked:
-				list[i].words = askedToStop
-			case engine.CancelHeld:
-				list[i].err = engine.Errorf(engine.CodeConflict, "job %d cannot be cancelled now: another transaction holds its row or its key; a program has enqueued it and not committed", ids[i])
-			default: // it has ended since it was listed
-				list[i].err = engine.Errorf(engine.CodeConflict, "job %d is final already", ids[i])
-			}
-		}
-		return list, err
-	})
+	}, many)
 	if serr := sweep(ctx, eng.Store()); err == nil {
 		err = serr
 	}

@@ -69,16 +69,18 @@ func runJobsList(ctx context.Context, env *Env, g *globals, o jobsListOptions) e
 		return err
 	}
 	f := engine.JobFilter{Instance: o.Instance, Status: o.Status, Phase: o.Phase, Parent: o.Parent, Since: o.Since.moment(now), Limit: o.Limit}
+	var jobs []*engine.Job
 	if o.Type != "" {
-		t, err := typeNamed(ctx, eng, o.Type)
+		t, err := typeOfJobs(ctx, env, g, eng, log, o.Type)
 		if err != nil {
 			return err
 		}
 		f.Type = t.ID
 	}
-	jobs, err := eng.Store().Jobs(ctx, f)
-	if err != nil {
-		return err
+	if o.Type == "" || f.Type != 0 {
+		if jobs, err = eng.Store().Jobs(ctx, f); err != nil {
+			return err
+		}
 	}
 	if g.json() {
 		list := make([]*engine.Job, len(jobs))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -30,11 +31,13 @@ redriven since. With --fresh it begins and counts anew.
 A job that waits for its next attempt is made due now. With --type, that is for --now.
 
 An item that is retried opens its emitter again; while the emitter is being cancelled it
-cannot be retried. A job that failed because of its items
-is not run again: its failed items are. With --from or --fresh it is, and they are too
-(but not with --from finish, which runs the finish hook again). With --type, all failed jobs of the type
-are retried; --status chooses others. Those that cannot be retried, or not from there,
-are passed over and counted.`,
+cannot be retried. A job that failed because of its items is not run again: its failed items
+are. With --from or --fresh it is, and they are too (but not with --from finish, which runs
+the finish hook again).
+
+With --type, all failed jobs of the type are retried; --status chooses others. Those that
+cannot be retried, or not from there, or whose status is another one by then, are passed over
+and counted.`,
 		Example: `  dsengine jobs retry 42 43
   dsengine jobs retry --type airports
   dsengine jobs retry 42 --from produce
@@ -89,6 +92,9 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		return o.hasten(ctx, env, g, eng)
 	}
 	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
+	if len(o.IDs) == 0 { // one that has moved on since it was listed is left alone
+		options.Only = cmp.Or(o.Status, engine.StatusFailed)
+	}
 	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
 		before, err := eng.Store().Job(ctx, id)
 		if err != nil {

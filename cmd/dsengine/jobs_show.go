@@ -131,17 +131,21 @@ type attemptInfo struct {
 func (g *jobPage) details() jobDetails {
 	d := jobDetails{Job: told(g.job), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
 	for _, a := range g.attempts {
-		x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
-		if f := a.Failure; f != nil {
-			x.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace}
-			x.Retryable = &f.Retryable
-		}
-		d.Attempts = append(d.Attempts, x)
+		d.Attempts = append(d.Attempts, infoOf(a))
 	}
 	for _, l := range g.logs {
 		d.Log = append(d.Log, logLine{g.job.Type, l})
 	}
 	return d
+}
+
+func infoOf(a engine.Attempt) attemptInfo {
+	x := attemptInfo{Phase: a.Phase, Attempt: a.Attempt, Server: a.Server, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
+	if f := a.Failure; f != nil {
+		x.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace, Phase: f.Phase}
+		x.Retryable = &f.Retryable
+	}
+	return x
 }
 
 func (g *jobPage) print(p *printer) {
@@ -156,7 +160,7 @@ func (g *jobPage) print(p *printer) {
 	if j.CancelAsked && !j.Status.Final() {
 		p.field("asked to", "stop: somebody cancelled it")
 	}
-	p.field("phase", "%s", j.Phase)
+	p.field("phase", "%s", phaseWords(j))
 	if j.Attempt > 0 {
 		p.field("attempt", "%d of %d", j.Attempt, j.MaxAttempts)
 	}
@@ -227,6 +231,15 @@ func (g *jobPage) print(p *printer) {
 			p.line("  %s", logText(l, ""))
 		}
 	}
+}
+
+// phaseWords is a job's phase: of one whose fail hook is due, or runs, also what
+// failed.
+func phaseWords(j *engine.Job) string {
+	if j.Phase != engine.PhaseFail || j.FailedPhase == 0 {
+		return j.Phase.String()
+	}
+	return fmt.Sprintf("%s, after %s", j.Phase, j.FailedPhase)
 }
 
 func (g *jobPage) times(p *printer) {

@@ -36,9 +36,10 @@ func newNew(env *Env, g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Write a script and its tests, to begin with",
-		Long: `Write a script and its tests, to begin with. NAME is the job type: its script becomes NAME.star in the
-jobs folder, its tests NAME_test.star beside it; with --lua they are NAME.lua and NAME_test.lua. The script imports CSV files; it is whole, and its
-tests pass. Change both into what you need. Files that are there are never overwritten.`,
+		Long: `Write a script and its tests, to begin with. NAME is the job type: its script becomes NAME.star
+in the jobs folder, its tests NAME_test.star beside it; with --lua they are NAME.lua and
+NAME_test.lua. The script imports CSV files; it is whole, and its tests pass. Change both into
+what you need. Files that are there are never overwritten.`,
 		Example: `  dsengine new quakes
   dsengine new crm/customers
   dsengine new quakes --lua

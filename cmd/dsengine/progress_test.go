@@ -83,6 +83,41 @@ func TestWorkThatIsDoneIsShownForAWhile(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatThisServerWorksIsItsWork(t *testing.T) {
+	t.Parallel()
+	produce, consume := engine.QueueOf(1, engine.PhaseProduce), engine.QueueOf(1, engine.PhaseConsume)
+	record := engine.TypeRecord{ID: 1, Name: "a", Counts: engine.TypeCounts{Created: 90_000, Completed: 20_000, Failed: 5}}
+	other := engine.TypeRecord{ID: 2, Name: "b"}
+	for name, c := range map[string]struct {
+		tally   engine.TypeTally
+		queues  []engine.Queue
+		backlog map[engine.Queue]int
+		want    []gauge
+	}{
+		"what waits, and what is in hand": {
+			engine.TypeTally{Completed: 3, Cancelled: 1, Running: 2, Claimed: 5}, []engine.Queue{produce, consume},
+			map[engine.Queue]int{produce: 10, consume: 20}, []gauge{{Name: "a", Done: 4, Total: 41}},
+		},
+		"a phase that others work": {
+			engine.TypeTally{Passed: 2}, []engine.Queue{produce},
+			map[engine.Queue]int{produce: 1, consume: 500}, []gauge{{Name: "a", Done: 2, Total: 3}},
+		},
+		"backfills":               {engine.TypeTally{}, []engine.Queue{consume, consume.Apart()}, map[engine.Queue]int{consume.Apart(): 7}, []gauge{{Name: "a", Total: 7}}},
+		"others have all of it":   {engine.TypeTally{}, []engine.Queue{consume}, nil, nil},
+		"nothing is due any more": {engine.TypeTally{Completed: 9}, []engine.Queue{consume}, nil, []gauge{{Name: "a", Done: 9, Total: 9}}},
+		"too many to count":       {engine.TypeTally{Completed: 9}, []engine.Queue{consume}, map[engine.Queue]int{consume: countLimit}, []gauge{{Name: "a", Done: 9, Total: 70_004, About: true}}},
+		"another type":            {engine.TypeTally{}, []engine.Queue{consume}, map[engine.Queue]int{engine.QueueOf(2, engine.PhaseConsume): 7}, nil},
+	} {
+		w := watching{work: map[string]*typeWork{}}
+		c.tally.Type = "a"
+		snap := engine.Snapshot{Types: []engine.TypeTally{c.tally}}
+		w.reckon(snap, c.queues, c.backlog, []engine.TypeRecord{record, other})
+		if got := w.types(snap, time.Second); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
 func TestAnEstimateIsMarked(t *testing.T) {
 	t.Parallel()
 	if got := (gauge{Done: 200_000, Total: 1_030_768, About: true}).share(); got != "200,000 of ~1,030,768" {

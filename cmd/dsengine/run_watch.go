@@ -11,15 +11,19 @@ import (
 )
 
 const (
-	watchEvery = 250 * time.Millisecond // looks at this process
-	countEvery = 2 * time.Second        // looks at the database
-	mostHooks  = 5                      // running hooks whose own progress is shown
-	doneFor    = 10 * time.Second       // how long work that is done is shown
-	tellAfter  = 3 * time.Second        // how long nothing runs before it is said what is waited for
+	watchEvery  = 250 * time.Millisecond // looks at this process
+	countEvery  = 2 * time.Second        // looks at the database
+	countSeldom = 10 * time.Second       // where there is too much to count
+	countLimit  = 10_000                 // jobs of a queue that are counted
+	mostHooks   = 5                      // running hooks whose own progress is shown
+	doneFor     = 10 * time.Second       // how long work that is done is shown
+	tellAfter   = 3 * time.Second        // how long nothing runs before it is said what is waited for
 )
 
-// watching shows how far the work of a server is. What is left is told by the
-// counters that the engine keeps: no look counts rows.
+// watching shows how far the work of a server is: what it has done itself, and what
+// is due now in the queues that it works. What others do, what is due later, and what
+// only waits for its items is none of its work yet. A look counts few rows: of more
+// the counters that the engine keeps tell about how many there are.
 type watching struct {
 	env   *Env
 	store engine.Store
@@ -30,6 +34,7 @@ type watching struct {
 
 	work    map[string]*typeWork
 	counted time.Duration // when the database was looked at
+	pause   time.Duration // until it is looked at again
 	idle    time.Duration // since when nothing runs
 	told    bool          // what is waited for
 }
@@ -37,7 +42,8 @@ type watching struct {
 // typeWork is the work of a type since it was last idle.
 type typeWork struct {
 	before  int64 // done before it
-	left    int64 // when the database was looked at
+	left    int64 // when the database was looked at: in hand, or waiting to be
+	about   bool  // left is an estimate
 	done    int64 // by then
 	last    int64 // done at the last look
 	changed time.Duration
@@ -46,10 +52,10 @@ type typeWork struct {
 // run goes on until ctx ends.
 func (w *watching) run(ctx context.Context) {
 	defer w.show.close()
-	w.work, w.counted, w.idle = map[string]*typeWork{}, w.env.Clock.Boot()-countEvery, w.env.Clock.Boot()
+	w.work, w.idle = map[string]*typeWork{}, w.env.Clock.Boot()
 	for {
 		snap, now := w.srv.Snapshot(), w.env.Clock.Boot()
-		if now-w.counted >= countEvery {
+		if now-w.counted >= w.pause {
 			w.count(ctx, snap)
 			w.counted = w.env.Clock.Boot()
 		}
@@ -73,29 +79,53 @@ func (w *watching) of(name string) *typeWork {
 
 // count asks the database what is left.
 func (w *watching) count(ctx context.Context, snap engine.Snapshot) {
+	w.pause = countEvery
+	backlog, err := w.store.Backlog(ctx, countLimit)
+	if err != nil {
+		return
+	}
 	types, err := w.store.Types(ctx)
 	if err != nil {
 		return
 	}
-	left := map[string]int64{}
-	for _, t := range types {
-		c := t.Counts
-		left[t.Name] = max(0, c.Created-c.Completed-c.Failed-c.Cancelled)
-	}
-	for _, t := range snap.Types {
-		x := w.of(t.Type)
-		x.left, x.done = left[t.Type], settled(t)
+	work := w.reckon(snap, w.srv.Queues(), backlog, types)
+	if slices.ContainsFunc(work, func(x *typeWork) bool { return x.about }) {
+		w.pause = countSeldom
 	}
 }
 
-func settled(t engine.TypeTally) int64 { return t.Completed + t.Failed + t.Cancelled }
+// reckon notes what is left of each type that the server works.
+func (w *watching) reckon(snap engine.Snapshot, queues []engine.Queue, backlog map[engine.Queue]int, types []engine.TypeRecord) (work []*typeWork) {
+	for _, t := range snap.Types {
+		x := w.of(t.Type)
+		x.left, x.about, x.done = t.Running+t.Claimed, false, settled(t)
+		work = append(work, x)
+		at := slices.IndexFunc(types, func(r engine.TypeRecord) bool { return r.Name == t.Type })
+		if at < 0 {
+			continue
+		}
+		for _, q := range queues {
+			if q.Type() == types[at].ID {
+				x.left += int64(backlog[q])
+				x.about = x.about || backlog[q] >= countLimit
+			}
+		}
+		if c := types[at].Counts; x.about {
+			x.left = max(x.left, c.Created-c.Completed-c.Failed-c.Cancelled)
+		}
+	}
+	return work
+}
+
+// settled is what a server has done with jobs of a type.
+func settled(t engine.TypeTally) int64 { return t.Completed + t.Failed + t.Cancelled + t.Passed }
 
 // types are a gauge for each type that has work, or had some a moment ago.
 func (w *watching) types(snap engine.Snapshot, now time.Duration) []gauge {
 	var list []gauge
 	for _, t := range snap.Types {
 		x, done := w.of(t.Type), settled(t)
-		total := max(x.done+x.left, done+t.Running)
+		total := max(x.done+x.left, done+t.Running+t.Claimed)
 		if done != x.last || total > done {
 			x.last, x.changed = done, now
 		}
@@ -103,7 +133,7 @@ func (w *watching) types(snap engine.Snapshot, now time.Duration) []gauge {
 			x.before = done // what comes next is new work
 		}
 		if total > x.before {
-			list = append(list, gauge{Name: t.Type, Done: done - x.before, Total: total - x.before, Failed: t.Failed})
+			list = append(list, gauge{Name: t.Type, Done: done - x.before, Total: total - x.before, About: x.about, Failed: t.Failed})
 		}
 	}
 	return list
@@ -150,12 +180,16 @@ func (w *watching) tellWaiting(ctx context.Context, snap engine.Snapshot, now ti
 	if err != nil {
 		return
 	}
+	queues := w.srv.Queues()
 	for _, t := range records {
 		if !slices.ContainsFunc(snap.Types, func(x engine.TypeTally) bool { return x.Type == t.Name }) {
 			continue
 		}
 		for _, p := range engine.Phases {
 			q := engine.QueueOf(t.ID, p)
+			if !slices.Contains(queues, q) {
+				continue // others work it
+			}
 			for _, d := range []engine.Delayed{delayed[q], delayed[q.Apart()]} {
 				if d.Jobs > 0 {
 					text := fmt.Sprintf("waiting for %s of %s, due %s", plural(int64(d.Jobs), "job", "jobs"), t.Name, distance(d.Next, time))

@@ -137,6 +137,32 @@ func typeNamed(ctx context.Context, eng *engine.Engine, name string) (engine.Typ
 	return t, unknownType(name, there)
 }
 
+// typeOfJobs is what the database knows of a job type whose jobs a person asks for:
+// nothing, and no error, of one that has a script here and never had a job.
+func typeOfJobs(ctx context.Context, env *Env, g *globals, eng *engine.Engine, log *slog.Logger, name string) (engine.TypeRecord, error) {
+	t, err := typeNamed(ctx, eng, name)
+	if engine.CodeOf(err) != engine.CodeUsage {
+		return t, err
+	}
+	s, lerr := loadScripts(ctx, env, g, log)
+	switch {
+	case lerr != nil:
+		return t, err
+	case s.of(name) != nil || s.isBroken(name):
+		return engine.TypeRecord{}, nil
+	}
+	records, lerr := eng.Store().Types(ctx)
+	if lerr != nil {
+		return t, lerr
+	}
+	there := slices.Concat(s.names(), s.broken())
+	for _, r := range records {
+		there = append(there, r.Name)
+	}
+	slices.Sort(there)
+	return t, unknownType(name, slices.Compact(there))
+}
+
 // newJobOf begins a job of a type that a person named. Its first phase comes
 // from its script, else from what servers have registered, else from phase; a
 // type that nobody knows is an error.

@@ -75,15 +75,15 @@ found. A function todo_test_NAME is listed as to do, and not run.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.format, "format", "text", "how results are told: text, json, junit or tap")
-	f.StringVar(&o.run, "run", "", "only tests whose \"file: name\" matches the regular expression")
+	f.StringVar(&o.format, "format", "text", "`form` of the results: text, json, junit or tap")
+	f.StringVar(&o.run, "run", "", "only tests whose \"file: name\" matches the `regular-expression`")
 	f.BoolVar(&o.crash, "crash", false, "run each test again, killed at each point where that matters")
 	f.BoolVar(&o.list, "list", false, "list the tests and run none, as text or json")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
-	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once (default: the number of processors)")
+	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once: a `number` (default: the number of processors)")
 	f.BoolVar(&o.update, "update", false, "write golden files that are missing or differ, and remove none")
 	f.BoolVar(&o.watch, "watch", false, "go on: when a script, its tests, a helper file, a fixture or a golden file\nchanges, run the tests that it touches; Ctrl-C ends with 0")
-	durationFlag(f, &o.timeout, "timeout", "how long one test may take (default 1m)")
+	durationFlag(f, &o.timeout, "timeout", "how long one test may take: a `time` (default 1m)")
 	o.cover.flags(c)
 	return c
 }

@@ -21,9 +21,9 @@ type coverOptions struct {
 func (o *coverOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&o.table, "coverage", false, "show which lines of the scripts, and of the helper files that they load, have run")
-	f.StringVar(&o.lcov, "lcov", "", "write the coverage to a file, in lcov's form")
-	f.StringVar(&o.html, "html", "", "write the coverage to a file, as a page with the coloured sources")
-	f.Float64Var(&o.threshold, "threshold", 0, "fail if less than so many percent of the lines are covered")
+	f.StringVar(&o.lcov, "lcov", "", "write the coverage to a `file`, in lcov's form")
+	f.StringVar(&o.html, "html", "", "write the coverage to a `file`, as a page with the coloured sources")
+	f.Float64Var(&o.threshold, "threshold", 0, "fail if less than so many `percent` of the lines are covered")
 	o.bounded = func() bool { return f.Changed("threshold") }
 }
 

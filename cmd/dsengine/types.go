@@ -31,6 +31,7 @@ type typeInfo struct {
 	Losses     int64                  `json:"losses"`
 	Waiting    int                    `json:"waiting"` // due now, at least, when it is waitingLimit
 	Delayed    int                    `json:"delayed"` // due later, at least, when it is waitingLimit
+	Running    int                    `json:"running"` // in the hands of a server, at least, when it is waitingLimit
 	Stats      map[string]int64       `json:"stats"`
 	Registered bool                   `json:"registered"` // the database knows it
 	OnDisk     *bool                  `json:"on_disk"`    // its script is in the jobs folder; null: there is no such folder
@@ -51,8 +52,9 @@ func newTypes(env *Env, g *globals) *cobra.Command {
 		Use:   "types",
 		Short: "List job types: hooks, schedules, counts",
 		Long: `List job types: those that the database knows, and those that are only in the jobs folder.
-CREATED and the like count since a type's first job; WAITING is what is due now, DELAYED what
-is due later. Types whose script is gone, and all of whose jobs are pruned, are left out.`,
+CREATED, COMPLETED, FAILED and CANCELLED count since a type's first job; WAITING is what is due
+now, DELAYED what is due later, RUNNING what servers have in hand (each counted to 100,000).
+Types whose script is gone, and all of whose jobs are pruned, are left out.`,
 		Example: "  dsengine types\n  dsengine types --all -o json",
 		Args:    arguments(),
 		RunE:    func(c *cobra.Command, _ []string) error { return runTypes(c.Context(), env, g, all) },
@@ -147,12 +149,16 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 	if err != nil {
 		return nil, err
 	}
+	running, err := store.Running(ctx, waitingLimit)
+	if err != nil {
+		return nil, err
+	}
 	var list []*typeInfo
 	for _, r := range records {
 		c := r.Counts
 		t := &typeInfo{
 			Type: r.Name, Doc: r.Doc, Hooks: append([]engine.Phase{}, r.Hooks.List()...), Registered: true,
-			Created: c.Created, Completed: c.Completed, Failed: c.Failed, Cancelled: c.Cancelled, Retries: c.Retries, Losses: c.Losses, Stats: c.Stats,
+			Created: c.Created, Completed: c.Completed, Failed: c.Failed, Cancelled: c.Cancelled, Retries: c.Retries, Losses: c.Losses, Running: running[r.ID], Stats: c.Stats,
 		}
 		for _, s := range schedules {
 			if s.Type != r.ID {
@@ -254,7 +260,7 @@ func scheduleOf(script *engine.Type) (list []typeSchedule) {
 }
 
 func printTypes(p *printer, list []*typeInfo, now time.Time) {
-	head := []string{"type", "hooks", "schedule", "next", "created", "completed", "failed", "cancelled", "waiting", "delayed", "note"}
+	head := []string{"type", "hooks", "schedule", "next", "created", "completed", "failed", "cancelled", "waiting", "delayed", "running", "note"}
 	var rows [][]string
 	for _, t := range list {
 		var hooks []string
@@ -263,10 +269,10 @@ func printTypes(p *printer, list []*typeInfo, now time.Time) {
 		}
 		schedule, next := t.firing(now)
 		rows = append(rows, []string{
-			clean(t.Type), strings.Join(hooks, " "), schedule, next, humanize.Comma(t.Created), number(t.Completed), number(t.Failed), number(t.Cancelled), atLeast(t.Waiting), atLeast(t.Delayed), t.note(),
+			clean(t.Type), strings.Join(hooks, " "), schedule, next, humanize.Comma(t.Created), number(t.Completed), number(t.Failed), number(t.Cancelled), atLeast(t.Waiting), atLeast(t.Delayed), atLeast(t.Running), t.note(),
 		})
 	}
-	p.table(head, rows, "created", "completed", "failed", "cancelled", "waiting", "delayed")
+	p.table(head, rows, "created", "completed", "failed", "cancelled", "waiting", "delayed", "running")
 }
 
 // atLeast is a count that stops at waitingLimit.

@@ -66,10 +66,12 @@ func (t *Tx) takeOut(j *jobRow) (bool, error) {
 //
 // Locks: job, keys, delayed, ready; then new rows.
 func (s *Store) Cancel(ctx context.Context, id engine.JobID, reason string) (engine.CancelResult, error) {
-	return writeOnce(ctx, s, fmt.Sprintf("cancel job %d", id), func(t *Tx) (engine.CancelResult, error) { return t.cancel(id, reason) })
+	return writeOnce(ctx, s, fmt.Sprintf("cancel job %d", id), func(t *Tx) (engine.CancelResult, error) {
+		return t.cancel(id, engine.CancelOptions{Reason: reason})
+	})
 }
 
-func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error) {
+func (t *Tx) cancel(id engine.JobID, o engine.CancelOptions) (engine.CancelResult, error) {
 	j, err := t.lockJob(id, t.s.D.Lock())
 	if err != nil {
 		return 0, err
@@ -77,15 +79,22 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 	switch {
 	case j.status.Final():
 		return engine.CancelTooLate, nil
+	case o.Only != 0 && (o.Only == engine.StatusOpen) != (j.status == engine.StatusOpen):
+		return engine.CancelOther, nil
 	case j.status == engine.StatusOpen:
 		_, err := t.exec("UPDATE ds_jobs SET verdict = ?, cancel = 1 WHERE id = ?", engine.StatusCancelled, id)
 		if err != nil {
 			return 0, err
 		}
-		if err := t.noteCancels([]*jobRow{j}, reason); err != nil {
+		if err := t.noteCancels([]*jobRow{j}, o.Reason); err != nil {
 			return 0, err
 		}
 		return engine.CancelAsked, t.startSweep(id)
+	}
+	if o.Only == engine.StatusRunning {
+		if waits, err := t.waiting([]*jobRow{j}); err != nil || waits[id] {
+			return engine.CancelOther, err
+		}
 	}
 	if j.Key != "" {
 		if err := t.lockKeys([]typedHash{{j.Type, engine.KeyHash(j.Instance, j.Key)}}); err != nil {
@@ -97,7 +106,7 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 		return 0, err
 	}
 	if waits {
-		if err := t.noteCancels([]*jobRow{j}, reason); err != nil {
+		if err := t.noteCancels([]*jobRow{j}, o.Reason); err != nil {
 			return 0, err
 		}
 		if j.Phase != engine.PhaseFinish && j.Emitted > 0 { // it is open until its items are cancelled too
@@ -105,13 +114,16 @@ func (t *Tx) cancel(id engine.JobID, reason string) (engine.CancelResult, error)
 		}
 		return engine.CancelDone, t.end(&j.ClaimedJob)
 	}
+	if o.Only == engine.StatusWaiting {
+		return engine.CancelOther, nil
+	}
 	if j.cancel {
 		return engine.CancelAsked, nil
 	}
 	if _, err := t.exec("UPDATE ds_jobs SET cancel = 1 WHERE id = ?", id); err != nil {
 		return 0, err
 	}
-	if err := t.noteCancels([]*jobRow{j}, reason); err != nil {
+	if err := t.noteCancels([]*jobRow{j}, o.Reason); err != nil {
 		return 0, err
 	}
 	_, err = t.exec("INSERT INTO ds_signals (job, epoch, at) VALUES (?, ?, "+t.s.D.Now()+")", id, j.Epoch)
@@ -150,7 +162,7 @@ func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		results, err := s.CancelAll(ctx, items, "")
+		results, err := s.CancelAll(ctx, items, engine.CancelOptions{})
 		if err != nil {
 			return false, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 // whose row or key somebody holds for longer are left out.
 //
 // Locks: jobs ascending, keys by hash, delayed, ready; then new rows.
-func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, reason string) ([]engine.CancelResult, error) {
+func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, o engine.CancelOptions) ([]engine.CancelResult, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -32,7 +33,7 @@ func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, reason string
 		}
 		did := map[engine.JobID]engine.CancelResult{}
 		if len(free) > 0 {
-			did, err = t.cancelAll(free, reason, runs > 1)
+			did, err = t.cancelAll(free, o, runs > 1)
 		}
 		s.noteHeld(err)
 		for _, id := range ids {
@@ -49,7 +50,7 @@ func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, reason string
 	})
 }
 
-func (t *Tx) cancelAll(ids []engine.JobID, reason string, single bool) (map[engine.JobID]engine.CancelResult, error) {
+func (t *Tx) cancelAll(ids []engine.JobID, o engine.CancelOptions, single bool) (map[engine.JobID]engine.CancelResult, error) {
 	rows, err := t.lockJobRows(ids)
 	if err != nil {
 		return nil, err
@@ -69,37 +70,45 @@ func (t *Tx) cancelAll(ids []engine.JobID, reason string, single bool) (map[engi
 		// What emits items goes by itself: its items are to be cancelled too.
 		if !single && j.status == engine.StatusWaiting && (j.Emitted == 0 || j.Phase == engine.PhaseFinish) {
 			many = append(many, j)
-		} else if did[j.ID], err = t.cancel(j.ID, reason); err != nil {
+		} else if did[j.ID], err = t.cancel(j.ID, o); err != nil {
 			return nil, err
 		}
 	}
-	return did, t.cancelWaiting(many, reason, did)
+	return did, t.cancelWaiting(many, o, did)
 }
 
 // cancelWaiting cancels locked jobs that wait, and asks for the end of those among
 // them that are claimed. If the rows in which they wait were taken since they were
 // looked for, the transaction is to be run again.
-func (t *Tx) cancelWaiting(jobs []*jobRow, reason string, did map[engine.JobID]engine.CancelResult) error {
+func (t *Tx) cancelWaiting(jobs []*jobRow, o engine.CancelOptions, did map[engine.JobID]engine.CancelResult) error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	// In the direction in which jobs flow: one that is in neither is claimed, and
-	// stays so while its row is locked.
-	delayed, err := t.takeDelayed(jobs)
-	if err != nil {
-		return err
+	take := t.takeWaiting
+	switch o.Only {
+	case engine.StatusOpen:
+		for _, j := range jobs {
+			did[j.ID] = engine.CancelOther
+		}
+		return nil
+	case engine.StatusRunning:
+		take = t.waiting
 	}
-	ready, err := t.takeReady(jobs, delayed)
+	waits, err := take(jobs)
 	if err != nil {
 		return err
 	}
 	var ends []*engine.Outcome
 	var note, ask []*jobRow
 	for _, j := range jobs {
-		if delayed[j.ID] || ready[j.ID] {
-			o := &engine.Outcome{Job: &j.ClaimedJob, Attempts: j.Attempts, Verdict: j.Verdict}
-			o.Withdraw(j.Emitted)
-			ends, note, did[j.ID] = append(ends, o), append(note, j), engine.CancelDone
+		if o.Only != 0 && waits[j.ID] != (o.Only == engine.StatusWaiting) {
+			did[j.ID] = engine.CancelOther
+			continue
+		}
+		if waits[j.ID] {
+			end := &engine.Outcome{Job: &j.ClaimedJob, Attempts: j.Attempts, Verdict: j.Verdict}
+			end.Withdraw(j.Emitted)
+			ends, note, did[j.ID] = append(ends, end), append(note, j), engine.CancelDone
 			continue
 		}
 		if did[j.ID] = engine.CancelAsked; !j.cancel {
@@ -112,21 +121,71 @@ func (t *Tx) cancelWaiting(jobs []*jobRow, reason string, did map[engine.JobID]e
 	if err := t.askToStop(ask); err != nil {
 		return err
 	}
-	return t.noteCancels(note, reason)
+	return t.noteCancels(note, o.Reason)
+}
+
+// takeWaiting removes locked jobs from where they wait, and says which did.
+//
+// In the direction in which jobs flow: one that is neither delayed nor ready is
+// claimed, and stays so while its row is locked.
+func (t *Tx) takeWaiting(jobs []*jobRow) (map[engine.JobID]bool, error) {
+	delayed, err := t.takeDelayed(jobs)
+	if err != nil {
+		return nil, err
+	}
+	found, err := t.takeReady(jobs, delayed)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(found, delayed)
+	return found, nil
+}
+
+// waiting says which of the locked jobs wait, and leaves them there: the others are
+// claimed, and stay so while their rows are locked.
+func (t *Tx) waiting(jobs []*jobRow) (map[engine.JobID]bool, error) {
+	found, _, err := t.findDelayed(jobs)
+	if err != nil {
+		return nil, err
+	}
+	queues, order := byQueue(jobs, found)
+	for _, q := range order {
+		ready, err := t.findReady(q, queues[q])
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range ready {
+			found[r.id] = true
+		}
+	}
+	return found, nil
 }
 
 // takeDelayed removes those of the jobs that are delayed, and says which.
 func (t *Tx) takeDelayed(jobs []*jobRow) (map[engine.JobID]bool, error) {
+	found, keys, err := t.findDelayed(jobs)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	n, err := t.deleteIn("ds_delayed", "", keys, KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt})
+	if err == nil && int(n) != len(found) {
+		err = engine.Errorf(engine.CodeRetry, "%d of %d delayed jobs became ready meanwhile", len(found)-int(n), len(found))
+	}
+	return found, err
+}
+
+// findDelayed says which of the jobs are delayed, and gives their keys there.
+func (t *Tx) findDelayed(jobs []*jobRow) (map[engine.JobID]bool, string, error) {
 	var ids []engine.JobID
 	for _, j := range jobs {
 		if !j.runAt.IsZero() {
 			ids = append(ids, j.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
 	found := map[engine.JobID]bool{}
+	if len(ids) == 0 {
+		return found, "", nil
+	}
 	keys := []byte{'['}
 	err := t.query(func(r *sql.Rows) error {
 		var id engine.JobID
@@ -139,50 +198,25 @@ func (t *Tx) takeDelayed(jobs []*jobRow) (map[engine.JobID]bool, error) {
 		found[id] = true
 		return err
 	}, "SELECT j.id, d.due FROM ds_jobs j"+t.s.D.ByKey()+" JOIN ds_delayed d ON d.due = j.run_at AND d.id = j.id WHERE j.id IN ("+idList(ids)+")")
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	n, err := t.deleteIn("ds_delayed", "", string(append(keys, ']')), KeyColumn{"due", KeyTime}, KeyColumn{"id", KeyInt})
-	if err == nil && int(n) != len(found) {
-		err = engine.Errorf(engine.CodeRetry, "%d of %d delayed jobs became ready meanwhile", len(found)-int(n), len(found))
-	}
-	return found, err
+	return found, string(append(keys, ']')), err
 }
 
 // takeReady removes those of the jobs that are ready, and says which. gone are
 // those that were delayed.
 func (t *Tx) takeReady(jobs []*jobRow, gone map[engine.JobID]bool) (map[engine.JobID]bool, error) {
-	queues := map[engine.Queue][]*jobRow{}
-	for _, j := range jobs {
-		if !gone[j.ID] {
-			q := j.Queue(j.Phase)
-			queues[q] = append(queues[q], j)
-		}
-	}
-	order := make([]engine.Queue, 0, len(queues))
-	for q := range queues {
-		order = append(order, q)
-	}
-	slices.Sort(order)
+	queues, order := byQueue(jobs, gone)
 	found := map[engine.JobID]bool{}
 	for _, q := range order {
-		var ids []engine.JobID
-		for _, j := range queues[q] {
-			ids = append(ids, j.ID)
-		}
-		var keys []string
-		err := t.query(func(r *sql.Rows) error {
-			var id engine.JobID
-			var priority int
-			err := r.Scan(&id, &priority)
-			found[id], keys = true, append(keys, fmt.Sprintf("[%d,%d]", priority, id))
-			return err
-		}, fmt.Sprintf("SELECT j.id, j.priority FROM ds_jobs j%s JOIN ds_ready r ON r.queue = %d AND r.priority = j.priority AND r.id = j.id WHERE j.id IN (%s) ORDER BY j.id", t.s.D.ByKey(), q, idList(ids)))
+		ready, err := t.findReady(q, queues[q])
 		if err != nil {
 			return nil, err
 		}
-		if len(keys) == 0 {
+		if len(ready) == 0 {
 			continue
+		}
+		keys := make([]string, len(ready))
+		for i, r := range ready {
+			found[r.id], keys[i] = true, fmt.Sprintf("[%d,%d]", r.priority, r.id)
 		}
 		n, err := t.deleteIn("ds_ready", fmt.Sprintf("r.queue = %d", q), "["+strings.Join(keys, ",")+"]", KeyColumn{"priority", KeyInt}, KeyColumn{"id", KeyInt})
 		if err != nil {
@@ -193,6 +227,36 @@ func (t *Tx) takeReady(jobs []*jobRow, gone map[engine.JobID]bool) (map[engine.J
 		}
 	}
 	return found, nil
+}
+
+// byQueue are jobs by the queue in which they wait, without those that are gone,
+// and the queues in their order.
+func byQueue(jobs []*jobRow, gone map[engine.JobID]bool) (map[engine.Queue][]engine.JobID, []engine.Queue) {
+	queues := map[engine.Queue][]engine.JobID{}
+	for _, j := range jobs {
+		if !gone[j.ID] {
+			q := j.Queue(j.Phase)
+			queues[q] = append(queues[q], j.ID)
+		}
+	}
+	return queues, slices.Sorted(maps.Keys(queues))
+}
+
+// readyJob is a job in a queue.
+type readyJob struct {
+	id       engine.JobID
+	priority int
+}
+
+// findReady are those of the jobs that are ready in a queue, by id.
+func (t *Tx) findReady(q engine.Queue, ids []engine.JobID) (list []readyJob, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		var x readyJob
+		err := r.Scan(&x.id, &x.priority)
+		list = append(list, x)
+		return err
+	}, fmt.Sprintf("SELECT j.id, j.priority FROM ds_jobs j%s JOIN ds_ready r ON r.queue = %d AND r.priority = j.priority AND r.id = j.id WHERE j.id IN (%s) ORDER BY j.id", t.s.D.ByKey(), q, idList(ids)))
+	return list, err
 }
 
 // endAll writes the end of locked jobs that waited, as apply does of one.
@@ -206,8 +270,8 @@ func (t *Tx) endAll(outcomes []*engine.Outcome) error {
 		ids[i] = o.Job.ID
 		d.settle(o)
 	}
-	n, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, status = %d, losses = 0, failed_phase = 0, server = 0, run_at = '%s', finished_at = %s WHERE id IN (%s)",
-		t.s.D.ByKey(), engine.StatusCancelled, never, t.s.D.Now(), idList(ids)))
+	n, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, status = %d, losses = 0, failed_phase = CASE WHEN phase = %d THEN failed_phase ELSE 0 END, server = 0, run_at = '%s', finished_at = %s WHERE id IN (%s)",
+		t.s.D.ByKey(), engine.StatusCancelled, engine.PhaseFail, never, t.s.D.Now(), idList(ids)))
 	if err != nil {
 		return err
 	}

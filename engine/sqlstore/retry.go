@@ -28,6 +28,9 @@ func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOption
 	if err != nil {
 		return fmt.Errorf("retry job %d: %w", id, err)
 	}
+	if err := mayRetry(j, o); err != nil {
+		return err
+	}
 	var items []engine.JobID
 	if j.status == engine.StatusFailed && j.Emitted > 0 && o.From != engine.PhaseFinish {
 		if items, err = s.failedItems(ctx, id); err != nil {
@@ -67,8 +70,8 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 		rows[a] = j
 	}
 	j := rows[id]
-	if !j.status.Final() {
-		return 0, engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", id, j.status)
+	if err := mayRetry(j, o); err != nil {
+		return 0, err
 	}
 	if err := mayBegin(j, rows); err != nil {
 		return 0, err
@@ -126,6 +129,17 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 		return 0, err
 	}
 	return phase, t.makeDue(j.JobRef, j.Queue(phase), j.Priority, 0, false)
+}
+
+// mayRetry refuses a job that is not final, or not in the status that is asked for.
+func mayRetry(j *jobRow, o engine.RetryOptions) error {
+	switch {
+	case o.Only != 0 && j.status != o.Only:
+		return engine.Errorf(engine.CodeConflict, "job %d is not %s any more", j.ID, o.Only)
+	case !j.status.Final():
+		return engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", j.ID, j.status)
+	}
+	return nil
 }
 
 // retryFrom is the phase in which a retried job begins, and its position there:

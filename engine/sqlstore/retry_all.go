@@ -38,7 +38,11 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 			}
 			seen[id] = true
 			if j := m.jobs[id]; j != nil && j.status.Final() {
-				if err := mayBegin(j, m.parents); err != nil {
+				err := mayRetry(j, o)
+				if err == nil {
+					err = mayBegin(j, m.parents)
+				}
+				if err != nil {
 					results[id] = engine.RetryResult{Err: err}
 					continue
 				}

@@ -69,7 +69,7 @@ func (s *Store) filter(ctx context.Context, f engine.JobFilter) (cond string, ar
 		and("COALESCE(j.instance, '') = ?", *f.Instance)
 	}
 	if f.Phase != 0 {
-		and("j.phase = ?", f.Phase)
+		and(phaseCondition(f.Phase))
 	}
 	if !f.Since.IsZero() {
 		and("j.created_at >= ?", stamp(f.Since))
@@ -93,6 +93,15 @@ func (s *Store) filter(ctx context.Context, f engine.JobFilter) (cond string, ar
 		and(cond, a...)
 	}
 	return strings.Join(where, " AND "), args, fmt.Sprintf(" ORDER BY j.id DESC LIMIT %d", limit), nil
+}
+
+// phaseCondition finds jobs of a phase, as shown says it.
+func phaseCondition(p engine.Phase) (string, any) {
+	ended := fmt.Sprintf("j.status IN (%d, %d, %d)", engine.StatusCompleted, engine.StatusFailed, engine.StatusCancelled)
+	if p == engine.PhaseFail {
+		return "j.phase = ? AND NOT (" + ended + " AND j.failed_phase > 0)", p
+	}
+	return fmt.Sprintf("(j.phase = ? OR j.phase = %d AND j.failed_phase = %d AND %s)", engine.PhaseFail, p, ended), p
 }
 
 // statusCondition finds jobs of a status by the small tables that hold them,
@@ -215,6 +224,9 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 	if parent != 0 {
 		j.Parent = &parent
 	}
+	if j.Status.Final() && j.Phase == engine.PhaseFail && j.FailedPhase != 0 {
+		j.Phase = j.FailedPhase // where it failed matters, not that its fail hook ran after that
+	}
 	j.Window = toWindow(from, until, backfill)
 	if done.Valid {
 		j.Progress = &engine.Progress{Done: done.Int64, Note: string(note)}
@@ -322,7 +334,7 @@ func (t *Tx) viewError(j *engine.Job) error {
 	}
 	f, err := parseFailure(b)
 	if f != nil {
-		j.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace}
+		j.Error = &engine.JobError{Message: f.Message, Kind: f.Kind, Code: f.Code, Backtrace: f.Backtrace, Phase: f.Phase}
 	}
 	return err
 }

@@ -16,7 +16,7 @@ var commitCases = []testCase{
 		v := w.view(j.ID)
 		w.same("state", "consume/waiting", w.state(j.ID))
 		w.same("attempt", 1, v.Attempt)
-		w.same("error", &engine.JobError{Message: "it does not work", Kind: engine.KindError, Code: "test.error"}, v.Error)
+		w.same("error", &engine.JobError{Message: "it does not work", Kind: engine.KindError, Code: "test.error", Phase: engine.PhaseConsume}, v.Error)
 		w.same("nothing is ready", 0, len(w.claim(queue(t), 5)))
 		if d := time.Until(*v.RunAt); d < 59*time.Minute || d > 61*time.Minute {
 			w.Errorf("it is due in %v", d)
@@ -54,7 +54,7 @@ var commitCases = []testCase{
 		w.commit(o)
 		v := w.view(j.ID)
 		w.same("state", "failed", w.state(j.ID))
-		w.same("error", &engine.JobError{Message: "größer '\"\\ 😀", Kind: engine.KindTimeout, Code: "timeout", Backtrace: "a.star:1:2\n  b"}, v.Error)
+		w.same("error", &engine.JobError{Message: "größer '\"\\ 😀", Kind: engine.KindTimeout, Code: "timeout", Backtrace: "a.star:1:2\n  b", Phase: engine.PhaseConsume}, v.Error)
 		list, err := w.store.Attempts(w.ctx, j.ID)
 		w.must(err)
 		w.same("attempts", 2, len(list))

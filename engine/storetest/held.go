@@ -86,13 +86,13 @@ var heldCases = []testCase{
 		w.enqueueTx(tx, keyed(t, "k", active))
 		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
 		defer stop()
-		results, err := w.store.CancelAll(ctx, ids, "")
+		results, err := w.store.CancelAll(ctx, ids, engine.CancelOptions{})
 		w.must(err)
 		w.same("results", []engine.CancelResult{engine.CancelDone, engine.CancelHeld, engine.CancelDone}, results)
 		w.stands("consume/waiting", ids[1])
 		w.must(tx.Rollback())
 		w.until("it can be cancelled afterwards", func() bool {
-			results, err = w.store.CancelAll(w.ctx, ids[1:2], "")
+			results, err = w.store.CancelAll(w.ctx, ids[1:2], engine.CancelOptions{})
 			w.must(err)
 			return results[0] == engine.CancelDone
 		})

@@ -13,7 +13,7 @@ import (
 // cancelAll cancels many jobs.
 func (w *world) cancelAll(ids ...engine.JobID) []engine.CancelResult {
 	w.Helper()
-	r, err := w.store.CancelAll(w.ctx, ids, "because")
+	r, err := w.store.CancelAll(w.ctx, ids, engine.CancelOptions{Reason: "because"})
 	w.must(err)
 	return r
 }
@@ -284,7 +284,7 @@ var manyOperations = []operation{
 		ids := append([]engine.JobID{runs.ID}, f.enqueue(later, keyed(t, tag+"b", active), job(t), job(t))...)
 		want := []engine.CancelResult{engine.CancelAsked, engine.CancelDone, engine.CancelDone, engine.CancelDone, engine.CancelDone}
 		step := func() error {
-			r, err := f.bad.CancelAll(f.ctx, ids, "why")
+			r, err := f.bad.CancelAll(f.ctx, ids, engine.CancelOptions{Reason: "why"})
 			if err == nil {
 				f.same("results", want, r)
 			}

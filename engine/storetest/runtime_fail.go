@@ -102,7 +102,7 @@ var failRunCases = []testCase{
 			stop()
 			if final {
 				r.stands("failed", id)
-				r.same("error", &engine.JobError{Message: "no", Kind: engine.KindError, Code: "test.no"}, r.view(id).Error)
+				r.same("error", &engine.JobError{Message: "no", Kind: engine.KindError, Code: "test.no", Phase: engine.PhaseConsume}, r.view(id).Error)
 				r.same("runs", 1, ran)
 			} else {
 				r.stands("completed", id)

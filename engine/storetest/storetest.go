@@ -88,7 +88,7 @@ var groups = []group{
 	{name: "rescue", cases: rescueCases},
 	{name: "cancel", cases: cancelCases},
 	{name: "retry", cases: retryCases},
-	{name: "many", cases: manyCases},
+	{name: "many", cases: slices.Concat(manyCases, onlyCases)},
 	{name: "hasten", cases: hastenCases},
 	{name: "items", cases: itemCases},
 	{name: "fold", cases: foldCases},

@@ -43,6 +43,52 @@ var viewCases = []testCase{
 		_, err := w.store.Peek(w.ctx, id+1000)
 		w.same("a job that is not there", engine.CodeNotFound, engine.CodeOf(err))
 	}},
+	{"a job that failed, and whose fail hook ran, is shown where it failed", func(w *world) {
+		t := w.typ("t", engine.PhaseProduce, engine.PhaseConsume, engine.PhaseFail)
+		made := job(t)
+		made.Phase = engine.PhaseProduce
+		j := w.start(job(t))
+		w.commit(failing(j))
+		w.same("until the hook has run, fail is due", []any{engine.PhaseFail, engine.PhaseConsume}, []any{w.view(j.ID).Phase, w.view(j.ID).Error.Phase})
+		w.same("and is listed so", []engine.JobID{j.ID}, idsOf(w.list(engine.JobFilter{Phase: engine.PhaseFail})))
+		hook := w.take(engine.QueueOf(t, engine.PhaseFail))
+		end := failed(hook)
+		end.Failure, end.FailedPhase = nil, engine.PhaseConsume
+		w.commit(end)
+		w.enqueue(made)
+		other := w.take(engine.QueueOf(t, engine.PhaseProduce))
+		w.commit(failing(other))
+		w.same("cancelled while its fail hook was due", engine.CancelDone, w.cancel(other.ID))
+		w.enqueue(made)
+		third := w.take(engine.QueueOf(t, engine.PhaseProduce))
+		w.commit(failing(third))
+		w.same("among many", []engine.CancelResult{engine.CancelDone}, w.cancelAll(third.ID))
+		for id, want := range map[engine.JobID]engine.Phase{j.ID: engine.PhaseConsume, other.ID: engine.PhaseProduce, third.ID: engine.PhaseProduce} {
+			w.same("phase", want, w.view(id).Phase)
+		}
+		w.same("in consume", []engine.JobID{j.ID}, idsOf(w.list(engine.JobFilter{Phase: engine.PhaseConsume})))
+		w.same("in produce", []engine.JobID{third.ID, other.ID}, idsOf(w.list(engine.JobFilter{Phase: engine.PhaseProduce})))
+		w.same("in fail", 0, len(w.list(engine.JobFilter{Phase: engine.PhaseFail})))
+		for id, want := range map[engine.JobID]string{j.ID: "consume/waiting", other.ID: "produce/waiting", third.ID: "produce/waiting"} {
+			w.again(id, engine.RetryOptions{})
+			w.stands(want, id)
+		}
+	}},
+	{"jobs that run are counted by type", func(w *world) {
+		a, b := w.typ("a"), w.typ("b")
+		w.enqueue(append(jobs(a, 5), jobs(b, 3)...)...)
+		list := w.claim(queue(a), 4)
+		w.take(queue(b))
+		running := func(limit int) map[engine.TypeID]int {
+			n, err := w.store.Running(w.ctx, limit)
+			w.must(err)
+			return n
+		}
+		w.same("running", map[engine.TypeID]int{a: 4, b: 1}, running(100))
+		w.same("of two", 2, running(2)[a])
+		w.commit(among(completed(list[0]))) // the claim holds its id still
+		w.same("when one is done", map[engine.TypeID]int{a: 3, b: 1}, running(100))
+	}},
 	{"each filter leaves out what it should", func(w *world) {
 		a, b := w.typ("a", engine.PhaseProduce, engine.PhaseConsume), w.typ("b")
 		produce, tenant, other, later := job(a), job(a), job(a), job(b)

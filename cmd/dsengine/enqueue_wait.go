@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+const (
+	waitPause = time.Second     // between looks at a job that is waited for, at most
+	waitHook  = 2 * time.Second // how long it is waited for what a fail hook decides, before the failure is told
+)
+
+// waiter waits for the end of a job and tells what happens meanwhile.
+type waiter struct {
+	env   *Env
+	store engine.Store
+	id    engine.JobID
+	old   bool // the job was there before: what it had behind it is not told
+
+	attempts []attemptInfo // that failed or were lost
+	seen     int           // rows of attempts that were looked at
+	epoch    engine.Epoch  // of the job, when they were
+	said     bool          // what it waits for
+}
+
+// wait waits until the job is final. Each attempt that fails is told of, and once
+// what the job waits for.
+func (w *waiter) wait(ctx context.Context) (*engine.Job, error) {
+	if w.old {
+		list, err := w.store.Attempts(ctx, w.id)
+		if err != nil {
+			return nil, err
+		}
+		w.seen = len(list)
+	}
+	pause := 20 * time.Millisecond
+	var waited, hook time.Duration // since the beginning, and since its fail hook is due
+	for {
+		j, err := w.store.Job(ctx, w.id)
+		if err == nil {
+			if hook += pause; j.Phase != engine.PhaseFail {
+				hook = 0
+			}
+			if hook == 0 || hook >= waitHook {
+				err = w.tellFailures(ctx, j)
+			}
+		}
+		switch {
+		case err != nil && (ctx.Err() != nil || engine.CodeOf(err) != engine.CodeRetry && engine.CodeOf(err) != engine.CodeUnreachable):
+			return nil, err
+		case err == nil && j.Status.Final():
+			return j, nil
+		case err == nil && waited > 3*time.Second && !w.said && j.WaitingFor != nil:
+			w.said = true
+			w.env.say("job %d waits: %s", w.id, clean(*j.WaitingFor))
+		}
+		pause = min(2*pause, waitPause)
+		if !w.env.wait(ctx, pause) {
+			return nil, context.Cause(ctx)
+		}
+		waited += pause
+	}
+}
+
+// tellFailures tells of attempts that failed since the last look. A job's epoch
+// rises with each of them.
+func (w *waiter) tellFailures(ctx context.Context, j *engine.Job) error {
+	if j.Epoch == w.epoch && !j.Status.Final() {
+		return nil
+	}
+	list, err := w.store.Attempts(ctx, w.id)
+	if err != nil {
+		return err
+	}
+	now, err := w.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	for i := w.seen; i < len(list); i++ {
+		if list[i].Failure == nil {
+			continue
+		}
+		w.attempts = append(w.attempts, infoOf(list[i]))
+		last := i == len(list)-1
+		if last && j.Status.Final() && !list[i].Lost() && list[i].Phase != engine.PhaseFail && j.Error != nil && j.Error.Message == list[i].Failure.Message {
+			continue // the job's end tells it
+		}
+		next := ""
+		if last {
+			next = nextTry(j, now)
+		}
+		w.env.say("%s%s", failedWords(j, &list[i]), next)
+	}
+	w.seen, w.epoch = max(w.seen, len(list)), j.Epoch
+	return nil
+}
+
+// failedWords say how an attempt failed.
+func failedWords(j *engine.Job, a *engine.Attempt) string {
+	if a.Lost() {
+		return fmt.Sprintf("job %s: the process that had it was lost in %s", jobName(j), a.Phase)
+	}
+	if a.Phase == engine.PhaseFail {
+		return fmt.Sprintf("job %s: its fail hook failed: %s", jobName(j), clip(a.Failure.Message, 300))
+	}
+	return fmt.Sprintf("job %s: attempt %d of %d failed in %s: %s", jobName(j), a.Attempt, j.MaxAttempts, a.Phase, clip(a.Failure.Message, 300))
+}
+
+// nextTry says when a job is tried again.
+func nextTry(j *engine.Job, now time.Time) string {
+	switch {
+	case j.Status.Final():
+		return ""
+	case j.Phase == engine.PhaseFail:
+		return "; its fail hook is to say what becomes of it"
+	case j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(now):
+		return fmt.Sprintf("; tried again %s (%s)", distance(*j.RunAt, now), stamp(*j.RunAt))
+	case j.Status == engine.StatusOpen:
+		return "; what it had emitted goes on"
+	}
+	return "; tried again now"
+}
