@@ -13,6 +13,7 @@ package storetest
 import (
 	"database/sql"
 	"database/sql/driver"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -51,6 +52,7 @@ type Options struct {
 	Prefix string
 	Lease  time.Duration
 	Wrap   func(driver.Connector) driver.Connector
+	Logger *slog.Logger
 }
 
 // group is the tests about one noun.
