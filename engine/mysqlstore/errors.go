@@ -63,39 +63,6 @@ func (d *dialect) Class(err error) sqlstore.Class {
 	return sqlstore.ClassOther
 }
 
-// noRoom says whether an error means that there is no room for what is to be written,
-// and where it is to be made.
-func noRoom(e *mysql.MySQLError) (where string, full bool) {
-	switch e.Number {
-	case 1021, // "Disk full"; the server may have waited for a while
-		1114: // "The table is full": the file, the tablespace or the disk has no room
-		if strings.Contains(e.Message, "#sql") || strings.Contains(e.Message, "/tmp") {
-			return "in the folder for temporary files of the database server (tmpdir)", true
-		}
-		return "on the disk of the database server's data (datadir), or let its tablespace grow (innodb_data_file_path)", true
-	case 3, 1026: // "Error writing file"
-		if osNoRoom(e.Message) {
-			return "on the disk of the database server's binary log or temporary files", true
-		}
-	case 1030: // "Got error N from storage engine": the system's number, or the server's own
-		if engineNoRoom.MatchString(e.Message) {
-			return "on the disk of the database server's data (datadir)", true
-		}
-	case 3019, 3676: // the undo or redo log is full
-		return "on the disk of the database server's undo and redo logs", true
-	}
-	return "", false
-}
-
-// engineNoRoom finds ENOSPC, EDQUOT (122 and 69 on other systems are the engine's own
-// numbers, so its words decide), and the server's own 135, "no more room in file".
-var engineNoRoom = regexp.MustCompile(`(?i)(error|errno:?) (28|135)\b|no space left|no more room|disk quota|disk full`)
-
-func osNoRoom(message string) bool {
-	m := strings.ToLower(message)
-	return strings.Contains(m, "errno: 28") || strings.Contains(m, "errcode: 28") || strings.Contains(m, "no space left") || strings.Contains(m, "quota exceeded")
-}
-
 // Locked says that a row was not to be had in time.
 func (d *dialect) Locked(err error) bool {
 	var me *mysql.MySQLError
