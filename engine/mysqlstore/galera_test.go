@@ -301,7 +301,8 @@ func doneOnce(t *testing.T, c *cluster) {
 }
 
 // killed has a node killed while jobs run through it and through the others: these do
-// its jobs, each writes its row once, and its server goes on when it is back.
+// its jobs, each writes its row once, and its server goes on when the node is back, or
+// has ended and said that it could not reach it.
 func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine, types []*engine.Type) {
 	if c.nodes == nil {
 		t.Log("no node is killed: it is not ours")

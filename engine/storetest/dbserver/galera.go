@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -190,12 +191,9 @@ func (g *galera) recovered(s *Server, args []string) (position string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	file := filepath.Join(s.folder, "recovered")
-	defer os.Remove(file)
-	if err := runTool(ctx, s.owner, s.folder, append(slices.Clone(args), "--wsrep-recover", "--log-error="+file)...); err != nil {
-		return ""
-	}
-	said, err := os.ReadFile(file)
+	cmd := exec.CommandContext(ctx, args[0], append(slices.Clone(args[1:]), "--wsrep-recover")...)
+	settle(cmd, s.folder, s.owner)
+	said, err := cmd.CombinedOutput()
 	if err != nil {
 		return ""
 	}
