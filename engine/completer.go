@@ -140,7 +140,7 @@ const maxSettles = 6
 func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) (held bool) {
 	s := d.srv
 	pause := 10 * time.Millisecond
-	var told nag
+	var told Nag
 	for try := 1; ; try++ {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
 		if err == nil {
@@ -160,7 +160,7 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 			}
 			return false
 		}
-		if told.due(s.eng.clock.Boot()) {
+		if told.Due(s.eng.clock.Boot()) {
 			s.log(slog.LevelWarn, "complete jobs", err, "jobs", len(batch))
 		}
 		switch CodeOf(err) {

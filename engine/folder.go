@@ -18,7 +18,7 @@ func (s *Server) fold(ctx context.Context) {
 			s.tally.folded(settled)
 			poke(s.wakeTick)
 		}
-		if more {
+		if more || len(settled) > 0 { // these may have reported to emitters of their own
 			return 0, nil
 		}
 		return s.opts.Poll, nil

@@ -21,7 +21,7 @@ func (s *Server) watchIdle(ctx context.Context, end func()) {
 	}
 	pause := 5 * time.Millisecond
 	left := s.opts.Once
-	s.keepTrying(ctx, "look whether anything is left", nil, func(ctx context.Context) (time.Duration, error) {
+	look := func(ctx context.Context) (time.Duration, error) {
 		pause = min(2*pause, 250*time.Millisecond)
 		for len(left) > 0 {
 			j, err := s.eng.store.Job(ctx, left[0])
@@ -64,6 +64,14 @@ func (s *Server) watchIdle(ctx context.Context, end func()) {
 		}
 		end()
 		return -1, nil
+	}
+	s.keepTrying(ctx, "look whether anything is left", nil, func(ctx context.Context) (time.Duration, error) {
+		began := s.eng.clock.Boot()
+		wait, err := look(ctx)
+		if wait > 0 { // a chain of many open jobs takes long to look through
+			wait = max(wait, 4*(s.eng.clock.Boot()-began))
+		}
+		return wait, err
 	})
 }
 

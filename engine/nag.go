@@ -8,22 +8,23 @@ import (
 )
 
 // What is tried again and again is told of at once where the database cannot be
-// used, and otherwise when it has gone on for tellAfter; then at longer and
+// used, and otherwise when it has gone on for TellAfter; then at longer and
 // longer intervals, from nagFirst to nagLast.
 const (
-	tellAfter = 3 * time.Second
+	TellAfter = 3 * time.Second
 	nagFirst  = 5 * time.Second
 	nagLast   = 5 * time.Minute
 )
 
-// nag says when to tell of something that goes on being wrong.
-type nag struct {
+// Nag says when to tell of something that goes on being wrong. The zero value is
+// ready, and any number may use it at once.
+type Nag struct {
 	mu          sync.Mutex
 	told, pause time.Duration
 }
 
-// due says whether to tell of it now.
-func (n *nag) due(now time.Duration) bool {
+// Due says whether to tell of it now, by Clock.Boot.
+func (n *Nag) Due(now time.Duration) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if now-n.told > 2*n.pause {
@@ -50,8 +51,8 @@ func (s *Server) tellTries(what string, j *ClaimedJob, t *Type, r tries, err err
 		r.since = now
 	}
 	level := slog.LevelDebug
-	if waited := now - r.since; CodeOf(err) == CodeUnreachable || waited >= tellAfter {
-		if s.stuck.due(now) {
+	if waited := now - r.since; CodeOf(err) == CodeUnreachable || waited >= TellAfter {
+		if s.stuck.Due(now) {
 			level = slog.LevelWarn
 		}
 	}

@@ -8,17 +8,17 @@ import (
 
 func TestNag(t *testing.T) {
 	t.Parallel()
-	var n nag
+	var n Nag
 	var told []time.Duration
 	for now := time.Hour; now < time.Hour+20*time.Minute; now += time.Second {
-		if n.due(now) {
+		if n.Due(now) {
 			told = append(told, (now-time.Hour)/time.Second)
 		}
 	}
 	if want := []time.Duration{0, 5, 15, 35, 75, 155, 315, 615, 915}; !slices.Equal(told, want) {
 		t.Errorf("want it told at seconds %d, got %d", want, told)
 	}
-	if !n.due(3*time.Hour) || n.due(3*time.Hour+4*time.Second) || !n.due(3*time.Hour+5*time.Second) {
+	if !n.Due(3*time.Hour) || n.Due(3*time.Hour+4*time.Second) || !n.Due(3*time.Hour+5*time.Second) {
 		t.Error("another fault is not told as a new one")
 	}
 }

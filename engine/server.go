@@ -105,7 +105,7 @@ type Server struct {
 	progress *progressWriter
 	notices  *noticeKeeper
 	tally    tally
-	stuck    nag // jobs that cannot go on because of the database
+	stuck    Nag // jobs that cannot go on because of the database
 	paramsOf paramsCache
 
 	instancesSeen map[string]Raw    // by type: the variable's value that was saved last; the ticker's alone
@@ -430,7 +430,7 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 // shortens that. Errors are logged now and then until they end, and waited out.
 func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
 	var failing bool
-	told := new(nag)
+	told := new(Nag)
 	pause := 100 * time.Millisecond
 	for {
 		d, err := f(ctx)
@@ -438,7 +438,7 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			if told.due(s.eng.clock.Boot()) {
+			if told.Due(s.eng.clock.Boot()) {
 				s.log(slog.LevelWarn, what, err)
 			}
 			failing, d = true, pause
@@ -447,7 +447,7 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 			if failing {
 				s.eng.log.Info(what + ": works again")
 			}
-			failing, pause, told = false, 100*time.Millisecond, new(nag)
+			failing, pause, told = false, 100*time.Millisecond, new(Nag)
 		}
 		if !wait(ctx, s.eng.clock, d, wakeUp) {
 			return

@@ -131,6 +131,7 @@ func (st *Stepper) duties(ctx context.Context, all bool) (wait time.Duration, er
 			return 0, err
 		}
 		s.tally.folded(settled)
+		more = more || len(settled) > 0 // they may have reported to emitters of their own
 	}
 	return wait, nil
 }

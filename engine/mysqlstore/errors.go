@@ -47,6 +47,9 @@ func (d *dialect) Class(err error) sqlstore.Class {
 		case 1146:
 			return sqlstore.ClassNoTable
 		}
+		if _, full := noRoom(me); full {
+			return sqlstore.ClassUnreachable // it is waited for, and burns no attempt
+		}
 		return sqlstore.ClassOther
 	}
 	var op *net.OpError

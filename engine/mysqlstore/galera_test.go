@@ -300,14 +300,22 @@ func doneOnce(t *testing.T, c *cluster) {
 	c.killed(t, stores, engines, types)
 }
 
-// killed has a node killed while its server works: the others do its jobs, and what
-// it had committed stands.
+// killed has a node killed while jobs run through it and through the others: these do
+// its jobs, each writes its row once, and its server goes on when the node is back, or
+// has ended and said that it could not reach it.
 func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine, types []*engine.Type) {
 	if c.nodes == nil {
 		t.Log("no node is killed: it is not ours")
 		return
 	}
-	before := count(t, stores[0], "SELECT COUNT(*) FROM done")
+	c.exec(t, "CREATE TABLE "+c.name+".again (job BIGINT NOT NULL, node VARCHAR(20) NOT NULL)") // no unique key: what is done twice is there twice
+	again := &engine.Type{Name: "again", Version: "1", Hooks: map[engine.Phase]engine.Hook{
+		engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO again (job, node) VALUES (?, ?)", []any{int64(c.Job().ID), c.Server()})
+			return nil, err
+		},
+	}}
+	types = append(types, again)
 	const jobs = 300
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -319,18 +327,26 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := s.Run(ctx); err != nil && i != last {
+			err := s.Run(ctx)
+			if i == last && ctx.Err() == nil && engine.CodeOf(err) != engine.CodeUnreachable && engine.CodeOf(err) != engine.CodeLost {
+				t.Errorf("the server on the node that was killed ended with %v (%s)", err, engine.CodeOf(err))
+			}
+			if err != nil && i != last {
 				t.Errorf("node %d: %v", i, err)
 			}
 		})
 	}
-	var list []engine.NewJob
-	for range jobs {
-		list = append(list, engine.NewJob{Type: "work"})
+	enqueue := func() {
+		t.Helper()
+		var list []engine.NewJob
+		for range jobs {
+			list = append(list, engine.NewJob{Type: again.Name})
+		}
+		if _, err := engines[0].Enqueue(t.Context(), list...); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := engines[0].Enqueue(t.Context(), list...); err != nil {
-		t.Fatal(err)
-	}
+	enqueue()
 	until := func(what string, min int, q string) { // an error is that of a cluster that has just lost a node
 		t.Helper()
 		within(t, what, func() error {
@@ -341,11 +357,34 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 			return err
 		})
 	}
-	until("the last node works", 1, fmt.Sprintf("SELECT COUNT(*) FROM done WHERE node = 'again%d'", last))
+	until("the last node works", 1, fmt.Sprintf("SELECT COUNT(*) FROM again WHERE node = 'again%d'", last))
 	c.nodes[last].Kill()
 	until("all jobs are done", 1, "SELECT COUNT(*) = 0 FROM ds_jobs WHERE status <> 4")
-	if got := count(t, stores[1], "SELECT COUNT(*) FROM done"); got != before+jobs {
-		t.Errorf("%d jobs are done, want %d", got-before, jobs)
+	once := func(s *Store, want int) {
+		t.Helper()
+		if got := count(t, s, "SELECT COUNT(*) FROM again"); got != want {
+			t.Errorf("%d rows are there, want %d", got, want)
+		}
+		if got := count(t, s, "SELECT COUNT(DISTINCT job) FROM again"); got != want {
+			t.Errorf("rows of %d jobs are there, want %d", got, want)
+		}
+	}
+	once(stores[1], jobs)
+	// It catches up with the others, and its server works again.
+	if err := c.nodes[last].Restart(); err != nil {
+		t.Fatalf("%v\n%s", err, c.nodes[last].Log())
+	}
+	within(t, "the node has what the others have", func() error {
+		n, err := ask(t.Context(), stores[last], "SELECT COUNT(*) FROM again")
+		if err == nil && n != jobs {
+			err = fmt.Errorf("%d rows, want %d", n, jobs)
+		}
+		return err
+	})
+	enqueue()
+	until("all jobs are done", 1, "SELECT COUNT(*) = 0 FROM ds_jobs WHERE status <> 4")
+	for _, s := range stores {
+		once(s, 2*jobs)
 	}
 	stop()
 	wg.Wait()

@@ -138,6 +138,9 @@ func (d *dialect) Hint(err error) string {
 	if !errors.As(err, &me) {
 		return ""
 	}
+	if where, full := noRoom(me); full {
+		return "make room " + where + "; what waits goes on by itself then"
+	}
 	if m := refusal.FindStringSubmatch(me.Message); m != nil && denied(err) {
 		return fmt.Sprintf("the database user %q needs the privilege %s; dsengine doctor names all that are missing, with the GRANT statements", m[2], m[1])
 	}

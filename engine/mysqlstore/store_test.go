@@ -308,7 +308,7 @@ func (s *testServer) instance(t testing.TB, strategy string) storetest.Instance 
 	return storetest.Instance{
 		Open: func(t testing.TB, o storetest.Options) engine.Store {
 			t.Helper()
-			store, err := Open(context.Background(), s.urlOf(name), Options{Prefix: o.Prefix, Lease: o.Lease, Strategy: strategy, Statements: strategy == StrategyCompare, Wrap: o.Wrap})
+			store, err := Open(context.Background(), s.urlOf(name), Options{Prefix: o.Prefix, Lease: o.Lease, Strategy: strategy, Statements: strategy == StrategyCompare, Wrap: o.Wrap, Logger: o.Logger})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -100,7 +100,7 @@ func instance(t testing.TB) storetest.Instance {
 	return storetest.Instance{
 		Open: func(t testing.TB, o storetest.Options) engine.Store {
 			t.Helper()
-			s, err := Open(context.Background(), path, Options{Prefix: o.Prefix, Wrap: o.Wrap})
+			s, err := Open(context.Background(), path, Options{Prefix: o.Prefix, Wrap: o.Wrap, Logger: o.Logger})
 			if err != nil {
 				t.Fatal(err)
 			}

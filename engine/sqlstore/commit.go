@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -31,7 +32,7 @@ func (s *Store) Commit(ctx context.Context, session engine.Session, o *engine.Ou
 		}
 	}
 	was := *o
-	return s.write(ctx, "commit a job", func(t *Tx) error {
+	return s.write(ctx, committing(o), func(t *Tx) error {
 		*o = was // a person's cancel may have turned it, in a run that was undone
 		return t.apply(o)
 	}, func(t *Tx) (bool, error) { return t.took(o) })
@@ -52,7 +53,7 @@ func (s *Store) commitHook(ctx context.Context, h HookTx, x Execer, o *engine.Ou
 		return s.wrap(err, "COMMIT")
 	}
 	took := false
-	took, err = s.findOut(ctx, "commit a job", func(t *Tx) (bool, error) { return t.took(o) })
+	took, err = s.findOut(ctx, committing(o), func(t *Tx) (bool, error) { return t.took(o) })
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,11 @@ func (s *Store) commitHook(ctx context.Context, h HookTx, x Execer, o *engine.Ou
 		return engine.Errorf(engine.CodeRetry, "the connection broke at COMMIT, and nothing was committed")
 	}
 	return nil
+}
+
+// committing names the transaction in errors and logs.
+func committing(o *engine.Outcome) string {
+	return "commit job " + strconv.FormatInt(int64(o.Job.ID), 10)
 }
 
 // took says whether an outcome was committed whose answer was lost. It locks

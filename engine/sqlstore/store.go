@@ -68,6 +68,7 @@ type Store struct {
 	deltas   head // of ds_deltas
 	due      head // of ds_delayed
 	held     held
+	unsure   engine.Nag // transactions of which nobody knows whether they took effect
 }
 
 // DefaultPrefix begins the names of the engine's tables.

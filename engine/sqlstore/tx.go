@@ -164,21 +164,49 @@ func (s *Store) writeOn(ctx context.Context, db *sql.DB, what string, f func(*Tx
 
 // findOut asks whether a transaction took effect, until the database answers.
 func (s *Store) findOut(ctx context.Context, what string, found func(*Tx) (bool, error)) (done bool, err error) {
+	began, told := s.Clock.Boot(), false
 	for try := 0; ; try++ {
 		err = s.once(ctx, s.DB, what, func(t *Tx) (err error) {
 			done, err = found(t)
 			return err
 		})
 		if err == nil || errors.Is(err, errUnsettled) {
+			if told {
+				s.Log.Info(what+": the database has told what became of the COMMIT whose answer was lost", "took_effect", done, "after", s.since(began))
+			}
 			return done, nil
 		}
 		if code := engine.CodeOf(err); code != engine.CodeRetry && code != engine.CodeUnreachable && ctx.Err() == nil {
 			return false, err
 		}
+		if s.tellUnsure(what, began, err) {
+			told = true
+		}
 		if !pauseFor(ctx, s.Clock, min(time.Second, 20*time.Millisecond<<min(try, 6))) {
 			return false, engine.Wrapf(engine.CodeUnknown, err, "%s: the answer to COMMIT was lost and the database does not tell", what)
 		}
 	}
+}
+
+// tellUnsure says that it is not known what became of a COMMIT: at once where the
+// database cannot be used, else when that has gone on for a while; for all
+// transactions together, since what stops one stops most.
+func (s *Store) tellUnsure(what string, began time.Duration, err error) bool {
+	now := s.Clock.Boot()
+	if engine.CodeOf(err) != engine.CodeUnreachable && now-began < engine.TellAfter || !s.unsure.Due(now) {
+		return false
+	}
+	args := []any{"for", s.since(began), "error", err}
+	if hint := engine.HintOf(err); hint != "" {
+		args = append(args, "hint", hint)
+	}
+	s.Log.Warn(what+": the answer to COMMIT was lost, and it waits for the database to tell whether it took effect", args...)
+	return true
+}
+
+// since is how long ago that was, to the second.
+func (s *Store) since(began time.Duration) string {
+	return engine.FormatDuration((s.Clock.Boot() - began).Round(time.Second))
 }
 
 // once runs f in a transaction.

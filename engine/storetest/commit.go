@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -208,6 +210,35 @@ var commitCases = []testCase{
 			want := out.To.String()
 			w.commit(alone(out))
 			w.stands(want, j.ID)
+		}
+	}},
+	{"who waits to hear what became of a commit says so", func(w *world) {
+		if !w.in.Rows {
+			return // no answer is lost on the way
+		}
+		for _, plain := range []bool{true, false} {
+			faults, log := &Faults{}, &said{}
+			s := w.open(Options{Wrap: faults.Wrap, Logger: log.logger()})
+			j := w.start(job(w.typ("t")))
+			var h engine.Session
+			if !plain {
+				w.table(0)
+				h = w.hook(s)
+				w.run(h, "INSERT INTO t VALUES (1, 1)")
+			}
+			faults.ArmCommit(w.faults[slices.IndexFunc(w.faults, func(f Fault) bool { return f.Mode == DieAfter })])
+			ended := make(chan error, 1)
+			go func() { ended <- s.Commit(w.ctx, h, alone(completed(j))) }()
+			name := fmt.Sprintf("commit job %d: ", j.ID)
+			w.until("it is told", func() bool {
+				return log.with("level=WARN", name+"the answer to COMMIT was lost, and it waits for the database to tell", "for=", "error=") != ""
+			})
+			faults.Revive()
+			w.must(<-ended)
+			w.stands("completed", j.ID)
+			if log.with("level=INFO", name, "took_effect=true") == "" {
+				w.Errorf("it is not told that the answer came: %s", log)
+			}
 		}
 	}},
 }

@@ -84,6 +84,14 @@ func (f *Faults) Disarm() string {
 	return f.where
 }
 
+// Revive ends the death of a fault that ended the process: it was the database that
+// was away.
+func (f *Faults) Revive() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dead = nil
+}
+
 // Before has f called before each statement is sent, until it is called with nil.
 func (f *Faults) Before(call func(q string)) {
 	f.mu.Lock()

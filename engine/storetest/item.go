@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -40,6 +42,24 @@ var itemCases = []testCase{
 		n, err := w.store.Generations(w.ctx, 1<<40, 9)
 		w.must(err)
 		w.same("generations of no job", 0, n)
+	}},
+	{"many generations are counted, a part of them at a time", func(w *world) {
+		const depth = 2300
+		ids := w.enqueue(jobs(w.typ("t"), depth+1)...)
+		slices.Sort(ids)
+		for i, id := range ids[1:] {
+			w.same("an id", ids[i]+1, id)
+		}
+		w.exec("UPDATE ds_jobs SET parent = id - 1 WHERE id > ?", ids[0])
+		for _, c := range []struct{ at, most, want int }{
+			{depth, 10_000, depth}, {depth, depth, depth}, {depth, depth - 1, depth - 1}, {depth, 1, 1}, {depth, 0, 0},
+			{500, 10_000, 500}, {501, 10_000, 501}, {499, 10_000, 499}, {1000, 500, 500}, {1000, 501, 501}, {0, 10_000, 0},
+		} {
+			n, err := w.store.Generations(w.ctx, ids[c.at], c.most)
+			w.must(err)
+			w.same(fmt.Sprintf("generations above job %d, up to %d", c.at, c.most), c.want, n)
+		}
+		w.exec("UPDATE ds_jobs SET parent = 0")
 	}},
 	{"an emitter is failed when an item failed", func(w *world) {
 		t := w.typ("t")

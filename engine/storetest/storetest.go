@@ -13,6 +13,7 @@ package storetest
 import (
 	"database/sql"
 	"database/sql/driver"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -51,6 +52,7 @@ type Options struct {
 	Prefix string
 	Lease  time.Duration
 	Wrap   func(driver.Connector) driver.Connector
+	Logger *slog.Logger
 }
 
 // group is the tests about one noun.
@@ -113,7 +115,7 @@ var groups = []group{
 	{name: "guard", beside: true, cases: guardCases},
 	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", beside: true, cases: sizeCases},
 	{name: "faults", operations: operations},

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,8 +58,9 @@ fi
 
 // Galera starts a cluster of MariaDB servers and returns when all of them take part
 // in it. The data of the first one is copied before the others start, so that none
-// needs to be sent it. The first one founds the cluster each time it is started: do
-// not restart it while others run. The error is a *NotInstalledError when MariaDB or
+// needs to be sent it; a node that was killed and is started again is sent what came
+// since. The first one founds the cluster each time it is started: do not restart it
+// while others run. The error is a *NotInstalledError when MariaDB or
 // Galera is missing.
 func Galera(nodes int, o Options) (_ []*Server, err error) {
 	k, err := newMariaDB(o)
@@ -174,8 +177,36 @@ func (g *galera) command(s *Server) []string {
 	if g.node == 0 {
 		args = append(args, "--wsrep-new-cluster")
 	}
+	if at := g.recovered(s, args); at != "" {
+		args = append(args, "--wsrep-start-position="+at)
+	}
 	return args
 }
+
+// recovered asks a node that was killed how far it had come; "": it was not killed.
+func (g *galera) recovered(s *Server, args []string) (position string) {
+	state, err := os.ReadFile(filepath.Join(g.data(s), "grastate.dat"))
+	if err != nil || !unknownPosition.Match(state) {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], append(slices.Clone(args[1:]), "--wsrep-recover")...)
+	settle(cmd, s.folder, s.owner)
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	if m := recoveredPosition.FindSubmatch(said); m != nil {
+		return string(m[1])
+	}
+	return ""
+}
+
+var (
+	unknownPosition   = regexp.MustCompile(`(?m)^seqno:\s*-1$`)
+	recoveredPosition = regexp.MustCompile(`Recovered position:\s*(\S+)`)
+)
 
 // ready says that the node has caught up with the cluster.
 func (g *galera) ready(ctx context.Context, s *Server, pid int) error {

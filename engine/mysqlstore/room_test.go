@@ -1,0 +1,180 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
+	"github.com/dsengine/dsengine/engine/storetest/dbserver"
+)
+
+// said gives what is logged.
+type said struct{ lines chan string }
+
+func (s *said) Write(p []byte) (int, error) {
+	select {
+	case s.lines <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+// A server whose tablespace must not grow is full: the job waits and says so, burns no
+// attempt, and goes on when there is room.
+func TestFullServerIsTold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a server")
+	}
+	t.Parallel()
+	srv, err := dbserver.MariaDB(dbserver.Options{Buffers: 64, Flags: []string{
+		"--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M;ibdata2:60M", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync",
+	}})
+	var no *dbserver.NotInstalledError
+	if errors.As(err, &no) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := srv.CreateDatabase("full"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	s, err := Open(ctx, srv.URL("full"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := sql.Open("mysql", srv.DSN("full"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	exec := func(q string) error {
+		_, err := admin.ExecContext(ctx, q)
+		return err
+	}
+	for _, q := range []string{"CREATE TABLE t (x VARCHAR(2000))", "CREATE TABLE filler (x VARCHAR(2000))"} {
+		if err := exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := &said{lines: make(chan string, 1000)}
+	eng, err := engine.Open(ctx, s, engine.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, filled := make(chan bool, 1000), make(chan struct{})
+	big := &engine.Type{Name: "big", Version: "1", Settings: engine.Settings{Retry: engine.RetryPolicy{Max: 1}},
+		Hooks: map[engine.Phase]engine.Hook{engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+			began <- true
+			<-filled
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO t SELECT REPEAT('x', 2000) FROM seq_1_to_4000", nil)
+			return nil, err
+		}}}
+	if _, err := eng.RegisterTypes(ctx, big); err != nil {
+		t.Fatal(err)
+	}
+	made, err := eng.Enqueue(ctx, engine.NewJob{Type: "big"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := eng.NewServer(ctx, engine.ServerOptions{Types: []*engine.Type{big}, Name: "here", UntilIdle: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	<-began
+	for n := 0; err == nil; n++ { // what is left is too little for the row, and enough for the engine's
+		if n > 100 {
+			t.Fatal("it does not become full")
+		}
+		err = exec("INSERT INTO filler SELECT REPEAT('x', 2000) FROM seq_1_to_2000")
+	}
+	var me *mysql.MySQLError
+	if !errors.As(err, &me) || me.Number != 1114 {
+		t.Fatalf("want error 1114, got %v\n%s", err, srv.Log())
+	}
+	close(filled)
+	for told := false; !told; {
+		select {
+		case line := <-log.lines:
+			told = strings.Contains(line, "is full") && strings.Contains(line, "type=big") && strings.Contains(line, "make room") &&
+				strings.Contains(line, "what waits goes on by itself then")
+		case err := <-ended:
+			t.Fatalf("the run has ended: %v", err)
+		}
+	}
+	for range 25 { // more often than a dead-lock is tried: it waits, and fails no attempt
+		select {
+		case <-began:
+		case err := <-ended:
+			t.Fatalf("the run has ended: %v", err)
+		}
+	}
+	if err := exec("DROP TABLE filler"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	j, err := s.Job(ctx, made[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.Status != engine.StatusCompleted || j.Attempt != 1 {
+		t.Errorf("want it completed at the first attempt, got %v, attempt %d", j.Status, j.Attempt)
+	}
+}
+
+// What servers say when there is no room, as they write it.
+func TestNoRoomIsRecognised(t *testing.T) {
+	t.Parallel()
+	d := &dialect{}
+	for _, c := range []struct {
+		number  uint16
+		message string
+		full    bool
+	}{
+		{1114, "The table 't' is full", true},
+		{1114, "The table '/tmp/#sql-temptable-1a-2-3' is full", true},
+		{1021, "Disk full (./db/t.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", true},
+		{1030, "Got error 28 \"No space left on device\" from storage engine InnoDB", true},
+		{1030, "Got error 28 - 'No space left on device' from storage engine", true},
+		{1030, "Got error 135 \"No more room in file\" from storage engine Aria", true},
+		{1030, "Got error 122 \"Internal (unspecified) error in handler\" from storage engine InnoDB", false},
+		{1030, "Got error 128 \"Out of memory in engine\" from storage engine", false},
+		{3, "Error writing file '/tmp/MYfd=5' (Errcode: 28 \"No space left on device\")", true},
+		{1026, "Error writing file './binlog.000001' (errno: 28 - No space left on device)", true},
+		{1026, "Error writing file './binlog.000001' (errno: 5 - Input/output error)", false},
+		{1064, "You have an error in your SQL syntax near 'No space left'", false},
+	} {
+		err := fmt.Errorf("insert: %w", &mysql.MySQLError{Number: c.number, Message: c.message})
+		if got := d.Class(err) == sqlstore.ClassUnreachable; got != c.full {
+			t.Errorf("%d %s: waited for: %v", c.number, c.message, got)
+		}
+		if got := strings.HasPrefix(d.Hint(err), "make room "); got != c.full {
+			t.Errorf("%d %s: the hint is %q", c.number, c.message, d.Hint(err))
+		}
+	}
+}
