@@ -104,7 +104,7 @@ func (l *Loader) further(name, p string, errs []*hostlib.LoadError) []*hostlib.L
 			}
 		}
 		e := problem.LoadError
-		if problem.Hint != "" {
+		if problem.Hint != "" && !strings.HasPrefix(problem.Hint, "see: ") {
 			e.Message += "; " + problem.Hint
 		}
 		switch {
