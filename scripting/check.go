@@ -28,6 +28,9 @@ type CheckOptions struct {
 	Tests []*hostlib.ObjectType
 	// Limits narrow what scripts may need; default: nothing does.
 	Limits *hostlib.Limits
+	// Marks counts the question marks of a statement; see starscript.Loader. nil: they
+	// are not looked at.
+	Marks func(sql string, names bool) (n int, numbered bool)
 }
 
 // checker looks for mistakes in the files of one language.
@@ -59,8 +62,10 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 	}
 	shown := filepath.ToSlash(dir)
 	host := &hostlib.Host{Limits: o.Limits}
+	star := starscript.NewLoader(root.FS(), shown, host)
+	star.Marks = o.Marks
 	checkers := map[string]checker{
-		starscript.Ending: starscript.NewLoader(root.FS(), shown, host),
+		starscript.Ending: star,
 		luascript.Ending:  luascript.NewLoader(root.FS(), shown, host),
 	}
 	// Tests load the scripts that they test, which must have been loaded by then.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dsengine/dsengine/engine/sqlstore"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/scripttest"
@@ -59,7 +60,7 @@ func TestCheckFindsSeededMistakes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		problems, files, err := scripting.Check(dir, scripting.CheckOptions{Tests: scripttest.Types()})
+		problems, files, err := scripting.Check(dir, scripting.CheckOptions{Tests: scripttest.Types(), Marks: sqlstore.Marks})
 		if err != nil || files != len(archive.Files) {
 			t.Fatalf("%s: %d files: %v", name, files, err)
 		}

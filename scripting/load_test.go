@@ -92,3 +92,41 @@ func TestScriptsCannotLeaveTheJobsFolderByLinks(t *testing.T) {
 		t.Errorf("got %v %v %v", r.Types, r.Errors, err)
 	}
 }
+
+// What check finds in a script that does not load is told when it is loaded, in the
+// same words and at the same places.
+func TestLoadTellsAllThatCheckFinds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const text = `job(every = "15m",
+    timeout = "1x",
+    slots = 3)
+
+def consume(ctx, item):
+    db.insert("t")
+    unused = 1
+`
+	if err := os.WriteFile(filepath.Join(dir, "job.star"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := scripting.Load(dir, scripting.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, _, err := scripting.Check(dir, scripting.CheckOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, e := range r.Errors {
+		got = append(got, e.Error())
+	}
+	for _, p := range problems {
+		if !p.Warning {
+			want = append(want, p.LoadError.Error())
+		}
+	}
+	if len(want) != 3 || strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

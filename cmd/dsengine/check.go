@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/dsengine/dsengine/engine/sqlstore"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/scripttest"
 )
@@ -40,7 +41,7 @@ It ends with 0 if nothing was found, and with 1 if something was.`,
 }
 
 func runCheck(env *Env, g *globals, paths []string) error {
-	o := scripting.CheckOptions{Tests: scripttest.Types(), Limits: g.tables.Needs}
+	o := scripting.CheckOptions{Tests: scripttest.Types(), Limits: g.tables.Needs, Marks: sqlstore.Marks}
 	if len(paths) > 0 {
 		wanted, err := scripttest.Targets(g.Jobs, paths)
 		if err != nil {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,7 +196,18 @@ func runPlan(ctx context.Context, env *Env, g *globals, o planOptions, name stri
 	if err != nil {
 		return err
 	}
+	r.Idle = planIdle(t, r)
 	return o.tell(env, g, r)
+}
+
+// planIdle says that produce had nothing for consume, and where to look for why; "" if
+// it had.
+func planIdle(t *engine.Type, r *plan.Report) string {
+	if !r.OK || r.Waits != nil || t.Hooks[engine.PhaseProduce] == nil || t.Hooks[engine.PhaseConsume] == nil || r.Items.Count > 0 ||
+		slices.ContainsFunc(r.Hooks, func(h *plan.Hook) bool { return h.Phase != engine.PhaseProduce && h.Phase != engine.PhaseFinish }) {
+		return ""
+	}
+	return fmt.Sprintf("produce ran and found nothing to do: it returned no payload and emitted no item, so consume did not run. What it looks for may not be there, its items may have keys that are taken already, or its state may say that all is done: dsengine state %s list", r.Type)
 }
 
 // tell prints a report. A job that fails ends the program with 1.

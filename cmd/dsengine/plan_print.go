@@ -35,6 +35,9 @@ func printPlan(p *printer, r *plan.Report) {
 	default:
 		p.line("%s would be %s when its items are done", what, r.Status)
 	}
+	if r.Idle != "" {
+		p.line("%s", clean(r.Idle))
+	}
 	for _, f := range r.Failures {
 		p.line("")
 		p.line("%s fails (attempt %d): %s", f.Phase, f.Attempt, clean(f.Message))

@@ -122,9 +122,9 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code = "db.duplicate"
 	case 1064, 1149:
 		code, retryable = "db.syntax", false
-	case 1146, 1051:
+	case 1146, 1051, 1305:
 		code, retryable = "db.missing", false
-	case 1054, 1136, 1110:
+	case 1054, 1136, 1110, 1052:
 		code, retryable = "db.column", false
 	case 1048, 1364, 1451, 1452, 3819, 4025:
 		code = "db.constraint"
@@ -144,29 +144,75 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: me.Message, Retryable: retryable, Cause: err}, false
 }
 
-// column is the one that the server says a value is wrong for: 'c' or `db`.`t`.`c`.
-var column = regexp.MustCompile("(?:for|in) column [`']?(?:.*\\.)?[`']?([^`'.]+)[`']?(?: at row \\d+)?[.]?$")
+// What the servers say of statements and rows.
+var (
+	column    = regexp.MustCompile("(?:for|in) column [`']?(?:.*\\.)?[`']?([^`'.]+)[`']?(?: at row \\d+)?[.]?$")
+	firstName = regexp.MustCompile(`'([^']*)'`)
+	near      = regexp.MustCompile(`(?s) near '(.*)' at line \d+$`)
+	manual    = regexp.MustCompile(`; check the manual that corresponds to your .*? for the right syntax to use`)
+	ofKey     = regexp.MustCompile(`(?s)^Duplicate entry '.*' for key '([^']*)'$`)
+	function  = regexp.MustCompile(`^FUNCTION (?:\S+\.)?(\S+) does not exist`)
+)
 
-// Blamed names the column that an error of a row is about. The value of a
-// duplicate key is in the message itself.
-func (s *Store) Blamed(err error) (columns []string, why string) {
+// Fault takes to pieces what an error says of a statement or a row.
+func (s *Store) Fault(err error) (f sqlstore.Fault) {
 	var me *mysql.MySQLError
 	if !errors.As(err, &me) {
-		return nil, ""
+		return f
 	}
-	m := column.FindStringSubmatch(me.Message)
-	if m == nil {
-		return nil, ""
+	f.Says = strings.TrimSuffix(me.Message, " at row 1")
+	quoted := func() string {
+		if m := firstName.FindStringSubmatch(me.Message); m != nil {
+			return m[1]
+		}
+		return ""
+	}
+	of := func(kind sqlstore.FaultKind, column string) {
+		if column != "" {
+			f.Kind, f.Columns = kind, []string{column}
+		}
 	}
 	switch me.Number {
-	case 1264:
-		why = "it is out of range"
-	case 1406:
-		why = "it is too long"
-	default:
-		why = "it is not of that type, or out of its range"
+	case 1146:
+		if f.Table = quoted(); f.Table != "" {
+			f.Kind = sqlstore.FaultNoTable
+		}
+	case 1054:
+		of(sqlstore.FaultNoColumn, quoted())
+	case 1052:
+		of(sqlstore.FaultAmbiguous, quoted())
+	case 1048:
+		of(sqlstore.FaultNull, quoted())
+	case 1364:
+		of(sqlstore.FaultNotGiven, quoted())
+	case 1136:
+		f.Kind = sqlstore.FaultCount
+	case 1305:
+		if m := function.FindStringSubmatch(me.Message); m != nil {
+			f.Kind, f.Value = sqlstore.FaultNoFunction, m[1]
+		}
+	case 1064:
+		if m := near.FindStringSubmatch(me.Message); m != nil {
+			f.Kind, f.Near, f.Rest = sqlstore.FaultSyntax, m[1], true
+			f.Says = manual.ReplaceAllString(me.Message, "")
+		}
+	case 1062:
+		if m := ofKey.FindStringSubmatch(me.Message); m != nil {
+			f.Kind, f.Index = sqlstore.FaultDuplicate, m[1][strings.LastIndexByte(m[1], '.')+1:]
+		}
+	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140:
+		m := column.FindStringSubmatch(me.Message)
+		if m == nil {
+			break
+		}
+		switch f.Kind, f.Columns = sqlstore.FaultType, m[1:2]; me.Number {
+		case 1264:
+			f.Kind = sqlstore.FaultRange
+		case 1406:
+			f.Kind = sqlstore.FaultLong
+		}
 	}
-	return m[1:2], why
+	return f
 }
 
 // NoSavepoint says that a savepoint does not exist: the transaction in which it

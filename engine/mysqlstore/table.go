@@ -23,6 +23,7 @@ const (
  WHERE constraint_schema = COALESCE(?, DATABASE()) AND table_name = ? AND check_clause LIKE 'json_valid(%)'`
 	selectEngine = `SELECT t.engine FROM information_schema.tables t JOIN information_schema.engines e ON e.engine = t.engine
  WHERE t.table_schema = COALESCE(?, DATABASE()) AND t.table_name = ? AND COALESCE(e.transactions, 'NO') <> 'YES'`
+	selectTables = `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() LIMIT ?`
 	selectUnique = `SELECT index_name, column_name FROM information_schema.statistics
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index`
 )
@@ -33,6 +34,26 @@ var textless = []string{"bit", "enum", "set", "year", "geometry", "point", "line
 
 // Engines: InnoDB is one of several.
 func (s *Store) Engines() bool { return true }
+
+// manyTables is how many tables are looked at for one like another.
+const manyTables = 1000
+
+// Tables are the names of the tables there.
+func (s *Store) Tables(ctx context.Context, x sqlstore.Execer) (names []string, err error) {
+	rows, err := x.QueryContext(ctx, selectTables, manyTables)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
 
 // DescribeTable gives a table's columns and its unique indexes.
 func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	if !errors.As(err, &e) {
 		return &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Retryable: true, Cause: err}, false
 	}
-	message := strings.TrimSuffix(strings.TrimPrefix(e.Error(), "SQL logic error: "), fmt.Sprintf(" (%d)", e.Code()))
+	message := plainWords(e)
 	code, retryable := "db.error", true
 	switch {
 	case class == sqlstore.ClassDuplicate:
@@ -85,8 +86,10 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code = "db.constraint"
 	case strings.Contains(message, "syntax error"), strings.Contains(message, "incomplete input"), strings.Contains(message, "unrecognized token"):
 		code, retryable = "db.syntax", false
-	case strings.Contains(message, "no such column"), strings.Contains(message, "has no column named"):
+	case strings.Contains(message, "no such column"), strings.Contains(message, "has no column named"), strings.HasPrefix(message, "ambiguous column name"), valuesNumber.MatchString(message):
 		code, retryable = "db.column", false
+	case strings.HasPrefix(message, "no such function"):
+		code, retryable = "db.missing", false
 	case e.Code()&0xff == lib.SQLITE_MISMATCH:
 		code, message = "db.value", "a value of an integer primary key is no whole number, or out of its range"
 	case e.Code()&0xff == lib.SQLITE_TOOBIG:
@@ -95,25 +98,81 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: message, Retryable: retryable, Cause: err}, false
 }
 
-// Blamed names the columns that an error of a row is about.
-func (s *Store) Blamed(err error) (columns []string, why string) {
+// What SQLite says of statements and rows.
+var (
+	near         = regexp.MustCompile(`(?s)^near "(.*)": syntax error$|^unrecognized token: "(.*)"$`)
+	noSuch       = regexp.MustCompile(`^no such (table|column|function): "?([^"\s]+)`)
+	notNamed     = regexp.MustCompile(`^table (.+) has no column named (.+)$`)
+	valuesNumber = regexp.MustCompile(`^(?:\d+ values for \d+ columns|table .* has \d+ columns but \d+ values were supplied)$`)
+)
+
+// Fault takes to pieces what an error says of a statement or a row.
+func (s *Store) Fault(err error) (f sqlstore.Fault) {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return nil, ""
+		return f
 	}
+	f.Says = strings.TrimPrefix(plainWords(e), "constraint failed: ")
 	if e.Code()&0xff == lib.SQLITE_MISMATCH {
-		return []string{sqlstore.TheKey}, "it is not of that type, or out of its range"
+		f.Kind, f.Columns = sqlstore.FaultType, []string{sqlstore.TheKey}
+		return f
 	}
-	message := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%d)", e.Code()))
-	if _, column, ok := strings.Cut(message, "CHECK constraint failed: "+valueConstraint); ok {
-		return []string{column}, "it is not of that type, or out of its range"
+	if f.Says == "incomplete input" {
+		f.Kind = sqlstore.FaultSyntax
+		return f
 	}
-	if _, list, ok := strings.Cut(message, "UNIQUE constraint failed: "); ok {
-		for _, name := range strings.Split(list, ", ") {
-			columns = append(columns, name[strings.LastIndex(name, ".")+1:])
+	if m := near.FindStringSubmatch(f.Says); m != nil {
+		f.Kind, f.Near = sqlstore.FaultSyntax, m[1]+m[2]
+		return f
+	}
+	if m := noSuch.FindStringSubmatch(f.Says); m != nil {
+		switch m[1] {
+		case "table":
+			f.Kind, f.Table = sqlstore.FaultNoTable, m[2]
+		case "column":
+			f.Kind, f.Columns = sqlstore.FaultNoColumn, m[2:3]
+		case "function":
+			f.Kind, f.Value = sqlstore.FaultNoFunction, m[2]
 		}
+		return f
 	}
-	return columns, ""
+	if m := notNamed.FindStringSubmatch(f.Says); m != nil {
+		f.Kind, f.Table, f.Columns = sqlstore.FaultNoColumn, m[1], m[2:3]
+		return f
+	}
+	if valuesNumber.MatchString(f.Says) {
+		f.Kind = sqlstore.FaultCount
+		return f
+	}
+	columns := func(list string) (names []string) {
+		for _, name := range strings.Split(list, ", ") {
+			at := strings.LastIndex(name, ".")
+			f.Table, names = name[:max(at, 0)], append(names, name[at+1:])
+		}
+		return names
+	}
+	what, about, _ := strings.Cut(f.Says, ": ")
+	switch what {
+	case "CHECK constraint failed":
+		if column, ok := strings.CutPrefix(about, valueConstraint); ok {
+			f.Kind, f.Columns = sqlstore.FaultType, []string{column}
+		}
+	case "UNIQUE constraint failed":
+		if !strings.HasPrefix(about, "index ") { // one of expressions
+			f.Kind, f.Columns = sqlstore.FaultDuplicate, columns(about)
+		}
+	case "NOT NULL constraint failed":
+		f.Kind, f.Columns = sqlstore.FaultNull, columns(about)
+	case "ambiguous column name":
+		f.Kind, f.Columns = sqlstore.FaultAmbiguous, columns(about)
+		f.Table = ""
+	}
+	return f
+}
+
+// plainWords are what SQLite says, without what goes for all errors.
+func plainWords(e *sqlite.Error) string {
+	return strings.TrimSuffix(strings.TrimPrefix(e.Error(), "SQL logic error: "), fmt.Sprintf(" (%d)", e.Code()))
 }
 
 // NoSavepoint says that a savepoint does not exist.

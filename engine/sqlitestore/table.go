@@ -23,6 +23,23 @@ func (s *Store) Quote(name string) string {
 // Engines: there is one.
 func (s *Store) Engines() bool { return false }
 
+// Tables are the names of the tables there.
+func (s *Store) Tables(ctx context.Context, x sqlstore.Execer) (names []string, err error) {
+	rows, err := x.QueryContext(ctx, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') LIMIT 1000")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
 // DescribeTable gives a table's columns and its unique indexes.
 func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table string) (shape sqlstore.Shape, err error) {
 	type keyPart struct {

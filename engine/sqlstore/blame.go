@@ -3,8 +3,10 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -12,57 +14,72 @@ import (
 // shownValue is how much of a value an error shows.
 const shownValue = 60
 
-// TheKey stands for the only column of a table's key: see Blamed.
-const TheKey = "\x00key"
-
-// blame says in a failure of a row which values it came of: b is the batch, i
-// the row in it. x is the connection on which it failed.
+// blame says in a failure of a row what is wrong, and which values it came of: b is
+// the batch, i the row in it. x is the connection on which it failed.
 func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err error, b *batch, i int) {
+	t := &teller{s: w.s, ctx: ctx, x: x, Fault: w.s.d.Fault(err)}
+	t.Table, t.tables = w.table, []tableName{{w.table, bare(w.table)}}
 	row := b.args[i*len(b.names) : (i+1)*len(b.names)]
-	columns, why := w.s.d.Blamed(err)
-	if len(columns) == 1 && columns[0] == TheKey {
-		columns = w.onlyKey(ctx, x)
+	if len(t.Columns) == 1 && t.Columns[0] == TheKey || t.Kind == FaultDuplicate && len(t.Columns) == 0 && strings.EqualFold(t.Index, PrimaryIndex) {
+		t.Columns = w.keyColumns(ctx, x)
 	}
 	var told []string
-	for _, c := range columns {
+	for _, c := range t.Columns {
 		if k := indexFold(b.names, c); k >= 0 {
 			told = append(told, w.s.shown(row[k]))
 		}
 	}
-	switch {
-	case len(told) != len(columns) || len(told) == 0:
-	case f.Code == "db.value" && len(columns) == 1:
-		typ := ""
-		if shape, derr := w.s.d.DescribeTable(ctx, x, w.table); derr == nil {
-			typ = shape.typeOf(columns[0])
-		}
-		if typ != "" {
-			typ = " is of type " + typ + " and"
-		}
-		if why != "" {
-			why = ": " + why
-		}
-		f.Message = fmt.Sprintf("column %s%s cannot hold %s%s", columns[0], typ, told[0], why)
-	case f.Code == "db.duplicate":
+	known := len(told) > 0 && len(told) == len(t.Columns)
+	switch t.Kind {
+	case FaultNoTable, FaultNoColumn:
+		f.Message = t.statement("") + engine.OtherSeparator(b.names) + t.own()
+	case FaultDuplicate:
 		for n := range told {
-			told[n] = columns[n] + " = " + told[n]
+			told[n] = t.Columns[n] + " = " + told[n]
 		}
-		f.Message += " (" + strings.Join(told, ", ") + ")"
+		if !known {
+			told = nil
+		}
+		if said := t.duplicate(told); known || t.Index != "" {
+			f.Message = said + t.own()
+		}
+	case FaultNull, FaultNotGiven:
+		if len(t.Columns) == 1 {
+			names := b.names
+			if known {
+				names = nil
+			}
+			f.Message = notNull(t.Columns[0], w.table, names) + t.own()
+		}
+	case FaultType, FaultLong, FaultRange:
+		if !known || len(told) != 1 {
+			return
+		}
+		column, typ := t.Columns[0], ""
+		if shape, derr := w.s.d.DescribeTable(ctx, x, w.table); derr == nil {
+			typ = shape.typeOf(column)
+		}
+		is := ""
+		if typ != "" {
+			is = " is of type " + typ + " and"
+		}
+		if text, ok := row[indexFold(b.names, column)].(string); ok && t.Kind == FaultType {
+			size, sized := textSize(typ)
+			if n, nerr := strconv.Atoi(size); sized && nerr == nil && utf8.RuneCountInString(text) > n {
+				t.Kind = FaultLong
+			}
+		}
+		f.Message = fmt.Sprintf("column %s%s cannot hold %s: %s", column, is, told[0], t.why(typ))
 	}
 }
 
-// onlyKey is the column of a key of one, as a list.
-func (w *writer) onlyKey(ctx context.Context, x Execer) (columns []string) {
+// keyColumns are the columns of the table's key.
+func (w *writer) keyColumns(ctx context.Context, x Execer) []string {
 	shape, err := w.s.d.DescribeTable(ctx, x, w.table)
 	if err != nil {
 		return nil
 	}
-	for _, c := range shape.Columns {
-		if c.Key {
-			columns = append(columns, c.Name)
-		}
-	}
-	return columns
+	return shape.keys()
 }
 
 // shown is a value as an error shows it: its beginning, without secrets.
@@ -77,10 +94,7 @@ func (s *Session) shown(v any) string {
 	case int64, float64, bool:
 		return fmt.Sprint(x)
 	}
-	text := fmt.Sprint(v)
-	if s.opts.Strike != nil { // of a secret that is cut, half would be left
-		text = s.opts.Strike(text)
-	}
+	text := s.strike(fmt.Sprint(v)) // of a secret that is cut, half would be left
 	if r := []rune(text); len(r) > shownValue {
 		text = string(r[:shownValue])
 		return fmt.Sprintf("%q... (%d characters)", text, len(r))

@@ -31,11 +31,10 @@ type SessionDialect interface {
 	// HookError makes an error of a script's statement one that speaks to its
 	// author. ended says that the transaction is over.
 	HookError(err error) (f error, ended bool)
-	// Blamed names the columns that an error of a row is about: of a value that one
-	// cannot hold, and why where that is told, or of a key that is there already,
-	// where the error does not show it. TheKey is the key's only column, where the
-	// error does not name it.
-	Blamed(err error) (columns []string, why string)
+	// Fault takes to pieces what an error says of a statement or a row.
+	Fault(err error) Fault
+	// Tables are the names of the tables there, of some if there are very many.
+	Tables(ctx context.Context, x Execer) ([]string, error)
 	// NoSavepoint says that a savepoint does not exist.
 	NoSavepoint(err error) bool
 	// Quote writes a name so that it can be used in SQL.
@@ -316,7 +315,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		}
 		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
-			return err
+			return s.told(ctx, c, query, st.SQL, err)
 		}
 		n, err = r.RowsAffected()
 		s.did(n, s.store.Restarts && !s.store.changesRows(query))
@@ -363,7 +362,7 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	}
 	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
-		return nil, s.explain(ctx, err)
+		return nil, s.explain(ctx, s.told(ctx, c, query, st.SQL, err))
 	}
 	r := &result{session: s, rows: rows, on: c, give: st.Give}
 	if r.names, err = rows.Columns(); err == nil {

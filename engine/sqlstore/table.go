@@ -34,7 +34,7 @@ func quoteAll(d SessionDialect, names []string) string {
 func (s *Session) describe(ctx context.Context, table string) (Shape, error) {
 	shape, err := s.look(ctx, table)
 	if err == nil && len(shape.Columns) == 0 {
-		err = &engine.Failure{Kind: engine.KindError, Code: "db.missing", Message: fmt.Sprintf("there is no table %s: make it with db.ensure(%q, {...})", table, table)}
+		err = &engine.Failure{Kind: engine.KindError, Code: "db.missing", Message: noTable(table, nil)}
 	}
 	return shape, err
 }
@@ -209,7 +209,24 @@ func (s *Shape) has(table, column string) error {
 	if indexFold(names, column) >= 0 {
 		return nil
 	}
-	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf("table %s has no column %q: it has %s", table, column, strings.Join(names, ", "))}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: noColumn(table, column, names)}
+}
+
+// listedColumns is how many columns of a table an error lists.
+const listedColumns = 30
+
+// noColumn says that a table has no such column.
+func noColumn(table, column string, names []string) string {
+	like, more := engine.Suggest(column, names), ""
+	if n := len(names) - listedColumns; n > 0 {
+		names, more = names[:listedColumns], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("table %s has no column %q%s: it has %s%s", table, column, like, strings.Join(names, ", "), more)
+}
+
+// noTable says that there is no such table; like are those that there are.
+func noTable(table string, like []string) string {
+	return fmt.Sprintf("there is no table %s%s: make it with db.ensure(%q, {...})", table, engine.Suggest(table, like), table)
 }
 
 // column is a column by its name, or nil.

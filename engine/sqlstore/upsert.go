@@ -152,7 +152,7 @@ func (u *upserter) prepare(b *batch, counting bool) error {
 }
 
 func (u *upserter) lacks(b *batch, column, why string) error {
-	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: b.at[0], Message: fmt.Sprintf("row %d has no column %q, %s: it has %s", b.at[0], column, why, strings.Join(b.names, ", "))}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: b.at[0], Message: fmt.Sprintf("row %d has no column %q, %s: it has %s%s", b.at[0], column, why, strings.Join(b.names, ", "), engine.OtherSeparator(b.names))}
 }
 
 // existing counts the rows of the batch whose key is in the table.

@@ -60,7 +60,7 @@ func (w *writer) check(b *batch, row engine.Row) error {
 	b.checked.whole = b.checked.whole[:0]
 	if w.fits.Needs != "" {
 		if b.checked.needs = indexFold(b.names, w.fits.Needs); b.checked.needs < 0 {
-			return w.keyless(row)
+			return w.keyless(row, b.names)
 		}
 	}
 	any := false
@@ -83,7 +83,7 @@ func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
 		return nil
 	case nil:
 		if i == b.checked.needs {
-			return w.keyless(row)
+			return w.keyless(row, nil)
 		}
 		return nil
 	}
@@ -93,11 +93,21 @@ func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
 	return rowFailure(row, fmt.Sprintf("column %s is of type integer and cannot hold %s: %s", b.names[i], w.s.shown(v), notOfType))
 }
 
-// keyless refuses a row whose key the database would invent.
-func (w *writer) keyless(row engine.Row) error {
-	f := rowFailure(row, fmt.Sprintf("column %s is of the key and cannot be NULL", w.fits.Needs))
+// keyless refuses a row whose key the database would invent; names are those of the
+// row, nil if the key is among them.
+func (w *writer) keyless(row engine.Row, names []string) error {
+	f := rowFailure(row, notNull(w.fits.Needs, w.table, names))
 	f.Code = "db.constraint"
 	return f
+}
+
+// notNull says that a row has nothing for a column; names are those of the row, nil
+// if the column is among them.
+func notNull(column, table string, names []string) string {
+	if names == nil {
+		return fmt.Sprintf("column %s of %s cannot be NULL, and it is None here", column, table)
+	}
+	return fmt.Sprintf("column %s of %s cannot be NULL, and the row does not have it%s", column, table, engine.SuggestColumn(column, names))
 }
 
 func rowFailure(row engine.Row, message string) *engine.Failure {

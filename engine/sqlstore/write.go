@@ -341,6 +341,9 @@ func (w *writer) named(ctx context.Context, x Execer, b *batch, i int, err error
 	}
 	f := engine.AsFailure(said)
 	w.blame(ctx, x, f, err, b, i)
+	if f.Code == "db.missing" {
+		return f // whatever the row is
+	}
 	f.Row = b.at[i]
 	f.Message = fmt.Sprintf("row %d: %s", f.Row, strings.TrimSuffix(f.Message, " at row 1"))
 	return f

@@ -111,6 +111,7 @@ var groups = []group{
 	{name: "merge", beside: true, cases: mergeCases},
 	{name: "connections", beside: true, cases: connectionCases},
 	{name: "values", beside: true, cases: slices.Concat(valueCases, wholeCases)},
+	{name: "words", beside: true, cases: toldCases},
 	{name: "parity", beside: true, cases: slices.Concat(parityCases, parityWriteCases, parityExactCases)},
 	{name: "guard", beside: true, cases: guardCases},
 	{name: "spool", beside: true, cases: spoolCases},

@@ -248,7 +248,7 @@ var valueCases = []testCase{
 			}
 			err = insert(row(int64(1), nil, "a"), row(int64(1), nil, "b"), row(int64(1), nil, "a"))
 			w.failure(name+" of a key that is there", "db.duplicate", err)
-			if got := engine.AsFailure(err).Message; !strings.HasPrefix(got, "row 3: ") || !strings.Contains(got, "1-a") && !strings.Contains(got, `(id = 1, name = "a")`) {
+			if got := engine.AsFailure(err).Message; !strings.HasPrefix(got, "row 3: ") || !strings.Contains(got, "1-a") && !strings.Contains(got, `id = 1, name = "a"`) {
 				w.Errorf("%s: got %q, without the values of the key", name, got)
 			}
 		}

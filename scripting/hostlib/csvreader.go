@@ -143,7 +143,7 @@ func (r *csvReader) head(names []string) error {
 	for _, c := range r.o.columns {
 		i := index(names, c)
 		if i < 0 {
-			return Errorf("csv.header", "%s has no column %q%s", r.lines.in.name, c, Suggest(c, names))
+			return Errorf("csv.header", "%s has no column %q%s", r.lines.in.name, c, engine.SuggestColumn(c, names))
 		}
 		r.pick = append(r.pick, i)
 	}

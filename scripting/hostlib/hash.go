@@ -125,7 +125,7 @@ func pick(row *Dict, param string, names []string) (*Dict, error) {
 	for _, name := range names {
 		v, ok := row.Get(name)
 		if !ok {
-			return nil, Errorf("usage", "%s: the row has no column %q%s", param, name, Suggest(name, row.Names))
+			return nil, Errorf("usage", "%s: the row has no column %q%s", param, name, engine.SuggestColumn(name, row.Names))
 		}
 		part.Set(name, v)
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"io"
 	"strconv"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 var (
@@ -294,7 +296,7 @@ func keyOf(c *Call, key Value) (func(Value) (Value, error), error) {
 			}
 			k, ok := d.Get(key)
 			if !ok {
-				return nil, Errorf("usage", "key: an element has no %q%s", key, Suggest(key, d.Names))
+				return nil, Errorf("usage", "key: an element has no %q%s", key, engine.SuggestColumn(key, d.Names))
 			}
 			return k, nil
 		}, nil

@@ -326,7 +326,7 @@ func (s *changedRows) identify(v Value) (key engine.RecordKey, sum engine.Record
 	for i, name := range s.key {
 		part, ok := row.Get(name)
 		if !ok {
-			return key, sum, Errorf("usage", "it has no column %q, which is part of the key%s", name, Suggest(name, row.Names))
+			return key, sum, Errorf("usage", "it has no column %q, which is part of the key%s", name, engine.SuggestColumn(name, row.Names))
 		}
 		if parts[i], ok = keyPart(part); !ok {
 			return key, sum, Errorf("usage", "column %q: got %s, wanted a string or a whole number: the column is part of the key", name, s.c.kindOf(part))

@@ -254,6 +254,9 @@ func (n *Needs) asked(kind string, v Value) (line string, err error, ok bool) {
 		if err != nil {
 			return "", err, true
 		}
+		if strings.HasSuffix(text, "/") { // a folder, for a file whose name is not known
+			return "", nil, false
+		}
 		return "files:" + p, n.file(p, ""), true
 	case "secret", "s3":
 		return kind + ":" + text, n.name(kind, text, ""), text != ""

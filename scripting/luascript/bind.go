@@ -37,6 +37,13 @@ func (b *builtin) call(l *lua.LState, o *object) int {
 			n--
 		}
 	}
+	if o != nil && o.typ.Name == "t" && named == nil && n == first {
+		if t, ok := l.Get(n).(*lua.LTable); ok {
+			if p := b.mistaken(t); p != nil {
+				return r.give(l, nil, hostlib.Errorf("usage", "%s: the table is the %s here, and its names are arguments of %[1]s: write %[1]s(nil, {...}); if it is the %[2]s, write %[1]s({...}, {expect = \"completed\"})", b.Func, p.Name))
+			}
+		}
+	}
 	args := make([]hostlib.Value, 0, max(n-first+1, 0))
 	for i := first; i <= n; i++ {
 		args = append(args, l.Get(i))
@@ -142,6 +149,18 @@ func (b *builtin) allNames(t *lua.LTable) bool {
 		any = true
 	}
 	return any
+}
+
+// mistaken is the parameter that takes a table, the only argument, whose names are all
+// those of arguments by name; nil if it is not so.
+func (b *builtin) mistaken(t *lua.LTable) *hostlib.Param {
+	if len(b.Params) == 0 || b.Param("expect") == nil || b.Params[0].Named || b.Params[0].Default == nil || !takesDict(&b.Params[0]) || !b.allNames(t) {
+		return nil
+	}
+	if t = contents(t); t.RawGetString(b.Params[0].Name) != lua.LNil {
+		return nil
+	}
+	return &b.Params[0]
 }
 
 // namedOf are the elements of a table as arguments by name, in its order.

@@ -26,6 +26,7 @@ type Report struct {
 	Status   engine.Status  `json:"status"`            // what becomes of the job, as far as it was looked at
 	Waits    *time.Time     `json:"waits,omitempty"`   // until when, if it would go on later
 	Result   engine.Raw     `json:"result"`
+	Idle     string         `json:"idle,omitempty"` // that there was nothing to consume, and why that may be
 	Failures []*Failed      `json:"failures"`
 	Hooks    []*Hook        `json:"hooks"`
 	Window   *engine.Window `json:"window"`

@@ -153,6 +153,9 @@ end
 function test_loop(t)
   while true do end
 end
+function test_names_as_the_payload(t)
+  t.run({expect = "failed"})
+end
 `})
 	for _, c := range []struct {
 		name, message string
@@ -164,6 +167,7 @@ end
 		{"caught_all_the_same", "not equal", 12, "t.eq(1, 2)"},
 		{"a_job_that_fails", `wrong`, 16, ""},
 		{"cases", "one: not equal", 19, `t.case("one", function() t.eq(1, 2) end)`},
+		{"names_as_the_payload", `t.run: the table is the payload here, and its names are arguments of t.run: write t.run(nil, {...})`, 26, ""},
 		{"loop", "the test ran longer than 2s", 23, ""},
 	} {
 		r := results(t, Options{Jobs: dir, Run: regexp.MustCompile(": " + c.name + "$"), Timeout: 2e9})[c.name]

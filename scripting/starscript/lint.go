@@ -88,6 +88,8 @@ type name struct {
 	typ    *hostlib.ObjectType
 	busy   bool // its type or value is looked for
 	told   bool // that it may not be set
+
+	carried bool // an earlier pass of a loop may have set it; see carry
 }
 
 type nameKind int

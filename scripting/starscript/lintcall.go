@@ -187,6 +187,31 @@ func (c *linter) call(e *syntax.CallExpr) {
 		return
 	}
 	c.needsOf(f, e, args, named, places)
+	c.marks(f, args, places, more)
+}
+
+// marks tells of statements that have not as many ? as they are given values.
+func (c *linter) marks(f *hostlib.Func, args []hostlib.Value, places []syntax.Position, more bool) {
+	if c.loader.Marks == nil || more || len(args) == 0 || len(f.Params) == 0 || f.Params[0].Name != "sql" {
+		return
+	}
+	sql, ok := args[0].(starlark.String)
+	if !ok {
+		return
+	}
+	given := len(args) - 1
+	var n int
+	for _, names := range []bool{true, false} { // whatever database it runs on
+		var numbered bool
+		if n, numbered = c.loader.Marks(string(sql), names); numbered || n == given {
+			return
+		}
+	}
+	values := fmt.Sprintf("%d values", given)
+	if given == 1 {
+		values = "1 value"
+	}
+	c.add(places[0], "sql", true, "give one value for each ?", fmt.Sprintf("%s: the statement has %d ? and is given %s", f, n, values))
 }
 
 // shadowed tells of fail(message) where fail is the hook.

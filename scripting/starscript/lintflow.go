@@ -140,7 +140,18 @@ func (c *linter) unset(stmts []syntax.Stmt, set map[*name]bool) (ends bool) {
 		case *syntax.IfStmt:
 			c.used(set, s.Cond)
 			yes, no := maps.Clone(set), maps.Clone(set)
-			a, b := c.unset(s.True, yes), c.unset(s.False, no)
+			a := c.unset(s.True, yes)
+			// What the other branch, or the rest of the loop, uses was set by an earlier pass.
+			carried := c.carry(set, yes)
+			b := c.unset(s.False, no)
+			if !a {
+				for _, n := range carried {
+					n.carried = false
+				}
+			}
+			if b {
+				c.carry(set, no)
+			}
 			for n := range yes {
 				if !a && (b || no[n]) {
 					set[n] = true
@@ -168,6 +179,18 @@ func (c *linter) unset(stmts []syntax.Stmt, set map[*name]bool) (ends bool) {
 		}
 	}
 	return ends
+}
+
+// carry notes names that a branch sets, and that what comes behind it can only have
+// of an earlier pass of a loop. It gives those that were not noted before.
+func (c *linter) carry(before, branch map[*name]bool) (list []*name) {
+	for n := range branch {
+		if !before[n] && !n.carried {
+			n.carried = true
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // writes adds what an expression on the left side sets.
@@ -233,7 +256,7 @@ func (c *linter) usedAny(set map[*name]bool, e syntax.Expr) {
 			}
 		}
 		switch {
-		case c.looping(id.NamePos, first) && !before(first, id.NamePos): // an earlier pass may have set it
+		case c.looping(id.NamePos, first) && (n.carried || !before(first, id.NamePos)): // an earlier pass may have set it
 			return true
 		case before(id.NamePos, first) || first == id.NamePos:
 			c.add(id.NamePos, "unset", false, "", fmt.Sprintf("%s is used before it is set, in line %d", id.Name, first.Line))

@@ -1,8 +1,8 @@
 package starscript
 
 import (
+	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -187,10 +187,11 @@ func returns(body []syntax.Stmt) (found bool) {
 
 // rejects says that the script, or what it loads, may reject rows.
 func (c *linter) rejects() (found bool) {
-	for _, f := range append(slices.Clone(c.file.loads), c.file) {
-		tree, err := options.Parse(f.shown, f.source, 0)
+	c.file.each(func(f *file) {
+		tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte(byteOrderMark)), 0)
 		if err != nil {
-			return true
+			found = true
+			return
 		}
 		syntax.Walk(tree, func(n syntax.Node) bool {
 			switch n := n.(type) {
@@ -201,6 +202,6 @@ func (c *linter) rejects() (found bool) {
 			}
 			return true
 		})
-	}
+	})
 	return found
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/engine"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
@@ -45,7 +45,7 @@ func (r *run) aboutKey(message string, stack starlark.CallStack) string {
 		short = short && ok && len(name) <= listedBytes && len(keys) < listedKeys
 		keys = append(keys, string(name))
 	}
-	if like := hostlib.Suggest(key, keys); like != "" {
+	if like := engine.SuggestColumn(key, keys); like != "" {
 		return message + like
 	}
 	switch {

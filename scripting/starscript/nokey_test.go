@@ -13,6 +13,7 @@ func TestAMissingKeyIsToldWithOthers(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	w.File("data/n.csv", "name,size\nA,1\nB,2\n")
+	w.File("data/s.csv", "name;size\nA;1\n")
 	w.File("data/n.jsonl", "{\"name\": \"A\", \"address\": {\"city\": \"Oslo\"}}\n")
 	const like, has = `key "nmae" not in dict (did you mean "name"?)`, `key "color" not in dict, which has "name", "size"`
 	for _, c := range []struct{ name, body, want string }{
@@ -24,6 +25,7 @@ func TestAMissingKeyIsToldWithOthers(t *testing.T) {
 		{"a loop over a list", `for x in item["list"]: x["ctiy"]`, `key "ctiy" not in dict (did you mean "city"?)`},
 		{"a row", `for r in csv.read("data/n.csv"): r["nmae"]`, like},
 		{"no key of a row is like it", `for r in csv.read("data/n.csv"): r["color"]`, has},
+		{"a row of a file with another separator", `for r in csv.read("data/s.csv"): r["name"]`, `key "name" not in dict: its only column is "name;size", so the file seems to be separated by ";": csv.read(..., sep = ";")`},
 		{"a row of a batch", `for rows in ctx.batches(csv.read("data/n.csv"), 10):
         for r in rows: r["nmae"]`, like},
 		{"a comprehension", `for rows in ctx.batches(csv.read("data/n.csv"), 10): [r["nmae"] for r in rows]`, like},
