@@ -283,6 +283,8 @@ var iterModule = &Module{
 				return c.sorted(a.Iterator("it"), key, a.Bool("reverse"), a.Int("most"))
 			},
 		},
+		iterSort,
+		iterJoin,
 	},
 }
 

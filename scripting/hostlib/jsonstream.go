@@ -81,7 +81,7 @@ type jsonStream struct {
 	at    []int64 // elements passed in each of them
 	guard *guard
 	names openNames // around the elements
-	found bool // the last step's container, or element, was there
+	found bool      // the last step's container, or element, was there
 	begun bool
 }
 

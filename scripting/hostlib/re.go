@@ -82,7 +82,9 @@ func patternFuncs(methods bool) []*Func {
 		fn("split", "Splits the text where the expression matches; what its groups matched stands between the pieces.", "list of string",
 			[]Param{textParam, {Name: "maxsplit", Type: Int, Default: int64(0), Doc: "how often at most; 0: at each match"}},
 			`\s*[,;]\s*`, `{f}"a, b;c")  # ["a", "b", "c"]`, `{f}"a, b;c")  -- {"a", "b", "c"}`,
-			func(c *Call, p *pattern, a *Args) (Value, error) { return p.split(c, a.String("text"), a.Int("maxsplit")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) {
+				return p.split(c, a.String("text"), a.Int("maxsplit"))
+			}),
 		fn("sub", "Puts other text in the place of each match.", "string", []Param{replParam, textParam, countParam},
 			`(\d+)\.(\d+)\.(\d+)`, `{f}r"\3-\2-\1", "24.12.2025")  # "2025-12-24"`, `{f}"\\3-\\2-\\1", "24.12.2025")  -- "2025-12-24"`,
 			func(c *Call, p *pattern, a *Args) (Value, error) {
