@@ -13,7 +13,7 @@ import (
 const sortMemory = 32 << 20
 
 var iterSort = &Func{
-	Name: "sort", Doc: "Sorts any number of elements, which are data: what does not fit in 32 MB waits in a temporary file of up to 16 GB, which is gone with the hook, also if the process is killed. Equal ones stay in their order. Nothing is given before all is read. See iter.sorted for a list in memory; rows of a database are sorted best by ORDER BY.",
+	Name: "sort", Doc: "Sorts any number of elements, which are data (a tuple comes back as a list): what does not fit in 32 MB waits in a temporary file of up to 16 GB, which is gone with the hook, also if the process is killed. Equal ones stay in their order. Nothing is given before all is read. See iter.sorted for a list in memory; rows of a database are sorted best by ORDER BY.",
 	Params: []Param{
 		itParam,
 		{Name: "key", Type: Any, Default: None, Named: true, Doc: "a function of an element, or a column of it; None: the element itself"},
