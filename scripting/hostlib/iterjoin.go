@@ -18,7 +18,7 @@ var iterJoin = &Func{
 		{Name: "sorted", Type: Bool, Default: false, Named: true, Doc: "True: both come sorted by their keys, the smallest first; it is an error if they do not"},
 		{Name: "most", Type: Int, Default: int64(1_000_000), Named: true, Doc: "how many elements of other may be held in memory"},
 	},
-	Returns: "iterator of (left, right)",
+	Returns: "iterator of (element, element)",
 	Example: "people = [{\"id\": 1, \"c\": \"DE\"}, {\"id\": 2, \"c\": \"XX\"}]\ncountries = [{\"c\": \"DE\", \"name\": \"Germany\"}]\n" +
 		"[(p[\"id\"], c[\"name\"] if c else None) for p, c in iter.join(people, countries, \"c\", how = \"left\")]  # [(1, \"Germany\"), (2, None)]",
 	Lua: "local people, countries = {{id = 1, c = \"DE\"}, {id = 2, c = \"XX\"}}, {{c = \"DE\", name = \"Germany\"}}\n" +
