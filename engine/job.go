@@ -78,8 +78,9 @@ func (j *ClaimedJob) Queue(p Phase) Queue { return QueueOf(j.Type, p).For(j.Wind
 // State is the job's state while it is claimed.
 func (j *ClaimedJob) State() State { return State{j.Phase, StatusRunning} }
 
-// Stats are named counts of what a job did: read, inserted, updated,
-// unchanged, deleted, rejected, skipped, and what its script counts itself.
+// Stats are named counts of what a job did: those of StatNames, and what its script
+// counts itself. They are committed with what they count, so an attempt that is rolled
+// back counts nothing.
 type Stats map[string]int64
 
 // RerunCount is the count of how often a job's hooks ran again, because somebody
@@ -136,7 +137,14 @@ func (s Stats) Minus(o Stats) (d Stats) {
 }
 
 // StatNames are the counts that the engine keeps itself, in the order in which
-// they are shown.
+// they are shown. Each row is counted once, where it happens:
+//
+//   - read: readers gave it (or set it aside, as on_bad says), or a redrive did; rows that a
+//     loop leaves out because they were committed before are not counted again.
+//   - inserted, updated, unchanged, deleted: a statement of a writer of db did that with it.
+//     unchanged is also what records.changed left out.
+//   - rejected: it was set aside, by reject or a reader.
+//   - skipped: a writer or records.changed got None in its place, other than from reject.
 var StatNames = []string{"read", "inserted", "updated", "unchanged", "deleted", "rejected", "skipped"}
 
 // Job is all that is known of a job, as jobs show prints it and as JSON.

@@ -14,7 +14,7 @@ import (
 // another kind, or the plugin is not loaded that brings it.
 func unknownVariable(err error) bool {
 	var me *mysql.MySQLError
-	return errors.As(err, &me) && me.Number == 1193
+	return errors.As(err, &me) && me.Number == errUnknownVariable
 }
 
 // galeraNode says whether the server is a node of a Galera cluster. wsrep_on is

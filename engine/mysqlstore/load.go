@@ -11,7 +11,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,20 +21,31 @@ import (
 // for NULL, and a backslash before what would be taken for one of these. Bytes
 // are hexadecimal, because the text is UTF-8 and must be.
 
-// loads remembers whether the server takes text.
-type loads struct {
-	once sync.Once
-	on   atomic.Bool
-}
+// errUnknownVariable is the number of the error of a server that has no such variable.
+const errUnknownVariable = 1193
+
+// loads remembers whether the server takes text, once it has said so.
+type loads struct{ known, on atomic.Bool }
 
 // LoadsText says whether the server takes rows as text from its clients. It is asked
-// once; a refusal later on is remembered too. A Galera node may commit such a
-// statement every ten thousand rows (wsrep_load_data_splitting), and with it what
+// until it has answered; a refusal later on is remembered too. A Galera node may commit
+// such a statement every ten thousand rows (wsrep_load_data_splitting), and with it what
 // the hook wrote before: never there.
 func (s *Store) LoadsText(ctx context.Context) bool {
-	s.loads.once.Do(func() {
-		s.loads.on.Store(!s.opts.Statements && !s.galera && s.variable(ctx, "local_infile") == "1")
-	})
+	if !s.loads.known.Load() {
+		on := false
+		if !s.opts.Statements && !s.galera {
+			var v sql.NullString
+			err := s.control.QueryRowContext(ctx, "SELECT @@GLOBAL.local_infile").Scan(&v)
+			var me *mysql.MySQLError
+			if err != nil && (!errors.As(err, &me) || me.Number != errUnknownVariable) {
+				return false // it has not answered: this time by statements
+			}
+			on = v.String == "1"
+		}
+		s.loads.on.Store(on)
+		s.loads.known.Store(true)
+	}
 	return s.loads.on.Load()
 }
 
@@ -151,6 +161,7 @@ func (s *Store) LoadText(ctx context.Context, c *sql.Conn, table string, columns
 		var me *mysql.MySQLError
 		if errors.As(err, &me) && (me.Number == 1148 || me.Number == 3948 || me.Number == 2068 || me.Number == 4166) { // it is off
 			s.loads.on.Store(false)
+			s.loads.known.Store(true)
 		}
 		return 0, false, err
 	}

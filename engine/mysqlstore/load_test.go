@@ -10,6 +10,7 @@ import (
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/storetest"
+	"github.com/go-sql-driver/mysql"
 )
 
 func FuzzTextOfRowsComesApartAgain(f *testing.F) {
@@ -93,6 +94,44 @@ func TestBulkLoadsWhereTheServerAllowsIt(t *testing.T) {
 			if want := allowed && !statements; (loads == 1) != want || (inserts == 1) == want {
 				t.Errorf("allowed %v, statements %v: %d loads and %d inserts", allowed, statements, loads, inserts)
 			}
+		}
+	})
+}
+
+// A look that was cancelled, or cut off, is no answer of the server: the next bulk looks again.
+func TestBulkLooksAgainAfterALookThatWasNotAnswered(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		name, db, _ := s.database(t)
+		var allowed bool
+		if err := db.QueryRow("SELECT @@GLOBAL.local_infile").Scan(&allowed); err != nil {
+			t.Fatal(err)
+		}
+		faults := &storetest.Faults{}
+		store, err := Open(t.Context(), s.urlOf(name), Options{Wrap: func(c driver.Connector) driver.Connector { return faults.Wrap(c) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if store.LoadsText(gone) {
+			t.Error("it loads, though the look was cancelled")
+		}
+		faults.Arm(storetest.Fault{Name: "refused", Mode: storetest.Fail, Err: &mysql.MySQLError{Number: 1317, Message: "Query execution was interrupted"}}, 1)
+		store.LoadsText(t.Context())
+		if q := faults.Disarm(); !strings.Contains(q, "local_infile") {
+			t.Errorf("the fault struck at %q", q)
+		}
+		if got := store.LoadsText(t.Context()); got != allowed {
+			t.Errorf("it loads: %v, want %v", got, allowed)
+		}
+		heard := faults.Listen()
+		if got := store.LoadsText(gone); got != allowed {
+			t.Errorf("it loads: %v, want %v", got, allowed)
+		}
+		if said := heard(); len(said) > 0 {
+			t.Errorf("it asked again: %q", said)
 		}
 	})
 }

@@ -62,6 +62,7 @@ type relation struct {
 	open    bool
 	needs   string   // the key of a table of db.ensure that SQLite would number by itself
 	whole   []string // its columns of whole numbers
+	truth   []string // its columns of booleans
 }
 
 // scope is where names are looked up.

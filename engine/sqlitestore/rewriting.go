@@ -77,6 +77,7 @@ func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (
 	rel, err := w.table(ctx, x, strings.ToLower(table[strings.LastIndexByte(table, '.')+1:]))
 	fit := sqlstore.Fit{Needs: rel.needs}
 	fit.Whole = func(name string) bool { return slices.Contains(rel.whole, strings.ToLower(name)) }
+	fit.Truth = func(name string) bool { return slices.Contains(rel.truth, strings.ToLower(name)) }
 	fit.Of = func(name string) func(any) any {
 		for _, c := range rel.columns {
 			if strings.EqualFold(c.name, name) {
@@ -152,7 +153,7 @@ const conditions = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name 
 
 // tableColumns are the columns of a table or a view; open if there is none.
 func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel relation, err error) {
-	var keys, whole []string
+	var keys, whole, truth []string
 	rows, err := x.QueryContext(ctx, "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", table)
 	if err != nil {
 		return relation{open: true}, err
@@ -170,10 +171,13 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 		if strings.EqualFold(declared, "integer") {
 			whole = append(whole, name)
 		}
+		if strings.EqualFold(declared, "boolean") {
+			truth = append(truth, name)
+		}
 		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared), neutralType(declared)})
 	}
 	rel.open = len(rel.columns) == 0
-	if err = rows.Err(); err != nil || len(whole) == 0 {
+	if err = rows.Err(); err != nil || len(whole)+len(truth) == 0 {
 		return rel, err
 	}
 	rows.Close()
@@ -187,9 +191,17 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 		if err := made.Scan(&sql); err != nil {
 			return relation{open: true}, err
 		}
+		ours := func(name string) bool { // else a program's own, which may keep what it likes
+			return strings.Contains(sql, `CONSTRAINT "`+valueConstraint+strings.ReplaceAll(name, `"`, `""`)+`"`)
+		}
+		for _, name := range truth {
+			if ours(name) {
+				rel.truth = append(rel.truth, strings.ToLower(name))
+			}
+		}
 		for _, name := range whole {
-			if !strings.Contains(sql, `CONSTRAINT "`+valueConstraint+strings.ReplaceAll(name, `"`, `""`)+`"`) {
-				continue // a program's own, which may keep what it likes
+			if !ours(name) {
+				continue
 			}
 			rel.whole = append(rel.whole, strings.ToLower(name))
 			if len(keys) == 1 && keys[0] == name {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,24 @@ const notOfType = "it is not of that type, or out of its range"
 
 // written is a number as databases read one in a text.
 var written = regexp.MustCompile(`^\s*[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]+))?\s*$`)
+
+// isTruth says whether a value, as ToDB gives it, is no number but 0 and 1. What is
+// neither a number nor a text is left to the database.
+func isTruth(v any) bool {
+	switch x := v.(type) {
+	case int64:
+		return x == 0 || x == 1
+	case float64:
+		return x == 0 || x == 1
+	case string:
+		if !written.MatchString(x) {
+			return false
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(x), 64)
+		return err == nil && (f == 0 || f == 1) && !hasFraction(x)
+	}
+	return true
+}
 
 // hasFraction says whether a value, as ToDB gives it, is a number that is not
 // whole: servers round one for a column of whole numbers.
@@ -50,6 +69,7 @@ func hasFraction(v any) bool {
 // checked says which columns of a batch are looked at before they are written.
 type checked struct {
 	whole []bool // must not have fractions
+	truth []bool // must be 0 or 1
 	needs int    // must be given, or the database invents it; -1: none
 }
 
@@ -57,20 +77,21 @@ type checked struct {
 // without the column that must be given.
 func (w *writer) check(b *batch, row engine.Row) error {
 	b.checked.needs = -1
-	b.checked.whole = b.checked.whole[:0]
+	b.checked.whole, b.checked.truth = b.checked.whole[:0], b.checked.truth[:0]
 	if w.fits.Needs != "" {
 		if b.checked.needs = indexFold(b.names, w.fits.Needs); b.checked.needs < 0 {
 			return w.keyless(row, b.names)
 		}
 	}
-	any := false
 	for _, n := range b.names {
-		whole := w.fits.Whole(n)
-		b.checked.whole = append(b.checked.whole, whole)
-		any = any || whole
+		b.checked.whole = append(b.checked.whole, w.fits.Whole(n))
+		b.checked.truth = append(b.checked.truth, w.fits.Truth(n))
 	}
-	if !any {
+	if !slices.Contains(b.checked.whole, true) {
 		b.checked.whole = nil
+	}
+	if !slices.Contains(b.checked.truth, true) {
+		b.checked.truth = nil
 	}
 	return nil
 }
@@ -78,6 +99,9 @@ func (w *writer) check(b *batch, row engine.Row) error {
 // refuse is why a value, as ToDB gives it, must not be written into the i-th
 // column of a batch; nil if it may.
 func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
+	if i < len(b.checked.truth) && b.checked.truth[i] && !isTruth(v) {
+		return rowFailure(row, fmt.Sprintf("column %s is of type boolean and cannot hold %s: it takes True, False, 1 and 0", b.names[i], w.s.shown(v)))
+	}
 	switch v.(type) {
 	case int64:
 		return nil

@@ -93,6 +93,7 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 	}
 	if w.fits.Whole == nil { // servers round
 		w.fits.Whole = func(column string) bool { return shape.typeOf(column) == "integer" }
+		w.fits.Truth = func(column string) bool { return shape.typeOf(column) == "boolean" }
 	}
 	return w, nil
 }

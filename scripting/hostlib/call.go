@@ -97,6 +97,7 @@ type Call struct {
 	turn     int                 // see Turn
 	handed   Spot                // see Handed
 	warned   map[string]bool     // what was warned of already
+	nones    int64               // see skipped
 
 	spots     []Spot // see Given
 	spotsTurn int
@@ -291,6 +292,14 @@ func (c *Call) read(n int64) {
 	if c.Hook != nil {
 		_ = c.Hook.Count("read", n)
 	}
+}
+
+// skipped is how many of n Nones in place of rows count as skipped: those that reject
+// gave were counted as rejected, and no row counts twice.
+func (c *Call) skipped(n int64) int64 {
+	rejected := min(n, c.nones)
+	c.nones -= rejected
+	return n - rejected
 }
 
 func isEOF(err error) bool { return err == io.EOF }

@@ -389,6 +389,8 @@ func (l *batchLoop) next() (Value, error) {
 		case !skip:
 			batch = append(batch, v)
 			l.spots.add()
+		case l.c.Lang.Plain(v) == nil:
+			l.c.skipped(1) // it was met before
 		}
 	}
 	if len(batch) == 0 {

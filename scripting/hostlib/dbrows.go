@@ -24,11 +24,14 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 	}
 	all := engine.Stats{}
 	all.Add(stats)
-	if rows.skipped > 0 {
-		all["skipped"] += rows.skipped
-	}
 	if c.Hook != nil {
 		c.Hook.AddStats(all)
+	}
+	if n := rows.skipped; n > 0 {
+		all["skipped"] += n
+		if n = c.skipped(n); n > 0 && c.Hook != nil {
+			_ = c.Hook.Count("skipped", n)
+		}
 	}
 	return &statistics{all}, nil
 }
@@ -197,7 +200,7 @@ var statsType = &ObjectType{
 		statsAttr("updated", "Rows that were there and have changed."),
 		statsAttr("unchanged", "Rows that were there just so."),
 		statsAttr("deleted", "Rows that were deleted."),
-		statsAttr("skipped", "None in place of a row."),
+		statsAttr("skipped", "None in place of a row, what reject gave too; the job's own count is without that."),
 	},
 }
 

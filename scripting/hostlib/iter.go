@@ -60,7 +60,12 @@ var iterModule = &Module{
 					if err != nil {
 						return nil, err
 					}
-					return c.handing(fn, v, steady)
+					nones := c.nones
+					v, err = c.handing(fn, v, steady)
+					if err == nil && c.nones > nones && c.Lang.Plain(v) != nil {
+						c.nones = nones // the None that reject gave goes nowhere
+					}
+					return v, err
 				}, it), nil
 			},
 		},
@@ -81,10 +86,12 @@ var iterModule = &Module{
 						if v, err = c.Lang.Native(v); err != nil {
 							return nil, err
 						}
+						nones := c.nones
 						ok, err := c.handing(fn, v, steady)
 						if err != nil {
 							return nil, err
 						}
+						c.nones = nones // the None that reject gave goes nowhere
 						if c.Lang.Truth(ok) {
 							return v, nil
 						}
@@ -278,6 +285,8 @@ var iterModule = &Module{
 				return c.sorted(a.Iterator("it"), key, a.Bool("reverse"), a.Int("most"))
 			},
 		},
+		iterSort,
+		iterJoin,
 	},
 }
 

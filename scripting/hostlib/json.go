@@ -64,7 +64,7 @@ var jsonModule = &Module{
 			},
 		},
 		{
-			Name: "stream", Doc: "Reads the elements at a path of one large JSON text, without holding the rest in memory. Lazy. It is an error if the path is not there. An element has up to 64 MB. It reads through " + packedDoc + ".",
+			Name: "stream", Doc: "Reads the elements at a path of one large JSON text, without holding the rest in memory. Lazy. It is an error if the path is not there. An element has up to 64 MB. A name that an object has twice is an error; around the elements it is noticed as long as the names there take no more than 1 MB, for they are not kept beyond that. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Default: "$.items[*]", Doc: "which elements: $.items[*] are those of the list named items, $[*] those of the outermost list"},

@@ -80,14 +80,18 @@ type jsonStream struct {
 	depth int     // containers that are open on the way
 	at    []int64 // elements passed in each of them
 	guard *guard
-	found bool // the last step's container, or element, was there
+	names openNames // around the elements
+	found bool      // the last step's container, or element, was there
 	begun bool
 }
 
 func newJSONStream(in *input, path string, steps []step) *jsonStream {
 	s := &jsonStream{in: in, dec: NewDecoder(values{}), path: path, steps: steps, at: make([]int64, len(steps))}
 	s.guard = &guard{r: in.r, max: maxElement, what: "an element of " + in.name}
-	s.dec.dec = jsontext.NewDecoder(s.guard)
+	// It would keep all names of an object that is open, however many.
+	s.dec.dec = jsontext.NewDecoder(s.guard, jsontext.AllowDuplicateNames(true))
+	s.dec.unique = true
+	s.names.dec = s.dec.dec
 	return s
 }
 
@@ -137,7 +141,7 @@ func (s *jsonStream) find() (Value, error) {
 		step := s.steps[s.depth-1]
 		kind := d.PeekKind()
 		if kind == ']' || kind == '}' {
-			if _, err := d.ReadToken(); err != nil {
+			if _, err := s.names.read(); err != nil {
 				return nil, err
 			}
 			s.depth--
@@ -146,7 +150,7 @@ func (s *jsonStream) find() (Value, error) {
 		name := ""
 		container, _ := d.StackIndex(d.StackDepth())
 		if container == '{' {
-			tok, err := d.ReadToken()
+			tok, err := s.names.read()
 			if err != nil {
 				return nil, err
 			}
@@ -184,7 +188,7 @@ func (s *jsonStream) skip() error {
 	d := s.dec.dec
 	for depth := d.StackDepth(); ; {
 		s.guard.reset()
-		if _, err := d.ReadToken(); err != nil || d.StackDepth() <= depth {
+		if _, err := s.names.read(); err != nil || d.StackDepth() <= depth {
 			return err
 		}
 	}
@@ -203,7 +207,7 @@ func (s *jsonStream) enter() (v Value, done bool, err error) {
 	if kind != '{' && kind != '[' {
 		return nil, false, s.skip()
 	}
-	if _, err := d.ReadToken(); err != nil {
+	if _, err := s.names.read(); err != nil {
 		return nil, false, err
 	}
 	if s.depth == len(s.steps)-1 && s.steps[s.depth].kind == '*' {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,6 +36,8 @@ type Decoder[V any] struct {
 	vals  []V
 	names []string
 	depth int
+	// unique refuses names that an object has twice, where dec lets them pass.
+	unique bool
 }
 
 // maxDepth bounds how deep JSON may be nested: what scripts cannot write, they
@@ -134,12 +137,31 @@ func (d *Decoder[V]) list() (v V, err error) {
 
 func (d *Decoder[V]) dict() (v V, err error) {
 	from, first := len(d.vals), len(d.names)
+	var seen map[string]struct{} // where names are many
 	for d.dec.PeekKind() != '}' {
 		tok, err := d.dec.ReadToken()
 		if err != nil {
 			return v, err
 		}
 		name := tok.String()
+		if d.unique {
+			if n := len(d.names) - first; n < fewNames {
+				if slices.Contains(d.names[first:], name) {
+					return v, twiceThere(name)
+				}
+			} else {
+				if seen == nil {
+					seen = make(map[string]struct{}, 4*fewNames)
+					for _, n := range d.names[first:] {
+						seen[n] = struct{}{}
+					}
+				}
+				if _, there := seen[name]; there {
+					return v, twiceThere(name)
+				}
+				seen[name] = struct{}{}
+			}
+		}
 		if v, err = d.Next(); err != nil {
 			return v, err
 		}

@@ -22,7 +22,7 @@ func sizes() (csv, xml, json int64) {
 	if os.Getenv("DSENGINE_LARGE") == "full" {
 		return 1 << 30, 500 << 20, 500 << 20
 	}
-	return 30 << 20, 20 << 20, 20 << 20
+	return 3 << 20, 2 << 20, 2 << 20 // for the rows; memory is TestReadersHoldNoMoreOfALargerFile's
 }
 
 // large writes a file of a size: lines with their number in them, between a
@@ -97,7 +97,7 @@ func TestLargeFilesOfParquet(t *testing.T) {
 	}
 	t.Parallel()
 	const atOnce = 100_000
-	rows := 200_000
+	rows := 20_000
 	if os.Getenv("DSENGINE_LARGE") == "full" {
 		rows = 1_000_000
 	}

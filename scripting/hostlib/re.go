@@ -66,23 +66,25 @@ func patternFuncs(methods bool) []*Func {
 	return []*Func{
 		fn("match", "Looks for a match at the beginning of the text; None if there is none.", "match", text,
 			`(\w+)@`, `{f}"ada@example.com").group(1)  # "ada"`, `{f}"ada@example.com").group(1)  -- "ada"`,
-			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.first(p.atStart(), a.String("text")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, p.atStart(), a.String("text")) }),
 		fn("fullmatch", "Matches the whole text; None if it does not.", "match", text,
 			`\d{4}`, `{f}"20255")  # None`, `{f}"20255")  -- nil`,
-			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.first(p.whole(), a.String("text")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, p.whole(), a.String("text")) }),
 		fn("search", "Looks for the first match anywhere in the text; None if there is none.", "match", text,
 			`(?P<year>\d{4})`, `{f}"in 1843").group("year")  # "1843"`, `{f}"in 1843").group("year")  -- "1843"`,
-			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.first(p.re, a.String("text")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, p.re, a.String("text")) }),
 		fn("findall", "Lists all matches: their text, or that of the group if the expression has one, or tuples of the groups if it has several.", "list", text,
 			`(\w)=(\d)`, `{f}"a=1 b=2")  # [("a", "1"), ("b", "2")]`, `{f}"a=1 b=2")  -- {{"a", "1"}, {"b", "2"}}`,
-			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.findAll(a.String("text")), nil }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.findAll(c, a.String("text")) }),
 		fn("finditer", "Iterates over all matches.", "iterator of match", text,
 			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, "for m in {f}\"7 of 12\") do log.info(m.group()) end",
-			func(c *Call, p *pattern, a *Args) (Value, error) { return p.iterate(c, a.String("text")), nil }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.iterate(c, a.String("text")) }),
 		fn("split", "Splits the text where the expression matches; what its groups matched stands between the pieces.", "list of string",
 			[]Param{textParam, {Name: "maxsplit", Type: Int, Default: int64(0), Doc: "how often at most; 0: at each match"}},
 			`\s*[,;]\s*`, `{f}"a, b;c")  # ["a", "b", "c"]`, `{f}"a, b;c")  -- {"a", "b", "c"}`,
-			func(_ *Call, p *pattern, a *Args) (Value, error) { return p.split(a.String("text"), a.Int("maxsplit")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) {
+				return p.split(c, a.String("text"), a.Int("maxsplit"))
+			}),
 		fn("sub", "Puts other text in the place of each match.", "string", []Param{replParam, textParam, countParam},
 			`(\d+)\.(\d+)\.(\d+)`, `{f}r"\3-\2-\1", "24.12.2025")  # "2025-12-24"`, `{f}"\\3-\\2-\\1", "24.12.2025")  -- "2025-12-24"`,
 			func(c *Call, p *pattern, a *Args) (Value, error) {
@@ -167,17 +169,26 @@ func (p *pattern) whole() *regexp.Regexp {
 	return p.full
 }
 
-func (p *pattern) first(re *regexp.Regexp, text string) (Value, error) {
-	at := re.FindStringSubmatchIndex(text)
-	if at == nil {
-		return nil, nil
+func (p *pattern) first(c *Call, re *regexp.Regexp, text string) (Value, error) {
+	at, err := searched(c, text, func() []int { return re.FindStringSubmatchIndex(text) })
+	if at == nil || err != nil {
+		return nil, err
 	}
 	return &reMatch{p: p, text: text, at: at}, nil
 }
 
-func (p *pattern) findAll(text string) Value {
+// all are where the pattern matches; the first n of them, or -1 for all.
+func (p *pattern) all(c *Call, text string, n int) ([][]int, error) {
+	return searched(c, text, func() [][]int { return p.re.FindAllStringSubmatchIndex(text, n) })
+}
+
+func (p *pattern) findAll(c *Call, text string) (Value, error) {
 	found := []Value{}
-	for _, at := range p.re.FindAllStringSubmatchIndex(text, -1) {
+	all, err := p.all(c, text, -1)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range all {
 		m := reMatch{p: p, text: text, at: at}
 		switch n := p.re.NumSubexp(); n {
 		case 0, 1:
@@ -186,18 +197,22 @@ func (p *pattern) findAll(text string) Value {
 			found = append(found, m.pieces(""))
 		}
 	}
-	return found
+	return found, nil
 }
 
-func (p *pattern) iterate(c *Call, text string) Iterator {
-	all, i := p.re.FindAllStringSubmatchIndex(text, -1), 0
+func (p *pattern) iterate(c *Call, text string) (Value, error) {
+	all, err := p.all(c, text, -1)
+	if err != nil {
+		return nil, err
+	}
+	i := 0
 	return c.iterator("re.finditer", func() (Value, error) {
 		if i == len(all) {
 			return nil, io.EOF
 		}
 		i++
 		return &reMatch{p: p, text: text, at: all[i-1]}, nil
-	}, nil)
+	}, nil), nil
 }
 
 // limitOf is a number of matches as Go has it, of one in which 0 is all.
@@ -211,13 +226,17 @@ func limitOf(name string, n int64) (int, error) {
 	return int(n), nil
 }
 
-func (p *pattern) split(text string, most int64) (Value, error) {
+func (p *pattern) split(c *Call, text string, most int64) (Value, error) {
 	n, err := limitOf("maxsplit", most)
 	if err != nil {
 		return nil, err
 	}
+	all, err := p.all(c, text, n)
+	if err != nil {
+		return nil, err
+	}
 	parts, from := []Value{}, 0
-	for _, at := range p.re.FindAllStringSubmatchIndex(text, n) {
+	for _, at := range all {
 		parts = append(parts, text[from:at[0]])
 		m := reMatch{p: p, text: text, at: at}
 		parts = append(parts, m.pieces(nil)...)
@@ -254,9 +273,13 @@ func (p *pattern) substitute(c *Call, repl Value, text string, count int64) (Val
 	default:
 		return nil, Errorf("usage", "repl: got %s, wanted string or a function of the match", c.Lang.TypeName(repl))
 	}
+	all, err := p.all(c, text, n)
+	if err != nil {
+		return nil, err
+	}
 	var b strings.Builder
 	from := 0
-	for _, at := range p.re.FindAllStringSubmatchIndex(text, n) {
+	for _, at := range all {
 		b.WriteString(text[from:at[0]])
 		s, err := with(&reMatch{p: p, text: text, at: at})
 		if err != nil {

@@ -297,7 +297,7 @@ func (s *changedRows) fill() error {
 		}
 		s.n++
 		if s.c.Lang.Plain(v) == nil {
-			_ = s.c.Hook.Count("skipped", 1)
+			_ = s.c.Hook.Count("skipped", s.c.skipped(1))
 			continue
 		}
 		key, sum, err := s.identify(v)

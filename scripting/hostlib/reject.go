@@ -8,7 +8,7 @@ import (
 )
 
 var rejectFunc = &Func{
-	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out (and count as skipped, as any None). It is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
+	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out; give it to one of them, or to none. The row is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
 	Params: []Param{
 		{Name: "row", Type: Any, Doc: "the row, or the whole item: data"},
 		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message. Where the row is (\"while at ...\") is left out of it: see source and line"},
@@ -36,7 +36,11 @@ var rejectFunc = &Func{
 		if !a.Given("source") {
 			c.locate(a.Value("row"), &r)
 		}
-		return nil, c.reject(a.Value("row"), r)
+		err := c.reject(a.Value("row"), r)
+		if err == nil {
+			c.nones++
+		}
+		return nil, err
 	},
 }
 

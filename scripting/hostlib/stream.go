@@ -180,14 +180,21 @@ type watched struct {
 
 // Read reads, unless the hook must end.
 func (w *watched) Read(b []byte) (int, error) {
-	if w.ctx != nil {
-		if w.ctx.Err() != nil {
-			return 0, context.Cause(w.ctx)
-		}
-	} else if w.c.Hook != nil && w.c.Hook.Context().Err() != nil {
-		return 0, context.Cause(w.c.Hook.Context())
+	if err := w.over(); err != nil {
+		return 0, err
 	}
 	return w.r.Read(b)
+}
+
+// over says why the hook must end, if it must.
+func (w *watched) over() error {
+	if w.ctx == nil {
+		return w.c.over()
+	}
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	return nil
 }
 
 // unmarked leaves out a byte order mark at the beginning of UTF-8. Text with the

@@ -151,17 +151,23 @@ type xmlReader struct {
 	dec   *xml.Decoder
 	guard *guard
 	paths *xmlPaths
-	n     int          // elements that have begun
-	open  []xml.Name   // elements that have begun, as written
-	bound []xmlBinding // prefixes of the elements that have begun
-	root  string       // the outermost element, once it was there
+	n     int            // elements that have begun
+	steps int            // tokens that were read
+	open  []xml.Name     // elements that have begun, as written
+	bound []xmlBinding   // prefixes of the elements that have begun
+	inner map[string]int // by prefix, the last of bound, counted from 1
+	root  string         // the outermost element, once it was there
 }
 
 // xmlBinding is a prefix of the elements from a depth on.
 type xmlBinding struct {
 	depth         int
 	prefix, space string
+	outer         int // what inner had for the prefix before
 }
+
+// xmlSteps is after how many tokens it is looked whether the hook must end.
+const xmlSteps = 4096
 
 // newXMLReader reads an input. declared says that the document's own word about
 // its character set counts.
@@ -182,6 +188,11 @@ func newXMLReader(in *input, declared bool, spaces map[string]string, max int) *
 // are as written.
 func (r *xmlReader) token() (xml.Token, error) {
 	for {
+		if r.steps++; r.steps%xmlSteps == 0 {
+			if err := r.in.watch.over(); err != nil {
+				return nil, err
+			}
+		}
 		t, err := r.dec.RawToken()
 		if err != nil {
 			return nil, r.explain(err)
@@ -210,6 +221,11 @@ func (r *xmlReader) token() (xml.Token, error) {
 			}
 			r.open = r.open[:n]
 			for len(r.bound) > 0 && r.bound[len(r.bound)-1].depth > n {
+				last := r.bound[len(r.bound)-1]
+				r.inner[last.prefix] = last.outer
+				if last.outer == 0 {
+					delete(r.inner, last.prefix)
+				}
 				r.bound = r.bound[:len(r.bound)-1]
 			}
 			return t, nil
@@ -227,21 +243,26 @@ func (r *xmlReader) token() (xml.Token, error) {
 // bind takes the prefixes that an element declares.
 func (r *xmlReader) bind(attrs []xml.Attr) {
 	for _, a := range attrs {
+		prefix := a.Name.Local
 		switch {
 		case a.Name.Space == "xmlns":
-			r.bound = append(r.bound, xmlBinding{len(r.open), a.Name.Local, a.Value})
 		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			r.bound = append(r.bound, xmlBinding{len(r.open), "", a.Value})
+			prefix = ""
+		default:
+			continue
 		}
+		if r.inner == nil {
+			r.inner = map[string]int{}
+		}
+		r.bound = append(r.bound, xmlBinding{len(r.open), prefix, a.Value, r.inner[prefix]})
+		r.inner[prefix] = len(r.bound)
 	}
 }
 
 // space is the namespace of a prefix; "" for one that is not declared.
 func (r *xmlReader) space(prefix string) string {
-	for i := len(r.bound) - 1; i >= 0; i-- {
-		if r.bound[i].prefix == prefix {
-			return r.bound[i].space
-		}
+	if i := r.inner[prefix]; i > 0 {
+		return r.bound[i-1].space
 	}
 	if prefix == "xml" {
 		return xmlSpace

@@ -114,6 +114,62 @@ def fail(ctx, item, err):
 	same(t, "rejects", []string{`"b" second open`}, rejects(t, w, j.ID))
 }
 
+// Each row of the file is in one count: it was written, or rejected, or left out by a None
+// of the script's own.
+func TestEachRowIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("data/n.csv", "n\n"+strings.ReplaceAll("x,x,1,2,-,3,x,4,x,-,5", ",", "\n")+"\n")
+	for name, body := range map[string]string{
+		"lazy":     "write(iter.map(clean, rows()))",
+		"list":     "write([clean(r) for r in rows()])",
+		"batches":  "for batch in ctx.batches(iter.map(clean, rows()), 2):\n        write(batch)\n        step()",
+		"listed":   "for batch in ctx.batches([clean(r) for r in rows()], 3):\n        write(batch)\n        step()",
+		"within":   "for batch in ctx.batches(rows(), 2):\n        write([clean(r) for r in batch])\n        step()",
+		"filtered": "for batch in ctx.batches(iter.map(clean, iter.filter(good, rows())), 2):\n        write(batch)\n        step()",
+		"caught":   "catch(spoilt)\n    write([clean(r) for r in rows()])",
+		"records":  "write(records.changed(name, iter.map(clean, rows()), key = [\"n\"]))",
+		"goes_on":  "for n, r in enumerate(rows()):\n        write([clean(r, n + 2)])\n        ctx.checkpoint(n)\n        step()",
+	} {
+		w.Script(name, `
+job(needs = ["files:data/*"], rejects = "all", retry = retry(max = 2, first = "1ms"))
+name = "`+name+`"
+def rows():
+    return csv.read("data/n.csv")
+def good(r):
+    return r["n"] != "x" or bool(reject(r, "x"))
+def clean(r, line = None):
+    if r["n"] == "-":
+        return None
+    return {"n": int(r["n"])} if r["n"] != "x" else reject(r, "x", line = line)
+def write(rows):
+    db.insert(name, rows)
+def spoilt():
+    reject({"n": 0}, "taken back")
+    error("spoilt")
+def consume(ctx, item):
+    db.ensure(name, {"n": "integer"})
+    first, passes = ctx.attempt == 1, []
+    def step():
+        passes.append(1)
+        if first and len(passes) == item:
+            error("stop")
+    position = ctx.position if name == "goes_on" else None
+    `+body+`
+`)
+		t.Run(name, func(t *testing.T) {
+			for at := range 6 {
+				if (name == "records" || name == "goes_on") && at > 0 {
+					break // its second job finds no changes; or it writes again what it had written
+				}
+				j := w.Do(name, fmt.Sprint(at))
+				same(t, fmt.Sprintf("counts, stopped in pass %d: %s", at, end(j)), "5 inserted, 4 rejected, 2 skipped",
+					fmt.Sprintf("%d inserted, %d rejected, %d skipped", j.Stats["inserted"], j.Stats["rejected"], j.Stats["skipped"]))
+			}
+		})
+	}
+}
+
 // A hook that is run again from a checkpoint meets rejected rows again: those of
 // loops that keep their own count, and those that are known by their line.
 func TestAHookThatGoesOnKeepsNoRejectTwice(t *testing.T) {
@@ -180,7 +236,7 @@ def redrive(ctx, rows):
 	w.Run()
 	r := w.Job(done.Jobs[0])
 	same(t, "end", "consume completed ", end(r))
-	same(t, "counts", "read 200, inserted 199, rejected 1, skipped 1", fmt.Sprintf("read %d, inserted %d, rejected %d, skipped %d", r.Stats["read"], r.Stats["inserted"], r.Stats["rejected"], r.Stats["skipped"]))
+	same(t, "counts", "read 200, inserted 199, rejected 1, skipped 0", fmt.Sprintf("read %d, inserted %d, rejected %d, skipped %d", r.Stats["read"], r.Stats["inserted"], r.Stats["rejected"], r.Stats["skipped"]))
 	same(t, "rows", "199|1|399\n", w.Query("SELECT COUNT(*), MIN(n), MAX(n) FROM done"))
 	same(t, "new rejects", []string{`{"n":7} still bad open`}, rejects(t, w, r.ID))
 	counts, err := w.Store.RejectCounts(t.Context(), j.ID)
