@@ -138,10 +138,7 @@ func (s *server) end(l *login) {
 
 // dial connects to the server, or to another port of it, if the script may.
 func (s *server) dial(ctx context.Context, l *line, to string) (*wire, error) {
-	var check addrCheck
-	if !s.at.trusted {
-		check = onlyPublic(s.at.kind)
-	}
+	check := s.at.reach.check(s.at.kind)
 	ctx, cancel := context.WithTimeoutCause(ctx, s.at.timeout, errNoAnswer)
 	defer cancel()
 	dial := s.c.Host.Dial
