@@ -520,3 +520,65 @@ def consume(ctx, item):
 		}
 	}
 }
+
+// Who asks, and in which way, is part of what is remembered: that nothing has
+// changed is said of what the same one got.
+func TestWhatOneGotIsNotTakenForWhatAnotherGets(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Host.Secret = func(name string) (string, error) { return "the-secret-" + name, nil }
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"access_token": "token", "expires_in": 1}`)
+			return
+		}
+		w.Header().Set("ETag", `"v1"`) // of the whole collection
+		if r.Header.Get("If-None-Match") == `"v1"` {
+			w.WriteHeader(304)
+			return
+		}
+		io.WriteString(w, "for "+r.Header.Get("Authorization")+r.Header.Get("X-Tenant"))
+	})
+	w.Script("job", `
+job(needs = ["http:127.0.0.1", "secret:*"])
+def consume(ctx, item):
+    how = item["how"]
+    if "user" in how:
+        how["auth"] = (how.pop("user"), secrets.get(how.pop("password")))
+    elif "client" in how:
+        how["auth"] = http.oauth2(item["url"] + "/token", how.pop("client"), secrets.get("x"))
+    elif "secret" in how:
+        how["auth"] = secrets.get(how.pop("secret"))
+    r = http.get(item["url"], cache = True, **how)
+    return "unchanged" if r.unchanged else "new"
+`)
+	for _, how := range []string{
+		`{}`, `{"secret": "ada"}`, `{"secret": "grace"}`, `{"user": "ada", "password": "x"}`, `{"user": "grace", "password": "x"}`,
+		`{"client": "ada"}`, `{"client": "grace"}`, `{"headers": {"X-Tenant": "1"}}`, `{"headers": {"X-Tenant": "2"}}`, `{"headers": {"Authorization": "Basic 1"}}`,
+	} {
+		for _, want := range []string{`"new"`, `"unchanged"`} {
+			if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, "how": %s}`, url, how)), url); got != want {
+				t.Errorf("%s: got %s, want %s", how, got, want)
+			}
+		}
+	}
+	// Another password is the same user.
+	if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, "how": {"user": "ada", "password": "new"}}`, url)), url); got != `"unchanged"` {
+		t.Errorf("after another password: got %s", got)
+	}
+	typ, err := w.Engine.Type(t.Context(), "job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := w.Store.VariableNames(t.Context(), engine.Scope{Type: typ.ID})
+	if err != nil || len(names) != 10 {
+		t.Errorf("%d are remembered: %v", len(names), err)
+	}
+	for _, n := range names {
+		v, err := w.Store.Variable(t.Context(), engine.Scope{Type: typ.ID}, n)
+		if err != nil || strings.Contains(n+string(v.Value), "secret") || strings.Contains(n+string(v.Value), "ada") {
+			t.Errorf("%s is %s: %v", n, v.Value, err)
+		}
+	}
+}

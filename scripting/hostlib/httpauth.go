@@ -22,15 +22,22 @@ import (
 type credentials interface {
 	// header is the Authorization header, and the secrets in it.
 	header(c *Call) (value string, secrets []string, err error)
+	// identity tells apart who asks. It has what renewals leave as it is, and a secret
+	// only where nothing else tells.
+	identity() []string
 }
 
 type bearer string
+
+func (b bearer) identity() []string { return []string{"bearer", string(b)} }
 
 func (b bearer) header(*Call) (string, []string, error) {
 	return "Bearer " + string(b), []string{string(b)}, nil
 }
 
 type basic struct{ user, password string }
+
+func (b basic) identity() []string { return []string{"basic", b.user} }
 
 func (b basic) header(*Call) (string, []string, error) {
 	coded := base64.StdEncoding.EncodeToString([]byte(b.user + ":" + b.password))
@@ -61,6 +68,8 @@ func credentialsOf(c *Call, v Value) (credentials, error) {
 
 // oauth is what http.oauth2 gives.
 type oauth struct{ url, id, secret, scope string }
+
+func (o *oauth) identity() []string { return []string{"oauth2", o.url, o.id, o.scope} }
 
 // ObjectType is oauth2.
 func (*oauth) ObjectType() *ObjectType { return oauth2Type }
