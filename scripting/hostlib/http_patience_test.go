@@ -61,12 +61,12 @@ func TestATimeoutIsOfWhatStandsStill(t *testing.T) {
 		case "/again":
 			http.Redirect(w, r, "/up", http.StatusTemporaryRedirect)
 		case "/up":
-			n, err := slowly(r.Body, 38, 1<<20)
+			n, err := slowly(r.Body, 50, 800_000)
 			fmt.Fprint(w, n, err)
 		case "/down":
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
-			for range 38 {
+			for range 50 {
 				<-tick.C
 				w.Write(make([]byte, 100_000))
 				w.(http.Flusher).Flush()
@@ -74,17 +74,17 @@ func TestATimeoutIsOfWhatStandsStill(t *testing.T) {
 		}
 	})
 	for _, c := range []struct{ body, want string }{
-		{`return http.post(item + "/up", body = "x" * %d, timeout = "1s", retry = 0).text()`, fmt.Sprintf(`"%d\u003cnil\u003e"`, size)},
-		{`return http.put(item + "/up", files = {"f": {"content": "x" * %d}}, timeout = "1s", retry = 0).status`, "200"},
-		{`return http.post(item + "/again", body = "x" * %d, timeout = "1s", retry = 0).text()`, fmt.Sprintf(`"%d\u003cnil\u003e"`, size)},
-		{`return [http.get(item + "/down", timeout = "1s", retry = 0).save("down").size, %d][0]`, "3800000"},
+		{`return http.post(item + "/up", body = "x" * %d, timeout = "2s", retry = 0).text()`, fmt.Sprintf(`"%d <nil>"`, size)},
+		{`return http.put(item + "/up", files = {"f": {"content": "x" * %d}}, timeout = "2s", retry = 0).status`, "200"},
+		{`return http.post(item + "/again", body = "x" * %d, timeout = "2s", retry = 0).text()`, fmt.Sprintf(`"%d <nil>"`, size)},
+		{`return [http.get(item + "/down", timeout = "2s", retry = 0).save("down").size, %d][0]`, "5000000"},
 	} {
 		began := time.Now()
 		j := ask(t, w, url, fmt.Sprintf(c.body, size))
 		if got := outcome(j, url); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
 		}
-		if took := time.Since(began); took < 1500*time.Millisecond {
+		if took := time.Since(began); took < 2500*time.Millisecond {
 			t.Errorf("%s: it took %s: that says nothing", c.body, took)
 		}
 	}
@@ -95,24 +95,23 @@ func TestATimeoutIsOfWhatStandsStill(t *testing.T) {
 func TestAnUploadThatStandsStillIsATimeout(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
-	ended := make(chan struct{}, 10)
+	goOn := make(chan struct{})
+	t.Cleanup(func() { close(goOn) })
 	url := serveNarrow(t, func(w http.ResponseWriter, r *http.Request) {
 		io.CopyN(io.Discard, r.Body, 1<<20)
-		<-r.Context().Done()
-		ended <- struct{}{}
+		<-goOn
 	})
 	upload := fmt.Sprintf(`http.post(item, body = "x" * %d`, 40<<20)
 	if got, want := outcome(ask(t, w, url, upload+`, timeout = "300ms")`), url), "http.timeout: http.post: POST URL: no answer within 300ms"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	<-ended
 	w.Script("stopped", strings.Replace(httpScript(here, upload+`)`), "job(", "job(timeout = '2s', ", 1))
 	began := time.Now()
 	j := w.Do("stopped", fmt.Sprintf("%q", url))
 	if j.Error == nil || j.Error.Kind != engine.KindTimeout {
 		t.Errorf("got %+v", j.Error)
 	}
-	if <-ended; time.Since(began) > 20*time.Second {
-		t.Errorf("it took %s", time.Since(began))
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

@@ -69,6 +69,14 @@ func credentialsOf(c *Call, v Value) (credentials, error) {
 // oauth is what http.oauth2 gives.
 type oauth struct{ url, id, secret, scope string }
 
+func (o *oauth) shown() string {
+	u, err := url.Parse(o.url)
+	if err != nil {
+		return "token_url"
+	}
+	return shownURL(u)
+}
+
 func (o *oauth) identity() []string { return []string{"oauth2", o.url, o.id, o.scope} }
 
 // ObjectType is oauth2.
@@ -87,6 +95,20 @@ type tokens struct {
 	m  map[[32]byte]*token
 }
 
+// ForgetProcess forgets what a host keeps in memory of the servers that it has asked,
+// as a process does that dies: tokens, and when requests were sent last.
+func (h *Host) ForgetProcess() {
+	h.tokens.mu.Lock()
+	h.tokens.m = nil
+	h.tokens.mu.Unlock()
+	h.limits.mu.Lock()
+	h.limits.m = nil
+	h.limits.mu.Unlock()
+}
+
+// IsLogin says whether a request only asks for a token, which the process keeps.
+func IsLogin(r *http.Request) bool { return r.Context().Value(loginKey{}) != nil }
+
 // token is one that all hooks with the same credentials use.
 type token struct {
 	busy    chan struct{} // holds one element while somebody uses the rest
@@ -98,8 +120,22 @@ type token struct {
 // maxTokens bounds what tokens keeps.
 const maxTokens = 1000
 
-func (o *oauth) kept(c *Call) *token {
-	key := sha256.Sum256([]byte(strings.Join([]string{o.url, o.id, o.secret, o.scope}, "\x00")))
+// kept is the token that hooks share which ask for the same one, and may ask there in
+// the same way: what a script may not reach gives it no token by way of another one.
+func (o *oauth) kept(c *Call) (*token, error) {
+	u, err := url.Parse(o.url)
+	if err != nil {
+		return nil, Errorf("usage", "token_url is no URL")
+	}
+	host, port, explicit, err := hostOf(u)
+	if err != nil {
+		return nil, err
+	}
+	at, err := c.Needs.host("http", host, port, explicit, c.instance())
+	if err != nil {
+		return nil, err
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %+v", []string{o.url, o.id, o.secret, o.scope}, at))
 	t := &c.Host.tokens
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,7 +149,7 @@ func (o *oauth) kept(c *Call) *token {
 		}}
 		t.m[key] = k
 	}
-	return k
+	return k, nil
 }
 
 func (t *token) lock(c *Call) error {
@@ -128,7 +164,10 @@ func (t *token) lock(c *Call) error {
 func (t *token) unlock() { <-t.busy }
 
 func (o *oauth) header(c *Call) (string, []string, error) {
-	t := o.kept(c)
+	t, err := o.kept(c)
+	if err != nil {
+		return "", nil, err
+	}
 	if err := t.lock(c); err != nil {
 		return "", nil, err
 	}
@@ -147,7 +186,10 @@ func (o *oauth) header(c *Call) (string, []string, error) {
 // refused forgets a token that a server did not take, unless there is another
 // one by now. header is the one that was refused.
 func (o *oauth) refused(c *Call, header string) error {
-	t := o.kept(c)
+	t, err := o.kept(c)
+	if err != nil {
+		return err
+	}
 	if err := t.lock(c); err != nil {
 		return err
 	}
@@ -160,10 +202,6 @@ func (o *oauth) refused(c *Call, header string) error {
 
 // fetch gets a new token.
 func (t *token) fetch(c *Call, o *oauth) error {
-	u, err := url.Parse(o.url)
-	if err != nil {
-		return Errorf("usage", "token_url is no URL")
-	}
 	sender := &tokenSender{c: c, secrets: []string{o.secret}}
 	got, err := t.config.Token(context.WithValue(c.Context(), oauth2.HTTPClient, &http.Client{Transport: sender, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}))
 	if sender.err != nil {
@@ -178,7 +216,7 @@ func (t *token) fetch(c *Call, o *oauth) error {
 				why += fmt.Sprintf(": %s %s", refused.ErrorCode, refused.ErrorDescription)
 			}
 		}
-		f := Errorf("http.oauth2", "get a token from %s: %s", shownURL(u), hide(strings.TrimSpace(why), sender.secrets))
+		f := Errorf("http.oauth2", "get a token from %s: %s", o.shown(), hide(strings.TrimSpace(why), sender.secrets))
 		f.Retryable = false
 		return f
 	}

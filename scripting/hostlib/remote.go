@@ -490,8 +490,9 @@ func (s *server) move(src, dst, exists string) (Value, error) {
 	}
 	if _, err := s.file(src); err != nil {
 		if isMissing(err) {
-			if _, moved := s.file(dst); moved == nil {
-				return dst, nil // by an attempt of which we do not know that it came so far
+			// By an attempt of which we do not know that it came so far?
+			if to := movedTo(dst, exists, func(p string) bool { _, none := s.file(p); return none == nil }); to != "" {
+				return to, nil
 			}
 		}
 		return nil, err
