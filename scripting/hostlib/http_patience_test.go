@@ -96,11 +96,11 @@ func TestAnUploadThatStandsStillIsATimeout(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	goOn := make(chan struct{})
-	t.Cleanup(func() { close(goOn) })
 	url := serveNarrow(t, func(w http.ResponseWriter, r *http.Request) {
 		io.CopyN(io.Discard, r.Body, 1<<20)
 		<-goOn
 	})
+	t.Cleanup(func() { close(goOn) }) // before the server is closed
 	upload := fmt.Sprintf(`http.post(item, body = "x" * %d`, 40<<20)
 	if got, want := outcome(ask(t, w, url, upload+`, timeout = "300ms")`), url), "http.timeout: http.post: POST URL: no answer within 300ms"; got != want {
 		t.Errorf("got %s, want %s", got, want)

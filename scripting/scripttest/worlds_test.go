@@ -42,7 +42,7 @@ def test_fresh(t):
 def test_unmade(t):
     t.run(expect = "any")
 `)
-	told(t, by, map[string]Status{"people": Passed, "fresh": Passed, "unmade": Failed}, `which the test has not made: t.s3("archive")`)
+	resultsAre(t, by, map[string]Status{"people": Passed, "fresh": Passed, "unmade": Failed}, `which the test has not made: t.s3("archive")`)
 }
 
 // TestScriptsReachTheFTPServersOfTheirTests is the same for FTP.
@@ -55,8 +55,8 @@ def consume(ctx, item):
     partner = ftp.connect("partner")
     for f in partner.list("out/*.csv"):
         db.upsert("payments", [{"id": int(r["id"]), "sum": int(r["sum"])} for r in csv.read(partner.open(f.path))], key = ["id"])
-        partner.move(f.path, "done/", exists = "replace")
-    partner.put("in/done.txt", ["done"])
+    partner.put("in/begun.txt", ["done"])
+    partner.move("in/begun.txt", "in/done.txt", exists = "replace")
     partner.put("in/large", ["x" * 3000000])
     partner.get("in/done.txt", "in/")
     return sorted([f.path for f in partner.list("**")])
@@ -68,7 +68,7 @@ def test_payments(t):
     r = t.run()
     t.eq(t.table("payments"), [{"id": 1, "sum": 10}, {"id": 2, "sum": 20}])
     t.eq(partner.read("in/done.txt"), "done\n")
-    t.eq(partner.files(), ["done/a.csv", "done/b.csv", "in/done.txt", "in/large"])
+    t.eq(partner.files(), ["in/done.txt", "in/large", "out/a.csv", "out/b.csv"])
     t.eq(r.result, partner.files())
     t.fails(lambda: t.sftp("partner"), "speaks ftp already")
 
@@ -78,7 +78,7 @@ def test_fresh(t):
 def test_unmade(t):
     t.run(expect = "any")
 `)
-	told(t, by, map[string]Status{"payments": Passed, "fresh": Passed, "unmade": Failed}, `t.ftp("partner")`)
+	resultsAre(t, by, map[string]Status{"payments": Passed, "fresh": Passed, "unmade": Failed}, `t.ftp("partner")`)
 }
 
 // TestScriptsSendMailInTheirTests has a script that sends mail, and one address that is
@@ -105,7 +105,7 @@ def test_refused(t):
     t.eq(r.error.code, "mail.refused")
     t.eq(t.mail.sent, [])
 `)
-	told(t, by, map[string]Status{"sent": Passed, "refused": Passed}, "")
+	resultsAre(t, by, map[string]Status{"sent": Passed, "refused": Passed}, "")
 }
 
 // TestWorldsHaveTheirOwnTokens has two tests that use the same credentials: each asks
@@ -132,11 +132,11 @@ def test_one(t):
 def test_two(t):
     once(t)
 `)
-	told(t, by, map[string]Status{"one": Passed, "two": Passed}, "")
+	resultsAre(t, by, map[string]Status{"one": Passed, "two": Passed}, "")
 }
 
-// told looks at the results of tests, and at what the one says that found nothing made.
-func told(t *testing.T, by map[string]*Result, want map[string]Status, unmade string) {
+// resultsAre looks at the results of tests, and at what the one says that found nothing made.
+func resultsAre(t *testing.T, by map[string]*Result, want map[string]Status, unmade string) {
 	t.Helper()
 	for name, status := range want {
 		if r := by[name]; r == nil || r.Status != status {
