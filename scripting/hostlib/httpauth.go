@@ -95,20 +95,6 @@ type tokens struct {
 	m  map[[32]byte]*token
 }
 
-// ForgetProcess forgets what a host keeps in memory of the servers that it has asked,
-// as a process does that dies: tokens, and when requests were sent last.
-func (h *Host) ForgetProcess() {
-	h.tokens.mu.Lock()
-	h.tokens.m = nil
-	h.tokens.mu.Unlock()
-	h.limits.mu.Lock()
-	h.limits.m = nil
-	h.limits.mu.Unlock()
-}
-
-// IsLogin says whether a request only asks for a token, which the process keeps.
-func IsLogin(r *http.Request) bool { return r.Context().Value(loginKey{}) != nil }
-
 // token is one that all hooks with the same credentials use.
 type token struct {
 	busy    chan struct{} // holds one element while somebody uses the rest

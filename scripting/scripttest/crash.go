@@ -188,7 +188,6 @@ func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Ca
 	}
 	k.lost = !ended
 	k.w.step.Kill()
-	k.w.host.ForgetProcess()
 	k.w.http.forget(k.mark)
 	return true
 }
@@ -278,19 +277,14 @@ func (s *stubs) made() int {
 	return len(s.calls)
 }
 
-// forget takes back the requests from one on that only read, or asked for a token: what
-// a killed attempt has asked is asked again. Tokens from before may be asked for again.
+// forget takes back the requests from one on that only read: what a killed attempt
+// has asked is asked again.
 func (s *stubs) forget(from int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.calls[:from:from]
-	for _, c := range kept {
-		if c.login && c.by != nil && c.by.times >= 0 {
-			c.by.times++
-		}
-	}
 	for _, c := range s.calls[from:] {
-		if c.method != http.MethodGet && c.method != http.MethodHead && !c.login {
+		if c.method != http.MethodGet && c.method != http.MethodHead {
 			kept = append(kept, c)
 		} else if c.by != nil && c.by.times >= 0 {
 			c.by.times++

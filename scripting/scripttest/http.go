@@ -38,7 +38,6 @@ type call struct {
 	header      http.Header
 	body        []byte
 	status      int
-	login       bool  // for a token
 	by          *stub // that has answered; nil: none did
 }
 
@@ -81,7 +80,7 @@ func (s *stubs) RoundTrip(rq *http.Request) (*http.Response, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{method: rq.Method, url: rq.URL.String(), header: rq.Header.Clone(), body: body, login: hostlib.IsLogin(rq)}
+	c := &call{method: rq.Method, url: rq.URL.String(), header: rq.Header.Clone(), body: body}
 	s.calls = append(s.calls, c)
 	spent := 0
 	for _, stub := range s.list {
