@@ -11,8 +11,14 @@ import (
 )
 
 // maxReruns is how often in a row a hook is run again because of a dead-lock,
-// a lost connection or a value changed by another, before the attempt fails.
+// a lost connection or a value changed by another. After dead-locks the attempt fails
+// then: the hook may be its own enemy. Values that others change say nothing against
+// it: it is put off, and burns no attempt.
 const maxReruns = 20
+
+// conflictPause is how long a hook is put off at least, and up to twice as long, that
+// others have left no time to end.
+const conflictPause = 20 * time.Second
 
 // maxPrepares is how often a hook is prepared again that cannot be, for another
 // reason than that the database does not answer.
@@ -138,6 +144,15 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 			}
 			return true
 		}
+		if code == CodeConflict && j.Phase == PhaseFail { // its verdict is about another phase
+			s.tellTries("run the fail hook", j, l.typ, rerun, err)
+			s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+			return false
+		}
+		if code == CodeConflict {
+			err = c.putOff(rerun.n+1, err)
+			break
+		}
 		err = &Failure{Kind: KindError, Code: "db." + string(code), Retryable: true, Cause: err,
 			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun.n+1, err)}
 	}
@@ -171,6 +186,18 @@ func (c *Call) runsAgain(err error) {
 	}
 	c.job.Reruns++
 	c.Log(slog.LevelInfo, fmt.Sprintf("%s runs again: %v. Nothing of this run was kept; what it did outside the database, such as requests, is done once more", c.job.Phase, err), nil)
+}
+
+// putOff has a hook run again later, since others changed what it works on each time
+// that it ran. It burns no attempt.
+func (c *Call) putOff(runs int, err error) error {
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		err = cause
+	}
+	after := conflictPause + rand.N(conflictPause)
+	c.Log(slog.LevelWarn, fmt.Sprintf("%s ran %d times, and each time others were faster: %v. It burns no attempt, and runs again in %s. If that goes on, have fewer jobs write that value, or checkpoint sooner after it is read",
+		c.job.Phase, runs, err, FormatDuration(after.Round(time.Second))), nil)
+	return &Verdict{Event: Snoozed, After: after, Wait: true}
 }
 
 // fault fails a job for good about which the engine itself has panicked.

@@ -94,6 +94,39 @@ var varsRunCases = []testCase{
 		w.same("reruns", int64(6), w.view(id).Stats[engine.RerunCount])
 		w.same("lines", 6, len(logged(w, id)))
 	}},
+	{"a hook that others leave no time is put off, and burns no attempt", func(w *world) {
+		r := w.runtime(Options{})
+		var runs atomic.Int64
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if _, err := c.Variable(false, "n"); err != nil {
+				return nil, err
+			}
+			if n := runs.Add(1); n <= 21 {
+				if err := r.eng.SetVariable(w.ctx, engine.Scope{Type: c.Job().Type}, "n", raw(n)); err != nil {
+					return nil, err
+				}
+			}
+			return raw(c.Attempt()), c.SetVariable(false, "n", raw(0))
+		})
+		t.Settings.Retry.Max = 1
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+		r.until("it is put off", func() bool {
+			v := r.view(id)
+			return runs.Load() == 21 && v.Status == engine.StatusWaiting && v.RunAt != nil
+		})
+		w.same("attempts", 0, r.view(id).Attempt)
+		w.same("results", []engine.HastenResult{engine.HastenDone}, w.hasten(false, id))
+		r.until("it is completed", func() bool { return w.state(id) == "completed" })
+		stop()
+		w.same("runs", int64(22), runs.Load())
+		w.same("attempt", "1", string(r.view(id).Result))
+		w.same("failures", int64(0), w.count("SELECT COUNT(*) FROM ds_failures"))
+		lines := logged(w, id)
+		if last := lines[len(lines)-1]; !strings.Contains(last, `consume ran 21 times, and each time others were faster: another job, or a person, changed`) || !strings.Contains(last, "It burns no attempt, and runs again in ") {
+			w.Errorf("it tells %q", lines)
+		}
+	}},
 	{"a person who sets a variable that a hook has read has it run again", func(w *world) {
 		var runs atomic.Int64
 		r := w.runtime(Options{})

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/net/html"
+
 	"github.com/dsengine/dsengine/engine"
 )
 
@@ -204,4 +206,18 @@ func CSVLists(text, sep string) ([][]string, error) {
 		}
 		list = append(list, fields)
 	}
+}
+
+// HTMLListFound says whether the parser of pages has the list that bounds them.
+func HTMLListFound() bool {
+	g := &htmlGuard{}
+	_, err := html.ParseWithOptions(strings.NewReader("<b>x"), g.option())
+	return err == nil && g.open.IsValid() && g.open.Len() == 1
+}
+
+// HideHTMLList has the list not be found, until the function that it gives is called.
+func HideHTMLList() (show func()) {
+	was := htmlOpenList
+	htmlOpenList = "gone"
+	return func() { htmlOpenList = was }
 }

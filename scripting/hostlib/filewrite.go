@@ -192,6 +192,15 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	}
 	defer root.Close()
 	info, err := root.Lstat(src)
+	if errors.Is(err, fs.ErrNotExist) {
+		// By an attempt of which we do not know that it came so far?
+		if to := movedTo(dst, exists, func(p string) bool {
+			there, err := root.Lstat(p)
+			return err == nil && there.Mode().IsRegular()
+		}); to != "" {
+			return to, nil
+		}
+	}
 	if err != nil {
 		return nil, fileError(src, err)
 	}
@@ -229,6 +238,18 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	syncFolder(root, path.Dir(to))
 	syncFolder(root, path.Dir(src))
 	return to, nil
+}
+
+// movedTo is where a file has come that is no longer where it was: dst, or, if it was
+// to get a number, the last name of those that are taken in a row. "": nowhere.
+func movedTo(dst, exists string, taken func(string) bool) string {
+	to := ""
+	for n, p := 2, dst; taken(p); n++ {
+		if to, p = p, numbered(dst, n); exists != "number" {
+			break
+		}
+	}
+	return to
 }
 
 // renameTo gives a file a name that is not taken.

@@ -97,6 +97,11 @@ func TestMovesLoseNoFile(t *testing.T) {
 		{`return files.move("c", "done/c", exists = "replace")`, `"done/c"`},
 		{`return files.move("d", "new/folder/e")`, `"new/folder/e"`},
 		{`return files.move("nothing", "done/")`, `there is no file "nothing"`},
+		// A crash came after the move, and the hook runs again.
+		{`return [files.move(files.write("again", "x").path, "moved/", exists = "error"), files.move("again", "moved/", exists = "error")]`, `["moved/again","moved/again"]`},
+		{`return [files.move(files.write("again", "x").path, "moved/"), files.move("again", "moved/")]`, `["moved/again-2","moved/again-2"]`},
+		{`return [files.move(files.write("again", "x").path, "moved/", exists = "replace"), files.move("again", "moved/", exists = "replace")]`, `["moved/again","moved/again"]`},
+		{`return files.move("nothing", "moved")`, `there is no file "nothing"`}, // a folder is no file that was moved
 		{`return files.move("done", "other")`, `"done" is a folder, not a file`},
 		{`return files.move("new/folder/e", "done")`, `"done" is a folder: write "done/"`},
 		{`return files.move("done/c", "done/c")`, `"done/c"`},
@@ -111,7 +116,7 @@ func TestMovesLoseNoFile(t *testing.T) {
 			t.Errorf("%s: got %q, %v", p, got, err)
 		}
 	}
-	if got := names(t, w.Files); got != "done half new" {
+	if got := names(t, w.Files); got != "done half moved new" {
 		t.Errorf("left: %s", got)
 	}
 }

@@ -18,7 +18,11 @@ func (h *Host) Forget() {
 // forget closes the connections that nobody uses.
 func (n *network) forget() {
 	n.start()
-	n.open.CloseIdleConnections()
-	n.public.CloseIdleConnections()
+	n.mu.Lock()
+	for _, t := range n.direct {
+		t.CloseIdleConnections()
+	}
+	n.direct = nil
+	n.mu.Unlock()
 	n.proxied.CloseIdleConnections()
 }

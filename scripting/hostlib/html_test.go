@@ -148,6 +148,47 @@ func TestHostileHTML(t *testing.T) {
 	}
 }
 
+// How pages are kept from filling the memory depends on a list that the parser has.
+// If this fails, a new version of it has another one: look at how it keeps the
+// elements that it makes again, and name that in htmlparse.go.
+func TestTheParserHasItsList(t *testing.T) {
+	if !hostlib.HTMLListFound() {
+		t.Error("the parser of golang.org/x/net/html has no list of the name that htmlparse.go knows")
+	}
+}
+
+// Without the list pages are parsed all the same, and those that would fill the memory
+// are refused. It is not parallel: all pages are parsed without it meanwhile.
+func TestPagesAreParsedWithoutTheParsersList(t *testing.T) {
+	defer hostlib.HideHTMLList()()
+	if hostlib.HTMLListFound() {
+		t.Fatal("the list is there")
+	}
+	root, err := hostlib.ParseHTML([]byte(shop))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := hostlib.HTMLFind(root, "table tr"); err != nil || len(found) == 0 {
+		t.Errorf("found %d, %v", len(found), err)
+	}
+	var attributes strings.Builder
+	for n := range 50_000 {
+		fmt.Fprintf(&attributes, "a%d ", n)
+	}
+	for name, page := range map[string]string{
+		"bold in each paragraph anew": "<p>" + strings.Repeat("<b id=x>", 400) + strings.Repeat("<p>x", 1<<20),
+		"the same with attributes":    "<p><b " + attributes.String() + ">" + strings.Repeat("<p>x", 1<<18),
+		"millions of paragraphs":      strings.Repeat("<p>", 5<<20),
+	} {
+		if _, err := hostlib.ParseHTML([]byte(page)); err == nil || hostlib.FailureOf(err).Code != "html.size" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := hostlib.ParseHTML([]byte(strings.Repeat("<p><b><i a=1>x</i></b>", 1<<18))); err != nil {
+		t.Errorf("what is closed: %v", err)
+	}
+}
+
 // FuzzHTML parses any page. What is found in it is in it, and in its order.
 func FuzzHTML(f *testing.F) {
 	f.Add([]byte(shop), "table tr > td, a[href^='/']")

@@ -77,7 +77,11 @@ func (c *Call) parseHTML(name string, r io.Reader, from *url.URL) (Value, error)
 		return nil, Errorf("file.size", "%s has more than %d bytes, too much for a page", name, maxHTML)
 	}
 	g := &htmlGuard{c: c, name: name, text: text}
-	root, err := html.ParseWithOptions(g, g.option())
+	options, err := g.options()
+	if err != nil {
+		return nil, err
+	}
+	root, err := html.ParseWithOptions(g, options...)
 	switch {
 	case g.err != nil:
 		return nil, g.err
@@ -107,14 +111,84 @@ type htmlGuard struct {
 	err    error
 }
 
-// option has the parser tell where its list is. It has no other way to be asked.
+// htmlOpenList is the name that the parser's list has.
+var htmlOpenList = "afe"
+
+// option has the parser tell where its list is. It has no other way to be asked. If
+// there is no such list, as a later version of it may have none, open is not valid.
 func (g *htmlGuard) option() html.ParseOption {
 	var none html.ParseOption
-	make := reflect.MakeFunc(reflect.TypeOf(none), func(args []reflect.Value) []reflect.Value {
-		g.open = args[0].Elem().FieldByName("afe")
+	of := reflect.TypeOf(none)
+	if of.NumIn() != 1 || of.NumOut() != 0 || of.In(0).Kind() != reflect.Pointer || of.In(0).Elem().Kind() != reflect.Struct {
+		return none
+	}
+	make := reflect.MakeFunc(of, func(args []reflect.Value) []reflect.Value {
+		list := args[0].Elem().FieldByName(htmlOpenList)
+		if list.IsValid() && list.Kind() == reflect.Slice && list.Type().Elem() == reflect.TypeFor[*html.Node]() {
+			g.open = list
+		}
 		return nil
 	})
 	return make.Interface().(html.ParseOption)
+}
+
+// options are those of the parser. Where its list is not known, the page is looked at
+// before it is parsed.
+func (g *htmlGuard) options() ([]html.ParseOption, error) {
+	o := g.option()
+	if o == nil {
+		return nil, g.estimate()
+	}
+	probe := &htmlGuard{}
+	if _, err := html.ParseWithOptions(strings.NewReader(""), probe.option()); err != nil || !probe.open.IsValid() {
+		return nil, g.estimate()
+	}
+	return []html.ParseOption{o}, nil
+}
+
+// htmlRemade are the elements that are made again where they were not closed.
+var htmlRemade = map[atom.Atom]bool{
+	atom.A: true, atom.B: true, atom.Big: true, atom.Code: true, atom.Em: true, atom.Font: true, atom.I: true, atom.Nobr: true,
+	atom.S: true, atom.Small: true, atom.Strike: true, atom.Strong: true, atom.Tt: true, atom.U: true,
+}
+
+// estimate counts what a page may at most become, without the parser: with each of
+// its tags and texts, all that is open may be made again. It refuses some pages that
+// the parser would take.
+func (g *htmlGuard) estimate() error {
+	z := html.NewTokenizer(bytes.NewReader(g.text))
+	var nodes, open int64 // open are elements and their attributes
+	var weights []int64   // of each that is open
+	for n := 1; ; n++ {
+		if n%1000 == 0 {
+			if err := g.c.over(); err != nil {
+				return err
+			}
+		}
+		switch kind := z.Next(); kind {
+		case html.ErrorToken:
+			return nil // its end
+		case html.StartTagToken, html.EndTagToken:
+			name, more := z.TagName()
+			if htmlRemade[atom.Lookup(name)] {
+				if last := len(weights) - 1; kind == html.EndTagToken && last >= 0 {
+					open -= weights[last]
+					weights = weights[:last]
+				}
+				if kind == html.StartTagToken {
+					weight := int64(1)
+					for ; more; weight++ {
+						_, _, more = z.TagAttr()
+					}
+					open += weight
+					weights = append(weights, weight)
+				}
+			}
+		}
+		if nodes += 1 + open; nodes > maxHTMLNodes {
+			return Errorf("html.size", "%s may become more than %d elements and texts", g.name, maxHTMLNodes)
+		}
+	}
 }
 
 // maxLightTag is how long a tag may be without being looked at closely.
@@ -148,6 +222,9 @@ func (g *htmlGuard) look() error {
 		if err := g.c.over(); err != nil {
 			return err
 		}
+	}
+	if !g.open.IsValid() {
+		return nil // estimate has looked already
 	}
 	n := g.open.Len()
 	g.unseen++

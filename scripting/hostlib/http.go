@@ -12,7 +12,7 @@ import (
 
 var httpModule = &Module{
 	Name: "http",
-	Doc: "Requests over HTTP, to hosts that needs names (\"http:api.example.com\"; * stands for any characters). Private addresses only where needs names the host itself. " +
+	Doc: "Requests over HTTP, to hosts that needs names (\"http:api.example.com\"; * stands for any characters). Private addresses of the organisation only where needs names the host itself; this machine, its link and a cloud's metadata only where needs names the address (\"http:127.0.0.1\", \"http:localhost\"). " +
 		"The operator's proxies are those of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).",
 	Funcs: slices.Concat(
 		requestFuncs("http", "https://api.example.com/", moduleWay),
@@ -46,7 +46,7 @@ func wayParams(client bool) []Param {
 	return []Param{
 		{Name: "headers", Type: DictOf, Default: None, Named: true, Doc: "headers by name"},
 		{Name: "auth", Type: Any, Default: None, Named: true, Doc: doc("a token (bearer), a pair (user, password), or what http.oauth2 gives; it is sent to the URL's own host only")},
-		{Name: "timeout", Type: Duration, Default: timeout, Named: true, Doc: doc("how long nothing may come: no answer, or nothing more of it")},
+		{Name: "timeout", Type: Duration, Default: timeout, Named: true, Doc: doc("how long nothing may move: no connection, nothing more taken of what is sent, no answer, or nothing more of it. However long all of it takes, it goes on while something moves")},
 		{Name: "retry", Type: Int, Default: retry, Named: true, Doc: doc("how often it is sent again, with growing pauses, or those that the server asks for (Retry-After): after no answer, 408, 425, 429 and 5xx; POST and PATCH only after 429 and 503, or with a header Idempotency-Key")},
 		{Name: "max_body", Type: Size, Default: maxBody, Named: true, Doc: doc("the longest answer, unpacked")},
 	}
@@ -71,7 +71,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 		params = append(params, Param{Name: "ok", Type: Any, Default: None, Named: true, Doc: "statuses of 400 and above that are no error, such as [404]"})
 		if cached {
 			params = append(params, Param{Name: "cache", Type: Bool, Default: None, Named: true,
-				Doc: "True: asks for what has changed since the last job of this type that ended well; if nothing has, the answer's unchanged is true and it has no body"})
+				Doc: "True: asks for what has changed since the last job of this type that ended well; if nothing has, the answer's unchanged is true and it has no body. It is remembered for each URL with the headers and the auth that were sent"})
 		} else {
 			params = append(params,
 				Param{Name: "json", Type: Data, Default: None, Named: true, Doc: "data to send as JSON"},

@@ -2,6 +2,8 @@ package hostlib
 
 import (
 	"net"
+	"net/netip"
+	"net/url"
 	"time"
 )
 
@@ -18,4 +20,23 @@ func (h *Host) AgeTokens(by time.Duration) {
 	for _, t := range h.tokens.m {
 		t.expires = t.expires.Add(-by)
 	}
+}
+
+// MayReach says whether a script that needs so much may connect to an address to
+// ask a URL.
+func MayReach(needs []string, at string, addr netip.Addr) (bool, error) {
+	n, err := ParseNeeds(needs)
+	if err != nil {
+		return false, err
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		return false, err
+	}
+	host, port, explicit, err := hostOf(u)
+	if err != nil {
+		return false, err
+	}
+	r, err := n.host("http", host, port, explicit, "")
+	return r.allows(addr), err
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -67,7 +68,8 @@ func port(t *testing.T, server string) string {
 	return u.Port()
 }
 
-func TestANameThatLeadsInsideIsRefused(t *testing.T) {
+// A name is not enough to reach this machine, whoever says that it leads there.
+func TestANameThatLeadsToThisMachineIsRefused(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	var calls atomic.Int64
@@ -77,26 +79,82 @@ func TestANameThatLeadsInsideIsRefused(t *testing.T) {
 	})
 	w.Host.SetResolver(answering(t, "127.0.0.1"))
 	name := "http://rebind.example.com:" + port(t, inside) + "/"
-	refusal := func(fn, at string) string {
-		return "needs: http." + fn + `: GET ` + at + `: "rebind.example.com" is at 127.0.0.1, which is no public address; add the host itself, without a glob, to what job() says this script needs: needs = ["http:rebind.example.com"]`
+	refusal := func(at string) string {
+		return `needs: http.get: GET ` + at + `: "rebind.example.com" is at 127.0.0.1, which is this machine itself: no name stands for that; if it is meant, add the address, beside the host itself, to what job() says this script needs: needs = ["http:rebind.example.com", "http:127.0.0.1"]`
 	}
-	// A script that names the host opens a connection to it.
-	if j := askAs(t, w, `"http:rebind.example.com"`, name, `return http.get(item).status`); string(j.Result) != "200" || calls.Load() != 1 {
-		t.Errorf("the host itself: %+v", j.Error)
+	// A script that names the address too opens a connection to it, also by a redirect.
+	for _, needs := range []string{`"http:rebind.example.com", "http:127.0.0.1"`, `"http:rebind.example.com", "http:localhost"`, `"http:rebind.example.com", "http:127.0.0.1:` + port(t, inside) + `"`} {
+		if j := askAs(t, w, needs, name, `return http.get(item).status`); string(j.Result) != "200" || calls.Swap(0) != 1 {
+			t.Errorf("%s: %+v", needs, j.Error)
+		}
+	}
+	if j := askAs(t, w, `"http:rebind.example.com", "http:127.0.0.1"`, outside, `return http.get(item).status`); string(j.Result) != "200" || calls.Swap(0) != 1 {
+		t.Errorf("by a redirect: %+v", j.Error)
 	}
 	// Others do not get that connection.
 	for _, c := range []struct{ needs, url, want string }{
-		{`"http:*.example.com"`, name, refusal("get", name)},
-		{`"http:*"`, name, refusal("get", name)},
-		{`"http:127.0.0.1", "http:*.example.com"`, outside, refusal("get", outside)},
+		{`"http:rebind.example.com"`, name, refusal(name)},
+		{`"http:rebind.example.com", "http:127.0.0.1:1"`, name, refusal(name)},
+		{`"http:rebind.example.com", "http:127.0.0.2"`, name, refusal(name)},
+		{`"http:rebind.example.com", "http:127.0.0.*"`, name, refusal(name)},
+		{`"http:rebind.example.com", "sftp:127.0.0.1"`, name, refusal(name)},
+		{`"http:*.example.com"`, name, refusal(name)},
+		{`"http:*"`, name, refusal(name)},
+		{`"http:127.0.0.1", "http:*.example.com"`, outside, refusal(outside)},
+		{`"http:127.0.0.1:` + port(t, outside) + `", "http:rebind.example.com"`, outside, refusal(outside)},
 		{`"http:127.0.0.1"`, outside, `needs: http.get: GET ` + outside + `: it redirects to another host: "rebind.example.com:` + port(t, inside) + `" is not among what job() says this script needs; add it there: needs = ["http:rebind.example.com:` + port(t, inside) + `"]`},
 	} {
 		if got := outcome(askAs(t, w, c.needs, c.url, `http.get(item)`), "-"); got != c.want {
 			t.Errorf("%s: got  %s\nwant %s", c.needs, got, c.want)
 		}
 	}
-	if calls.Load() != 1 {
-		t.Errorf("%d requests came through", calls.Load()-1)
+	if calls.Load() != 0 {
+		t.Errorf("%d requests came through", calls.Load())
+	}
+	// What the operator does not let be reached is not reached by a name either.
+	w.Host.Limits = &hostlib.Limits{From: "the test", Allow: []string{"http:*"}, Deny: []string{"http:127.0.0.2"}}
+	if got := outcome(askAs(t, w, `"http:rebind.example.com", "http:127.0.0.1"`, name, `return http.get(item).status`), "-"); got != "200" {
+		t.Errorf("within the operator's limits: got %s", got)
+	}
+	w.Host.Limits = &hostlib.Limits{From: "the test", Allow: []string{"http:*.example.com", "http:127.0.0.1"}, Deny: []string{"http:127.0.0.1:" + port(t, inside)}}
+	if got := outcome(askAs(t, w, `"http:rebind.example.com", "http:127.0.0.1"`, name, `return http.get(item).status`), "-"); got != refusal(name) {
+		t.Errorf("beyond the operator's limits: got %s", got)
+	}
+}
+
+// A host that needs names may be inside the organisation, and nowhere else that is
+// not public.
+func TestWhereANamedHostMayBe(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		addr        string
+		named, glob bool
+	}{
+		{"93.184.215.14", true, true}, {"2606:4700::6810:84e5", true, true},
+		{"10.1.2.3", true, false}, {"172.16.0.1", true, false}, {"172.31.255.255", true, false}, {"192.168.1.1", true, false},
+		{"100.64.0.1", true, false}, {"fd12:3456::1", true, false},
+		{"172.32.0.1", true, true},
+		{"127.0.0.1", false, false}, {"127.8.8.8", false, false}, {"::1", false, false}, {"0.0.0.0", false, false}, {"::", false, false},
+		{"169.254.169.254", false, false}, {"169.254.1.1", false, false}, {"fe80::1", false, false}, {"168.63.129.16", false, false},
+		{"fd00:ec2::254", false, false}, {"fd20:ce::254", false, false}, {"100.100.100.200", false, false},
+		{"64:ff9b::169.254.169.254", false, false}, {"2002:7f00:1::", false, false}, {"::127.0.0.1", false, false}, {"::ffff:0:127.0.0.1", false, false},
+		{"224.0.0.1", false, false}, {"255.255.255.255", false, false}, {"198.18.0.1", false, false}, {"192.0.2.1", false, false},
+	} {
+		addr := netip.MustParseAddr(c.addr)
+		for needs, want := range map[string]bool{"http:erp.internal": c.named, "http:*.internal": c.glob} {
+			got, err := hostlib.MayReach([]string{needs}, "http://erp.internal/", addr)
+			if err != nil || got != want {
+				t.Errorf("%s at %s: got %v, %v, want %v", needs, c.addr, got, err, want)
+			}
+		}
+		// Who names the address means it.
+		at := "http:" + c.addr
+		if addr.Is6() {
+			at = "http:[" + c.addr + "]"
+		}
+		if got, err := hostlib.MayReach([]string{"http:erp.internal", at}, "http://erp.internal/", addr); err != nil || !got {
+			t.Errorf("%s named itself: got %v, %v", c.addr, got, err)
+		}
 	}
 }
 
@@ -105,7 +163,7 @@ func TestAnInstanceNamesItsHost(t *testing.T) {
 	w := world.New(t)
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
 	w.Host.SetResolver(answering(t, "127.0.0.1"))
-	w.Script("job", "job(needs = ['http:{instance}.shops.example'], instances = {'Acme': {}, 'beta*': {}}, retry = retry(max = 1))\ndef consume(ctx, item):\n    return http.get(item).text()\n")
+	w.Script("job", "job(needs = ['http:{instance}.shops.example', 'http:127.0.0.1'], instances = {'Acme': {}, 'beta*': {}}, retry = retry(max = 1))\ndef consume(ctx, item):\n    return http.get(item).text()\n")
 	do := func(instance, host string) string {
 		id := w.Enqueue(engine.NewJob{Type: "job", Instance: instance, Payload: engine.Raw(fmt.Sprintf("%q", "http://"+host+":"+port(t, url)))})
 		w.Run()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
 
@@ -70,6 +71,22 @@ func pages(t *testing.T, asked *[]string) string {
 			give(w, map[string]any{"items": numbers(from), "next": fmt.Sprintf("/circle?from=%d", (from+3)%9)})
 		case "/endless":
 			give(w, map[string]any{"items": []int{from}, "next": fmt.Sprintf("/endless?from=%d", from+1)})
+		case "/twins": // pages that are the same, and yet not one
+			p := number("p", 1)
+			if p < 4 {
+				w.Header().Set("Link", fmt.Sprintf(`<?p=%d>; rel=next`, p+1))
+			}
+			give(w, []int{[]int{0, 7, 7, 8, 7}[p]})
+		case "/forever":
+			w.Header().Set("Link", fmt.Sprintf(`<?p=%d>; rel=next`, number("p", 0)+1))
+			give(w, []int{7})
+		case "/holes": // pages without items
+			from = number("after", 0)
+			if from < 30 {
+				give(w, map[string]any{"items": []int{}, "next": from + 1})
+				return
+			}
+			give(w, map[string]any{"items": []int{from}, "next": nil})
 		case "/none":
 			w.WriteHeader(204)
 		}
@@ -95,6 +112,10 @@ func TestPagesAreFollowed(t *testing.T) {
 		{`http.paginate(item + "/cursor", next = lambda r: {"after": r.json()["next"]} if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
 		{`http.paginate(item + "/cursor", next = lambda r: "?after=%d" % r.json()["next"] if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
 		{`http.paginate(item + "/none")`, `[]`, "/none"},
+		{`http.paginate(item + "/twins")`, `[7,7,8,7]`, "/twins /twins?p=2 /twins?p=3 /twins?p=4"},
+		{`http.paginate(item + "/twins", next = lambda r: {"p": int(r.url.split("=")[1]) + 1} if r.header("link") else None, start = {"p": 1})`, `[7,7,8,7]`, "/twins?p=1 /twins?p=2 /twins?p=3 /twins?p=4"},
+		{`http.paginate(item + "/holes", next = {"cursor": "after", "path": "next"}, items = "items", start = {"after": 20})`, `[30]`,
+			"/holes?after=20 /holes?after=21 /holes?after=22 /holes?after=23 /holes?after=24 /holes?after=25 /holes?after=26 /holes?after=27 /holes?after=28 /holes?after=29 /holes?after=30"},
 		{`iter.take(http.paginate(item + "/endless", next = "next", items = "items"), 2)`, `[0,1]`, "/endless /endless?from=1"},
 		{`http.client(item + "/", rate = "1000/s").paginate("link")`, all, "/link /link?fields=a,b&from=3 /link?fields=a,b&from=6 /link?fields=a,b&from=9"},
 	} {
@@ -114,7 +135,9 @@ func TestPagesThatDoNotEndAreAnError(t *testing.T) {
 	w := world.New(t)
 	url := pages(t, nil)
 	for _, c := range []struct{ call, want string }{
-		{`http.paginate(item + "/same", next = {"page": "p"})`, `http.loop: http.paginate: page 2 has the same content as page 1 (URL/same?p=2): the server does not go on as next says`},
+		{`http.paginate(item + "/same", next = {"page": "p"})`, `http.loop: http.paginate: page 2 has the same content as page 1 (URL/same?p=2): the server does not go on as next says (if its pages may be the same, count them by a function: next = lambda r: {"p": ...})`},
+		{`http.paginate(item + "/forever")`, `http.loop: http.paginate: 21 pages in a row have the same content, the last one of URL/forever?p=20: the server goes on for ever`},
+		{`http.paginate(item + "/twins", next = {"page": "p"})`, `http.loop: http.paginate: page 2 has the same content as page 1 (URL/twins?p=2): the server does not go on as next says (if its pages may be the same, count them by a function: next = lambda r: {"p": ...})`},
 		{`http.paginate(item + "/circle", next = "next", items = "items")`, `http.loop: http.paginate: page 4 has the same content as page 1 (URL/circle?from=0): the server does not go on as next says`},
 		{`http.paginate(item + "/circle?from=0", next = "next", items = "items")`, `http.loop: http.paginate: page 4 is page 1 again (URL/circle?from=0): the next page of some page is one from before`},
 		{`http.paginate(item + "/endless", next = "next", items = "items", max_pages = 5)`, `http.pages: http.paginate: there are more than 5 pages: raise max_pages, or check next`},
@@ -518,5 +541,101 @@ def consume(ctx, item):
 		if got, want := outcome(j, url), fmt.Sprintf(`"Bearer t/n/%d"`, n); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// Who asks, and in which way, is part of what is remembered: that nothing has
+// changed is said of what the same one got.
+func TestWhatOneGotIsNotTakenForWhatAnotherGets(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Host.Secret = func(name string) (string, error) { return "the-secret-" + name, nil }
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"access_token": "token", "expires_in": 1}`)
+			return
+		}
+		w.Header().Set("ETag", `"v1"`) // of the whole collection
+		if r.Header.Get("If-None-Match") == `"v1"` {
+			w.WriteHeader(304)
+			return
+		}
+		io.WriteString(w, "for "+r.Header.Get("Authorization")+r.Header.Get("X-Tenant"))
+	})
+	w.Script("job", `
+job(needs = ["http:127.0.0.1", "secret:*"])
+def consume(ctx, item):
+    how = item["how"]
+    if "user" in how:
+        how["auth"] = (how.pop("user"), secrets.get(how.pop("password")))
+    elif "client" in how:
+        how["auth"] = http.oauth2(item["url"] + "/token", how.pop("client"), secrets.get("x"))
+    elif "secret" in how:
+        how["auth"] = secrets.get(how.pop("secret"))
+    r = http.get(item["url"], cache = True, **how)
+    return "unchanged" if r.unchanged else "new"
+`)
+	for _, how := range []string{
+		`{}`, `{"secret": "ada"}`, `{"secret": "grace"}`, `{"user": "ada", "password": "x"}`, `{"user": "grace", "password": "x"}`,
+		`{"client": "ada"}`, `{"client": "grace"}`, `{"headers": {"X-Tenant": "1"}}`, `{"headers": {"X-Tenant": "2"}}`, `{"headers": {"Authorization": "Basic 1"}}`,
+	} {
+		for _, want := range []string{`"new"`, `"unchanged"`} {
+			if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, "how": %s}`, url, how)), url); got != want {
+				t.Errorf("%s: got %s, want %s", how, got, want)
+			}
+		}
+	}
+	// Another password is the same user.
+	if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, "how": {"user": "ada", "password": "new"}}`, url)), url); got != `"unchanged"` {
+		t.Errorf("after another password: got %s", got)
+	}
+	typ, err := w.Engine.Type(t.Context(), "job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := w.Store.VariableNames(t.Context(), engine.Scope{Type: typ.ID})
+	if err != nil || len(names) != 10 {
+		t.Errorf("%d are remembered: %v", len(names), err)
+	}
+	for _, n := range names {
+		v, err := w.Store.Variable(t.Context(), engine.Scope{Type: typ.ID}, n)
+		if err != nil || strings.Contains(n+string(v.Value), "secret") || strings.Contains(n+string(v.Value), "ada") {
+			t.Errorf("%s is %s: %v", n, v.Value, err)
+		}
+	}
+}
+
+// A token is for the scripts that may ask for it: that another one has it already
+// lets nobody use it whose needs do not name where it comes from.
+func TestATokenIsForThoseWhoMayAskForIt(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	var tokens atomic.Int64
+	login := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token": "t%d", "expires_in": 3600}`, tokens.Add(1))
+	})
+	login = strings.Replace(login, "127.0.0.1", "localhost", 1)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("Authorization")) })
+	body := fmt.Sprintf(`return http.get(item, auth = http.oauth2(%q, "me", "the-secret")).text()`, login+"/token")
+	both := `"http:127.0.0.1", "http:localhost"`
+	for _, c := range []struct {
+		needs, want string
+		tokens      int64
+	}{
+		{both, `"Bearer t1"`, 1},
+		{both, `"Bearer t1"`, 1},
+		{`"http:127.0.0.1"`, `needs: http.get: "localhost:` + port(t, login) + `" is not among what job() says this script needs; add it there: needs = ["http:localhost:` + port(t, login) + `"]`, 1},
+		{`"http:127.0.0.1", "http:local*"`, `needs: http.get: POST ` + login + `/token: "localhost" is at 127.0.0.1, which is this machine itself`, 1},
+		{both, `"Bearer t1"`, 1},
+	} {
+		if got := outcome(askAs(t, w, c.needs, url, body), url); !strings.HasPrefix(got, c.want) || tokens.Load() != c.tokens {
+			t.Errorf("%s: got %s, %d tokens\nwant %s, %d tokens", c.needs, got, tokens.Load(), c.want, c.tokens)
+		}
+	}
+	w.Host.Limits = &hostlib.Limits{From: "the test", Deny: []string{"http:localhost"}}
+	if got := outcome(askAs(t, w, `"http:127.0.0.1", "http:local*"`, url, body), url); !strings.HasPrefix(got, "needs.refused: ") {
+		t.Errorf("denied by the operator: got %s", got)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"code.dny.dev/ssrf"
 	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/idna"
@@ -105,18 +104,16 @@ func hostName(host string) (string, error) {
 	return name, nil
 }
 
-// host says whether the script may ask a host. literal says that needs names
-// the very host, not a glob that fits, so that it may be a private one.
-func (n *Needs) host(kind, host, port string, explicit bool, instance string) (literal bool, err error) {
+// host says whether the script may ask a host, and at which addresses it may be.
+func (n *Needs) host(kind, host, port string, explicit bool, instance string) (reach, error) {
 	line := needsHost(kind, host, port, explicit)
-	err = n.permit(line, strings.TrimPrefix(line, kind+":"), func(n *Needs) bool {
+	if err := n.permit(line, strings.TrimPrefix(line, kind+":"), func(n *Needs) bool {
 		_, ok := n.findHost(kind, host, port, instance)
 		return ok
-	})
-	if err == nil {
-		literal, _ = n.findHost(kind, host, port, instance)
+	}); err != nil {
+		return reach{}, err
 	}
-	return literal, err
+	return n.reachOf(kind, host, port, instance), nil
 }
 
 // findHost looks for a host; literal says that it is there without a glob.
@@ -150,58 +147,45 @@ func needsHost(kind, host, port string, explicit bool) string {
 	return kind + ":" + host
 }
 
-// publicOnly knows which addresses are no public ones: those of the registries of
-// special addresses, and one by which a cloud answers for its own machines.
-var publicOnly = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32")))
-
-// privateError is a host that is at no public address.
-type privateError struct {
-	kind string // of needs that it takes
-	host string
-	addr netip.Addr
-}
-
-// Error says what to do.
-func (e *privateError) Error() string {
-	at := fmt.Sprintf("%q is at %s, which is no public address", e.host, e.addr)
-	if e.host == e.addr.String() {
-		at = e.host + " is no public address"
-	}
-	return fmt.Sprintf("%s; add the host itself, without a glob, to what job() says this script needs: needs = [%q]", at, needsHost(e.kind, e.host, "", false))
-}
-
 // network is how a Host reaches others. Connections are kept apart by what
 // they may reach, so that none is used by a script that may not.
 type network struct {
 	once     sync.Once
-	open     *http.Transport // to hosts that needs names: private ones too
-	public   *http.Transport // to public addresses
 	proxied  *http.Transport // to the operator's proxy, which asks for us
 	proxy    func(*url.URL) (*url.URL, error)
 	resolver *net.Resolver // nil: the system's; tests have another one
+
+	mu     sync.Mutex
+	direct map[reach]*http.Transport
 }
+
+// maxReaches bounds the transports of a network: scripts differ little in what they
+// may reach.
+const maxReaches = 100
 
 func (n *network) start() {
 	n.once.Do(func() {
 		n.proxy = httpproxy.FromEnvironment().ProxyFunc()
-		n.open = n.transport(nil)
-		n.public = n.transport(onlyPublic("http"))
 		n.proxied = n.transport(nil)
 		n.proxied.Proxy = func(r *http.Request) (*url.URL, error) { return n.proxy(r.URL) }
 	})
 }
 
-// addrCheck says whether an address may be dialled to reach a host.
-type addrCheck func(host string, addr netip.Addr) error
-
-// onlyPublic refuses private addresses; kind is that of the needs that allow them.
-func onlyPublic(kind string) addrCheck {
-	return func(host string, addr netip.Addr) error {
-		if publicOnly.SafeAddr(addr) != nil {
-			return &privateError{kind, host, addr}
-		}
-		return nil
+// within is the transport to hosts that may be where r says.
+func (n *network) within(r reach) *http.Transport {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if t := n.direct[r]; t != nil {
+		return t
 	}
+	if n.direct == nil || len(n.direct) >= maxReaches {
+		for _, t := range n.direct {
+			t.CloseIdleConnections() // what is under way goes on
+		}
+		n.direct = map[reach]*http.Transport{}
+	}
+	n.direct[r] = n.transport(r.check("http"))
+	return n.direct[r]
 }
 
 // dial connects to an address. check, which may be nil, is asked about each that
@@ -295,16 +279,16 @@ func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	literal, err := c.Needs.host("http", host, port, explicit, c.instance())
+	to, err := c.Needs.host("http", host, port, explicit, c.instance())
 	if err != nil {
 		return nil, err
 	}
-	return c.sendOrDry(r, func(r *http.Request) (*http.Response, error) { return c.carry(r, host, literal) })
+	return c.sendOrDry(r, func(r *http.Request) (*http.Response, error) { return c.carry(r, host, to) })
 }
 
-// carry sends one request to a host that the script may ask; literal says that it
-// may be at a private address.
-func (c *Call) carry(r *http.Request, host string, literal bool) (*http.Response, error) {
+// carry sends one request to a host that the script may ask, which may be where to
+// says.
+func (c *Call) carry(r *http.Request, host string, to reach) (*http.Response, error) {
 	if c.Host.HTTP != nil {
 		return c.Host.HTTP.RoundTrip(r)
 	}
@@ -315,12 +299,10 @@ func (c *Call) carry(r *http.Request, host string, literal bool) (*http.Response
 	case err != nil:
 		return nil, Errorf("http.connect", "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY) is no URL")
 	case proxy != nil:
-		if addr, err := netip.ParseAddr(host); err == nil && !literal && publicOnly.SafeAddr(addr) != nil {
+		if addr, err := netip.ParseAddr(host); err == nil && !to.allows(addr) {
 			return nil, &privateError{"http", host, addr}
 		}
 		return n.proxied.RoundTrip(r)
-	case literal:
-		return n.open.RoundTrip(r)
 	}
-	return n.public.RoundTrip(r)
+	return n.within(to).RoundTrip(r)
 }

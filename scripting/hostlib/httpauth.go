@@ -22,15 +22,22 @@ import (
 type credentials interface {
 	// header is the Authorization header, and the secrets in it.
 	header(c *Call) (value string, secrets []string, err error)
+	// identity tells apart who asks. It has what renewals leave as it is, and a secret
+	// only where nothing else tells.
+	identity() []string
 }
 
 type bearer string
+
+func (b bearer) identity() []string { return []string{"bearer", string(b)} }
 
 func (b bearer) header(*Call) (string, []string, error) {
 	return "Bearer " + string(b), []string{string(b)}, nil
 }
 
 type basic struct{ user, password string }
+
+func (b basic) identity() []string { return []string{"basic", b.user} }
 
 func (b basic) header(*Call) (string, []string, error) {
 	coded := base64.StdEncoding.EncodeToString([]byte(b.user + ":" + b.password))
@@ -62,6 +69,16 @@ func credentialsOf(c *Call, v Value) (credentials, error) {
 // oauth is what http.oauth2 gives.
 type oauth struct{ url, id, secret, scope string }
 
+func (o *oauth) shown() string {
+	u, err := url.Parse(o.url)
+	if err != nil {
+		return "token_url"
+	}
+	return shownURL(u)
+}
+
+func (o *oauth) identity() []string { return []string{"oauth2", o.url, o.id, o.scope} }
+
 // ObjectType is oauth2.
 func (*oauth) ObjectType() *ObjectType { return oauth2Type }
 
@@ -89,8 +106,22 @@ type token struct {
 // maxTokens bounds what tokens keeps.
 const maxTokens = 1000
 
-func (o *oauth) kept(c *Call) *token {
-	key := sha256.Sum256([]byte(strings.Join([]string{o.url, o.id, o.secret, o.scope}, "\x00")))
+// kept is the token that hooks share which ask for the same one, and may ask there in
+// the same way: what a script may not reach gives it no token by way of another one.
+func (o *oauth) kept(c *Call) (*token, error) {
+	u, err := url.Parse(o.url)
+	if err != nil {
+		return nil, Errorf("usage", "token_url is no URL")
+	}
+	host, port, explicit, err := hostOf(u)
+	if err != nil {
+		return nil, err
+	}
+	at, err := c.Needs.host("http", host, port, explicit, c.instance())
+	if err != nil {
+		return nil, err
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %+v", []string{o.url, o.id, o.secret, o.scope}, at))
 	t := &c.Host.tokens
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +135,7 @@ func (o *oauth) kept(c *Call) *token {
 		}}
 		t.m[key] = k
 	}
-	return k
+	return k, nil
 }
 
 func (t *token) lock(c *Call) error {
@@ -119,7 +150,10 @@ func (t *token) lock(c *Call) error {
 func (t *token) unlock() { <-t.busy }
 
 func (o *oauth) header(c *Call) (string, []string, error) {
-	t := o.kept(c)
+	t, err := o.kept(c)
+	if err != nil {
+		return "", nil, err
+	}
 	if err := t.lock(c); err != nil {
 		return "", nil, err
 	}
@@ -138,7 +172,10 @@ func (o *oauth) header(c *Call) (string, []string, error) {
 // refused forgets a token that a server did not take, unless there is another
 // one by now. header is the one that was refused.
 func (o *oauth) refused(c *Call, header string) error {
-	t := o.kept(c)
+	t, err := o.kept(c)
+	if err != nil {
+		return err
+	}
 	if err := t.lock(c); err != nil {
 		return err
 	}
@@ -151,10 +188,6 @@ func (o *oauth) refused(c *Call, header string) error {
 
 // fetch gets a new token.
 func (t *token) fetch(c *Call, o *oauth) error {
-	u, err := url.Parse(o.url)
-	if err != nil {
-		return Errorf("usage", "token_url is no URL")
-	}
 	sender := &tokenSender{c: c, secrets: []string{o.secret}}
 	got, err := t.config.Token(context.WithValue(c.Context(), oauth2.HTTPClient, &http.Client{Transport: sender, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}))
 	if sender.err != nil {
@@ -169,7 +202,7 @@ func (t *token) fetch(c *Call, o *oauth) error {
 				why += fmt.Sprintf(": %s %s", refused.ErrorCode, refused.ErrorDescription)
 			}
 		}
-		f := Errorf("http.oauth2", "get a token from %s: %s", shownURL(u), hide(strings.TrimSpace(why), sender.secrets))
+		f := Errorf("http.oauth2", "get a token from %s: %s", o.shown(), hide(strings.TrimSpace(why), sender.secrets))
 		f.Retryable = false
 		return f
 	}

@@ -3,25 +3,44 @@ package hostlib
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/dsengine/dsengine/engine"
 )
 
 // What a cached request remembers of an answer is a value of the type's state,
-// one for each URL, so that hooks that ask for different ones do not meet.
+// one for each URL and who asks in which way, so that hooks that ask for different
+// ones do not meet, and nobody is told that nothing has changed of what another got.
 const maxCached = 1000 // of one type and instance; then an older one is forgotten
 
 // remembered is what is kept of an answer.
 type remembered struct{ name string }
+
+// cacheKey stands for all that an answer may depend on: the URL, the headers and who
+// asks. It is a hash, from which no secret can be read.
+func (rq *httpRequest) cacheKey() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %s\n%s", rq.method, rq.url, rq.header.Get("Accept"))
+	for _, name := range slices.Sorted(maps.Keys(rq.header)) {
+		if name != "Accept" && name != "If-None-Match" && name != "If-Modified-Since" {
+			fmt.Fprintf(h, "\n%s: %q", name, rq.header[name])
+		}
+	}
+	if rq.auth != nil {
+		fmt.Fprintf(h, "\nauth: %q", rq.auth.identity())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
 
 // conditional asks for what has changed since the last time only.
 func (c *Call) conditional(rq *httpRequest) (*remembered, error) {
 	if c.after {
 		return nil, Errorf("usage", "cache: a function given to ctx.on_commit runs after the commit: nothing commits what it remembers")
 	}
-	sum := sha256.Sum256([]byte(rq.method + " " + rq.url.String() + "\n" + rq.header.Get("Accept")))
-	m := &remembered{engine.HiddenVariables + hex.EncodeToString(sum[:12])}
+	m := &remembered{engine.HiddenVariables + rq.cacheKey()}
 	raw, err := c.Hook.Variable(false, m.name)
 	if err != nil || raw == nil {
 		return m, err

@@ -88,7 +88,7 @@ var clientFunc = &Func{
 }
 
 var oauth2Func = &Func{
-	Name: "oauth2", Doc: "Gives a value for auth: tokens by client credentials of OAuth 2. A token is asked for when it is needed, kept in the process until shortly before it expires, and renewed once when a server answers 401.",
+	Name: "oauth2", Doc: "Gives a value for auth: tokens by client credentials of OAuth 2. A token is asked for when it is needed, kept in the process until shortly before it expires, for the scripts whose needs name where it comes from, and renewed once when a server answers 401.",
 	Params: []Param{
 		{Name: "token_url", Type: String, Doc: "where tokens come from; needs must name its host too"},
 		{Name: "id", Type: String, Doc: "the client's id"},

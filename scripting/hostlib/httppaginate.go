@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -22,7 +23,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	}, wayParams(of != "http")...)
 	fill := strings.NewReplacer("$.", of+".", "$/", base)
 	return &Func{
-		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that was there before is an error, so that it ends. If the first page has nothing where next looks, and looks as if there were more, the job's log says so. " +
+		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that is asked for a second time is an error, so that it ends; so is one with the content of another one, if it names the same next page or is merely counted, and content that comes more than 20 times in a row. If the first page has nothing where next looks, and looks as if there were more, the job's log says so. " +
 			"To go on where the last job stopped, ask for pages and keep the cursor of each in state, with what was made of its items.",
 		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
@@ -85,12 +86,23 @@ type pager struct {
 	seen    bool               // some page had what next leads to
 	lacks   string             // what this page has not that next leads to
 	asked   map[[16]byte]int64 // the number of the page, by what was asked for
-	came    map[[16]byte]int64 // and by what came
+	came    map[[16]byte]came  // and by what came
 }
+
+// came is where some content was last.
+type came struct {
+	number int64
+	next   [16]byte // what the page after it was asked for by
+	row    int      // how many pages in a row had it
+}
+
+// maxSamePages is how many pages in a row may have the same content, if each names
+// another page after it: a server that goes on for ever is not gone along with.
+const maxSamePages = 20
 
 func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	p := &pager{c: c, params: a.Dict("params"), whole: a.Bool("pages"), most: a.Int("max_pages"), cursor: a.Value("start"),
-		asked: map[[16]byte]int64{}, came: map[[16]byte]int64{}}
+		asked: map[[16]byte]int64{}, came: map[[16]byte]came{}}
 	p.resumed = p.cursor != nil
 	if p.params == nil {
 		p.params = &Dict{}
@@ -405,9 +417,11 @@ func (p *pager) fetch() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if was := once(p.asked, []byte(rq.url.String()), p.n); was > 0 {
+	asked := sum([]byte(rq.url.String()))
+	if was := p.asked[asked]; was > 0 {
 		return nil, p.stuck("http.loop", "page %d is page %d again (%s): the next page of some page is one from before", p.n, was, rq.shown())
 	}
+	p.asked[asked] = p.n
 	resp, err := p.c.send(rq)
 	if err != nil {
 		return nil, err
@@ -423,15 +437,15 @@ func (p *pager) fetch() (*page, error) {
 	if err != nil {
 		return nil, Errorf("http.page", "%s: %v", rq.shown(), err)
 	}
-	if len(list) > 0 {
-		if was := once(p.came, resp.body, p.n); was > 0 {
-			return nil, p.stuck("http.loop", "page %d has the same content as page %d (%s): the server does not go on as next says", p.n, was, rq.shown())
-		}
-	}
 	p.lacks = ""
 	cursor, err := p.find(resp, content, len(list))
 	if err != nil {
 		return nil, err
+	}
+	if len(list) > 0 {
+		if err := p.again(rq, resp.body, cursor); err != nil {
+			return nil, err
+		}
 	}
 	p.warn(rq, resp, content, len(list))
 	return &page{number: p.n, items: list, cursor: cursor, response: resp}, nil
@@ -443,15 +457,38 @@ func (p *pager) stuck(code, format string, args ...any) error {
 	return f
 }
 
-// once notes what was seen on a page, and gives the page where it was before.
-func once(seen map[[16]byte]int64, what []byte, number int64) int64 {
-	sum := sha256.Sum256(what)
-	k := [16]byte(sum[:16])
-	if was := seen[k]; was > 0 {
-		return was
+// again is the error about a page whose content was there before, if that means that
+// the server does not go on. Pages that are the same are none as long as each names
+// another page after it; what merely counts them has no such sign.
+func (p *pager) again(rq *httpRequest, body []byte, cursor Value) error {
+	raw, err := EncodeJSON(cursor)
+	if err != nil {
+		return err
 	}
-	seen[k] = number
-	return 0
+	content, now := sum(body), came{number: p.n, next: sum(raw), row: 1}
+	was, seen := p.came[content]
+	inRow := seen && was.number == p.n-1
+	if inRow {
+		now.row = was.row + 1
+	}
+	switch {
+	case seen && was.next == now.next, inRow && p.counts != "":
+		hint := ""
+		if p.counts != "" {
+			hint = fmt.Sprintf(" (if its pages may be the same, count them by a function: next = lambda r: {%q: ...})", p.counts)
+		}
+		return p.stuck("http.loop", "page %d has the same content as page %d (%s): the server does not go on as next says%s", p.n, was.number, rq.shown(), hint)
+	case now.row > maxSamePages:
+		return p.stuck("http.loop", "%d pages in a row have the same content, the last one of %s: the server goes on for ever", now.row, rq.shown())
+	}
+	p.came[content] = now
+	return nil
+}
+
+// sum stands for a text in maps.
+func sum(text []byte) [16]byte {
+	h := sha256.Sum256(text)
+	return [16]byte(h[:16])
 }
 
 // items are those of a page.

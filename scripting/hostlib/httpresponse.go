@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -28,13 +27,13 @@ type response struct {
 	header http.Header
 	url    *url.URL // after redirects
 
-	ctx    context.Context // of the attempt
-	cancel context.CancelCauseFunc
-	timer  *time.Timer // ends the attempt when nothing comes
-	raw    io.Closer   // what the body comes from; nil: nothing is open
-	rest   io.Reader   // what is left of the body; nil: all is in body
-	body   []byte
-	usedBy string // the method that has taken the rest
+	ctx      context.Context // of the attempt
+	cancel   context.CancelCauseFunc
+	patience *patience // ends the attempt when nothing comes
+	raw      io.Closer // what the body comes from; nil: nothing is open
+	rest     io.Reader // what is left of the body; nil: all is in body
+	body     []byte
+	usedBy   string // the method that has taken the rest
 }
 
 // headBody is how much of a body is read at once: most answers are shorter,
@@ -68,7 +67,7 @@ func (r *response) begin(body io.ReadCloser) error {
 
 // Close gives up the connection.
 func (r *response) Close() error {
-	r.timer.Stop()
+	r.patience.rest()
 	if r.raw == nil {
 		return nil
 	}
@@ -92,9 +91,9 @@ func (t *timely) Read(b []byte) (int, error) {
 	if r.raw == nil {
 		return 0, errors.New("the answer was closed")
 	}
-	r.timer.Reset(r.rq.timeout)
+	r.patience.wait()
 	n, err := t.from.Read(b)
-	r.timer.Stop()
+	r.patience.rest()
 	if err == nil || err == io.EOF {
 		return n, err
 	}

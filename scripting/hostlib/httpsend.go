@@ -25,7 +25,7 @@ type httpRequest struct {
 	body    *httpBody // nil: none
 	auth    credentials
 	ok      func(status int) bool // nil: no status of 400 or more will do
-	timeout time.Duration         // until something comes
+	timeout time.Duration         // how long nothing may move
 	retry   int                   // how often it is sent again
 	maxBody int64                 // bytes of the answer, unpacked
 	limit   *rate.Limiter         // nil: none
@@ -174,27 +174,28 @@ func (c *Call) attempt(rq *httpRequest, authorization string) (*response, *httpF
 		outer = asLogin(outer)
 	}
 	ctx, cancel := context.WithCancelCause(outer)
-	timer := time.AfterFunc(rq.timeout, func() { cancel(errNoAnswer) })
+	patience := newPatience(rq.timeout, func() { cancel(errNoAnswer) })
 	give := func(f *httpFailure) (*response, *httpFailure) {
-		timer.Stop()
+		patience.rest()
 		cancel(nil)
 		return nil, f
 	}
-	req, err := rq.build(ctx, authorization)
+	req, err := rq.build(patience.trace(ctx), authorization, patience)
 	if err != nil {
 		return give(&httpFailure{err: err})
 	}
 	last := rq.url
 	client := &http.Client{CheckRedirect: rq.redirect, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		last = r.URL
+		patience.moved() // a redirect is an answer
 		return c.roundTrip(r)
 	})}
 	res, err := client.Do(req)
 	if err != nil {
 		return give(rq.noAnswer(ctx, err, last))
 	}
-	resp := &response{c: c, rq: rq, status: res.StatusCode, header: res.Header, url: last, timer: timer, cancel: cancel, ctx: ctx}
-	timer.Stop()
+	resp := &response{c: c, rq: rq, status: res.StatusCode, header: res.Header, url: last, patience: patience, cancel: cancel, ctx: ctx}
+	patience.rest()
 	if err := resp.begin(res.Body); err != nil {
 		resp.Close()
 		return nil, &httpFailure{err: err, again: rq.repeatable() && brokeOff(err)}
@@ -213,7 +214,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // build makes the request for one attempt.
-func (rq *httpRequest) build(ctx context.Context, authorization string) (*http.Request, error) {
+func (rq *httpRequest) build(ctx context.Context, authorization string, p *patience) (*http.Request, error) {
 	req := (&http.Request{Method: rq.method, URL: rq.url, Header: rq.header.Clone(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	if req.Header == nil {
 		req.Header = http.Header{}
@@ -228,11 +229,12 @@ func (rq *httpRequest) build(ctx context.Context, authorization string) (*http.R
 		req.Header.Set("Authorization", authorization)
 	}
 	if rq.body != nil {
-		body, err := rq.body.open()
+		open := p.sent(rq.body.open)
+		body, err := open()
 		if err != nil {
 			return nil, err
 		}
-		req.Body, req.GetBody, req.ContentLength = body, rq.body.open, rq.body.size
+		req.Body, req.GetBody, req.ContentLength = body, open, rq.body.size
 	}
 	return req, nil
 }

@@ -156,20 +156,25 @@ func (c *Call) mail(ctx context.Context, m *Mail, msg *mail.Msg) error {
 		}
 		options = append(options, mail.WithPassword(password))
 	}
-	var d net.Dialer
+	dial := c.Host.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
 	options = append(options, mail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
-		var conn net.Conn
-		var err error
-		if m.TLS == "tls" {
-			t := tls.Dialer{NetDialer: &d, Config: &tls.Config{ServerName: m.Host, RootCAs: m.Roots, MinVersion: tls.VersionTLS12}}
-			conn, err = t.DialContext(dialing, network, address)
-		} else {
-			conn, err = d.DialContext(dialing, network, address)
+		conn, err := dial(dialing, network, address)
+		if err != nil {
+			return nil, err
 		}
-		if err == nil {
-			context.AfterFunc(ctx, func() { conn.Close() })
+		context.AfterFunc(ctx, func() { conn.Close() })
+		if m.TLS != "tls" {
+			return conn, nil
 		}
-		return conn, err
+		secure := tls.Client(conn, &tls.Config{ServerName: m.Host, RootCAs: m.Roots, MinVersion: tls.VersionTLS12})
+		if err := secure.HandshakeContext(dialing); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secure, nil
 	}))
 	client, err := mail.NewClient(m.Host, options...)
 	if err != nil {

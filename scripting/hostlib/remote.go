@@ -138,10 +138,7 @@ func (s *server) end(l *login) {
 
 // dial connects to the server, or to another port of it, if the script may.
 func (s *server) dial(ctx context.Context, l *line, to string) (*wire, error) {
-	var check addrCheck
-	if !s.at.trusted {
-		check = onlyPublic(s.at.kind)
-	}
+	check := s.at.reach.check(s.at.kind)
 	ctx, cancel := context.WithTimeoutCause(ctx, s.at.timeout, errNoAnswer)
 	defer cancel()
 	dial := s.c.Host.Dial
@@ -493,8 +490,9 @@ func (s *server) move(src, dst, exists string) (Value, error) {
 	}
 	if _, err := s.file(src); err != nil {
 		if isMissing(err) {
-			if _, moved := s.file(dst); moved == nil {
-				return dst, nil // by an attempt of which we do not know that it came so far
+			// By an attempt of which we do not know that it came so far?
+			if to := movedTo(dst, exists, func(p string) bool { _, none := s.file(p); return none == nil }); to != "" {
+				return to, nil
 			}
 		}
 		return nil, err

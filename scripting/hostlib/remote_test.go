@@ -239,6 +239,7 @@ eq(s.move("in/new/deep/a.csv", "done/"), "done/a.csv")
 eq(s.move("in/new/deep/a.csv", "done/"), "done/a.csv")  # done already
 s.put("in/new/deep/a.csv", ["again"])
 eq(s.move("in/new/deep/a.csv", "done/"), "done/a-2.csv")
+eq(s.move("in/new/deep/a.csv", "done/"), "done/a-2.csv")  # where it came to
 fails("there is a file already", s.move, "in/lines.txt", "done/a.csv", exists = "error")
 eq(s.move("in/lines.txt", "done/a.csv", exists = "replace"), "done/a.csv")
 fails("there is no such file", s.move, "in/nothing", "done/")

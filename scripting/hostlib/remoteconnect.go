@@ -45,7 +45,7 @@ type address struct {
 	fingerprint string
 	knownHosts  string
 	tls         string
-	trusted     bool   // it may be at a private address
+	reach       reach  // where it may be
 	place       string // where its settings stand, for messages
 	timeout     time.Duration
 }
@@ -111,13 +111,13 @@ func (c *Call) connectURL(at *address, text string, a *Args) error {
 	port := at.port
 	at.settle()
 	var err error
-	at.trusted, err = c.Needs.host(at.kind, at.host, at.port, port != "", c.instance())
+	at.reach, err = c.Needs.host(at.kind, at.host, at.port, port != "", c.instance())
 	return err
 }
 
 // connectNamed asks the operator's settings.
 func (c *Call) connectNamed(at *address, name string) error {
-	at.name, at.trusted, at.place = name, true, fmt.Sprintf("[connections.%s] of dsengine.toml", name)
+	at.name, at.reach, at.place = name, reach{all: true}, fmt.Sprintf("[connections.%s] of dsengine.toml", name)
 	if _, err := c.Needs.host(at.kind, strings.ToLower(name), "", false, c.instance()); err != nil {
 		return err
 	}

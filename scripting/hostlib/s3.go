@@ -119,7 +119,7 @@ var s3Module = &Module{
 			},
 		},
 		{
-			Name: "copy", Doc: "Copies an object within its store, which moves no data through here. To move one, delete it after that.",
+			Name: "copy", Doc: "Copies an object within its store, which moves no data through here. To move one, delete it after that, by ctx.on_commit(s3.delete, ...): a hook that runs again then still finds it.",
 			Params: []Param{bucketParam, objectKeyParam,
 				{Name: "to", Type: String, Doc: "the key of the copy; one that was there before is replaced"},
 				{Name: "to_bucket", Type: Any, Default: None, Named: true, Doc: "the bucket of the copy, in the same store; None: the same one"},

@@ -51,7 +51,7 @@ type s3Bucket struct {
 	url                   *url.URL
 	region                string
 	access, secret, token string
-	trusted               bool // the operator names the endpoint, private or not
+	reach                 reach // where it may be; the zero value: where needs says of the endpoint
 }
 
 // ObjectType is bucket.
@@ -96,7 +96,7 @@ func (c *Call) namedBucket(name string) (*s3Bucket, error) {
 	if err != nil {
 		return nil, Errorf("s3.settings", "[s3.%s] %v", store, err)
 	}
-	b.trusted = true
+	b.reach = reach{all: true} // the operator names the endpoint
 	return b, nil
 }
 
@@ -267,18 +267,18 @@ func (s *s3Client) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = &s3Flow{t: t, from: r.Body, patient: s.patient}
 	}
 	host, _, _, err := hostOf(r.URL)
-	literal := s.b.trusted
-	if err == nil && !literal {
+	to := s.b.reach
+	if err == nil && to == (reach{}) {
 		// What needs says is about the endpoint; a bucket may have a host below it.
 		own, port, explicit, _ := hostOf(s.b.url)
-		literal, err = s.c.Needs.host("http", own, port, explicit, s.c.instance())
+		to, err = s.c.Needs.host("http", own, port, explicit, s.c.instance())
 	}
 	if err != nil {
 		t.fail(err)
 		return nil, err
 	}
 	t.timer.Reset(s.patient)
-	res, err := s.c.carry(r, host, literal)
+	res, err := s.c.carry(r, host, to)
 	if err != nil {
 		if context.Cause(t.ctx) == nil {
 			t.fail(err)

@@ -66,6 +66,9 @@ func (s *stub) fits(rq *http.Request) bool {
 
 // RoundTrip answers a request by the first stub that fits and is not spent.
 func (s *stubs) RoundTrip(rq *http.Request) (*http.Response, error) {
+	if answer, ok := s.w.object(rq); ok {
+		return answer, nil
+	}
 	var body []byte
 	if rq.Body != nil {
 		var err error

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,28 +21,49 @@ import (
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
-// server is a server of files that scripts reach by sftp.connect(name): a folder
-// of the test's own, which speaks SFTP over a pipe.
+// server is a server of files that scripts reach by sftp.connect(name), or by
+// ftp.connect(name): a folder of the test's own, which speaks SFTP or FTP over a pipe.
 type server struct {
-	w    *world
-	name string
-	dir  string
-	root *os.Root
+	w      *world
+	kind   string // "sftp" or "ftp"
+	name   string
+	dir    string
+	root   *os.Root
+	number int // among the servers of the test
+
+	mu    sync.Mutex // of what follows: FTP's ports for data
+	data  map[int]*pipes
+	ports int
 }
 
-// ObjectType is test_sftp.
-func (*server) ObjectType() *hostlib.ObjectType { return sftpType }
+// ObjectType is test_sftp or test_ftp.
+func (s *server) ObjectType() *hostlib.ObjectType {
+	if s.kind == "ftp" {
+		return ftpType
+	}
+	return sftpType
+}
 
-var sftpType = &hostlib.ObjectType{
-	Name: "test_sftp", Doc: "A server of files, which scripts reach by sftp.connect(name). It is empty at first.",
-	Text: func(v hostlib.Value) string { return "<sftp server " + v.(*server).name + ">" },
-	Methods: []*hostlib.Func{
-		method("file", "Puts a file on the server.", "t.sftp(\"bank\").file(\"out/a.csv\", \"id\\n1\\n\")",
+var sftpType, ftpType = serverType("sftp"), serverType("ftp")
+
+// serverType is the type of the servers that speak in one way.
+func serverType(kind string) *hostlib.ObjectType {
+	return &hostlib.ObjectType{
+		Name: "test_" + kind, Doc: "A server of files, which scripts reach by " + kind + ".connect(name). It is empty at first.",
+		Text:    func(v hostlib.Value) string { return "<" + kind + " server " + v.(*server).name + ">" },
+		Methods: serverMethods("t." + kind + "(\"bank\")"),
+	}
+}
+
+// serverMethods are their methods; bank is how examples call one.
+func serverMethods(bank string) []*hostlib.Func {
+	return []*hostlib.Func{
+		method("file", "Puts a file on the server.", bank+".file(\"out/a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder where scripts begin"}, {Name: "content", Type: hostlib.Text, Doc: "what is in it"}}, "",
 			func(_ *hostlib.Call, s *server, a *hostlib.Args) (hostlib.Value, error) {
 				return nil, s.put(a.String("path"), contentOf(a.Value("content")))
 			}),
-		method("read", "Gives what is in a file of the server.", "t.sftp(\"bank\").file(\"out/a.csv\", \"id\\n1\\n\")\nt.sftp(\"bank\").read(\"out/a.csv\")",
+		method("read", "Gives what is in a file of the server.", bank+".file(\"out/a.csv\", \"id\\n1\\n\")\n"+bank+".read(\"out/a.csv\")",
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder where scripts begin"}}, "string, or bytes if it is no UTF-8",
 			func(_ *hostlib.Call, s *server, a *hostlib.Args) (hostlib.Value, error) {
 				data, err := s.root.ReadFile(local(a.String("path")))
@@ -50,7 +72,7 @@ var sftpType = &hostlib.ObjectType{
 				}
 				return textOrBytes(data), nil
 			}),
-		method("files", "Lists the paths of all files of the server, sorted.", "t.sftp(\"bank\").files()", nil, "list of string",
+		method("files", "Lists the paths of all files of the server, sorted.", bank+".files()", nil, "list of string",
 			func(_ *hostlib.Call, s *server, _ *hostlib.Args) (hostlib.Value, error) {
 				list := []hostlib.Value{}
 				err := fs.WalkDir(s.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
@@ -61,7 +83,7 @@ var sftpType = &hostlib.ObjectType{
 				})
 				return list, err
 			}),
-	},
+	}
 }
 
 // contentOf is a text, or bytes.
@@ -99,14 +121,16 @@ func (s *server) touch(name string) error {
 }
 
 // server is the one of a name, made now if it is not there.
-func (w *world) server(name string) (*server, error) {
-	if s := w.servers[name]; s != nil {
+func (w *world) server(kind, name string) (*server, error) {
+	if s := w.servers[name]; s != nil && s.kind != kind {
+		return nil, hostlib.Errorf("usage", "name: %q is a server that speaks %s already, t.%s(%q): a connection has one name", name, s.kind, s.kind, name)
+	} else if s != nil {
 		return s, nil
 	}
 	if err := w.place(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(w.ground.dir, "sftp-")
+	dir, err := os.MkdirTemp(w.ground.dir, kind+"-")
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +138,7 @@ func (w *world) server(name string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{w: w, name: name, dir: dir, root: root}
+	s := &server{w: w, kind: kind, name: name, dir: dir, root: root, number: len(w.servers) + 1, data: map[int]*pipes{}}
 	w.servers[name] = s
 	return s, nil
 }
@@ -129,9 +153,12 @@ const domain = ".sftp.test"
 func (w *world) remote(name string) (*hostlib.Remote, error) {
 	s := w.servers[name]
 	if s == nil {
-		message := "the script connects to " + name + ", which the test has not made: t.sftp(" + literal(name, 0) + ")"
+		message := "the script connects to " + name + ", which the test has not made: t.sftp(" + literal(name, 0) + ") or t.ftp(" + literal(name, 0) + ")"
 		w.note(message)
 		return nil, hostlib.Errorf("test.sftp", "%s", message)
+	}
+	if s.kind == "ftp" {
+		return &hostlib.Remote{URL: "ftp://" + s.address() + "/", TLS: "none"}, nil
 	}
 	key, err := hostKey()
 	if err != nil {
@@ -154,9 +181,21 @@ var hostKey = sync.OnceValues(func() (ssh.Signer, error) {
 
 // dial connects to a server of the test, and to nobody else.
 func (w *world) dial(_ context.Context, _, address string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host == mailHost {
+		return w.office().lines.dial()
+	}
+	for _, s := range w.servers {
+		if s.kind == "ftp" && s.address() == host {
+			n, err := strconv.Atoi(port)
+			if err != nil {
+				return nil, err
+			}
+			return s.dialFTP(n)
+		}
+	}
 	s := w.servers[strings.TrimSuffix(host, domain)]
-	if err != nil || s == nil || !strings.HasSuffix(host, domain) {
+	if err != nil || s == nil || s.kind != "sftp" || !strings.HasSuffix(host, domain) {
 		return nil, hostlib.Errorf("test.network", "a test has no network: nobody is at %s", address)
 	}
 	key, err := hostKey()

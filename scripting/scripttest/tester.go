@@ -69,6 +69,7 @@ var testerType = &hostlib.ObjectType{
 	Name: "t", Doc: "What a test is given: it runs the job, says what the world is like, and looks at what came of it.",
 	Attrs: []hostlib.Attr{
 		{Name: "name", Type: "string", Doc: "The test's name.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).path[0], nil }},
+		{Name: "mail", Type: "test_mail", Doc: "The mail server by which scripts send with notify.email, and what was sent.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).office(), nil }},
 		{Name: "http", Type: "test_http", Doc: "What requests get, and which were made.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).http, nil }},
 		{Name: "clock", Type: "test_clock", Doc: "The test's clock. It starts at 2020-01-01T00:00:00Z.", Get: func(v hostlib.Value) (hostlib.Value, error) { return &watch{v.(*tester).world}, nil }},
 		{Name: "state", Type: "test_values", Doc: "The job type's own values.", Get: func(v hostlib.Value) (hostlib.Value, error) {
@@ -85,7 +86,7 @@ var testerType = &hostlib.ObjectType{
 
 func init() {
 	testerType.Methods = append(append(runMethods(), verifyMethods()...), worldMethods()...)
-	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType, "t.sftp": sftpType} {
+	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType, "t.sftp": sftpType, "t.ftp": ftpType, "t.s3": bucketType, "t.mail": mailType} {
 		for _, f := range t.Methods {
 			f.Module = of // as tests write it
 		}
@@ -94,7 +95,7 @@ func init() {
 
 // Types are the types of the objects that tests meet.
 func Types() []*hostlib.ObjectType {
-	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, httpType, callType, sftpType}
+	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, httpType, callType, sftpType, ftpType, bucketType, mailType, letterType}
 }
 
 // worldMethods say what the world is like.
@@ -133,7 +134,17 @@ func worldMethods() []*hostlib.Func {
 		method("sftp", "Gives the server of files that scripts reach by sftp.connect(name): an empty one at first.", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_sftp",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
-				return t.server(a.String("name"))
+				return t.server("sftp", a.String("name"))
+			}),
+		method("ftp", "Gives the server of files that scripts reach by ftp.connect(name): an empty one at first.", "t.ftp(\"partner\").file(\"a.csv\", \"id\\n1\\n\")",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_ftp",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.server("ftp", a.String("name"))
+			}),
+		method("s3", "Gives the bucket that scripts reach by its name: an empty one at first.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "the bucket as scripts call it: the name of [s3.NAME], or \"NAME/BUCKET\" where that has several"}}, "test_s3",
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.bucket(a.String("name"))
 			}),
 		method("table", "Gives the rows of a table of the job database.", "t.table(\"people\", order_by = \"id\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",

@@ -43,6 +43,8 @@ type world struct {
 	secrets map[string]string
 	others  map[string]connection
 	servers map[string]*server
+	stores  map[string]*store
+	post    *office // nil: nobody has asked for it
 
 	crash *crash // nil: nothing is killed
 	store engine.Store
@@ -59,14 +61,23 @@ type world struct {
 
 // newWorld makes a world on a ground that is as new.
 func newWorld(ctx context.Context, g *ground) *world {
-	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}, servers: map[string]*server{}}
+	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Remotes: w.remote, Dial: w.dial, Around: w.around,
+		Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around,
 	}
+	w.host.Mail = (*office)(nil).settings()
 	return w
+}
+
+// office is the world's mail server.
+func (w *world) office() *office {
+	if w.post == nil {
+		w.post = newOffice()
+	}
+	return w.post
 }
 
 // close ends the world. What cannot be closed is told: something runs on.
@@ -89,6 +100,9 @@ func (w *world) close() error {
 	}
 	for _, s := range w.servers {
 		note(s.close())
+	}
+	if w.post != nil {
+		note(w.post.close())
 	}
 	return first
 }
