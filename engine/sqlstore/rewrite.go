@@ -30,8 +30,8 @@ type Fit struct {
 	// Whole says whether a column must not be given fractions: the database would
 	// round them.
 	Whole func(column string) bool
-	// Truth says whether a column must be given 0 and 1 alone: it is of booleans, which
-	// are small numbers to the database.
+	// Truth says whether a column is of booleans, which are small numbers to the
+	// database.
 	Truth func(column string) bool
 	// Needs is the column without which a row would be numbered instead of refused;
 	// "": none.

@@ -17,22 +17,26 @@ const notOfType = "it is not of that type, or out of its range"
 // written is a number as databases read one in a text.
 var written = regexp.MustCompile(`^\s*[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]+))?\s*$`)
 
-// isTruth says whether a value, as ToDB gives it, is no number but 0 and 1. What is
-// neither a number nor a text is left to the database.
-func isTruth(v any) bool {
+// fitsBoolean says whether a value, as ToDB gives it, is a whole number of one byte
+// if it is a number or a text: a boolean of MySQL is a TINYINT(1), in which many
+// programs keep other numbers than 0 and 1. What else there is is left to the database.
+func fitsBoolean(v any) bool {
+	var f float64
 	switch x := v.(type) {
 	case int64:
-		return x == 0 || x == 1
+		f = float64(x)
 	case float64:
-		return x == 0 || x == 1
+		f = x
 	case string:
 		if !written.MatchString(x) {
 			return false
 		}
-		f, err := strconv.ParseFloat(strings.TrimSpace(x), 64)
-		return err == nil && (f == 0 || f == 1) && !hasFraction(x)
+		var err error
+		if f, err = strconv.ParseFloat(strings.TrimSpace(x), 64); err != nil {
+			return false
+		}
 	}
-	return true
+	return f >= math.MinInt8 && f <= math.MaxInt8 && !hasFraction(v)
 }
 
 // hasFraction says whether a value, as ToDB gives it, is a number that is not
@@ -69,7 +73,7 @@ func hasFraction(v any) bool {
 // checked says which columns of a batch are looked at before they are written.
 type checked struct {
 	whole []bool // must not have fractions
-	truth []bool // must be 0 or 1
+	truth []bool // are of booleans
 	needs int    // must be given, or the database invents it; -1: none
 }
 
@@ -99,8 +103,8 @@ func (w *writer) check(b *batch, row engine.Row) error {
 // refuse is why a value, as ToDB gives it, must not be written into the i-th
 // column of a batch; nil if it may.
 func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
-	if i < len(b.checked.truth) && b.checked.truth[i] && !isTruth(v) {
-		return rowFailure(row, fmt.Sprintf("column %s is of type boolean and cannot hold %s: it takes True, False, 1 and 0", b.names[i], w.s.shown(v)))
+	if i < len(b.checked.truth) && b.checked.truth[i] && !fitsBoolean(v) {
+		return rowFailure(row, fmt.Sprintf("column %s is of type boolean and cannot hold %s: it takes True, False and whole numbers from -128 to 127", b.names[i], w.s.shown(v)))
 	}
 	switch v.(type) {
 	case int64:

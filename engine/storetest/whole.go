@@ -57,7 +57,7 @@ var wholeCases = []testCase{
 			w.run(h, "DELETE FROM t")
 		}
 	}},
-	{"a boolean is True, False, 1 or 0, and all else is refused in the same words", func(w *world) {
+	{"a boolean is True, False or a small number, and all else is refused in the same words", func(w *world) {
 		h := w.hook(w.store)
 		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "v", Type: "boolean", Nullable: true}}, []string{"id"})
 		w.must(err)
@@ -65,7 +65,7 @@ var wholeCases = []testCase{
 			return engine.Row{Names: []string{"id", "v"}, Values: []any{id, v}}
 		}
 		for name, write := range w.writers(h) {
-			for _, bad := range []any{int64(2), int64(-1), int64(300), 0.5, 1.25, "0.5", "2", "1e1", "1e-1", "true", "yes", "", engine.Decimal("0.5"), bigInt("99999999999999999999")} {
+			for _, bad := range []any{int64(128), int64(-129), int64(300), 0.5, 1.25, "0.5", "200", "1e3", "1e-1", "true", "yes", "", engine.Decimal("0.5"), bigInt("99999999999999999999")} {
 				shown := fmt.Sprintf("%q", fmt.Sprint(bad))
 				switch bad.(type) {
 				case int64, float64:
@@ -73,7 +73,7 @@ var wholeCases = []testCase{
 				}
 				err := write(row(1, true), row(2, bad))
 				w.failure(fmt.Sprintf("%s of %v", name, bad), "db.value", err)
-				want := fmt.Sprintf("row 2: column v is of type boolean and cannot hold %s: it takes True, False, 1 and 0", shown)
+				want := fmt.Sprintf("row 2: column v is of type boolean and cannot hold %s: it takes True, False and whole numbers from -128 to 127", shown)
 				if got := engine.AsFailure(err).Message; got != want && bad != engine.Decimal("0.5") {
 					w.Errorf("%s: got %q, want %q", name, got, want)
 				}
@@ -81,8 +81,8 @@ var wholeCases = []testCase{
 			w.same("rows after "+name, [][]any{{int64(0)}}, w.query(h, "SELECT COUNT(*) FROM t"))
 		}
 		for name, write := range w.writers(h) {
-			w.must(write(row(1, true), row(2, false), row(3, int64(1)), row(4, int64(0)), row(5, 1.0), row(6, "1"), row(7, " 0"), row(8, "1.0"), row(9, engine.Decimal("1")), row(10, nil)))
-			w.same("rows after "+name, [][]any{{int64(10), int64(9), int64(6)}}, w.query(h, "SELECT COUNT(*), COUNT(v), SUM(v) FROM t"))
+			w.must(write(row(1, true), row(2, false), row(3, int64(1)), row(4, int64(0)), row(5, 1.0), row(6, "1"), row(7, " 0"), row(8, "1.0"), row(9, engine.Decimal("1")), row(10, nil), row(11, int64(2)), row(12, "-1e1")))
+			w.same("rows after "+name, [][]any{{int64(12), int64(11), int64(-2)}}, w.query(h, "SELECT COUNT(*), COUNT(v), SUM(v) FROM t"))
 			w.run(h, "DELETE FROM t")
 		}
 	}},
