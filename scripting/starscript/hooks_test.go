@@ -157,7 +157,7 @@ def fail(ctx, item, err):
 	id := w.Enqueue(engine.NewJob{Type: "job"})
 	w.Run()
 	const why = "the job has no payload; give it one by: dsengine enqueue job --payload '{...}', or in produce, by what it emits or returns"
-	same(t, "end", "fail failed  error: thing is None, which has no elements: "+why, end(w.Job(id)))
+	same(t, "end", "consume failed  error: thing is None, which has no elements: "+why, end(w.Job(id)))
 	if logs := strings.Join(w.Logs(id), "\n"); !strings.Contains(logs, "the fail hook failed: item is None, which has no .path: "+why) {
 		t.Errorf("the fail hook: %s", logs)
 	}

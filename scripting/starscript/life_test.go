@@ -92,12 +92,12 @@ func TestTheFailHookDecides(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, fail, want string }{
 		{"the policy applies", `log.info("failed", attempt = err.attempt, final = err.final, item = item, code = err.code)`,
-			"fail failed  error: no 2 | info failed {\"attempt\":1,\"code\":\"my.code\",\"final\":false,\"item\":{\"n\":1}} | info failed {\"attempt\":2,\"code\":\"my.code\",\"final\":true,\"item\":{\"n\":1}}"},
-		{"it cancels", `ctx.cancel("enough")`, "fail cancelled  | info ctx.cancel: enough"},
-		{"it gives up", `ctx.fail("enough")`, "fail failed  error: enough | info ctx.fail: enough"},
-		{"it retries", `ctx.retry(after = "1ms") if err.attempt < 4 else ctx.fail("at last")`, "fail failed  error: at last | info ctx.fail: at last"},
-		{"its own error is logged", `error("in fail")`, "fail failed  error: no 2 | error the fail hook failed: in fail | error the fail hook failed: in fail"},
-		{"what it returns is ignored", `return iter.chain([1])`, "fail failed  error: no 2 | error the fail hook failed: what fail returned cannot be kept: an iterator is no data: make a list of it by list(...) | error the fail hook failed: what fail returned cannot be kept: an iterator is no data: make a list of it by list(...)"},
+			"consume failed  error: no 2 | info failed {\"attempt\":1,\"code\":\"my.code\",\"final\":false,\"item\":{\"n\":1}} | info failed {\"attempt\":2,\"code\":\"my.code\",\"final\":true,\"item\":{\"n\":1}}"},
+		{"it cancels", `ctx.cancel("enough")`, "consume cancelled  | info ctx.cancel: enough"},
+		{"it gives up", `ctx.fail("enough")`, "consume failed  error: enough | info ctx.fail: enough"},
+		{"it retries", `ctx.retry(after = "1ms") if err.attempt < 4 else ctx.fail("at last")`, "consume failed  error: at last | info ctx.fail: at last"},
+		{"its own error is logged", `error("in fail")`, "consume failed  error: no 2 | error the fail hook failed: in fail | error the fail hook failed: in fail"},
+		{"what it returns is ignored", `return iter.chain([1])`, "consume failed  error: no 2 | error the fail hook failed: what fail returned cannot be kept: an iterator is no data: make a list of it by list(...) | error the fail hook failed: what fail returned cannot be kept: an iterator is no data: make a list of it by list(...)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

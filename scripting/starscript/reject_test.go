@@ -66,7 +66,7 @@ def fail(ctx, item, err):
     log.info(err.kind, final = err.final)
 `)
 	j := w.Do("job", "1")
-	same(t, "end", fmt.Sprintf(`fail failed  rejects: 1 of 3 rows were rejected, more than rejects = "10%%" allows; the first: two (data/people.csv, line 3); see them with: dsengine rejects list --job %d; once the script is mended: dsengine jobs retry %[1]d`, j.ID), end(j))
+	same(t, "end", fmt.Sprintf(`consume failed  rejects: 1 of 3 rows were rejected, more than rejects = "10%%" allows; the first: two (data/people.csv, line 3); see them with: dsengine rejects list --job %d; once the script is mended: dsengine jobs retry %[1]d`, j.ID), end(j))
 	same(t, "attempts", 1, j.Attempt)
 	same(t, "log", []string{`info rejects {"final":true}`}, w.Logs(j.ID))
 	same(t, "rejects", []string{`{"id":"2","name":"Grace"} two data/people.csv:3 open`}, rejects(t, w, j.ID))
