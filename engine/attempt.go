@@ -20,6 +20,10 @@ const maxReruns = 20
 // others have left no time to end.
 const conflictPause = 20 * time.Second
 
+// maxPutOffs is how often in a row a hook is put off: about half an hour. Then the
+// attempt fails, since a hook can change by itself, such as by a request, what it reads.
+const maxPutOffs = 50
+
 // maxPrepares is how often a hook is prepared again that cannot be, for another
 // reason than that the database does not answer.
 const maxPrepares = 5
@@ -125,6 +129,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	}
 	// From here on nothing of the hook's since its last checkpoint stays.
 	c.end()
+	var at *position // with how often it was put off; nil: as it was
 	switch code := CodeOf(err); {
 	case errors.Is(err, ErrLost) || code == CodeLost:
 		s.lost(j)
@@ -144,21 +149,23 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 			}
 			return true
 		}
-		if code == CodeConflict && j.Phase == PhaseFail { // its verdict is about another phase
-			s.tellTries("run the fail hook", j, l.typ, rerun, err)
-			s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
-			return false
-		}
-		if code == CodeConflict {
-			err = c.putOff(rerun.n+1, err)
-			break
+		// The fail hook leaves its decision to the policy: a verdict of it is about another phase.
+		if code == CodeConflict && j.Phase != PhaseFail && !errors.Is(err, ErrLinked) {
+			var v *Verdict
+			if v, at = c.putOff(rerun.n+1, err); v != nil {
+				err = v
+				break
+			}
 		}
 		err = &Failure{Kind: KindError, Code: "db." + string(code), Retryable: true, Cause: err,
-			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun.n+1, err)}
+			Message: fmt.Sprintf("the hook was run %d times, and each time its transaction was ended: %v", rerun.n+1, innermost(err))}
 	}
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes, o.Records = nil, nil, nil, RecordWrites{}
 	o.Stats, o.NewStats = nil, nil
+	if at != nil {
+		o.SetPosition, o.Position = true, at.encode()
+	}
 	s.failed(c, l, o, err)
 	if o.Failure == nil || o.Failure.Kind != KindRejects {
 		o.Rejects = nil // rolled back; too many are kept, for people to see
@@ -181,23 +188,34 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 // runsAgain tells that the hook runs again because of what others did meanwhile:
 // what it does outside the database is done once more.
 func (c *Call) runsAgain(err error) {
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) { // what was done is the innermost
+	c.job.Reruns++
+	c.Log(slog.LevelInfo, fmt.Sprintf("%s runs again: %v. Nothing of this run was kept; what it did outside the database, such as requests, is done once more", c.job.Phase, innermost(err)), nil)
+}
+
+// innermost is the error of a conflict that says what was done.
+func innermost(err error) error {
+	for cause := errors.Unwrap(err); cause != nil && cause != ErrLinked; cause = errors.Unwrap(cause) {
 		err = cause
 	}
-	c.job.Reruns++
-	c.Log(slog.LevelInfo, fmt.Sprintf("%s runs again: %v. Nothing of this run was kept; what it did outside the database, such as requests, is done once more", c.job.Phase, err), nil)
+	return err
 }
 
 // putOff has a hook run again later, since others changed what it works on each time
-// that it ran. It burns no attempt.
-func (c *Call) putOff(runs int, err error) error {
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		err = cause
+// that it ran. It burns no attempt. After maxPutOffs without a checkpoint, v is nil: the
+// attempt fails. at is the position that counts them.
+func (c *Call) putOff(runs int, err error) (v *Verdict, at *position) {
+	p, broken := parsePosition(c.job.Position)
+	if broken != nil {
+		return nil, nil // and no hook runs with it
+	}
+	if p.PutOffs++; p.PutOffs > maxPutOffs {
+		p.PutOffs = 0
+		return nil, &p
 	}
 	after := conflictPause + rand.N(conflictPause)
 	c.Log(slog.LevelWarn, fmt.Sprintf("%s ran %d times, and each time others were faster: %v. It burns no attempt, and runs again in %s. If that goes on, have fewer jobs write that value, or checkpoint sooner after it is read",
-		c.job.Phase, runs, err, FormatDuration(after.Round(time.Second))), nil)
-	return &Verdict{Event: Snoozed, After: after, Wait: true}
+		c.job.Phase, runs, innermost(err), FormatDuration(after.Round(time.Second))), nil)
+	return &Verdict{Event: Snoozed, After: after, Wait: true}, &p
 }
 
 // fault fails a job for good about which the engine itself has panicked.

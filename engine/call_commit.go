@@ -65,6 +65,10 @@ func (c *Call) commitPosition() error {
 	c.eng.secrets.strikeOutcome(o)
 	if !c.advanced(o) { // else a hook that fails after it would be retried for ever
 		o.Attempts, o.Losses = c.job.Attempts, c.job.Losses
+	} else if c.position.PutOffs > 0 {
+		c.position.PutOffs = 0
+		o.Position = c.position.encode()
+		c.eng.secrets.strikeOutcome(o)
 	}
 	ctx, cancel := c.srv.whileOurs(context.WithoutCancel(c.ctx))
 	defer cancel()

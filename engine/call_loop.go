@@ -16,6 +16,8 @@ type position struct {
 	// Before is, in consume, what produce had counted when it handed the job on. A
 	// phase that begins anew counts from there.
 	Before Stats `json:"s,omitempty"`
+	// PutOffs is how often in a row the hook was put off, because of others.
+	PutOffs int `json:"o,omitempty"`
 }
 
 // begun says that there is something to go on from.
@@ -78,7 +80,7 @@ func parsePosition(raw Raw) (position, error) {
 }
 
 func (p position) encode() Raw {
-	if !p.begun() && len(p.Before) == 0 {
+	if !p.begun() && len(p.Before) == 0 && p.PutOffs == 0 {
 		return nil
 	}
 	p.Loops = fold(p.Loops)

@@ -165,20 +165,14 @@ func (c *Call) findRun() error {
 	if c.records.run != 0 {
 		return nil
 	}
-	id, parent := c.job.ID, c.job.Parent
-	for depth := 0; parent != 0 && depth < 1000; depth++ {
-		j, err := c.eng.store.Job(c.ctx, parent)
-		if CodeOf(err) == CodeNotFound {
-			break
-		}
-		if err != nil {
+	run := c.job.ID
+	if c.job.Parent != 0 {
+		var err error
+		if run, err = c.eng.store.Root(c.ctx, c.job.ID); err != nil {
 			return err
 		}
-		if id, parent = j.ID, 0; j.Parent != nil {
-			parent = *j.Parent
-		}
 	}
-	c.records.run = id
+	c.records.run = run
 	return nil
 }
 

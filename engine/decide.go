@@ -92,8 +92,8 @@ func giveUp(o *Outcome, e Event, f *Failure) {
 	if e == Withdrawn {
 		status = StatusCancelled
 	}
-	if j.Phase == PhaseFail {
-		o.Attempts = j.Attempts
+	if j.Phase == PhaseFail { // a retry begins in the phase that failed
+		o.Attempts, o.FailedPhase = j.Attempts, j.FailedPhase
 	} else {
 		o.Attempts = j.Attempts + 1
 	}

@@ -27,13 +27,15 @@ func (s *Server) fold(ctx context.Context) {
 
 // foldAll adds up what is there, at the end of a process's life.
 func (s *Server) foldAll(ctx context.Context) {
-	for more := true; more; {
-		var settled []Settled
-		var err error
-		if _, settled, more, err = s.eng.store.Fold(ctx, maintenanceBatch); err != nil {
+	for {
+		_, settled, more, err := s.eng.store.Fold(ctx, maintenanceBatch)
+		if err != nil {
 			return // another server does it
 		}
 		s.tally.folded(settled)
+		if !more && len(settled) == 0 { // they report to emitters of their own
+			return
+		}
 	}
 }
 

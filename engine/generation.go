@@ -3,7 +3,7 @@ package engine
 // MaxGenerations is how deep items of items may go. Pages that are each emitted by the
 // one before go deep, and each settles by itself, from the last one on; without an end
 // they must be stopped.
-const MaxGenerations = 100_000
+const MaxGenerations = 10_000
 
 // checkGenerations refuses to emit for an item that is too deep down: such items are
 // made without end. Counting takes as many reads as there are generations, so one job
@@ -26,4 +26,4 @@ func (c *Call) checkGenerations() error {
 	return &Failure{Kind: KindLimit, Message: tooDeep}
 }
 
-const tooDeep = "consume emits items, whose consume emits items again, and so on, for more than 100,000 generations: end that by a condition, or make the next job by ctx.enqueue, which has no parent that waits for it"
+const tooDeep = "consume emits items, whose consume emits items again, and so on, for more than 10,000 generations: end that by a condition, or make the next job by ctx.enqueue, which has no parent that waits for it"

@@ -29,7 +29,7 @@ func (s *Server) watchIdle(ctx context.Context, end func()) {
 				return 0, err
 			}
 			if !j.Status.Final() {
-				rest, err := s.nobodyRuns(ctx, left[0])
+				rest, err := s.nobodyRuns(ctx, left[0], nil)
 				if err != nil || len(rest) == 0 {
 					return pause, err
 				}
@@ -97,6 +97,7 @@ func (s *Server) quiet() bool {
 func (s *Server) waitsForItems(ctx context.Context) (bool, error) {
 	const page = 100
 	types := slices.Collect(maps.Keys(s.types))
+	walked := map[JobID]bool{} // what they wait for, others above them wait for too
 	for after := JobID(0); ; {
 		ids, err := s.eng.store.Open(ctx, types, after, page)
 		if err != nil {
@@ -104,7 +105,10 @@ func (s *Server) waitsForItems(ctx context.Context) (bool, error) {
 		}
 		for _, id := range ids {
 			after = id
-			if rest, err := s.nobodyRuns(ctx, id); err != nil || len(rest) == 0 {
+			if walked[id] {
+				continue
+			}
+			if rest, err := s.nobodyRuns(ctx, id, walked); err != nil || len(rest) == 0 {
 				return err == nil, err
 			}
 		}
@@ -116,12 +120,12 @@ func (s *Server) waitsForItems(ctx context.Context) (bool, error) {
 
 // nobodyRuns says what a job waits for if it cannot go on: all of it is in
 // queues that neither this process nor another one works. Queues of ours that
-// were not worked so far are from now on.
-func (s *Server) nobodyRuns(ctx context.Context, id JobID) (map[Queue]Rest, error) {
+// were not worked so far are from now on. walked is as Rest takes it.
+func (s *Server) nobodyRuns(ctx context.Context, id JobID, walked map[JobID]bool) (map[Queue]Rest, error) {
 	if !s.quiet() {
 		return nil, nil
 	}
-	rest, err := s.eng.store.Rest(ctx, id)
+	rest, err := s.eng.store.Rest(ctx, id, walked)
 	if err != nil || len(rest) == 0 {
 		return nil, err
 	}

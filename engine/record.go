@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -168,6 +169,10 @@ func (w RecordWrite) then(later RecordWrite) RecordWrite {
 	return w
 }
 
+// ErrLinked is the cause of a CodeConflict that may last: however often the hook runs,
+// the row has another id, unless the hook looks.
+var ErrLinked = errors.New("look with records.id before records.link, or give replace = True")
+
 // Fits says whether the record is the one that was read, and whether it may be
 // linked; r may be nil. What it says of r.Seen never matters.
 func (w *RecordWrite) Fits(r *Record) error {
@@ -185,7 +190,7 @@ func (w *RecordWrite) Fits(r *Record) error {
 		}
 	}
 	if id := r.Linked(); w.Link && !w.Relink && !w.Forget && id != "" && id != w.ID {
-		return Errorf(CodeConflict, "%s in %q is linked to %s already, not to %s: look with records.id before records.link, or give replace = True", w.Key.Text, w.Source, id, w.ID)
+		return Wrapf(CodeConflict, ErrLinked, "%s in %q is linked to %s already, not to %s", w.Key.Text, w.Source, id, w.ID)
 	}
 	return nil
 }

@@ -263,6 +263,9 @@ type JobStore interface {
 	// Generations counts the emitters above a job: its parent, the parent's parent,
 	// and so on, up to most.
 	Generations(ctx context.Context, id JobID, most int) (int, error)
+	// Root is the uppermost emitter above a job that is there still; the job itself if
+	// it has none.
+	Root(ctx context.Context, id JobID) (JobID, error)
 	// Cancel ends a job that waits, and asks the process of one that runs. Open
 	// jobs are cancelled with their items.
 	Cancel(ctx context.Context, id JobID, reason string) (CancelResult, error)
@@ -290,11 +293,14 @@ type JobStore interface {
 	Open(ctx context.Context, types []TypeID, after JobID, limit int) ([]JobID, error)
 	// Rest says what a job waits for before it can be final: itself where it
 	// waits or runs, else its items, and theirs, by queue. It is empty when all
-	// that is left is to add up reports, or when there is too much to look at.
-	Rest(ctx context.Context, id JobID) (map[Queue]Rest, error)
-	// Backlog counts what waits by queue, for what this process cannot run; a
-	// count stops at limit.
-	Backlog(ctx context.Context, limit int) (map[Queue]int, error)
+	// that is left is to add up reports, or when there is too much to look at. Open
+	// items that it has looked into are noted in walked, unless that is nil: what they
+	// wait for is part of this.
+	Rest(ctx context.Context, id JobID, walked map[JobID]bool) (map[Queue]Rest, error)
+	// Backlog counts what waits by queue; a count stops at limit. Of all queues if
+	// queues is nil, such as for what this process cannot run. Of those that are given
+	// it may leave out what Claim, by its own bounds, does not find at once either.
+	Backlog(ctx context.Context, queues []Queue, limit int) (map[Queue]int, error)
 	// Running counts the jobs in claims by type, of limit of them at most.
 	Running(ctx context.Context, limit int) (map[TypeID]int, error)
 	// Delayed counts what is due later by queue, of the limit that are due first.

@@ -247,7 +247,7 @@ func (m *summarize) backlog(ctx context.Context) (map[engine.Queue]int, error) {
 		}
 		return list, nil
 	}
-	waits, err := m.eng.Store().Backlog(ctx, waitingLimit)
+	waits, err := m.eng.Store().Backlog(ctx, nil, waitingLimit)
 	for q, n := range waits {
 		add(q, n)
 	}

@@ -14,6 +14,7 @@ const (
 	watchEvery  = 250 * time.Millisecond // looks at this process
 	countEvery  = 2 * time.Second        // looks at the database
 	countSeldom = 10 * time.Second       // where there is too much to count
+	countShare  = 20                     // times its own duration, a look at the database is apart from the next
 	countLimit  = 10_000                 // jobs of a queue that are counted
 	mostHooks   = 5                      // running hooks whose own progress is shown
 	doneFor     = 10 * time.Second       // how long work that is done is shown
@@ -53,11 +54,13 @@ type typeWork struct {
 func (w *watching) run(ctx context.Context) {
 	defer w.show.close()
 	w.work, w.idle = map[string]*typeWork{}, w.env.Clock.Boot()
+	shown := w.env.drawsOn(w.env.Stderr) || w.log.Enabled(ctx, slog.LevelInfo) // as lines of the log
 	for {
 		snap, now := w.srv.Snapshot(), w.env.Clock.Boot()
-		if now-w.counted >= w.pause {
+		if shown && now-w.counted >= w.pause {
 			w.count(ctx, snap)
 			w.counted = w.env.Clock.Boot()
+			w.pause = max(w.pause, countShare*(w.counted-now))
 		}
 		w.show.show(append(w.types(snap, now), hookGauges(w.srv.Progress())...))
 		if w.ends {
@@ -80,7 +83,8 @@ func (w *watching) of(name string) *typeWork {
 // count asks the database what is left.
 func (w *watching) count(ctx context.Context, snap engine.Snapshot) {
 	w.pause = countEvery
-	backlog, err := w.store.Backlog(ctx, countLimit)
+	queues := w.srv.Queues()
+	backlog, err := w.store.Backlog(ctx, append([]engine.Queue{}, queues...), countLimit) // never nil: those of others are not counted
 	if err != nil {
 		return
 	}
@@ -88,7 +92,7 @@ func (w *watching) count(ctx context.Context, snap engine.Snapshot) {
 	if err != nil {
 		return
 	}
-	work := w.reckon(snap, w.srv.Queues(), backlog, types)
+	work := w.reckon(snap, queues, backlog, types)
 	if slices.ContainsFunc(work, func(x *typeWork) bool { return x.about }) {
 		w.pause = countSeldom
 	}

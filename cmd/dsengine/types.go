@@ -141,7 +141,7 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 	if err != nil {
 		return nil, err
 	}
-	backlog, err := store.Backlog(ctx, waitingLimit)
+	backlog, err := store.Backlog(ctx, nil, waitingLimit)
 	if err != nil {
 		return nil, err
 	}

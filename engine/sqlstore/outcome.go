@@ -169,6 +169,8 @@ func (t *Tx) move(o *engine.Outcome, items int64) (int64, error) {
 	case o.To.Phase != o.Job.Phase && o.To.Phase != engine.PhaseFail && o.Job.Phase != engine.PhaseFail,
 		o.To.Status == engine.StatusOpen && o.Verdict != engine.StatusFailed:
 		set = ", position = NULL, checkpoints = 0" // it belongs to the phase that has ended
+	case o.SetPosition:
+		set, args = ", position = ?", []any{nullRaw(o.Position)}
 	}
 	return t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = %d, losses = 0, failed_phase = %d, verdict = %d, server = %d, items = items + %d, run_at = %s, started_at = %s, finished_at = %s%s WHERE id = %d AND epoch = %d AND checkpoints = %d%s",
 		o.To.Phase, o.To.Status, o.Attempts, o.FailedPhase, o.Verdict, o.Server, items, runAt, started, finished, set, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints, more), args...)

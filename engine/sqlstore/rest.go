@@ -102,10 +102,13 @@ func (s *Store) Open(ctx context.Context, types []engine.TypeID, after engine.Jo
 // restLimit bounds how many open jobs Rest looks into.
 const restLimit = 1000
 
+// walkedLimit bounds how many it notes; what it does not note is looked into again.
+const walkedLimit = 100_000
+
 // Rest counts by queue what a job waits for: the job itself, or the items of it
 // and of those of them that are open. It reads the items' rows, by ranges of
 // their primary key.
-func (s *Store) Rest(ctx context.Context, id engine.JobID) (rest map[engine.Queue]engine.Rest, err error) {
+func (s *Store) Rest(ctx context.Context, id engine.JobID, walked map[engine.JobID]bool) (rest map[engine.Queue]engine.Rest, err error) {
 	held, err := s.claimed(ctx)
 	if err != nil {
 		return nil, err
@@ -136,6 +139,9 @@ func (s *Store) Rest(ctx context.Context, id engine.JobID) (rest map[engine.Queu
 		for open := []engine.JobID{id}; len(open) > 0; {
 			parent := open[0]
 			open = open[1:]
+			if walked != nil && len(walked) < walkedLimit {
+				walked[parent] = true
+			}
 			err := items(parent, "j.type, j.phase, j.windowed, COUNT(*), COALESCE(SUM(CASE WHEN "+inClaims("j", held)+" THEN 1 ELSE 0 END), 0)",
 				fmt.Sprintf("j.status = %d GROUP BY j.type, j.phase, j.windowed", engine.StatusWaiting), func(r *sql.Rows) error {
 					var typ engine.TypeID

@@ -59,17 +59,19 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 		return 0, err
 	}
 	rows := map[engine.JobID]*jobRow{}
-	for _, a := range line { // ascending: an item is younger than its emitter
-		j, err := t.lockJob(a, t.s.D.Lock())
-		if engine.CodeOf(err) == engine.CodeNotFound && a != id {
-			continue // pruned
-		}
+	for chunk := range slices.Chunk(line, lockChunk) { // ascending: an item is younger than its emitter
+		list, err := t.lockJobRows(chunk) // one that is pruned is not among them
 		if err != nil {
 			return 0, err
 		}
-		rows[a] = j
+		for _, a := range list {
+			rows[a.ID] = a
+		}
 	}
 	j := rows[id]
+	if j == nil {
+		return 0, engine.Errorf(engine.CodeNotFound, "there is no job %d", id)
+	}
 	if err := mayRetry(j, o); err != nil {
 		return 0, err
 	}
@@ -207,23 +209,6 @@ func retryPhase(j *jobRow, typ engine.TypeRecord, o engine.RetryOptions, ended, 
 		return 0, engine.Errorf(engine.CodeUsage, "job %d cannot be retried from %s: %s has no such hook", j.ID, phase, typ.Name)
 	}
 	return phase, nil
-}
-
-// ancestors are the job's emitter, the emitter of that, and so on, and the job,
-// ascending by id.
-func (t *Tx) ancestors(id engine.JobID) ([]engine.JobID, error) {
-	line := []engine.JobID{id}
-	for {
-		var parent engine.JobID
-		found, err := t.row([]any{&parent}, "SELECT parent FROM ds_jobs WHERE id = ?", line[0])
-		if err != nil {
-			return nil, err
-		}
-		if !found || parent == 0 {
-			return line, nil
-		}
-		line = slices.Insert(line, 0, parent)
-	}
 }
 
 // retakeKey takes the key of a job that is made due again, if it is free.

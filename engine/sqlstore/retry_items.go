@@ -12,6 +12,9 @@ import (
 // retryBatch is how many items are retried in one transaction.
 const retryBatch = 200
 
+// lockChunk is how many jobs one statement locks.
+const lockChunk = 500
+
 // failedItems are the failed items of an emitter; of an item that is failed
 // because of its own items, those instead.
 func (s *Store) failedItems(ctx context.Context, emitter engine.JobID) (list []engine.JobID, err error) {
@@ -114,12 +117,16 @@ func (t *Tx) retryAll(ids []engine.JobID) (taken []engine.JobID, err error) {
 // lockLines locks jobs and all their ancestors, ascending by id.
 func (t *Tx) lockLines(ids []engine.JobID) error {
 	lock := slices.Clone(ids)
+	seen := make(map[engine.JobID]bool, len(ids))
 	for level := ids; len(level) > 0; {
 		var parents []engine.JobID
 		err := t.query(func(r *sql.Rows) error {
 			var id engine.JobID
 			err := r.Scan(&id)
-			parents = append(parents, id)
+			if !seen[id] { // else its line is known already
+				seen[id] = true
+				parents = append(parents, id)
+			}
 			return err
 		}, "SELECT DISTINCT parent FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(level)+") AND parent > 0")
 		if err != nil {
@@ -127,10 +134,13 @@ func (t *Tx) lockLines(ids []engine.JobID) error {
 		}
 		lock, level = append(lock, parents...), parents
 	}
-	if len(lock) == 0 {
-		return nil
-	}
 	slices.Sort(lock)
-	return t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
-		"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(slices.Compact(lock))+") ORDER BY id"+t.s.D.Lock())
+	for chunk := range slices.Chunk(slices.Compact(lock), lockChunk) {
+		err := t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
+			"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(chunk)+") ORDER BY id"+t.s.D.Lock())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -346,23 +346,33 @@ func parseFailure(b raw) (f *engine.Failure, err error) {
 	return f, err
 }
 
-// Backlog counts what waits by queue, each count up to limit.
-func (s *Store) Backlog(ctx context.Context, limit int) (map[engine.Queue]int, error) {
+// Backlog counts what waits by queue, each count up to limit. Index: primary key, from
+// the bounds where queues are given: a count passes the rows that were deleted, too.
+func (s *Store) Backlog(ctx context.Context, queues []engine.Queue, limit int) (map[engine.Queue]int, error) {
 	counts := map[engine.Queue]int{}
+	bounded := queues != nil && s.D.Bounds() != BoundsNone
 	err := s.read(ctx, func(t *Tx) error {
-		var queues []engine.Queue
-		if err := t.query(func(r *sql.Rows) error {
-			var q engine.Queue
-			err := r.Scan(&q)
-			queues = append(queues, q)
-			return err
-		}, "SELECT DISTINCT queue FROM ds_ready"); err != nil {
-			return err
+		if queues == nil {
+			if err := t.query(func(r *sql.Rows) error {
+				var q engine.Queue
+				err := r.Scan(&q)
+				queues = append(queues, q)
+				return err
+			}, "SELECT DISTINCT queue FROM ds_ready"); err != nil {
+				return err
+			}
 		}
 		for _, q := range queues {
-			var n int
-			if _, err := t.row([]any{&n}, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 LIMIT %d) x", q, limit)); err != nil {
-				return err
+			conds, n := []string{allIDs}, 0
+			if bounded {
+				conds = boundConditions(s.bounds.get(q, s.Clock.Boot()).at, s.D.Bounds())
+			}
+			for _, cond := range conds {
+				var some int
+				if _, err := t.row([]any{&some}, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT %d) x", q, cond, limit-n)); err != nil {
+					return err
+				}
+				n += some
 			}
 			if n > 0 {
 				counts[q] = n

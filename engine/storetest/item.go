@@ -45,6 +45,10 @@ var itemCases = []testCase{
 	}},
 	{"many generations are counted, a part of them at a time", func(w *world) {
 		const depth = 2300
+		old := w.typ("old")
+		gone := w.enqueue(job(old))[0]
+		w.cancel(gone)
+		w.same("pruned", 1, w.pruneAll(old, map[engine.Status]time.Duration{engine.StatusCancelled: -time.Hour}))
 		ids := w.enqueue(jobs(w.typ("t"), depth+1)...)
 		slices.Sort(ids)
 		for i, id := range ids[1:] {
@@ -58,6 +62,17 @@ var itemCases = []testCase{
 			n, err := w.store.Generations(w.ctx, ids[c.at], c.most)
 			w.must(err)
 			w.same(fmt.Sprintf("generations above job %d, up to %d", c.at, c.most), c.want, n)
+		}
+		for _, at := range []int{0, 1, 499, 500, 501, 1000, 1001, depth} {
+			root, err := w.store.Root(w.ctx, ids[at])
+			w.must(err)
+			w.same(fmt.Sprint("the root of job ", at), ids[0], root)
+		}
+		w.exec("UPDATE ds_jobs SET parent = ? WHERE id = ?", gone, ids[700])
+		for at, want := range map[int]int{699: 0, 700: 700, 701: 700, depth: 700} {
+			root, err := w.store.Root(w.ctx, ids[at])
+			w.must(err)
+			w.same(fmt.Sprint("the root of job ", at, " where one is gone"), ids[want], root)
 		}
 		w.exec("UPDATE ds_jobs SET parent = 0")
 	}},

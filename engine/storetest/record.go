@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -392,5 +393,37 @@ var recordRunCases = []testCase{
 		w.same("what it saw", []engine.RecordStatus{engine.RecordNew, engine.RecordChanged}, got)
 		w.same("attempts", 1, w.view(id).Attempt)
 		w.same("at last", "same", w.statuses(by(w.view(id).TypeID, 9999, 1), "mine", 1))
+	}},
+	{"a hook that links a row to another id each time fails, in fail too", func(w *world) {
+		n := 0
+		links := func(c *engine.Call) (engine.Raw, error) {
+			rec, err := c.Records("s")
+			if err != nil {
+				return nil, err
+			}
+			n++
+			return nil, rec.Link(recordKey(1), fmt.Sprint(n), false)
+		}
+		r := w.runtime(Options{})
+		plain := consumes("plain", links)
+		w.write(w.typ("plain"), engine.RecordWrite{Source: "s", Key: recordKey(1), Link: true, ID: `"first"`})
+		id := r.make(engine.NewJob{Type: "plain"}, plain)
+		r.untilIdle(plain)
+		r.stands("failed", id)
+		e := w.view(id).Error
+		if e.Code != "db.conflict" || !strings.Contains(e.Message, `is linked to "first" already, not to 21: look with records.id before records.link`) {
+			w.Errorf("it failed by %+v", e)
+		}
+		w.same("attempt and runs", []int{1, 21}, []int{w.view(id).Attempt, n})
+
+		hooked := goType("hooked", map[engine.Phase]engine.Hook{
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) { return nil, errors.New("no") },
+			engine.PhaseFail:    links,
+		})
+		w.write(w.typ("hooked"), engine.RecordWrite{Source: "s", Key: recordKey(1), Link: true, ID: `"first"`})
+		id = r.make(engine.NewJob{Type: "hooked"}, hooked)
+		r.untilIdle(hooked)
+		r.stands("failed", id)
+		w.same("error", "no", w.view(id).Error.Message)
 	}},
 }

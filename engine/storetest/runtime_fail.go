@@ -113,6 +113,34 @@ var failRunCases = []testCase{
 			r.same("the loss is an attempt of the fail phase", []any{engine.PhaseFail, engine.KindLost}, []any{list[1].Phase, list[1].Failure.Kind})
 		}
 	}},
+	{"a job that is cancelled while its fail hook runs is retried in the phase that failed", func(w *world) {
+		began, runs := make(chan bool, 1), 0
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+				if runs++; runs > 1 {
+					return nil, nil
+				}
+				return nil, errors.New("no")
+			},
+			engine.PhaseFail: func(c *engine.Call) (engine.Raw, error) {
+				began <- true
+				<-c.Context().Done()
+				return nil, c.Context().Err()
+			},
+		})
+		r := w.runtime(Options{})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+		<-began
+		w.same("cancelled", engine.CancelAsked, w.cancel(id))
+		r.until("it is cancelled", func() bool { return w.view(id).Status.Final() })
+		stop()
+		v := w.view(id)
+		w.same("phase, status and attempt", []any{engine.PhaseConsume, engine.StatusCancelled, 1}, []any{v.Phase, v.Status, v.Attempt})
+		r.again(id, engine.RetryOptions{})
+		r.untilIdle(t)
+		r.stands("completed", id)
+	}},
 	{"a fault of the engine fails its job, and ends neither process nor rescuer", func(w *world) {
 		t := goType("t", map[engine.Phase]engine.Hook{
 			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) { return nil, errors.New("no") },

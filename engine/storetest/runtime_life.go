@@ -149,7 +149,7 @@ var lifeCases = []testCase{
 		stop()
 		w.exec("UPDATE ds_jobs SET parent = 0 WHERE id = ?", id)
 		f := engine.AsFailure(err)
-		if f.Kind != engine.KindLimit || f.Retryable || !strings.Contains(f.Message, "for more than 100,000 generations: end that by a condition") {
+		if f.Kind != engine.KindLimit || f.Retryable || !strings.Contains(f.Message, "for more than 10,000 generations: end that by a condition") {
 			w.Errorf("after %d items: %+v", made.Load(), f)
 		}
 	}},

@@ -127,6 +127,51 @@ var varsRunCases = []testCase{
 			w.Errorf("it tells %q", lines)
 		}
 	}},
+	{"a hook that was put off 50 times in a row fails, and a checkpoint begins the count anew", func(w *world) {
+		r := w.runtime(Options{})
+		for _, c := range []struct {
+			puts       int
+			checkpoint bool
+			fails      bool
+		}{{49, false, false}, {50, false, true}, {50, true, false}} {
+			var runs atomic.Int64
+			t := consumes(fmt.Sprintf("t%d%v", c.puts, c.checkpoint), func(h *engine.Call) (engine.Raw, error) {
+				if c.checkpoint && h.Position() == nil {
+					if err := h.Checkpoint(raw("there"), true); err != nil {
+						return nil, err
+					}
+				}
+				if _, err := h.Variable(false, "n"); err != nil {
+					return nil, err
+				}
+				if err := r.eng.SetVariable(w.ctx, engine.Scope{Type: h.Job().Type}, "n", raw(runs.Add(1))); err != nil {
+					return nil, err
+				}
+				return nil, h.SetVariable(false, "n", raw(0))
+			})
+			id := r.make(engine.NewJob{Type: t.Name}, t)
+			w.exec("UPDATE ds_jobs SET position = ? WHERE id = ?", fmt.Sprintf(`{"o":%d}`, c.puts), id)
+			stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+			r.until("it ends or is put off", func() bool {
+				v := r.view(id)
+				return v.Status.Final() || runs.Load() >= 21 && v.Status == engine.StatusWaiting && v.RunAt != nil
+			})
+			stop()
+			ended, at := w.state(id), w.rows("SELECT COALESCE(position, '') FROM ds_jobs WHERE id = ?", id)
+			switch {
+			case c.fails:
+				w.same("it has", "failed", ended)
+				w.same("code", "db.conflict", w.view(id).Error.Code)
+				w.same("position", []string{""}, at)
+			default:
+				count := `{"o":50}`
+				if c.checkpoint {
+					count = `{"p":"there","o":1}`
+				}
+				w.same("position", []string{count}, at)
+			}
+		}
+	}},
 	{"a person who sets a variable that a hook has read has it run again", func(w *world) {
 		var runs atomic.Int64
 		r := w.runtime(Options{})

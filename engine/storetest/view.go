@@ -187,7 +187,7 @@ var viewCases = []testCase{
 		a, b := w.typ("a"), w.typ("b")
 		rest := func(id engine.JobID, want map[engine.Queue]engine.Rest) {
 			w.Helper()
-			got, err := w.store.Rest(w.ctx, id)
+			got, err := w.store.Rest(w.ctx, id, nil)
 			w.must(err)
 			w.same("rest", want, got)
 		}
@@ -279,13 +279,18 @@ var viewCases = []testCase{
 		later.Delay = time.Hour
 		w.enqueue(append(jobs(a, 12), later)...)
 		w.claim(queue(a), 2)
-		got, err := w.store.Backlog(w.ctx, 7)
-		w.must(err)
-		w.same("backlog", map[engine.Queue]int{queue(a): 7}, got)
-		w.claim(queue(a), 6)
-		got, err = w.store.Backlog(w.ctx, 7)
-		w.must(err)
-		w.same("backlog", map[engine.Queue]int{queue(a): 4}, got)
+		both := []engine.Queue{queue(b), queue(a)}
+		for _, c := range []struct{ claim, want int }{{2, 7}, {6, 4}, {2, 2}} {
+			w.claim(queue(a), c.claim)
+			for _, queues := range [][]engine.Queue{nil, both} {
+				got, err := w.store.Backlog(w.ctx, queues, 7)
+				w.must(err)
+				w.same("backlog", map[engine.Queue]int{queue(a): c.want}, got)
+			}
+			got, err := w.store.Backlog(w.ctx, both[:1], 7)
+			w.must(err)
+			w.same("backlog of the other", map[engine.Queue]int{}, got)
+		}
 	}},
 	{"what is due later is counted by queue, with the first time", func(w *world) {
 		a, b := w.typ("a"), w.typ("b")

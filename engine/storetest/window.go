@@ -314,7 +314,7 @@ var windowCases = []testCase{
 		w.must(err)
 		w.same("ready", []engine.Queue{apart}, ready)
 		w.same("for others", 0, len(w.claim(queue(t), 5)))
-		backlog, err := w.store.Backlog(w.ctx, 10)
+		backlog, err := w.store.Backlog(w.ctx, nil, 10)
 		w.must(err)
 		w.same("backlog", map[engine.Queue]int{apart: 1}, backlog)
 		n.Payload, n.Replace = raw("new"), true
@@ -352,7 +352,7 @@ var windowCases = []testCase{
 		item := job(t)
 		item.Backfill = true
 		w.commit(opened(j, item))
-		rest, err := w.store.Rest(w.ctx, j.ID)
+		rest, err := w.store.Rest(w.ctx, j.ID, nil)
 		w.must(err)
 		w.same("rest", map[engine.Queue]engine.Rest{apart: {Waiting: 1}}, rest)
 		w.settle(w.take(apart))

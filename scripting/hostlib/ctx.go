@@ -109,7 +109,7 @@ var ctxType = &ObjectType{
 			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
 		},
 		{
-			Name: "emit", Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created. Items may make items, 100,000 generations deep, and each waits for those below it; pages that nobody else works on are better a loop with ctx.checkpoint, or each a job of its own by ctx.enqueue.",
+			Name: "emit", Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created. Items may make items, 10,000 generations deep, and each waits for those below it; pages that nobody else works on are better a loop with ctx.checkpoint, or each a job of its own by ctx.enqueue.",
 			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets; a set or a tuple arrives as a list"}, typeParam}, emitParams...),
 			Returns: "bool", Effect: Write,
 			Example: "ctx.emit({\"path\": \"data/people.csv\"}, key = \"people\")  # True",
