@@ -29,23 +29,16 @@ type waiter struct {
 // wait waits until the job is final. Each attempt that fails is told of, and once
 // what the job waits for.
 func (w *waiter) wait(ctx context.Context) (*engine.Job, error) {
-	if w.old {
-		list, err := w.store.Attempts(ctx, w.id)
-		if err != nil {
-			return nil, err
-		}
-		w.seen = len(list)
-	}
 	pause := 20 * time.Millisecond
 	var waited, hook time.Duration // since the beginning, and since its fail hook is due
 	for {
-		j, err := w.store.Job(ctx, w.id)
+		j, err := w.look(ctx)
 		if err == nil {
 			if hook += pause; j.Phase != engine.PhaseFail {
 				hook = 0
 			}
 			if hook == 0 || hook >= waitHook {
-				err = w.tellFailures(ctx, j)
+				j, err = w.tellFailures(ctx, j)
 			}
 		}
 		switch {
@@ -65,19 +58,46 @@ func (w *waiter) wait(ctx context.Context) (*engine.Job, error) {
 	}
 }
 
-// tellFailures tells of attempts that failed since the last look. A job's epoch
-// rises with each of them.
-func (w *waiter) tellFailures(ctx context.Context, j *engine.Job) error {
-	if j.Epoch == w.epoch && !j.Status.Final() {
-		return nil
+// look reads the job; the first time, what it has behind it, too.
+func (w *waiter) look(ctx context.Context) (*engine.Job, error) {
+	if w.old {
+		list, err := w.store.Attempts(ctx, w.id)
+		if err != nil {
+			return nil, err
+		}
+		w.seen, w.old = len(list), false
+	}
+	return w.store.Job(ctx, w.id)
+}
+
+// tellFailures tells of attempts that failed since the last look, at which the job was
+// as given, and gives it as it is after them: what comes after an attempt is not known
+// from before it. A job's epoch rises with each of them.
+func (w *waiter) tellFailures(ctx context.Context, was *engine.Job) (*engine.Job, error) {
+	if was.Epoch == w.epoch && !was.Status.Final() {
+		return was, nil
 	}
 	list, err := w.store.Attempts(ctx, w.id)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	j := was
+	if !was.Status.Final() {
+		if j, err = w.store.Job(ctx, w.id); err != nil {
+			return nil, err
+		}
+		if j.Phase == engine.PhaseFail && was.Phase != engine.PhaseFail {
+			return j, nil // what its fail hook decides is waited for first
+		}
+		if j.Status.Final() { // another one may have failed in between
+			if list, err = w.store.Attempts(ctx, w.id); err != nil {
+				return nil, err
+			}
+		}
 	}
 	now, err := w.store.Now(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := w.seen; i < len(list); i++ {
 		if list[i].Failure == nil {
@@ -89,13 +109,18 @@ func (w *waiter) tellFailures(ctx context.Context, j *engine.Job) error {
 			continue // the job's end tells it
 		}
 		next := ""
-		if last {
+		if last && follows(j, &list[i]) {
 			next = nextTry(j, now)
 		}
 		w.env.say("%s%s", failedWords(j, &list[i]), next)
 	}
-	w.seen, w.epoch = max(w.seen, len(list)), j.Epoch
-	return nil
+	w.seen, w.epoch = max(w.seen, len(list)), was.Epoch // what came after it is looked at once more
+	return j, nil
+}
+
+// follows says that the job is as the attempt left it, or in the next one.
+func follows(j *engine.Job, a *engine.Attempt) bool {
+	return a.Lost() || j.Attempt == a.Attempt || j.Status == engine.StatusRunning && j.Attempt == a.Attempt+1
 }
 
 // failedWords say how an attempt failed.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -308,19 +309,30 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 		t.Log("no node is killed: it is not ours")
 		return
 	}
+	const jobs = 300
 	c.exec(t, "CREATE TABLE "+c.name+".again (job BIGINT NOT NULL, node VARCHAR(20) NOT NULL)") // no unique key: what is done twice is there twice
+	last := len(engines) - 1
+	// Half of the first jobs have written their row, and wait until the node is killed: it has some of them.
+	gate := make(chan struct{})
+	var begun atomic.Int64
 	again := &engine.Type{Name: "again", Version: "1", Hooks: map[engine.Phase]engine.Hook{
 		engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
 			_, err := c.Session().Exec(c.Context(), "INSERT INTO again (job, node) VALUES (?, ?)", []any{int64(c.Job().ID), c.Server()})
+			if begun.Add(1) > jobs/2 {
+				select {
+				case <-gate:
+				case <-c.Context().Done():
+					return nil, context.Cause(c.Context())
+				}
+			}
 			return nil, err
 		},
 	}}
 	types = append(types, again)
-	const jobs = 300
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	last := len(engines) - 1
 	var wg sync.WaitGroup
+	ended := make(chan struct{}) // the server on the node that is killed
 	for i, e := range engines {
 		s, err := e.NewServer(t.Context(), engine.ServerOptions{Name: fmt.Sprint("again", i), Types: types, Batch: 5, Lease: clusterLease, Drain: time.Second})
 		if err != nil {
@@ -328,6 +340,9 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 		}
 		wg.Go(func() {
 			err := s.Run(ctx)
+			if i == last {
+				close(ended)
+			}
 			if i == last && ctx.Err() == nil && engine.CodeOf(err) != engine.CodeUnreachable && engine.CodeOf(err) != engine.CodeLost {
 				t.Errorf("the server on the node that was killed ended with %v (%s)", err, engine.CodeOf(err))
 			}
@@ -357,8 +372,13 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 			return err
 		})
 	}
-	until("the last node works", 1, fmt.Sprintf("SELECT COUNT(*) FROM again WHERE node = 'again%d'", last))
+	until("the last node has a job in hand", 1, fmt.Sprintf("SELECT COUNT(*) FROM ds_claims c JOIN ds_servers s ON s.id = c.server WHERE s.name = 'again%d'", last))
+	left, err := ask(t.Context(), stores[0], "SELECT COUNT(*) FROM ds_jobs WHERE status <> 4")
+	if err != nil || left < jobs/2-1 {
+		t.Errorf("%d jobs are left when the node is killed (%v): that tests little", left, err)
+	}
 	c.nodes[last].Kill()
+	close(gate)
 	until("all jobs are done", 1, "SELECT COUNT(*) = 0 FROM ds_jobs WHERE status <> 4")
 	once := func(s *Store, want int) {
 		t.Helper()
@@ -381,10 +401,33 @@ func (c *cluster) killed(t *testing.T, stores []*Store, engines []*engine.Engine
 		}
 		return err
 	})
-	enqueue()
+	mine := fmt.Sprintf("SELECT COUNT(*) FROM again WHERE node = 'again%d'", last)
+	before := count(t, stores[0], mine)
+	want := jobs
+	within(t, "its server works again, or has ended", func() error {
+		select {
+		case <-ended:
+			t.Log("its server has ended")
+			if want == jobs {
+				enqueue()
+				want += jobs
+			}
+			return nil
+		default:
+		}
+		n, err := ask(t.Context(), stores[0], mine)
+		if err == nil && n > before {
+			return nil
+		}
+		if left, e := ask(t.Context(), stores[0], "SELECT COUNT(*) FROM ds_jobs WHERE status <> 4"); err == nil && e == nil && left == 0 { // the others were faster
+			enqueue()
+			want += jobs
+		}
+		return fmt.Errorf("it has written %d rows, as before (%v)", n, err)
+	})
 	until("all jobs are done", 1, "SELECT COUNT(*) = 0 FROM ds_jobs WHERE status <> 4")
 	for _, s := range stores {
-		once(s, 2*jobs)
+		once(s, want)
 	}
 	stop()
 	wg.Wait()

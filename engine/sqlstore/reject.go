@@ -63,7 +63,7 @@ func (t *Tx) settleRedriven(o *engine.Outcome) error {
 }
 
 // rejectPage is how many rejects are looked at at once.
-const rejectPage = 1000
+const rejectPage = 500
 
 // rejectIDs finds a page of rejects without locking them, ascending. Statements
 // that lock or write then name their ids: they would wait for rows that they

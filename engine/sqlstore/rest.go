@@ -41,17 +41,23 @@ func (s *Store) Pending(ctx context.Context, queues []engine.Queue) (pending boo
 			return err
 		}
 		// What a claim names and has gone on since then is not done with either.
-		return t.query(func(r *sql.Rows) error {
-			var typ engine.TypeID
-			var phase engine.Phase
-			var status engine.Status
-			var windowed engine.Windowed
-			if err := r.Scan(&typ, &phase, &status, &windowed); err != nil {
+		for part := range slices.Chunk(held, listMost) {
+			err := t.query(func(r *sql.Rows) error {
+				var typ engine.TypeID
+				var phase engine.Phase
+				var status engine.Status
+				var windowed engine.Windowed
+				if err := r.Scan(&typ, &phase, &status, &windowed); err != nil {
+					return err
+				}
+				pending = pending || status == engine.StatusWaiting && slices.Contains(queues, engine.QueueOf(typ, phase).For(windowed))
+				return nil
+			}, "SELECT type, phase, status, windowed FROM ds_jobs"+s.D.ByKey()+" WHERE id IN ("+idList(part)+")")
+			if err != nil || pending {
 				return err
 			}
-			pending = pending || status == engine.StatusWaiting && slices.Contains(queues, engine.QueueOf(typ, phase).For(windowed))
-			return nil
-		}, "SELECT type, phase, status, windowed FROM ds_jobs WHERE id IN ("+idList(held)+")")
+		}
+		return nil
 	})
 	return pending, err
 }

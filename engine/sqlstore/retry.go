@@ -59,7 +59,7 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 		return 0, err
 	}
 	rows := map[engine.JobID]*jobRow{}
-	for chunk := range slices.Chunk(line, lockChunk) { // ascending: an item is younger than its emitter
+	for chunk := range slices.Chunk(line, listMost) { // ascending: an item is younger than its emitter
 		list, err := t.lockJobRows(chunk) // one that is pruned is not among them
 		if err != nil {
 			return 0, err

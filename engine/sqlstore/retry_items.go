@@ -12,9 +12,6 @@ import (
 // retryBatch is how many items are retried in one transaction.
 const retryBatch = 200
 
-// lockChunk is how many jobs one statement locks.
-const lockChunk = 500
-
 // failedItems are the failed items of an emitter; of an item that is failed
 // because of its own items, those instead.
 func (s *Store) failedItems(ctx context.Context, emitter engine.JobID) (list []engine.JobID, err error) {
@@ -135,7 +132,7 @@ func (t *Tx) lockLines(ids []engine.JobID) error {
 		lock, level = append(lock, parents...), parents
 	}
 	slices.Sort(lock)
-	for chunk := range slices.Chunk(slices.Compact(lock), lockChunk) {
+	for chunk := range slices.Chunk(slices.Compact(lock), listMost) {
 		err := t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
 			"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(chunk)+") ORDER BY id"+t.s.D.Lock())
 		if err != nil {

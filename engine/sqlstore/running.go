@@ -10,10 +10,6 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// runningBatch is how many claimed jobs are looked at in one statement. Of a list of
-// 1000 and more MariaDB makes a table, which it joins.
-const runningBatch = 500
-
 // Running counts the jobs in claims by type, of the limit of them with the lowest
 // ids. It reads the claims, and the claimed jobs by primary key.
 func (s *Store) Running(ctx context.Context, limit int) (map[engine.TypeID]int, error) {
@@ -23,7 +19,7 @@ func (s *Store) Running(ctx context.Context, limit int) (map[engine.TypeID]int, 
 	}
 	ids := slices.Sorted(maps.Keys(held))
 	counts := map[engine.TypeID]int{}
-	for batch := range slices.Chunk(ids[:min(len(ids), limit)], runningBatch) {
+	for batch := range slices.Chunk(ids[:min(len(ids), limit)], listMost) {
 		some := make(map[engine.JobID]holder, len(batch))
 		for _, id := range batch {
 			some[id] = held[id]

@@ -172,7 +172,7 @@ func groupPlain(outcomes []*engine.Outcome) []*plainGroup {
 		ran := o.Elapsed.Truncate(startGrain)
 		var g *plainGroup
 		for _, x := range gs {
-			if x.phase == o.To.Phase && x.epoch == o.Job.Epoch && x.points == o.Job.Checkpoints && x.ran == ran && x.server == o.Server {
+			if x.phase == o.To.Phase && x.epoch == o.Job.Epoch && x.points == o.Job.Checkpoints && x.ran == ran && x.server == o.Server && len(x.ids) < listMost {
 				g = x
 				break
 			}
@@ -212,15 +212,21 @@ func (t *Tx) stored(outcomes []*engine.Outcome, lock string) (map[engine.JobID]s
 	for i, o := range outcomes {
 		ids[i] = o.Job.ID
 	}
+	slices.Sort(ids) // they are locked in that order
 	m := make(map[engine.JobID]stored, len(ids))
-	err := t.query(func(r *sql.Rows) error {
-		var id engine.JobID
-		var x stored
-		err := r.Scan(&id, &x.epoch, &x.phase, &x.status, &x.server, &x.cancel, &x.checkpoints)
-		m[id] = x
-		return err
-	}, "SELECT id, epoch, phase, status, server, cancel, checkpoints FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+lock)
-	return m, err
+	for part := range slices.Chunk(ids, listMost) {
+		err := t.query(func(r *sql.Rows) error {
+			var id engine.JobID
+			var x stored
+			err := r.Scan(&id, &x.epoch, &x.phase, &x.status, &x.server, &x.cancel, &x.checkpoints)
+			m[id] = x
+			return err
+		}, "SELECT id, epoch, phase, status, server, cancel, checkpoints FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(part)+") ORDER BY id"+lock)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // maxStatement bounds the values of one statement, in bytes: written as text

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,6 +120,10 @@ func nullRaw(r engine.Raw) any {
 	return string(r)
 }
 
+// listMost is how many ids there are in a list at most: of one of 1000 and more MariaDB
+// makes a table, which it joins.
+const listMost = 500
+
 // idList writes ids as "1,2,3".
 func idList[T ~int64 | ~uint32](ids []T) string {
 	b := make([]byte, 0, 12*len(ids))
@@ -185,7 +190,13 @@ func inRuns(column string, ids []engine.JobID) string {
 		i += n
 	}
 	if runs > 8 {
-		return column + " IN (" + idList(ids) + ")"
+		b = b[:0]
+		for part := range slices.Chunk(ids, listMost) {
+			if len(b) > 0 {
+				b = append(b, " OR "...)
+			}
+			b = append(b, column+" IN ("+idList(part)+")"...)
+		}
 	}
 	return "(" + string(b) + ")"
 }

@@ -166,7 +166,9 @@ func inClaims(alias string, held map[engine.JobID]holder) string {
 	conds := []string{"1 = 0"}
 	for epoch, ids := range byEpoch {
 		slices.Sort(ids)
-		conds = append(conds, fmt.Sprintf("%s.epoch = %d AND %s.id IN (%s)", alias, epoch, alias, idList(ids)))
+		for part := range slices.Chunk(ids, listMost) {
+			conds = append(conds, fmt.Sprintf("%s.epoch = %d AND %s.id IN (%s)", alias, epoch, alias, idList(part)))
+		}
 	}
 	return "(" + strings.Join(conds, " OR ") + ")"
 }
