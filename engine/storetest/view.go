@@ -205,6 +205,10 @@ var viewCases = []testCase{
 		w.claim(queue(b), 1)
 		rest(id, map[engine.Queue]engine.Rest{queue(a): {Waiting: 1}, queue(b): {Waiting: 2, Running: 1}})
 		rest(item.ID, map[engine.Queue]engine.Rest{queue(a): {Waiting: 1}})
+		walked := map[engine.JobID]bool{}
+		_, err := w.store.Rest(w.ctx, id, walked)
+		w.must(err)
+		w.same("what was looked into", map[engine.JobID]bool{id: true, item.ID: true}, walked)
 		w.settle(w.take(queue(a)))
 		rest(item.ID, none)
 		w.cancel(id)
