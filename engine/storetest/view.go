@@ -282,7 +282,6 @@ var viewCases = []testCase{
 		later := job(b)
 		later.Delay = time.Hour
 		w.enqueue(append(jobs(a, 12), later)...)
-		w.claim(queue(a), 2)
 		both := []engine.Queue{queue(b), queue(a)}
 		for _, c := range []struct{ claim, want int }{{2, 7}, {6, 4}, {2, 2}} {
 			w.claim(queue(a), c.claim)
