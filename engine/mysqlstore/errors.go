@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -148,8 +149,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 var (
 	column    = regexp.MustCompile("(?:for|in) column [`']?(?:.*\\.)?[`']?([^`'.]+)[`']?(?: at row \\d+)?[.]?$")
 	firstName = regexp.MustCompile(`'([^']*)'`)
-	near      = regexp.MustCompile(`(?s) near '(.*)' at line \d+$`)
-	manual    = regexp.MustCompile(`; check the manual that corresponds to your .*? for the right syntax to use`)
+	near      = regexp.MustCompile(`(?s) near '(.*)' at line (\d+)$`)
 	ofKey     = regexp.MustCompile(`(?s)^Duplicate entry '.*' for key '([^']*)'$`)
 	function  = regexp.MustCompile(`^FUNCTION (?:\S+\.)?(\S+) does not exist`)
 )
@@ -192,9 +192,11 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 			f.Kind, f.Value = sqlstore.FaultNoFunction, m[1]
 		}
 	case 1064:
-		if m := near.FindStringSubmatch(me.Message); m != nil {
-			f.Kind, f.Near, f.Rest = sqlstore.FaultSyntax, m[1], true
-			f.Says = manual.ReplaceAllString(me.Message, "")
+		// What it shows of the statement has the script's values in it, and is cut.
+		f.Kind, f.Near, f.Rest, f.Says = sqlstore.FaultSyntax, "\x00", true, "You have an error in your SQL syntax"
+		if m := near.FindStringSubmatch(me.Message); m != nil { // it speaks English
+			f.Near = m[1]
+			f.Line, _ = strconv.Atoi(m[2])
 		}
 	case 1062:
 		if m := ofKey.FindStringSubmatch(me.Message); m != nil {

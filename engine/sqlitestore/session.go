@@ -123,6 +123,10 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 	}
 	if m := near.FindStringSubmatch(f.Says); m != nil {
 		f.Kind, f.Near = sqlstore.FaultSyntax, m[1]+m[2]
+		f.Says, _, _ = strings.Cut(f.Says, ":") // what it shows may be half of a value
+		if strings.HasPrefix(f.Says, "near ") {
+			f.Says = "syntax error"
+		}
 		return f
 	}
 	if m := noSuch.FindStringSubmatch(f.Says); m != nil {

@@ -280,7 +280,7 @@ func (s *Session) explain(ctx context.Context, err error) error {
 	if errors.As(err, &f) {
 		return err
 	}
-	said, ended := s.d.HookError(err)
+	said, ended := s.hookError(err)
 	if ended {
 		s.fail(err)
 		return s.ended
@@ -315,7 +315,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		}
 		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
-			return s.told(ctx, c, query, st.SQL, err)
+			return s.told(ctx, c, query, err)
 		}
 		n, err = r.RowsAffected()
 		s.did(n, s.store.Restarts && !s.store.changesRows(query))
@@ -362,7 +362,7 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	}
 	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
-		return nil, s.explain(ctx, s.told(ctx, c, query, st.SQL, err))
+		return nil, s.explain(ctx, s.told(ctx, c, query, err))
 	}
 	r := &result{session: s, rows: rows, on: c, give: st.Give}
 	if r.names, err = rows.Columns(); err == nil {
