@@ -49,7 +49,7 @@ func (d *dialect) Class(err error) sqlstore.Class {
 			return sqlstore.ClassNoTable
 		}
 		if _, full := noRoom(me); full {
-			return sqlstore.ClassUnreachable // it is waited for, and burns no attempt
+			return sqlstore.ClassFull // it is waited for, and burns no attempt
 		}
 		return sqlstore.ClassOther
 	}
@@ -77,7 +77,7 @@ func classified(err error, what string) error {
 	}
 	code := engine.CodeInternal
 	switch (&dialect{}).Class(err) {
-	case sqlstore.ClassUnreachable:
+	case sqlstore.ClassUnreachable, sqlstore.ClassFull:
 		code = engine.CodeUnreachable
 	case sqlstore.ClassConnection, sqlstore.ClassRetry:
 		code = engine.CodeRetry
@@ -109,6 +109,11 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	var me *mysql.MySQLError
 	refused := errors.As(err, &me) && me.Number == 1792 && s.Store.ReadOnly
 	switch s.dialect.Class(err) {
+	case sqlstore.ClassFull:
+		if message := s.fullFault(me); message != "" {
+			return &engine.Failure{Kind: engine.KindError, Code: "db.full", Message: message, Retryable: true, Cause: err}, false
+		}
+		return err, true
 	case sqlstore.ClassRetry, sqlstore.ClassConnection, sqlstore.ClassUnreachable:
 		if !refused {
 			return err, true

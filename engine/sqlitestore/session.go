@@ -65,7 +65,7 @@ func (s *Store) OwnConnection(context.Context) (sqlstore.Execer, func(), error) 
 // HookError makes an error of a script's statement one for its author.
 func (s *Store) HookError(err error) (f error, ended bool) {
 	class := s.D.Class(err)
-	if class == sqlstore.ClassRetry || class == sqlstore.ClassUnreachable {
+	if class == sqlstore.ClassRetry || class == sqlstore.ClassUnreachable || class == sqlstore.ClassFull {
 		return err, true
 	}
 	var e *sqlite.Error

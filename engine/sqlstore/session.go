@@ -290,10 +290,12 @@ func (s *Session) explain(ctx context.Context, err error) error {
 
 // fail notes that the transaction is over.
 func (s *Session) fail(err error) {
-	if class := s.store.D.Class(err); class == ClassConnection || class == ClassUnreachable {
+	class := s.store.D.Class(err)
+	// A server that is full answers: it is to have rolled back before the hook runs again.
+	if class == ClassConnection || class == ClassUnreachable || class == ClassFull && s.store.D.Name() == "sqlite" {
 		s.broken = true
 	}
-	if s.store.D.Class(err) == ClassUnreachable && !s.store.Foreign { // to run the hook again at once is no help
+	if (class == ClassUnreachable || class == ClassFull) && !s.store.Foreign { // to run the hook again at once is no help
 		s.ended = s.store.wrap(err, "")
 		return
 	}

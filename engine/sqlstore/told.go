@@ -41,6 +41,25 @@ type teller struct {
 	tables []tableName // of the statement
 }
 
+// shape is a table's shape; empty if it cannot be had. A script may go through
+// thousands of errors, so it is remembered where that can be.
+func (t *teller) shape(table string) Shape {
+	if table == "" {
+		return Shape{}
+	}
+	if shape, ok := t.s.dry.made[table]; ok {
+		return shape
+	}
+	shape, ok, err := t.s.lookBeside(t.ctx, table)
+	if !ok && err == nil {
+		shape, err = t.s.d.DescribeTable(t.ctx, t.x, table)
+	}
+	if err != nil {
+		return Shape{}
+	}
+	return shape
+}
+
 // own are the database's own words, as they stand behind what is said.
 func (t *teller) own() string {
 	says := t.s.strikeParts(t.Says)
@@ -98,7 +117,7 @@ func (t *teller) statement(query string) string {
 		return ""
 	}
 	typ := ""
-	if shape, err := t.s.d.DescribeTable(t.ctx, t.x, t.Table); err == nil && t.Table != "" {
+	if shape := t.shape(t.Table); len(shape.Columns) > 0 {
 		if column == TheKey {
 			if column = "of the key"; len(shape.keys()) == 1 {
 				column = shape.keys()[0]
@@ -118,9 +137,8 @@ func (t *teller) statement(query string) string {
 func (t *teller) duplicate(values []string) string {
 	columns := t.Columns
 	if len(columns) == 0 && strings.EqualFold(t.Index, PrimaryIndex) && t.Table != "" {
-		if shape, err := t.s.d.DescribeTable(t.ctx, t.x, t.Table); err == nil {
-			columns = shape.keys()
-		}
+		shape := t.shape(t.Table)
+		columns = shape.keys()
 	}
 	what := fmt.Sprintf("the same values in its unique index %s", t.Index)
 	hint := ""
@@ -196,8 +214,12 @@ func (t *teller) noColumn() string {
 		if n.name == "" {
 			continue
 		}
-		shape, err := t.s.d.DescribeTable(t.ctx, t.x, n.name)
-		if err != nil || len(shape.Columns) == 0 {
+		shape := t.shape(n.name)
+		if shape.column(column) != nil { // it has become another table since, or another one has it
+			t.s.store.shapes.Delete(n.name)
+			shape = t.shape(n.name)
+		}
+		if len(shape.Columns) == 0 {
 			continue // a query that is named, say
 		}
 		of = append(of, n.name)
