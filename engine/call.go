@@ -186,7 +186,7 @@ func (c *Call) Session() Session {
 
 func (c *Call) sessionOptions() SessionOptions {
 	return SessionOptions{
-		Job: c.job.ID, Type: c.typ.Name, Strike: c.eng.secrets.Strike,
+		Job: c.job.ID, Type: c.typ.Name, Strike: c.eng.secrets.Strike, StrikeParts: c.eng.secrets.StrikeParts,
 		Waiting: func(waits bool) {
 			if waits {
 				c.watch.pause()

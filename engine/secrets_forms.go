@@ -34,6 +34,7 @@ func secretForms(value string) []string {
 		add(h, strings.ToUpper(h))
 	}
 	add(html.EscapeString(value))
+	add(sqlForms(value)...)
 	if lines := strings.Fields(value); len(lines) > 1 {
 		for _, line := range lines {
 			if len(line) >= minSecretLine {
@@ -82,6 +83,17 @@ func asciiJSON(s, digits string) string {
 	}
 	return b.String()
 }
+
+// sqlForms are the ways in which texts are written in SQL.
+func sqlForms(s string) []string {
+	return []string{
+		strings.ReplaceAll(s, "'", "''"), strings.ReplaceAll(s, `"`, `""`), strings.ReplaceAll(s, "'", `\'`),
+		strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", "''"), strings.ReplaceAll(s, `\`, `\\`), escapedSQL.Replace(s),
+	}
+}
+
+// escapedSQL escapes what MySQL escapes within quotes.
+var escapedSQL = strings.NewReplacer(`\`, `\\`, "'", `\'`, `"`, `\"`, "\x00", `\0`, "\n", `\n`, "\r", `\r`, "\x1a", `\Z`)
 
 // urlForms are the ways in which texts are written in URLs and forms.
 func urlForms(s string) []string {

@@ -238,3 +238,35 @@ func TestSecretsThatAreUsedAgainAreNotForgotten(t *testing.T) {
 		t.Errorf("%d are known", left)
 	}
 }
+
+func TestPartsOfSecretsAreStruckOutOfWhatOthersSay(t *testing.T) {
+	t.Parallel()
+	s := engine.NewSecrets()
+	const token = "a-token-of-some-length/with'quotes"
+	for _, secret := range []string{token, "abcd"} {
+		if err := s.Add(secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for text, want := range map[string]string{
+		"Duplicate entry 'a-token-of-so...' for key 't'":     "Duplicate entry '***...' for key 't'",
+		"near 'some-length/with\\'quotes' at line 1":         "near '***\\'quotes' at line 1",
+		"both -of-some-length/w and a-token-of":              "both *** and ***",
+		"all: a-token-of-some-length/with''quotes, and abcd": "all: ***, and ***",
+		"abc a-token":    "abc a-token",
+		"short":          "short",
+		"":               "",
+		"é a-token-of é": "é *** é",
+	} {
+		if got := s.StrikeParts(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+	var none *engine.Secrets
+	if got := none.StrikeParts("a-token-of"); got != "a-token-of" {
+		t.Errorf("without secrets: %q", got)
+	}
+	if sql := `SET x = 'a-token-of-some-length/with\'quotes'`; !s.Holds(sql) || s.Strike(sql) != "SET x = '***'" {
+		t.Errorf("as SQL escapes it: %q", s.Strike(sql))
+	}
+}

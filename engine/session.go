@@ -185,6 +185,9 @@ type SessionOptions struct {
 	Busy func(waited time.Duration, holder string)
 	// Strike strikes secrets out of what an error shows of a row.
 	Strike func(text string) string
+	// StrikeParts strikes parts of secrets too: it is for a database's own words, in
+	// which values may be cut.
+	StrikeParts func(text string) string
 	// Dry says that the session is never committed. Nothing in it may outlive its
 	// rollback: a table that is missing is made for the session alone, and what no
 	// rollback takes back is refused.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -48,7 +49,7 @@ func (d *dialect) Class(err error) sqlstore.Class {
 			return sqlstore.ClassNoTable
 		}
 		if _, full := noRoom(me); full {
-			return sqlstore.ClassUnreachable // it is waited for, and burns no attempt
+			return sqlstore.ClassFull // it is waited for, and burns no attempt
 		}
 		return sqlstore.ClassOther
 	}
@@ -76,7 +77,7 @@ func classified(err error, what string) error {
 	}
 	code := engine.CodeInternal
 	switch (&dialect{}).Class(err) {
-	case sqlstore.ClassUnreachable:
+	case sqlstore.ClassUnreachable, sqlstore.ClassFull:
 		code = engine.CodeUnreachable
 	case sqlstore.ClassConnection, sqlstore.ClassRetry:
 		code = engine.CodeRetry
@@ -108,6 +109,11 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	var me *mysql.MySQLError
 	refused := errors.As(err, &me) && me.Number == 1792 && s.Store.ReadOnly
 	switch s.dialect.Class(err) {
+	case sqlstore.ClassFull:
+		if message := s.fullFault(me); message != "" {
+			return &engine.Failure{Kind: engine.KindError, Code: "db.full", Message: message, Retryable: true, Cause: err}, false
+		}
+		return err, true
 	case sqlstore.ClassRetry, sqlstore.ClassConnection, sqlstore.ClassUnreachable:
 		if !refused {
 			return err, true
@@ -148,8 +154,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 var (
 	column    = regexp.MustCompile("(?:for|in) column [`']?(?:.*\\.)?[`']?([^`'.]+)[`']?(?: at row \\d+)?[.]?$")
 	firstName = regexp.MustCompile(`'([^']*)'`)
-	near      = regexp.MustCompile(`(?s) near '(.*)' at line \d+$`)
-	manual    = regexp.MustCompile(`; check the manual that corresponds to your .*? for the right syntax to use`)
+	near      = regexp.MustCompile(`(?s) near '(.*)' at line (\d+)$`)
 	ofKey     = regexp.MustCompile(`(?s)^Duplicate entry '.*' for key '([^']*)'$`)
 	function  = regexp.MustCompile(`^FUNCTION (?:\S+\.)?(\S+) does not exist`)
 )
@@ -192,9 +197,11 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 			f.Kind, f.Value = sqlstore.FaultNoFunction, m[1]
 		}
 	case 1064:
-		if m := near.FindStringSubmatch(me.Message); m != nil {
-			f.Kind, f.Near, f.Rest = sqlstore.FaultSyntax, m[1], true
-			f.Says = manual.ReplaceAllString(me.Message, "")
+		// What it shows of the statement has the script's values in it, and is cut.
+		f.Kind, f.Near, f.Rest, f.Says = sqlstore.FaultSyntax, "\x00", true, "You have an error in your SQL syntax"
+		if m := near.FindStringSubmatch(me.Message); m != nil { // it speaks English
+			f.Near = m[1]
+			f.Line, _ = strconv.Atoi(m[2])
 		}
 	case 1062:
 		if m := ofKey.FindStringSubmatch(me.Message); m != nil {

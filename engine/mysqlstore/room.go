@@ -1,8 +1,14 @@
 package mysqlstore
 
 import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -33,3 +39,55 @@ var (
 	engineFull = regexp.MustCompile(`(?i)error:? (28|135)\b|no space left|no more room|quota exceeded|tablespace is full`)
 	systemFull = regexp.MustCompile(`(?i)(errno|errcode|os errno):? 28\b|no space left|quota exceeded`)
 )
+
+// temporary is a file in a server's folder for temporary files.
+var temporary = regexp.MustCompile(`#sql|[/\\\\](MY|ML|ST)\w*(=\d+)?'`)
+
+// selectKeeper: the table may be in another database.
+const selectKeeper = `SELECT engine FROM information_schema.tables WHERE table_name = ? AND engine IS NOT NULL
+ ORDER BY table_schema = DATABASE() DESC LIMIT 1`
+
+// fullFault says of a script's statement for which there was no room that this is its
+// own fault, or the table's: others have room, and to wait helps nobody. "": the
+// server itself is full, and what waits goes on when there is room.
+func (s *Store) fullFault(e *mysql.MySQLError) string {
+	if temporary.MatchString(e.Message) {
+		return "the statement needs more room for temporary files than the database server has (tmpdir): does a JOIN lack its ON, or a big table an index? (the database says: " + e.Message + ")"
+	}
+	name := ""
+	if m := firstName.FindStringSubmatch(e.Message); m != nil {
+		name = m[1]
+	}
+	switch e.Number {
+	case 1114:
+	case 1030:
+		if !recordsFull.MatchString(e.Message) {
+			return ""
+		}
+		_, keeper, _ := strings.Cut(e.Message, "from storage engine ")
+		return fmt.Sprintf("a table of the statement is full, as large as %s lets it be (MAX_ROWS): make it larger, or delete rows (the database says: %s)", cmp.Or(keeper, "its storage engine"), e.Message)
+	default:
+		return ""
+	}
+	keeper, err := s.keeper(name)
+	switch {
+	case err == nil && strings.EqualFold(keeper, "InnoDB"), err != nil && !errors.Is(err, sql.ErrNoRows):
+		return ""
+	case err != nil:
+		return fmt.Sprintf("the temporary table %s is full", name)
+	case strings.EqualFold(keeper, "MEMORY"):
+		return fmt.Sprintf("table %s, which %s keeps, is full: delete rows, let it grow (max_heap_table_size), or change it: ALTER TABLE %[1]s ENGINE=InnoDB", name, keeper)
+	}
+	return fmt.Sprintf("table %s, which %s keeps, is full: delete rows, let it grow (MAX_ROWS), or change it: ALTER TABLE %[1]s ENGINE=InnoDB", name, keeper)
+}
+
+// recordsFull is a table that is as large as it was made for.
+var recordsFull = regexp.MustCompile(`(?i)error:? 135\b|no more room`)
+
+// keeper is the storage engine that keeps a table.
+func (s *Store) keeper(table string) (name string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err = s.control.QueryRowContext(ctx, selectKeeper, table).Scan(&name)
+	return name, err
+}

@@ -170,11 +170,110 @@ func TestNoRoomIsRecognised(t *testing.T) {
 		{1064, "You have an error in your SQL syntax near 'No space left'", false},
 	} {
 		err := fmt.Errorf("insert: %w", &mysql.MySQLError{Number: c.number, Message: c.message})
-		if got := d.Class(err) == sqlstore.ClassUnreachable; got != c.full {
+		if got := d.Class(err) == sqlstore.ClassFull; got != c.full {
 			t.Errorf("%d %s: waited for: %v", c.number, c.message, got)
 		}
 		if got := strings.HasPrefix(d.Hint(err), "make room "); got != c.full {
 			t.Errorf("%d %s: the hint is %q", c.number, c.message, d.Hint(err))
 		}
 	}
+}
+
+// A table that is as large as it may be, and a statement that fills the temporary files,
+// are the script's affair: the attempt fails, and its transaction goes on.
+func TestFullTablesAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, server *testServer) {
+		ctx := t.Context()
+		name, db, spoil := server.database(t)
+		spoil()
+		s, err := Open(ctx, server.urlOf(name), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		h := s.Begin(engine.SessionOptions{Job: 1, Type: "t"})
+		defer h.Close()
+		for _, q := range []string{
+			"CREATE TABLE kept (id INTEGER) ENGINE=InnoDB",
+			"CREATE TABLE small (x CHAR(250)) ENGINE=MEMORY MAX_ROWS=10",
+			"CREATE TABLE tiny (b TINYINT(1) UNSIGNED, t TINYINT(1))",
+		} {
+			if _, err := db.ExecContext(ctx, q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.Exec(ctx, "INSERT INTO kept VALUES (1)", nil); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; err == nil && n < 20; n++ {
+			_, err = h.Exec(ctx, "INSERT INTO small WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 900) SELECT REPEAT('x', 250) FROM s", nil)
+		}
+		f := engine.AsFailure(err)
+		byGTID := server.kind == "mysql" && strings.Contains(f.Message, "violates GTID consistency") // not in a transaction
+		if !byGTID && (err == nil || f.Code != "db.full" || !f.Retryable || !strings.HasPrefix(f.Message, "table small, which MEMORY keeps, is full: ") || engine.CodeOf(err) != "") {
+			t.Errorf("got %q of code %v: %v, want db.full of the table", f.Code, engine.CodeOf(err), err)
+		}
+		if _, err := h.Exec(ctx, "INSERT INTO kept VALUES (2)", nil); err != nil {
+			t.Errorf("the transaction is over: %v", err)
+		}
+		if _, err := h.Insert(ctx, "tiny", &rowList{{Names: []string{"b"}, Values: []any{int64(200)}}}); err != nil {
+			t.Errorf("200 for a TINYINT(1) UNSIGNED: %v", err)
+		}
+	})
+}
+
+// Whose fault it is that there is no room, by what servers say.
+func TestFullFaults(t *testing.T) {
+	t.Parallel()
+	s := &Store{}
+	for _, c := range []struct {
+		number  uint16
+		message string
+		script  bool
+	}{
+		{1114, "The table '/tmp/#sql-temptable-1a-2-3' is full", true},
+		{1030, "Got error 135 \"No more room in file\" from storage engine Aria", true},
+		{1030, "Got error 28 \"No space left on device\" from storage engine InnoDB", false},
+		{1021, "Disk full (./db/t.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", false},
+		{1021, "Disk full (/tmp/#sql-temptable-1a-2-3.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", true},
+		{3, "Error writing file '/tmp/MYfd=5' (Errcode: 28 \"No space left on device\")", true},
+		{1026, "Error writing file '/var/tmp/MLa8Xk2q' (errno: 28 \"No space left on device\")", true},
+		{1026, "Error writing file './binlog.000001' (errno: 28 - No space left on device)", false},
+		{1026, "Error writing file './db/MYtab.MAD' (errno: 28 - No space left on device)", false},
+	} {
+		err := fmt.Errorf("insert: %w", &mysql.MySQLError{Number: c.number, Message: c.message})
+		s.dialect = &dialect{}
+		said, ended := s.HookError(err)
+		if ended == c.script || c.script && engine.AsFailure(said).Code != "db.full" {
+			t.Errorf("%d %s: got %v, waited for: %v", c.number, c.message, said, ended)
+		}
+	}
+}
+
+// Tables are looked at once for all errors of a script that goes on.
+func TestTablesAreRememberedForErrors(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, server *testServer) {
+		ctx := t.Context()
+		name, db, spoil := server.database(t)
+		spoil()
+		s, err := Open(ctx, server.urlOf(name), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		h := s.Begin(engine.SessionOptions{Job: 1, Type: "t"})
+		defer h.Close()
+		for i, q := range []string{"CREATE TABLE t (size DECIMAL(4,1))", "ALTER TABLE t MODIFY size DECIMAL(5,1)"} {
+			if _, err := db.ExecContext(ctx, q); err != nil {
+				t.Fatal(err)
+			}
+			_, err := h.Exec(ctx, "INSERT INTO t VALUES (12345678)", nil)
+			if err == nil || !strings.Contains(err.Error(), "column size of t is of type decimal(4,1)") {
+				t.Errorf("%d: got %v, want the type that it had at first", i, err)
+			}
+			h.Rollback(ctx)
+		}
+	})
 }

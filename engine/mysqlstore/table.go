@@ -161,7 +161,7 @@ func neutralType(t string) string {
 	case "text", "tinytext", "mediumtext", "longtext", "enum", "set":
 		return "text"
 	case "tinyint":
-		if strings.HasPrefix(rest, "1)") {
+		if strings.HasPrefix(rest, "1)") && !strings.Contains(rest, "unsigned") {
 			return "boolean"
 		}
 		return "integer"

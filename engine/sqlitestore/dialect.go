@@ -133,8 +133,10 @@ func (d dialect) Class(err error) sqlstore.Class {
 	switch e.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return sqlstore.ClassRetry
-	case lib.SQLITE_CANTOPEN, lib.SQLITE_IOERR, lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT, lib.SQLITE_FULL, lib.SQLITE_READONLY:
+	case lib.SQLITE_CANTOPEN, lib.SQLITE_IOERR, lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT, lib.SQLITE_READONLY:
 		return sqlstore.ClassUnreachable
+	case lib.SQLITE_FULL:
+		return sqlstore.ClassFull
 	case lib.SQLITE_CONSTRAINT:
 		if c := e.Code(); c == lib.SQLITE_CONSTRAINT_PRIMARYKEY || c == lib.SQLITE_CONSTRAINT_UNIQUE || c == lib.SQLITE_CONSTRAINT_ROWID {
 			return sqlstore.ClassDuplicate

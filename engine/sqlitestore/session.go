@@ -65,7 +65,7 @@ func (s *Store) OwnConnection(context.Context) (sqlstore.Execer, func(), error) 
 // HookError makes an error of a script's statement one for its author.
 func (s *Store) HookError(err error) (f error, ended bool) {
 	class := s.D.Class(err)
-	if class == sqlstore.ClassRetry || class == sqlstore.ClassUnreachable {
+	if class == sqlstore.ClassRetry || class == sqlstore.ClassUnreachable || class == sqlstore.ClassFull {
 		return err, true
 	}
 	var e *sqlite.Error
@@ -123,6 +123,10 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 	}
 	if m := near.FindStringSubmatch(f.Says); m != nil {
 		f.Kind, f.Near = sqlstore.FaultSyntax, m[1]+m[2]
+		f.Says, _, _ = strings.Cut(f.Says, ":") // what it shows may be half of a value
+		if strings.HasPrefix(f.Says, "near ") {
+			f.Says = "syntax error"
+		}
 		return f
 	}
 	if m := noSuch.FindStringSubmatch(f.Says); m != nil {

@@ -21,7 +21,8 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 	t.Table, t.tables = w.table, []tableName{{w.table, bare(w.table)}}
 	row := b.args[i*len(b.names) : (i+1)*len(b.names)]
 	if len(t.Columns) == 1 && t.Columns[0] == TheKey || t.Kind == FaultDuplicate && len(t.Columns) == 0 && strings.EqualFold(t.Index, PrimaryIndex) {
-		t.Columns = w.keyColumns(ctx, x)
+		shape := t.shape(w.table)
+		t.Columns = shape.keys()
 	}
 	var told []string
 	for _, c := range t.Columns {
@@ -55,10 +56,8 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 		if !known || len(told) != 1 {
 			return
 		}
-		column, typ := t.Columns[0], ""
-		if shape, derr := w.s.d.DescribeTable(ctx, x, w.table); derr == nil {
-			typ = shape.typeOf(column)
-		}
+		column, shape := t.Columns[0], t.shape(w.table)
+		typ := shape.typeOf(column)
 		is := ""
 		if typ != "" {
 			is = " is of type " + typ + " and"
@@ -71,15 +70,6 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 		}
 		f.Message = fmt.Sprintf("column %s%s cannot hold %s: %s", column, is, told[0], t.why(typ))
 	}
-}
-
-// keyColumns are the columns of the table's key.
-func (w *writer) keyColumns(ctx context.Context, x Execer) []string {
-	shape, err := w.s.d.DescribeTable(ctx, x, w.table)
-	if err != nil {
-		return nil
-	}
-	return shape.keys()
 }
 
 // shown is a value as an error shows it: its beginning, without secrets.

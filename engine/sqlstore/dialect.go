@@ -85,6 +85,7 @@ const (
 	ClassRetry             // dead-lock, lock time-out, busy: the transaction is over, do it again
 	ClassConnection        // the connection is gone; a COMMIT may have happened or not
 	ClassUnreachable       // no connection can be had
+	ClassFull              // there is no room; the connection is whole, and its transaction may be
 	ClassDuplicate         // a unique key is taken
 	ClassNoTable           // a table is missing
 )

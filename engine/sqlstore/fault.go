@@ -29,9 +29,11 @@ type Fault struct {
 	Index   string   // of a duplicate; PrimaryIndex is the primary key
 	Value   string
 	// Near is what stands where the syntax is wrong; "" is the end. Rest says that it
-	// is the beginning of all that follows, not one word.
+	// is the beginning of all that follows, with the values in it, not one word of the
+	// statement. Line is the server's count; 0: it does not tell.
 	Near string
 	Rest bool
+	Line int
 	Says string // the database's own words
 }
 

@@ -280,7 +280,7 @@ func (s *Session) explain(ctx context.Context, err error) error {
 	if errors.As(err, &f) {
 		return err
 	}
-	said, ended := s.d.HookError(err)
+	said, ended := s.hookError(err)
 	if ended {
 		s.fail(err)
 		return s.ended
@@ -290,10 +290,12 @@ func (s *Session) explain(ctx context.Context, err error) error {
 
 // fail notes that the transaction is over.
 func (s *Session) fail(err error) {
-	if class := s.store.D.Class(err); class == ClassConnection || class == ClassUnreachable {
+	class := s.store.D.Class(err)
+	// A server that is full answers: it is to have rolled back before the hook runs again.
+	if class == ClassConnection || class == ClassUnreachable || class == ClassFull && s.store.D.Name() == "sqlite" {
 		s.broken = true
 	}
-	if s.store.D.Class(err) == ClassUnreachable && !s.store.Foreign { // to run the hook again at once is no help
+	if (class == ClassUnreachable || class == ClassFull) && !s.store.Foreign { // to run the hook again at once is no help
 		s.ended = s.store.wrap(err, "")
 		return
 	}
@@ -315,7 +317,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		}
 		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
-			return s.told(ctx, c, query, st.SQL, err)
+			return s.told(ctx, c, query, err)
 		}
 		n, err = r.RowsAffected()
 		s.did(n, s.store.Restarts && !s.store.changesRows(query))
@@ -362,7 +364,7 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	}
 	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
-		return nil, s.explain(ctx, s.told(ctx, c, query, st.SQL, err))
+		return nil, s.explain(ctx, s.told(ctx, c, query, err))
 	}
 	r := &result{session: s, rows: rows, on: c, give: st.Give}
 	if r.names, err = rows.Columns(); err == nil {

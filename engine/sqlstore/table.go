@@ -48,23 +48,10 @@ func (s *Session) look(ctx context.Context, table string) (shape Shape, err erro
 	if shape, ok := s.dry.made[table]; ok {
 		return shape, nil
 	}
-	now := s.store.Clock.Boot()
-	if v, ok := s.store.shapes.Load(table); ok && now-v.(Shape).at < shapeFor {
-		return v.(Shape), nil
-	}
-	x, free, err := s.d.OwnConnection(ctx)
-	if err != nil {
-		return shape, s.store.wrap(err, "connect")
-	}
-	if x != nil {
-		defer free()
-		if shape, err = s.d.DescribeTable(ctx, x, table); err != nil {
-			return shape, s.explain(ctx, err)
-		}
-		shape.at = now
-		if len(shape.Columns) > 0 {
-			s.store.shapes.Store(table, shape)
-		}
+	switch shape, ok, err := s.lookBeside(ctx, table); {
+	case err != nil:
+		return shape, s.explain(ctx, err)
+	case ok:
 		return shape, nil
 	}
 	s.mu.Lock()
@@ -80,6 +67,30 @@ func (s *Session) look(ctx context.Context, table string) (shape Shape, err erro
 		return shape, s.explain(ctx, err)
 	}
 	return shape, nil
+}
+
+// lookBeside gives a table's shape where it can be remembered; false where the table is
+// part of the transaction.
+func (s *Session) lookBeside(ctx context.Context, table string) (shape Shape, ok bool, err error) {
+	now := s.store.Clock.Boot()
+	if v, known := s.store.shapes.Load(table); known && now-v.(Shape).at < shapeFor {
+		return v.(Shape), true, nil
+	}
+	x, free, err := s.d.OwnConnection(ctx)
+	if err != nil {
+		return shape, false, err
+	}
+	if x == nil {
+		return shape, false, nil
+	}
+	defer free()
+	if shape, err = s.d.DescribeTable(ctx, x, table); err != nil {
+		return shape, false, err
+	}
+	if shape.at = now; len(shape.Columns) > 0 {
+		s.store.shapes.Store(table, shape)
+	}
+	return shape, true, nil
 }
 
 // checkEngine refuses a table that is kept without transactions: what a hook that

@@ -11,24 +11,22 @@ import (
 
 // Bounds of what an error tells of a statement.
 const (
-	shownSQL     = 40 // characters before and behind a place in it
-	shownTables  = 6  // whose columns are looked at
-	shownOwn     = 500
-	nearestWords = "look there, and just before it, for what is missing or misspelt"
+	shownTables = 6 // whose columns are looked at
+	shownOwn    = 500
 )
 
 // told makes an error of a script's statement one for its author: what is wrong, in
 // the same words on every database, with the database's own behind them. x is the
-// connection on which it failed; ran is the statement as it was run.
-func (s *Session) told(ctx context.Context, x Execer, query, ran string, err error) error {
-	said, ended := s.d.HookError(err)
+// connection on which it failed.
+func (s *Session) told(ctx context.Context, x Execer, query string, err error) error {
+	said, ended := s.hookError(err)
 	f, ok := said.(*engine.Failure)
 	if ended || !ok || ctx.Err() != nil {
 		return err
 	}
 	t := &teller{s: s, ctx: ctx, x: x, Fault: s.d.Fault(err)}
 	t.tables = tablesOf(query, s.store.D.Name() == "sqlite")
-	if message := t.statement(ran); message != "" {
+	if message := t.statement(query); message != "" {
 		f.Message = message + t.own()
 	}
 	return f
@@ -43,9 +41,28 @@ type teller struct {
 	tables []tableName // of the statement
 }
 
+// shape is a table's shape; empty if it cannot be had. A script may go through
+// thousands of errors, so it is remembered where that can be.
+func (t *teller) shape(table string) Shape {
+	if table == "" {
+		return Shape{}
+	}
+	if shape, ok := t.s.dry.made[table]; ok {
+		return shape
+	}
+	shape, ok, err := t.s.lookBeside(t.ctx, table)
+	if !ok && err == nil {
+		shape, err = t.s.d.DescribeTable(t.ctx, t.x, table)
+	}
+	if err != nil {
+		return Shape{}
+	}
+	return shape
+}
+
 // own are the database's own words, as they stand behind what is said.
 func (t *teller) own() string {
-	says := t.s.strike(t.Says)
+	says := t.s.strikeParts(t.Says)
 	if r := []rune(says); len(r) > shownOwn {
 		says = string(r[:shownOwn]) + "..."
 	}
@@ -56,7 +73,7 @@ func (t *teller) own() string {
 }
 
 // statement says what is wrong with a statement; "": that is not known.
-func (t *teller) statement(ran string) string {
+func (t *teller) statement(query string) string {
 	switch t.Kind {
 	case FaultNoTable:
 		return t.noTable()
@@ -65,7 +82,7 @@ func (t *teller) statement(ran string) string {
 	case FaultNoFunction:
 		return fmt.Sprintf("there is no function %s in this database's SQL", t.Value)
 	case FaultSyntax:
-		return t.syntax(ran)
+		return t.syntax(query)
 	case FaultCount:
 		return "the statement does not give as many values as it names columns: write one ? or value for each column, and name the columns"
 	}
@@ -100,7 +117,7 @@ func (t *teller) statement(ran string) string {
 		return ""
 	}
 	typ := ""
-	if shape, err := t.s.d.DescribeTable(t.ctx, t.x, t.Table); err == nil && t.Table != "" {
+	if shape := t.shape(t.Table); len(shape.Columns) > 0 {
 		if column == TheKey {
 			if column = "of the key"; len(shape.keys()) == 1 {
 				column = shape.keys()[0]
@@ -120,9 +137,8 @@ func (t *teller) statement(ran string) string {
 func (t *teller) duplicate(values []string) string {
 	columns := t.Columns
 	if len(columns) == 0 && strings.EqualFold(t.Index, PrimaryIndex) && t.Table != "" {
-		if shape, err := t.s.d.DescribeTable(t.ctx, t.x, t.Table); err == nil {
-			columns = shape.keys()
-		}
+		shape := t.shape(t.Table)
+		columns = shape.keys()
 	}
 	what := fmt.Sprintf("the same values in its unique index %s", t.Index)
 	hint := ""
@@ -198,8 +214,12 @@ func (t *teller) noColumn() string {
 		if n.name == "" {
 			continue
 		}
-		shape, err := t.s.d.DescribeTable(t.ctx, t.x, n.name)
-		if err != nil || len(shape.Columns) == 0 {
+		shape := t.shape(n.name)
+		if shape.column(column) != nil { // it has become another table since, or another one has it
+			t.s.store.shapes.Delete(n.name)
+			shape = t.shape(n.name)
+		}
+		if len(shape.Columns) == 0 {
 			continue // a query that is named, say
 		}
 		of = append(of, n.name)
@@ -216,56 +236,30 @@ func (t *teller) noColumn() string {
 	return fmt.Sprintf("there is no column %q%s", column, engine.Suggest(column, names))
 }
 
-// syntax says where a statement cannot be understood.
-func (t *teller) syntax(ran string) string {
-	at := -1
-	switch {
-	case t.Near == "":
-		at = len(strings.TrimRight(ran, " \t\r\n;"))
-		t.Near = "its end"
-	case t.Rest:
-		at = strings.LastIndex(ran, t.Near)
-	case strings.Count(ran, t.Near) == 1:
-		at = strings.Index(ran, t.Near)
-	}
-	if at < 0 {
-		return fmt.Sprintf("the SQL cannot be understood at %q: %s", cut(oneLine(t.s.strike(t.Near)), false), nearestWords)
-	}
-	line, behind := "", ""
-	if strings.Contains(strings.TrimSpace(ran), "\n") {
-		line = fmt.Sprintf("in line %d, ", strings.Count(ran[:at], "\n")+1)
-	}
-	if before := cut(oneLine(t.s.strike(ran[:at])), true); before != "" {
-		behind = fmt.Sprintf(", behind %q", before)
-	}
-	near := "its end"
-	if at < len(strings.TrimRight(ran, " \t\r\n;")) {
-		near = fmt.Sprintf("%q", cut(oneLine(t.s.strike(ran[at:])), false))
-	}
-	return fmt.Sprintf("the SQL cannot be understood %sat %s%s: %s", line, near, behind, nearestWords)
-}
-
-// oneLine is a text with single spaces between its words.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// cut is the beginning of a text, or its end.
-func cut(text string, end bool) string {
-	r := []rune(text)
-	switch {
-	case len(r) <= shownSQL:
-		return text
-	case end:
-		return "..." + string(r[len(r)-shownSQL:])
-	}
-	return string(r[:shownSQL]) + "..."
-}
-
 // strike takes secrets out of a text.
 func (s *Session) strike(text string) string {
 	if s.opts.Strike == nil {
 		return text
 	}
 	return s.opts.Strike(text)
+}
+
+// strikeParts takes secrets and parts of them out of what a database says.
+func (s *Session) strikeParts(text string) string {
+	if s.opts.StrikeParts == nil {
+		return s.strike(text)
+	}
+	return s.opts.StrikeParts(text)
+}
+
+// hookError makes an error of a script's statement one for its author, without secrets
+// in the database's words. ended says that the transaction is over.
+func (s *Session) hookError(err error) (said error, ended bool) {
+	said, ended = s.d.HookError(err)
+	if f, ok := said.(*engine.Failure); ok {
+		f.Message = s.strikeParts(f.Message)
+	}
+	return said, ended
 }
 
 // textSize is the length of a type text(n).

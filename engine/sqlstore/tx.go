@@ -255,6 +255,8 @@ func (s *Store) wrap(err error, q string) error {
 		return engine.Wrapf(engine.CodeRetry, err, "%.40s", q)
 	case ClassUnreachable:
 		return engine.Wrapf(engine.CodeUnreachable, err, "reach the database").WithHint("%s", s.D.Hint(err))
+	case ClassFull:
+		return engine.Wrapf(engine.CodeUnreachable, err, "the database has no room").WithHint("%s", s.D.Hint(err))
 	case ClassNoTable:
 		return engine.Wrapf(engine.CodeSchema, err, "the engine's tables are missing or incomplete").WithHint("make them with: dsengine migrate")
 	}

@@ -336,7 +336,7 @@ func undoTo(ctx context.Context, c *sql.Conn, savepoint string, err error) error
 // named puts a row's number before what is wrong with it; not before an error
 // that has nothing to do with the row, the i-th of the batch.
 func (w *writer) named(ctx context.Context, x Execer, b *batch, i int, err error) error {
-	said, ended := w.s.d.HookError(err)
+	said, ended := w.s.hookError(err)
 	if ended {
 		return err
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -44,6 +45,57 @@ var toldCases = []testCase{
 			told(w, sql, want, err)
 		}
 		w.same("rows", [][]any{{int64(1), "a"}}, w.query(h, "SELECT id, code FROM people"))
+	}},
+	{"no part of a secret is told, where a database cuts what it shows", func(w *world) {
+		const letters = "Zq7xKw3'"
+		var secret strings.Builder
+		for i := range 30 { // no part of it is there twice
+			fmt.Fprintf(&secret, "%d%c%d%c", i*i*37, letters[i%8], i, letters[(i/8)%7])
+		}
+		text := secret.String()
+		known := engine.NewSecrets()
+		w.must(known.Add(text))
+		h := w.store.Begin(engine.SessionOptions{Job: 1, Type: "t", Strike: known.Strike, StrikeParts: known.StrikeParts})
+		w.Cleanup(func() { h.Close() })
+		people(w, h)
+		_, err := h.Ensure(w.ctx, "tokens", []engine.Column{{Name: "id", Type: "text(250)"}}, []string{"id"})
+		w.must(err)
+		_, err = h.Exec(w.ctx, "INSERT INTO tokens VALUES (?)", []any{text})
+		w.must(err)
+		const found, lost = "db.syntax: the SQL cannot be understood at ", ": look there, and just before it, for what is missing or misspelt"
+		for _, c := range []struct {
+			sql  string
+			args []any
+			want string
+		}{
+			{"SELECT id FROM people WHRE name = ? AND size = ? AND code <> 'x'", []any{text, engine.Decimal("1.5")}, found + `"name = ? AND size = ? AND code <> 'x'", behind "SELECT id FROM people WHRE"` + lost},
+			{"SELECT id FROM people\nWHERE name = ? AND code = ? zzz", []any{text, []byte(text)}, "db.syntax: the SQL cannot be understood in line 2, at \"zzz\", behind \"... FROM people WHERE name = ? AND code = ?\"" + lost},
+			{"UPDATE people SET name = ?, code = ) WHERE id = 1", []any{text + text}, found + `") WHERE id = 1", behind "UPDATE people SET name = ?, code ="` + lost},
+			{"UPDATE people SET name = '" + text[:50] + strings.ReplaceAll(text[50:], "'", "''") + "'", nil, ""},
+			{"UPDATE people SET name = '" + strings.ReplaceAll(text, "'", "''") + "' WHRE id = 1", nil, found + `"WHRE id = 1", behind "UPDATE people SET name = '***'"` + lost},
+			{"INSERT INTO tokens VALUES (?)", []any{text}, `db.duplicate: table tokens has a row with the same id already: db.upsert("tokens", rows, key = ["id"]) updates a row that is there`},
+			{"UPDATE people SET size = ?", []any{text}, ""},
+			{"UPDATE people SET size = ?", []any{text + text + text}, ""},
+			{"UPDATE people SET code = ?", []any{text}, ""},
+		} {
+			var err error
+			if strings.HasPrefix(c.sql, "SELECT") {
+				_, err = h.Query(w.ctx, c.sql, c.args)
+			} else {
+				_, err = h.Exec(w.ctx, c.sql, c.args)
+			}
+			f := engine.AsFailure(errOr(err))
+			got := f.Code + ": " + f.Message
+			if plain, _, _ := strings.Cut(got, " (the database says: "); f.Code == "none" || c.want != "" && plain != c.want {
+				w.Errorf("%s:\n got %s\nwant %s", c.sql, plain, c.want)
+			}
+			for i := range len(text) - 8 {
+				if strings.Contains(got, text[i:i+8]) {
+					w.Errorf("%s: %s has %q of a secret", c.sql, got, text[i:i+8])
+					break
+				}
+			}
+		}
 	}},
 	{"rows that fail are told of in the same words", func(w *world) {
 		h := w.hook(w.store)
