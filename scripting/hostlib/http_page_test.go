@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -276,6 +277,73 @@ for page in http.paginate(item + `+way+`, start = state.get("cursor"), pages = T
 	}
 }
 
+// A server that repeats the secret in the URL of the next page does not keep a job
+// from going on there.
+func TestACursorHoldsNoSecretOfTheFirstPage(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t/+&key"
+	w := world.New(t)
+	w.Host.Secret = func(string) (string, error) { return secret, nil }
+	var asked []string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("appid") != secret {
+			w.WriteHeader(401)
+			return
+		}
+		p, _ := strconv.Atoi(r.FormValue("p"))
+		asked = append(asked, strconv.Itoa(p)+r.FormValue("sort"))
+		if p < 3 {
+			w.Header().Set("Link", fmt.Sprintf("<?sort=a%%2Cb&appid=%s&p=%d>; rel=next", url.QueryEscape(secret), p+1))
+		}
+		json.NewEncoder(w).Encode([]int{p})
+	})
+	for _, way := range []string{
+		`http.paginate(item, params = {"appid": secrets.get("key"), "per": 1}, `,
+		`http.paginate(item + "?appid=" + PERCENT, `,
+		`http.client(item + "?appid=" + PERCENT).paginate("", `,
+	} {
+		asked = nil
+		name := fmt.Sprintf("job%d", len(w.Jobs()))
+		way = strings.ReplaceAll(way, "PERCENT", `secrets.get("key").replace("/", "%2F").replace("+", "%2B").replace("&", "%26")`)
+		w.Script(name, httpScript(here+`, "secret:key"`, `
+for page in `+way+`start = state.get("cursor"), pages = True):
+    state.set("cursor", page.cursor)
+    if page.number == 2:
+        error("it broke")
+    ctx.checkpoint()
+`))
+		for range 3 {
+			j := w.Do(name, fmt.Sprintf("%q", url))
+			if j.Error == nil || j.Error.Message != "it broke" {
+				t.Fatalf("%s: %+v", way, j.Error)
+			}
+			typ, err := w.Engine.Type(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := w.Store.Variable(t.Context(), engine.Scope{Type: typ.ID}, "cursor")
+			if kept := string(v.Value); err != nil || strings.Contains(kept, "s3cr3t") || !strings.Contains(kept, "appid=***") {
+				t.Errorf("%s: %s is kept: %v", way, kept, err)
+			}
+		}
+		if j := w.Do(name, fmt.Sprintf("%q", url)); j.Error != nil {
+			t.Errorf("%s: %+v", way, j.Error)
+		}
+		if got := strings.Join(asked, " "); got != "0 1a,b 1a,b 2a,b 2a,b 3a,b 3a,b" {
+			t.Errorf("%s: asked for %s", way, got)
+		}
+	}
+	// What was struck out is not made up, and is told to no other host.
+	if got, want := outcome(askAs(t, w, here, url, `return list(http.paginate(item, start = item + "/?appid=***&p=2"))`), url),
+		"usage: http.paginate: start: it has appid=***, where a secret was: give appid in params, as for the first page"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	other := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "[%q]", r.FormValue("appid")) })
+	if got := outcome(askAs(t, w, here+`, "secret:key"`, url, `return list(http.paginate(item, params = {"appid": secrets.get("key")}, start = "`+other+`/?appid=***"))`), url); got != `["***"]` {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestARateIsShared(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
@@ -399,6 +467,50 @@ def consume(ctx, item):
 	step("/etag?other", "", `"unchanged"`)
 }
 
+// Secrets in the URL, whatever its parameters are called, or in what the server
+// answers are not remembered, and no job fails for them.
+func TestWhatIsRememberedHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+	const secret = "4f5e6d&key 99/x"
+	w := world.New(t)
+	w.Host.Secret = func(string) (string, error) { return secret, nil }
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		tag := `"v1"`
+		if r.URL.Path == "/echo" {
+			tag = fmt.Sprintf("%q", r.FormValue("appid"))
+		}
+		w.Header().Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(304)
+			return
+		}
+		io.WriteString(w, r.FormValue("appid"))
+	})
+	w.Script("job", `
+job(needs = ["http:127.0.0.1", "secret:owm"], retry = retry(max = 1))
+def consume(ctx, item):
+    r = http.get(item, params = {"appid": secrets.get("owm"), "q": "x"}, cache = True)
+    return "unchanged" if r.unchanged else r.text() == secrets.get("owm")
+`)
+	for _, c := range []struct{ path, want string }{{"/", "true"}, {"/", `"unchanged"`}, {"/echo", "true"}, {"/echo", "true"}} {
+		if got := outcome(w.Do("job", fmt.Sprintf("%q", url+c.path)), url); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.path, got, c.want)
+		}
+	}
+	typ, err := w.Engine.Type(t.Context(), "job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := w.Store.VariableNames(t.Context(), engine.Scope{Type: typ.ID})
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%q are remembered: %v", names, err)
+	}
+	v, err := w.Store.Variable(t.Context(), engine.Scope{Type: typ.ID}, names[0])
+	if err != nil || strings.Contains(string(v.Value), "4f5e6d") || !strings.Contains(string(v.Value), "appid=***") {
+		t.Errorf("%s is remembered: %v", v.Value, err)
+	}
+}
+
 func TestWhatIsRememberedIsBounded(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
@@ -494,16 +606,18 @@ def consume(ctx, item):
 			}
 		}
 	}
-	// Another password is the same user.
-	if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, "how": {"user": "ada", "password": "new"}}`, url)), url); got != `"unchanged"` {
-		t.Errorf("after another password: got %s", got)
+	// Who has another password is not known to be the same one.
+	for _, want := range []string{`"new"`, `"unchanged"`} {
+		if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, "how": {"user": "ada", "password": "new"}}`, url)), url); got != want {
+			t.Errorf("with another password: got %s, want %s", got, want)
+		}
 	}
 	typ, err := w.Engine.Type(t.Context(), "job")
 	if err != nil {
 		t.Fatal(err)
 	}
 	names, err := w.Store.VariableNames(t.Context(), engine.Scope{Type: typ.ID})
-	if err != nil || len(names) != 10 {
+	if err != nil || len(names) != 11 {
 		t.Errorf("%d are remembered: %v", len(names), err)
 	}
 	for _, n := range names {

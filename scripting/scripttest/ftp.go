@@ -2,6 +2,7 @@ package scripttest
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -154,10 +155,10 @@ func (k *ftpTalk) do(command, arg string) {
 			k.say("553 it cannot be written")
 			return
 		}
+		defer f.Close() // also if there was no connection for data
 		k.transfer(func(c net.Conn) error {
 			_, err := io.Copy(f, c)
-			f.Close()
-			if err == nil {
+			if err = cmp.Or(err, f.Close()); err == nil {
 				err = k.s.touch(name)
 			}
 			return err

@@ -143,8 +143,16 @@ func (w *world) server(kind, name string) (*server, error) {
 	return s, nil
 }
 
-// close takes the server's files away.
-func (s *server) close() error { return errors.Join(s.root.Close(), os.RemoveAll(s.dir)) }
+// close takes the server's files away, and ends what waits for data.
+func (s *server) close() error {
+	s.mu.Lock()
+	for port, data := range s.data {
+		data.Close()
+		delete(s.data, port)
+	}
+	s.mu.Unlock()
+	return errors.Join(s.root.Close(), os.RemoveAll(s.dir))
+}
 
 // domain is where the servers of tests are; nobody else is there.
 const domain = ".sftp.test"
