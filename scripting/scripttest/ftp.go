@@ -30,7 +30,11 @@ func (s *server) dialFTP(port int) (net.Conn, error) {
 	at := &net.TCPAddr{IP: net.ParseIP(s.address()), Port: port}
 	if port == 21 {
 		near, far := net.Pipe()
-		go (&ftpTalk{s: s, conn: far}).serve()
+		k := &ftpTalk{s: s, conn: far}
+		s.mu.Lock()
+		s.talks[k] = struct{}{}
+		s.mu.Unlock()
+		go k.serve()
 		return ftpLine{near, at}, nil
 	}
 	s.mu.Lock()
@@ -75,8 +79,13 @@ func (k *ftpTalk) drop() {
 
 // serve speaks FTP until the other side ends it.
 func (k *ftpTalk) serve() {
-	defer k.conn.Close()
-	defer k.drop()
+	defer func() {
+		k.conn.Close()
+		k.drop()
+		k.s.mu.Lock()
+		delete(k.s.talks, k)
+		k.s.mu.Unlock()
+	}()
 	k.say("220 ready")
 	lines := bufio.NewScanner(k.conn)
 	for lines.Scan() {

@@ -122,6 +122,11 @@ func newPipes() *pipes { return &pipes{waiting: make(chan net.Conn, 1), closed: 
 
 // dial makes a line to whoever listens.
 func (p *pipes) dial() (net.Conn, error) {
+	select {
+	case <-p.closed:
+		return nil, net.ErrClosed
+	default:
+	}
 	near, far := net.Pipe()
 	select {
 	case p.waiting <- far:
