@@ -27,7 +27,7 @@ import (
 var ftpModule = &Module{
 	Name: "ftp",
 	Doc: "Files on servers over FTP, which is encrypted unless tls = \"none\" says that everybody in between may read the password and the files. " +
-		"Private addresses only where the operator names the server, or needs the host itself; this machine and its link only where the operator names the server, or needs the address.",
+		"Private addresses only where the operator names the server, or needs the host itself, and the port if it is not 21 or 990; this machine and its link only where the operator names the server, or needs the address.",
 	Funcs: []*Func{remoteConnect("ftp", "Connects to an FTP server, as nobody in particular (\"anonymous\") if no user is given.", "ftp://ada@ftp.example.com/outgoing",
 		"partner = ftp.connect(\"partner\")\n[f.path for f in partner.list(\"outgoing/*.csv\")]  # [\"outgoing/people.csv\"]",
 		"local partner = ftp.connect(\"partner\")\npartner.list(\"outgoing/*.csv\")[1].path  -- \"outgoing/people.csv\"",

@@ -12,7 +12,7 @@ import (
 
 var httpModule = &Module{
 	Name: "http",
-	Doc: "Requests over HTTP, to hosts that needs names (\"http:api.example.com\"; * stands for any characters). Private addresses of the organisation only where needs names the host itself; this machine, its link and a cloud's metadata only where needs names the address (\"http:127.0.0.1\", \"http:localhost\"). " +
+	Doc: "Requests over HTTP, to hosts that needs names (\"http:api.example.com\"; * stands for any characters). Private addresses of the organisation only where needs names the host itself, and the port if it is not 80 or 443; this machine, its link and a cloud's metadata only where needs names the address (\"http:127.0.0.1\", \"http:localhost\"). " +
 		"The operator's proxies are those of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).",
 	Funcs: slices.Concat(
 		requestFuncs("http", "https://api.example.com/", moduleWay),

@@ -1,7 +1,9 @@
 package hostlib
 
 import (
+	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
@@ -12,6 +14,12 @@ func init() { httpBackoff.First = 5 * time.Millisecond }
 
 // SetResolver has the requests of a host ask another resolver for addresses.
 func (h *Host) SetResolver(r *net.Resolver) { h.network.resolver = r }
+
+// DialNamed has the requests of a host to those that needs names, at their own ports,
+// make their connections in another way.
+func (h *Host) DialNamed(dial func(ctx context.Context, network, to string) (net.Conn, error)) {
+	h.network.direct = map[reach]*http.Transport{{named: true}: {DialContext: dial}}
+}
 
 // AgeTokens makes the tokens that a host keeps older.
 func (h *Host) AgeTokens(by time.Duration) {

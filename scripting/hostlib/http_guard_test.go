@@ -136,7 +136,8 @@ func TestWhereANamedHostMayBe(t *testing.T) {
 		{"172.32.0.1", true, true},
 		{"127.0.0.1", false, false}, {"127.8.8.8", false, false}, {"::1", false, false}, {"0.0.0.0", false, false}, {"::", false, false},
 		{"169.254.169.254", false, false}, {"169.254.1.1", false, false}, {"fe80::1", false, false}, {"168.63.129.16", false, false},
-		{"fd00:ec2::254", false, false}, {"fd20:ce::254", false, false}, {"100.100.100.200", false, false},
+		{"fd00:ec2::254", false, false}, {"fd00:ec2::253", false, false}, {"fd00:ec2:0:1::23", false, false}, {"fd00:c1::a9fe:a9fe", false, false},
+		{"fd00:42::42", false, false}, {"fd00:ec3::1", true, false}, {"fd20:ce::254", false, false}, {"100.100.100.200", false, false},
 		{"64:ff9b::169.254.169.254", false, false}, {"2002:7f00:1::", false, false}, {"::127.0.0.1", false, false}, {"::ffff:0:127.0.0.1", false, false},
 		{"224.0.0.1", false, false}, {"255.255.255.255", false, false}, {"198.18.0.1", false, false}, {"192.0.2.1", false, false},
 	} {
@@ -154,6 +155,106 @@ func TestWhereANamedHostMayBe(t *testing.T) {
 		}
 		if got, err := hostlib.MayReach([]string{"http:erp.internal", at}, "http://erp.internal/", addr); err != nil || !got {
 			t.Errorf("%s named itself: got %v, %v", c.addr, got, err)
+		}
+	}
+}
+
+// The name of a host opens its own service inside the organisation, not what else
+// listens there.
+func TestANamedHostOpensItsOwnPortInside(t *testing.T) {
+	t.Parallel()
+	inside, public := netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("93.184.215.14")
+	for _, c := range []struct {
+		url   string
+		needs []string
+		want  bool
+	}{
+		{"http://erp.internal/", []string{"http:erp.internal"}, true},
+		{"https://erp.internal/", []string{"http:erp.internal"}, true},
+		{"https://erp.internal:443/", []string{"http:erp.internal"}, true},
+		{"http://erp.internal:6379/", []string{"http:erp.internal"}, false},
+		{"http://erp.internal:8080/", []string{"http:erp.internal:8080"}, true},
+		{"http://erp.internal:8080/", []string{"http:erp.internal", "http:erp.internal:8080"}, true},
+		{"http://erp.internal:6379/", []string{"http:erp.internal", "http:erp.internal:8080"}, false},
+		{"http://erp.internal:8080/", []string{"http:erp.internal", "http:*.internal:8080"}, false},
+		{"http://erp.internal:8080/", []string{"http:erp.internal", "http:10.1.2.3"}, true},
+		{"http://erp.internal:8080/", []string{"http:erp.internal", "http:10.1.2.3:80"}, false},
+		{"http://10.1.2.3:8080/", []string{"http:10.1.2.3"}, true},
+	} {
+		if got, err := hostlib.MayReach(c.needs, c.url, inside); err != nil || got != c.want {
+			t.Errorf("%v, %s: got %v, %v", c.needs, c.url, got, err)
+		}
+		if got, err := hostlib.MayReach(c.needs, c.url, public); err != nil || !got {
+			t.Errorf("%v, %s, at a public address: got %v, %v", c.needs, c.url, got, err)
+		}
+	}
+	w := world.New(t)
+	w.Host.SetResolver(answering(t, "10.1.2.3"))
+	const want = `needs: http.get: GET http://erp.example.com:6379/: "erp.example.com" is at 10.1.2.3, which is no public address; add the host itself with its port, without a glob, to what job() says this script needs: needs = ["http:erp.example.com:6379"]`
+	if got := outcome(askAs(t, w, `"http:erp.example.com"`, "http://erp.example.com:6379/", `http.get(item)`), "-"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// elsewhere is a connection that says that the other side is at another address.
+type elsewhere struct {
+	net.Conn
+	at string
+}
+
+func (e elsewhere) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(e.at), 80))
+}
+
+func TestTheLogTellsOnceOfANamedHostInside(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {})
+	w.Host.DialNamed(func(ctx context.Context, network, to string) (net.Conn, error) {
+		at := "10.1.2.3"
+		if strings.HasPrefix(to, "www.") {
+			at = "93.184.215.14"
+		}
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(url, "http://"))
+		return elsewhere{conn, at}, err
+	})
+	ask := func(needs, url string) []string {
+		j := askAs(t, w, needs, url, "http.get(item)\nhttp.get(item)")
+		if j.Error != nil {
+			t.Error(j.Error)
+		}
+		return w.Logs(j.ID)
+	}
+	if logs := ask(`"http:www.example.com"`, "http://www.example.com"); len(logs) != 0 {
+		t.Errorf("of a public host: %q", logs)
+	}
+	for _, host := range []string{"erp.example.com", "crm.example.com"} {
+		logs := ask(`"http:`+host+`"`, "http://"+host)
+		if len(logs) != 1 || !strings.Contains(logs[0], "private address") || !strings.Contains(logs[0], host) || !strings.Contains(logs[0], "10.1.2.3") {
+			t.Errorf("of %s: %q", host, logs)
+		}
+		if logs := ask(`"http:`+host+`"`, "http://"+host); len(logs) != 0 {
+			t.Errorf("of %s again: %q", host, logs)
+		}
+	}
+}
+
+// What some resolvers take for an address is none here: what may be asked would
+// hold for another host than the one that answers.
+func TestAHostThatEndsInANumberIsAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"2130706433", "127.1", "0x7f.1", "0177.0.0.1", "0x7f000001", "127.0.0.0x1", "0x", "a.0x", "example.1", "1.2.3.4.5", "256.1.1.1", "127.1.", "１２７.１"} {
+		const why = "ends in a number and is no address"
+		if _, err := hostlib.MayReach([]string{"http:*"}, "http://"+host+"/", netip.Addr{}); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: got %v", host, err)
+		}
+		if _, err := hostlib.ParseNeeds([]string{"http:" + host}); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s in needs: got %v", host, err)
+		}
+	}
+	for _, host := range []string{"1.example.com", "0x7f.example", "example.0xg", "a1", "127.0.0.1", "[::1]", "１２７.0.0.1", "x.1a"} {
+		if _, err := hostlib.MayReach([]string{"http:" + host}, "http://"+host+"/", netip.MustParseAddr("127.0.0.1")); err != nil {
+			t.Errorf("%s: got %v", host, err)
 		}
 	}
 }

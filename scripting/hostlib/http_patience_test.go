@@ -1,6 +1,7 @@
 package hostlib_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -35,58 +36,66 @@ func serveNarrow(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// slowly reads as much in each of so many times, with a tick of a clock before each.
-func slowly(r io.Reader, times int, much int64) (int64, error) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	var all int64
-	for range times {
-		<-tick.C
-		n, err := io.CopyN(io.Discard, r, much)
-		if all += n; err != nil {
-			return all, err
-		}
-	}
-	n, err := io.Copy(io.Discard, r)
-	return all + n, err
-}
-
 // What takes longer than timeout goes on while something moves, in both directions.
+// Neither side takes much that the other has not read yet; what moves does so many
+// times within timeout.
 func TestATimeoutIsOfWhatStandsStill(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	const size = 40 << 20
+	const size, piece, times, timeout = 2_000_000, 25_000, 60, 5 * time.Second
+	const tick = 100 * time.Millisecond
 	url := serveNarrow(t, func(w http.ResponseWriter, r *http.Request) {
+		ticks := time.NewTicker(tick)
+		defer ticks.Stop()
 		switch r.URL.Path {
 		case "/again":
 			http.Redirect(w, r, "/up", http.StatusTemporaryRedirect)
 		case "/up":
-			n, err := slowly(r.Body, 50, 800_000)
-			fmt.Fprint(w, n, err)
+			var all int64
+			for range times {
+				<-ticks.C
+				n, err := io.CopyN(io.Discard, r.Body, piece)
+				if all += n; err != nil {
+					fmt.Fprint(w, all, err)
+					return
+				}
+			}
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, all+n, err)
 		case "/down":
-			tick := time.NewTicker(50 * time.Millisecond)
-			defer tick.Stop()
-			for range 50 {
-				<-tick.C
-				w.Write(make([]byte, 100_000))
+			for range times {
+				<-ticks.C
+				w.Write(make([]byte, piece))
 				w.(http.Flusher).Flush()
 			}
 		}
 	})
-	for _, c := range []struct{ body, want string }{
-		{`return http.post(item + "/up", body = "x" * %d, timeout = "2s", retry = 0).text()`, fmt.Sprintf(`"%d <nil>"`, size)},
-		{`return http.put(item + "/up", files = {"f": {"content": "x" * %d}}, timeout = "2s", retry = 0).status`, "200"},
-		{`return http.post(item + "/again", body = "x" * %d, timeout = "2s", retry = 0).text()`, fmt.Sprintf(`"%d <nil>"`, size)},
-		{`return [http.get(item + "/down", timeout = "2s", retry = 0).save("down").size, %d][0]`, "5000000"},
+	for name, c := range map[string]struct{ body, want string }{
+		"post":     {`return http.post(item + "/up", body = "x" * %d, timeout = "5s", retry = 0).text()`, fmt.Sprintf(`"%d <nil>"`, size)},
+		"form":     {`return http.put(item + "/up", files = {"f": {"content": "x" * %d}}, timeout = "5s", retry = 0).status`, "200"},
+		"redirect": {`return http.post(item + "/again", body = "x" * %d, timeout = "5s", retry = 0).text()`, fmt.Sprintf(`"%d <nil>"`, size)},
+		"get":      {`return [http.get(item + "/down", timeout = "5s", retry = 0).save("down").size, %d][0]`, fmt.Sprint(piece * times)},
 	} {
-		began := time.Now()
-		j := ask(t, w, url, fmt.Sprintf(c.body, size))
-		if got := outcome(j, url); got != c.want {
-			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
-		}
-		if took := time.Since(began); took < 2500*time.Millisecond {
-			t.Errorf("%s: it took %s: that says nothing", c.body, took)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world.New(t)
+			narrow := &http.Transport{DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+				c, err := (&net.Dialer{}).DialContext(ctx, network, to)
+				if err == nil {
+					err = c.(*net.TCPConn).SetWriteBuffer(16 << 10)
+				}
+				return c, err
+			}}
+			t.Cleanup(narrow.CloseIdleConnections)
+			w.Host.HTTP = narrow
+			began := time.Now()
+			j := ask(t, w, url, fmt.Sprintf(c.body, size))
+			if got := outcome(j, url); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if took := time.Since(began); took <= timeout {
+				t.Errorf("it took %s: that says nothing", took)
+			}
+		})
 	}
 }
 

@@ -392,6 +392,9 @@ func TestNothingBeyondTheBoundIsRead(t *testing.T) {
 	if j := ask(t, w, exact, `return len(http.get(item, max_body = 1 << 20).bytes())`); string(j.Result) != fmt.Sprint(1<<20) {
 		t.Errorf("an answer of just that size: %+v", j.Error)
 	}
+	if j := ask(t, w, exact, `return len(http.get(item, max_body = 9223372036854775807).bytes())`); string(j.Result) != fmt.Sprint(1<<20) {
+		t.Errorf("without a bound: %+v", j.Error)
+	}
 }
 
 func TestAnswersAreUnpacked(t *testing.T) {

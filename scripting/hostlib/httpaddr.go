@@ -2,9 +2,11 @@ package hostlib
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -94,21 +96,42 @@ func hostName(host string) (string, error) {
 	for i := range len(host) {
 		ascii = ascii && host[i] < 0x80
 	}
-	if host == "" || ascii {
-		return host, nil
+	if host != "" && !ascii {
+		name, err := idna.Lookup.ToASCII(host)
+		if err != nil {
+			return "", fmt.Errorf("is no name of a host")
+		}
+		if addr, err := netip.ParseAddr(name); err == nil {
+			return addr.String(), nil
+		}
+		host = name
 	}
-	name, err := idna.Lookup.ToASCII(host)
-	if err != nil {
-		return "", fmt.Errorf("is no name of a host")
+	if endsInNumber(host) {
+		return "", errNumber
 	}
-	return name, nil
+	return host, nil
+}
+
+// errNumber is of what some take for an address, in their own ways: 127.1 and
+// 2130706433 may be this machine.
+var errNumber = errors.New("ends in a number and is no address that can be told: it has four numbers from 0 to 255, without zeros before them")
+
+// endsInNumber says whether the last label of a host is a number, in any way that
+// some read it.
+func endsInNumber(host string) bool {
+	last := strings.TrimSuffix(host, ".")
+	last = last[strings.LastIndexByte(last, '.')+1:]
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // host says whether the script may ask a host, and at which addresses it may be.
 func (n *Needs) host(kind, host, port string, explicit bool, instance string) (reach, error) {
 	line := needsHost(kind, host, port, explicit)
 	if err := n.permit(line, strings.TrimPrefix(line, kind+":"), func(n *Needs) bool {
-		_, ok := n.findHost(kind, host, port, instance)
+		_, ok, _ := n.findHost(kind, host, port, instance)
 		return ok
 	}); err != nil {
 		return reach{}, err
@@ -116,8 +139,9 @@ func (n *Needs) host(kind, host, port string, explicit bool, instance string) (r
 	return n.reachOf(kind, host, port, instance), nil
 }
 
-// findHost looks for a host; literal says that it is there without a glob.
-func (n *Needs) findHost(kind, host, port, instance string) (literal, ok bool) {
+// findHost looks for a host; literal says that it is there without a glob, byPort that
+// it is there so with the port.
+func (n *Needs) findHost(kind, host, port, instance string) (literal, ok, byPort bool) {
 	for _, h := range n.hosts {
 		if h.kind != kind || h.port != "" && h.port != port {
 			continue
@@ -128,12 +152,14 @@ func (n *Needs) findHost(kind, host, port, instance string) (literal, ok bool) {
 		case plain == host && !globMeta.MatchString(strings.ReplaceAll(h.host, instanceMark, "")):
 			// A host that is the instance's name alone was named by whoever made
 			// the job, not by the script.
-			return h.host != instanceMark, true
+			ok = true
+			literal = literal || h.host != instanceMark
+			byPort = byPort || h.host != instanceMark && h.port != ""
 		case doublestar.MatchUnvalidated(glob, host):
 			ok = true
 		}
 	}
-	return false, ok
+	return literal, ok, byPort
 }
 
 // needsHost is the line of needs for a host.
@@ -157,6 +183,7 @@ type network struct {
 
 	mu     sync.Mutex
 	direct map[reach]*http.Transport
+	told   map[string]bool // hosts inside an organisation, see Call.tellInside
 }
 
 // maxReaches bounds the transports of a network: scripts differ little in what they
@@ -188,6 +215,9 @@ func (n *network) within(r reach) *http.Transport {
 	return n.direct[r]
 }
 
+// maxDial bounds how long a connection is waited for.
+const maxDial = 30 * time.Second
+
 // dial connects to an address. check, which may be nil, is asked about each that
 // the host's name stands for, before it is dialled.
 func (n *network) dial(ctx context.Context, network, to string, check addrCheck) (net.Conn, error) {
@@ -195,7 +225,11 @@ func (n *network) dial(ctx context.Context, network, to string, check addrCheck)
 	if err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Resolver: n.resolver, KeepAlive: 30 * time.Second}
+	if name, err := hostName(host); err == nil {
+		host = name
+	}
+	// What nobody waits for any more ends too.
+	d := net.Dialer{Resolver: n.resolver, Timeout: maxDial, KeepAlive: 30 * time.Second}
 	if check != nil {
 		// After the name was resolved: nothing can change in between.
 		d.Control = func(_, address string, _ syscall.RawConn) error {
@@ -203,10 +237,7 @@ func (n *network) dial(ctx context.Context, network, to string, check addrCheck)
 			if err != nil {
 				return err
 			}
-			if name, err := hostName(host); err == nil {
-				host = name
-			}
-			return check(host, at.Addr().Unmap())
+			return check(host, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
 		}
 	}
 	return d.DialContext(ctx, network, to)
@@ -260,7 +291,9 @@ func hostOf(u *url.URL) (host, port string, explicit bool, err error) {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return "", "", false, Errorf("usage", "%q begins with neither http:// nor https://%s", shownURL(u), schemeHint(u))
 	}
-	if host, err = hostName(u.Hostname()); err != nil || host == "" {
+	if host, err = hostName(u.Hostname()); err == errNumber {
+		return "", "", false, Errorf("usage", "%q: its host %v", shownURL(u), err)
+	} else if err != nil || host == "" {
 		return "", "", false, Errorf("usage", "%q names no host", shownURL(u))
 	}
 	if port = u.Port(); port != "" {
@@ -300,9 +333,15 @@ func (c *Call) carry(r *http.Request, host string, to reach) (*http.Response, er
 		return nil, Errorf("http.connect", "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY) is no URL")
 	case proxy != nil:
 		if addr, err := netip.ParseAddr(host); err == nil && !to.allows(addr) {
-			return nil, &privateError{"http", host, addr}
+			_, port, _, _ := hostOf(r.URL)
+			number, _ := strconv.ParseUint(port, 10, 16)
+			return nil, &privateError{"http", host, netip.AddrPortFrom(addr, uint16(number))}
 		}
 		return n.proxied.RoundTrip(r)
 	}
-	return n.within(to).RoundTrip(r)
+	var conn net.Addr
+	defer func() { c.tellInside(host, to, conn) }()
+	return n.within(to).RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) { conn = i.Conn.RemoteAddr() },
+	})))
 }

@@ -22,8 +22,8 @@ import (
 type credentials interface {
 	// header is the Authorization header, and the secrets in it.
 	header(c *Call) (value string, secrets []string, err error)
-	// identity tells apart who asks. It has what renewals leave as it is, and a secret
-	// only where nothing else tells.
+	// identity tells apart who asks: it has what renewals leave as it is. It may have
+	// secrets, and goes into hashes only.
 	identity() []string
 }
 
@@ -37,7 +37,7 @@ func (b bearer) header(*Call) (string, []string, error) {
 
 type basic struct{ user, password string }
 
-func (b basic) identity() []string { return []string{"basic", b.user} }
+func (b basic) identity() []string { return []string{"basic", b.user, b.password} }
 
 func (b basic) header(*Call) (string, []string, error) {
 	coded := base64.StdEncoding.EncodeToString([]byte(b.user + ":" + b.password))

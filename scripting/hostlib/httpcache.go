@@ -73,6 +73,12 @@ func (m *remembered) keep(c *Call, resp *response) {
 		}
 	}
 	c.atEnd(func() error {
+		for _, v := range d.Values {
+			if text := v.(string); c.Hook.Strike(text) != text { // it cannot be stored, nor asked with if it is changed
+				d = &Dict{}
+				break
+			}
+		}
 		if len(d.Names) == 0 {
 			old, err := c.Hook.Variable(false, m.name)
 			if err == nil && old != nil {
@@ -80,7 +86,7 @@ func (m *remembered) keep(c *Call, resp *response) {
 			}
 			return err
 		}
-		d.Set("url", resp.rq.shown())
+		d.Set("url", c.Hook.Strike(resp.rq.shown()))
 		raw, err := EncodeJSON(d)
 		if err != nil {
 			return err

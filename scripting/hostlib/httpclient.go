@@ -158,8 +158,9 @@ func (l *rateLimit) limiter(c *Call) *rate.Limiter {
 		all.m = map[string]*rate.Limiter{}
 	}
 	if len(all.m) >= maxLimits {
+		now := c.Hook.Now()
 		for k, have := range all.m {
-			if have.Tokens() >= 1 {
+			if have.TokensAt(now) >= 1 {
 				delete(all.m, k)
 			}
 		}

@@ -3,7 +3,9 @@ package hostlib
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +22,73 @@ func (p *pager) inPage(path string, steps []step, content Value) (Value, error) 
 		p.lacks = fmt.Sprintf("%q", path)
 	}
 	return v, nil
+}
+
+// keepable is a cursor as it can be kept in state: where a server repeats a secret of
+// the first page's URL in that of the next one, *** stands for it.
+func (p *pager) keepable(cursor Value) Value {
+	text, ok := cursor.(string)
+	if !ok {
+		return cursor
+	}
+	clean, _ := p.eachParam(text, func(name, value string) (string, error) {
+		if p.c.Hook.Strike(value) != value && slices.Contains(p.first[name], value) {
+			return struckOut, nil
+		}
+		return value, nil
+	})
+	return clean
+}
+
+// refilled is a cursor that was kept, with the secrets that the first page's URL has
+// again.
+func (p *pager) refilled(cursor string) (string, error) {
+	return p.eachParam(cursor, func(name, value string) (string, error) {
+		if value != struckOut {
+			return value, nil
+		}
+		for _, v := range p.first[name] {
+			if p.c.Hook.Strike(v) != v {
+				return v, nil
+			}
+		}
+		if len(p.first[name]) > 0 { // it is no secret any more, or never was
+			return p.first[name][0], nil
+		}
+		return "", Errorf("usage", "start: it has %s=%s, where a secret was: give %s in params, as for the first page", name, struckOut, name)
+	})
+}
+
+// eachParam puts other values in place of those of a URL's parameters, if it leads to
+// the host of the first page. All else stays as it is.
+func (p *pager) eachParam(text string, put func(name, value string) (string, error)) (string, error) {
+	u, err := p.like.url.Parse(text)
+	if err != nil || !sameOrigin(p.like.url, u) {
+		return text, nil
+	}
+	parts, changed := strings.Split(u.RawQuery, "&"), false
+	for i, part := range parts {
+		raw, rawValue, ok := strings.Cut(part, "=")
+		name, err1 := url.QueryUnescape(raw)
+		value, err2 := url.QueryUnescape(rawValue)
+		if !ok || err1 != nil || err2 != nil {
+			continue
+		}
+		other, err := put(name, value)
+		if err != nil {
+			return "", err
+		}
+		if other == struckOut && value != other {
+			parts[i], changed = raw+"="+struckOut, true
+		} else if other != value {
+			parts[i], changed = raw+"="+url.QueryEscape(other), true
+		}
+	}
+	if !changed {
+		return text, nil
+	}
+	u.RawQuery = strings.Join(parts, "&")
+	return u.String(), nil
 }
 
 // warn says in the job's log that the first page has nothing where next looks

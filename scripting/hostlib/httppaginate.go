@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	fill := strings.NewReplacer("$.", of+".", "$/", base)
 	return &Func{
 		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that is asked for a second time is an error, so that it ends; so is one with the content of another one, if it names the same next page or is merely counted, and content that comes more than 20 times in a row. If the first page has nothing where next looks, and looks as if there were more, the job's log says so. " +
-			"To go on where the last job stopped, ask for pages and keep the cursor of each in state, with what was made of its items.",
+			"To go on where the last job stopped, ask for pages and keep the cursor of each in state, with what was made of its items. Secrets of params that the server's URLs repeat are *** in it; params gives them again.",
 		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
 			"for page in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = True):\n" +
@@ -45,7 +46,8 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 type page struct {
 	number   int64
 	items    []Value
-	cursor   Value
+	cursor   Value // for the script: it can be kept
+	next     Value // what the loop itself goes on with
 	response *response
 }
 
@@ -79,8 +81,9 @@ type pager struct {
 	byPath  bool                                                          // next is a path, or has one
 	resumed bool                                                          // it begins where another loop ended
 
-	cursor  Value // of the page that is due: nil for the first, a URL, or a *Dict of parameters
-	n, most int64 // pages asked for
+	first   url.Values // the parameters of the first page's URL
+	cursor  Value      // of the page that is due: nil for the first, a URL, or a *Dict of parameters
+	n, most int64      // pages asked for
 	left    []Value
 	ended   bool
 	seen    bool               // some page had what next leads to
@@ -106,9 +109,6 @@ func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	p.resumed = p.cursor != nil
 	if p.params == nil {
 		p.params = &Dict{}
-	}
-	if _, err := queryOf("params", p.params); err != nil {
-		return nil, err
 	}
 	if p.most < 1 {
 		return nil, Errorf("usage", "max_pages: got %d, wanted at least 1", p.most)
@@ -142,7 +142,15 @@ func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	if p.like, err = newRequest(c, &first, http.MethodGet, w); err != nil {
 		return nil, err
 	}
-	return p, nil
+	query, err := queryOf("params", p.params)
+	if err != nil {
+		return nil, err
+	}
+	p.first = withQuery(p.like.url, query).Query()
+	if text, ok := p.cursor.(string); ok {
+		p.cursor, err = p.refilled(text)
+	}
+	return p, err
 }
 
 // itemPath reads a path such as meta.next or $.data[0].list.
@@ -395,7 +403,7 @@ func (p *pager) next() (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.cursor, p.ended = got.cursor, got.cursor == nil
+		p.cursor, p.ended = got.next, got.next == nil
 		if !p.whole {
 			p.left = got.items
 			continue
@@ -448,7 +456,7 @@ func (p *pager) fetch() (*page, error) {
 		}
 	}
 	p.warn(rq, resp, content, len(list))
-	return &page{number: p.n, items: list, cursor: cursor, response: resp}, nil
+	return &page{number: p.n, items: list, cursor: p.keepable(cursor), next: cursor, response: resp}, nil
 }
 
 func (p *pager) stuck(code, format string, args ...any) error {

@@ -131,11 +131,11 @@ func (c *Call) throttle(l *rate.Limiter) error {
 	if l == nil {
 		return nil
 	}
-	now := time.Now()
+	now := c.Hook.Now()
 	r := l.ReserveN(now, 1)
 	if wait := r.DelayFrom(now); wait > 0 {
 		if err := c.Hook.Sleep(wait); err != nil {
-			r.Cancel()
+			r.CancelAt(c.Hook.Now())
 			return err
 		}
 	}

@@ -123,7 +123,7 @@ func (n *Needs) within(others *Needs) bool {
 		return others.hasFile(n.files[0], "{instance}")
 	}
 	if len(n.hosts) > 0 {
-		_, ok := others.findHost(n.hosts[0].kind, n.hosts[0].host, n.hosts[0].port, "{instance}")
+		_, ok, _ := others.findHost(n.hosts[0].kind, n.hosts[0].host, n.hosts[0].port, "{instance}")
 		return ok
 	}
 	if len(n.dbs) > 0 {

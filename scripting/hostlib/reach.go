@@ -2,8 +2,11 @@ package hostlib
 
 import (
 	"fmt"
+	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"code.dny.dev/ssrf"
@@ -20,24 +23,34 @@ var insidePrefixes = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
 }
 
-// metadataAddrs are those by which clouds answer for their own machines, of those
-// that lie among insidePrefixes.
-var metadataAddrs = []netip.Addr{
-	netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+// metadataPrefixes are those at which clouds answer for their own machines, of what
+// lies among insidePrefixes.
+var metadataPrefixes = []netip.Prefix{
+	netip.MustParsePrefix("100.100.100.200/32"), netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("fd20:ce::254/128"),
+	netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), netip.MustParsePrefix("fd00:42::42/128"),
+}
+
+// ownPorts are those of what the kinds of needs name, which the host's name alone
+// opens inside an organisation.
+var ownPorts = map[string][]string{"http": {"80", "443"}, "sftp": {"22"}, "ftp": {"21", "990"}}
+
+// among says whether an address is of one of the networks.
+func among(addr netip.Addr, list []netip.Prefix) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // isInside says whether an address is one inside an organisation. No other that is
 // not public is: this machine, its link, what a cloud tells its machines, and all
 // whose meaning depends on who asks.
 func isInside(addr netip.Addr) bool {
-	return !slices.Contains(metadataAddrs, addr) && slices.ContainsFunc(insidePrefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return among(addr, insidePrefixes) && !among(addr, metadataPrefixes)
 }
 
 // reach says at which addresses a host may be that a script may ask. All may be at
 // public ones. It can be compared.
 type reach struct {
 	all   bool   // at any: the operator says where the host is
-	named bool   // inside an organisation: needs names the host, without a glob
+	named bool   // inside an organisation: needs names the host, without a glob, and the port if it is none of ownPorts
 	near  string // at these, too, wherever they are: needs names them; "localhost" is this machine
 }
 
@@ -57,20 +70,20 @@ func (r reach) check(kind string) addrCheck {
 	if r.all {
 		return nil
 	}
-	return func(host string, addr netip.Addr) error {
-		if r.allows(addr) {
+	return func(host string, at netip.AddrPort) error {
+		if r.allows(at.Addr()) {
 			return nil
 		}
-		return &privateError{kind, host, addr}
+		return &privateError{kind, host, at}
 	}
 }
 
 // addrCheck says whether an address may be dialled to reach a host; nil: any may.
-type addrCheck func(host string, addr netip.Addr) error
+type addrCheck func(host string, at netip.AddrPort) error
 
 // reachOf says where a host may be that has been found in needs.
 func (n *Needs) reachOf(kind, host, port, instance string) reach {
-	named, _ := n.findHost(kind, host, port, instance)
+	named, _, byPort := n.findHost(kind, host, port, instance)
 	if !named {
 		return reach{}
 	}
@@ -81,7 +94,7 @@ func (n *Needs) reachOf(kind, host, port, instance string) reach {
 			continue
 		}
 		line, has := needsHost(kind, h.host, port, h.port != ""), func(n *Needs) bool {
-			_, ok := n.findHost(kind, h.host, port, instance)
+			_, ok, _ := n.findHost(kind, h.host, port, instance)
 			return ok
 		}
 		if !slices.ContainsFunc(n.limits, func(l *limit) bool { return l.refuse(line, has) != nil }) {
@@ -89,27 +102,30 @@ func (n *Needs) reachOf(kind, host, port, instance string) reach {
 		}
 	}
 	slices.Sort(near)
-	return reach{named: true, near: strings.Join(slices.Compact(near), " ")}
+	return reach{named: byPort || slices.Contains(ownPorts[kind], port), near: strings.Join(slices.Compact(near), " ")}
 }
 
 // privateError is a host that is at an address where the script may not reach it.
 type privateError struct {
 	kind string // of needs that it takes
 	host string
-	addr netip.Addr
+	at   netip.AddrPort
 }
 
 // Error says what to do.
 func (e *privateError) Error() string {
-	own, at := needsHost(e.kind, e.host, "", false), needsHost(e.kind, e.addr.String(), "", false)
+	addr, port := e.at.Addr(), strconv.Itoa(int(e.at.Port()))
+	own, at := needsHost(e.kind, e.host, "", false), needsHost(e.kind, addr.String(), "", false)
 	const add = "to what job() says this script needs: needs = ["
 	switch {
-	case e.host == e.addr.String():
+	case e.host == addr.String():
 		return fmt.Sprintf("%s is no public address; add the host itself, without a glob, %s%q]", e.host, add, own)
-	case isInside(e.addr):
-		return fmt.Sprintf("%q is at %s, which is no public address; add the host itself, without a glob, %s%q]", e.host, e.addr, add, own)
+	case isInside(addr) && slices.Contains(ownPorts[e.kind], port):
+		return fmt.Sprintf("%q is at %s, which is no public address; add the host itself, without a glob, %s%q]", e.host, addr, add, own)
+	case isInside(addr):
+		return fmt.Sprintf("%q is at %s, which is no public address; add the host itself with its port, without a glob, %s%q]", e.host, addr, add, needsHost(e.kind, e.host, port, true))
 	}
-	return fmt.Sprintf("%q is at %s, which is %s: no name stands for that; if it is meant, add the address, beside the host itself, %s%q, %q]", e.host, e.addr, placeOf(e.addr), add, own, at)
+	return fmt.Sprintf("%q is at %s, which is %s: no name stands for that; if it is meant, add the address, beside the host itself, %s%q, %q]", e.host, addr, placeOf(addr), add, own, at)
 }
 
 // placeOf says in words where an address leads that is neither public nor inside
@@ -118,10 +134,41 @@ func placeOf(addr netip.Addr) string {
 	switch {
 	case addr.IsLoopback(), addr.IsUnspecified():
 		return "this machine itself"
-	case slices.Contains(metadataAddrs, addr), addr == netip.AddrFrom4([4]byte{169, 254, 169, 254}), addr == netip.AddrFrom4([4]byte{168, 63, 129, 16}):
+	case among(addr, metadataPrefixes), addr == netip.AddrFrom4([4]byte{169, 254, 169, 254}), addr == netip.AddrFrom4([4]byte{168, 63, 129, 16}):
 		return "where a cloud tells its machines their secrets"
 	case addr.IsLinkLocalUnicast():
 		return "on this machine's own link"
 	}
 	return "a special address"
+}
+
+// maxTold bounds the hosts of which a process remembers that it has told.
+const maxTold = 1000
+
+// tellInside writes to the job's log, once for each host in a process, that a host
+// is inside an organisation: whoever reads that knows what its name opens.
+func (c *Call) tellInside(host string, r reach, conn net.Addr) {
+	if !r.named || conn == nil {
+		return
+	}
+	at, err := netip.ParseAddrPort(conn.String())
+	addr := at.Addr().Unmap()
+	if err != nil || !isInside(addr) || host == addr.String() || !c.Host.network.first(host) {
+		return
+	}
+	c.Log(slog.LevelInfo, "a host that needs names is at a private address", map[string]any{"host": host, "address": addr.String()})
+}
+
+// first says whether a host is new to it.
+func (n *network) first(host string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.told[host] {
+		return false
+	}
+	if n.told == nil || len(n.told) >= maxTold {
+		n.told = map[string]bool{}
+	}
+	n.told[host] = true
+	return true
 }

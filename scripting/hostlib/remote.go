@@ -154,6 +154,7 @@ func (s *server) dial(ctx context.Context, l *line, to string) (*wire, error) {
 		}
 		return nil, err
 	}
+	s.c.tellInside(s.at.host, s.at.reach, conn.RemoteAddr())
 	return l.add(conn), nil
 }
 

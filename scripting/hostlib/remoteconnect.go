@@ -171,7 +171,9 @@ func (at *address) read(text string) error {
 	case u.Scheme != at.kind:
 		return Errorf("usage", "%s begins with neither %s", shownURL(u), map[string]string{"sftp": "sftp:// nor the name of a connection", "ftp": "ftp:// nor ftps://"}[at.kind])
 	}
-	if at.host, err = hostName(u.Hostname()); err != nil || at.host == "" {
+	if at.host, err = hostName(u.Hostname()); err == errNumber {
+		return Errorf("usage", "%s: its host %v", shownURL(u), err)
+	} else if err != nil || at.host == "" {
 		return Errorf("usage", "%s names no host", shownURL(u))
 	}
 	at.port, at.user = u.Port(), u.User.Username()

@@ -19,7 +19,7 @@ import (
 var sftpModule = &Module{
 	Name: "sftp",
 	Doc: "Files on servers over SFTP. A server is known by its host key: by the fingerprint that the connection has, or by the known_hosts of the user that dsengine runs as. " +
-		"Private addresses only where the operator names the server, or needs the host itself; this machine and its link only where the operator names the server, or needs the address.",
+		"Private addresses only where the operator names the server, or needs the host itself, and the port if it is not 22; this machine and its link only where the operator names the server, or needs the address.",
 	Funcs: []*Func{remoteConnect("sftp", "Connects to an SFTP server.", "sftp://ada@files.example.com:2222/outgoing",
 		"bank = sftp.connect(\"bank\")\nfor f in bank.list(\"outgoing/*.csv\"):\n    ctx.emit({\"path\": f.path}, key = f.path + \"@\" + f.modified, unique = \"forever\")",
 		"local bank = sftp.connect(\"bank\")\nfor _, f in ipairs(bank.list(\"outgoing/*.csv\")) do\n  ctx.emit({path = f.path}, {key = f.path .. \"@\" .. f.modified, unique = \"forever\"})\nend",

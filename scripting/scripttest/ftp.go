@@ -2,6 +2,7 @@ package scripttest
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -29,7 +30,11 @@ func (s *server) dialFTP(port int) (net.Conn, error) {
 	at := &net.TCPAddr{IP: net.ParseIP(s.address()), Port: port}
 	if port == 21 {
 		near, far := net.Pipe()
-		go (&ftpTalk{s: s, conn: far}).serve()
+		k := &ftpTalk{s: s, conn: far}
+		s.mu.Lock()
+		s.talks[k] = struct{}{}
+		s.mu.Unlock()
+		go k.serve()
 		return ftpLine{near, at}, nil
 	}
 	s.mu.Lock()
@@ -74,8 +79,13 @@ func (k *ftpTalk) drop() {
 
 // serve speaks FTP until the other side ends it.
 func (k *ftpTalk) serve() {
-	defer k.conn.Close()
-	defer k.drop()
+	defer func() {
+		k.conn.Close()
+		k.drop()
+		k.s.mu.Lock()
+		delete(k.s.talks, k)
+		k.s.mu.Unlock()
+	}()
 	k.say("220 ready")
 	lines := bufio.NewScanner(k.conn)
 	for lines.Scan() {
@@ -154,10 +164,10 @@ func (k *ftpTalk) do(command, arg string) {
 			k.say("553 it cannot be written")
 			return
 		}
+		defer f.Close() // also if there was no connection for data
 		k.transfer(func(c net.Conn) error {
 			_, err := io.Copy(f, c)
-			f.Close()
-			if err == nil {
+			if err = cmp.Or(err, f.Close()); err == nil {
 				err = k.s.touch(name)
 			}
 			return err

@@ -275,3 +275,25 @@ def test_it(t):
 		}
 	})
 }
+
+// TestARateGoesByTheTestsClock has requests that wait for each other: so long, and no
+// longer, as the clock of the test tells.
+func TestARateGoesByTheTestsClock(t *testing.T) {
+	all := results(t, Options{Jobs: folder(t, map[string]string{"rate.star": `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    api = http.client("https://api.example.com", rate = "1/s")
+    for _ in range(20):
+        api.get("x")
+`, "rate_test.star": `
+def test_rate(t):
+    t.http.on("GET", "https://api.example.com/x")
+    began = t.clock.now()
+    t.run()
+    t.eq(t.clock.now() - began, time.duration("19s"))
+    t.run()
+    t.eq(t.clock.now() - began, time.duration("39s"))
+`})})
+	allAre(t, all, Passed)
+}

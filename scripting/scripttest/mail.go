@@ -122,12 +122,22 @@ func newPipes() *pipes { return &pipes{waiting: make(chan net.Conn, 1), closed: 
 
 // dial makes a line to whoever listens.
 func (p *pipes) dial() (net.Conn, error) {
+	select {
+	case <-p.closed:
+		return nil, net.ErrClosed
+	default:
+	}
 	near, far := net.Pipe()
 	select {
 	case p.waiting <- far:
+		select {
+		case <-p.closed:
+			p.drain()
+		default:
+		}
 		return near, nil
 	case <-p.closed:
-		return nil, net.ErrClosed
+		return nil, errors.Join(net.ErrClosed, near.Close(), far.Close())
 	}
 }
 
@@ -144,7 +154,20 @@ func (p *pipes) Accept() (net.Conn, error) {
 // Close ends the listening.
 func (p *pipes) Close() error {
 	p.once.Do(func() { close(p.closed) })
+	p.drain()
 	return nil
+}
+
+// drain closes lines that nobody takes any more.
+func (p *pipes) drain() {
+	for {
+		select {
+		case c := <-p.waiting:
+			c.Close()
+		default:
+			return
+		}
+	}
 }
 
 // Addr is of nowhere.

@@ -31,7 +31,8 @@ type server struct {
 	root   *os.Root
 	number int // among the servers of the test
 
-	mu    sync.Mutex // of what follows: FTP's ports for data
+	mu    sync.Mutex // of what follows: FTP's lines for commands, and ports for data
+	talks map[*ftpTalk]struct{}
 	data  map[int]*pipes
 	ports int
 }
@@ -138,13 +139,24 @@ func (w *world) server(kind, name string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{w: w, kind: kind, name: name, dir: dir, root: root, number: len(w.servers) + 1, data: map[int]*pipes{}}
+	s := &server{w: w, kind: kind, name: name, dir: dir, root: root, number: len(w.servers) + 1, talks: map[*ftpTalk]struct{}{}, data: map[int]*pipes{}}
 	w.servers[name] = s
 	return s, nil
 }
 
-// close takes the server's files away.
-func (s *server) close() error { return errors.Join(s.root.Close(), os.RemoveAll(s.dir)) }
+// close takes the server's files away, and ends all that speaks FTP.
+func (s *server) close() error {
+	s.mu.Lock()
+	for k := range s.talks {
+		k.conn.Close()
+	}
+	for port, data := range s.data {
+		data.Close()
+		delete(s.data, port)
+	}
+	s.mu.Unlock()
+	return errors.Join(s.root.Close(), os.RemoveAll(s.dir))
+}
 
 // domain is where the servers of tests are; nobody else is there.
 const domain = ".sftp.test"
