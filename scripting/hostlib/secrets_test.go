@@ -200,7 +200,7 @@ func TestTheOperatorNarrowsWhatScriptsNeed(t *testing.T) {
 		w := world.New(t)
 		w.Host.Limits = limits
 		errs := w.Loads(c.typ, "\njob(needs = ["+c.needs+"])\ndef consume(ctx, item): pass\n")
-		if got := strings.Join(errs, "\n"); c.want == "" && got != "" || !strings.Contains(got, c.want) || c.want != "" && !strings.HasPrefix(got, "jobs/"+c.typ+".star:2:4: job: ") {
+		if got := strings.Join(errs, "\n"); c.want == "" && got != "" || !strings.Contains(got, c.want) || c.want != "" && !strings.HasPrefix(got, "jobs/"+c.typ+".star:2:5: job: ") {
 			t.Errorf("%s: got %s, want %s", c.needs, got, c.want)
 		}
 	}
