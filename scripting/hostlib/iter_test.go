@@ -41,6 +41,21 @@ return r["n"]`, `"d"`},
 		{join + `return [ids("id", how = "left"), ids("id", how = "left", sorted = True)]`, `[[["a",null],["b","w"],["b","x"],["c","w"],["c","x"],["d","z"]],[["a",null],["b","w"],["b","x"],["c","w"],["c","x"],["d","z"]]]`},
 		{join + `return ids(lambda r: int(r["id"]), other_key = lambda r: float(r["id"]) - 1)`, `[["a","w"],["a","x"],["b","y"],["c","y"]]`},
 		{`return [list(iter.join([None, 1, None], [None, 1, None], lambda n: n, sorted = s, how = "left")) for s in [True, False]]`, `[[[null,null],[1,1],[null,null]],[[null,null],[1,1],[null,null]]]`},
+		// Keys are equal by their value, in either way of joining.
+		{`kinds = [1, 1.0, decimal.of("1"), decimal.of("1.00")]
+tenths = [0.1, decimal.of("0.10")]
+large = [1 << 70, float(1 << 70), decimal.of(str(1 << 70))]
+wide = [float("inf"), float("inf")]
+got = []
+for keys in [kinds, tenths, large, wide]:
+    for key in [lambda n: n, lambda n: (n, "a"), lambda n: [2, [n]]]:
+        for s in [True, False]:
+            got.append(len(list(iter.join(keys, keys, key, sorted = s))) == len(keys) * len(keys))
+return got`, `[` + strings.Repeat("true,", 23) + `true]`},
+		{`mixed = [-1, 0.5, decimal.of("0.75"), 1.0, (1 << 53) + 1, float(1 << 53) + 2]
+return [len(list(iter.join(mixed, mixed, lambda n: n, sorted = s))) for s in [True, False]]`, `[6,6]`},
+		{`return list(iter.join([1], [float("nan")], lambda n: n))`, `key: it is NaN, which is equal to nothing: give None`},
+		{`return list(iter.join([float("nan")], [1], lambda n: (1, n), sorted = True))`, `key: it is NaN, which is equal to nothing: give None`},
 		{`return list(iter.join([1, 1], [1] * 3, lambda n: n, most = 2))`, `iter.join: other has more elements than most allows to be held in memory`},
 		{`return list(iter.join([1, 1], [1] * 3, lambda n: n, most = 2, sorted = True))`, `iter.join: one key has more elements than most allows`},
 		{`return len(list(iter.join([1, 2], [1, 1, 2, 2], lambda n: n, most = 2, sorted = True)))`, `4`},

@@ -1,14 +1,15 @@
 package hostlib
 
 import (
-	"encoding/binary"
 	"io"
+
+	"github.com/cockroachdb/apd/v3"
 
 	"github.com/dsengine/dsengine/engine"
 )
 
 var iterJoin = &Func{
-	Name: "join", Doc: "Joins elements that have the same key, as a join of two tables does: it gives (left, right) for each pair, in the order of it. It holds other in memory, by key; with sorted, where both come sorted by their keys, only those with one key. A key that is None has no partner. Numbers are not equal to texts: csv.read gives texts.",
+	Name: "join", Doc: "Joins elements that have the same key, as a join of two tables does: it gives (left, right) for each pair, in the order of it. It holds other in memory, by key; with sorted, where both come sorted by their keys, only those with one key. A key that is None has no partner. Numbers are equal by their value, be they ints, floats or decimals, also in tuples; they are not equal to texts: csv.read gives texts.",
 	Params: []Param{
 		itParam,
 		{Name: "other", Type: Iterable, Doc: "what it is joined with: a list or an iterator"},
@@ -97,8 +98,8 @@ func (s *joinSide) read() (v, k Value, err error) {
 	if k, err = s.key(v); err != nil {
 		return nil, nil, err
 	}
-	if !s.ordered || s.c.Lang.Plain(k) == nil {
-		return v, k, nil
+	if k, err = s.c.joinKey(k); err != nil || !s.ordered || k == nil {
+		return v, k, err
 	}
 	if s.last != nil {
 		switch n, err := compareValues(s.c, s.last, k); {
@@ -123,7 +124,7 @@ func (j *joining) next(partners func(k Value) ([]Value, error)) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if j.now = v; j.c.Lang.Plain(k) != nil {
+		if j.now = v; k != nil {
 			if j.pairs, err = partners(k); err != nil {
 				return nil, err
 			}
@@ -152,27 +153,78 @@ func (j *joining) hashed(k Value) ([]Value, error) {
 			if n > j.most {
 				return nil, j.tooMany("other has")
 			}
-			if j.c.Lang.Plain(k) == nil {
+			if k == nil {
 				continue
 			}
-			mark, err := j.markOf(k)
+			mark, err := appendPrint(nil, k)
 			if err != nil {
 				return nil, err
 			}
-			j.by[mark] = append(j.by[mark], v)
+			j.by[string(mark)] = append(j.by[string(mark)], v)
 		}
 	}
-	mark, err := j.markOf(k)
-	return j.by[mark], err
+	mark, err := appendPrint(nil, k)
+	return j.by[string(mark)], err
 }
 
-// markOf tells a key from others; 1 and 1.0 are the same.
-func (j *joining) markOf(k Value) (string, error) {
-	if n, ok := asInt(j.c.Lang.Plain(k)); ok {
-		return string(binary.AppendVarint([]byte{'i'}, n)), nil
+// joinKey gives a key as data in which numbers that are equal are the same, whatever
+// they are: appendPrint and compareValues agree on what is equal.
+func (c *Call) joinKey(k Value) (Value, error) {
+	switch k := c.Lang.Plain(k).(type) {
+	case nil, string, int64:
+		return k, nil
 	}
-	b, err := j.c.print(k)
-	return string(b), err
+	k, err := c.Lang.Data(k)
+	if err != nil {
+		return nil, err
+	}
+	return sameNumbers(k)
+}
+
+// sameNumbers gives a number as an int64, or else as a decimal, and lists of them.
+func sameNumbers(v Value) (Value, error) {
+	list := func(values []Value) (Value, error) {
+		same := make([]Value, len(values))
+		for i, e := range values {
+			var err error
+			if same[i], err = sameNumbers(e); err != nil {
+				return nil, err
+			}
+		}
+		return same, nil
+	}
+	var d *apd.Decimal
+	switch v := v.(type) {
+	case []Value:
+		return list(v)
+	case Tuple:
+		return list(v)
+	case *Dict:
+		values, err := list(v.Values)
+		if err != nil {
+			return nil, err
+		}
+		return &Dict{Names: v.Names, Values: values.([]Value)}, nil
+	case float64:
+		if n := int64(v); float64(n) == v && n > -1<<62 && n < 1<<62 { // a conversion that overflows gives anything
+			return n, nil
+		}
+		text, _ := canonicalNumber(v)
+		var err error
+		if d, _, err = apd.NewFromString(text); err != nil || d.Form == apd.NaN {
+			return nil, Errorf("usage", "key: it is %s, which is equal to nothing: give None for what has no partner", text)
+		}
+	default:
+		x, ok := exact(v)
+		if !ok {
+			return v, nil
+		}
+		d = x.d
+	}
+	if n, err := d.Int64(); err == nil {
+		return n, nil
+	}
+	return Decimal{d}, nil
 }
 
 // merged finds partners where both come sorted.
@@ -202,7 +254,7 @@ func (j *joining) gather() error {
 	read := func() (err error) {
 		for {
 			j.ahead, j.after, err = j.right.read()
-			if err != nil || j.c.Lang.Plain(j.after) != nil {
+			if err != nil || j.after != nil {
 				break
 			}
 		}
