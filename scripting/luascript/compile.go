@@ -48,6 +48,7 @@ func (f *file) compile() (err error) {
 	w := &rewriter{file: f}
 	f.tree = tree
 	f.survey(tree)
+	f.follow(tree)
 	code := w.block(tree, "")
 	proto, err := lua.Compile(code, f.shown)
 	if err != nil {

@@ -62,6 +62,7 @@ type file struct {
 	places map[string]place // where globals are first set
 	used   map[string]int   // how often names are
 	defs   []def
+	fates  map[callAt]fate
 	errs   []*hostlib.LoadError // of its compilation
 }
 

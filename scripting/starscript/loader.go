@@ -74,6 +74,8 @@ type file struct {
 
 	parse  sync.Once // see tree
 	parsed *syntax.File
+	follow sync.Once // see fate
+	fates  map[[2]int32]fate
 	cover  *cover // nil: what runs is not counted
 }
 

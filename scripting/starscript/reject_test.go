@@ -128,6 +128,10 @@ func TestEachRowIsCountedOnce(t *testing.T) {
 		"within":   "for batch in ctx.batches(rows(), 2):\n        write([clean(r) for r in batch])\n        step()",
 		"filtered": "for batch in ctx.batches(iter.map(clean, iter.filter(good, rows())), 2):\n        write(batch)\n        step()",
 		"caught":   "catch(spoilt)\n    write([clean(r) for r in rows()])",
+		"looped":   "for batch in ctx.batches(csv.read(\"data/n.csv\"), 2):\n        list = []\n        for r in batch:\n            if r[\"n\"] == \"x\":\n                reject(r, \"x\")\n            else:\n                list.append(clean(r))\n        write(list)\n        step()",
+		"spared":   "for batch in ctx.batches(csv.read(\"data/n.csv\"), 2):\n        write([clean(r) for r in batch if fine(r)])\n        step()",
+		"said":     "write([tidy(r) for r in csv.read(\"data/n.csv\")])",
+		"in_turn":  "for r in csv.read(\"data/n.csv\"):\n        if r[\"n\"] == \"x\":\n            tidy(r)\n            continue\n        write([tidy(r)])",
 		"records":  "write(records.changed(name, iter.map(clean, rows()), key = [\"n\"]))",
 		"goes_on":  "for n, r in enumerate(rows()):\n        write([clean(r, n + 2)])\n        ctx.checkpoint(n)\n        step()",
 	} {
@@ -142,6 +146,15 @@ def clean(r, line = None):
     if r["n"] == "-":
         return None
     return {"n": int(r["n"])} if r["n"] != "x" else reject(r, "x", line = line)
+def fine(r):
+    if r["n"] == "x":
+        reject(r, "x")
+        return False
+    return True
+def tidy(r):
+    if r["n"] != "x":
+        return clean(r)
+    reject(r, "x")
 def write(rows):
     db.insert(name, rows)
 def spoilt():
