@@ -74,25 +74,26 @@ func TestASearchIsLeftWhenTheHookMustEnd(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := &Call{Loading: ctx}
-	long := strings.Repeat("x", searchAlone)
+	short := &pattern{steps: leastSteps}
+	long := strings.Repeat("x", searchAlone/leastSteps)
 	why := errors.New("time is over")
 	entered, release := make(chan bool), make(chan bool)
 	go func() {
 		<-entered
 		cancel(why)
 	}()
-	_, err := searched(c, long, func() int { entered <- true; <-release; return 1 })
+	_, err := searched(c, short, long, func() int { entered <- true; <-release; return 1 })
 	close(release)
 	if err != why {
 		t.Errorf("got %v", err)
 	}
-	if got, err := searched(c, long, func() int { return 1 }); err != nil && err != why || err == nil && got != 1 {
+	if got, err := searched(c, short, long, func() int { return 1 }); err != nil && err != why || err == nil && got != 1 {
 		t.Errorf("got %d, %v", got, err)
 	}
-	if got, err := searched(&Call{}, long, func() int { return 2 }); got != 2 || err != nil {
+	if got, err := searched(&Call{}, short, long, func() int { return 2 }); got != 2 || err != nil {
 		t.Errorf("got %d, %v", got, err)
 	}
-	if _, err := searched(&Call{}, long, func() int { panic("x") }); err == nil || !strings.Contains(err.Error(), "re: a fault of dsengine itself: x") {
+	if _, err := searched(&Call{}, short, long, func() int { panic("x") }); err == nil || !strings.Contains(err.Error(), "re: a fault of dsengine itself: x") {
 		t.Errorf("got %v", err)
 	}
 	for _, f := range []func(c *Call, p *pattern) (Value, error){
@@ -115,6 +116,47 @@ func TestASearchIsLeftWhenTheHookMustEnd(t *testing.T) {
 		}
 		if err != why {
 			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// How long a text may be for a hook to wait for the search depends on the expression.
+func TestALargeExpressionIsSearchedAlone(t *testing.T) {
+	t.Parallel()
+	p, err := compile(`(?:(?:\pL{1,40}x){1,20}y){1,1}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("x", 32<<10)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("time is over")
+	cancel(why)
+	if _, err := p.first(&Call{Loading: ctx}, p.re, text); err != why {
+		t.Errorf("%d steps for a byte: got %v", p.steps, err)
+	}
+	short, err := compile("y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := short.first(&Call{Loading: ctx}, short.re, text); err != nil {
+		t.Errorf("%d steps for a byte: got %v", short.steps, err)
+	}
+}
+
+// All matches are found, however many there are, and no more than are asked for.
+func TestManyMatchesAreFoundInSteps(t *testing.T) {
+	t.Parallel()
+	p, err := compile("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 1, 4095, 4096, 4097, 40_000} {
+		text := strings.Repeat("x", n)
+		for limit, want := range map[int]int{-1: n, 1: min(n, 1), 4096: min(n, 4096), 5000: min(n, 5000)} {
+			got, err := p.all(&Call{}, text, limit)
+			if err != nil || len(got) != want {
+				t.Errorf("%d matches, %d wanted: got %d, %v", n, limit, len(got), err)
+			}
 		}
 	}
 }

@@ -221,3 +221,6 @@ func HideHTMLList() (show func()) {
 	htmlOpenList = "gone"
 	return func() { htmlOpenList = was }
 }
+
+// SortIn bounds what iter.sort holds, in the whole process.
+func SortIn(bytes int) { sortMemory = bytes }

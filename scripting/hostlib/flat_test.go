@@ -13,15 +13,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/parquet-go/parquet-go"
 )
 
-// What readers hold must not depend on how much there is to read: a file of eight times
+// What readers, sorting and writers hold must not depend on how much there is to read: a file of four times
 // the size may take no more memory than flatBytes, which is far less than its rows.
 const (
 	flatSize  = 512 << 10
-	flatTimes = 8
+	flatTimes = 4
 	flatBytes = 3 << 20
 )
 
@@ -49,6 +50,9 @@ var flatCases = []flatCase{
 	{"json beside many names", "f.json", `{"other": {`, "\"name%d\": 1,\n", `"last": 1}, "items": [1]}`,
 		`for e in json.stream(FILE): n += 1`, false},
 	{"json lines", "g.jsonl", "", "{\"id\": %d, \"name\": \"Jane Doe\"}\n", "", `for e in json.lines(FILE): n += 1`, false},
+	{"iter.sort", "i.csv", flatTitle, flatCSV, "", `for r in iter.sort(csv.read(FILE), key = "id"): n += 1`, false},
+	{"iter.sort of one key", "j.csv", flatTitle, flatCSV, "", `for r in iter.sort(csv.read(FILE), key = lambda r: [r["city"], r["email"], r["id"]]): n += 1`, false},
+	{"csv.write", "k.csv", flatTitle, flatCSV, "", `n = csv.write("written.csv", csv.read(FILE)).rows`, false},
 	{"parquet", "h.parquet", "", "", "", `for r in parquet.read(FILE): n += 1`, false},
 }
 
@@ -118,6 +122,7 @@ func TestReadersHoldNoMoreOfALargerFile(t *testing.T) {
 func measureFlat(t *testing.T, dir string) {
 	w := world.New(t)
 	w.Files, w.Patience = dir, 10*time.Minute
+	hostlib.SortIn(256 << 10)
 	run(t, w, "return 1") // tables and the like are made
 	for _, c := range flatCases {
 		for _, times := range []int{1, flatTimes} {

@@ -3,14 +3,15 @@ package hostlib
 import (
 	"bufio"
 	"bytes"
+	"container/heap"
 	"encoding/binary"
 	"io"
 	"slices"
 )
 
 // sortMemory is how much of what is sorted is held in memory, in bytes; the rest waits
-// in a temporary file, in sorted runs.
-const sortMemory = 32 << 20
+// in a temporary file, in sorted runs. Tests want less.
+var sortMemory = 32 << 20
 
 var iterSort = &Func{
 	Name: "sort", Doc: "Sorts any number of elements, which are data (a tuple comes back as a list): what does not fit in 32 MB waits in a temporary file of up to 16 GB, which is gone with the hook, also if the process is killed. Equal ones stay in their order. Nothing is given before all is read. See iter.sorted for a list in memory; rows of a database are sorted best by ORDER BY.",
@@ -44,6 +45,7 @@ type sorting struct {
 	file    scratch
 	written int64
 	runs    []*sortedRun
+	merge   runHeap
 	compare int // comparisons so far
 }
 
@@ -55,6 +57,7 @@ type sortedValue struct {
 
 // sortedRun is a part that is sorted: in the file, or the last one in memory.
 type sortedRun struct {
+	no       int
 	from, to int64
 	r        *bufio.Reader
 	list     []sortedValue
@@ -74,7 +77,7 @@ func (c *Call) sort(it Iterator, key func(Value) (Value, error), reverse bool, m
 		return s.next()
 	}, it).(*source)
 	out.close = func() error {
-		s.held, s.runs = nil, nil
+		s.held, s.runs, s.merge.runs = nil, nil, nil
 		if s.file.File == nil {
 			return nil
 		}
@@ -120,7 +123,7 @@ func (s *sorting) readAll() error {
 		}
 		const each = 100 // what one takes besides
 		s.held = append(s.held, sortedValue{k, raw})
-		if s.bytes += len(raw) + each; s.bytes > s.most {
+		if s.bytes += len(raw) + heldBytes(k) + each; s.bytes > s.most {
 			if err := s.spill(); err != nil {
 				return err
 			}
@@ -133,7 +136,8 @@ func (s *sorting) readAll() error {
 		s.runs = append(s.runs, &sortedRun{list: s.held})
 	}
 	s.held = nil
-	for _, run := range s.runs {
+	for no, run := range s.runs {
+		run.no = no
 		if run.list == nil {
 			run.r = bufio.NewReaderSize(io.NewSectionReader(s.file, run.from, run.to-run.from), 32<<10)
 		}
@@ -141,18 +145,75 @@ func (s *sorting) readAll() error {
 			return err
 		}
 	}
+	s.merge = runHeap{s: s, runs: s.runs}
+	heap.Init(&s.merge)
 	return nil
 }
 
-// less says whether a comes before b; equal ones do not.
-func (s *sorting) less(a, b Value) (bool, error) {
+// heldBytes is about what data takes in memory.
+func heldBytes(v Value) (n int) {
+	switch v := v.(type) {
+	case string:
+		return 16 + len(v)
+	case []byte:
+		return 24 + len(v)
+	case []Value:
+		for _, e := range v {
+			n += 16 + heldBytes(e)
+		}
+		return n + 24
+	case *Dict:
+		for i, name := range v.Names {
+			n += 32 + len(name) + heldBytes(v.Values[i])
+		}
+		return n + 48
+	case Decimal:
+		return 64 + int(v.d.NumDigits())/2
+	}
+	return 16
+}
+
+// comparing compares keys as they are to come.
+func (s *sorting) comparing(a, b Value) (int, error) {
 	if s.compare++; s.compare%4096 == 0 {
 		if err := s.c.over(); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
 	n, err := compareValues(s.c, a, b)
-	return n < 0 && !s.reverse || n > 0 && s.reverse, err
+	if s.reverse {
+		n = -n
+	}
+	return n, err
+}
+
+// runHeap has the run first whose next element comes first; the earliest of equal ones.
+type runHeap struct {
+	s      *sorting
+	runs   []*sortedRun
+	failed error
+}
+
+func (h *runHeap) Len() int      { return len(h.runs) }
+func (h *runHeap) Swap(i, j int) { h.runs[i], h.runs[j] = h.runs[j], h.runs[i] }
+
+func (h *runHeap) Less(i, j int) bool {
+	if h.failed != nil {
+		return false
+	}
+	a, b := h.runs[i], h.runs[j]
+	n, err := h.s.comparing(a.next.key, b.next.key)
+	h.failed = err
+	return n < 0 || n == 0 && a.no < b.no
+}
+
+func (h *runHeap) Push(x any) { h.runs = append(h.runs, x.(*sortedRun)) }
+
+func (h *runHeap) Pop() any {
+	last := h.runs[len(h.runs)-1]
+	h.runs[len(h.runs)-1] = nil
+	h.runs = h.runs[:len(h.runs)-1]
+	return last
 }
 
 // order sorts what is held.
@@ -161,17 +222,9 @@ func (s *sorting) order() (failed error) {
 		if failed != nil {
 			return 0
 		}
-		for i, pair := range [2][2]Value{{a.key, b.key}, {b.key, a.key}} {
-			before, err := s.less(pair[0], pair[1])
-			if err != nil {
-				failed = err
-				return 0
-			}
-			if before {
-				return 2*i - 1
-			}
-		}
-		return 0
+		n, err := s.comparing(a.key, b.key)
+		failed = err
+		return n
 	})
 	return failed
 }
@@ -236,29 +289,24 @@ func (run *sortedRun) advance() error {
 
 // next is the first of what the runs have next; the earliest run's, of equal ones.
 func (s *sorting) next() (Value, error) {
-	if len(s.runs) == 0 {
+	if s.merge.failed != nil {
+		return nil, s.merge.failed
+	}
+	if s.merge.Len() == 0 {
 		return nil, io.EOF
 	}
-	first := 0
-	for i := 1; i < len(s.runs); i++ {
-		before, err := s.less(s.runs[i].next.key, s.runs[first].next.key)
-		if err != nil {
-			return nil, err
-		}
-		if before {
-			first = i
-		}
-	}
-	run := s.runs[first]
+	run := s.merge.runs[0]
 	v, err := storedReader{bytes.NewReader(run.next.raw)}.value()
 	if err != nil {
 		return nil, err
 	}
 	switch err := run.advance(); {
 	case err == io.EOF:
-		s.runs = slices.Delete(s.runs, first, first+1)
+		heap.Pop(&s.merge)
 	case err != nil:
 		return nil, scratchError(err)
+	default:
+		heap.Fix(&s.merge, 0)
 	}
 	return v, nil
 }

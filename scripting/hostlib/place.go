@@ -87,6 +87,13 @@ func Steady(it Iterator) bool {
 	return ok && s.steady
 }
 
+// Mixed says that what an iterator gives is made of what several readers give: no one
+// place is where it comes from.
+func Mixed(it Iterator) bool {
+	s := sourceOf(it)
+	return s != nil && s.roots > 1
+}
+
 // spots gathers where the elements of a list come from.
 type spots struct {
 	c    *Call

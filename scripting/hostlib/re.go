@@ -3,6 +3,7 @@ package hostlib
 import (
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"sync"
@@ -96,6 +97,7 @@ func patternFuncs(methods bool) []*Func {
 // pattern is a compiled regular expression.
 type pattern struct {
 	re           *regexp.Regexp
+	steps        int            // it takes at most for a byte
 	start, full  *regexp.Regexp // anchored
 	once1, once2 sync.Once
 }
@@ -139,7 +141,12 @@ func compile(expression string) (*pattern, error) {
 		}
 		return nil, Errorf("re.syntax", "%q is no regular expression: %s", expression, message)
 	}
-	p = &pattern{re: re}
+	p = &pattern{re: re, steps: leastSteps}
+	if tree, err := syntax.Parse(expression, syntax.Perl); err == nil {
+		if prog, err := syntax.Compile(tree.Simplify()); err == nil {
+			p.steps = max(leastSteps, len(prog.Inst))
+		}
+	}
 	compiled.Lock()
 	defer compiled.Unlock()
 	if len(compiled.by) >= maxCompiled || compiled.by == nil {
@@ -170,7 +177,7 @@ func (p *pattern) whole() *regexp.Regexp {
 }
 
 func (p *pattern) first(c *Call, re *regexp.Regexp, text string) (Value, error) {
-	at, err := searched(c, text, func() []int { return re.FindStringSubmatchIndex(text) })
+	at, err := searched(c, p, text, func() []int { return re.FindStringSubmatchIndex(text) })
 	if at == nil || err != nil {
 		return nil, err
 	}
@@ -179,7 +186,21 @@ func (p *pattern) first(c *Call, re *regexp.Regexp, text string) (Value, error) 
 
 // all are where the pattern matches; the first n of them, or -1 for all.
 func (p *pattern) all(c *Call, text string, n int) ([][]int, error) {
-	return searched(c, text, func() [][]int { return p.re.FindAllStringSubmatchIndex(text, n) })
+	ctx := c.Context()
+	return searched(c, p, text, func() [][]int {
+		// A search that nobody waits for any more ends between two of these: each begins
+		// anew, so there are few.
+		for some := 4096; ; some *= 8 {
+			last := n >= 0 && n <= some
+			if last {
+				some = n
+			}
+			found := p.re.FindAllStringSubmatchIndex(text, some)
+			if last || len(found) < some || ctx.Err() != nil {
+				return found
+			}
+		}
+	})
 }
 
 func (p *pattern) findAll(c *Call, text string) (Value, error) {

@@ -33,6 +33,7 @@ type source struct {
 	err    error        // how it ended
 	over   []Iterator   // what it goes through
 	nested int          // how many others are below it
+	roots  int          // how many iterators that read something it goes through at once
 
 	resource bool
 	single   bool   // no resource, but a second loop after its end is an error too
@@ -44,7 +45,7 @@ type source struct {
 // iterator makes the Iterator that a host function returns. What close gives
 // up is given up at the end of the hook at the latest; it may be nil.
 func (c *Call) iterator(name string, next func() (Value, error), close func() error) *source {
-	s := &source{name: name, next: next, close: close, c: c}
+	s := &source{name: name, next: next, close: close, c: c, roots: 1}
 	if close != nil {
 		c.keep(s)
 	}
@@ -74,9 +75,10 @@ func (c *Call) reading(name string, in *input, next func() (Value, error)) *sour
 // derived makes an iterator over others. It closes those that are resources.
 func (c *Call) derived(name string, next func() (Value, error), over ...Iterator) Iterator {
 	s := c.iterator(name, next, nil)
-	s.over = over
+	s.over, s.roots = over, 0
 	for _, it := range over {
 		if o := sourceOf(it); o != nil {
+			s.roots += o.roots
 			s.nested = max(s.nested, o.nested+1)
 			s.resource = s.resource || o.resource
 		}
@@ -94,9 +96,12 @@ func (c *Call) derived(name string, next func() (Value, error), over ...Iterator
 // as they come or as a function makes them, without reading ahead.
 func (c *Call) passing(name string, next func() (Value, error), over ...Iterator) Iterator {
 	s := c.derived(name, next, over...).(*source)
-	s.steady = len(over) > 0
+	s.steady, s.roots = len(over) > 0, 0
 	for _, it := range over {
 		s.steady = s.steady && Steady(it)
+		if o := sourceOf(it); o != nil {
+			s.roots = max(s.roots, o.roots)
+		}
 	}
 	return s
 }

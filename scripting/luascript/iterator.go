@@ -66,9 +66,15 @@ func (it *iterator) next(l *lua.LState) int {
 	lo.at.turn()
 	e, err := lo.next()
 	place, spots, given := r.call.Given()
+	if hostlib.Mixed(it.it) {
+		place, spots = hostlib.Place{}, nil
+	}
 	var v lua.LValue
 	if err == nil {
 		if t, ok := e.(hostlib.Tuple); ok && len(t) > 0 {
+			if given {
+				lo.reads(nil, place, spots)
+			}
 			top := l.GetTop()
 			if n := r.give(l, t, nil); l.Get(top+1) == lua.LNil {
 				l.Replace(top+1, null)

@@ -139,6 +139,7 @@ func standIn(s keptSecret) string { return "the-secret-" + s.name }
 // hide puts what tests have in the place of secrets, however they are written, and
 // strikes out all others.
 func (w *World) hide(s string) string {
+	var pairs [][2]string
 	for _, k := range w.kept.secrets {
 		if len(k.value) < 4 {
 			continue
@@ -147,10 +148,16 @@ func (w *World) hide(s string) string {
 			func(s string) string { return s }, url.QueryEscape, url.PathEscape,
 			func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
 		} {
-			s = strings.ReplaceAll(s, form(k.value), form(standIn(k)))
+			pairs = append(pairs, [2]string{form(k.value), form(standIn(k))})
 		}
 	}
-	return w.opts.Secrets.Strike(s)
+	// One may begin with another: the longest is looked for first.
+	slices.SortStableFunc(pairs, func(a, b [2]string) int { return len(b[0]) - len(a[0]) })
+	var list []string
+	for _, p := range pairs {
+		list = append(list, p[0], p[1])
+	}
+	return w.opts.Secrets.Strike(strings.NewReplacer(list...).Replace(s))
 }
 
 // hideValue is hide for a value of a column, or of JSON.

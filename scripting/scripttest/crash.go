@@ -148,6 +148,11 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 			r.Log = killed.Log
 		}
 	}
+	if r.Crashes == 0 && points > 0 && r.Status == Passed {
+		r.Status = Failed
+		r.Failures = append(r.Failures, &Failure{File: r.File, Line: r.Line,
+			Message: fmt.Sprintf("no crash was tried: none of the %d points came again; have the script, and the test, do the same each time", points)})
+	}
 	if bad > 0 {
 		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, tries)})
 	}

@@ -372,6 +372,20 @@ func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
 	}
 }
 
+// TestATestThatMissesAllPointsFails runs with points where there are none.
+func TestATestThatMissesAllPointsFails(t *testing.T) {
+	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    pass\n", "x_test.star": "def test_it(t):\n    pass\n"})
+	s := suite(t, Options{Jobs: dir, Crash: true})
+	defer s.Close()
+	w := worker{suite: s}
+	defer w.close(t.Context())
+	r := w.live(t.Context(), s.tests[0], &crash{})
+	w.crashes(t.Context(), s.tests[0], r, 2)
+	if r.Status != Failed || r.Crashes != 0 || r.Missed != 2 || !strings.Contains(text(r), "no crash was tried: none of the 2 points came again") {
+		t.Errorf("%s with %d crashes, %d missed: %s", r.Status, r.Crashes, r.Missed, text(r))
+	}
+}
+
 // TestAKilledProcessForgetsItsMemory has hooks that use what a process keeps from one
 // to the next: the token of a login, and what was sent once.
 func TestAKilledProcessForgetsItsMemory(t *testing.T) {

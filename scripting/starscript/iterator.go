@@ -52,6 +52,9 @@ func (l *loop) Next(p *starlark.Value) bool {
 	l.run.turn(l)
 	v, err := l.next()
 	if place, spots, ok := l.run.call.Given(); ok {
+		if hostlib.Mixed(l.it) {
+			place, spots = hostlib.Place{}, nil
+		}
 		l.run.reads(l, v, place, spots)
 	}
 	if err == nil {

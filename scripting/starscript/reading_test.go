@@ -16,6 +16,7 @@ func TestRejectsKnowTheirLine(t *testing.T) {
 	w := world.New(t)
 	w.File("data/n.csv", "n\n1\nx\n3\ny\n5\n")
 	w.File("data/long.csv", "n\n"+strings.Repeat("1\n", 9000)+"x\n"+strings.Repeat("1\n", 100))
+	w.File("data/n2.csv", "n\n1\nx\n3\ny\n5\n")
 	w.File("data/m.csv", "m\n1\n\n2\n")
 	w.File("data/n.jsonl", "{\"n\": \"1\"}\n\n{\"n\": \"x\"}\n{\"n\": \"y\"}\n")
 	w.File("data/n.xml", "<a>\n<n>1</n>\n<n>x</n>\n\n<n>y</n>\n</a>")
@@ -38,6 +39,11 @@ func TestRejectsKnowTheirLine(t *testing.T) {
 		{"a filter before batches", `for rows in ctx.batches(iter.filter(good, csv.read("data/n.csv")), 2): pass`, csv},
 		{"after a filter", `for rows in ctx.batches(iter.filter(lambda r: r["n"] > "2", csv.read("data/n.csv")), 2): [good(r) for r in rows]`, csv},
 		{"groups, which are read ahead", `for k, rows in iter.group(csv.read("data/n.csv"), "n"): [good(r) for r in rows]`, "x data/n.csv, y data/n.csv"},
+		{"two that are joined", `for r, s in iter.join(csv.read("data/n.csv"), csv.read("data/n2.csv"), "n"): good(r)`, "x, y"},
+		{"two side by side", `for r, s in iter.zip(csv.read("data/n.csv"), csv.read("data/n2.csv")): good(r)`, "x, y"},
+		{"two side by side, in batches", `for rows in ctx.batches(iter.map(lambda p: p[0], iter.zip(csv.read("data/n.csv"), csv.read("data/n2.csv"))), 2): [good(r) for r in rows]`, "x, y"},
+		{"one after the other", `for r in iter.chain(csv.read("data/n.csv"), csv.read("data/m.csv")): good(r, list(r.keys())[0])`, csv},
+		{"joined with a list", `for r, s in iter.join(csv.read("data/n.csv"), [{"n": "x"}], "n"): good(r)`, "x data/n.csv"},
 		{"JSON lines", `for rows in ctx.batches(json.lines("data/n.jsonl"), 100): [good(r) for r in rows]`, "x data/n.jsonl:3, y data/n.jsonl:4"},
 		{"XML", `for p in xml.stream("data/n.xml", "a/n"): good({"n": p.text})`, "x data/n.xml:3, y data/n.xml:5"},
 		{"XML as dicts", `for rows in ctx.batches(iter.map(lambda p: {"n": p.text}, xml.stream("data/n.xml", "a/n")), 9): [good(r) for r in rows]`, "x data/n.xml:3, y data/n.xml:5"},
