@@ -337,6 +337,9 @@ func (c *Call) batches(it Iterator, n int64) (Value, error) {
 	l.spots = newSpots(c, it)
 	l.source = c.iterator("ctx.batches", l.next, nil)
 	l.source.over, l.source.resource = []Iterator{it}, true
+	if o := sourceOf(it); o != nil {
+		l.source.roots = o.roots
+	}
 	return l, nil
 }
 
