@@ -235,7 +235,9 @@ func (s *Server) Run(ctx context.Context) error {
 	completing.Wait()
 	closing, cancel := context.WithTimeout(serve, s.opts.Lease) // after that others do it, and a database that is away keeps nobody
 	defer cancel()
-	s.foldAll(closing)
+	folding, enough := context.WithTimeout(closing, s.opts.Lease/5) // others fold, too: what is only here comes after it
+	s.foldAll(folding)
+	enough()
 	s.progress.flush(closing)
 	s.logs.flush(closing)
 	s.notices.flush(closing)

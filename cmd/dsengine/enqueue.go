@@ -193,7 +193,7 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 			return err
 		}
 		e.Result, e.Error, e.Attempts = j.Result, j.Error, w.attempts
-		if e.Status = &j.Status; j.Status == engine.StatusFailed {
+		if e.Status = &j.Status; j.Status != engine.StatusCompleted {
 			code = exitJobFailed
 		}
 		env.say("%s", endOf(j))

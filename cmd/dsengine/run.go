@@ -313,7 +313,7 @@ func (o *runOptions) exitCode(ctx context.Context, s *runSummary) exitCode {
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Ended == "stranded" || s.Job != nil && s.Job.Status == engine.StatusFailed):
+	case (o.UntilIdle || o.Once != "") && (s.Failed > 0 || s.Ended == "stranded" || s.Job != nil && (s.Job.Status == engine.StatusFailed || s.Job.Status == engine.StatusCancelled)):
 		return exitJobFailed
 	case len(s.NotLoaded) > 0 && o.Once == "": // if the job of --once waits for one of them, it is stranded
 		return exitUsage

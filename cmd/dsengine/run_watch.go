@@ -60,7 +60,7 @@ func (w *watching) run(ctx context.Context) {
 		if shown && now-w.counted >= w.pause {
 			w.count(ctx, snap)
 			w.counted = w.env.Clock.Boot()
-			w.pause = max(w.pause, countShare*(w.counted-now))
+			w.pause = max(w.pause, min(countShare*(w.counted-now), time.Minute))
 		}
 		w.show.show(append(w.types(snap, now), hookGauges(w.srv.Progress())...))
 		if w.ends {

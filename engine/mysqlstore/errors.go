@@ -26,6 +26,7 @@ func (d *dialect) Class(err error) sqlstore.Class {
 			1205, // lock wait time-out
 			3101, // group replication rolled it back
 			1180, // error during COMMIT
+			1206, // the table of locks is full: all was rolled back
 			1020, // the row was changed since the snapshot was taken (innodb_snapshot_isolation)
 			3058: // dead-lock on user-level locks
 			return sqlstore.ClassRetry

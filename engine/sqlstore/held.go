@@ -102,12 +102,12 @@ func (s *Store) noteHeld(err error) {
 // as somebody else's.
 func (t *Tx) lockFree(ids []engine.JobID, keys []heldKey) (map[engine.JobID]bool, error) {
 	free := make(map[engine.JobID]bool, len(ids))
-	err := t.query(func(r *sql.Rows) error {
+	err := t.queryIDs(func(r *sql.Rows) error {
 		var id engine.JobID
 		err := r.Scan(&id)
 		free[id] = true
 		return err
-	}, "SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Skip())
+	}, "SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id", ids, " ORDER BY id"+t.s.D.Skip())
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (t *Tx) keyRows(keys []heldKey, lock string) (map[typedHash]bool, error) {
 func (t *Tx) divideHeld(ids []engine.JobID) (free, held map[engine.JobID]bool, err error) {
 	there := map[engine.JobID]bool{}
 	var keys []heldKey
-	err = t.query(func(r *sql.Rows) error {
+	err = t.queryIDs(func(r *sql.Rows) error {
 		var k heldKey
 		var instance, key text
 		err := r.Scan(&k.job, &k.typ, &instance, &key)
@@ -170,7 +170,7 @@ func (t *Tx) divideHeld(ids []engine.JobID) (free, held map[engine.JobID]bool, e
 			keys = append(keys, k)
 		}
 		return err
-	}, "SELECT id, type, instance, job_key FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+")")
+	}, "SELECT id, type, instance, job_key FROM ds_jobs"+t.s.D.ByKey()+" WHERE id", ids, "")
 	if err != nil {
 		return nil, nil, err
 	}

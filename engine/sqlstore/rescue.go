@@ -112,7 +112,7 @@ func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (
 		ids = append(ids, w.ID)
 	}
 	slices.Sort(ids)
-	err = t.query(func(r *sql.Rows) error {
+	err = t.queryIDs(func(r *sql.Rows) error {
 		var j heldJob
 		var instance, key text
 		if err := r.Scan(&j.ID, &j.Epoch, &j.Type, &j.Phase, &j.Priority, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints, &j.Redrive, &j.Windowed, &instance, &key, &j.cancel); err != nil {
@@ -124,7 +124,7 @@ func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (
 		}
 		return nil
 	}, "SELECT id, epoch, type, phase, priority, attempts, losses, failed_phase, verdict, parent, items, checkpoints, redrive, windowed, instance, job_key, cancel FROM ds_jobs"+
-		t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+lock)
+		t.s.D.ByKey()+" WHERE id", ids, " ORDER BY id"+lock)
 	return mine, err
 }
 
@@ -151,13 +151,15 @@ func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
 	if n == 0 {
 		return nil
 	}
-	for epoch, list := range ids {
-		m, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = losses + %d WHERE id IN (%s) AND epoch = %d", t.s.D.ByKey(), losses, idList(list), epoch))
-		if err != nil {
-			return err
-		}
-		if int(m) != len(list) {
-			return engine.Errorf(engine.CodeRetry, "jobs of the claim were settled meanwhile")
+	for epoch, all := range ids {
+		for list := range slices.Chunk(all, listMost) {
+			m, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = losses + %d WHERE id IN (%s) AND epoch = %d", t.s.D.ByKey(), losses, idList(list), epoch))
+			if err != nil {
+				return err
+			}
+			if int(m) != len(list) {
+				return engine.Errorf(engine.CodeRetry, "jobs of the claim were settled meanwhile")
+			}
 		}
 	}
 	_, err := t.exec(string(ready))

@@ -139,7 +139,12 @@ func mayRetry(j *jobRow, o engine.RetryOptions) error {
 	case o.Only != 0 && j.status != o.Only:
 		return engine.Errorf(engine.CodeConflict, "job %d is not %s any more", j.ID, o.Only)
 	case !j.status.Final():
-		return engine.Errorf(engine.CodeConflict, "job %d is %s: only a job that is completed, failed or cancelled can be retried", j.ID, j.status)
+		doing := "waits or runs"
+		if j.status == engine.StatusOpen {
+			doing = "waits for its items"
+		}
+		return engine.Errorf(engine.CodeConflict, "job %d %s: only a job that is completed, failed or cancelled can be retried", j.ID, doing).
+			WithHint("wait for its end, or stop it before: dsengine jobs cancel %d", j.ID)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -75,6 +76,17 @@ func (t *Tx) query(scan func(*sql.Rows) error, q string, args ...any) error {
 		}
 	}
 	return t.s.wrap(rows.Err(), q)
+}
+
+// queryIDs reads the rows of ids, listMost at a time in the order of the ids: what is
+// written between is "IN (...)".
+func (t *Tx) queryIDs(scan func(*sql.Rows) error, before string, ids []engine.JobID, after string) error {
+	for part := range slices.Chunk(ids, listMost) {
+		if err := t.query(scan, before+" IN ("+idList(part)+")"+after); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // row reads one row into dest; false if there is none.

@@ -194,7 +194,7 @@ func (t *Tx) moveEnds(jobs []*engine.ClaimedJob) error {
 		start, end int64
 	}
 	var moves []move
-	err := t.query(func(r *sql.Rows) error {
+	err := t.queryIDs(func(r *sql.Rows) error {
 		var id engine.JobID
 		var m move
 		if err := r.Scan(&id, &m.start, &m.end); err != nil {
@@ -204,7 +204,7 @@ func (t *Tx) moveEnds(jobs []*engine.ClaimedJob) error {
 			moves = append(moves, m)
 		}
 		return nil
-	}, "SELECT job, start_at, end_at FROM ds_windows"+t.s.D.ByKey()+" WHERE job IN ("+idList(ids)+")")
+	}, "SELECT job, start_at, end_at FROM ds_windows"+t.s.D.ByKey()+" WHERE job", ids, "")
 	if err != nil {
 		return err
 	}
