@@ -113,7 +113,8 @@ const walkedLimit = 100_000
 
 // Rest counts by queue what a job waits for: the job itself, or the items of it
 // and of those of them that are open. It reads the items' rows, by ranges of
-// their primary key.
+// their primary key. In walked, unless it is nil, it notes the open jobs below which
+// something waits.
 func (s *Store) Rest(ctx context.Context, id engine.JobID, walked map[engine.JobID]bool) (rest map[engine.Queue]engine.Rest, err error) {
 	held, err := s.claimed(ctx)
 	if err != nil {
