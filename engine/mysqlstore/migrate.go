@@ -80,8 +80,16 @@ const (
 	electedLooks = 30
 )
 
-// SessionLock waits until the row is this process's.
+// SessionLock waits until the row is this process's, or the context ends.
 func (l *elected) SessionLock(ctx context.Context, c *sql.Conn) error {
+	err := l.win(ctx, c)
+	if ctx.Err() != nil && err != nil {
+		return ctx.Err() // the connection broke because of that
+	}
+	return err
+}
+
+func (l *elected) win(ctx context.Context, c *sql.Conn) error {
 	if _, err := c.ExecContext(ctx, l.s.SQL(electedTable)); err != nil {
 		return err
 	}
