@@ -95,8 +95,8 @@ func (h flattened) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup is the handler within a group.
 func (h flattened) WithGroup(name string) slog.Handler { return flattened{h.Handler.WithGroup(name)} }
 
-// place is a line of a backtrace: where a call was.
-var place = regexp.MustCompile(`(?m)^\s*(\S+:\d+:\d+): (in \S+)`)
+// place is a line of a backtrace: where a call was; in Lua without a column.
+var place = regexp.MustCompile(`(?m)^\s*(\S+?:\d+(?::\d+)?): (in \S+)`)
 
 // places is a backtrace on one line, the innermost call first.
 func places(backtrace string) string {

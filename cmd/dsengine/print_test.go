@@ -207,4 +207,10 @@ func TestLogLinesOfScriptsAreFlat(t *testing.T) {
 	if got != want {
 		t.Errorf("got %s want %s", got, want)
 	}
+	b.Reset() // Lua knows no columns
+	log.Info("hello", "backtrace", "Traceback (most recent call last):\n  jobs/a.lua:6: in consume\n  jobs/a.lua:3: in deeper\nError: no: attempt")
+	_, got, _ = strings.Cut(b.String(), "msg=hello ")
+	if want = `at="jobs/a.lua:3 in deeper, called from jobs/a.lua:6 in consume"` + "\n"; got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
 }

@@ -25,6 +25,7 @@ type ahead struct {
 type readRows struct {
 	rows  []Value
 	lines []int64 // where each begins
+	cut   bool    // the last one may not be there as a whole yet
 	err   error
 }
 
@@ -42,6 +43,7 @@ func readAhead(r *csvReader) *ahead {
 					b.rows, b.lines = append(b.rows, row), append(b.lines, r.start)
 				}
 			}
+			b.cut = r.lines.cut
 			select {
 			case a.ready <- b:
 			case <-a.stop:

@@ -98,6 +98,8 @@ type Call struct {
 	handed   Spot                // see Handed
 	warned   map[string]bool     // what was warned of already
 	nones    int64               // see skipped
+	varies   bool                // see settled
+	columns  []string            // of the rows of the local file that was read last
 
 	spots     []Spot // see Given
 	spotsTurn int
@@ -155,6 +157,9 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 	}()
 	if err := f.allowed(c); err != nil {
 		return nil, within(f.String(), err)
+	}
+	if (f.Effect == Read || f.Effect == Outside) && !f.Same {
+		c.varies = true
 	}
 	a, err := f.bind(c, self, args, named)
 	if err != nil {

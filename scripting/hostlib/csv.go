@@ -59,7 +59,7 @@ var csvModule = &Module{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				encodingParam,
 			}, csvParams...),
-			Returns: "iterator of dict", Needs: "files", Effect: Read,
+			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
 			Lua:     "for row in csv.read(\"data/people.csv\", {nulls = {\"\"}}) do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -112,7 +112,7 @@ var csvModule = &Module{
 				Param{Name: "header", Type: Any, Default: None, Named: true, Doc: "the columns, in this order; None: those of the first row; False: those, but no line with their names"},
 				Param{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
 				appendParam),
-			Returns: "written", Needs: "files", Effect: Outside,
+			Returns: "written", Needs: "files", Effect: Outside, Same: true,
 			Example: "csv.write(\"data/out/people.csv\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
 			Lua:     "csv.write(\"data/out/people.csv\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
 			Do:      writeCSV,
@@ -147,14 +147,19 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 	}
 	return rowsOf(c.reading(fn, in, func() (row Value, err error) {
 		line := int64(0)
+		cut := false
 		if before == nil {
 			row, err = r.next()
-			line = r.start
+			line, cut = r.start, r.lines.cut
 		} else {
 			row, line, err = before.next()
+			cut = before.now.cut
 		}
 		if err != nil {
 			return nil, err
+		}
+		if c.varies = c.varies || cut; n == 0 && in.local {
+			c.columns = r.names
 		}
 		c.read(1)
 		c.at(in.name, line)

@@ -71,12 +71,19 @@ var ctxType = &ObjectType{
 		ctxAttr("id", "int", "The job's id.", func(c *Call) (Value, error) { return int64(c.Hook.Job().ID), nil }),
 		ctxAttr("type", "string", "The job's type.", func(c *Call) (Value, error) { return c.Hook.Type().Name, nil }),
 		ctxAttr("phase", "string", "produce, consume, finish or fail; \"consume\" in the hook redrive too.", func(c *Call) (Value, error) { return c.Hook.Job().Phase.String(), nil }),
-		ctxAttr("attempt", "int", "The number of this attempt, from 1; in fail, of the one that failed.", func(c *Call) (Value, error) { return int64(c.Hook.Attempt()), nil }),
+		ctxAttr("attempt", "int", "The number of this attempt, from 1; in fail, of the one that failed.", func(c *Call) (Value, error) {
+			c.varies = true
+			return int64(c.Hook.Attempt()), nil
+		}),
 		ctxAttr("max_attempts", "int", "How many attempts there are at most.", func(c *Call) (Value, error) { return int64(c.Hook.Type().Settings.Retry.Max), nil }),
 		ctxAttr("key", "string", "The job's key, or None.", func(c *Call) (Value, error) { return orNone(c.Hook.Job().Key) }),
-		ctxAttr("server", "string", "The name of the server that runs the hook.", func(c *Call) (Value, error) { return c.Hook.Server(), nil }),
+		ctxAttr("server", "string", "The name of the server that runs the hook.", func(c *Call) (Value, error) {
+			c.varies = true
+			return c.Hook.Server(), nil
+		}),
 		ctxAttr("instance", "string", "The job's instance, or None.", func(c *Call) (Value, error) { return orNone(c.Hook.Job().Instance) }),
 		ctxAttr("params", "dict", "The parameters of the instance; empty if there are none.", func(c *Call) (Value, error) {
+			c.varies = c.varies || c.Hook.Type().Settings.InstancesVar != ""
 			raw, err := c.Hook.Params()
 			if err != nil {
 				return nil, err
@@ -207,7 +214,7 @@ var ctxType = &ObjectType{
 				{Name: "total", Type: Int, Default: None, Doc: "how much there is"},
 				{Name: "note", Type: String, Default: None, Doc: "what it is doing"},
 			},
-			Effect:  Read,
+			Effect: Read, Same: true,
 			Changes: "people see it at once; no rollback undoes it",
 			Example: "ctx.progress(10, 200, \"reading\")",
 			Lua:     "ctx.progress(10, 200, \"reading\")",

@@ -36,7 +36,7 @@ var filesModule = &Module{
 		{
 			Name: "lines", Doc: "Reads a text line by line, without the line ends. Lazy. It reads through " + packedDoc + ".",
 			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, encodingParam},
-			Returns: "iterator of string", Needs: "files", Effect: Read,
+			Returns: "iterator of string", Needs: "files", Effect: Read, Same: true,
 			Example: "list(files.lines(\"data/words.txt\"))  # [\"alpha\", \"beta\"]",
 			Lua:     "for line in files.lines(\"data/words.txt\") do log.info(line) end",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -109,7 +109,7 @@ var filesModule = &Module{
 				{Name: "data", Type: Any, Doc: "a string, bytes, a stream, or strings (lines, without their ends)"},
 				{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it"},
 			},
-			Returns: "file", Needs: "files", Effect: Outside,
+			Returns: "file", Needs: "files", Effect: Outside, Same: true,
 			Example: "files.write(\"data/out/note.txt\", \"done\\n\").size  # 5",
 			Lua:     "files.write(\"data/out/note.txt\", \"done\\n\").size  -- 5",
 			Do: func(c *Call, a *Args) (Value, error) {

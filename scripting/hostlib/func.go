@@ -29,6 +29,7 @@ type Func struct {
 	Needs   string // the kind of needs that it asks for: "files"
 	Effect  Effect
 	Changes string // what it changes, in words, where those of Effect are not all; may be ""
+	Same    bool   // what it reads is, for another attempt, most likely what it was: see Call.settled
 	Testing bool   // it is for tests
 	Example string // in Starlark; a line "expression  # value" is checked by a test
 	Lua     string // the same in Lua

@@ -54,7 +54,7 @@ var Globals = []*Func{
 		},
 	},
 	{
-		Name: "retry", Doc: "Says how often a failed phase is tried again, and when: first * factor^(attempt-1), at most cap, varied by jitter. What another attempt would surely meet again fails at once: a mistake in a call, what needs does not name, a name after a dot that no value has, SQL that the database does not understand, and a bad line of a local CSV file that is not its last one. dsengine jobs retry makes an attempt due now.",
+		Name: "retry", Doc: "Says how often a failed phase is tried again, and when: first * factor^(attempt-1), at most cap, varied by jitter. What another attempt would meet again fails at once: a mistake in a call, what needs does not name, a name after a dot that no value has, SQL that the database does not understand, a bad line of a local CSV file that is not its last one, or a column that it does not have. So does an error of the language itself (a key that a dict does not have, a wrong type, a division by zero), if the hook was given nothing that may be otherwise next time: nothing but its item, and whole lines of one local file. After a request, a query, state, vars, the time, files.list or files.read, it is tried again, as is what error(...) raises, unless with retryable=False. jobs show says where no attempt followed; once the script is mended: dsengine jobs retry ID, or --type T --status failed. jobs retry also makes an attempt due now, and jobs cancel stops a job whose attempts cannot help.",
 		Params: []Param{
 			{Name: "max", Type: Int, Default: int64(5), Doc: "attempts in all; 1: no retry"},
 			{Name: "first", Type: Duration, Default: 10 * time.Second, Doc: "the wait before the second attempt"},
@@ -119,7 +119,7 @@ var Globals = []*Func{
 			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},
 			{Name: "kwargs", Type: Any, Others: true, Doc: "its arguments by name"},
 		},
-		Returns: "(value, err)", Effect: Read,
+		Returns: "(value, err)", Effect: Read, Same: true,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
 		Lua:     "local value, err = catch(json.decode, \"{\")\nlog.warn(err.code)",
 		Do: func(c *Call, a *Args) (Value, error) {

@@ -52,7 +52,7 @@ var jsonModule = &Module{
 		{
 			Name: "lines", Doc: "Reads JSON lines: one value on each line, up to 64 MB; empty lines are skipped. Lazy. It reads through " + packedDoc + ".",
 			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}},
-			Returns: "iterator", Needs: "files", Effect: Read,
+			Returns: "iterator", Needs: "files", Effect: Read, Same: true,
 			Example: "for row in json.lines(\"data/people.jsonl\"):\n    log.info(row[\"name\"])",
 			Lua:     "for row in json.lines(\"data/people.jsonl\") do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -69,7 +69,7 @@ var jsonModule = &Module{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Default: "$.items[*]", Doc: "which elements: $.items[*] are those of the list named items, $[*] those of the outermost list"},
 			},
-			Returns: "iterator", Needs: "files", Effect: Read,
+			Returns: "iterator", Needs: "files", Effect: Read, Same: true,
 			Example: "for item in json.stream(\"data/export.json\", \"$.items[*]\"):\n    log.info(item[\"name\"])",
 			Lua:     "for item in json.stream(\"data/export.json\", \"$.items[*]\") do log.info(item.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -101,7 +101,7 @@ var jsonModule = &Module{
 		{
 			Name: "write_lines", Doc: "Writes JSON lines to a file, one value on each line. Lazy: they are asked for one by one. The file appears under its name once it is complete; one that was there is replaced.",
 			Params:  append(append([]Param{}, writeParams...), appendParam),
-			Returns: "written", Needs: "files", Effect: Outside,
+			Returns: "written", Needs: "files", Effect: Outside, Same: true,
 			Example: "json.write_lines(\"data/out/people.jsonl\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
 			Lua:     "json.write_lines(\"data/out/people.jsonl\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
 			Do:      writeJSONLines,
@@ -138,6 +138,7 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 				}
 				return nil, Errorf("json.syntax", "%s, %v", in.name, err)
 			}
+			c.varies = c.varies || lines.cut
 			c.read(1)
 			c.at(in.name, int64(lines.n))
 			return v, nil

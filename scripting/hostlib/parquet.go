@@ -16,7 +16,7 @@ var parquetModule = &Module{
 				namesParam("the columns' names"),
 				{Name: "raw", Type: Strings, Default: []string(nil), Named: true, Doc: "columns whose values are given as they are stored, as numbers and bytes: for text that is not UTF-8, say"},
 			},
-			Returns: "iterator of dict", Needs: "files", Effect: Read,
+			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in parquet.read(\"data/people.parquet\", columns = [\"name\"])]  # [\"Ada\", \"Grace\"]",
 			Lua:     "for row in parquet.read(\"data/people.parquet\", {columns = {\"name\"}}) do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -44,7 +44,7 @@ var parquetModule = &Module{
 			Name: "schema", Doc: "Describes the columns of a file: a dict with name, type, nullable, stored and fields for each. The type is one that db.ensure takes, or \"list\" or \"dict\", whose fields are described in the same way; " +
 				"stored is the type in words of Parquet.",
 			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream of bytes"}},
-			Returns: "list of dict", Needs: "files", Effect: Read,
+			Returns: "list of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "{col[\"name\"]: col[\"type\"] for col in parquet.schema(\"data/people.parquet\")}  # {\"id\": \"integer\", \"name\": \"text\"}",
 			Lua:     "parquet.schema(\"data/people.parquet\")[1].name  -- \"id\"",
 			Do: func(c *Call, a *Args) (Value, error) {

@@ -17,7 +17,7 @@ var secretsModule = &Module{
 		{
 			Name: "get", Doc: "Gives a secret. To keep one in state or vars, or in a key, is an error; in a payload it is struck out: get it where it is used.",
 			Params:  []Param{{Name: "name", Type: String, Doc: "the secret's name"}},
-			Returns: "string", Needs: "secret", Effect: Read,
+			Returns: "string", Needs: "secret", Effect: Read, Same: true,
 			Example: "len(secrets.get(\"crm_token\"))  # 12",
 			Lua:     "#secrets.get(\"crm_token\")  -- 12",
 			Do:      func(c *Call, a *Args) (Value, error) { return c.secret(a.String("name")) },

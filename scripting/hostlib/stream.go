@@ -279,6 +279,8 @@ type lines struct {
 	max  int    // bytes that a line may have
 	long []byte // a line that is longer than the input's buffer
 
+	cut bool // the last line has no end: it may not be there as a whole yet
+
 	// Lines that may have to be read again, each with its end; those before at
 	// have been read. Lines are added to it while keep is set.
 	back []byte
@@ -311,6 +313,7 @@ func (l *lines) next() ([]byte, error) {
 			l.long = append(l.long, part...)
 			continue
 		case err == io.EOF && len(part)+len(l.long) > 0:
+			l.cut = true
 		case err != nil:
 			return nil, err
 		}
@@ -378,6 +381,7 @@ func (c *Call) textLines(fn string, in *input) Iterator {
 		if err != nil {
 			return nil, l.lasting(err)
 		}
+		c.varies = c.varies || l.cut
 		c.read(1)
 		return string(line), nil
 	})

@@ -75,7 +75,7 @@ var timeModule = &Module{
 		},
 		{
 			Name: "sleep", Doc: "Waits. The hook's time-out goes on meanwhile; to wait long, end the hook by ctx.snooze.",
-			Params: []Param{{Name: "d", Type: Duration, Doc: "how long"}}, Effect: Read,
+			Params: []Param{{Name: "d", Type: Duration, Doc: "how long"}}, Effect: Read, Same: true,
 			Example: "time.sleep(\"10ms\")",
 			Lua:     "time.sleep(\"10ms\")",
 			Do: func(c *Call, a *Args) (Value, error) {

@@ -35,7 +35,7 @@ var xlsxModule = &Module{
 				{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "texts that become None, such as \"n/a\""},
 				{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject", "none"}, Doc: "what a row does that has a cell with an error (#N/A), a date that is none, a formula without a value, or a value beside the columns that have names: \"reject\" sets the row aside, as reject() does; \"none\" makes the cell None"},
 			},
-			Returns: "iterator of dict", Needs: "files", Effect: Read,
+			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in xlsx.rows(\"data/people.xlsx\")]  # [\"Ada\", \"Grace\"]",
 			Lua:     "for row in xlsx.rows(\"data/people.xlsx\", {sheet = \"People\"}) do log.info(row.name) end",
 			Do:      xlsxRows,
@@ -43,7 +43,7 @@ var xlsxModule = &Module{
 		{
 			Name: "sheets", Doc: "Gives the names of the sheets, hidden ones too.",
 			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}},
-			Returns: "list of string", Needs: "files", Effect: Read,
+			Returns: "list of string", Needs: "files", Effect: Read, Same: true,
 			Example: "xlsx.sheets(\"data/people.xlsx\")  # [\"People\"]",
 			Lua:     "xlsx.sheets(\"data/people.xlsx\")[1]  -- \"People\"",
 			Do: func(c *Call, a *Args) (Value, error) {

@@ -18,7 +18,7 @@ var xmlModule = &Module{
 				spacesParam,
 				{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set; None: as the document says"},
 			},
-			Returns: "iterator of node", Needs: "files", Effect: Read,
+			Returns: "iterator of node", Needs: "files", Effect: Read, Same: true,
 			Example: "[p.attr(\"id\") for p in xml.stream(\"data/people.xml\", \"people/person\")]  # [\"1\", \"2\"]\n" +
 				"def row(p):\n    return {\"id\": int(p.attr(\"id\")), \"name\": p.get(\"name\"), \"line\": p.line}\n" +
 				"for rows in ctx.batches(iter.map(row, xml.stream(\"data/people.xml\", \"people/person\")), 1000):\n    log.info(\"a batch\", rows = len(rows), first = rows[0][\"line\"])",

@@ -219,6 +219,7 @@ func (r *run) Failure(err error) error {
 		f = *hostlib.FailureOf(r.halt)
 	default:
 		f = *hostlib.FailureOf(unthrown(err))
+		r.call.Judge(&f, err)
 	}
 	if at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"

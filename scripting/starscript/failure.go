@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,16 @@ func (r *run) Failure(err error) error {
 		f = *hostlib.FailureOf(err)
 	}
 	if f.Code == "" {
+		if !strings.HasPrefix(f.Message, "fail: ") { // what the script raises itself
+			r.call.Judge(&f, cmp.Or(r.halt, err))
+		}
 		f.Retryable = f.Retryable && !nobodyHas(f.Message)
-		f.Message = r.reword(aboutDecimal(r.aboutKey(r.aboutNone(f.Message, stack), stack)), stack)
+		var sure bool
+		if f.Message, sure = r.aboutKey(r.aboutNone(f.Message, stack), stack); !sure {
+			f.Message, sure = r.aboutDot(f.Message, stack)
+		}
+		f.Retryable = f.Retryable && !sure
+		f.Message = r.reword(aboutDecimal(f.Message), stack)
 	}
 	at := r.where()
 	if spot, ok := hostlib.RaisedAt(err); ok {

@@ -86,6 +86,7 @@ type name struct {
 	value  syntax.Expr // what it is set to, if that is once
 	in     syntax.Expr // what it is an element of, if that is all
 	typ    *hostlib.ObjectType
+	item   bool // it is what a hook is to work on
 	busy   bool // its type or value is looked for
 	told   bool // that it may not be set
 
@@ -279,13 +280,13 @@ func (c *linter) valueOf(module, name string) starlark.Value {
 
 // typed notes of which types the parameters of hooks and tests are.
 func (c *linter) typed() {
-	set := func(def *syntax.DefStmt, i int, t *hostlib.ObjectType) {
-		if i >= len(def.Params) || t == nil {
+	set := func(def *syntax.DefStmt, i int, t *hostlib.ObjectType, item bool) {
+		if i >= len(def.Params) || t == nil && !item {
 			return
 		}
 		if id, ok := def.Params[i].(*syntax.Ident); ok {
 			if n := c.nameOf(id); n != nil && len(n.writes) == 1 {
-				n.typ = t
+				n.typ, n.item = t, item
 			}
 		}
 	}
@@ -295,10 +296,10 @@ func (c *linter) typed() {
 		case !ok:
 		case c.job != nil && hostlib.HookNamed(def.Name.Name) != nil:
 			for i, p := range hostlib.HookNamed(def.Name.Name).Params {
-				set(def, i, hostlib.TypeNamed(p.Type))
+				set(def, i, hostlib.TypeNamed(p.Type), p.Type == hostlib.Data.String())
 			}
 		case strings.HasPrefix(def.Name.Name, hostlib.TestPrefix) && len(c.tests) > 0:
-			set(def, 0, c.tests[0])
+			set(def, 0, c.tests[0], false)
 		}
 	}
 }

@@ -80,12 +80,17 @@ func (c *linter) kindOf(e syntax.Expr) string {
 		}
 	case *syntax.Ident:
 		n := c.nameOf(e)
-		if n == nil || n.value == nil || n.busy || len(n.writes) != 1 {
+		if n == nil || n.busy || len(n.writes) != 1 {
 			return ""
 		}
 		n.busy = true
 		defer func() { n.busy = false }()
-		return c.kindOf(n.value)
+		switch {
+		case n.value != nil:
+			return c.kindOf(n.value)
+		case n.in != nil:
+			return c.elemKind(n.in)
+		}
 	case *syntax.DotExpr:
 		if t := c.typeOf(e.X); t != nil {
 			if a := t.Attr(e.Name.Name); a != nil && slices.Contains(basic, a.Type) {
@@ -131,6 +136,8 @@ func (c *linter) attribute(d *syntax.DotExpr) {
 	name, kind := d.Name.Name, c.kindOf(d.X)
 	names, own := kinds[kind]
 	switch {
+	case kind == "" && c.ofItem(d):
+		return
 	case own && slices.Contains(names, name), !own && (kind != "" || c.anybody(name)):
 		return
 	case !own:

@@ -22,21 +22,21 @@ const (
 
 // aboutKey says of the error about a key that a dict does not have which one was
 // probably meant, or which there are, if it is known what the dict was; it gives other
-// messages as they are.
-func (r *run) aboutKey(message string, stack starlark.CallStack) string {
+// messages as they are. sure: it is a row of a local file, which lacks that column.
+func (r *run) aboutKey(message string, stack starlark.CallStack) (told string, sure bool) {
 	m := noKey.FindStringSubmatch(message)
 	if m == nil || len(stack) == 0 {
-		return message
+		return message, false
 	}
 	key, err := strconv.Unquote(m[1])
 	tree, _ := r.script.tree(stack.At(0).Pos.Filename())
 	if err != nil || tree == nil {
-		return message
+		return message, false
 	}
 	s := sight{run: r, stack: stack, key: key}
 	dict, ok := s.value(operand(tree, stack.At(0).Pos, false), len(stack)-1).(*starlark.Dict)
 	if !ok || s.has(dict) {
-		return message
+		return message, false
 	}
 	var keys []string
 	short := true
@@ -45,19 +45,20 @@ func (r *run) aboutKey(message string, stack starlark.CallStack) string {
 		short = short && ok && len(name) <= listedBytes && len(keys) < listedKeys
 		keys = append(keys, string(name))
 	}
+	sure = !s.guessed && r.call.IsRow(keys)
 	if like := engine.SuggestColumn(key, keys); like != "" {
-		return message + like
+		return message + like, sure
 	}
 	switch {
 	case s.guessed || !short:
-		return message
+		return message, sure
 	case len(keys) == 0:
-		return message + ", which is empty"
+		return message + ", which is empty", sure
 	}
 	for i := range keys {
 		keys[i] = strconv.Quote(keys[i])
 	}
-	return message + ", which has " + strings.Join(keys, ", ")
+	return message + ", which has " + strings.Join(keys, ", "), sure
 }
 
 // scene is what is known of the variables of a function when an error ended it.

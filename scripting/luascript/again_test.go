@@ -1,0 +1,35 @@
+package luascript_test
+
+import (
+	"testing"
+
+	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/internal/world"
+)
+
+// An error of Lua itself is not tried again where another attempt would be given the
+// same; it is, where what the hook was given may be otherwise then.
+func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("data/n.csv", "name,size\nA,x\nB,2\n")
+	for _, c := range []struct {
+		name, body string
+		attempts   int
+	}{
+		{"of the item", `local x = item.sub.name`, 1},
+		{"a row", `for r in csv.read("data/n.csv") do local x = r.nmae + 1 end`, 1},
+		{"state", `local x = state.get("x").name`, 2},
+		{"an error of the script's own", `error("no")`, 2},
+		{"an assertion", `assert(false, "no")`, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w.Forget("job")
+			w.Lua("job", "job({needs = {\"files:data/*\"}, retry = retry({max = 2, first = \"0s\"})})\nfunction consume(ctx, item)\n  "+c.body+"\nend\n")
+			j := w.Do("job", `{"name": "A"}`)
+			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {
+				t.Errorf("%s after %d attempts, want %d", j.Error.Message, j.Attempt, c.attempts)
+			}
+		})
+	}
+}
