@@ -12,7 +12,7 @@ type Options struct {
 	Clock  Clock        // default: the machine's
 	Logger *slog.Logger // default: nothing is logged
 	// ReadOnly leaves the tables alone: for commands that only look. On a
-	// database without tables they get CodeSchema.
+	// database without tables they get CodeEmpty.
 	ReadOnly bool
 	// Secrets are struck out of all that is written; default: an empty set of its
 	// own. A process gives the same one to all that print.

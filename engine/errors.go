@@ -17,7 +17,8 @@ const (
 	CodeNotFound    Code = "not_found"   // no such job, type, server
 	CodeConflict    Code = "conflict"    // it is not in a state that allows this
 	CodeUnreachable Code = "unreachable" // the database does not answer
-	CodeSchema      Code = "schema"      // the tables are missing, or newer than the program
+	CodeEmpty       Code = "empty"       // the database has no tables yet
+	CodeSchema      Code = "schema"      // tables are missing, or newer than the program
 	CodeUnsupported Code = "unsupported" // the database lacks something the engine needs
 	CodeRetry       Code = "retry"       // a dead-lock, a lock time-out or a lost connection: run it again
 	CodeUnknown     Code = "unknown"     // the answer to a COMMIT was lost

@@ -35,7 +35,7 @@ type Store interface {
 	// at every start, by many processes at once. A newer schema is CodeSchema.
 	Migrate(ctx context.Context) (Migration, error)
 	// CheckSchema says whether the tables are there and of this program's
-	// version, without changing anything; CodeSchema if not.
+	// version, without changing anything; CodeSchema if not, CodeEmpty if there are none.
 	CheckSchema(ctx context.Context) error
 	// Now is the database's clock.
 	Now(ctx context.Context) (time.Time, error)

@@ -157,6 +157,9 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 	if b.like, err = newJobOf(ctx, env, g, eng, &s, o.Type, o.Instance, o.Phase); err != nil {
 		return err
 	}
+	if err := tellUnrun(ctx, env, g, eng, &s, o.Type); err != nil {
+		return err
+	}
 	show := newProgress(env, log, con)
 	err = b.each(func(list []backfilled) error {
 		if err := b.enqueue(ctx, eng, list); err != nil {

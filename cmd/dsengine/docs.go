@@ -288,7 +288,7 @@ func docModule(m *hostlib.Module) *docPage {
 }
 
 func docType(t *hostlib.ObjectType) *docPage {
-	page := &docPage{Name: t.Name, Kind: "type", Doc: t.Doc}
+	page := &docPage{Name: t.Name, Kind: "type", Doc: t.Doc, Example: t.Example, Lua: t.Lua}
 	var attrs, methods docGroup
 	for _, a := range t.Attrs {
 		attrs.Names = append(attrs.Names, docLine{t.Name + "." + a.Name, a.Type + ". " + a.Doc})

@@ -159,6 +159,9 @@ func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) err
 	if err != nil {
 		return err
 	}
+	if err := tellUnrun(ctx, env, g, eng, &s, o.Type); err != nil {
+		return err
+	}
 	job.Key, job.Unique, job.Replace = o.Key, o.unique, o.Replace
 	job.Priority, job.After, job.At = o.priority, o.After, o.At
 	if lines != nil {

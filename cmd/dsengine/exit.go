@@ -28,7 +28,8 @@ const exitHelp = `Exit codes:
     1  it failed
     2  wrong usage; or, at the end of a run, a script did not load (the others ran; not
        with --once, unless it is the script of that job)
-    3  the database cannot be reached or has no room, or its URL (--db, DSENGINE_DB) cannot be used
+    3  the database cannot be reached, was not made yet or has no room, or its URL (--db,
+       DSENGINE_DB) cannot be used
     4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end
        there; or the job of --once or --wait was cancelled
   130  interrupted: the first Ctrl-C lets running hooks end, the second kills at once`
@@ -78,7 +79,7 @@ func codeOf(ctx context.Context, err error) exitCode {
 	switch engine.CodeOf(err) {
 	case engine.CodeUsage:
 		return exitUsage
-	case engine.CodeUnreachable:
+	case engine.CodeUnreachable, engine.CodeEmpty:
 		return exitUnreachable
 	}
 	return exitFailed

@@ -84,7 +84,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 	}
 	if r.NoHook > 0 {
 		return engine.Errorf(engine.CodeConflict, "%s cannot be redriven: %s no whole items, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject", "rejects"), isOrAre(r.NoHook)).
-			WithHint("define it in %s.star; it gets the rows", o.Type)
+			WithHint("define it in %s; it gets the rows", s.file(g, o.Type))
 	}
 	return nil
 }

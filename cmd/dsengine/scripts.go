@@ -72,14 +72,19 @@ func (s *scripts) asksNoWindow(env *Env, g *globals, name string) bool {
 	if s.of(name) == nil {
 		return false
 	}
+	text, err := os.ReadFile(env.path(s.file(g, name)))
+	return err == nil && !asksWindow.Match(text)
+}
+
+// file is the script of a job type, as a person names it; where it would be, if it is
+// not there.
+func (s *scripts) file(g *globals, name string) string {
 	for _, f := range s.Files {
-		if strings.TrimSuffix(f, path.Ext(f)) != name {
-			continue
+		if strings.TrimSuffix(f, path.Ext(f)) == name {
+			return filepath.Join(g.Jobs, filepath.FromSlash(f))
 		}
-		text, err := os.ReadFile(filepath.Join(env.path(g.Jobs), filepath.FromSlash(f)))
-		return err == nil && !asksWindow.Match(text)
 	}
-	return false
+	return filepath.Join(g.Jobs, filepath.FromSlash(name)+".star")
 }
 
 // asksWindow finds what asks for a window, or loads what may.
@@ -209,8 +214,31 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 		}
 	}
 	slices.Sort(there)
-	hint := "its script would be " + filepath.Join(g.Jobs, name+".star") + "; if it is on another host only, give its first phase, as --phase consume"
+	hint := "its script would be " + s.file(g, name) + "; if it is on another host only, give its first phase, as --phase consume"
 	return job, usage("there is no job type %q%s", name, hostlib.Suggest(name, there)).WithHint("%s", hint)
+}
+
+// tellUnrun warns of jobs of a type that nobody runs now: its script is not here, or
+// does not load, and no server that lives has it.
+func tellUnrun(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *scripts, name string) error {
+	if s.of(name) != nil {
+		return nil
+	}
+	servers, err := eng.Store().Servers(ctx, false)
+	if err != nil {
+		return err
+	}
+	for _, r := range servers {
+		if w, ok := r.Types[name]; ok && !w.Broken && r.Lives() {
+			return nil
+		}
+	}
+	why := "there is no script of it in " + g.Jobs
+	if s.isBroken(name) {
+		why = "its script in " + g.Jobs + " does not load"
+	}
+	env.say("dsengine: warning: nobody runs job type %q now: %s, and no server that runs has one; its jobs wait until one has", name, why)
+	return nil
 }
 
 // checkInstance says whether a job of a type can be of an instance, as far as

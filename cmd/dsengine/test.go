@@ -51,7 +51,7 @@ not count here: without the flag the database is an embedded one.
 
 It ends with 0 when all tests passed; with 1 when one failed, or too little is covered; with 2 when
 a file did not load (the tests of the others ran, and --format reports it too) or no test was
-found. A function todo_test_NAME is listed as to do, and not run.`,
+found; with 130 when it was interrupted, after it has told what ran until then. A function todo_test_NAME is listed as to do, and not run.`,
 		Example: `  dsengine test
   dsengine test jobs/airports.star
   dsengine test airports --run broken
@@ -149,13 +149,14 @@ func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *s
 	}
 	results := suite.Run(ctx)
 	s := suite.Summary(began, time.Since(began), results)
+	s.Interrupted = ctx.Err() != nil
 	if o.cover.on() {
 		s.Coverage = suite.Coverage()
 	}
 	left := suite.Close()
 	switch o.format {
 	case "text":
-		if ctx.Err() == nil && (len(results) > 0 || len(suite.Errors) > 0) {
+		if s.Interrupted || len(results) > 0 || len(suite.Errors) > 0 {
 			fmt.Fprintln(env.Stdout, s.Line())
 		}
 	case "json":
@@ -168,7 +169,7 @@ func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *s
 	switch {
 	case err != nil || left != nil:
 		return errors.Join(err, left)
-	case ctx.Err() != nil:
+	case s.Interrupted:
 		return &exitError{code: exitInterrupted}
 	case len(results) == 0:
 		return noTests(o, suite)

@@ -84,7 +84,7 @@ func runTypes(ctx context.Context, env *Env, g *globals, all bool) error {
 		if now, err = eng.Store().Now(ctx); err != nil {
 			return err
 		}
-	case errors.Is(err, errNoFile) || engine.CodeOf(err) == engine.CodeSchema && len(s.Files) > 0:
+	case errors.Is(err, errNoFile) || (engine.CodeOf(err) == engine.CodeEmpty || engine.CodeOf(err) == engine.CodeSchema) && len(s.Files) > 0:
 		env.say("%s; these are the scripts in %s", err, g.Jobs)
 	default:
 		return err

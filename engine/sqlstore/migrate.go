@@ -165,7 +165,7 @@ func (s *Store) CheckSchema(ctx context.Context, m Migrations) error {
 	case current > target:
 		return s.newer(ctx, m, current)
 	case current == 0:
-		return engine.Errorf(engine.CodeSchema, "the database has no tables of dsengine yet").WithHint("dsengine run, enqueue or migrate makes them")
+		return engine.Errorf(engine.CodeEmpty, "the database has no tables of dsengine yet").WithHint("dsengine run, enqueue or migrate makes them")
 	case current < target:
 		return engine.Errorf(engine.CodeSchema, "the database has version %d of the tables, and this program needs version %d", current, target).WithHint("run: dsengine migrate")
 	}

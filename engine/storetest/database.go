@@ -18,7 +18,7 @@ var databaseCases = []testCase{
 		for i := range stores {
 			stores[i] = w.in.Open(w.t, Options{Prefix: "other_"})
 		}
-		w.code("CheckSchema before", engine.CodeSchema, stores[0].CheckSchema(w.ctx))
+		w.code("CheckSchema before", engine.CodeEmpty, stores[0].CheckSchema(w.ctx))
 		r, err := stores[0].Describe(w.ctx)
 		w.must(err)
 		w.same("version before", int64(0), r.Schema)

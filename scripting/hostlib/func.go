@@ -200,6 +200,8 @@ type ObjectType struct {
 	Doc     string
 	Attrs   []Attr
 	Methods []*Func
+	Example string // a whole file in Starlark; "": none
+	Lua     string // the same in Lua
 	// Record says that its attributes can be read by index too, and that it is
 	// data: as JSON it is an object of them.
 	Record bool

@@ -48,7 +48,7 @@ func init() {
 		case lua.LString:
 			return a.run.raise(a.l, &engine.Failure{Kind: engine.KindError, Message: string(m), Retryable: true})
 		case *lua.LNilType:
-			return a.run.raisef(a.l, "assertion failed!")
+			return a.run.raise(a.l, &engine.Failure{Kind: engine.KindError, Message: "assertion failed!", Retryable: true})
 		default: // an error object, of pcall say
 			v, err := errorFunc.Invoke(&a.run.call, nil, []hostlib.Value{m}, nil)
 			return a.run.give(a.l, v, err)

@@ -3,6 +3,7 @@ package scripttest
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ type Summary struct {
 	Missed    int                  `json:"missed,omitempty"`  // those that no test came to again
 	Errors    []*hostlib.LoadError `json:"errors"`            // files that do not load
 	Tests     []*Result            `json:"tests"`
+	// Interrupted says that the run was told to stop; UnderWay are the tests that it
+	// stopped, as "file: name". They count as not run.
+	Interrupted bool     `json:"interrupted,omitempty"`
+	UnderWay    []string `json:"under_way,omitempty"`
 
 	Coverage *coverage.Report `json:"coverage,omitempty"`
 }
@@ -35,7 +40,7 @@ func (s *Suite) Summary(began time.Time, took time.Duration, results []*Result) 
 	return summarize(&Summary{
 		StartedAt: began.UTC().Truncate(time.Millisecond), Millis: float64(took.Microseconds()) / 1000,
 		Files: s.Files, NotRun: len(s.tests) - len(results), Errors: append([]*hostlib.LoadError{}, s.Errors...),
-		Tests: append([]*Result{}, results...),
+		Tests: append([]*Result{}, results...), UnderWay: slices.Clone(s.underWay),
 	})
 }
 
@@ -136,7 +141,8 @@ func (f *Failure) text(w io.Writer) {
 	}
 }
 
-// Line is the summary in a sentence.
+// Line is the summary in a sentence; if it was interrupted, with a line for each test
+// that ran then.
 func (s *Summary) Line() string {
 	parts := []string{fmt.Sprintf("%d passed", s.Passed)}
 	for _, e := range []struct {
@@ -158,7 +164,14 @@ func (s *Summary) Line() string {
 	case n > 1:
 		text += fmt.Sprintf("; %d files do not load", n)
 	}
-	return fmt.Sprintf("%s in %.2f s", text, s.Millis/1000)
+	text = fmt.Sprintf("%s in %.2f s", text, s.Millis/1000)
+	if s.Interrupted {
+		text = "interrupted: " + text
+		for _, t := range s.UnderWay {
+			text += "\n      stopped while it ran: " + t
+		}
+	}
+	return text
 }
 
 // broken are the errors of files that do not load, by file.

@@ -28,20 +28,26 @@ func outcomeAttr(name, typ, doc string, get func(o *outcome) hostlib.Value) host
 }
 
 var outcomeType = &hostlib.ObjectType{
-	Name: "outcome", Doc: "What came of t.run(), t.produce(), t.consume() or t.fail().", Record: true,
+	Name: "outcome", Record: true,
+	Doc: "What came of t.run(), t.produce(), t.consume(), t.redrive() or t.fail(). After t.run() all has settled: retries, items and finish too. " +
+		"After one hook alone it says what that hook did, and nothing else runs. It returned nothing: status is completed, or open if it emitted; items has what. " +
+		"It returned data: result has it; of produce, consume would get it, so that status is waiting. It failed, by an error or ctx.retry: error says how, and status is waiting if another attempt would follow, else failed, as after ctx.fail; " +
+		"expect = \"failed\" says that this is wanted, be it tried again or not. ctx.snooze: status is waiting, and error None. ctx.cancel: status is cancelled, which expect must say. " +
+		"What fail returns does not count: verdict says what it decided, or else the setting retry.",
+	Example: outcomeExample, Lua: outcomeLua,
 	Text: func(v hostlib.Value) string {
 		o := v.(*outcome)
 		return fmt.Sprintf("<outcome %s>", o.status())
 	},
 	Attrs: []hostlib.Attr{
-		outcomeAttr("status", "string", "How the job ended: completed, failed or cancelled; of one hook, the job's status after it.", func(o *outcome) hostlib.Value { return o.status() }),
-		outcomeAttr("result", "any value", "What consume, or finish, returned; of produce() what it handed on.", func(o *outcome) hostlib.Value {
+		outcomeAttr("status", "string", "How the job ended: completed, failed or cancelled. After one hook alone also open (it emitted items) or waiting (another hook or attempt would follow).", func(o *outcome) hostlib.Value { return o.status() }),
+		outcomeAttr("result", "any value", "What consume, or finish, returned; of produce() the payload for consume. None if it returned none, or failed.", func(o *outcome) hostlib.Value {
 			if o.job.Result == nil {
 				return nil
 			}
 			return hostlib.JSON(o.job.Result)
 		}),
-		outcomeAttr("error", "err", "How it failed; None if it did not.", func(o *outcome) hostlib.Value {
+		outcomeAttr("error", "err", "How it failed: error.message, .code, .kind, .retryable and so on; of a job whose item failed, how that did. None if it did not.", func(o *outcome) hostlib.Value {
 			if o.err == nil {
 				return nil
 			}

@@ -98,8 +98,9 @@ type Suite struct {
 	site      site
 	shut      func() error // lets go of the site; nil: there is nothing to let go of
 	mu        sync.Mutex
-	grounds   int     // that were made
-	leftovers []error // what could not be taken away
+	grounds   int      // that were made
+	leftovers []error  // what could not be taken away
+	underWay  []string // tests that ctx has kept from ending
 }
 
 type test struct {
@@ -364,6 +365,9 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 				}
 				r := w.one(ctx, s.tests[i])
 				if ctx.Err() != nil {
+					mu.Lock()
+					s.underWay = append(s.underWay, s.tests[i].File+": "+s.tests[i].Name)
+					mu.Unlock()
 					continue
 				}
 				mu.Lock()

@@ -41,6 +41,9 @@ func (s *Summary) TAP(w io.Writer) error {
 			point("ok", name, "")
 		}
 	}
+	if s.Interrupted {
+		b.WriteString("Bail out! Interrupted\n")
+	}
 	if s.NotRun > 0 {
 		fmt.Fprintf(&b, "# %d tests were not run\n", s.NotRun)
 	}
