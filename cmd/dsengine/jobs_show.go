@@ -156,6 +156,9 @@ func (g *jobPage) print(p *printer) {
 	}
 	if j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(g.now) {
 		p.field("", "to run it now: dsengine jobs retry %d", j.ID)
+		if f := g.lastFailure(); f != nil && f.Kind == engine.KindError && f.Code == "" {
+			p.field("", "if the script is at fault, mend it before the next attempt, or stop the job: dsengine jobs cancel %d", j.ID)
+		}
 	}
 	if j.CancelAsked && !j.Status.Final() {
 		p.field("asked to", "stop: somebody cancelled it")

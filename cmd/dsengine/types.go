@@ -89,7 +89,7 @@ func runTypes(ctx context.Context, env *Env, g *globals, all bool) error {
 	default:
 		return err
 	}
-	list = withScripts(list, &s)
+	list = withScripts(g, list, &s)
 	if eng != nil && !all {
 		if list, err = withoutGone(ctx, env, eng, list); err != nil {
 			return err
@@ -187,7 +187,7 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 }
 
 // withScripts adds what the jobs folder says.
-func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
+func withScripts(g *globals, list []*typeInfo, s *scripts) []*typeInfo {
 	of := func(name string) *typeInfo {
 		for _, t := range list {
 			if t.Type == name {
@@ -225,7 +225,7 @@ func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
 			}
 		}
 		if len(t.Errors) == 0 {
-			t.Errors = []*scripting.LoadError{{File: name + ".star", Message: "a file that it loads has errors"}}
+			t.Errors = []*scripting.LoadError{{File: s.file(g, name), Message: "a file that it loads has errors"}}
 		}
 	}
 	slices.SortFunc(list, func(a, b *typeInfo) int { return cmp.Compare(a.Type, b.Type) })

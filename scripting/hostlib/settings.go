@@ -47,7 +47,7 @@ var settings = []setting{
 	}},
 	{name: "instances", kind: Data, doc: `{name: params}, or "vars:NAME" for a variable that holds it`, set: setInstances},
 	{name: "timeout", kind: Data, doc: `for one call of a hook; a dict by phase is allowed`, set: setTimeout},
-	{name: "retry", kind: Any, doc: `what retry(...) gives`, set: setRetry},
+	{name: "retry", kind: Any, doc: `what retry(...) gives: how often a failed phase is tried again, and when. What another attempt would meet again is not tried again: see dsengine docs retry`, set: setRetry},
 	{name: "slots", kind: Data, doc: `hooks at a time and per process, by phase`, set: setSlots},
 	{name: "priority", kind: Int, doc: `-100 to 100, smaller runs first`, set: func(d *Declaration, _ *Call, v Value) error {
 		d.Settings.Priority = int(max(-1000, min(v.(int64), 1000)))
