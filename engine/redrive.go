@@ -73,6 +73,9 @@ type RejectCounts struct {
 	Open      int64 `json:"open"`
 	Redriving int64 `json:"redriving"`
 	Redriven  int64 `json:"redriven"`
+	// RolledBack are those of an attempt that failed for its rejects, which no commit
+	// has counted: a retry of the job meets their rows again.
+	RolledBack int64 `json:"rolled_back"`
 }
 
 // CommittedRejects are the rejects that were committed with a job's work: what it

@@ -80,6 +80,9 @@ func printRejects(p *printer, list []*engine.Reject, now time.Time) {
 		if r.Redrive != nil && r.State != engine.RejectOpen {
 			state += fmt.Sprintf(" by %d", *r.Redrive)
 		}
+		if r.RolledBack {
+			state += ", rolled back"
+		}
 		rows = append(rows, []string{
 			fmt.Sprint(r.ID), clean(r.Type), clean(orEmpty(r.Instance)), fmt.Sprint(r.Job), rough(max(0, now.Sub(r.At))), state, whereOf(r), clip(r.Reason, 50), clip(string(r.Row), 60),
 		})

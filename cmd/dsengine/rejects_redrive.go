@@ -132,7 +132,7 @@ func redriveWords(r *engine.Redrives) string {
 // rejectWords say what became of a job's rejects, and where to see them.
 func rejectWords(id engine.JobID, c engine.RejectCounts, counted int64) string {
 	s := plural(c.Kept, "row is kept", "rows are kept")
-	if counted > c.Kept {
+	if counted += c.RolledBack; counted > c.Kept {
 		s = fmt.Sprintf("%s of %s rows are kept", humanize.Comma(c.Kept), humanize.Comma(counted))
 	}
 	for _, n := range []struct {
@@ -142,6 +142,10 @@ func rejectWords(id engine.JobID, c engine.RejectCounts, counted int64) string {
 		if n.n > 0 {
 			s += fmt.Sprintf(", %s %s", number(n.n), n.word)
 		}
+	}
+	if n := c.RolledBack; n > 0 {
+		s += "; " + plural(n, "of them was rolled back with the attempt that failed, and is not counted: a retry meets it again",
+			"of them were rolled back with the attempt that failed, and are not counted: a retry meets them again")
 	}
 	return fmt.Sprintf("%s (dsengine rejects list --job %d)", s, id)
 }

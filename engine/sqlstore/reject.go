@@ -454,11 +454,11 @@ func (s *Store) RejectCounts(ctx context.Context, job engine.JobID) (c engine.Re
 		return t.query(func(r *sql.Rows) error {
 			var redriven bool
 			var status sql.NullInt64
-			var n int64
-			if err := r.Scan(&redriven, &status, &n); err != nil {
+			var n, back int64
+			if err := r.Scan(&redriven, &status, &n, &back); err != nil {
 				return err
 			}
-			c.Kept += n
+			c.Kept, c.RolledBack = c.Kept+n, c.RolledBack+back
 			switch rejectState(redriven, status) {
 			case engine.RejectOpen:
 				c.Open += n
@@ -468,8 +468,8 @@ func (s *Store) RejectCounts(ctx context.Context, job engine.JobID) (c engine.Re
 				c.Redriven += n
 			}
 			return nil
-		}, `SELECT x.redriven, j.status, SUM(x.n) FROM (SELECT redrive, redriven, COUNT(*) AS n FROM ds_rejects WHERE job = ? GROUP BY redrive, redriven) x
- LEFT JOIN ds_jobs j ON j.id = x.redrive AND x.redrive > 0 GROUP BY x.redriven, j.status`, job)
+		}, fmt.Sprintf(`SELECT x.redriven, j.status, SUM(x.n), SUM(x.back) FROM (SELECT redrive, redriven, COUNT(*) AS n, COUNT(CASE WHEN kept = %d THEN 1 END) AS back FROM ds_rejects WHERE job = ? GROUP BY redrive, redriven) x
+ LEFT JOIN ds_jobs j ON j.id = x.redrive AND x.redrive > 0 GROUP BY x.redriven, j.status`, keptFailed), job)
 	})
 	return c, err
 }

@@ -265,6 +265,9 @@ var rejectCases = []testCase{
 			return true
 		}))
 		w.same("rolled back", []bool{false, true}, rolledBack)
+		counts, err := w.store.RejectCounts(w.ctx, j.ID)
+		w.must(err)
+		w.same("counts", engine.RejectCounts{Kept: 2, Open: 2, RolledBack: 1}, counts)
 		_, n := w.redrive(t, engine.RedriveRows)
 		w.same("taken", 1, n)
 		w.same("rejects", []string{`"kept" redriving`, `"rolled back" open`}, w.rejects(engine.RejectFilter{Job: j.ID}))
