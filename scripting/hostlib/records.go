@@ -167,6 +167,7 @@ var recordsModule = &Module{
 				if err != nil {
 					return nil, err
 				}
+				c.varies = true // by what others import meanwhile
 				missing, names := r.Missing(limit, share), []string{"key", "id"}
 				return c.iterator("records.missing", func() (Value, error) {
 					m, more, err := missing.Next()

@@ -34,6 +34,8 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
     [r["nmae"] for r in csv.read("data/cut.csv")]`, 1},
 		{"an element by a dot, whatever else was read", `for r in db.query("SELECT 1 AS id"): r.id`, 1},
 		{"an element set by a dot", `item.id = 1`, 1},
+		{"a key of the item, whatever else was read", `x = ctx.now()
+    item["sub"]["nmae"]`, 1},
 		{"what a query gave", `{}[db.value("SELECT 1")]`, 2},
 		{"state", `{}[state.get("x")]`, 2},
 		{"the time", `{}[ctx.now()]`, 2},
@@ -50,7 +52,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
 			w.Script("job", "job(needs = [\"files:data/*\"], retry = retry(max = 2, first = \"0s\"))\ndef consume(ctx, item):\n    "+c.body+"\n")
-			j := w.Do("job", `{"name": "A", "id": 7, "n": 1}`)
+			j := w.Do("job", `{"name": "A", "id": 7, "n": 1, "sub": {"x": 1}}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {
 				t.Errorf("%s after %d attempts, want %d", end(j), j.Attempt, c.attempts)
 			}

@@ -22,7 +22,8 @@ const (
 
 // aboutKey says of the error about a key that a dict does not have which one was
 // probably meant, or which there are, if it is known what the dict was; it gives other
-// messages as they are. sure: it is a row of a local file, which lacks that column.
+// messages as they are. sure: it is a row of a local file, which lacks that column, or
+// of what the hook works on.
 func (r *run) aboutKey(message string, stack starlark.CallStack) (told string, sure bool) {
 	m := noKey.FindStringSubmatch(message)
 	if m == nil || len(stack) == 0 {
@@ -45,7 +46,7 @@ func (r *run) aboutKey(message string, stack starlark.CallStack) (told string, s
 		short = short && ok && len(name) <= listedBytes && len(keys) < listedKeys
 		keys = append(keys, string(name))
 	}
-	sure = !s.guessed && r.call.IsRow(keys)
+	sure = !s.guessed && (r.call.IsRow(keys) || partOf(r.item, dict, 5))
 	if like := engine.SuggestColumn(key, keys); like != "" {
 		return message + like, sure
 	}
@@ -59,6 +60,31 @@ func (r *run) aboutKey(message string, stack starlark.CallStack) (told string, s
 		keys[i] = strconv.Quote(keys[i])
 	}
 	return message + ", which has " + strings.Join(keys, ", "), sure
+}
+
+// partOf says whether a dict is in a value of JSON, at most so deep.
+func partOf(v starlark.Value, dict *starlark.Dict, depth int) bool {
+	if depth == 0 {
+		return false
+	}
+	switch v := v.(type) {
+	case *starlark.Dict:
+		if v == dict {
+			return true
+		}
+		for _, e := range v.Entries() {
+			if partOf(e, dict, depth-1) {
+				return true
+			}
+		}
+	case *starlark.List:
+		for e := range v.Elements() {
+			if partOf(e, dict, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // scene is what is known of the variables of a function when an error ended it.

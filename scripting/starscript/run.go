@@ -31,6 +31,7 @@ type run struct {
 	scenes  []scene           // of the functions that an error ended
 	gave    [8]starlark.Value // dicts that the library gave the script last
 	given   int               // how many in all
+	item    starlark.Value    // what the hook works on; nil: no item
 
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
@@ -89,7 +90,7 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 		}
 		if err == nil && r.halt == nil && r.call.Idle() {
 			clear(r.scenes)
-			r.scenes, r.gave = r.scenes[:0], [8]starlark.Value{}
+			r.scenes, r.gave, r.item = r.scenes[:0], [8]starlark.Value{}, nil
 			idle.Put(r)
 		}
 		return result, err
@@ -110,6 +111,7 @@ func (r *run) args(c *engine.Call, name string) (starlark.Tuple, error) {
 	default:
 		if second = starlark.None; c.Item() != nil {
 			second, err = r.decode(c.Item())
+			r.item = second
 		}
 	}
 	if err != nil {
