@@ -25,7 +25,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
-			w.Lua("job", "job({needs = {\"files:data/*\"}, retry = retry({max = 2, first = \"0s\"})})\nfunction consume(ctx, item)\n  "+c.body+"\nend\n")
+			w.Lua("job", "job({needs = {\"files:data/*\"}, retry = retry({max = 2, first = \"1ms\"})})\nfunction consume(ctx, item)\n  "+c.body+"\nend\n")
 			j := w.Do("job", `{"name": "A"}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {
 				t.Errorf("%s after %d attempts, want %d", j.Error.Message, j.Attempt, c.attempts)

@@ -51,7 +51,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
-			w.Script("job", "job(needs = [\"files:data/*\"], retry = retry(max = 2, first = \"0s\"))\ndef consume(ctx, item):\n    "+c.body+"\n")
+			w.Script("job", "job(needs = [\"files:data/*\"], retry = retry(max = 2, first = \"1ms\"))\ndef consume(ctx, item):\n    "+c.body+"\n")
 			j := w.Do("job", `{"name": "A", "id": 7, "n": 1, "sub": {"x": 1}}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {
 				t.Errorf("%s after %d attempts, want %d", end(j), j.Attempt, c.attempts)
