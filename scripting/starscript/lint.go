@@ -83,8 +83,9 @@ type name struct {
 	writes []*syntax.Ident
 	uses   []*syntax.Ident
 	def    *syntax.DefStmt
-	value  syntax.Expr // what it is set to, if that is once
-	in     syntax.Expr // what it is an element of, if that is all
+	value  syntax.Expr   // what it is set to, if that is once
+	in     syntax.Expr   // what it is an element of, if that is all
+	ins    []syntax.Expr // of what it is an element, in each loop that sets it
 	typ    *hostlib.ObjectType
 	item   bool // it is what a hook is to work on
 	busy   bool // its type or value is looked for
@@ -212,11 +213,11 @@ func (c *linter) gather() {
 			}
 		case *syntax.ForStmt:
 			if to := write(n.Vars, looped); to != nil {
-				to.in = n.X
+				to.in, to.ins = n.X, append(to.ins, n.X)
 			}
 		case *syntax.ForClause:
 			if to := write(n.Vars, comprehended); to != nil {
-				to.in = n.X
+				to.in, to.ins = n.X, append(to.ins, n.X)
 			}
 		case *syntax.DefStmt:
 			if to := write(n.Name, defined); to != nil {

@@ -80,16 +80,16 @@ func (c *linter) kindOf(e syntax.Expr) string {
 		}
 	case *syntax.Ident:
 		n := c.nameOf(e)
-		if n == nil || n.busy || len(n.writes) != 1 {
+		if n == nil || n.busy {
 			return ""
 		}
 		n.busy = true
 		defer func() { n.busy = false }()
 		switch {
-		case n.value != nil:
+		case n.value != nil && len(n.writes) == 1:
 			return c.kindOf(n.value)
-		case n.in != nil:
-			return c.elemKind(n.in)
+		case len(n.ins) == len(n.writes):
+			return common(n.ins, c.elemKind)
 		}
 	case *syntax.DotExpr:
 		if t := c.typeOf(e.X); t != nil {

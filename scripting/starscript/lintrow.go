@@ -23,23 +23,23 @@ func (c *linter) elemKind(e syntax.Expr) string {
 	case *syntax.ParenExpr:
 		return c.elemKind(e.X)
 	case *syntax.ListExpr:
-		return c.commonKind(e.List)
+		return common(e.List, c.kindOf)
 	case *syntax.Comprehension:
 		if !e.Curly {
 			return c.kindOf(e.Body)
 		}
 	case *syntax.Ident:
 		n := c.nameOf(e)
-		if n == nil || n.busy || len(n.writes) != 1 {
+		if n == nil || n.busy {
 			return ""
 		}
 		n.busy = true
 		defer func() { n.busy = false }()
 		switch {
-		case n.value != nil:
+		case n.value != nil && len(n.writes) == 1:
 			return c.elemKind(n.value)
-		case n.in != nil:
-			return c.batchKind(n.in)
+		case len(n.ins) == len(n.writes):
+			return common(n.ins, c.batchKind)
 		}
 	case *syntax.CallExpr:
 		return c.givesKind(e)
@@ -47,10 +47,10 @@ func (c *linter) elemKind(e syntax.Expr) string {
 	return ""
 }
 
-// commonKind is the kind that all of some expressions have.
-func (c *linter) commonKind(list []syntax.Expr) (kind string) {
+// common is what all of some expressions are, "" if they differ.
+func common(list []syntax.Expr, kindOf func(e syntax.Expr) string) (kind string) {
 	for i, e := range list {
-		switch k := c.kindOf(e); {
+		switch k := kindOf(e); {
 		case i == 0:
 			kind = k
 		case k != kind:
