@@ -32,26 +32,28 @@ const (
 
 // Reject is a rejected row as it is kept.
 type Reject struct {
-	ID        int64       `json:"id"`
-	Job       JobID       `json:"job"`
-	Type      string      `json:"type"`
-	Instance  *string     `json:"instance"`
-	Phase     Phase       `json:"phase"`
-	Attempt   int         `json:"attempt"`
-	At        time.Time   `json:"at"`
-	Reason    string      `json:"reason"`
-	Source    *string     `json:"source"`
-	Line      *int64      `json:"line"`
-	WholeItem bool        `json:"whole_item"`
-	Cut       bool        `json:"cut"` // the row was too large: Row is a string with its beginning
-	State     RejectState `json:"state"`
-	Redrive   *JobID      `json:"redrive"` // the job that redrives it, or did last
-	Row       Raw         `json:"row"`
+	ID        int64     `json:"id"`
+	Job       JobID     `json:"job"`
+	Type      string    `json:"type"`
+	Instance  *string   `json:"instance"`
+	Phase     Phase     `json:"phase"`
+	Attempt   int       `json:"attempt"`
+	At        time.Time `json:"at"`
+	Reason    string    `json:"reason"`
+	Source    *string   `json:"source"`
+	Line      *int64    `json:"line"`
+	WholeItem bool      `json:"whole_item"`
+	Cut       bool      `json:"cut"` // the row was too large: Row is a string with its beginning
 
-	Size int `json:"-"` // of Row, in bytes
 	// RolledBack says that the attempt that met the row failed for its rejects, and
 	// that nothing it did stays: a retry of the job meets the row again.
-	RolledBack bool `json:"-"`
+	RolledBack bool `json:"rolled_back"`
+
+	State   RejectState `json:"state"`
+	Redrive *JobID      `json:"redrive"` // the job that redrives it, or did last
+	Row     Raw         `json:"row"`
+
+	Size int `json:"-"` // of Row, in bytes
 }
 
 // RejectFilter says which rejects are meant; zero fields do not filter.
