@@ -117,7 +117,11 @@ func TestRedrivingIsCrashed(t *testing.T) {
 	t.Parallel()
 	by := crashed(t, rejecting, strings.Split(redriving, "def test_nothing")[0])
 	for name, r := range by {
-		if r.Status != Passed || r.Crashes < 4 {
+		least := 4
+		if name == "what_fails_is_open_again" { // which is tried once
+			least = 2
+		}
+		if r.Status != Passed || r.Crashes < least {
 			t.Errorf("%s: %s", name, text(r))
 		}
 	}

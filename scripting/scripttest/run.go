@@ -31,7 +31,7 @@ var outcomeType = &hostlib.ObjectType{
 	Name: "outcome", Record: true,
 	Doc: "What came of t.run(), t.produce(), t.consume(), t.redrive() or t.fail(). After t.run() all has settled: retries, items and finish too. " +
 		"After one hook alone it says what that hook did, and nothing else runs. It returned nothing: status is completed, or open if it emitted; items has what. " +
-		"It returned data: result has it; of produce, consume would get it, so that status is waiting. It failed, by an error or ctx.retry: error says how, and status is waiting if another attempt would follow, else failed, as after ctx.fail; " +
+		"It returned data: result has it; of produce, consume would get it, so that status is waiting. It failed, by an error, ctx.retry or ctx.fail: error says how, and status is waiting if the hook fail or another attempt would follow, else failed; " +
 		"expect = \"failed\" says that this is wanted, be it tried again or not. ctx.snooze: status is waiting, and error None. ctx.cancel: status is cancelled, which expect must say. " +
 		"What fail returns does not count: verdict says what it decided, or else the setting retry.",
 	Example: outcomeExample, Lua: outcomeLua,
