@@ -229,9 +229,11 @@ func TestAnErrorThatAnotherAttemptWouldMeetIsNotRetried(t *testing.T) {
 		{`list(csv.read("none.csv"))`, true},
 		{`re.compile("(")`, false},
 		{`"x".uper()`, false},
-		{`"x".items()`, true}, // a dict has it, and may come next time
-		{`"x".path`, true},
-		{`None.uper`, true},
+		{`"x".items()`, false}, // nothing was given that may be otherwise
+		{`[state.get("x"), "x"][1].items()`, true}, // a dict has it, and may come next time
+		{`[state.get("x"), "x"][1].path`, true},
+		{`[state.get("x"), "x"][1].uper()`, false},
+		{`state.get("x").uper`, true},
 	} {
 		got := run(t, w, `return "%s" % catch(lambda: `+c.body+`)[1].retryable`)
 		if want := map[bool]string{true: "True", false: "False"}[c.retry]; !strings.Contains(got, want) {
