@@ -229,7 +229,7 @@ func TestAnErrorThatAnotherAttemptWouldMeetIsNotRetried(t *testing.T) {
 		{`list(csv.read("none.csv"))`, true},
 		{`re.compile("(")`, false},
 		{`"x".uper()`, false},
-		{`"x".items()`, false}, // nothing was given that may be otherwise
+		{`"x".items()`, false},                     // nothing was given that may be otherwise
 		{`[state.get("x"), "x"][1].items()`, true}, // a dict has it, and may come next time
 		{`[state.get("x"), "x"][1].path`, true},
 		{`[state.get("x"), "x"][1].uper()`, false},
