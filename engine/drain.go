@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -40,9 +41,65 @@ func (s *Server) awaitHooks(fetching, working *sync.WaitGroup, stop func()) <-ch
 func (s *Server) abandon(ctx context.Context) {
 	for _, j := range s.running.jobs() {
 		s.eng.log.Warn("a hook does not stop: its job is given back", "job", j.ID, "phase", j.Phase)
-		s.tally.drained(j.ID)
-		s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
+		s.cut(ctx, j)
 	}
+}
+
+// cut gives back a job whose hook the end of the process has ended, and notes that
+// in the job's log.
+func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
+	s.logs.note(j, s.cutWords(j, s.tally.drained(j.ID)))
+	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
+}
+
+// cutWords says why a hook ended before its end, and where its job goes on.
+func (s *Server) cutWords(j *ClaimedJob, tooLate bool) string {
+	stopped := fmt.Sprintf("server %s was stopped at %s", s.opts.Name, time.Unix(0, s.stopped.Load()).UTC().Format("2006-01-02 15:04:05 UTC"))
+	p, err := parsePosition(j.Position)
+	begun := err == nil && p.begun()
+	switch {
+	case !tooLate:
+		return stopped + fmt.Sprintf(": %s was ended at a checkpoint. It burns no attempt, and goes on from there on the next server that takes the job", j.Phase)
+	case begun:
+		return stopped + fmt.Sprintf(", and %s did not end within %s: what it did since its last checkpoint is taken back. It burns no attempt, and goes on from that checkpoint on the next server that takes the job", j.Phase, FormatDuration(s.opts.Drain))
+	}
+	return stopped + fmt.Sprintf(", and %s did not end within %s: what it did is taken back. It burns no attempt, and begins anew on the next server that takes the job", j.Phase, FormatDuration(s.opts.Drain))
+}
+
+// end writes what is left when no hook runs any more. A database that is away keeps
+// nobody: what cannot be written then is left to other servers.
+func (s *Server) end(serve context.Context) error {
+	patience := s.opts.Lease // after that others do it
+	if s.away.on() {
+		patience /= 3
+	}
+	closing, cancel := context.WithTimeout(serve, patience)
+	defer cancel()
+	folding, enough := context.WithTimeout(closing, patience/5) // others fold, too: what is only here comes after it
+	s.foldAll(folding)
+	enough()
+	s.progress.flush(closing)
+	s.logs.flush(closing)
+	s.notices.flush(closing)
+	reconciled := s.reconcile(closing)
+	if mayPass(reconciled) {
+		patience = s.opts.Lease / 3 // it was waited for already
+	}
+	stopping, done := context.WithTimeout(serve, patience)
+	defer done()
+	err := s.eng.store.StopServer(stopping, s.id())
+	if err == nil {
+		return nil // others take at once what is still in its claims
+	}
+	if serve.Err() == nil && (mayPass(reconciled) || isAway(err) && stopping.Err() == nil) {
+		s.tally.cutOff()
+		return Wrapf(CodeUnreachable, err, "the database could not be used when this server stopped")
+	}
+	if stopping.Err() != nil {
+		s.eng.log.Warn("stop the server: others see that it has ended when its lease is over", "error", err)
+		return nil
+	}
+	return err
 }
 
 // jobs are those whose hooks run.

@@ -19,6 +19,9 @@ const (
 // Nag says when to tell of something that goes on being wrong. The zero value is
 // ready, and any number may use it at once.
 type Nag struct {
+	// first is the first interval; 0: nagFirst.
+	first time.Duration
+
 	mu          sync.Mutex
 	told, pause time.Duration
 }
@@ -33,7 +36,7 @@ func (n *Nag) Due(now time.Duration) bool {
 	if n.pause > 0 && now-n.told < n.pause {
 		return false
 	}
-	n.told, n.pause = now, min(max(nagFirst, 2*n.pause), nagLast)
+	n.told, n.pause = now, min(max(orElse(n.first, nagFirst), 2*n.pause), nagLast)
 	return true
 }
 
@@ -46,17 +49,10 @@ type tries struct {
 // tellTries says that a job cannot go on because of the database, for all jobs
 // together: what stops one stops most.
 func (s *Server) tellTries(what string, j *ClaimedJob, t *Type, r tries, err error) {
-	now := s.eng.clock.Boot()
 	if r.n == 0 {
-		r.since = now
+		r.since = s.eng.clock.Boot()
 	}
-	level := slog.LevelDebug
-	if waited := now - r.since; CodeOf(err) == CodeUnreachable || waited >= TellAfter {
-		if s.stuck.Due(now) {
-			level = slog.LevelWarn
-		}
-	}
-	s.log(level, what, err, "job", j.ID, "type", t.Name, "for", FormatDuration((now - r.since).Round(time.Second)))
+	s.waitOut(nil, what, r.since, err, "job", j.ID, "type", t.Name)
 }
 
 // log logs an error with what to do about it.
