@@ -55,15 +55,19 @@ func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
 // cutWords says why a hook ended before its end, and where its job goes on.
 func (s *Server) cutWords(j *ClaimedJob, tooLate bool) string {
 	stopped := fmt.Sprintf("server %s was stopped at %s", s.opts.Name, time.Unix(0, s.stopped.Load()).UTC().Format("2006-01-02 15:04:05 UTC"))
+	within := "within " + FormatDuration(s.opts.Drain)
+	if s.opts.Drain < time.Millisecond {
+		within = "at once"
+	}
 	p, err := parsePosition(j.Position)
-	begun := err == nil && p.begun()
+	begun := j.Checkpoints > 0 || err == nil && p.begun()
 	switch {
 	case !tooLate:
 		return stopped + fmt.Sprintf(": %s was ended at a checkpoint. It burns no attempt, and goes on from there on the next server that takes the job", j.Phase)
 	case begun:
-		return stopped + fmt.Sprintf(", and %s did not end within %s: what it did since its last checkpoint is taken back. It burns no attempt, and goes on from that checkpoint on the next server that takes the job", j.Phase, FormatDuration(s.opts.Drain))
+		return stopped + fmt.Sprintf(", and %s did not end %s: what it did since its last checkpoint is taken back. It burns no attempt, and goes on from that checkpoint on the next server that takes the job", j.Phase, within)
 	}
-	return stopped + fmt.Sprintf(", and %s did not end within %s: what it did is taken back. It burns no attempt, and begins anew on the next server that takes the job", j.Phase, FormatDuration(s.opts.Drain))
+	return stopped + fmt.Sprintf(", and %s did not end %s: what it did is taken back. It burns no attempt, and begins anew on the next server that takes the job", j.Phase, within)
 }
 
 // end writes what is left when no hook runs any more. A database that is away keeps

@@ -115,8 +115,11 @@ func (s *Server) reconcile(ctx context.Context) error {
 			continue
 		}
 		if err := s.eng.store.Release(ctx, id, jobs); err != nil {
-			failed = err
-			continue // the others are not to wait for it
+			failed = err // the others are not to wait for it
+			if ctx.Err() != nil {
+				return Wrapf(CodeRetry, err, "give back a claim")
+			}
+			continue
 		}
 		s.eng.log.Debug("gave back a claim of ours that we did not know", "jobs", len(jobs))
 		s.wakeAll()

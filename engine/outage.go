@@ -104,9 +104,11 @@ func causeOf(err error) string {
 	return numbers.ReplaceAllString(err.Error(), "#")
 }
 
-// isAway says that by this error the database cannot be used.
+// isAway says that by this error the database cannot be used: what has waited too
+// long for a lock has another code.
 func isAway(err error) bool {
-	return CodeOf(err) == CodeUnreachable || errors.Is(err, context.DeadlineExceeded)
+	code := CodeOf(err)
+	return code == CodeUnreachable || code == "" && errors.Is(err, context.DeadlineExceeded)
 }
 
 // waitOut tells of an error that is waited out since then, unless it was told

@@ -63,7 +63,7 @@ func TestWorkThatIsDoneAtOnceHasNoLine(t *testing.T) {
 	clock := &tape{at: time.Hour}
 	p := newProgress(&Env{Clock: clock, IsTerminal: func(any) bool { return false }, Stderr: &b}, plainLog(&b), nil)
 	for i := range int64(121) { // half a minute
-		tick := gauge{Name: "tick", Done: i / 4, Total: (i + 3) / 4} // a job each second, in hand for most of it
+		tick := gauge{Name: "tick", Done: (i + 2) / 4, Total: (i + 5) / 4} // a job each second, in hand for most of it
 		long := gauge{Name: "long", Done: min(i, 50), Total: 50}
 		p.show([]gauge{tick, long})
 		clock.at += 250 * time.Millisecond
