@@ -68,7 +68,7 @@ func TestWorkThatIsDoneAtOnceHasNoLine(t *testing.T) {
 		p.show([]gauge{tick, long})
 		clock.at += 250 * time.Millisecond
 	}
-	want := "long: 20 of 50 done, 4/s, 8s left\nlong: 40 of 50 done, 4/s, 3s left\nlong: 50 of 50 done, 3.7/s"
+	want := "long: 20 of 50 done, 4.0/s, 7.5s left\nlong: 40 of 50 done, 4.0/s, 2.5s left\nlong: 50 of 50 done, 3.1/s"
 	if got := strings.TrimSpace(strings.NewReplacer("msg=", "", `"`, "").Replace(b.String())); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

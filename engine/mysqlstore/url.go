@@ -88,7 +88,7 @@ func withName(u *url.URL) string {
 	if u.User != nil {
 		user = url.User(u.User.Username()).String()
 		if _, has := u.User.Password(); has {
-			user += ":PASSWORD"
+			user += ":password"
 		}
 		user += "@"
 	}

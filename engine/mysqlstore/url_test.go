@@ -18,8 +18,8 @@ func TestURLsThatCannotBeUsedAreToldWithoutTheirPassword(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		"mysql://root@host:3306":              "the database URL names no database: mysql://root@host:3306/NAME",
-		"mysql://root:hunter2@host/":          "the database URL names no database: mysql://root:PASSWORD@host/NAME",
-		"mysql://root:hunter2@/?socket=/x":    "the database URL names no database: mysql://root:PASSWORD@/NAME?socket=/x",
+		"mysql://root:hunter2@host/":          "the database URL names no database: mysql://root:password@host/NAME",
+		"mysql://root:hunter2@/?socket=/x":    "the database URL names no database: mysql://root:password@/NAME?socket=/x",
 		"mysql://root:hunter2@host:x/name":    "the port in the database URL is no number from 1 to 65535",
 		"mysql://root:hunter2@host:hunter2":   "the port in the database URL is no number from 1 to 65535",
 		"mysql://root:hunter2@host:0/name":    "the port in the database URL is no number from 1 to 65535",
