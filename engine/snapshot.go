@@ -199,6 +199,7 @@ func (s *Server) Snapshot() Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	snap := Snapshot{Rescued: t.rescues, HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back), Left: t.left}
+	snap.GaveBack = slices.DeleteFunc(snap.GaveBack, func(id JobID) bool { return slices.Contains(t.ours, id) })
 	if snap.CutOff = t.cut; t.cut {
 		snap.Kept = slices.Clone(t.ours)
 	}

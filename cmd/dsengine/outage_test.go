@@ -77,7 +77,8 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Errorf("it ended with %v, want exit code %d", here.err, exitUnreachable)
 	}
 	for _, want := range []string{
-		`(?m)^type +completed +failed`,
+		`(?m)^TYPE +COMPLETED +FAILED`,
+		`(?m)^tick +1 +0$`,
 		`(?m)^the database could not be used when this server stopped: the above is what it knows by itself\.$`,
 		`(?m)^another server goes on with 1 job that it could not give back \(` + job + `\), within 5s once the database can be used; if none runs, the next one that starts does\. No attempt is burnt\.$`,
 		`(?m)^dsengine: the database could not be used when this server stopped: `,
@@ -85,6 +86,10 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(text(here)) {
 			t.Errorf("it does not say %s", want)
 		}
+	}
+
+	if strings.Contains(text(here), "gave back") {
+		t.Error("it says that it gave back what it could not")
 	}
 
 	// Another one goes on, and says whose job it took.
