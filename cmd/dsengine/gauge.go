@@ -125,7 +125,7 @@ func (g gauge) more(p *pace) string {
 	if rate := p.known(); rate >= 0.05 {
 		words = append(words, humanize.CommafWithDigits(rate, digits(rate))+"/s")
 	}
-	if d := p.left(g); d > 0 {
+	if d := p.left(g); d > 0 && !g.Others { // nobody knows how much of it others do
 		words = append(words, rough(d)+" left")
 	}
 	if g.Note != "" {
