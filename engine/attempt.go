@@ -307,6 +307,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 			return nil, err
 		}
 	}
+	c.attempt = c.Attempt()
 	limit := l.typ.Settings.Timeout[j.Phase]
 	c.ctx, c.stop = context.WithCancelCause(ctx)
 	c.watch = newStopwatch(s.eng.clock, limit, func() {

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -39,22 +41,34 @@ func (s *Server) awaitHooks(fetching, working *sync.WaitGroup, stop func()) <-ch
 // abandon gives back the jobs of hooks that do not end. The fence keeps such a
 // hook from committing anything, should it end one day.
 func (s *Server) abandon(ctx context.Context) {
-	for _, j := range s.running.jobs() {
+	for _, c := range s.running.list() {
+		j := c.job // what a checkpoint changes of it is the hook's, which goes on
 		s.eng.log.Warn("a hook does not stop: its job is given back", "job", j.ID, "phase", j.Phase)
-		s.cut(ctx, j)
+		s.tally.drained(j.ID)
+		s.logs.note(j, c.attempt, s.stoppedWords()+fmt.Sprintf(", and %s did not stop when it was told to. It is left behind and can commit nothing any more; the job burns no attempt, and goes on, from its last checkpoint if it has one, on the next server that takes it", j.Phase))
+		s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 	}
 }
 
 // cut gives back a job whose hook the end of the process has ended, and notes that
 // in the job's log.
 func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
-	s.logs.note(j, s.cutWords(j, s.tally.drained(j.ID)))
+	attempt := j.Attempts + 1
+	if j.Phase == PhaseFail {
+		attempt = j.Attempts // the one that failed
+	}
+	s.logs.note(j, attempt, s.cutWords(j, s.tally.drained(j.ID)))
 	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
+}
+
+// stoppedWords says when the server was told to stop.
+func (s *Server) stoppedWords() string {
+	return fmt.Sprintf("server %s was stopped at %s", s.opts.Name, time.Unix(0, s.stopped.Load()).UTC().Format(time.DateTime+" UTC"))
 }
 
 // cutWords says why a hook ended before its end, and where its job goes on.
 func (s *Server) cutWords(j *ClaimedJob, tooLate bool) string {
-	stopped := fmt.Sprintf("server %s was stopped at %s", s.opts.Name, time.Unix(0, s.stopped.Load()).UTC().Format("2006-01-02 15:04:05 UTC"))
+	stopped := s.stoppedWords()
 	within := "within " + FormatDuration(s.opts.Drain)
 	if s.opts.Drain < time.Millisecond {
 		within = "at once"
@@ -106,13 +120,9 @@ func (s *Server) end(serve context.Context) error {
 	return err
 }
 
-// jobs are those whose hooks run.
-func (t *runTable) jobs() []*ClaimedJob {
+// list are the hooks that run.
+func (t *runTable) list() []*Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	list := make([]*ClaimedJob, 0, len(t.calls))
-	for _, c := range t.calls {
-		list = append(list, c.job)
-	}
-	return list
+	return slices.Collect(maps.Values(t.calls))
 }

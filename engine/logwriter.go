@@ -62,11 +62,8 @@ func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[st
 }
 
 // note keeps a line about a job that no hook has logged.
-func (w *logWriter) note(j *ClaimedJob, message string) {
-	line := LogLine{Job: j.ID, Type: j.Type, Phase: j.Phase, Attempt: j.Attempts + 1, At: w.srv.now(), Level: levelName(slog.LevelInfo), Message: message}
-	if j.Phase == PhaseFail {
-		line.Attempt = j.Attempts // the one that failed
-	}
+func (w *logWriter) note(j *ClaimedJob, attempt int, message string) {
+	line := LogLine{Job: j.ID, Type: j.Type, Phase: j.Phase, Attempt: attempt, At: w.srv.now(), Level: levelName(slog.LevelInfo), Message: message}
 	w.mu.Lock()
 	w.lines = append(w.lines, line)
 	w.mu.Unlock()
