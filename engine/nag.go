@@ -12,16 +12,13 @@ import (
 // longer intervals, from nagFirst to nagLast.
 const (
 	TellAfter = 3 * time.Second
-	nagFirst  = 5 * time.Second
+	nagFirst  = time.Minute
 	nagLast   = 5 * time.Minute
 )
 
 // Nag says when to tell of something that goes on being wrong. The zero value is
 // ready, and any number may use it at once.
 type Nag struct {
-	// first is the first interval; 0: nagFirst.
-	first time.Duration
-
 	mu          sync.Mutex
 	told, pause time.Duration
 }
@@ -36,7 +33,7 @@ func (n *Nag) Due(now time.Duration) bool {
 	if n.pause > 0 && now-n.told < n.pause {
 		return false
 	}
-	n.told, n.pause = now, min(max(orElse(n.first, nagFirst), 2*n.pause), nagLast)
+	n.told, n.pause = now, min(max(nagFirst, 2*n.pause), nagLast)
 	return true
 }
 

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// nagAway is the first interval at which it is told again that the database
-// cannot be used.
-const nagAway = time.Minute
-
 // outage is the time in which the database cannot be used. All duties of a server
 // meet it, and its hooks and commits: it is told once for all of them, and once when
 // it is over. It begins when a duty fails, and ends when all that failed in it have
@@ -49,7 +45,7 @@ func (o *outage) fails(duty any, began, now time.Duration, err error) (tell bool
 		o.told = map[string]*Nag{}
 	}
 	if o.told[cause] == nil {
-		o.told[cause] = &Nag{first: nagAway}
+		o.told[cause] = new(Nag)
 	}
 	return o.told[cause].Due(now), now - began
 }
@@ -121,7 +117,7 @@ func (s *Server) waitOut(duty any, what string, since time.Duration, err error, 
 		tell, lasts := s.away.fails(duty, since, now, err)
 		if tell {
 			message := "the database cannot be used: it is waited for"
-			if lasts >= nagAway {
+			if lasts >= nagFirst {
 				message = "the database still cannot be used, since " + FormatDuration(lasts.Round(time.Second))
 			}
 			s.log(slog.LevelWarn, message, err, append([]any{"doing", what}, more...)...)
