@@ -53,7 +53,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		pause := time.Duration(1+rand.IntN(20)) * time.Millisecond << min(rerun.n, 6)
 		for {
 			if !sleep(ctx, s.eng.clock, pause) {
-				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+				s.cut(context.WithoutCancel(ctx), j)
 				return
 			}
 			if !s.claims.known(j.Claim) {
@@ -70,6 +70,10 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				break
 			}
 			s.tellTries("look again whether the job is still ours", j, l.typ, rerun, err)
+			if s.drains.Load() && isAway(err) { // the process does not wait for a database to run it once more
+				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+				return
+			}
 			pause = min(2*pause, time.Second)
 		}
 	}
@@ -135,8 +139,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
-		s.tally.drained(j.ID)
-		s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+		s.cut(commit, j)
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
 		s.tellTries("run the hook again", j, l.typ, rerun, err)
@@ -304,6 +307,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 			return nil, err
 		}
 	}
+	c.attempt = c.Attempt()
 	limit := l.typ.Settings.Timeout[j.Phase]
 	c.ctx, c.stop = context.WithCancelCause(ctx)
 	c.watch = newStopwatch(s.eng.clock, limit, func() {
@@ -540,6 +544,9 @@ func (s *Server) due(q Queue, delayed bool) {
 // lost forgets a job whose claim is no longer ours.
 func (s *Server) lost(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
+	if s.suspended.Load() {
+		s.tally.kept([]JobRef{j.JobRef})
+	}
 	if s.claims.settled(j.Claim, 1) {
 		s.done.drop([]ClaimID{j.Claim})
 	}

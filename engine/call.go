@@ -61,6 +61,7 @@ type Call struct {
 	rejectsFull bool
 	window      *Window // once it was asked for
 	began       time.Time
+	attempt     int // when it began; a checkpoint counts anew
 }
 
 // pending is what waits for the next commit.

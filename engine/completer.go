@@ -140,7 +140,7 @@ const maxSettles = 6
 func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) (held bool) {
 	s := d.srv
 	pause := 10 * time.Millisecond
-	var told Nag
+	began := s.eng.clock.Boot()
 	for try := 1; ; try++ {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
 		if err == nil {
@@ -154,13 +154,12 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 			return d.hold(left)
 		}
 		if ctx.Err() != nil {
-			s.eng.log.Warn("complete jobs: the lease ran out before the database answered", "jobs", len(batch))
-			for i := range batch {
-				s.lost(batch[i].Job)
-			}
+			d.tooLate(batch)
 			return false
 		}
-		if told.Due(s.eng.clock.Boot()) {
+		if mayPass(err) {
+			s.waitOut(nil, "complete jobs", began, err, "jobs", len(batch))
+		} else {
 			s.log(slog.LevelWarn, "complete jobs", err, "jobs", len(batch))
 		}
 		switch CodeOf(err) {
@@ -186,6 +185,18 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 			return first || second
 		}
 		return false
+	}
+}
+
+// tooLate gives up jobs that were done, and could not be completed before the lease
+// ran out: others run them again.
+func (d *completer) tooLate(batch []Outcome) {
+	if len(batch) == 0 {
+		return
+	}
+	d.srv.eng.log.Warn("complete jobs: the lease ran out before the database answered, so jobs that were done run again; nothing of them was kept", "jobs", len(batch))
+	for i := range batch {
+		d.srv.lost(batch[i].Job)
 	}
 }
 
@@ -303,10 +314,7 @@ func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Out
 		d.settled(batch, lost)
 		return nil
 	case ours.Err() != nil:
-		s.eng.log.Warn("complete jobs: the lease ran out before the database answered", "jobs", len(batch))
-		for i := range batch {
-			s.lost(batch[i].Job)
-		}
+		d.tooLate(batch)
 		return nil
 	case errors.As(err, &locked):
 		batch, left = divideHeld(batch, locked.Jobs)

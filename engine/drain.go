@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,20 +41,88 @@ func (s *Server) awaitHooks(fetching, working *sync.WaitGroup, stop func()) <-ch
 // abandon gives back the jobs of hooks that do not end. The fence keeps such a
 // hook from committing anything, should it end one day.
 func (s *Server) abandon(ctx context.Context) {
-	for _, j := range s.running.jobs() {
+	for _, c := range s.running.list() {
+		j := c.job // what a checkpoint changes of it is the hook's, which goes on
 		s.eng.log.Warn("a hook does not stop: its job is given back", "job", j.ID, "phase", j.Phase)
 		s.tally.drained(j.ID)
+		s.logs.note(j, c.attempt, s.stoppedWords()+fmt.Sprintf(", and %s did not stop when it was told to. It is left behind and can commit nothing any more; the job burns no attempt, and goes on, from its last checkpoint if it has one, on the next server that takes it", j.Phase))
 		s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 	}
 }
 
-// jobs are those whose hooks run.
-func (t *runTable) jobs() []*ClaimedJob {
+// cut gives back a job whose hook the end of the process has ended, and notes that
+// in the job's log.
+func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
+	attempt := j.Attempts + 1
+	if j.Phase == PhaseFail {
+		attempt = j.Attempts // the one that failed
+	}
+	s.logs.note(j, attempt, s.cutWords(j, s.tally.drained(j.ID)))
+	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
+}
+
+// stoppedWords says when the server was told to stop.
+func (s *Server) stoppedWords() string {
+	return fmt.Sprintf("server %s was stopped at %s", s.opts.Name, time.Unix(0, s.stopped.Load()).UTC().Format(time.DateTime+" UTC"))
+}
+
+// cutWords says why a hook ended before its end, and where its job goes on.
+func (s *Server) cutWords(j *ClaimedJob, tooLate bool) string {
+	stopped := s.stoppedWords()
+	within := "within " + FormatDuration(s.opts.Drain)
+	if s.opts.Drain < time.Millisecond {
+		within = "at once"
+	}
+	p, err := parsePosition(j.Position)
+	begun := j.Checkpoints > 0 || err == nil && p.begun()
+	switch {
+	case !tooLate:
+		return stopped + fmt.Sprintf(": %s was ended at a checkpoint. It burns no attempt, and goes on from there on the next server that takes the job", j.Phase)
+	case begun:
+		return stopped + fmt.Sprintf(", and %s did not end %s: what it did since its last checkpoint is taken back. It burns no attempt, and goes on from that checkpoint on the next server that takes the job", j.Phase, within)
+	}
+	return stopped + fmt.Sprintf(", and %s did not end %s: what it did is taken back. It burns no attempt, and begins anew on the next server that takes the job", j.Phase, within)
+}
+
+// end writes what is left when no hook runs any more. A database that is away keeps
+// nobody: what cannot be written then is left to other servers.
+func (s *Server) end(serve context.Context) error {
+	patience := s.opts.Lease // after that others do it
+	if s.away.on() {
+		patience /= 3
+	}
+	closing, cancel := context.WithTimeout(serve, patience)
+	defer cancel()
+	folding, enough := context.WithTimeout(closing, patience/5) // others fold, too: what is only here comes after it
+	s.foldAll(folding)
+	enough()
+	s.progress.flush(closing)
+	s.logs.flush(closing)
+	s.notices.flush(closing)
+	reconciled := s.reconcile(closing)
+	if mayPass(reconciled) {
+		patience = s.opts.Lease / 3 // it was waited for already
+	}
+	stopping, done := context.WithTimeout(serve, patience)
+	defer done()
+	err := s.eng.store.StopServer(stopping, s.id())
+	if err == nil {
+		return nil // others take at once what is still in its claims
+	}
+	if serve.Err() == nil && (mayPass(reconciled) || isAway(err) && stopping.Err() == nil) {
+		s.tally.cutOff()
+		return Wrapf(CodeUnreachable, err, "the database could not be used when this server stopped")
+	}
+	if stopping.Err() != nil {
+		s.eng.log.Warn("stop the server: others see that it has ended when its lease is over", "error", err)
+		return nil
+	}
+	return err
+}
+
+// list are the hooks that run.
+func (t *runTable) list() []*Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	list := make([]*ClaimedJob, 0, len(t.calls))
-	for _, c := range t.calls {
-		list = append(list, c.job)
-	}
-	return list
+	return slices.Collect(maps.Values(t.calls))
 }

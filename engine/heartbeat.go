@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 )
@@ -17,7 +18,11 @@ func (s *Server) renewed(sent time.Duration, now time.Time) {
 	s.lease.sent.Store(int64(sent))
 	s.offset.Store(int64(now.Sub(s.eng.clock.Now())))
 	if s.suspended.Swap(false) {
-		s.eng.log.Info("the lease is renewed: claiming again")
+		level := slog.LevelInfo
+		if s.away.on() {
+			level = slog.LevelDebug // it is told that the database can be used again
+		}
+		s.eng.log.Log(context.Background(), level, "the lease is renewed: claiming again")
 		s.wakeAll()
 	}
 }
@@ -28,12 +33,15 @@ func (s *Server) heartbeat(ctx context.Context) {
 		sent := s.eng.clock.Boot()
 		c, cancel := context.WithTimeout(ctx, s.opts.Lease/3)
 		alive, now, err := s.eng.store.Beat(c, s.id(), s.opts.Lease)
+		if err != nil && c.Err() != nil {
+			err = Wrapf(CodeUnreachable, err, "the database did not answer in %s", FormatDuration(s.opts.Lease/3))
+		}
 		cancel()
 		if err != nil {
 			return 0, err
 		}
 		if !alive {
-			s.eng.log.Warn("this server was declared dead: starting anew", "incarnation", s.id())
+			s.eng.log.Warn("this server was declared dead, since its lease was not renewed in time: others have its jobs now, and it starts anew", "incarnation", s.id())
 			s.loseAll()
 			if err := s.incarnate(ctx); err != nil {
 				return 0, err
@@ -49,7 +57,9 @@ func (s *Server) heartbeat(ctx context.Context) {
 // the heartbeat: it may have to wait for a lock.
 func (s *Server) compareClaims(ctx context.Context) {
 	s.keepTrying(ctx, "compare claims", nil, func(ctx context.Context) (time.Duration, error) {
-		s.reconcile(ctx)
+		if err := s.reconcile(ctx); err != nil {
+			return 0, err
+		}
 		return s.opts.Lease / 3, nil
 	})
 }
@@ -65,8 +75,12 @@ func (s *Server) watchLease(ctx context.Context) {
 			continue
 		}
 		if !s.suspended.Swap(true) {
+			level := slog.LevelWarn
 			n := s.loseAll()
-			s.eng.log.Warn("the lease could not be renewed in time: running hooks are stopped", "hooks", n)
+			if n == 0 && s.away.on() {
+				level = slog.LevelDebug // nothing is stopped by that
+			}
+			s.eng.log.Log(ctx, level, "the lease could not be renewed in time: running hooks are stopped, and their jobs run again without burning an attempt", "hooks", n)
 		}
 		if !sleep(ctx, s.eng.clock, s.opts.Lease/20) {
 			return
@@ -86,26 +100,34 @@ func (s *Server) loseAll() int {
 }
 
 // reconcile gives back claims that the database holds in our name and we do
-// not know: of answers that were lost, or of hooks that had to stop.
-func (s *Server) reconcile(ctx context.Context) {
+// not know: of answers that were lost, or of hooks that had to stop. An error says
+// that some may be left.
+func (s *Server) reconcile(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
 	defer cancel()
 	held, err := s.eng.store.OwnClaims(ctx, s.id())
 	if err != nil {
-		s.eng.log.Debug("compare claims", "error", err)
-		return
+		return err
 	}
+	var failed error
 	for id, jobs := range held {
 		if s.claims.known(id) {
 			continue
 		}
 		if err := s.eng.store.Release(ctx, id, jobs); err != nil {
-			s.eng.log.Warn("give back a claim", "jobs", len(jobs), "error", err)
+			failed = err // the others are not to wait for it
+			if ctx.Err() != nil {
+				return Wrapf(CodeRetry, err, "give back a claim")
+			}
 			continue
 		}
 		s.eng.log.Debug("gave back a claim of ours that we did not know", "jobs", len(jobs))
 		s.wakeAll()
 	}
+	if failed == nil {
+		s.tally.nothingKept()
+	}
+	return failed
 }
 
 // readSignals stops the hooks of jobs that a person cancelled.

@@ -44,7 +44,7 @@ func (s *Server) watchIdle(ctx context.Context, end func()) {
 		before := s.claimsMade()
 		if !s.quiet() {
 			pause = 5 * time.Millisecond
-			return pause, nil
+			return pause, errNotAsked
 		}
 		pending, err := s.eng.store.Pending(ctx, s.queues())
 		if err != nil || pending {

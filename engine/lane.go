@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -77,21 +78,21 @@ func (l *lane) fetch(ctx context.Context) {
 	}
 	s.keepTrying(ctx, "claim jobs of "+l.typ.Name, l.wakeUp, func(ctx context.Context) (time.Duration, error) {
 		if s.suspended.Load() {
-			return 100 * time.Millisecond, nil
+			return 100 * time.Millisecond, errNotAsked
 		}
 		if !l.open.Load() {
-			return -1, nil // openLane wakes us
+			return -1, errNotAsked // openLane wakes us
 		}
 		if s.done.behind() { // or it would claim and run without bound what cannot be completed
-			return 50 * time.Millisecond, nil
+			return 50 * time.Millisecond, errNotAsked
 		}
 		if l.buffered.Load() > l.last.Load() {
-			return -1, nil // a slot wakes us
+			return -1, errNotAsked // a slot wakes us
 		}
 		n := l.size()
 		if l.slow() { // nothing is claimed ahead: another server may have a slot for it
 			if n = l.slots - int(l.working.Load()+l.buffered.Load()); n <= 0 {
-				return -1, nil
+				return -1, errNotAsked
 			}
 		}
 		// A claim that is under way is not broken off: its answer would be lost.
@@ -151,7 +152,11 @@ func (l *lane) load(ctx context.Context) {
 			refs[i] = c.Jobs[i].JobRef
 		}
 		if err := s.eng.store.Load(ctx, l.queue, &c); err != nil {
-			s.eng.log.Warn("read claimed jobs of "+l.typ.Name, "jobs", n, "error", err)
+			level := slog.LevelWarn
+			if mayPass(err) {
+				level = slog.LevelDebug // they are claimed again
+			}
+			s.log(level, "read claimed jobs of "+l.typ.Name, err, "jobs", n)
 			l.unbuffer(n)
 			s.giveBack(ctx, c.ID, refs)
 			continue

@@ -61,6 +61,14 @@ func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[st
 	w.srv.eng.log.LogAttrs(context.Background(), level, message, slog.Group("job", "id", c.job.ID, "type", c.typ.Name), slog.Any("fields", fields))
 }
 
+// note keeps a line about a job that no hook has logged.
+func (w *logWriter) note(j *ClaimedJob, attempt int, message string) {
+	line := LogLine{Job: j.ID, Type: j.Type, Phase: j.Phase, Attempt: attempt, At: w.srv.now(), Level: levelName(slog.LevelInfo), Message: message}
+	w.mu.Lock()
+	w.lines = append(w.lines, line)
+	w.mu.Unlock()
+}
+
 // run writes lines until ctx ends.
 func (w *logWriter) run(ctx context.Context) {
 	w.srv.keepTrying(ctx, "write the log", w.full, func(ctx context.Context) (time.Duration, error) {
@@ -71,7 +79,7 @@ func (w *logWriter) run(ctx context.Context) {
 // flush writes what is left.
 func (w *logWriter) flush(ctx context.Context) {
 	if err := w.write(ctx); err != nil {
-		w.srv.eng.log.Warn("write the log", "error", err)
+		w.srv.atEnd("write the log", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // longer intervals, from nagFirst to nagLast.
 const (
 	TellAfter = 3 * time.Second
-	nagFirst  = 5 * time.Second
+	nagFirst  = time.Minute
 	nagLast   = 5 * time.Minute
 )
 
@@ -46,17 +46,10 @@ type tries struct {
 // tellTries says that a job cannot go on because of the database, for all jobs
 // together: what stops one stops most.
 func (s *Server) tellTries(what string, j *ClaimedJob, t *Type, r tries, err error) {
-	now := s.eng.clock.Boot()
 	if r.n == 0 {
-		r.since = now
+		r.since = s.eng.clock.Boot()
 	}
-	level := slog.LevelDebug
-	if waited := now - r.since; CodeOf(err) == CodeUnreachable || waited >= TellAfter {
-		if s.stuck.Due(now) {
-			level = slog.LevelWarn
-		}
-	}
-	s.log(level, what, err, "job", j.ID, "type", t.Name, "for", FormatDuration((now - r.since).Round(time.Second)))
+	s.waitOut(nil, what, r.since, err, "job", j.ID, "type", t.Name)
 }
 
 // log logs an error with what to do about it.

@@ -15,10 +15,10 @@ func TestNag(t *testing.T) {
 			told = append(told, (now-time.Hour)/time.Second)
 		}
 	}
-	if want := []time.Duration{0, 5, 15, 35, 75, 155, 315, 615, 915}; !slices.Equal(told, want) {
+	if want := []time.Duration{0, 60, 180, 420, 720, 1020}; !slices.Equal(told, want) {
 		t.Errorf("want it told at seconds %d, got %d", want, told)
 	}
-	if !n.Due(3*time.Hour) || n.Due(3*time.Hour+4*time.Second) || !n.Due(3*time.Hour+5*time.Second) {
+	if !n.Due(3*time.Hour) || n.Due(3*time.Hour+59*time.Second) || !n.Due(3*time.Hour+time.Minute) {
 		t.Error("another fault is not told as a new one")
 	}
 }

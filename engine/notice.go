@@ -135,7 +135,7 @@ func (k *noticeKeeper) run(ctx context.Context) {
 // flush writes what is left.
 func (k *noticeKeeper) flush(ctx context.Context) {
 	if err := k.write(ctx); err != nil {
-		k.srv.eng.log.Warn("keep notifications", "error", err)
+		k.srv.atEnd("keep notifications", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *Server) poll(ctx context.Context) {
 			}
 		}
 		if len(idle) == 0 || s.suspended.Load() {
-			return s.opts.Poll, nil
+			return s.opts.Poll, errNotAsked
 		}
 		ready, err := s.eng.store.Ready(ctx, idle)
 		if err != nil {

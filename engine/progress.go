@@ -47,5 +47,15 @@ func (w *progressWriter) write(ctx context.Context) error {
 	if len(dirty) == 0 {
 		return nil
 	}
-	return w.srv.eng.store.SaveProgress(ctx, dirty)
+	err := w.srv.eng.store.SaveProgress(ctx, dirty)
+	if err != nil {
+		w.mu.Lock()
+		for id, p := range dirty {
+			if _, newer := w.dirty[id]; !newer {
+				w.dirty[id] = p
+			}
+		}
+		w.mu.Unlock()
+	}
+	return err
 }

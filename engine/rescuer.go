@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -19,6 +22,7 @@ type sighting struct {
 // nobody.
 func (s *Server) rescue(ctx context.Context) {
 	seen := map[ServerID]sighting{}
+	namesake := false
 	s.keepTrying(ctx, "rescue jobs", nil, func(ctx context.Context) (time.Duration, error) {
 		servers, err := s.eng.store.Servers(ctx, false)
 		if err != nil {
@@ -31,21 +35,30 @@ func (s *Server) rescue(ctx context.Context) {
 				continue
 			}
 			g, ok := seen[o.ID]
+			lives := ok && (g.beat != o.Beat || o.Liveness > 0)
 			if !ok || g.beat != o.Beat {
 				g = sighting{o.Beat, now}
 			}
 			still[o.ID] = g
+			if lives && !namesake {
+				namesake = s.tellNamesake(o)
+			}
 			gone := o.Liveness < 0 || o.Liveness == 0 && o.Expired && now-g.since >= s.opts.Lease
 			if !gone {
 				continue
 			}
 			dead, err := s.eng.store.MarkDead(ctx, o.ID, o.Beat)
 			if err != nil { // its row may be locked: the others are not to wait for it
-				s.eng.log.Warn("declare a server dead", "server", o.Name, "incarnation", o.ID, "error", err)
+				level := slog.LevelWarn
+				if isAway(err) {
+					level = slog.LevelDebug
+				}
+				s.log(level, "declare a server dead", err, "server", o.Name, "incarnation", o.ID)
 				continue
 			}
 			if dead {
-				s.eng.log.Warn("a server is lost: its jobs are taken back", "server", o.Name, "incarnation", o.ID, "host", o.Host, "pid", o.PID)
+				s.eng.log.Warn("a server is lost: other servers take its jobs", "server", o.Name, "host", o.Host, "pid", o.PID, "incarnation", o.ID,
+					"last_heard_of", o.SeenAt.UTC().Format(time.DateTime+" UTC"), "jobs", o.Claimed)
 			}
 		}
 		seen = still
@@ -54,13 +67,48 @@ func (s *Server) rescue(ctx context.Context) {
 			return 0, err
 		}
 		if r.Jobs > 0 {
-			s.eng.log.Info("took back jobs of lost servers", "jobs", r.Jobs, "claims", r.Claims, "losses", r.Losses)
+			s.tellRescue(ctx, r)
 			s.tally.rescued(r)
 			s.wakeAll()
 			poke(s.wakeFold)
 		}
 		return s.opts.Lease / 3, nil
 	})
+}
+
+// tellNamesake says that another process, which was there before, runs under this
+// server's name; false if it has another one, or came later and tells it itself. One
+// that runs until it is idle, or one job, is not told: it is gone soon.
+func (s *Server) tellNamesake(o ServerRow) bool {
+	if o.Name != s.opts.Name || o.ID > s.id() || s.opts.UntilIdle || len(s.opts.Once) > 0 {
+		return false
+	}
+	s.eng.log.Warn("another process runs under this server's name: both work, and no job is done twice, but lists and logs do not tell them apart. Give each a name of its own (--name)",
+		"server", o.Name, "host", o.Host, "pid", o.PID, "incarnation", o.ID, "this_incarnation", s.id())
+	return true
+}
+
+// tellRescue says whose jobs were taken back.
+func (s *Server) tellRescue(ctx context.Context, r Rescue) {
+	rows := map[ServerID]ServerRow{}
+	list, err := s.eng.store.Servers(ctx, true)
+	if err != nil {
+		s.log(slog.LevelDebug, "list the servers", err) // then they have no names
+	}
+	for _, o := range list {
+		rows[o.ID] = o
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.From)) {
+		args := []any{"jobs", r.From[id]}
+		if o, known := rows[id]; known {
+			args = append(args, "server", o.Name, "host", o.Host, "pid", o.PID, "last_heard_of", o.SeenAt.UTC().Format(time.DateTime+" UTC"))
+		}
+		args = append(args, "incarnation", id)
+		s.eng.log.Info("took back jobs of a server that is gone: they are due again, from their last checkpoints, and burn no attempt", args...)
+	}
+	if r.Losses > 0 {
+		s.eng.log.Debug("jobs that ran alone when their server was lost; one that is lost so too often in a row fails", "jobs", r.Losses, "most", MaxLosses)
+	}
 }
 
 // lossOutcome decides about a job that was lost alone: at MaxLosses in a row

@@ -105,7 +105,9 @@ type Server struct {
 	progress *progressWriter
 	notices  *noticeKeeper
 	tally    tally
-	stuck    Nag // jobs that cannot go on because of the database
+	away     outage
+	stuck    Nag          // what cannot go on because of the database, while that can be used
+	stopped  atomic.Int64 // when it was told to stop, by the database's clock, in ns
 	paramsOf paramsCache
 
 	instancesSeen map[string]Raw    // by type: the variable's value that was saved last; the ticker's alone
@@ -215,12 +217,15 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	<-ctx.Done()
+	s.stopped.Store(s.now().UnixNano())
 	s.drains.Store(true)
 	ended := s.awaitHooks(&fetching, &working, func() { s.tally.overdue(); stopHooks(ErrDrained) })
 	fetching.Wait()
+	returning, back := context.WithTimeout(serve, s.opts.Lease)
 	for _, l := range s.lanes {
-		s.giveBackBuffered(serve, l)
+		s.giveBackBuffered(returning, l)
 	}
+	back()
 	for _, l := range s.lanes {
 		close(l.jobs)
 	}
@@ -233,20 +238,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.logDrained()
 	s.done.close()
 	completing.Wait()
-	closing, cancel := context.WithTimeout(serve, s.opts.Lease) // after that others do it, and a database that is away keeps nobody
-	defer cancel()
-	folding, enough := context.WithTimeout(closing, s.opts.Lease/5) // others fold, too: what is only here comes after it
-	s.foldAll(folding)
-	enough()
-	s.progress.flush(closing)
-	s.logs.flush(closing)
-	s.notices.flush(closing)
-	s.reconcile(closing)
-	err := s.eng.store.StopServer(serve, s.id())
-	if abandoned && serve.Err() != nil {
-		s.eng.log.Warn("stop the server: its jobs are taken over when its lease is over", "error", err)
-		err = nil
-	}
+	err := s.end(serve)
 	stopServing()
 	serving.Wait()
 	return err
@@ -420,41 +412,17 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 			s.claims.settled(claim, len(jobs))
 			return
 		}
-		s.eng.log.Warn("give back jobs", "jobs", len(jobs), "error", err)
-		if !sleep(ctx, s.eng.clock, time.Duration(try+1)*100*time.Millisecond) {
+		level := slog.LevelWarn
+		if mayPass(err) {
+			level = slog.LevelDebug // the duties tell, where it lasts
+		}
+		s.log(level, "give back jobs", err, "jobs", len(jobs))
+		if isAway(err) || !sleep(ctx, s.eng.clock, time.Duration(try+1)*100*time.Millisecond) {
 			break
 		}
 	}
+	s.tally.kept(jobs)
 	s.claims.forget(claim)
-}
-
-// keepTrying runs a duty again and again: f says how long to wait, and a wake
-// shortens that. Errors are logged now and then until they end, and waited out.
-func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
-	var failing bool
-	told := new(Nag)
-	pause := 100 * time.Millisecond
-	for {
-		d, err := f(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			if told.Due(s.eng.clock.Boot()) {
-				s.log(slog.LevelWarn, what, err)
-			}
-			failing, d = true, pause
-			pause = min(2*pause, 5*time.Second)
-		default:
-			if failing {
-				s.eng.log.Info(what + ": works again")
-			}
-			failing, pause, told = false, 100*time.Millisecond, new(Nag)
-		}
-		if !wait(ctx, s.eng.clock, d, wakeUp) {
-			return
-		}
-	}
 }
 
 func matchAny(globs []string, name string) bool {

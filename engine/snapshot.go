@@ -16,6 +16,11 @@ type Snapshot struct {
 	// HandedOver are jobs given back at a checkpoint because the process stops,
 	// GaveBack those whose hook did not end within Drain. The first 100 of each.
 	HandedOver, GaveBack []JobID `json:"-"`
+	// CutOff says that the database could not be used when the server stopped. Kept
+	// are then jobs that it could not give back: others take them when its lease is
+	// over. The first 100.
+	CutOff bool    `json:"-"`
+	Kept   []JobID `json:"-"`
 	// Left is what hooks did not make because jobs that failed have the keys.
 	Left LeftOut `json:"-"`
 }
@@ -46,6 +51,8 @@ type tally struct {
 	handed  []JobID // given back at a checkpoint
 	back    []JobID // given back, with what their hooks did since a checkpoint undone
 	left    LeftOut
+	cut     bool    // the database could not be used at the end
+	ours    []JobID // that could not be given back
 }
 
 // namedJobs bounds how many jobs a tally names.
@@ -58,8 +65,9 @@ func (t *tally) overdue() {
 	t.mu.Unlock()
 }
 
-// drained counts a job whose hook the drain has ended.
-func (t *tally) drained(id JobID) {
+// drained counts a job whose hook the drain has ended, and says whether that was
+// because its time was over.
+func (t *tally) drained(id JobID) (late bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := &t.handed
@@ -69,6 +77,32 @@ func (t *tally) drained(id JobID) {
 	if len(*list) < namedJobs {
 		*list = append(*list, id)
 	}
+	return t.late
+}
+
+// kept notes jobs that could not be given back.
+func (t *tally) kept(jobs []JobRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, j := range jobs {
+		if len(t.ours) < namedJobs && !slices.Contains(t.ours, j.ID) {
+			t.ours = append(t.ours, j.ID)
+		}
+	}
+}
+
+// nothingKept notes that the database holds no jobs in our name that we do not know.
+func (t *tally) nothingKept() {
+	t.mu.Lock()
+	t.ours = nil
+	t.mu.Unlock()
+}
+
+// cutOff notes that the database could not be used at the end.
+func (t *tally) cutOff() {
+	t.mu.Lock()
+	t.cut = true
+	t.mu.Unlock()
 }
 
 func (t *tally) init(types []*Type, ids map[string]TypeID, works func(Queue) bool) {
@@ -165,6 +199,10 @@ func (s *Server) Snapshot() Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	snap := Snapshot{Rescued: t.rescues, HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back), Left: t.left}
+	snap.GaveBack = slices.DeleteFunc(snap.GaveBack, func(id JobID) bool { return slices.Contains(t.ours, id) })
+	if snap.CutOff = t.cut; t.cut {
+		snap.Kept = slices.Clone(t.ours)
+	}
 	snap.Left.Holders = slices.Clone(t.left.Holders)
 	if !t.first.IsZero() {
 		first := t.first

@@ -377,6 +377,8 @@ type ClaimStore interface {
 type Rescue struct {
 	Claims, Jobs, Losses int
 	Left                 int // jobs locked by somebody, left for the next pass
+	// From says how many of the jobs were each server's.
+	From map[ServerID]int
 }
 
 // Summary is what finish is given of the items.

@@ -17,6 +17,7 @@ type gauge struct {
 	About  bool  // Total is an estimate
 	Failed int64
 	Note   string
+	Others bool // other servers work on it too: Done and Total are this server's
 }
 
 // progress shows gauges to a person. show is given all of them each time;
@@ -89,7 +90,7 @@ func (p *pace) left(g gauge) time.Duration {
 	return d
 }
 
-// share is done of total.
+// share is done of total; where others take of the same work, done and left.
 func (g gauge) share() string {
 	if g.Total == 0 {
 		return humanize.Comma(g.Done)
@@ -98,7 +99,21 @@ func (g gauge) share() string {
 	if g.About {
 		about = "~"
 	}
+	if g.Others {
+		return humanize.Comma(g.Done) + " by this server, " + about + humanize.Comma(g.Total-g.Done) + " left"
+	}
 	return humanize.Comma(g.Done) + " of " + about + humanize.Comma(g.Total)
+}
+
+// line is the gauge in words.
+func (g gauge) line() string {
+	switch {
+	case g.Others && g.Done == g.Total:
+		return humanize.Comma(g.Done) + " done by this server, none waits; other servers may still have some"
+	case g.Others:
+		return humanize.Comma(g.Done) + " done" + strings.TrimPrefix(g.share(), humanize.Comma(g.Done))
+	}
+	return g.share() + " done"
 }
 
 // more is what else is known: failures, rate, time left, note.
@@ -110,7 +125,7 @@ func (g gauge) more(p *pace) string {
 	if rate := p.known(); rate >= 0.05 {
 		words = append(words, humanize.CommafWithDigits(rate, digits(rate))+"/s")
 	}
-	if d := p.left(g); d > 0 {
+	if d := p.left(g); d > 0 && !g.Others { // nobody knows how much of it others do
 		words = append(words, rough(d)+" left")
 	}
 	if g.Note != "" {

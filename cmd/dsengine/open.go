@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		return opened(s, badURL(g, err))
 	case "sqlite":
 		file := rest
+		if name, ok := strings.CutPrefix(rest, "//"); ok && !strings.HasPrefix(name, "/") {
+			return nil, badURL(g, usage("%q does not name a file", shownURL(g.DB)).WithHint("write it without //: sqlite:%s", name))
+		}
 		if file != "" {
 			file = env.path(file)
 		}
@@ -44,7 +48,30 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		return opened(s, badURL(g, err))
 	}
 	return nil, badURL(g, usage("no database is known by the URL %q", shownURL(g.DB)).
-		WithHint("write it like sqlite:PATH or mysql://user:password@host:3306/name"))
+		WithHint("%s", schemeHint(env, g.DB)))
+}
+
+// schemeHint says how a URL is written that begins otherwise than ours do.
+func schemeHint(env *Env, url string) string {
+	const forms = "write it like sqlite:PATH or mysql://user:password@host:3306/name"
+	scheme, rest, found := strings.Cut(url, ":")
+	scheme = strings.ToLower(scheme)
+	if info, err := os.Stat(env.path(url)); err == nil && !info.IsDir() || !found && slices.Contains([]string{".db", ".sqlite", ".sqlite3"}, filepath.Ext(url)) {
+		return fmt.Sprintf("a file is named so: sqlite:%s", url)
+	}
+	family, _, _ := strings.Cut(scheme, "+") // as in mysql+pymysql
+	switch {
+	case family == "mysql" || family == "mariadb":
+		if strings.HasPrefix(rest, "//") {
+			_, shown, _ := strings.Cut(shownURL(url), ":")
+			return fmt.Sprintf("MariaDB and MySQL are named so: mysql:%s", shown)
+		}
+	case family == "sqlite" || family == "sqlite3" || family == "file":
+		return fmt.Sprintf("a file is named so: sqlite:%s", strings.TrimPrefix(rest, "//"))
+	case slices.Contains([]string{"postgres", "postgresql", "pgx", "sqlserver", "mssql", "oracle", "mongodb", "redis"}, family):
+		return "jobs are kept in SQLite, MariaDB or MySQL; " + forms
+	}
+	return forms
 }
 
 // badURL ends the program with the code of a database that cannot be reached where

@@ -9,17 +9,19 @@ import (
 const plainEvery = 5 * time.Second
 
 // plainProgress writes a line into the log every few seconds, for each gauge
-// that has changed.
+// that has changed. Work that is done as soon as it is there, as that of a schedule
+// which fires every few seconds, has no line.
 type plainProgress struct {
 	env   *Env
 	log   *slog.Logger
 	last  time.Duration
 	shown map[string]gauge
 	paces map[string]*pace
+	open  map[string]time.Duration // since when there was always something left
 }
 
 func newPlainProgress(env *Env, log *slog.Logger) *plainProgress {
-	return &plainProgress{env: env, log: log, last: env.Clock.Boot(), shown: map[string]gauge{}, paces: map[string]*pace{}}
+	return &plainProgress{env: env, log: log, last: env.Clock.Boot(), shown: map[string]gauge{}, paces: map[string]*pace{}, open: map[string]time.Duration{}}
 }
 
 func (p *plainProgress) show(gauges []gauge) {
@@ -28,20 +30,40 @@ func (p *plainProgress) show(gauges []gauge) {
 	if due {
 		p.last = now
 	}
+	here := map[string]bool{}
 	for _, g := range gauges {
+		here[g.Name] = true
 		if p.paces[g.Name] == nil {
 			p.paces[g.Name] = &pace{}
 		}
 		p.paces[g.Name].look(now, g.Done)
-		if !due || p.shown[g.Name] == g {
+		left := g.Total == 0 || g.Done < g.Total
+		if _, open := p.open[g.Name]; left && !open {
+			p.open[g.Name] = now
+		}
+		if !left {
+			delete(p.open, g.Name)
+		}
+		was, told := p.shown[g.Name]
+		if !due || was == g || left && now-p.open[g.Name] < tellAfter || !left && !told {
 			continue
 		}
 		p.shown[g.Name] = g
-		line := g.Name + ": " + g.share() + " done"
+		if !left {
+			delete(p.shown, g.Name) // what comes next is other work
+		}
+		line := g.Name + ": " + g.line()
 		if more := g.more(p.paces[g.Name]); more != "" {
 			line += ", " + more
 		}
 		p.log.Info(line)
+	}
+	for name := range p.paces {
+		if !here[name] {
+			delete(p.paces, name)
+			delete(p.open, name)
+			delete(p.shown, name)
+		}
 	}
 }
 

@@ -57,6 +57,59 @@ func TestPlainProgressTellsWhatChangedEveryFewSeconds(t *testing.T) {
 	}
 }
 
+func TestWorkThatIsDoneAtOnceHasNoLine(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	clock := &tape{at: time.Hour}
+	p := newProgress(&Env{Clock: clock, IsTerminal: func(any) bool { return false }, Stderr: &b}, plainLog(&b), nil)
+	for i := range int64(121) { // half a minute
+		tick := gauge{Name: "tick", Done: (i + 2) / 4, Total: (i + 5) / 4} // a job each second, in hand for most of it
+		long := gauge{Name: "long", Done: min(i, 50), Total: 50}
+		p.show([]gauge{tick, long})
+		clock.at += 250 * time.Millisecond
+	}
+	want := "long: 20 of 50 done, 4.0/s, 7.5s left\nlong: 40 of 50 done, 4.0/s, 2.5s left\nlong: 50 of 50 done, 3.1/s"
+	if got := strings.TrimSpace(strings.NewReplacer("msg=", "", `"`, "").Replace(b.String())); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestAServerAmongSeveralTellsItsOwnPart(t *testing.T) {
+	t.Parallel()
+	works := map[string]engine.Works{"a": {Phases: []engine.Phase{engine.PhaseConsume}}}
+	server := func(id engine.ServerID, dead bool, types map[string]engine.Works) engine.ServerRow {
+		return engine.ServerRow{ID: id, Dead: dead, ServerInfo: engine.ServerInfo{Types: types}}
+	}
+	const own = 7
+	for name, c := range map[string]struct {
+		servers []engine.ServerRow
+		done    int64
+		want    string
+		line    string
+	}{
+		"alone":                  {[]engine.ServerRow{server(own, false, works)}, 8, "8 of 8", "8 of 8 done"},
+		"another is dead":        {[]engine.ServerRow{server(own, false, works), server(8, true, works)}, 8, "8 of 8", "8 of 8 done"},
+		"another has other work": {[]engine.ServerRow{server(own, false, works), server(8, false, nil)}, 8, "8 of 8", "8 of 8 done"},
+		"another has the same": {
+			[]engine.ServerRow{server(own, false, works), server(8, false, works)}, 8,
+			"8 by this server, 0 left", "8 done by this server, none waits; other servers may still have some",
+		},
+		"and some is left": {
+			[]engine.ServerRow{server(own, false, works), server(8, false, works)}, 2,
+			"2 by this server, 6 left", "2 done by this server, 6 left",
+		},
+	} {
+		w := watching{work: map[string]*typeWork{}}
+		snap := engine.Snapshot{Types: []engine.TypeTally{{Type: "a", Completed: c.done}}}
+		w.others = othersWork(snap, c.servers, own)
+		*w.of("a") = typeWork{left: 8 - c.done, done: c.done}
+		list := w.types(snap, time.Second)
+		if len(list) != 1 || list[0].share() != c.want || list[0].line() != c.line {
+			t.Errorf("%s: got %+v, %q, %q; want %q, %q", name, list, list[0].share(), list[0].line(), c.want, c.line)
+		}
+	}
+}
+
 func TestWorkThatIsDoneIsShownForAWhile(t *testing.T) {
 	t.Parallel()
 	w := watching{work: map[string]*typeWork{}}

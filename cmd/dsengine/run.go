@@ -139,17 +139,28 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		log.Info("running", "server", opts.WithDefaults().Name, "database", shownURL(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
 	}
 	began := env.Clock.Boot()
-	if err := serve(ctx, env, eng, srv, o, log, con); err != nil {
-		return drained(ctx, err)
+	ended := serve(ctx, env, eng, srv, o, log, con)
+	cut := srv.Snapshot().CutOff // then the database is not asked for the summary
+	if ended != nil && !cut {
+		return drained(ctx, ended)
 	}
-	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, drain: o.Drain}
+	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, run: o}
 	// What was done is told even if the process was told to stop.
 	look, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
+	if cut {
+		stop()
+	}
 	total := sum.make(look)
 	total.notify(ctx)
 	if err := total.print(env, g); err != nil {
 		return err
+	}
+	if cut && errors.Is(context.Cause(ctx), errInterrupted) {
+		return &exitError{exitInterrupted, ended}
+	}
+	if cut {
+		return &exitError{exitUnreachable, ended}
 	}
 	return exit(o.exitCode(ctx, total))
 }

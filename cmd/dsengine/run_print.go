@@ -123,7 +123,9 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		for i, f := range s.FailedJobs {
 			list[i] = f.ID
 		}
-		if failed := plural(s.Failed, "job failed", "jobs failed"); len(list) == 0 {
+		if failed := plural(s.Failed, "job failed", "jobs failed"); s.CutOff {
+			p.line("%s; which ones is not known here.", failed)
+		} else if len(list) == 0 {
 			p.line("%s, and nothing of them is kept.", failed)
 		} else {
 			p.line("%s: %s.", failed, ids(list, s.Failed))
@@ -133,8 +135,9 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		p.line("handed over %s at a checkpoint: %s.", plural(n, "job", "jobs"), ids(s.HandedOver, n))
 	}
 	if n := int64(len(s.GaveBack)); n > 0 {
-		p.line("gave back %s in %s: %s.", plural(n, "job whose hook did not end", "jobs whose hooks did not end"), engine.FormatDuration(s.drain), ids(s.GaveBack, n))
+		p.line("gave back %s in %s: %s.", plural(n, "job whose hook did not end", "jobs whose hooks did not end"), engine.FormatDuration(s.run.Drain), ids(s.GaveBack, n))
 	}
+	s.printCutOff(p)
 	for _, w := range s.Waiting {
 		count := plural(int64(w.Jobs), "job", "jobs")
 		if w.Jobs == waitingLimit {
@@ -156,6 +159,21 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		p.line("  %s", clean(env.calls(h)))
 	}
 	return p.err
+}
+
+// printCutOff says what becomes of the jobs of a server that stopped without the
+// database.
+func (s *runSummary) printCutOff(p *printer) {
+	if !s.CutOff {
+		return
+	}
+	p.line("the database could not be used when this server stopped: the above is what it knows by itself.")
+	what := "what it may still have"
+	if n := int64(len(s.KeptBack)); n > 0 {
+		what = fmt.Sprintf("%s that it could not give back (%s)", plural(n, "job", "jobs"), ids(s.KeptBack, n))
+	}
+	p.line("another server goes on with %s, within %s once the database can be used; if none runs, the next one that starts does. No attempt is burnt.",
+		what, engine.FormatDuration(s.run.Lease+2*s.run.Lease/3))
 }
 
 func (s *runSummary) printTypes(p *printer) {

@@ -14,16 +14,21 @@ import (
 
 // runSummary is what a run did.
 type runSummary struct {
-	Server     string                 `json:"server"`
-	Types      []engine.TypeTally     `json:"types"` // those that had work
-	Completed  int64                  `json:"completed"`
-	Failed     int64                  `json:"failed"`
-	Cancelled  int64                  `json:"cancelled"`
-	Retried    int64                  `json:"retried"`
-	Rescued    int                    `json:"rescued"`
-	HandedOver []engine.JobID         `json:"handed_over"` // at a checkpoint, because it was told to stop
-	GaveBack   []engine.JobID         `json:"gave_back"`   // because their hooks did not end within --drain
-	Rows       map[string]int64       `json:"rows"`        // read, inserted, updated, ... and what scripts counted
+	Server     string             `json:"server"`
+	Types      []engine.TypeTally `json:"types"` // those that had work
+	Completed  int64              `json:"completed"`
+	Failed     int64              `json:"failed"`
+	Cancelled  int64              `json:"cancelled"`
+	Retried    int64              `json:"retried"`
+	Rescued    int                `json:"rescued"`
+	HandedOver []engine.JobID     `json:"handed_over"` // at a checkpoint, because it was told to stop
+	GaveBack   []engine.JobID     `json:"gave_back"`   // because their hooks did not end within --drain
+	// CutOff says that the database could not be used when it stopped: what is told is
+	// what the process itself knows, and KeptBack are jobs that it could not give back.
+	KeptBack []engine.JobID `json:"not_given_back"`
+	CutOff   bool           `json:"cut_off"`
+
+	Rows       map[string]int64       `json:"rows"` // read, inserted, updated, ... and what scripts counted
 	FirstClaim *time.Time             `json:"first_claim"`
 	LastCommit *time.Time             `json:"last_commit"`
 	Seconds    float64                `json:"seconds"`
@@ -37,7 +42,7 @@ type runSummary struct {
 	Ended      string                 `json:"ended"`   // idle, done (the job of --once is final), stranded (nobody runs what it waits for) or stopped
 	Message    string                 `json:"message"` // what all this comes to
 	Hints      []string               `json:"hints"`   // what to try next
-	drain      time.Duration
+	run        runOptions
 }
 
 // failedJob is a job that failed during the run.
@@ -86,7 +91,7 @@ type summarize struct {
 	scripts *scripts
 	begun   time.Time // by the database's clock
 	took    time.Duration
-	drain   time.Duration
+	run     runOptions
 }
 
 // make gathers what the process knows, and from the database what it does not.
@@ -97,8 +102,8 @@ func (m *summarize) make(ctx context.Context) *runSummary {
 		HandedOver: append([]engine.JobID{}, snap.HandedOver...), GaveBack: append([]engine.JobID{}, snap.GaveBack...), Rows: map[string]int64{},
 		FirstClaim: inUTC(snap.FirstClaim), LastCommit: inUTC(snap.LastCommit),
 		Seconds: math.Round(m.took.Seconds()*1000) / 1000, FailedJobs: []failedJob{}, Waiting: []waitingJobs{}, Delayed: []delayedJobs{}, Next: []nextFiring{},
-		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{}, drain: m.drain,
-		LeftOut: snap.Left,
+		NotLoaded: append([]*scripting.LoadError{}, m.scripts.Errors...), Hints: []string{}, run: m.run,
+		LeftOut: snap.Left, CutOff: snap.CutOff, KeptBack: append([]engine.JobID{}, snap.Kept...),
 	}
 	s.LeftOut.Holders = append([]engine.KeyHolder{}, snap.Left.Holders...)
 	for _, name := range engine.StatNames {

@@ -22,9 +22,10 @@ const (
 )
 
 // watching shows how far the work of a server is: what it has done itself, and what
-// is due now in the queues that it works. What others do, what is due later, and what
-// only waits for its items is none of its work yet. A look counts few rows: of more
-// the counters that the engine keeps tell about how many there are.
+// is due now in the queues that it works; of that others may take some. What others
+// do, what is due later, and what only waits for its items is none of its work yet. A
+// look counts few rows: of more the counters that the engine keeps tell about how many
+// there are.
 type watching struct {
 	env   *Env
 	store engine.Store
@@ -34,10 +35,11 @@ type watching struct {
 	ends  bool // the server ends by itself: what it waits for is said
 
 	work    map[string]*typeWork
-	counted time.Duration // when the database was looked at
-	pause   time.Duration // until it is looked at again
-	idle    time.Duration // since when nothing runs
-	told    bool          // what is waited for
+	others  map[string]bool // types that other servers work too
+	counted time.Duration   // when the database was looked at
+	pause   time.Duration   // until it is looked at again
+	idle    time.Duration   // since when nothing runs
+	told    bool            // what is waited for
 }
 
 // typeWork is the work of a type since it was last idle.
@@ -92,10 +94,26 @@ func (w *watching) count(ctx context.Context, snap engine.Snapshot) {
 	if err != nil {
 		return
 	}
+	if servers, err := w.store.Servers(ctx, false); err == nil {
+		w.others = othersWork(snap, servers, w.srv.ID())
+	}
 	work := w.reckon(snap, queues, backlog, types)
 	if slices.ContainsFunc(work, func(x *typeWork) bool { return x.about }) {
 		w.pause = countSeldom
 	}
+}
+
+// othersWork are the types that servers besides our own work, too.
+func othersWork(snap engine.Snapshot, servers []engine.ServerRow, own engine.ServerID) map[string]bool {
+	types := map[string]bool{}
+	for _, r := range servers {
+		for _, t := range snap.Types {
+			if r.ID != own && r.Lives() && slices.ContainsFunc(engine.Phases, func(p engine.Phase) bool { return r.Runs(t.Type, p) }) {
+				types[t.Type] = true
+			}
+		}
+	}
+	return types
 }
 
 // reckon notes what is left of each type that the server works.
@@ -137,7 +155,7 @@ func (w *watching) types(snap engine.Snapshot, now time.Duration) []gauge {
 			x.before = done // what comes next is new work
 		}
 		if total > x.before {
-			list = append(list, gauge{Name: t.Type, Done: done - x.before, Total: total - x.before, About: x.about, Failed: t.Failed})
+			list = append(list, gauge{Name: t.Type, Done: done - x.before, Total: total - x.before, About: x.about, Failed: t.Failed, Others: w.others[t.Type]})
 		}
 	}
 	return list

@@ -76,6 +76,7 @@ func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
 	if len(list) == 0 {
 		env.say("no server runs; start one with: dsengine run")
 	}
+	tellNamesakes(env, list)
 	p := &printer{w: env.Stdout}
 	var cells [][]string
 	for _, s := range list {
@@ -90,6 +91,21 @@ func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
 	}
 	p.table([]string{"server", "incarnation", "host/pid", "state", "since", "seen", "claimed", "phases", "types"}, cells, "incarnation", "claimed")
 	return p.err
+}
+
+// tellNamesakes says which names several processes have that are alive.
+func tellNamesakes(env *Env, list []serverInfo) {
+	alive := map[string]int64{}
+	for _, s := range list {
+		if s.State == "alive" {
+			alive[s.Server]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(alive)) {
+		if n := alive[name]; n > 1 {
+			env.say("%d processes run under the name %s: no job is done twice, but lists and logs do not tell them apart; give each a name of its own with --name", n, clean(name))
+		}
+	}
 }
 
 // phases are those that the server runs of any type.

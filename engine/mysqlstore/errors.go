@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"regexp"
 	"strconv"
@@ -102,7 +103,27 @@ func unreachable(err error, cfg *mysql.Config) error {
 		}
 		return engine.Wrapf(engine.CodeUnreachable, err, "%s refuses the connection", where).WithHint("%s", hint)
 	}
-	return engine.Wrapf(engine.CodeUnreachable, err, "%s cannot be reached", where).WithHint("is it running, and is its address right in --db or DSENGINE_DB?")
+	return engine.Wrapf(engine.CodeUnreachable, err, "%s cannot be reached", where).WithHint("%s", whyNot(err, cfg))
+}
+
+// whyNot says what to look at when the server does not answer the first connection.
+func whyNot(err error, cfg *mysql.Config) string {
+	const address = "its address right in --db or DSENGINE_DB?"
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Sprintf("no host of the name %s is known here: is it spelt right in --db or DSENGINE_DB?", dns.Name)
+	case errors.As(err, &dns):
+		return fmt.Sprintf("the name %s could not be looked up: does this machine's DNS work?", dns.Name)
+	case cfg.Net == "unix" && errors.Is(err, fs.ErrNotExist):
+		return "there is no such socket: is the server running, and is the path right that socket= names?"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is it running, and is " + address
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "nothing answers there: does a firewall keep this machine out, or is the address in --db or DSENGINE_DB another machine's?"
+	}
+	return "is it running, and is " + address
 }
 
 // HookError makes an error of a script's statement one for its author.

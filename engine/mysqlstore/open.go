@@ -2,7 +2,7 @@
 // newer.
 //
 // The statements are those of sqlstore. What is here: connections and their
-// settings (open.go), the words in which the dialects differ (dialect.go), what
+// settings (open.go url.go), the words in which the dialects differ (dialect.go), what
 // errors mean (errors.go), hooks' transactions (session.go, table.go,
 // value.go), the probe that picks how jobs are claimed (probe.go), the tables
 // (migrations), databases of tests (scratch.go, clocked.go).
@@ -15,10 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -167,50 +163,6 @@ func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
 		return now, classified(err, "read the clock")
 	}
 	return t.Time, nil
-}
-
-// parseURL reads a database URL. Its errors leave the password out.
-func parseURL(raw string) (*mysql.Config, error) {
-	u, err := url.Parse(raw)
-	// Unencoded, a password such as 12/34 or p@ss?w makes its rest the path or an
-	// option, and that would be shown.
-	if err != nil || u.Scheme != "mysql" || u.Opaque != "" || u.User == nil && strings.Contains(raw, "@") ||
-		strings.Contains(u.EscapedPath()+u.Fragment, "@") || slices.ContainsFunc(slices.Collect(maps.Keys(u.Query())), func(name string) bool { return strings.Contains(name, "@") }) {
-		return nil, engine.Errorf(engine.CodeUsage, "the database URL cannot be read").
-			WithHint("write it like mysql://user:password@host:3306/name; special characters in the password are percent-encoded")
-	}
-	cfg := mysql.NewConfig()
-	cfg.User = u.User.Username()
-	cfg.Passwd, _ = u.User.Password()
-	cfg.DBName = strings.TrimPrefix(u.Path, "/")
-	cfg.Net, cfg.Addr = "tcp", u.Host
-	if u.Port() == "" {
-		cfg.Addr = u.Hostname() + ":3306"
-	}
-	for name, values := range u.Query() {
-		switch v := values[0]; name {
-		case "socket":
-			cfg.Net, cfg.Addr = "unix", v
-		case "tls":
-			cfg.TLSConfig = v
-		default:
-			return nil, engine.Errorf(engine.CodeUsage, "the database URL has an option %q that is not known: socket and tls are", name)
-		}
-	}
-	switch {
-	case cfg.DBName == "":
-		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no database: mysql://%s/NAME", u.Host)
-	case cfg.User == "":
-		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no user: mysql://USER:PASSWORD@%s/%s", u.Host, cfg.DBName)
-	case cfg.Net == "tcp" && u.Hostname() == "":
-		return nil, engine.Errorf(engine.CodeUsage, "the database URL names no host (or a socket: ?socket=PATH)")
-	}
-	cfg.Loc = time.UTC
-	cfg.ParseTime = true
-	cfg.InterpolateParams = true
-	cfg.Timeout = 10 * time.Second
-	cfg.Logger = quiet{}
-	return cfg, nil
 }
 
 // quiet keeps the driver from writing to standard error.

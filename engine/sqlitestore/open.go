@@ -16,6 +16,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"embed"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
@@ -122,9 +124,28 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 			what, hint := whoMayNot(abs)
 			return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s: %s", path, what).WithHint("%s", hint)
 		}
+		if said, hint := unreadable(err); said != "" {
+			return nil, engine.Wrapf(engine.CodeUnreachable, err, "the database file %s %s", path, said).WithHint("%s", hint)
+		}
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
 	return s, nil
+}
+
+// unreadable says what is wrong with a file in which there is no database, and what
+// to do; "" if it is something else.
+func unreadable(err error) (said, hint string) {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return "", ""
+	}
+	switch e.Code() & 0xff {
+	case lib.SQLITE_NOTADB:
+		return "is no SQLite database, and was left as it is", "name another file with --db or DSENGINE_DB: one that is not there yet is made. If this was the database, something has written over it: restore it from a backup"
+	case lib.SQLITE_CORRUPT:
+		return "is damaged, and was left as it is", "restore it from a backup, or begin with another file: --db sqlite:PATH"
+	}
+	return "", ""
 }
 
 // newLivenessOf is for the servers of a file's prefix.

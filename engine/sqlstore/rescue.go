@@ -220,6 +220,12 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 		total.Jobs += r.Jobs
 		total.Losses += r.Losses
 		total.Left += r.Left
+		for server, n := range r.From {
+			if total.From == nil {
+				total.From = map[engine.ServerID]int{}
+			}
+			total.From[server] += n
+		}
 	}
 	return total, failed
 }
@@ -240,6 +246,9 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 		return r, err
 	}
 	r.Left, r.Jobs = len(keep), len(mine)
+	if r.Jobs > 0 {
+		r.From = map[engine.ServerID]int{c.server: r.Jobs}
+	}
 	if err := t.shrinkClaim(id, keep); err != nil {
 		return r, err
 	}

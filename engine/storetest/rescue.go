@@ -31,6 +31,22 @@ var rescueCases = []testCase{
 		list := w.claim(queue(t), 1)
 		w.same("a loss in a batch charges nothing", []int{0, 0}, []int{list[0].Losses, list[0].Attempts})
 	}},
+	{"a rescue says whose jobs they were", func(w *world) {
+		t := w.typ("t")
+		w.enqueue(jobs(t, 5)...)
+		from := map[engine.ServerID]int{}
+		for _, n := range []int{1, 2, 2} {
+			other := w.open(Options{})
+			srv := w.server(other)
+			w.claimOn(other, srv, queue(t), n)
+			w.die(other, srv)
+			w.bury(srv)
+			from[srv] = n
+		}
+		r, err := w.store.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
+		w.must(err)
+		w.same("rescue", engine.Rescue{Claims: 3, Jobs: 5, Losses: 1, From: from}, r)
+	}},
 	{"only the loss of a job that was alone counts", func(w *world) {
 		t := w.typ("t")
 		id := w.enqueue(job(t))[0]
@@ -116,7 +132,7 @@ var rescueCases = []testCase{
 		r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
 		w.must(err)
 		list := heard()
-		w.same("rescue", engine.Rescue{Claims: 1, Jobs: n}, r)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: n}, w.counted(r))
 		if len(list) > 40 {
 			w.Errorf("%d statements: %.100q", len(list), list)
 		}
@@ -150,7 +166,7 @@ var rescueCases = []testCase{
 		})
 		w.must(err)
 		w.same("asked", []int{20}, asked)
-		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 1, Losses: 1}, r)
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: 1, Losses: 1}, w.counted(r))
 		w.stands("failed", id)
 		w.same("kind", engine.KindLost, w.view(id).Error.Kind)
 		w.same("claims", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))

@@ -107,6 +107,11 @@ var drainCases = []testCase{
 		<-begun
 		stop()
 		w.stands("consume/waiting", id)
+		lines, err := w.store.Logs(w.ctx, id, 0, 0, true, 10)
+		w.must(err)
+		if len(lines) != 1 || lines[0].Attempt != 1 || !strings.Contains(lines[0].Message, "server here was stopped at 20") || !strings.Contains(lines[0].Message, "It is left behind and can commit nothing any more") {
+			w.Errorf("its log does not say why it ended: %+v", lines)
+		}
 
 		again := consumes("t", func(*engine.Call) (engine.Raw, error) { return nil, nil })
 		r.untilIdle(again)

@@ -117,7 +117,7 @@ var groups = []group{
 	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
-	{name: "drain", cases: drainCases},
+	{name: "drain", cases: slices.Concat(drainCases, nameCases)},
 	{name: "sizes", beside: true, cases: sizeCases},
 	{name: "faults", operations: operations},
 	{name: "faults beside claims", beside: true, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},

@@ -1,0 +1,107 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestTheDatabaseIsAway: what a person reads of a server whose database is away, is
+// back, and is away when the server is told to stop; and of the one that takes over.
+func TestTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	r := onMariaDB(t)
+	r.script("tick", "job(every = \"1h\")\n\ndef produce(ctx): pass\n")
+	r.script("hold", `def consume(ctx, item):
+    log.info("holding")
+    for i in range(6000):
+        time.sleep("10ms")
+`)
+	text := func(p *proc) string {
+		b, _ := os.ReadFile(p.log)
+		return string(b)
+	}
+	lines := func(p *proc, pattern string) []string {
+		return regexp.MustCompile("(?m)^.*"+pattern+".*$").FindAllString(text(p), -1)
+	}
+	const lease = "3s"
+	here := r.start("here", "-v", "--lease", lease, "--drain", "1s")
+	r.within(time.Minute, "it works", func() bool {
+		var n int
+		return r.db.QueryRow("SELECT COUNT(*) FROM ds_jobs WHERE status = 4").Scan(&n) == nil && n == 1
+	})
+
+	r.server.Kill()
+	for _, duty := range []string{"renew the lease", "make delayed jobs ready", "fire schedules", "add up settled items", "cancel items", "read signals", "rescue jobs"} {
+		r.within(30*time.Second, duty+" fails", func() bool {
+			return len(lines(here, `(msg|doing)="`+duty+`".* error=`)) > 0
+		})
+	}
+	if err := r.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	r.within(30*time.Second, "it is told that the database is back", func() bool { return len(lines(here, "the database can be used again")) > 0 })
+	if warned := lines(here, "level=WARN"); len(warned) != 1 || !strings.Contains(warned[0], `msg="the database cannot be used: it is waited for"`) {
+		t.Errorf("want one warning, got %d:\n%s", len(warned), strings.Join(warned, "\n"))
+	}
+	if back := lines(here, "level=INFO .*(can be used again|works again|claiming again)"); len(back) != 1 || !regexp.MustCompile(` after=[1-9]`).MatchString(back[0]) {
+		t.Errorf("want one line that it is back, and after how long, got %d:\n%s", len(back), strings.Join(back, "\n"))
+	}
+
+	// It is told to stop while the database is away, and has a job.
+	job := strings.TrimSpace(r.do("enqueue", "hold"))
+	r.within(time.Minute, "the job runs", func() bool {
+		return r.number("SELECT COUNT(*) FROM ds_logs WHERE message = 'holding'") == 1
+	})
+	r.server.Kill()
+	r.within(30*time.Second, "it is told that the database is away again", func() bool {
+		return len(lines(here, `level=WARN.*msg="the database cannot be used`)) == 2
+	})
+	told := time.Now()
+	here.signal(syscall.SIGTERM)
+	select {
+	case <-here.done:
+		t.Logf("it ended after %s", time.Since(told).Round(100*time.Millisecond))
+	case <-time.After(30 * time.Second): // a second of drain, and a lease or two
+		t.Fatal("it does not end while the database is away")
+	}
+	var x *exec.ExitError
+	if !errors.As(here.err, &x) || x.ExitCode() != int(exitUnreachable) {
+		t.Errorf("it ended with %v, want exit code %d", here.err, exitUnreachable)
+	}
+	for _, want := range []string{
+		`(?m)^TYPE +COMPLETED +FAILED`,
+		`(?m)^tick +1 +0$`,
+		`(?m)^the database could not be used when this server stopped: the above is what it knows by itself\.$`,
+		`(?m)^another server goes on with 1 job that it could not give back \(` + job + `\), within 5s once the database can be used; if none runs, the next one that starts does\. No attempt is burnt\.$`,
+		`(?m)^dsengine: the database could not be used when this server stopped: `,
+	} {
+		if !regexp.MustCompile(want).MatchString(text(here)) {
+			t.Errorf("it does not say %s", want)
+		}
+	}
+
+	if strings.Contains(text(here), "gave back") {
+		t.Error("it says that it gave back what it could not")
+	}
+
+	// Another one goes on, and says whose job it took.
+	if err := r.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	other := r.start("other", "--lease", lease)
+	r.within(time.Minute, "another server takes the job", func() bool {
+		return len(lines(other, `level=INFO msg="took back jobs of a server that is gone: they are due again, from their last checkpoints, and burn no attempt" jobs=1 server=here host=\S+ pid=\d+ last_heard_of="20.* UTC" incarnation=\d+$`)) == 1
+	})
+	if lost := lines(other, `level=WARN msg="a server is lost: other servers take its jobs" server=here .*jobs=1`); len(lost) != 1 {
+		t.Errorf("it is not told that the server is lost: %s", text(other))
+	}
+	other.kill()
+}
