@@ -15,7 +15,7 @@ import (
 // docPage is what is told of a name.
 type docPage struct {
 	Name      string               `json:"name"`
-	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting, hook
+	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting, hook, language
 	Doc       string               `json:"doc"`
 	Signature string               `json:"signature,omitempty"`
 	Called    string               `json:"called,omitempty"` // when; of hooks
@@ -59,7 +59,8 @@ func newDocs(env *Env, g *globals) *cobra.Command {
 		Short: "Show what scripts can call, and their hooks and settings",
 		Long: `Show what scripts can call. NAME is a hook (consume), a module (db), a function (db.upsert), an
 object (ctx) or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).
-What tests can do is t, t.run, t.http.on and so on.
+What tests can do is t, t.run, t.http.on and so on. What is different in Lua, and what Lua has of its
+own, is lua.
 
 --stubs writes all of it as a file for editors that know Python's stubs, so that they complete
 names, show arguments and docs. Begin a hook with a comment such as # type: (Ctx, Any) -> Any to
@@ -70,6 +71,7 @@ tell them what its parameters are.`,
   dsengine docs db.upsert --lua
   dsengine docs job
   dsengine docs t.run
+  dsengine docs lua
   dsengine docs --stubs .          writes __builtins__.pyi, which Pyright and Pylance find by its name`,
 		Annotations: map[string]string{plainCommand: "yes"},
 		Args: func(c *cobra.Command, args []string) error {
@@ -149,8 +151,11 @@ func suggestDocs(name string) string {
 
 // docsOf are the pages about a name: a module and an object may share one.
 func docsOf(name string) (pages []*docPage) {
-	if name == "" {
+	switch name {
+	case "":
 		return []*docPage{docIndex()}
+	case "lua":
+		return []*docPage{docLua()}
 	}
 	of, rest, part := strings.Cut(name, ".")
 	if m := hostlib.ModuleNamed(of); m != nil {
@@ -242,6 +247,7 @@ func documented() []string {
 			}
 		}
 	}
+	names = append(names, "lua")
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -266,7 +272,9 @@ func docIndex() *docPage {
 	for _, t := range scripttest.Types() {
 		tests.add(t.Name, t.Doc)
 	}
-	page.Groups = []docGroup{hooks, modules, globals, types, tests}
+	languages := docGroup{Title: "languages"}
+	languages.add("lua", "What is different in scripts in Lua, and what Lua has of its own.")
+	page.Groups = []docGroup{hooks, modules, globals, types, tests, languages}
 	return page
 }
 

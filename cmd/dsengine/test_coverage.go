@@ -55,9 +55,6 @@ func (o *coverOptions) tell(env *Env, r *coverage.Report, format string) error {
 			return err
 		}
 	}
-	if left := r.NotMeasured(); left != "" && !o.table {
-		env.say("%s", left)
-	}
 	if o.lcov != "" {
 		if err := writeWhole(env, "lcov", o.lcov, r.LCOV); err != nil {
 			return err

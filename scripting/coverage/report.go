@@ -13,9 +13,7 @@ import (
 type Report struct {
 	Figures
 	Files []FileReport `json:"files"`
-	// Unmeasured are scripts that count nowhere, as what runs of them is not counted.
-	Unmeasured []string `json:"unmeasured"`
-	files      []*File
+	files []*File
 }
 
 // FileReport are the figures of a file.
@@ -33,8 +31,8 @@ type HookReport struct {
 }
 
 // NewReport makes the report of files, in the order of their names.
-func NewReport(files []*File, unmeasured []string) *Report {
-	r := &Report{files: slices.Clone(files), Files: []FileReport{}, Unmeasured: append([]string{}, unmeasured...)}
+func NewReport(files []*File) *Report {
+	r := &Report{files: slices.Clone(files), Files: []FileReport{}}
 	slices.SortFunc(r.files, func(a, b *File) int { return strings.Compare(a.Name, b.Name) })
 	r.Missing = []string{}
 	for _, f := range r.files {
@@ -69,9 +67,6 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	fmt.Fprintf(t, "all\t\t%d/%d\t%s\t\n", r.Covered, r.Total, r.Share())
 	t.Flush()
-	if left := r.NotMeasured(); left != "" {
-		fmt.Fprintln(&b, left)
-	}
 	for line := range strings.Lines(b.String()) {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
 			return err
@@ -84,26 +79,11 @@ func (f Figures) row(w io.Writer, file, hook string) {
 	fmt.Fprintf(w, "%s\t%s\t%d/%d\t%s\t%s\n", file, hook, f.Covered, f.Total, f.Share(), strings.Join(f.Missing, ", "))
 }
 
-// notMeasured is what is told where scripts are Unmeasured.
-const notMeasured = "coverage of Lua scripts is not measured yet"
-
-// NotMeasured says in a sentence which scripts are left out; "" if none is.
-func (r *Report) NotMeasured() string {
-	if len(r.Unmeasured) == 0 {
-		return ""
-	}
-	return notMeasured + ": " + strings.Join(r.Unmeasured, ", ")
-}
-
 // Below says in a sentence that less is covered than some percent; "" if not. No
 // threshold holds where there are no lines.
 func (r *Report) Below(threshold float64) string {
 	if r.Total == 0 {
-		why := "the tests that ran belong to no script"
-		if len(r.Unmeasured) > 0 {
-			why = notMeasured
-		}
-		return fmt.Sprintf("no line was counted, so the threshold of %g%% is not met: %s", threshold, why)
+		return fmt.Sprintf("no line was counted, so the threshold of %g%% is not met: the tests that ran belong to no script", threshold)
 	}
 	if r.Percent >= threshold {
 		return ""

@@ -1,7 +1,9 @@
 package hostlib
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 )
@@ -38,6 +40,19 @@ func (e *LoadError) Passing(place string) *LoadError {
 	}
 	c.Via += place
 	return &c
+}
+
+// ReadScript reads a file of the jobs folder.
+func ReadScript(fsys fs.FS, p string) ([]byte, error) {
+	source, err := fs.ReadFile(fsys, p)
+	var pe *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("there is no such file in the jobs folder")
+	case errors.As(err, &pe):
+		return nil, fmt.Errorf("read it: %w", pe.Err)
+	}
+	return source, err
 }
 
 // IsHelper says whether a file of the jobs folder is a helper, which other

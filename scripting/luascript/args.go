@@ -65,6 +65,18 @@ func (a *args) number(i int) float64 {
 	return 0
 }
 
+// numeric is a number of any size, as it is.
+func (a *args) numeric(i int) lua.LValue {
+	f, v := a.number(i), a.l.Get(i)
+	if _, ok := v.(lua.LString); !ok {
+		return v
+	}
+	if n, ok := asInteger(v); ok {
+		return a.run.bigInt(n)
+	}
+	return lua.LNumber(f)
+}
+
 // int is a whole number; fractions are cut off, as Lua does.
 func (a *args) int(i int) int {
 	f := math.Trunc(a.number(i))

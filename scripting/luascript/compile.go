@@ -22,8 +22,9 @@ type syntaxError struct {
 
 func (e *syntaxError) Error() string { return e.message }
 
-// compile parses a file and makes code of it.
-func (f *file) compile() (err error) {
+// compile parses a file and makes code of it. count has it count what of it runs; job
+// says that it is a job script.
+func (f *file) compile(count, job bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &syntaxError{message: fmt.Sprint(p)}
@@ -49,6 +50,11 @@ func (f *file) compile() (err error) {
 	f.tree = tree
 	f.survey(tree)
 	f.follow(tree)
+	if count {
+		if w.cover, err = newCover(source, tree, job); err != nil {
+			return err
+		}
+	}
 	code := w.block(tree, "")
 	proto, err := lua.Compile(code, f.shown)
 	if err != nil {
@@ -57,6 +63,9 @@ func (f *file) compile() (err error) {
 			return &syntaxError{place: place{e.Line, 1}, message: e.Message}
 		}
 		return err
+	}
+	if f.cover = w.cover; f.cover != nil {
+		f.cover.link(proto)
 	}
 	f.proto = proto
 	return nil

@@ -1,28 +1,11 @@
 package luascript
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	lua "github.com/yuin/gopher-lua"
-)
-
-// maxDepth bounds how deep data may be nested: a table may hold itself.
-const maxDepth = 500
-
-// Bounds of one piece of data. A table that holds another twice counts it twice.
-const (
-	maxNodes = 4_000_000
-	maxBytes = 64 << 20
-)
-
-var (
-	errTooDeep = errors.New("it is nested too deeply, or holds itself")
-	errTooMuch = fmt.Errorf("it holds more than %d values or %d MB, too much for one piece of data: pass it on in parts", maxNodes, maxBytes>>20)
 )
 
 // What a table is to the host library.
@@ -63,71 +46,33 @@ func kindOf(t *lua.LTable) kind {
 
 // Data gives a value in the form of the host library, all the way down.
 func (r *run) Data(v hostlib.Value) (hostlib.Value, error) {
-	g := gatherer{run: r}
-	return g.data(v, 0)
+	g := hostlib.Gatherer{Lang: r, Call: &r.call, First: 1}
+	return g.Data(v, 0)
 }
 
-// gatherer makes data of one value.
-type gatherer struct {
-	*run
-	nodes, bytes int
+// Inner makes data of a table; see hostlib.Gathered.
+func (r *run) Inner(g *hostlib.Gatherer, v hostlib.Value, depth int) (data hostlib.Value, ok bool, err error) {
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		return nil, false, nil
+	}
+	switch kindOf(t) {
+	case aList:
+		data, err = listed(g, contents(t), depth)
+	case anyOne:
+		data = &hostlib.Dict{Unsure: true}
+	default:
+		data, err = named(g, contents(t), depth)
+	}
+	return data, err == nil, err
 }
 
-// count notes a value of so many bytes.
-func (g *gatherer) size(bytes int) error {
-	g.nodes++
-	g.bytes += bytes
-	switch {
-	case g.nodes > maxNodes || g.bytes > maxBytes:
-		return errTooMuch
-	case g.nodes%lookEvery == 0 && g.over():
-		return context.Cause(g.call.Context())
+// Own is how the type of a value of Lua's is called; see hostlib.Gathered.
+func (r *run) Own(v hostlib.Value) string {
+	if v, ok := v.(lua.LValue); ok {
+		return typeName(v)
 	}
-	return nil
-}
-
-func (g *gatherer) data(v hostlib.Value, depth int) (hostlib.Value, error) {
-	if depth > maxDepth {
-		return nil, errTooDeep
-	}
-	if err := g.size(0); err != nil {
-		return nil, err
-	}
-	switch v := v.(type) {
-	case *lua.LTable:
-		if kindOf(v) == aList {
-			return g.list(contents(v), depth)
-		}
-		if kindOf(v) == anyOne {
-			return &hostlib.Dict{Unsure: true}, nil
-		}
-		return g.dict(contents(v), depth)
-	case *hostlib.Dict:
-		return g.within(v, depth)
-	case *hostlib.TextRow:
-		return g.within(v.Dict(), depth)
-	case []hostlib.Value:
-		return g.elems(v, depth)
-	case hostlib.Tuple:
-		return g.elems(v, depth)
-	}
-	plain := g.Plain(v)
-	switch p := plain.(type) {
-	case string:
-		return p, g.size(len(p))
-	case []byte:
-		return p, g.size(len(p))
-	case hostlib.Iterator:
-		return nil, errors.New("an iterator is no data: make a list of it by list(...)")
-	case hostlib.Callable:
-		return nil, errors.New("a function is no data")
-	case lua.LValue:
-		return nil, fmt.Errorf("%s is no data", typeName(p))
-	}
-	if t := hostlib.TypeOf(plain); t != nil && !t.Record && t.Key == nil {
-		return nil, fmt.Errorf("%s is no data", t.Name)
-	}
-	return plain, nil
+	return ""
 }
 
 // badKey is the error about a key that no name can be.
@@ -138,27 +83,21 @@ func badKey(k lua.LValue) error {
 	return fmt.Errorf("a dict's key is no string but %s: %s", typeName(k), k)
 }
 
-func (g *gatherer) dict(t *lua.LTable, depth int) (hostlib.Value, error) {
+func named(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
 	out := &hostlib.Dict{}
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, ok := k.(lua.LString)
 		if !ok {
 			return nil, badKey(k)
 		}
-		if err := g.size(len(name)); err != nil {
+		if err := g.Entry(out, string(name), v, depth); err != nil {
 			return nil, err
 		}
-		e, err := g.data(v, depth+1)
-		if err != nil {
-			return nil, at(strconv.Quote(string(name)), err)
-		}
-		out.Names = append(out.Names, string(name))
-		out.Values = append(out.Values, e)
 	}
 	return out, nil
 }
 
-func (g *gatherer) list(t *lua.LTable, depth int) (hostlib.Value, error) {
+func listed(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
 	out := make([]hostlib.Value, 0, t.Len())
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		if n, ok := k.(lua.LNumber); !ok {
@@ -166,57 +105,14 @@ func (g *gatherer) list(t *lua.LTable, depth int) (hostlib.Value, error) {
 		} else if int(n) != len(out)+1 {
 			return nil, fmt.Errorf("it has element %s, and element %d is nil: a list has no gaps, null stands for nothing", k, len(out)+1)
 		}
-		e, err := g.data(v, depth+1)
+		e, err := g.Elem(v, len(out), depth)
 		if err != nil {
-			return nil, at(strconv.Itoa(len(out)+1), err)
+			return nil, err
 		}
 		out = append(out, e)
 	}
 	return out, nil
 }
-
-// elems converts a list of the host library, which may hold values of the script.
-func (g *gatherer) elems(list []hostlib.Value, depth int) (hostlib.Value, error) {
-	out := make([]hostlib.Value, len(list))
-	for i, e := range list {
-		var err error
-		if out[i], err = g.data(e, depth+1); err != nil {
-			return nil, at(strconv.Itoa(i+1), err)
-		}
-	}
-	return out, nil
-}
-
-func (g *gatherer) within(d *hostlib.Dict, depth int) (hostlib.Value, error) {
-	out := &hostlib.Dict{Names: d.Names, Values: make([]hostlib.Value, len(d.Values))}
-	for i, e := range d.Values {
-		var err error
-		if out.Values[i], err = g.data(e, depth+1); err != nil {
-			return nil, at(strconv.Quote(d.Names[i]), err)
-		}
-	}
-	return out, nil
-}
-
-// at puts the place of an element before what is wrong with it.
-func at(index string, err error) error {
-	if err == errTooDeep || err == errTooMuch {
-		return err
-	}
-	var inner *placed
-	if errors.As(err, &inner) {
-		return &placed{"[" + index + "]" + inner.place, inner.what}
-	}
-	return &placed{"[" + index + "]", err}
-}
-
-type placed struct {
-	place string
-	what  error
-}
-
-func (p *placed) Error() string { return p.place + ": " + p.what.Error() }
-func (p *placed) Unwrap() error { return p.what }
 
 // Row gives a dict with plain values. If its names are those of like, it
 // shares them.

@@ -7,6 +7,7 @@
 //
 //	loader.go compile.go rewrite.go   find, parse, change and compile files
 //	suite.go                          tests in Lua, and where they fail
+//	cover.go span.go                  count what runs; where in a file nodes are
 //	hooks.go run.go limit.go          hooks; one call of one; steps, time-outs
 //	machine.go freeze.go              interpreters; what is read-only in them
 //	memory.go                         what ends scripts that take too much of it
@@ -16,6 +17,7 @@
 //	reading.go                        where in an input a loop is
 //	base.go text.go format.go pattern.go list.go number.go thread.go
 //	                                  Lua's own functions
+//	docs.go                           what is told of them, and of Lua here
 //
 // Traps worth knowing:
 //

@@ -108,7 +108,7 @@ func (f *file) check(job bool) []*hostlib.LoadError {
 func (l *Loader) Check(name, p string, _ []*hostlib.ObjectType) (list []*hostlib.Problem) {
 	var errs []*hostlib.LoadError
 	switch {
-	case strings.HasSuffix(p, testEnding):
+	case isTest(p):
 		s, _ := l.testFile(p)
 		errs = s.errs
 	case hostlib.IsHelper(p):

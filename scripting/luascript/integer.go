@@ -98,6 +98,80 @@ func asFloat(v lua.LValue) (float64, bool) {
 	return 0, false
 }
 
+// order compares two numbers by their value; false: one is none, or is not a number.
+func order(a, b lua.LValue) (int, bool) {
+	x, y := exactly(a), exactly(b)
+	if x == nil || y == nil {
+		return 0, false
+	}
+	return x.Cmp(y), true
+}
+
+// exactly is the value of a number, or nil.
+func exactly(v lua.LValue) *big.Float {
+	switch v := v.(type) {
+	case lua.LNumber:
+		if v == v {
+			return new(big.Float).SetFloat64(float64(v))
+		}
+	case *lua.LUserData:
+		if i, ok := v.Value.(*integer); ok {
+			return new(big.Float).SetInt(i.n)
+		}
+	}
+	return nil
+}
+
+// isInteger says whether a value is a whole number that Lua's own do not hold.
+func isInteger(v lua.LValue) bool {
+	ud, ok := v.(*lua.LUserData)
+	if ok {
+		_, ok = ud.Value.(*integer)
+	}
+	return ok
+}
+
+// whole is a whole number as it is written in a script.
+func whole(text string) (*big.Int, bool) {
+	if len(text) > maxDigits {
+		return nil, false
+	}
+	base := 10
+	if len(text) > 2 && text[0] == '0' && text[1]|0x20 == 'x' {
+		text, base = text[2:], 16
+	}
+	return new(big.Int).SetString(text, base)
+}
+
+// literal gives a whole number that is written in a script.
+func literal(l *lua.LState) int {
+	n, _ := whole(l.Get(1).String())
+	l.Push(runOf(l).bigInt(n))
+	return 1
+}
+
+// compares is a comparison with such a number: of the values 1 and 3, by the operator 2.
+func compares(l *lua.LState) int {
+	a, b, op := l.Get(1), l.Get(3), l.Get(2).String()
+	c, ok := order(a, b)
+	var is bool
+	switch op {
+	case "==":
+		is = ok && c == 0
+	case "~=":
+		is = !ok || c != 0
+	default:
+		for _, v := range []lua.LValue{a, b} {
+			if v.Type() != lua.LTNumber && !isInteger(v) {
+				return runOf(l).raisef(l, "%s and %s have no order", typeName(a), typeName(b))
+			}
+		}
+		is = ok && (op == "<" && c < 0 || op == "<=" && c <= 0 || op == ">" && c > 0 || op == ">=" && c >= 0)
+	}
+	l.Push(lua.LBool(is))
+	return 1
+}
+
 // maxDigits bounds whole numbers: what multiplies larger ones takes long.
 const maxDigits = 10_000
 

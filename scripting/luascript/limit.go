@@ -57,7 +57,7 @@ func (r *run) account() {
 
 // grant lets the script go on until the next look.
 func (r *run) grant() {
-	r.granted = min(stepsAtOnce, max(r.base+r.limit-r.taken, 1))
+	r.granted = min(stepsAtOnce, max(r.base+r.limit+r.script.spare-r.taken, 1))
 	r.count.left = r.granted
 }
 
@@ -69,7 +69,7 @@ func (r *run) tick() <-chan struct{} {
 	case r.halt != nil:
 	case r.call.Context().Err() != nil:
 		r.halt = context.Cause(r.call.Context())
-	case r.taken-r.base >= r.limit:
+	case r.taken-r.base >= r.limit+r.script.spare:
 		hint := "raise the setting steps, or call ctx.checkpoint() now and then"
 		if r.call.Hook == nil {
 			hint = "what takes long belongs into a hook"

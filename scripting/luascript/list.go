@@ -127,6 +127,11 @@ func (s *sorter) Swap(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] }
 func (s *sorter) Less(i, j int) bool {
 	if s.less == nil {
 		s.run.spend(s.l, 1)
+		if isInteger(s.list[i]) || isInteger(s.list[j]) {
+			if c, ok := order(s.list[i], s.list[j]); ok {
+				return c < 0
+			}
+		}
 		return s.l.LessThan(s.list[i], s.list[j])
 	}
 	s.call(s.less, 1, s.list[i], s.list[j])

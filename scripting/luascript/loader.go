@@ -41,6 +41,10 @@ type Loader struct {
 	files map[string]*file // helper files, by path
 
 	scripts map[string]*file // job scripts that are loaded, by path
+
+	// Coverage has the files count what of them runs; see Covered. Files of tests
+	// do not count.
+	Coverage bool
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.
@@ -64,6 +68,8 @@ type file struct {
 	defs   []def
 	fates  map[callAt]fate
 	errs   []*hostlib.LoadError // of its compilation
+	loads  []*file
+	cover  *cover // nil: what runs is not counted
 }
 
 // script is a job script that is loaded, and what it requires.
@@ -77,6 +83,8 @@ type script struct {
 
 	testing bool     // it is a file of tests: it may require job scripts
 	tested  []string // functions that are tests
+	loaded  bool     // for the first time
+	spare   int64    // steps beyond the limit that probes may take; see cover.go
 
 	idle sync.Pool // interpreters that ended well
 }
@@ -93,7 +101,7 @@ func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 
 // script loads a job script, as far as it has no errors.
 func (l *Loader) script(name, p string) (s *script) {
-	s = &script{name: name, files: map[string]*file{}, job: &hostlib.Declaration{Type: name, Needs: &hostlib.Needs{}}}
+	s = &script{name: name, files: map[string]*file{}, spare: l.spare(), job: &hostlib.Declaration{Type: name, Needs: &hostlib.Needs{}}}
 	defer func() {
 		if p := recover(); p != nil {
 			s.fail(place{}, "a fault of dsengine itself: %v", p)
@@ -149,11 +157,11 @@ func (l *Loader) helper(p string) *file {
 func (l *Loader) read(p string) *file {
 	f := &file{path: p, shown: path.Join(l.dir, p)}
 	var err error
-	if f.source, err = fs.ReadFile(l.fsys, p); err != nil {
-		f.fail(place{}, "%v", readError(err))
+	if f.source, err = hostlib.ReadScript(l.fsys, p); err != nil {
+		f.fail(place{}, "%v", err)
 		return f
 	}
-	if err := f.compile(); err != nil {
+	if err := f.compile(l.Coverage && !isTest(p), !hostlib.IsHelper(p)); err != nil {
 		var e *syntaxError
 		if errors.As(err, &e) {
 			f.fail(e.place, "%s", e.message)
@@ -163,17 +171,6 @@ func (l *Loader) read(p string) *file {
 	}
 	f.doc = docOf(f.lines)
 	return f
-}
-
-func readError(err error) error {
-	var pe *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no such file in the jobs folder")
-	case errors.As(err, &pe):
-		return fmt.Errorf("read it: %w", pe.Err)
-	}
-	return err
 }
 
 func (f *file) fail(at place, format string, args ...any) {
@@ -274,6 +271,9 @@ func (s *script) open(host *hostlib.Host, job *hostlib.Declaration, find func(p 
 	r.globals = env
 	r.seal()
 	r.stopThreads()
+	if !s.loaded { // others may read it later
+		s.loaded = true
+	}
 	return r, nil
 }
 
@@ -316,6 +316,9 @@ func (r *run) require(a *args) int {
 		return r.raisef(a.l, "require: %q was not loaded when the script was loaded first", name)
 	}
 	r.script.add(f)
+	if by := r.script.files[r.above[len(r.above)-1]]; !r.script.loaded && !slices.Contains(by.loads, f) {
+		by.loads = append(by.loads, f)
+	}
 	if len(f.errs) > 0 {
 		for _, e := range f.errs {
 			r.script.errs = append(r.script.errs, e.Passing(r.Where()))
@@ -335,7 +338,7 @@ func (r *run) require(a *args) int {
 
 // testable says whether a path is that of a job script, which tests may require.
 func (r *run) testable(p string) bool {
-	return fs.ValidPath(p) && !hostlib.IsHelper(p) && !strings.HasSuffix(p, testEnding) && r.find(p) != nil
+	return fs.ValidPath(p) && !hostlib.IsHelper(p) && !isTest(p) && r.find(p) != nil
 }
 
 // execute runs a file, and gives what it returns and its globals.

@@ -39,17 +39,25 @@ func init() {
 		return a.push(lua.LNumber(f), lua.LNumber(e))
 	})
 	ownFunc("math", "ldexp", func(a *args) int { return a.push(lua.LNumber(math.Ldexp(a.number(1), a.int(2)))) })
-	best := func(name string, better func(a, b float64) bool) {
+	best := func(name string, sign int) {
 		ownFunc("math", name, func(a *args) int {
-			which, x := 1, a.number(1)
+			which, x := 1, a.numeric(1)
 			for i := 2; i <= a.n; i++ {
-				if y := a.number(i); better(y, x) {
+				y := a.numeric(i)
+				if c, ok := order(y, x); ok && c == sign {
 					which, x = i, y
 				}
 			}
 			return a.push(a.l.Get(which))
 		})
 	}
-	best("max", func(a, b float64) bool { return a > b })
-	best("min", func(a, b float64) bool { return a < b })
+	best("max", 1)
+	best("min", -1)
+	ownFunc("math", "compare", func(a *args) int {
+		c, ok := order(a.numeric(1), a.numeric(2))
+		if !ok {
+			return a.run.raisef(a.l, "math.compare: nan has no order")
+		}
+		return a.push(lua.LNumber(c))
+	})
 }

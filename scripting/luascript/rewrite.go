@@ -2,6 +2,7 @@ package luascript
 
 import (
 	"fmt"
+	"math/big"
 	"reflect"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -9,8 +10,10 @@ import (
 
 // The names of what rewritten code uses: no script can write them.
 const (
-	beginName = "(begin)"
-	leaveName = "(leave)"
+	beginName    = "(begin)"
+	leaveName    = "(leave)"
+	literalName  = "(literal)"
+	comparesName = "(compares)"
 )
 
 // maxNesting bounds how deep statements and expressions are nested: the compiler
@@ -18,7 +21,8 @@ const (
 const maxNesting = 1000
 
 // rewriter changes a file before it is compiled. .. becomes a call, since the
-// interpreter's own cannot be bounded; and a loop tells where it begins and ends:
+// interpreter's own cannot be bounded; so does a whole number beyond 2^53, and a comparison
+// with one; and a loop tells where it begins and ends:
 //
 //	for k, v in f() do ... end
 //
@@ -33,6 +37,7 @@ const maxNesting = 1000
 // and a return within it tells, too. Lines stay as they are.
 type rewriter struct {
 	file  *file
+	cover *cover // nil: what runs is not counted
 	loops int
 	depth int
 }
@@ -46,6 +51,9 @@ func (w *rewriter) deeper(n ast.PositionHolder) {
 // block rewrites statements; it is the variable of the outermost loop of the
 // function that they are in, or "".
 func (w *rewriter) block(stmts []ast.Stmt, it string) []ast.Stmt {
+	if w.cover != nil {
+		return w.counted(stmts, it, nil)
+	}
 	out := make([]ast.Stmt, len(stmts))
 	for i, s := range stmts {
 		w.deeper(s)
@@ -164,6 +172,7 @@ func call(at ast.PositionHolder, name string, args []ast.Expr, one bool) *ast.Fu
 }
 
 func (w *rewriter) function(f *ast.FunctionExpr) *ast.FunctionExpr {
+	defer w.cover.enter()()
 	c := *f
 	c.Stmts = w.block(f.Stmts, "")
 	return &c
@@ -210,13 +219,23 @@ func (w *rewriter) expr(e ast.Expr) ast.Expr {
 		c.Args = w.exprs(e.Args)
 		return &c
 	case *ast.LogicalOpExpr:
+		if chosen := w.choice(e); chosen != nil {
+			return chosen
+		}
 		c := *e
 		c.Lhs, c.Rhs = w.expr(e.Lhs), w.expr(e.Rhs)
 		return &c
 	case *ast.RelationalOpExpr:
 		c := *e
 		c.Lhs, c.Rhs = w.expr(e.Lhs), w.expr(e.Rhs)
+		if isLarge(e.Lhs) || isLarge(e.Rhs) {
+			return call(e, comparesName, []ast.Expr{single(c.Lhs), text(e, e.Operator), single(c.Rhs)}, true)
+		}
 		return &c
+	case *ast.NumberExpr:
+		if isLarge(e) {
+			return call(e, literalName, []ast.Expr{text(e, e.Value)}, true)
+		}
 	case *ast.ArithmeticOpExpr:
 		c := *e
 		c.Lhs, c.Rhs = w.expr(e.Lhs), w.expr(e.Rhs)
@@ -239,6 +258,28 @@ func (w *rewriter) expr(e ast.Expr) ast.Expr {
 		return w.concat(e)
 	}
 	return e
+}
+
+// isLarge says of an expression that it is a whole number, as it is written, that Lua's
+// own numbers do not hold exactly.
+func isLarge(e ast.Expr) bool {
+	if minus, ok := e.(*ast.UnaryMinusOpExpr); ok {
+		e = minus.Expr
+	}
+	number, ok := e.(*ast.NumberExpr)
+	if !ok || len(number.Value) < len("0x20000000000000") {
+		return false
+	}
+	n, ok := whole(number.Value)
+	return ok && n.CmpAbs(largest) > 0
+}
+
+var largest = big.NewInt(exact)
+
+func text(at ast.PositionHolder, value string) *ast.StringExpr {
+	s := &ast.StringExpr{Value: value}
+	s.SetLine(at.Line())
+	return s
 }
 
 // maxOperands is how many operands one call takes.

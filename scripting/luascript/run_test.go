@@ -1,9 +1,13 @@
 package luascript_test
 
 import (
+	"strings"
 	"testing"
+	"testing/fstest"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/dsengine/dsengine/scripting/luascript"
 )
 
 func TestAHookRuns(t *testing.T) {
@@ -21,7 +25,58 @@ function consume(ctx, item)
 end
 `)
 	j := w.Do("job", `{"a": 1}`)
-	t.Log(string(j.Result), j.Error, w.Logs(j.ID))
+	if j.Error != nil || string(j.Result) != `{"list":[1,2,null],"rows":2}` {
+		t.Errorf("got %s, %+v", j.Result, j.Error)
+	}
+	if got := strings.Join(w.Logs(j.ID), "\n"); got != "info hello 1 {\"b\":2}\ninfo a {\"i\":0}\ninfo b {\"i\":1}" {
+		t.Errorf("logs:\n%s", got)
+	}
+}
+
+// An interpreter serves one hook after the other, until one ends badly: then it is thrown
+// away. Coverage tells how often the top level ran, which is once in each.
+func TestInterpretersAreUsedAgainUntilAHookFails(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	l := luascript.NewLoader(fstest.MapFS{"job.lua": {Data: []byte(`job({steps = 100000})
+function consume(ctx, item)
+  if item == "error" then error("no") end
+  if item == "steps" then while true do end end
+  if item == "caught" then pcall(error, "no") end
+  if item == "coroutine" then coroutine.create(function() end) end
+end
+`)}}, "jobs", w.Host)
+	l.Coverage = true
+	typ, errs := l.Load("job", "job.lua")
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	typ.Settings.Retry.Max = 1
+	w.Add(typ)
+	opened := func() uint64 {
+		for _, p := range l.Covered(func(string) bool { return true })[0].Parts {
+			if p.Start.Line == 1 {
+				return p.Count
+			}
+		}
+		t.Fatal("the top level is not counted")
+		return 0
+	}
+	after := func(item string) (made uint64) {
+		const jobs = 8
+		before := opened()
+		for range jobs {
+			w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(`"` + item + `"`)})
+		}
+		w.Run()
+		return opened() - before
+	}
+	// The pool lets go of some by itself, and of more under the race detector.
+	for item, wasted := range map[string]bool{"": false, "caught": false, "error": true, "steps": true, "coroutine": true} {
+		if made := after(item); wasted != (made >= 7) {
+			t.Errorf("8 hooks with %q: %d interpreters were made", item, made)
+		}
+	}
 }
 
 func TestAHelperFileThatReturnsNothingIsItsGlobals(t *testing.T) {

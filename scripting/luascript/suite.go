@@ -43,6 +43,8 @@ func (s *script) paths() (list []string) {
 // testEnding is what the names of files of tests end in.
 const testEnding = "_test" + Ending
 
+func isTest(p string) bool { return strings.HasSuffix(p, testEnding) }
+
 // TestFile loads a file of tests. It may require job scripts too.
 func (l *Loader) TestFile(p string) ([]*hostlib.Test, []*hostlib.LoadError) {
 	s, tests := l.testFile(p)
@@ -53,7 +55,7 @@ func (l *Loader) TestFile(p string) ([]*hostlib.Test, []*hostlib.LoadError) {
 }
 
 func (l *Loader) testFile(p string) (*script, []*hostlib.Test) {
-	s := &script{files: map[string]*file{}, testing: true}
+	s := &script{files: map[string]*file{}, testing: true, spare: l.spare()}
 	s.file = l.read(p)
 	s.add(s.file)
 	if s.errs = append(s.errs, s.file.errs...); len(s.errs) > 0 {

@@ -42,7 +42,7 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 	if m := aboutCompare.FindStringSubmatch(message); m != nil {
 		hint := ""
 		if m[1] == "userdata" || m[2] == "userdata" {
-			hint = " (null and whole numbers beyond 2^53 are compared with their like alone)"
+			hint = " (null has none; whole numbers beyond 2^53 are compared with their like alone: math.compare(a, b) < 0 takes any two)"
 		}
 		return fmt.Sprintf("%s and %s have no order%s", m[1], m[2], hint)
 	}

@@ -20,13 +20,13 @@ var endings = []string{starscript.Ending, luascript.Ending}
 type language struct {
 	script   func(name, path string) (Script, []*hostlib.LoadError)
 	testFile func(path string) ([]*hostlib.Test, []*hostlib.LoadError)
-	covered  func(wanted func(path string) bool) []*coverage.File // nil: what runs is not counted
+	covered  func(wanted func(path string) bool) []*coverage.File
 }
 
 // languages are the loaders of a jobs folder, by the endings of their files.
 func languages(fsys fs.FS, dir string, count bool) map[string]*language {
 	star, lua := starscript.NewLoader(fsys, dir, &hostlib.Host{}), luascript.NewLoader(fsys, dir, &hostlib.Host{})
-	star.Coverage = count
+	star.Coverage, lua.Coverage = count, count
 	return map[string]*language{
 		starscript.Ending: {
 			script: func(name, p string) (Script, []*hostlib.LoadError) {
@@ -46,7 +46,7 @@ func languages(fsys fs.FS, dir string, count bool) map[string]*language {
 				}
 				return s, nil
 			},
-			testFile: lua.TestFile,
+			testFile: lua.TestFile, covered: lua.Covered,
 		},
 	}
 }

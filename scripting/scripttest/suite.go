@@ -37,7 +37,7 @@ type Options struct {
 	// touch are found. nil: all are.
 	Changed  []string
 	Before   *Suite
-	Coverage bool // count what of the Starlark scripts runs; see Suite.Coverage
+	Coverage bool // count what of the scripts runs; see Suite.Coverage
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
 }
@@ -84,16 +84,15 @@ type Failure struct {
 
 // Suite is tests that were found, ready to be run.
 type Suite struct {
-	opts       Options
-	scripts    []Script
-	tests      []*test
-	Errors     []*hostlib.LoadError // files that do not load
-	Files      int                  // of tests, and scripts with tests
-	Found      int                  // how many tests there are in them, before Options.Run chooses
-	goldens    *goldens
-	deps       *deps
-	covered    func() []*coverage.File
-	unmeasured []string // scripts in a language in which it is not counted what runs
+	opts    Options
+	scripts []Script
+	tests   []*test
+	Errors  []*hostlib.LoadError // files that do not load
+	Files   int                  // of tests, and scripts with tests
+	Found   int                  // how many tests there are in them, before Options.Run chooses
+	goldens *goldens
+	deps    *deps
+	covered func() []*coverage.File
 
 	site      site
 	shut      func() error // lets go of the site; nil: there is nothing to let go of
@@ -141,9 +140,7 @@ func Find(o Options) (*Suite, error) {
 	}
 	s.covered = func() (list []*coverage.File) {
 		for _, ending := range endings {
-			if of := by[ending]; of.covered != nil {
-				list = append(list, of.covered(asked)...)
-			}
+			list = append(list, by[ending].covered(asked)...)
 		}
 		return list
 	}
@@ -160,9 +157,6 @@ func Find(o Options) (*Suite, error) {
 		}
 		if script != nil {
 			scripts[stem(p)] = script
-			if asked(p) && by[path.Ext(p)].covered == nil {
-				s.unmeasured = append(s.unmeasured, path.Join(filepath.ToSlash(o.Jobs), p))
-			}
 			s.scripts = append(s.scripts, script)
 		} else if asked(p) && s.deps.touched(p, all) {
 			s.Errors = append(s.Errors, errs...)
@@ -298,7 +292,7 @@ func inside(jobs, file string) (string, error) {
 
 // Coverage tells what has run up to now of the scripts under test and of the
 // helper files that they load, if Options.Coverage is on.
-func (s *Suite) Coverage() *coverage.Report { return coverage.NewReport(s.covered(), s.unmeasured) }
+func (s *Suite) Coverage() *coverage.Report { return coverage.NewReport(s.covered()) }
 
 // List are the tests that were found. It is the stable form of --list with
 // --format json, which the README documents.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/dsengine/dsengine/scripting/coverage"
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -32,46 +31,16 @@ const (
 	spareSteps = 2
 )
 
-type counter = atomic.Uint64
-
-// reach says how often a place was reached: as often as the counters say
-// together. nil: that is not known.
-type reach []*counter
-
-func (r reach) count() (n uint64) {
-	for _, c := range r {
-		n += c.Load()
-	}
-	return n
-}
-
-// never is the reach of what is behind a return.
-var never = reach{}
+type (
+	counter = coverage.Counter
+	reach   = coverage.Reach
+)
 
 // cover puts probes into a file and keeps what they count.
 type cover struct {
-	job      bool // it is a job script
-	names    starlark.StringDict
-	parts    []coverPart
-	branches []coverBranch
-	funcs    []coverFunc
-}
-
-type coverPart struct {
-	start, end syntax.Position
-	ran        reach
-}
-
-type coverBranch struct {
-	at          syntax.Position
-	True, False reach
-}
-
-type coverFunc struct {
-	name       string
-	hook       bool
-	start, end syntax.Position
-	ran        reach
+	coverage.Probes
+	job   bool // it is a job script
+	names starlark.StringDict
 }
 
 // covered compiles the file with probes.
@@ -125,7 +94,7 @@ func (c *cover) stmt(at syntax.Position) (syntax.Stmt, reach) {
 }
 
 func (c *cover) part(start, end syntax.Position, ran reach) {
-	c.parts = append(c.parts, coverPart{start, end, ran})
+	c.Part(place(start), place(end), ran)
 }
 
 // block puts probes into statements that run one after the other. at says how
@@ -207,12 +176,12 @@ func (c *cover) inside(s syntax.Stmt, at reach, after bool, depth int) reach {
 		if s.Token == syntax.PASS {
 			return at
 		}
-		return never
+		return coverage.Never
 	case *syntax.ReturnStmt:
 		if s.Result != nil {
 			c.expr(&s.Result)
 		}
-		return never
+		return coverage.Never
 	case *syntax.ExprStmt:
 		c.expr(&s.X)
 	case *syntax.AssignStmt:
@@ -244,7 +213,8 @@ func (c *cover) def(def *syntax.DefStmt, depth int) {
 	start, end := head(def)
 	c.part(start, end, n)
 	_, last := def.Span()
-	c.funcs = append(c.funcs, coverFunc{name, c.job && depth == 0 && hostlib.HookNamed(name) != nil, def.Def, last, n})
+	hook := c.job && depth == 0 && hostlib.HookNamed(name) != nil
+	c.Func(coverage.Func{Name: name, Hook: hook, Line: int(def.Def.Line), LastLine: int(last.Line)}, n)
 	first := 0
 	if isText(def.Body[0]) {
 		first = 1 // the function's documentation
@@ -354,7 +324,7 @@ func (c *cover) comprehension(e *syntax.Comprehension) {
 func (c *cover) branch(at syntax.Position, cond *syntax.Expr) (isTrue, isFalse reach) {
 	t, f := &reach{}, &reach{}
 	c.cond(cond, t, f)
-	c.branches = append(c.branches, coverBranch{at, *t, *f})
+	c.Branch(place(at), *t, *f)
 	return *t, *f
 }
 
@@ -412,46 +382,28 @@ func (c *cover) truth(p *syntax.Expr, t, f *reach) {
 	}
 }
 
-// counted is what the probes have counted up to now.
-func (f *file) counted() *coverage.File {
-	c, out := f.cover, &coverage.File{Name: f.shown, Source: string(f.source)}
-	for _, p := range c.parts {
-		out.Parts = append(out.Parts, coverage.Part{Start: place(p.start), End: place(p.end), Count: p.ran.count()})
-	}
-	for _, b := range c.branches {
-		out.Branches = append(out.Branches, coverage.Branch{At: place(b.at), True: b.True.count(), False: b.False.count()})
-	}
-	for _, fn := range c.funcs {
-		out.Funcs = append(out.Funcs, coverage.Func{Name: fn.name, Hook: fn.hook, Line: int(fn.start.Line), LastLine: int(fn.end.Line), Count: fn.ran.count()})
-	}
-	return out
-}
-
 func place(p syntax.Position) coverage.Place {
 	return coverage.Place{Line: int(p.Line), Column: int(p.Col)}
 }
 
 // Covered tells what has run of the scripts and helper files that are wanted, by
 // their paths, and of all that those load.
-func (l *Loader) Covered(wanted func(path string) bool) (list []*coverage.File) {
-	seen := map[*file]bool{}
-	var add func(f *file)
-	add = func(f *file) {
-		if seen[f] || f.cover == nil {
-			return
-		}
-		seen[f] = true
-		list = append(list, f.counted())
-		for _, g := range f.loads {
-			add(g)
-		}
-	}
+func (l *Loader) Covered(wanted func(path string) bool) []*coverage.File {
+	var begin []*file
 	for _, files := range []map[string]*file{l.scripts, l.files} {
 		for p, f := range files {
 			if wanted(p) {
-				add(f)
+				begin = append(begin, f)
 			}
 		}
 	}
-	return list
+	return coverage.Collect(begin, func(f *file) []*file { return f.loads }, (*file).counted)
+}
+
+// counted is what the probes have counted up to now; nil if there are none.
+func (f *file) counted() *coverage.File {
+	if f.cover == nil {
+		return nil
+	}
+	return f.cover.File(f.shown, string(f.source))
 }

@@ -140,8 +140,8 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 		}
 	}()
 	var err error
-	if f.source, err = fs.ReadFile(l.fsys, p); err != nil {
-		f.fail(syntax.Position{}, "%v", readError(err))
+	if f.source, err = hostlib.ReadScript(l.fsys, p); err != nil {
+		f.fail(syntax.Position{}, "%v", err)
 		return f
 	}
 	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte(byteOrderMark)), 0)
@@ -331,17 +331,6 @@ func resolverMessage(message string) string {
 		return message
 	}
 	return hostlib.Undefined(name, starlark.Universe.Keys()).Error()
-}
-
-func readError(err error) error {
-	var pe *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no such file in the jobs folder")
-	case errors.As(err, &pe):
-		return fmt.Errorf("read it: %w", pe.Err)
-	}
-	return err
 }
 
 // docOf is the text at the beginning of a file.

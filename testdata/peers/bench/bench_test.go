@@ -37,10 +37,12 @@ func TestRatiosAreTheMedianOfTheRounds(t *testing.T) {
 	add(bareLoop, "MariaDB", 200, 100, 50, 100)
 	add(river+"v1", "PostgreSQL", 200, 30, 20, 40)
 	add(dsengine, "MariaDB", 2000, 60)
+	add(inLua, "MariaDB", 200, 63, 28, 72)
 	r.compare()
 	want := map[string]float64{
 		"dsengine / bare loop, MariaDB":           0.8,
 		"dsengine on MariaDB / River v1":          2,
+		"dsengine in Lua / in Starlark, MariaDB":  0.7,
 		"dsengine with 2,000 / 200 jobs, MariaDB": 0.75,
 	}
 	for _, q := range r.Ratios {

@@ -17,14 +17,24 @@ import (
 	"time"
 )
 
-// noopScript is the job type: it does nothing.
-const noopScript = `"""Does nothing, for benchmarks."""
+// The job types, in both languages: they do nothing.
+const (
+	noop       = "noop"
+	noopScript = `"""Does nothing, for benchmarks."""
 
 job()
 
 def consume(ctx, item):
     pass
 `
+	noopLua       = "noop_lua"
+	noopLuaScript = `-- Does nothing, for benchmarks.
+job()
+
+function consume(ctx, item)
+end
+`
+)
 
 // dsengineDetail is what else is known of a drain by dsengine.
 type dsengineDetail struct {
@@ -50,16 +60,20 @@ func (b *bench) writeJobs() error {
 	if err := os.MkdirAll(b.jobs(), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(b.jobs(), "noop.star"), []byte(noopScript), 0o644)
+	return errors.Join(
+		os.WriteFile(filepath.Join(b.jobs(), noop+".star"), []byte(noopScript), 0o644),
+		os.WriteFile(filepath.Join(b.jobs(), noopLua+".lua"), []byte(noopLuaScript), 0o644),
+	)
 }
 
 func (b *bench) jobs() string { return filepath.Join(b.temp, "jobs") }
 
-// drain fills a database with dsengine and drains it with dsengine.
-func (b *bench) drain(ctx context.Context, p *place, n int) error {
+// drain fills a database with dsengine and drains it with dsengine. engine is how the
+// figures of the job type are called.
+func (b *bench) drain(ctx context.Context, p *place, n int, engine, typ string) error {
 	return p.use(ctx, func(url string) error {
 		others := busy()
-		filled, err := b.enqueue(ctx, url, n)
+		filled, err := b.enqueue(ctx, url, n, typ)
 		if err != nil {
 			return err
 		}
@@ -68,19 +82,19 @@ func (b *bench) drain(ctx context.Context, p *place, n int) error {
 			return err
 		}
 		s.Busy, s.Dsengine.EnqueueSeconds = others, filled.Seconds()
-		b.report.add(dsengine, p.name, n, s)
+		b.report.add(engine, p.name, n, s)
 		return nil
 	})
 }
 
-// enqueue makes n jobs and tells how long the command took.
-func (b *bench) enqueue(ctx context.Context, url string, n int) (time.Duration, error) {
+// enqueue makes n jobs of a type and tells how long the command took.
+func (b *bench) enqueue(ctx context.Context, url string, n int, typ string) (time.Duration, error) {
 	payloads, err := b.payloads(n)
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
-	out, _, err := b.dsengine(ctx, url, "enqueue", "noop", "--payloads", payloads)
+	out, _, err := b.dsengine(ctx, url, "enqueue", typ, "--payloads", payloads)
 	if err != nil {
 		return 0, err
 	}

@@ -12,6 +12,7 @@
 // The parts, of which -parts takes a list:
 //
 //	dsengine  -n jobs on MariaDB
+//	lua       the same, and once more with the script in Lua
 //	bare      the bare loop, likewise
 //	river     River on PostgreSQL, the best of several settings
 //	large     dsengine with -large jobs on MariaDB
@@ -53,7 +54,7 @@ type options struct {
 	mysql               []string
 }
 
-var allParts = []string{"dsengine", "bare", "river", "large", "mysql", "sqlite", "load", "upsert"}
+var allParts = []string{"dsengine", "lua", "bare", "river", "large", "mysql", "sqlite", "load", "upsert"}
 
 func main() {
 	var o options
@@ -63,7 +64,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each figure is taken")
 	flag.IntVar(&o.largeRounds, "large-rounds", 1, "how often the part large is run")
 	flag.IntVar(&o.rows, "rows", 1_000_000, "rows in the parts load and upsert")
-	flag.StringVar(&parts, "parts", "dsengine,bare,river,large,load,upsert", "what to run: "+strings.Join(allParts, ", "))
+	flag.StringVar(&parts, "parts", "dsengine,lua,bare,river,large,load,upsert", "what to run: "+strings.Join(allParts, ", "))
 	flag.IntVar(&o.buffers, "buffers", 1024, "MiB of MariaDB's buffer pool")
 	flag.IntVar(&o.batch, "batch", 1000, "jobs at once in the bare loop")
 	flag.IntVar(&o.bareWorkers, "bare-workers", 2, "connections of the bare loop")

@@ -57,8 +57,8 @@ func (b *bench) program(name string) string { return filepath.Join(b.temp, name)
 // measure runs the parts.
 func (b *bench) measure(ctx context.Context) error {
 	for round := range b.rounds {
-		if b.has("dsengine") || b.has("bare") {
-			if err := b.onMariaDB(ctx, func(p *place) error { return b.both(ctx, p, round) }); err != nil {
+		if b.has("dsengine") || b.has("lua") || b.has("bare") {
+			if err := b.onMariaDB(ctx, func(p *place) error { return b.drains(ctx, p, round) }); err != nil {
 				return err
 			}
 		}
@@ -74,20 +74,20 @@ func (b *bench) measure(ctx context.Context) error {
 		}
 		if b.has("mysql") {
 			for _, url := range b.mysql {
-				if err := b.onServer(ctx, url, func(p *place) error { return b.both(ctx, p, round) }); err != nil {
+				if err := b.onServer(ctx, url, func(p *place) error { return b.drains(ctx, p, round) }); err != nil {
 					return err
 				}
 			}
 		}
 		if b.has("sqlite") {
-			if err := b.drain(ctx, sqlitePlace(b.temp), b.n); err != nil {
+			if err := b.drain(ctx, sqlitePlace(b.temp), b.n, dsengine, noop); err != nil {
 				return err
 			}
 		}
 	}
 	if b.has("large") {
 		for range b.largeRounds {
-			if err := b.onMariaDB(ctx, func(p *place) error { return b.drain(ctx, p, b.large) }); err != nil {
+			if err := b.onMariaDB(ctx, func(p *place) error { return b.drain(ctx, p, b.large, dsengine, noop) }); err != nil {
 				return err
 			}
 		}
@@ -95,21 +95,21 @@ func (b *bench) measure(ctx context.Context) error {
 	return nil
 }
 
-// both drains with dsengine and with the bare loop, one first in even rounds,
-// the other in odd ones.
-func (b *bench) both(ctx context.Context, p *place, round int) error {
+// drains drains with dsengine, in both languages, and with the bare loop. Each round
+// begins with another one.
+func (b *bench) drains(ctx context.Context, p *place, round int) error {
 	do := []func() error{}
-	if b.has("dsengine") || p.foreign {
-		do = append(do, func() error { return b.drain(ctx, p, b.n) })
+	if b.has("dsengine") || b.has("lua") || p.foreign {
+		do = append(do, func() error { return b.drain(ctx, p, b.n, dsengine, noop) })
+	}
+	if b.has("lua") {
+		do = append(do, func() error { return b.drain(ctx, p, b.n, inLua, noopLua) })
 	}
 	if b.has("bare") || p.foreign {
 		do = append(do, func() error { return b.bare(ctx, p) })
 	}
-	if len(do) == 2 && round%2 == 1 {
-		do[0], do[1] = do[1], do[0]
-	}
-	for _, f := range do {
-		if err := f(); err != nil {
+	for i := range do {
+		if err := do[(i+round)%len(do)](); err != nil {
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (b *bench) bare(ctx context.Context, p *place) error {
 		args := []string{"-db", url, "-batch", strconv.Itoa(b.batch), "-workers", strconv.Itoa(b.bareWorkers)}
 		if b.selfFill {
 			args = append(args, "-fill", strconv.Itoa(b.n), "-migrations", filepath.Join(b.root, "engine", "mysqlstore", "migrations"))
-		} else if _, err := b.enqueue(ctx, url, b.n); err != nil {
+		} else if _, err := b.enqueue(ctx, url, b.n, noop); err != nil {
 			return err
 		}
 		s, err := b.peer(ctx, "bare", args...)

@@ -35,6 +35,7 @@ type machine struct {
 // The engines' names; River's has its version.
 const (
 	dsengine = "dsengine"
+	inLua    = "dsengine in Lua"
 	bareLoop = "bare loop"
 	river    = "River "
 )
@@ -144,6 +145,11 @@ func (r *report) compare() {
 			}
 			if y := r.find(bare, x.Database, x.N); y != nil {
 				r.relate(x.Engine+" / "+bare, x, y)
+			}
+		}
+		if x.Engine == inLua {
+			if y := r.find(dsengine, x.Database, x.N); y != nil {
+				r.relate("dsengine in Lua / in Starlark, "+x.Database, x, y)
 			}
 		}
 		if x.Engine != dsengine {

@@ -1,0 +1,276 @@
+package luascript
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/dsengine/dsengine/scripting/coverage"
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// trial runs the top level of a source, with probes or without.
+type trial struct {
+	steps   int64
+	globals string
+	err     string
+	file    *coverage.File
+}
+
+func try(t *testing.T, source string, probes bool) trial {
+	t.Helper()
+	prepare()
+	f := &file{path: "x.lua", shown: "x.lua", source: []byte(source)}
+	if err := f.compile(probes, true); err != nil {
+		t.Fatalf("%v\n%s", err, source)
+	}
+	s := &script{name: "x", file: f, files: map[string]*file{}}
+	s.add(f)
+	r, err := s.open(&hostlib.Host{}, &hostlib.Declaration{Type: "x", Needs: &hostlib.Needs{}}, func(string) *file { return nil })
+	r.account()
+	out := trial{steps: r.taken - r.base, file: f.counted()}
+	if err != nil {
+		out.err = err.Error()
+		var th *thrown
+		if errors.As(err, &th) {
+			out.err += fmt.Sprint("\n", th.stack)
+		}
+	}
+	for _, name := range []string{"x", "y", "reached"} {
+		var v lua.LValue = lua.LNil
+		if r.globals != nil {
+			v = r.globals.RawGetString(name)
+		}
+		out.globals += fmt.Sprintf("%s = %s\n", name, r.text(v))
+	}
+	return out
+}
+
+// same says how a run with probes differs from one without.
+func same(t *testing.T, source string) trial {
+	t.Helper()
+	plain, probed := try(t, source, false), try(t, source, true)
+	if probed.steps > plain.steps || probed.steps < plain.steps/2 || plain.globals != probed.globals || plain.err != probed.err {
+		t.Errorf("with probes it is another run:\n%s\nsteps %d, with probes %d\n--- without\n%s%s\n--- with\n%s%s",
+			source, plain.steps, probed.steps, plain.globals, plain.err, probed.globals, probed.err)
+	}
+	return probed
+}
+
+func TestProbesChangeNothing(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{
+		"x = 1\n",
+		"",
+		"do end\n",
+		"function f(a)\n  -- Doc.\n  if a == 0 then return 1 end\n  return 2\nend\nx = {f(0), f(1)}\n",
+		"function f(a)\n  for i = 0, 9 do\n    if i == a then break end\n    if i % 2 == 1 then goto continue end\n    if i then else end\n    ::continue::\n  end\n  return a\nend\nx = {f(3), f(99)}\n",
+		"function f(a, b)\n  if a and not b or b ~= 1 then elseif not (a or b) then return 0 end\n  if not a then end\n  return not b and (a and 1 or 2) or 3\nend\nx = {}\nfor _, a in ipairs({1, false}) do for _, b in ipairs({0, false, 1}) do x[#x + 1] = f(a, b) end end\n",
+		"local n = 3\nwhile n > 0 do\n  n = n - 1\n  if n == 1 then break end\nend\nwhile true do n = n + 1 if n > 5 then break end end\nrepeat local m = n n = n - 1 until m < 2\nx = n\n",
+		"local f = function(...) return ... end\nx = {f(1, nil, 3)}\ny = select(\"#\", f(nil, nil))\nlocal t = {a = {}}\nfunction t.a:b(v) return self == t.a and v or nil end\ny = t.a:b(5)\n",
+		"x = {}\nfor k in iter.take({1, 2, 3}, 2) do x[#x + 1] = k end\nfunction f() for k in iter.take({1, 2}, 2) do return k end end\ny = f()\n",
+		"function f(n) if n == 0 then return 0 end return f(n - 1) end\nx = f(5000)\n",
+		"function f(x)\n  local a = {\n    x.y\n  }\n  return a\nend\nf(1)\n",
+		"function f(x) return x == 0\n  and nil + 1 or 2 end\nx = f(1)\ny = f(0)\n",
+		"x = {(\"a\"):rep(3), #\"ab\", -(1), [[\nlong\n]], (f or tostring)(1), 'q\\'\\\nr'} -- a comment\n--[==[ another\none ]==] y = x[1] .. x[2] .. ((x[3]))\n",
+		"local f = coroutine.wrap(function(a) local b = coroutine.yield(a and 1 or 2) return b end)\nx = {f(true), f(5)}\n",
+		"for i = 1, 30000 do end\nwhile true do end\n",
+		"local s = \"\\0probe0.\"\nx = s == \"\\0probe0.\" and #s\n",
+	} {
+		same(t, source)
+	}
+}
+
+// program writes random statements, and the same with a mark before each that
+// notes that it is reached.
+type program struct {
+	r             *rand.Rand
+	plain, marked strings.Builder
+	line          int
+	marks         map[int]bool
+}
+
+func (p *program) mark(line int) {
+	p.marks[line] = true
+	fmt.Fprintf(&p.marked, "reached[#reached + 1] = %d\n", line)
+}
+
+func (p *program) put(text string) {
+	p.line++
+	fmt.Fprintln(&p.plain, text)
+	if !strings.HasPrefix(text, "e") && !strings.HasPrefix(text, "until") && !strings.HasPrefix(text, "::") {
+		p.mark(p.line)
+	}
+	fmt.Fprintln(&p.marked, text)
+}
+
+func (p *program) condition() string {
+	leaf := func() string {
+		return []string{"a", "b % 2 == 0", "a > b", "not b", "b == 1", "a ~= 2", "(a or b)", "step() % 3 > 0", "true", "false", "nil"}[p.r.IntN(11)]
+	}
+	c := leaf()
+	for p.r.IntN(3) == 0 {
+		c += []string{" and ", " or "}[p.r.IntN(2)] + leaf()
+	}
+	if p.r.IntN(4) == 0 {
+		c = "not (" + c + ")"
+	}
+	return c
+}
+
+func (p *program) block(depth int, loop string) {
+	for range 1 + p.r.IntN(4) {
+		kind := p.r.IntN(15)
+		if depth > 4 && kind > 7 {
+			kind = 2
+		}
+		switch kind {
+		case 0:
+			if loop != "" {
+				p.put("do break end")
+			}
+		case 1:
+			if loop != "" {
+				p.put("do goto " + loop + " end")
+			}
+		case 2, 3:
+			p.put("b = step()")
+		case 4:
+			if p.r.IntN(3) == 0 {
+				p.put("do return b end")
+			}
+		case 5:
+			p.put("b = " + p.condition() + " and a or 1")
+		case 6:
+			p.put("a = (function() return 1 end)() + step() % 3")
+		case 7:
+			p.put("assert(step() ~= 52)")
+		case 8, 9, 10, 11:
+			label := fmt.Sprintf("l%d", p.line)
+			p.put([]string{"for i = 1, b % 4 do", "for _, v in ipairs({1, b}) do", "while step() % 4 > 1 do", "while step() % 3 > 0 and (" + p.condition() + ") do", "repeat"}[kind-8+p.r.IntN(2)])
+			repeats := strings.HasSuffix(p.plain.String(), "repeat\n")
+			p.block(depth+1, label)
+			p.put("::" + label + "::")
+			if repeats {
+				p.mark(p.line + 1)
+				p.put("until step() % 3 == 0")
+			} else {
+				p.put("end")
+			}
+		default:
+			p.put("if " + p.condition() + " then")
+			p.block(depth+1, loop)
+			if p.r.IntN(3) == 0 {
+				p.put("elseif " + p.condition() + " then")
+				p.block(depth+1, loop)
+			}
+			if p.r.IntN(2) == 0 {
+				p.put("else")
+				p.block(depth+1, loop)
+			}
+			p.put("end")
+		}
+	}
+}
+
+// TestProbesCountWhatRuns compares what probes count in random programs with what
+// marks in the source say.
+func TestProbesCountWhatRuns(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	const head = "numbers = {0}\nreached = {}\nfunction step()\n  numbers[1] = (numbers[1] * 7 + 3) % 101\n  return numbers[1]\nend\n"
+	const tail = "return b\nend\nx = {}\nfor a = 0, 3 do for b = 0, 3 do x[#x + 1] = tostring(run(a, b)) end end\n"
+	for range 100 {
+		p := &program{r: r, line: strings.Count(head, "\n") + 1, marks: map[int]bool{}}
+		p.block(1, "")
+		source := head + "function run(a, b)\n" + p.plain.String() + tail
+		ran := same(t, source)
+		marked := try(t, head+"function run(a, b)\n"+p.marked.String()+tail, false)
+		if marked.err != "" && ran.err == "" {
+			continue // the marks take it beyond the limit
+		}
+		want := map[int]uint64{}
+		_, list, _ := strings.Cut(marked.globals, "reached = [")
+		list, _, _ = strings.Cut(list, "]")
+		for _, n := range strings.Split(list, ",") {
+			var line int
+			fmt.Sscan(n, &line)
+			want[line]++
+		}
+		for line, n := range firstOf(ran.file) {
+			if p.marks[line] && ran.err == "" && n != want[line] {
+				t.Errorf("line %d ran %d times, counted %d", line, want[line], n)
+			}
+		}
+		for line := range p.marks {
+			if _, ok := firstOf(ran.file)[line]; !ok {
+				t.Errorf("line %d is not counted", line)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("the program:\n%s", source)
+		}
+	}
+}
+
+// firstOf is how often the first part of each line has run.
+func firstOf(f *coverage.File) map[int]uint64 {
+	lines, column := map[int]uint64{}, map[int]int{}
+	for _, p := range f.Parts {
+		if c, ok := column[p.Start.Line]; !ok || p.Start.Column < c {
+			lines[p.Start.Line], column[p.Start.Line] = p.Count, p.Start.Column
+		}
+	}
+	return lines
+}
+
+func TestPartsStandWhereTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	const source = `local a, b = 1
+function t.f(x,
+    y)
+  if (not x) and y() then x = (1) end
+  local s = y and "ä" or {1, 2,
+    z(), } -- more
+  repeat local q until #s > 3
+  for i = 1, y() do w:call() end
+  goto done
+  ::done::
+  return function() return (f)(x) end, y "text";
+end
+`
+	f := &file{path: "x.lua", shown: "x.lua", source: []byte(source)}
+	if err := f.compile(true, true); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	lines := strings.Split(source, "\n")
+	for _, p := range f.counted().Parts {
+		text := ""
+		for n := p.Start.Line; n <= p.End.Line; n++ {
+			runes := []rune(lines[n-1])
+			from, to := 0, len(runes)
+			if n == p.Start.Line {
+				from = p.Start.Column - 1
+			}
+			if n == p.End.Line {
+				to = p.End.Column - 1
+			}
+			text += string(runes[from:to]) + "|"
+		}
+		got = append(got, fmt.Sprintf("%d %s", p.Start.Line, text))
+	}
+	want := []string{
+		"1 local a, b = 1|", "2 function t.f(x,|    y)|", "4 if (not x) and y()|", "4 x = (1)|",
+		`5 local s = y and "ä" or {1, 2,|    z(), }|`, `5 "ä"|`, "5 {1, 2,|    z(), }|", "7 repeat|", "7 local q|", "7 until #s > 3|",
+		"8 for i = 1, y()|", "8 w:call()|", "9 goto done|", `11 return function() return (f)(x) end, y "text"|`, "11 return (f)(x)|",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,91 @@
+package luascript
+
+// Doc is a line about something that Lua has of its own.
+type Doc struct {
+	Name string // of a function: how it is called
+	Doc  string
+}
+
+// Differences are what is another way in job scripts than in Lua 5.1, whose syntax they
+// have, with goto.
+var Differences = []Doc{
+	{"arguments", "What is given by name is a table after the other arguments: ctx.emit(item, {key = \"a\"}). Methods take a dot or a colon."},
+	{"null", "It stands for NULL and JSON's null in rows, lists and dicts, where nil cannot be. is_null(v) is true for it and for nil; if null then is true, as for each value but nil and false; null has no elements. What a function gives, and an argument, is nil where there is nothing."},
+	{"lists, dicts", "A table with elements 1, 2, 3 and so on is a list, without gaps; one with names is a dict; one with both is an error where data is wanted. An empty one is what is wanted there, else {} in JSON: json.array() and json.object() say what it is. One that comes from outside stays what it was."},
+	{"numbers", "Numbers are floats, exact up to 2^53. Larger whole numbers (of JSON, the database, tonumber, or as they are written in the script) are exact, calculate exactly with + - * % and unary -, and are keys of tables by their value; / and ^ give floats. == takes any two such numbers. < and its like take two of them, or one that is written there (id < 9223372036854775807); with another number they are an error: math.compare(a, b) < 0 takes any two. A float beyond 2^53, as 2 ^ 60 gives, is == to no such number, and another key; math.compare tells that it is the same. A for loop counts in floats."},
+	{"strings", "They hold any bytes. One that is no UTF-8 is bytes for the database; in JSON it is an error: base64.encode(s). #s and string.sub count bytes. A string has at most 256 MB."},
+	{"loops", "for x in it do goes through an iterator once, and closes it, also by break, return and errors; ipairs and pairs take tables alone. list(it) makes a table of it."},
+	{"errors", "error(message, {code = ..., retryable = false}) raises one; pcall, xpcall and catch give an object with message, code, kind, retryable, backtrace. What a function that is caught wrote, emitted and set is undone. Time-outs, limits of steps and memory, and ctx.retry, snooze, cancel and fail are never caught."},
+	{"coroutines", "coroutine.resume(co, ...) gives true and what co yields or returns; an error in co is raised from it, as from a function that coroutine.wrap made, with co's own call stack: pcall catches it. A time-out or limit ends the hook wherever it happens. yield works within pcall, metamethods and loops. Up to 1000 that have not ended may be there; those that the hook leaves are ended with it."},
+	{"globals", "They are set at the top level alone, and read-only once the script is loaded, with all that can be reached from them, as are the variables around functions: hooks share nothing but by state and vars. A name that nobody has set is an error, not nil."},
+	{"require", "require(\"lib/x\") loads a helper file of the jobs folder once, at the top level, and gives what it returns, or its globals. Nothing else loads code."},
+	{"not there", "os, io, debug, package, load, loadstring, loadfile, dofile, module, collectgarbage, newproxy, getfenv, setfenv, math.random, string.dump. print goes to the job's log."},
+	{"patterns", "Lua's own; they count steps and end with the time-out. %w and its like know ASCII alone. re has regular expressions."},
+	{"table.sort", "It takes an order that contradicts itself for some order; it is no error. Numbers of any size have an order."},
+	{"#t", "Of a list with gaps it is one of the places before a gap."},
+}
+
+// Bounds are what a script can take, and what cannot be bounded.
+var Bounds = []Doc{
+	{"steps", "The setting steps counts instructions of the interpreter, in coroutines and callbacks too. Functions that work for long (patterns, sort, concat, rep) count some for what they do."},
+	{"time", "The setting timeout ends a hook between two instructions, in functions that work for long, and while a function of dsengine waits. A single call that copies much memory runs to its end: milliseconds."},
+	{"depth", "Functions call each other up to 1000 deep, in coroutines 200, tail calls aside. Up to 20,000 values are unpacked at once."},
+	{"memory", "Strings have at most 256 MB, data that is passed on 64 MB or 4 million values. Tables grow by the interpreter's own instructions, which no limit can reach. So the process's memory is looked at 100 times a second; when it is above half of what the machine, the control group or GOMEMLIMIT has, the scripts that hold more than their share, and more than 64 MB, end with limit.memory. Not seen: what is taken between two looks (some 100 MB by a fast script), objects of dsengine itself (iterators, documents, decimals), and memory that a script has let go of and that is not collected yet."},
+}
+
+// Functions are those that Lua scripts have besides those of all scripts.
+var Functions = []Doc{
+	{"assert(v, message)", "Gives all its arguments, if v is neither nil nor false; else it is an error."},
+	{"getmetatable(t)", "The metatable of a table that the script made, or nil."},
+	{"ipairs(t)", "For loops over a list: for i, v in ipairs(t) do."},
+	{"is_null(v)", "Whether v is null or nil."},
+	{"list(it)", "A table of what an iterator gives, or of a list."},
+	{"next(t, key)", "The key and the value that follow a key."},
+	{"pairs(t)", "For loops over all elements: for k, v in pairs(t) do. First the list, then names as they were set."},
+	{"pcall(fn, ...)", "true and what the function gives, or false and its error; what it wrote is undone then."},
+	{"print(...)", "Writes a line into the job's log."},
+	{"rawequal(a, b)", "Whether they are the same, without metamethods."},
+	{"rawget(t, key)", "An element, without metamethods."},
+	{"rawlen(t)", "The length, without metamethods."},
+	{"rawset(t, key, v)", "Sets an element, without metamethods. What is read-only stays so."},
+	{"require(name)", "What a helper file returns, or its globals."},
+	{"select(n, ...)", "The arguments from the n-th on; select(\"#\", ...) counts them."},
+	{"setmetatable(t, meta)", "Gives the table its metatable."},
+	{"tonumber(v, base)", "A number, or nil. Whole numbers are exact."},
+	{"tostring(v)", "A text; that of __tostring if the metatable has it."},
+	{"type(v)", "nil, null, boolean, number, string, table, function, thread, iterator, or how an object is called: decimal, time."},
+	{"unpack(t, i, j), table.unpack(t, i, j)", "The elements of a list as values."},
+	{"xpcall(fn, handler)", "pcall whose error goes through a function."},
+	{"coroutine.create(fn)", "A coroutine."},
+	{"coroutine.resume(co, ...)", "Goes on with it: true and what it yields or returns. Its error is raised."},
+	{"coroutine.running()", "The coroutine that runs; nil in the main part."},
+	{"coroutine.status(co)", "running, suspended, normal or dead."},
+	{"coroutine.wrap(fn)", "A function that goes on with a coroutine."},
+	{"coroutine.yield(...)", "Leaves the coroutine, with values for who goes on with it."},
+	{"json.array(t)", "The table, or a new one, as a list also while it is empty."},
+	{"json.object(t)", "The same, as a dict."},
+	{"math.abs(x), math.fmod(x, y), math.modf(x), math.pow(x, y), math.sqrt(x), math.exp(x), math.log10(x), math.frexp(x), math.ldexp(x, e), math.deg(x), math.rad(x), math.sin(x), math.cos(x), math.tan(x), math.asin(x), math.acos(x), math.atan(x), math.atan2(y, x), math.sinh(x), math.cosh(x), math.tanh(x)", "As in Lua 5.1; math.abs is exact."},
+	{"math.compare(a, b)", "-1, 0 or 1: which of two numbers is smaller, exactly, of any size."},
+	{"math.huge", "Infinity."},
+	{"math.max(...)", "The largest, exactly."},
+	{"math.min(...)", "The smallest, exactly."},
+	{"string.byte(s, i, j)", "Bytes as numbers."},
+	{"string.char(...)", "A string of bytes."},
+	{"string.find(s, pattern, from, plain)", "Where a pattern is found first: two places, and captures. Or nil."},
+	{"string.format(format, ...)", "A text: %d %i %u %c %x %X %o %e %E %f %g %G %q %s %%. %d takes whole numbers of any size."},
+	{"string.gmatch(s, pattern)", "For loops over matches."},
+	{"string.gsub(s, pattern, by, n)", "The string with matches replaced by a text (%1 is a capture), an element of a table, or what a function gives; and their number."},
+	{"string.len(s)", "Its bytes."},
+	{"string.lower(s)", "In small letters; those of UTF-8 too."},
+	{"string.match(s, pattern, from)", "The captures of the first match, or the match."},
+	{"string.rep(s, n, sep)", "It repeated."},
+	{"string.reverse(s)", "Its bytes backwards."},
+	{"string.sub(s, i, j)", "A piece; negative places count from the end."},
+	{"string.upper(s)", "In capitals; those of UTF-8 too."},
+	{"table.concat(t, sep, i, j)", "Its strings and numbers as one string."},
+	{"table.insert(t, i, v)", "Inserts an element, at the end without i."},
+	{"table.maxn(t)", "The largest number that is a key."},
+	{"table.pack(...)", "A list of values, with n."},
+	{"table.remove(t, i)", "Takes out an element, the last one without i, and gives it."},
+	{"table.sort(t, less)", "Sorts a list, by < or by a function."},
+}
