@@ -13,9 +13,9 @@ import (
 // Which parts of a file run is counted by the file itself: the rewriter puts calls of
 // probes between its statements. What a probe calls is a constant of the compiled
 // function, so nothing of it has a name; lines, call stacks and locals stay as they are. A
-// probe takes back the steps that it takes. So a run never takes more steps with probes
-// than without; it may take some fewer, since jumps that the compiler makes one of lead to
-// probes now. (A function with more than 250 constants may take some more.)
+// probe takes back the steps that it takes. So a run takes about as many steps with probes
+// as without: not just as many, since the compiler makes one instruction of jumps to jumps,
+// and of moves in a row, which probes keep apart.
 
 // Steps of the interpreter that the probes take.
 const (

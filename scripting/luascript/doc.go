@@ -5,7 +5,8 @@
 // used for one hook after the other: whatever ended badly is thrown away. What
 // scripts can call comes from the table of package hostlib.
 //
-//	loader.go compile.go rewrite.go   find, parse, change and compile files
+//	loader.go compile.go rewrite.go jump.go
+//	                                  find, parse, change and compile files
 //	suite.go                          tests in Lua, and where they fail
 //	cover.go span.go                  count what runs; where in a file nodes are
 //	hooks.go run.go limit.go          hooks; one call of one; steps, time-outs
@@ -28,6 +29,7 @@
 //     and their like could be stopped by nothing. Neither is its concatenation,
 //     which doubles a string in one instruction: compile.go calls a function in its
 //     place. SetMx would end the process.
+//   - Its compiler takes a wrong way where a loop begins with a jump (jump.go).
 //   - A for loop over an iterator is changed to tell when it is left.
 //   - Errors are values of type thrown; what the interpreter raises becomes one
 //     in panicked, while the stack is still there.

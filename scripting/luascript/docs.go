@@ -64,7 +64,7 @@ var Functions = []Doc{
 	{"coroutine.yield(...)", "Leaves the coroutine, with values for who goes on with it."},
 	{"json.array(t)", "The table, or a new one, as a list also while it is empty."},
 	{"json.object(t)", "The same, as a dict."},
-	{"math.abs(x), math.fmod(x, y), math.modf(x), math.pow(x, y), math.sqrt(x), math.exp(x), math.log10(x), math.frexp(x), math.ldexp(x, e), math.deg(x), math.rad(x), math.sin(x), math.cos(x), math.tan(x), math.asin(x), math.acos(x), math.atan(x), math.atan2(y, x), math.sinh(x), math.cosh(x), math.tanh(x)", "As in Lua 5.1; math.abs is exact."},
+	{"math.abs(x), math.fmod(x, y), math.modf(x), math.frexp(x), math.ldexp(x, e), math.deg(x), math.rad(x)", "As in Lua 5.1; math.abs is exact. The other functions of Lua's math are those of the module math."},
 	{"math.compare(a, b)", "-1, 0 or 1: which of two numbers is smaller, exactly, of any size."},
 	{"math.huge", "Infinity."},
 	{"math.max(...)", "The largest, exactly."},

@@ -54,11 +54,14 @@ func (w *rewriter) block(stmts []ast.Stmt, it string) []ast.Stmt {
 	if w.cover != nil {
 		return w.counted(stmts, it, nil)
 	}
-	out := make([]ast.Stmt, len(stmts))
+	out := make([]ast.Stmt, 0, len(stmts))
 	for i, s := range stmts {
 		w.deeper(s)
-		out[i] = w.stmt(s, it)
+		out = append(out, w.stmt(s, it))
 		w.depth--
+		if _, ok := s.(*ast.LabelStmt); ok && jumps(stmts[i+1:]) {
+			out = append(out, nothing(s))
+		}
 	}
 	return out
 }
@@ -83,11 +86,11 @@ func (w *rewriter) stmt(s ast.Stmt, it string) ast.Stmt {
 		return &c
 	case *ast.WhileStmt:
 		c := *s
-		c.Condition, c.Stmts = w.expr(s.Condition), w.block(s.Stmts, it)
+		c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
 		return &c
 	case *ast.RepeatStmt:
 		c := *s
-		c.Condition, c.Stmts = w.expr(s.Condition), w.block(s.Stmts, it)
+		c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
 		return &c
 	case *ast.IfStmt:
 		c := *s
@@ -122,7 +125,7 @@ func (w *rewriter) loop(s *ast.GenericForStmt, it string) ast.Stmt {
 	c := *s
 	c.Exprs = w.exprs(s.Exprs)
 	if plain(s.Exprs) {
-		c.Stmts = w.block(s.Stmts, it)
+		c.Stmts = w.body(s.Stmts, it)
 		return &c
 	}
 	w.loops++
@@ -137,7 +140,7 @@ func (w *rewriter) loop(s *ast.GenericForStmt, it string) ast.Stmt {
 	begin := &ast.LocalAssignStmt{Names: names, Exprs: []ast.Expr{call(s, beginName, c.Exprs, false)}}
 	begin.SetLine(s.Line())
 	c.Exprs = []ast.Expr{ident(s, names[0]), ident(s, names[1]), ident(s, names[2])}
-	c.Stmts = w.block(s.Stmts, outer)
+	c.Stmts = w.body(s.Stmts, outer)
 	leave := &ast.FuncCallStmt{Expr: call(s, leaveName, []ast.Expr{ident(s, names[0])}, false)}
 	leave.SetLine(s.Line())
 	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{begin, &c, leave}}

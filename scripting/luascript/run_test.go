@@ -25,7 +25,7 @@ function consume(ctx, item)
 end
 `)
 	j := w.Do("job", `{"a": 1}`)
-	if j.Error != nil || string(j.Result) != `{"list":[1,2,null],"rows":2}` {
+	if j.Error != nil || string(j.Result) != `{"rows":2,"list":[1,2,null]}` {
 		t.Errorf("got %s, %+v", j.Result, j.Error)
 	}
 	if got := strings.Join(w.Logs(j.ID), "\n"); got != "info hello 1 {\"b\":2}\ninfo a {\"i\":0}\ninfo b {\"i\":1}" {
@@ -63,7 +63,7 @@ end
 		return 0
 	}
 	after := func(item string) (made uint64) {
-		const jobs = 8
+		const jobs = 40
 		before := opened()
 		for range jobs {
 			w.Enqueue(engine.NewJob{Type: "job", Payload: engine.Raw(`"` + item + `"`)})
@@ -71,10 +71,10 @@ end
 		w.Run()
 		return opened() - before
 	}
-	// The pool lets go of some by itself, and of more under the race detector.
 	for item, wasted := range map[string]bool{"": false, "caught": false, "error": true, "steps": true, "coroutine": true} {
-		if made := after(item); wasted != (made >= 7) {
-			t.Errorf("8 hooks with %q: %d interpreters were made", item, made)
+		made := after(item)
+		if wasted && made < 36 || !wasted && made > 20 && !raceDetector { // four run at a time; the pool lets go of some by itself, of many with the race detector
+			t.Errorf("40 hooks with %q: %d interpreters were made", item, made)
 		}
 	}
 }

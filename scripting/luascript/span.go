@@ -127,6 +127,9 @@ func (s *spans) end(from int, nodes ...any) int {
 			return true
 		})
 	}
+	for s.tokens[i].kind == '(' && s.tokens[i+1].kind != ')' { // a node in brackets is placed by them
+		i++
+	}
 	is := func(i int, kinds ...int) bool {
 		for k, kind := range kinds {
 			if i+k >= len(s.tokens) || s.tokens[i+k].kind != kind {
