@@ -124,6 +124,10 @@ func TestNoScriptTakesMoreThanItsShare(t *testing.T) {
 		ids[c.name] = w.Enqueue(engine.NewJob{Type: name, Payload: engine.Raw("1")})
 	}
 	w.Lua("after", "function consume(ctx, item)\n  return 1\nend\n")
+	beside := make([]engine.JobID, 40)
+	for i := range beside {
+		beside[i] = w.Enqueue(engine.NewJob{Type: "after", Payload: engine.Raw("1")})
+	}
 	begin := time.Now()
 	w.Run()
 	t.Logf("%d scripts in %s", len(hostile), time.Since(begin))
@@ -144,6 +148,18 @@ func TestNoScriptTakesMoreThanItsShare(t *testing.T) {
 				got = fmt.Sprintf("%s: %s\n%.1500s", j.Error.Kind, j.Error.Message, j.Error.Backtrace)
 			}
 			t.Errorf("%s: got %s %s\nwant %s", c.name, j.Status, got, c.want)
+		}
+	}
+	// What others do meanwhile goes on.
+	var last time.Time
+	for _, id := range ids {
+		if j := w.Job(id); j.FinishedAt != nil && j.FinishedAt.After(last) {
+			last = *j.FinishedAt
+		}
+	}
+	for _, id := range beside {
+		if j := w.Job(id); j.Status != engine.StatusCompleted || j.FinishedAt.After(last) {
+			t.Errorf("a job beside them: %s at %v, the last of them at %s", j.Status, j.FinishedAt, last)
 		}
 	}
 	if j := w.Do("after", "1"); j.Status != engine.StatusCompleted {

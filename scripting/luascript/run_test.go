@@ -86,12 +86,12 @@ func TestAHelperFileThatReturnsNothingIsItsGlobals(t *testing.T) {
 	w.Lua("job", `local one = require("lib/globals")
 other = require("lib/globals")
 function consume(ctx, item)
-  return {one.double(item), other.double(item), (pcall(function() one.double = nil end)), tostring(one.double(1))}
+  return {one.double(item), other.double(item), (pcall(function() one.double = nil end)), tostring(one.double(1)), rawequal(one, other)}
 end
 `)
 	w.Lua("after", "function consume(ctx, item)\n  return {tostring(item), null}\nend\n")
 	for range 3 {
-		if j := w.Do("job", "2"); string(j.Result) != `[4,4,false,"2"]` {
+		if j := w.Do("job", "2"); string(j.Result) != `[4,4,false,"2",true]` {
 			t.Fatalf("%s %+v", j.Result, j.Error)
 		}
 		if j := w.Do("after", "1"); string(j.Result) != `["1",null]` {
