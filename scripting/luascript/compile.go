@@ -46,7 +46,7 @@ func (f *file) compile(count, job bool) (err error) {
 		}
 		return err
 	}
-	w := &rewriter{file: f}
+	w := &rewriter{file: f, gotos: gotos(tree)}
 	f.tree = tree
 	f.survey(tree)
 	f.follow(tree)
@@ -60,10 +60,11 @@ func (f *file) compile(count, job bool) (err error) {
 	if err != nil {
 		var e *lua.CompileError
 		if errors.As(err, &e) {
-			return &syntaxError{place: place{e.Line, 1}, message: e.Message}
+			return &syntaxError{place: place{e.Line & lineMask, 1}, message: e.Message}
 		}
 		return err
 	}
+	leaveAlone(proto)
 	if f.cover = w.cover; f.cover != nil {
 		f.cover.link(proto)
 	}

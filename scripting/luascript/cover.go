@@ -164,7 +164,7 @@ func (w *rewriter) counted(stmts []ast.Stmt, it string, at coverage.Reach) (out 
 // countedOne adds a statement, with probes. It gives how often what follows is reached,
 // if that is known.
 func (w *rewriter) countedOne(out []ast.Stmt, s ast.Stmt, it string, at coverage.Reach) ([]ast.Stmt, coverage.Reach) {
-	c := w.cover
+	c, line := w.cover, s
 	switch s := s.(type) {
 	case *ast.LabelStmt:
 		return append(out, s), nil
@@ -208,7 +208,7 @@ func (w *rewriter) countedOne(out []ast.Stmt, s ast.Stmt, it string, at coverage
 		s = w.stmt(s, it)
 	}
 	if len(tallies) > 0 {
-		out = append(out, c.probe(s, stmtSteps, tallies...))
+		out = append(out, c.probe(line, stmtSteps, tallies...))
 	}
 	return append(append(out, s), after...), nil
 }
@@ -367,9 +367,10 @@ func (w *rewriter) defined(s ast.Stmt, fn *ast.FunctionExpr) ast.Stmt {
 		hook := c.job && c.depth == 0 && hostlib.HookNamed(name) != nil
 		c.Func(coverage.Func{Name: name, Hook: hook, Line: s.Line(), LastLine: fn.LastLine()}, coverage.Reach{n})
 		d := *fn
-		leave := c.enter()
+		leave, end := c.enter(), w.enter(fn)
 		d.Stmts = append([]ast.Stmt{c.probe(fn, stmtSteps, tally{n, 1})}, w.counted(fn.Stmts, "", coverage.Reach{n})...)
 		leave()
+		end()
 		body = &d
 	}
 	switch s := s.(type) {

@@ -1,6 +1,7 @@
 package luascript
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"strconv"
@@ -100,6 +101,11 @@ func asFloat(v lua.LValue) (float64, bool) {
 
 // order compares two numbers by their value; false: one is none, or is not a number.
 func order(a, b lua.LValue) (int, bool) {
+	if p, ok := a.(lua.LNumber); ok {
+		if q, ok := b.(lua.LNumber); ok {
+			return cmp.Compare(p, q), p == p && q == q
+		}
+	}
 	x, y := exactly(a), exactly(b)
 	if x == nil || y == nil {
 		return 0, false

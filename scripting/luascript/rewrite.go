@@ -40,6 +40,8 @@ type rewriter struct {
 	cover *cover // nil: what runs is not counted
 	loops int
 	depth int
+	param string // the last one of the function
+	gotos map[*ast.GotoStmt]int
 }
 
 func (w *rewriter) deeper(n ast.PositionHolder) {
@@ -71,6 +73,9 @@ func (w *rewriter) stmt(s ast.Stmt, it string) ast.Stmt {
 	case *ast.AssignStmt:
 		c := *s
 		c.Lhs, c.Rhs = w.exprs(s.Lhs), w.exprs(s.Rhs)
+		if w.spoils(&c) {
+			return w.apart(&c)
+		}
 		return &c
 	case *ast.LocalAssignStmt:
 		c := *s
@@ -105,6 +110,8 @@ func (w *rewriter) stmt(s ast.Stmt, it string) ast.Stmt {
 		return &c
 	case *ast.GenericForStmt:
 		return w.loop(s, it)
+	case *ast.GotoStmt:
+		return w.jump(s)
 	case *ast.FuncDefStmt:
 		c := *s
 		c.Func = w.function(s.Func)
@@ -176,6 +183,7 @@ func call(at ast.PositionHolder, name string, args []ast.Expr, one bool) *ast.Fu
 
 func (w *rewriter) function(f *ast.FunctionExpr) *ast.FunctionExpr {
 	defer w.cover.enter()()
+	defer w.enter(f)()
 	c := *f
 	c.Stmts = w.block(f.Stmts, "")
 	return &c

@@ -1,0 +1,97 @@
+package luascript
+
+import (
+	"fmt"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// The interpreter's compiler makes some assignments to variables that are there wrong. It
+// puts values where they go before others are made of what was there:
+//
+//	a, b = b and 1, a    -- b is the new a
+//	t[i], i = 1, 2       -- t[2] is set
+//
+// does not set a variable where and, or or, ends at what is not one itself,
+//
+//	a = f() and 1        -- a stays as it was, if f gives nil
+//
+// and puts a function that it is about to call where its result goes, if that is the last
+// parameter of the function that it is in:
+//
+//	function f(a, b)
+//	  b, a = g(b), 1     -- g is called with g
+//	  b = (g())
+//
+// So what is assigned in such ways goes by other variables.
+
+// enter begins a function.
+func (w *rewriter) enter(f *ast.FunctionExpr) (leave func()) {
+	outer := w.param
+	w.param = "self" // of a method, which no list names
+	if n := len(f.ParList.Names); n > 0 {
+		w.param = f.ParList.Names[n-1]
+	}
+	return func() { w.param = outer }
+}
+
+// spoils says whether an assignment, which was rewritten, may be compiled wrongly.
+func (w *rewriter) spoils(s *ast.AssignStmt) bool {
+	if len(s.Lhs) > 1 || len(s.Rhs) > 1 {
+		return true
+	}
+	id, ok := s.Lhs[0].(*ast.IdentExpr)
+	if !ok {
+		return false
+	}
+	switch e := s.Rhs[0].(type) {
+	case *ast.LogicalOpExpr:
+		return true
+	case *ast.FuncCallExpr:
+		return e.AdjustRet && id.Value == w.param
+	}
+	return false
+}
+
+// apart makes variables of what is assigned, and assigns those.
+func (w *rewriter) apart(s *ast.AssignStmt) ast.Stmt {
+	set := map[string]bool{}
+	for _, to := range s.Lhs {
+		if id, ok := to.(*ast.IdentExpr); ok {
+			set[id.Value] = true
+		}
+	}
+	block := &ast.DoBlockStmt{}
+	block.SetLine(s.Line())
+	block.SetLastLine(s.Line())
+	names := 0
+	local := func(n int, values ...ast.Expr) (list []ast.Expr) {
+		l := &ast.LocalAssignStmt{Exprs: values}
+		l.SetLine(s.Line())
+		for range n {
+			name := fmt.Sprintf("(v%d)", names)
+			names++
+			l.Names = append(l.Names, name)
+			list = append(list, ident(s, name))
+		}
+		block.Stmts = append(block.Stmts, l)
+		return list
+	}
+	then := *s
+	then.Lhs = nil
+	for _, to := range s.Lhs {
+		if e, ok := to.(*ast.AttrGetExpr); ok {
+			c := *e
+			for _, part := range []*ast.Expr{&c.Object, &c.Key} {
+				if id, ok := (*part).(*ast.IdentExpr); ok && set[id.Value] {
+					*part = local(1, id)[0]
+				}
+			}
+			to = &c
+		}
+		then.Lhs = append(then.Lhs, to)
+	}
+	then.Rhs = local(len(s.Lhs), s.Rhs...)
+	block.Stmts = append(block.Stmts, &then)
+	return block
+}
