@@ -97,6 +97,8 @@ func TestLoopsThatBeginWithAJump(t *testing.T) {
 		"local n = 0 for v in iter.take({1, 2, 3}, 3) do do do if false then end end end n = n + v end x = n":          "6",
 		"local n = 0 for _, v in ipairs({1, 2}) do for _, v in ipairs({1, 2}) do do break end end n = n + v end x = n": "3",
 		"local n = 0 while n < 3 do while true do do break end end n = n + 1 end x = n":                                "3",
+		"local n = 0 repeat local y = not (false and n) n = n + 1 until n > 3 x = n":                                   "4",
+		"local n = 0 repeat if (nil and n) == nil then n = n + 1 end until n > 3 x = n":                                "4",
 		"local n = 0 while n < 3 do repeat until true n = n + 1 end x = n":                                             "3",
 		"local n = 0 while n < 3 do ::l:: ::m:: do end do break end end x = n":                                         "0",
 	} {

@@ -5,8 +5,9 @@
 // used for one hook after the other: whatever ended badly is thrown away. What
 // scripts can call comes from the table of package hostlib.
 //
-//	loader.go compile.go rewrite.go jump.go
-//	                                  find, parse, change and compile files
+//	loader.go compile.go              find, parse and compile files
+//	rewrite.go jump.go goto.go assign.go
+//	                                  change them before
 //	suite.go                          tests in Lua, and where they fail
 //	cover.go span.go                  count what runs; where in a file nodes are
 //	hooks.go run.go limit.go          hooks; one call of one; steps, time-outs
@@ -29,7 +30,8 @@
 //     and their like could be stopped by nothing. Neither is its concatenation,
 //     which doubles a string in one instruction: compile.go calls a function in its
 //     place. SetMx would end the process.
-//   - Its compiler takes a wrong way where a loop begins with a jump (jump.go).
+//   - Its compiler makes some code wrong: of loops that begin with a jump (jump.go), of
+//     goto (goto.go), of assignments (assign.go). Tests have each case.
 //   - A for loop over an iterator is changed to tell when it is left.
 //   - Errors are values of type thrown; what the interpreter raises becomes one
 //     in panicked, while the stack is still there.

@@ -45,16 +45,15 @@ func jumps(stmts []ast.Stmt) bool {
 		case *ast.BreakStmt:
 			return true
 		case *ast.IfStmt:
-			return known(s.Condition)
+			return known(s.Condition) || chooses(s.Condition)
 		case *ast.WhileStmt:
-			return known(s.Condition)
+			return known(s.Condition) || chooses(s.Condition)
 		case *ast.RepeatStmt:
 			return jumps(s.Stmts) || len(s.Stmts) == 0
 		case *ast.NumberForStmt:
 			return chooses(s.Init)
 		case *ast.FuncCallStmt:
-			call, ok := s.Expr.(*ast.FuncCallExpr)
-			return ok && (chooses(call.Func) || chooses(call.Receiver))
+			return chooses(s.Expr)
 		case *ast.LocalAssignStmt:
 			return chooses(s.Exprs...)
 		case *ast.AssignStmt:
@@ -68,12 +67,43 @@ func jumps(stmts []ast.Stmt) bool {
 	return false
 }
 
-// chooses says whether one of the expressions is and, or or, of which the first value
-// is known.
+// chooses says whether what is first of one of the expressions is and, or or, of which
+// the first value is known.
 func chooses(list ...ast.Expr) bool {
 	for _, e := range list {
-		if logical, ok := e.(*ast.LogicalOpExpr); ok && known(logical) {
-			return true
+		switch e := e.(type) {
+		case *ast.LogicalOpExpr:
+			if known(e) || chooses(e.Lhs) {
+				return true
+			}
+		case *ast.UnaryNotOpExpr:
+			if chooses(e.Expr) {
+				return true
+			}
+		case *ast.UnaryMinusOpExpr:
+			if chooses(e.Expr) {
+				return true
+			}
+		case *ast.UnaryLenOpExpr:
+			if chooses(e.Expr) {
+				return true
+			}
+		case *ast.ArithmeticOpExpr:
+			if chooses(e.Lhs) {
+				return true
+			}
+		case *ast.RelationalOpExpr:
+			if chooses(e.Lhs) {
+				return true
+			}
+		case *ast.AttrGetExpr:
+			if chooses(e.Object) {
+				return true
+			}
+		case *ast.FuncCallExpr:
+			if chooses(e.Func, e.Receiver) {
+				return true
+			}
 		}
 	}
 	return false
