@@ -27,12 +27,13 @@ import (
 
 // enter begins a function.
 func (w *rewriter) enter(f *ast.FunctionExpr) (leave func()) {
-	outer := w.param
+	outer, loop := w.param, w.exit
+	w.exit = nil
 	w.param = "self" // of a method, which no list names
 	if n := len(f.ParList.Names); n > 0 {
 		w.param = f.ParList.Names[n-1]
 	}
-	return func() { w.param = outer }
+	return func() { w.param, w.exit = outer, loop }
 }
 
 // spoils says whether an assignment, which was rewritten, may be compiled wrongly.

@@ -189,6 +189,7 @@ func (w *rewriter) countedOne(out []ast.Stmt, s ast.Stmt, it string, at coverage
 		if c.exit != nil {
 			tallies = append(tallies, tally{c.exit, -1})
 		}
+		s = w.leave(t)
 	case *ast.IfStmt:
 		s = w.countedIf(t, it)
 	case *ast.WhileStmt:
@@ -267,8 +268,11 @@ func (w *rewriter) countedWhile(s *ast.WhileStmt, it string) (ast.Stmt, []ast.St
 		c.Branch(c.spans.tokens[c.spans.first[s]].start, coverage.Reach{isTrue}, coverage.Reach{isFalse})
 		after = []ast.Stmt{c.probe(s, jumpSteps, tally{isFalse, 1})}
 	}
-	d.Stmts = append([]ast.Stmt{c.probe(s, stmtSteps, tally{isTrue, 1})}, w.counted(s.Stmts, it, coverage.Reach{isTrue})...)
-	return &d, after
+	loop := w.looping(func() ast.Stmt {
+		d.Stmts = append([]ast.Stmt{c.probe(s, stmtSteps, tally{isTrue, 1})}, w.counted(s.Stmts, it, coverage.Reach{isTrue})...)
+		return &d
+	})
+	return loop, after
 }
 
 // countedRepeat does the same: the condition is false as often as the body begins,
@@ -280,15 +284,18 @@ func (w *rewriter) countedRepeat(s *ast.RepeatStmt, it string) (ast.Stmt, []ast.
 	until := coverage.Reach{isTrue, isFalse}
 	d := *s
 	c.exit = isTrue
-	d.Stmts = append([]ast.Stmt{c.probe(s, stmtSteps, tally{body, 1}, tally{isFalse, 1})}, w.counted(s.Stmts, it, coverage.Reach{body})...)
-	c.exit = nil
-	d.Condition = w.condition(s.Condition)
-	first := c.spans.begin(s.Condition, "not", "-", "#", "(", "until")
-	c.place(first, c.spans.end(first, s.Condition), until)
-	if _, never := s.Condition.(*ast.FalseExpr); !never {
-		c.Branch(c.spans.tokens[first].start, coverage.Reach{isTrue}, coverage.Reach{isFalse})
-	}
-	return &d, []ast.Stmt{c.probe(s, jumpSteps, tally{isTrue, 1})}, tally{isFalse, -1}
+	loop := w.looping(func() ast.Stmt {
+		d.Stmts = append([]ast.Stmt{c.probe(s, stmtSteps, tally{body, 1}, tally{isFalse, 1})}, w.counted(s.Stmts, it, coverage.Reach{body})...)
+		c.exit = nil
+		d.Condition = w.condition(s.Condition)
+		first := c.spans.begin(s.Condition, "not", "-", "#", "(", "until")
+		c.place(first, c.spans.end(first, s.Condition), until)
+		if _, never := s.Condition.(*ast.FalseExpr); !never {
+			c.Branch(c.spans.tokens[first].start, coverage.Reach{isTrue}, coverage.Reach{isFalse})
+		}
+		return &d
+	})
+	return loop, []ast.Stmt{c.probe(s, jumpSteps, tally{isTrue, 1})}, tally{isFalse, -1}
 }
 
 // condition rewrites a condition: in it, and and or choose no value.

@@ -156,17 +156,24 @@ func TestVariablesAreAssignedWhatIsWritten(t *testing.T) {
 	}
 }
 
-// The interpreter's compiler had a goto cut off variables that live on.
+// The interpreter's compiler had a goto cut off variables that live on, and a break not
+// cut off those that do not.
 func TestAGotoLeavesVariablesAlone(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
-		"local n = 0 local function add(i) n = n + i end for i = 1, 3 do if i == 2 then goto continue end add(i) ::continue:: end x = n":                                                             "4",
-		"local function f(n, ...) local function add() n = n + 1 end for _, v in ipairs({...}) do if v == 1 then goto next end add() ::next:: end return n end x = f(0, 1, 2, 3)":                    "2",
-		"local function f(n) local function add() n = n + 1 end for v in iter.take({1, 2, 3}, 3) do local m = v if v == 1 then goto next end add() ::next:: end return n end x = f(0)":               "2",
-		"local t = {n = 0} function t:f() local n = 0 local function add() n = n + 1 end ::again:: local k = n add() if k < 2 then goto again end return n end x = t:f()":                            "3",
-		"local list = {} for i = 1, 3 do local v = i list[i] = function() v = v + 1 return v end if i == 2 then goto continue end ::continue:: end x = {list[1](), list[1](), list[2](), list[3]()}": "[2,3,3,4]",
-		"local list, i = {}, 0 ::top:: local v = i list[#list + 1] = function() return v end i = i + 1 if i < 3 then goto top end x = {list[1](), list[2](), list[3]()}":                             "[0,1,2]",
-		"local n, i = 0, 0 local function add() n = n + 1 end while i < 3 do local k = i i = i + 1 do local j = k if j == 1 then goto continue end add() end ::continue:: end x = n":                 "2",
+		"local n = 0 local function add(i) n = n + i end for i = 1, 3 do if i == 2 then goto continue end add(i) ::continue:: end x = n":                                                                           "4",
+		"local function f(n, ...) local function add() n = n + 1 end for _, v in ipairs({...}) do if v == 1 then goto next end add() ::next:: end return n end x = f(0, 1, 2, 3)":                                  "2",
+		"local function f(n) local function add() n = n + 1 end for v in iter.take({1, 2, 3}, 3) do local m = v if v == 1 then goto next end add() ::next:: end return n end x = f(0)":                             "2",
+		"local t = {n = 0} function t:f() local n = 0 local function add() n = n + 1 end ::again:: local k = n add() if k < 2 then goto again end return n end x = t:f()":                                          "3",
+		"local list = {} for i = 1, 3 do local v = i list[i] = function() v = v + 1 return v end if i == 2 then goto continue end ::continue:: end x = {list[1](), list[1](), list[2](), list[3]()}":               "[2,3,3,4]",
+		"local list, i = {}, 0 ::top:: local v = i list[#list + 1] = function() return v end i = i + 1 if i < 3 then goto top end x = {list[1](), list[2](), list[3]()}":                                           "[0,1,2]",
+		"local f while true do if true then local y = 1 f = function() return y end break end end local z, w, v = 7, 8, 9 x = {f(), z, w, v}":                                                                      "[1,7,8,9]",
+		"local f for i = 1, 3 do do local y = i f = function() y = y + 1 return y end if i == 2 then break end end end local z, w, v, u, q, r = 7, 8, 9, 10, 11, 12 x = f()":                                       "3",
+		"local f repeat local y = 3 if true then local k = y f = function() return k end break end until false local z, w, v, u, q, r = 7, 8, 9, 10, 11, 12 x = f()":                                               "3",
+		"local f for _, v in ipairs({1, 2}) do if v then local k = v f = function() return k end break end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":            "1",
+		"local f for v in iter.take({1, 2}, 2) do if v then local k = v f = function() return k end break end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":         "1",
+		"local f for i = 1, 2 do for j = 1, 2 do if j == 1 then local k = i f = function() return k end break end end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()": "2",
+		"local n, i = 0, 0 local function add() n = n + 1 end while i < 3 do local k = i i = i + 1 do local j = k if j == 1 then goto continue end add() end ::continue:: end x = n":                               "2",
 	} {
 		if got := same(t, source).globals; !strings.HasPrefix(got, "x = "+want+"\n") {
 			t.Errorf("%s: got %s", source, got)

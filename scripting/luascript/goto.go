@@ -1,6 +1,8 @@
 package luascript
 
 import (
+	"fmt"
+
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -12,6 +14,9 @@ import (
 //	local function add() n = n + 1 end
 //	for i = 1, 3 do
 //	  if i == 1 then goto continue end    -- from here on, add has an n of its own
+//
+// A break, on the other hand, does not cut off those of blocks between it and its loop,
+// whose places are taken by others then: such a break becomes a goto behind the loop.
 //
 // So it is noted for each goto how many variables there are where it leads, in its line,
 // and once it is compiled, that many are left alone.
@@ -26,10 +31,13 @@ type scope struct {
 	outer  *scope
 }
 
-// gotos finds how many variables there are where each goto of a file leads.
-func gotos(tree []ast.Stmt) map[*ast.GotoStmt]int {
-	found := map[*ast.GotoStmt]int{}
-	inBlock(tree, nil, 0, found)
+// leads says how many variables there are where the gotos of a file lead, and those
+// breaks that are to become one.
+type leads map[ast.Stmt]int
+
+func gotos(tree []ast.Stmt) leads {
+	found := leads{}
+	found.block(tree, nil, 0, noLoop)
 	methods := map[*ast.FunctionExpr]bool{}
 	walk(tree, func(n any) bool {
 		switch n := n.(type) {
@@ -43,16 +51,19 @@ func gotos(tree []ast.Stmt) map[*ast.GotoStmt]int {
 			if n.ParList.HasVargs { // arg
 				there++
 			}
-			inBlock(n.Stmts, nil, there, found)
+			found.block(n.Stmts, nil, there, noLoop)
 		}
 		return true
 	})
 	return found
 }
 
-// inBlock goes through a block, before which there are some variables. Functions in it
-// are left out.
-func inBlock(stmts []ast.Stmt, outer *scope, there int, found map[*ast.GotoStmt]int) {
+// noLoop stands for no loop that a break is to leave by a goto.
+const noLoop = -1
+
+// block goes through a block, before which there are some variables. Functions in it
+// are left out. exit is how many there are behind the loop around it.
+func (found leads) block(stmts []ast.Stmt, outer *scope, there, exit int) {
 	s := &scope{labels: map[string]int{}, outer: outer}
 	n := there
 	for _, stmt := range stmts {
@@ -74,31 +85,104 @@ func inBlock(stmts []ast.Stmt, outer *scope, there int, found map[*ast.GotoStmt]
 					break
 				}
 			}
-		case *ast.DoBlockStmt:
-			inBlock(stmt.Stmts, s, there, found)
-		case *ast.WhileStmt:
-			inBlock(stmt.Stmts, s, there, found)
-		case *ast.RepeatStmt:
-			inBlock(stmt.Stmts, s, there, found)
-		case *ast.IfStmt:
-			inBlock(stmt.Then, s, there, found)
-			inBlock(stmt.Else, s, there, found)
-		case *ast.NumberForStmt:
-			inBlock(stmt.Stmts, s, there+4, found)
-		case *ast.GenericForStmt:
-			own := 3 + len(stmt.Names)
-			if !plain(stmt.Exprs) { // see rewriter
-				own += 3
+		case *ast.BreakStmt:
+			if exit != noLoop {
+				found[stmt] = exit
 			}
-			inBlock(stmt.Stmts, s, there+own, found)
+		case *ast.DoBlockStmt:
+			found.block(stmt.Stmts, s, there, exit)
+		case *ast.IfStmt:
+			found.block(stmt.Then, s, there, exit)
+			found.block(stmt.Else, s, there, exit)
+		case *ast.WhileStmt:
+			found.body(stmt.Stmts, s, there, there)
+		case *ast.RepeatStmt:
+			found.body(stmt.Stmts, s, there, there)
+		case *ast.NumberForStmt:
+			found.body(stmt.Stmts, s, there+4, there)
+		case *ast.GenericForStmt:
+			if !plain(stmt.Exprs) { // see rewriter
+				there += 3
+			}
+			found.body(stmt.Stmts, s, there+3+len(stmt.Names), there)
+			if !plain(stmt.Exprs) {
+				there -= 3
+			}
 		}
 	}
+}
+
+// body goes through the body of a loop. A break in the body itself does what it must,
+// and so does one where there are no functions.
+func (found leads) body(stmts []ast.Stmt, outer *scope, there, exit int) {
+	functions := false
+	walk(stmts, func(n any) bool {
+		_, is := n.(*ast.FunctionExpr)
+		functions = functions || is
+		return !functions
+	})
+	if !functions {
+		exit = noLoop
+	}
+	found.block(stmts, outer, there, exit)
+	for _, s := range stmts {
+		if _, ok := s.(*ast.BreakStmt); ok {
+			delete(found, s)
+		}
+	}
+}
+
+// exit is a label behind a loop.
+type exit struct {
+	name string
+	used bool
+}
+
+// looping rewrites a loop that breaks may leave by a goto.
+func (w *rewriter) looping(loop func() ast.Stmt) ast.Stmt {
+	outer := w.exit
+	w.loops++
+	mine := &exit{name: fmt.Sprintf("(break%d)", w.loops)}
+	w.exit = mine
+	s := loop()
+	if w.exit = outer; !mine.used {
+		return s
+	}
+	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{s, mine.label(s)}}
+	block.SetLine(s.Line())
+	block.SetLastLine(s.LastLine())
+	return block
+}
+
+func (e *exit) label(at ast.Stmt) ast.Stmt {
+	l := &ast.LabelStmt{Name: e.name}
+	l.SetLine(at.Line())
+	return l
+}
+
+// leave rewrites a break.
+func (w *rewriter) leave(s *ast.BreakStmt) ast.Stmt {
+	n, ok := w.gotos[s]
+	if !ok || w.exit == nil {
+		return s
+	}
+	w.exit.used = true
+	g := &ast.GotoStmt{Label: w.exit.name}
+	g.SetLine(s.Line())
+	return noted(g, n)
 }
 
 // jump notes in a goto how many variables there are where it leads.
 func (w *rewriter) jump(s *ast.GotoStmt) ast.Stmt {
 	n, ok := w.gotos[s]
-	if !ok || n > 0xff || s.Line() > lineMask {
+	if !ok {
+		return s
+	}
+	return noted(s, n)
+}
+
+func noted(s *ast.GotoStmt, n int) ast.Stmt {
+	if n > 0xff || s.Line() > lineMask {
 		return s
 	}
 	c := *s

@@ -41,7 +41,8 @@ type rewriter struct {
 	loops int
 	depth int
 	param string // the last one of the function
-	gotos map[*ast.GotoStmt]int
+	gotos leads
+	exit  *exit // of the innermost loop
 }
 
 func (w *rewriter) deeper(n ast.PositionHolder) {
@@ -90,28 +91,36 @@ func (w *rewriter) stmt(s ast.Stmt, it string) ast.Stmt {
 		c.Stmts = w.block(s.Stmts, it)
 		return &c
 	case *ast.WhileStmt:
-		c := *s
-		c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
-		return &c
+		return w.looping(func() ast.Stmt {
+			c := *s
+			c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
+			return &c
+		})
 	case *ast.RepeatStmt:
-		c := *s
-		c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
-		return &c
+		return w.looping(func() ast.Stmt {
+			c := *s
+			c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
+			return &c
+		})
 	case *ast.IfStmt:
 		c := *s
 		c.Condition, c.Then, c.Else = w.expr(s.Condition), w.block(s.Then, it), w.block(s.Else, it)
 		return &c
 	case *ast.NumberForStmt:
-		c := *s
-		c.Init, c.Limit, c.Stmts = w.expr(s.Init), w.expr(s.Limit), w.block(s.Stmts, it)
-		if s.Step != nil {
-			c.Step = w.expr(s.Step)
-		}
-		return &c
+		return w.looping(func() ast.Stmt {
+			c := *s
+			c.Init, c.Limit, c.Stmts = w.expr(s.Init), w.expr(s.Limit), w.block(s.Stmts, it)
+			if s.Step != nil {
+				c.Step = w.expr(s.Step)
+			}
+			return &c
+		})
 	case *ast.GenericForStmt:
 		return w.loop(s, it)
 	case *ast.GotoStmt:
 		return w.jump(s)
+	case *ast.BreakStmt:
+		return w.leave(s)
 	case *ast.FuncDefStmt:
 		c := *s
 		c.Func = w.function(s.Func)
@@ -132,8 +141,10 @@ func (w *rewriter) loop(s *ast.GenericForStmt, it string) ast.Stmt {
 	c := *s
 	c.Exprs = w.exprs(s.Exprs)
 	if plain(s.Exprs) {
-		c.Stmts = w.body(s.Stmts, it)
-		return &c
+		return w.looping(func() ast.Stmt {
+			c.Stmts = w.body(s.Stmts, it)
+			return &c
+		})
 	}
 	w.loops++
 	names := make([]string, 3)
@@ -147,10 +158,13 @@ func (w *rewriter) loop(s *ast.GenericForStmt, it string) ast.Stmt {
 	begin := &ast.LocalAssignStmt{Names: names, Exprs: []ast.Expr{call(s, beginName, c.Exprs, false)}}
 	begin.SetLine(s.Line())
 	c.Exprs = []ast.Expr{ident(s, names[0]), ident(s, names[1]), ident(s, names[2])}
-	c.Stmts = w.body(s.Stmts, outer)
+	loop := w.looping(func() ast.Stmt {
+		c.Stmts = w.body(s.Stmts, outer)
+		return &c
+	})
 	leave := &ast.FuncCallStmt{Expr: call(s, leaveName, []ast.Expr{ident(s, names[0])}, false)}
 	leave.SetLine(s.Line())
-	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{begin, &c, leave}}
+	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{begin, loop, leave}}
 	block.SetLine(s.Line())
 	block.SetLastLine(s.LastLine())
 	return block
