@@ -129,7 +129,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	}
 	// From here on nothing of the hook's since its last checkpoint stays.
 	c.end()
-	var at *position // with how often it was put off; nil: as it was
+	var at *position // with how often in a row it was put off; nil: as it was
 	switch code := CodeOf(err); {
 	case errors.Is(err, ErrLost) || code == CodeLost:
 		s.lost(j)
@@ -163,6 +163,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes, o.Records = nil, nil, nil, RecordWrites{}
 	o.Stats, o.NewStats = nil, nil
+	if at == nil {
+		at = c.notPutOff()
+	}
 	if at != nil {
 		o.SetPosition, o.Position = true, at.encode()
 	}
@@ -209,13 +212,23 @@ func (c *Call) putOff(runs int, err error) (v *Verdict, at *position) {
 		return nil, nil // and no hook runs with it
 	}
 	if p.PutOffs++; p.PutOffs > maxPutOffs {
-		p.PutOffs = 0
-		return nil, &p
+		return nil, nil
 	}
 	after := conflictPause + rand.N(conflictPause)
 	c.Log(slog.LevelWarn, fmt.Sprintf("%s ran %d times, and each time others were faster: %v. It burns no attempt, and runs again in %s. If that goes on, have fewer jobs write that value, or checkpoint sooner after it is read",
 		c.job.Phase, runs, innermost(err), FormatDuration(after.Round(time.Second))), nil)
 	return &Verdict{Event: Snoozed, After: after, Wait: true}, &p
+}
+
+// notPutOff is the position with which the count of put-offs begins anew, since the
+// attempt ends in another way; nil: there is none to count.
+func (c *Call) notPutOff() *position {
+	p, broken := parsePosition(c.job.Position)
+	if broken != nil || p.PutOffs == 0 {
+		return nil
+	}
+	p.PutOffs = 0
+	return &p
 }
 
 // fault fails a job for good about which the engine itself has panicked.

@@ -40,8 +40,27 @@ var (
 	systemFull = regexp.MustCompile(`(?i)(errno|errcode|os errno):? 28\b|no space left|quota exceeded`)
 )
 
-// temporary is a file in a server's folder for temporary files.
-var temporary = regexp.MustCompile(`#sql|[/\\\\](MY|ML|ST)\w*(=\d+)?'`)
+// Files in a server's folder for temporary files: what a statement needs, and what a
+// transaction has written that goes to the server's binary log with its COMMIT.
+var (
+	temporary = regexp.MustCompile(`#sql|[/\\\\](MY|ST)\w*(=\d+)?'`)
+	unlogged  = regexp.MustCompile(`[/\\\\]ML\w*(=\d+)?'`)
+)
+
+// tooMuch says of a transaction that it has written more than the server has room for
+// before a COMMIT; "": it has not.
+func tooMuch(e *mysql.MySQLError) string {
+	const told = "the transaction has written more than the database server %s: commit more often, by ctx.batches or ctx.checkpoint, or %s (the database says: %s)"
+	switch {
+	case e.Number == 1197:
+		return fmt.Sprintf(told, "lets one write", "raise max_binlog_cache_size", e.Message)
+	case e.Number == 1705:
+		return fmt.Sprintf(told, "lets one write to tables without transactions", "raise max_binlog_stmt_cache_size", e.Message)
+	case unlogged.MatchString(e.Message):
+		return fmt.Sprintf(told, "has room for in its folder for temporary files (tmpdir), where what is to be logged waits for the commit", "make room there", e.Message)
+	}
+	return ""
+}
 
 // selectKeeper: the table may be in another database.
 const selectKeeper = `SELECT engine FROM information_schema.tables WHERE table_name = ? AND engine IS NOT NULL
@@ -51,6 +70,9 @@ const selectKeeper = `SELECT engine FROM information_schema.tables WHERE table_n
 // own fault, or the table's: others have room, and to wait helps nobody. "": the
 // server itself is full, and what waits goes on when there is room.
 func (s *Store) fullFault(e *mysql.MySQLError) string {
+	if message := tooMuch(e); message != "" {
+		return message
+	}
 	if temporary.MatchString(e.Message) {
 		return "the statement needs more room for temporary files than the database server has (tmpdir): does a JOIN lack its ON, or a big table an index? (the database says: " + e.Message + ")"
 	}

@@ -262,6 +262,16 @@ func (s *Session) hookError(err error) (said error, ended bool) {
 	return said, ended
 }
 
+// refused makes an error of COMMIT a Failure if there is no room for what the
+// transaction itself has written: to run it again, or to wait, would be no help.
+func (s *Session) refused(err error) error {
+	said, ended := s.hookError(err)
+	if f, ok := said.(*engine.Failure); ok && !ended && f.Code == "db.full" {
+		return f
+	}
+	return err
+}
+
 // textSize is the length of a type text(n).
 func textSize(typ string) (size string, ok bool) {
 	rest, ok := strings.CutPrefix(typ, "text(")

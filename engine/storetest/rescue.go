@@ -3,6 +3,7 @@ package storetest
 import (
 	"database/sql"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ func (w *world) lose(q engine.Queue, n int) engine.Claim {
 	w.bury(srv)
 	return c
 }
+
+// idLists are the lists of ids in a statement.
+var idLists = regexp.MustCompile(`IN \([0-9,]+\)`)
 
 var rescueCases = []testCase{
 	{"the jobs of a dead server are due again", func(w *world) {
@@ -121,6 +125,54 @@ var rescueCases = []testCase{
 			w.Errorf("%d statements: %.100q", len(list), list)
 		}
 		w.same("rows", int64(n), w.count("SELECT COUNT(*) FROM ds_attempts"))
+	}},
+	{"the jobs of a large claim are locked and written a part at a time, and each stands by itself", func(w *world) {
+		t := w.typ("t")
+		const n = 1700
+		w.enqueue(jobs(t, n)...)
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		take := func() engine.Claim { // of a server that nobody knows
+			w.Helper()
+			claims := w.claimOn(w.store, 4711, queue(t), n)
+			w.same("claims", 1, len(claims))
+			w.same("jobs of the claim", n, len(claims[0].Jobs))
+			return claims[0]
+		}
+		short := func(list []string) {
+			w.Helper()
+			for _, q := range list {
+				for _, ids := range idLists.FindAllString(q, -1) {
+					if got := strings.Count(ids, ",") + 1; got > 500 {
+						w.Errorf("a list of %d ids: %.200s", got, q)
+					}
+				}
+			}
+		}
+		c := take()
+		heard := faults.Listen()
+		w.must(s.Release(w.ctx, c.ID, refsOf(c.Jobs)))
+		short(heard())
+		w.same("given back", int64(n), w.count("SELECT COUNT(*) FROM ds_ready WHERE id > 0"))
+		c = take()
+		w.must(w.store.Commit(w.ctx, nil, completed(&c.Jobs[700])))
+		w.must(w.store.Commit(w.ctx, nil, among(retried(&c.Jobs[1200], time.Hour))))
+		held, rescued := 0, n-2
+		if w.in.Rows {
+			tx := w.begin(sql.LevelDefault)
+			defer tx.Rollback()
+			var id engine.JobID
+			w.must(tx.QueryRow("SELECT id FROM ds_jobs WHERE id = ? FOR UPDATE", c.Jobs[1650].ID).Scan(&id))
+			held, rescued = 1, n-3
+		}
+		heard = faults.Listen()
+		r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
+		w.must(err)
+		short(heard())
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: rescued, Left: held}, r)
+		w.same("made due", int64(rescued), w.count("SELECT COUNT(*) FROM ds_ready r JOIN ds_jobs j ON j.id = r.id AND j.epoch = r.epoch WHERE r.alone = 1"))
+		w.same("claims", int64(held), w.count("SELECT COUNT(*) FROM ds_claims"))
+		w.stands("completed", c.Jobs[700].ID)
 	}},
 	{"what is left of a batch is charged nothing", func(w *world) {
 		t := w.typ("t")

@@ -116,7 +116,7 @@ var groups = []group{
 	{name: "guard", beside: true, cases: guardCases},
 	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, foldRunCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
 	{name: "sizes", beside: true, cases: sizeCases},
 	{name: "faults", operations: operations},
