@@ -131,7 +131,10 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	c.end()
 	var at *position // with how often in a row it was put off; nil: as it was
 	switch code := CodeOf(err); {
-	case errors.Is(err, ErrLost) || code == CodeLost:
+	case errors.Is(err, ErrLost):
+		s.unleased(j)
+		return false
+	case code == CodeLost:
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
@@ -177,7 +180,11 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	if err = s.settleFailure(ctx, c, o); err == nil {
 		return false
 	}
-	if errors.Is(err, ErrLost) || CodeOf(err) == CodeLost {
+	switch {
+	case errors.Is(err, ErrLost):
+		s.unleased(j)
+		return false
+	case CodeOf(err) == CodeLost:
 		s.lost(j)
 		return false
 	}
@@ -550,12 +557,20 @@ func (s *Server) due(q Queue, delayed bool) {
 	}
 }
 
-// lost forgets a job whose claim is no longer ours.
+// lost forgets a job that others have: its epoch has moved on.
 func (s *Server) lost(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
 	if s.claims.settled(j.Claim, 1) {
 		s.done.drop([]ClaimID{j.Claim})
 	}
+}
+
+// unleased forgets the claim of a job that was to end when the lease may have. The job
+// is not done with, so the claim is not to be dropped: if the database has it still in
+// our name, it is given back as a stranger.
+func (s *Server) unleased(j *ClaimedJob) {
+	s.eng.log.Info("lost the claim of a job", "job", j.ID)
+	s.claims.forget(j.Claim)
 }
 
 // whileOurs gives a context that ends when the lease may have.

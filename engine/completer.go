@@ -156,7 +156,7 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 		if ctx.Err() != nil {
 			s.eng.log.Warn("complete jobs: the lease ran out before the database answered", "jobs", len(batch))
 			for i := range batch {
-				s.lost(batch[i].Job)
+				s.unleased(batch[i].Job)
 			}
 			return false
 		}
@@ -305,7 +305,7 @@ func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Out
 	case ours.Err() != nil:
 		s.eng.log.Warn("complete jobs: the lease ran out before the database answered", "jobs", len(batch))
 		for i := range batch {
-			s.lost(batch[i].Job)
+			s.unleased(batch[i].Job)
 		}
 		return nil
 	case errors.As(err, &locked):

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"database/sql"
 	"regexp"
 	"strings"
@@ -208,6 +209,23 @@ var rescueCases = []testCase{
 		w.same("claims", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))
 		w.fold()
 		w.same("counts", engine.TypeCounts{Created: 1, Failed: 1, Losses: 1, Stats: engine.Stats{}}, w.counts("t"))
+	}},
+	{"jobs are told as taken back, and run, beside a claim that cannot be read", func(w *world) {
+		r := w.runtime(Options{})
+		t := consumes("t", givesNone)
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		w.claimOn(w.store, 4711, queue(w.typ("t")), 1)
+		w.exec("INSERT INTO ds_claims (id, server, size, claimed_at, jobs) VALUES ('0123456789abcdef', 4712, 1, " + w.now(0) + ", '[1]')")
+		s, err := r.eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{t}, Name: "here"})
+		w.must(err)
+		ctx, stop := context.WithCancel(w.ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		w.until("it is completed", func() bool { return w.state(id) == "completed" })
+		stop()
+		w.must(<-ended)
+		w.same("taken back", 1, s.Snapshot().Rescued)
+		w.exec("DELETE FROM ds_claims WHERE server = 4712")
 	}},
 	{"a server whose beat moves is not declared dead", func(w *world) {
 		other := w.open(Options{})
