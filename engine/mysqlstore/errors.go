@@ -111,7 +111,8 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	refused := errors.As(err, &me) && me.Number == 1792 && s.Store.ReadOnly
 	switch s.dialect.Class(err) {
 	case sqlstore.ClassFull:
-		if message := s.fullFault(me); message != "" {
+		var at *sqlstore.CommitError
+		if message := s.fullFault(me, errors.As(err, &at)); message != "" {
 			return &engine.Failure{Kind: engine.KindError, Code: "db.full", Message: message, Retryable: true, Cause: err}, false
 		}
 		return err, true
@@ -126,7 +127,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	code, message, retryable := "db.error", me.Message, true
 	switch me.Number {
 	case 1197, 1705:
-		code, message = "db.full", tooMuch(me)
+		code, message = "db.full", tooLarge(me)
 	case 1062, 1586:
 		code = "db.duplicate"
 	case 1064, 1149:

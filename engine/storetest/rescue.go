@@ -221,11 +221,12 @@ var rescueCases = []testCase{
 		ctx, stop := context.WithCancel(w.ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
-		w.until("it is completed", func() bool { return w.state(id) == "completed" })
+		w.until("it is completed", func() bool { return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 4") == 1 })
 		stop()
 		w.must(<-ended)
 		w.same("taken back", 1, s.Snapshot().Rescued)
 		w.exec("DELETE FROM ds_claims WHERE server = 4712")
+		w.stands("completed", id)
 	}},
 	{"a server whose beat moves is not declared dead", func(w *world) {
 		other := w.open(Options{})
