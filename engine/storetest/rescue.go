@@ -135,9 +135,10 @@ var rescueCases = []testCase{
 		s := w.open(Options{Wrap: faults.Wrap})
 		take := func() engine.Claim { // of a server that nobody knows
 			w.Helper()
-			claims := w.claimOn(w.store, 4711, queue(t), n)
-			w.same("claims", 1, len(claims))
-			w.same("jobs of the claim", n, len(claims[0].Jobs))
+			claims := w.claimOn(s, 4711, queue(t), n)
+			if len(claims) != 1 || len(claims[0].Jobs) != n {
+				w.Fatalf("got %d claims, want one of %d jobs", len(claims), n)
+			}
 			return claims[0]
 		}
 		short := func(list []string) {

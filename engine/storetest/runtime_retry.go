@@ -135,6 +135,10 @@ var retryRunCases = []testCase{
 		r.stands("completed", id)
 		r.same("items", 10, len(r.payloads(id)))
 	}},
+}
+
+// deepCases are about chains of items.
+var deepCases = []testCase{
 	{"a chain of more than a thousand items is retried from its top, and runs to its end", func(w *world) {
 		const depth = 1100
 		var runs atomic.Int64

@@ -118,7 +118,7 @@ var groups = []group{
 	{name: "exactly once", cases: onceCases},
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, foldRunCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: drainCases},
-	{name: "sizes", beside: true, cases: sizeCases},
+	{name: "sizes", beside: true, cases: slices.Concat(sizeCases, deepCases)},
 	{name: "faults", operations: operations},
 	{name: "faults beside claims", beside: true, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
 }
