@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"sync/atomic"
+	"testing"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -139,8 +140,11 @@ var retryRunCases = []testCase{
 
 // deepCases are about chains of items.
 var deepCases = []testCase{
-	{"a chain of more than a thousand items is retried from its top, and runs to its end", func(w *world) {
-		const depth = 1100
+	{"a long chain of items is retried from its top, and runs to its end", func(w *world) {
+		depth := 1010 // more than there are in a list, or that Rest looks into beside each other
+		if !w.in.Rows || testing.Short() {
+			depth = 60 // each is a commit, and without rows that are locked one by one it waits for the disk
+		}
 		var runs atomic.Int64
 		t := consumes("t", func(*engine.Call) (engine.Raw, error) { runs.Add(1); return nil, nil })
 		r := w.runtime(Options{})
@@ -151,7 +155,7 @@ var deepCases = []testCase{
 		r.untilIdle(t)
 		w.same("runs", int64(1), runs.Load())
 		w.same("completed", int64(depth), w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 4"))
-		w.same("counts", []int64{depth, 0}, []int64{w.counts("t").Completed, w.counts("t").Failed})
+		w.same("counts", []int64{int64(depth), 0}, []int64{w.counts("t").Completed, w.counts("t").Failed})
 	}},
 }
 
