@@ -221,7 +221,8 @@ func (r *Report) Marks(f *Func, at At, sql string, given int, count func(sql str
 }
 
 // Further adds to the errors of a script that does not load the mistakes that are found
-// without running it, and gives those of settings the place of their argument.
+// without running it, and gives those that tell the same its place: an interpreter knows
+// that of a call, where it is an argument that is wrong, or no column.
 func Further(errs []*LoadError, found []*Problem) []*LoadError {
 	errs = slices.Clone(errs)
 	moved := map[int]bool{}
@@ -229,11 +230,13 @@ func Further(errs []*LoadError, found []*Problem) []*LoadError {
 		if problem.Warning {
 			continue
 		}
-		told, setting := false, -1
+		told, at := false, -1
 		for i, e := range errs {
 			told = told || e.File == problem.File && e.Line == problem.Line && e.Column == problem.Column
-			if problem.Code == "setting" && !moved[i] && strings.Contains(e.Message, strings.TrimPrefix(problem.Message, "job: ")) {
-				setting = i
+			same := problem.Code == "setting" && strings.Contains(e.Message, strings.TrimPrefix(problem.Message, "job: ")) ||
+				e.File == problem.File && e.Line == problem.Line && strings.HasPrefix(e.Message, problem.Message)
+			if same && !moved[i] {
+				at = i
 			}
 		}
 		e := problem.LoadError
@@ -242,9 +245,9 @@ func Further(errs []*LoadError, found []*Problem) []*LoadError {
 		}
 		switch {
 		case told:
-		case setting >= 0:
-			e.Message, e.Via = errs[setting].Message, errs[setting].Via
-			errs[setting], moved[setting] = &e, true
+		case at >= 0:
+			e.Message, e.Via = errs[at].Message, errs[at].Via
+			errs[at], moved[at] = &e, true
 		default:
 			errs = append(errs, &e)
 		}

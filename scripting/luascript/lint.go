@@ -35,7 +35,8 @@ func (l *Loader) checked(s *script, tests []*hostlib.ObjectType) []*hostlib.Prob
 func (c *linter) check(errs []*hostlib.LoadError) []*hostlib.Problem {
 	c.report = hostlib.Report{File: c.file.shown, Comment: "--", List: [2]string{"{", "}"}}
 	source := strings.TrimPrefix(string(c.file.source), byteOrderMark)
-	if tree, err := luasyntax.Parse(source); err == nil && c.file.proto != nil {
+	meta := strings.HasPrefix(source, "---@meta") // it is for editors, and nothing runs it
+	if tree, err := luasyntax.Parse(source); err == nil && c.file.proto != nil && !meta {
 		c.tree, c.files = tree, map[string]*library{}
 		c.run = newRun(nil)
 		c.run.call = hostlib.Call{Lang: c.run, Host: c.loader.host, Job: c.job}

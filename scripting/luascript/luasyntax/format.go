@@ -40,11 +40,10 @@ func same(a, b Token) bool {
 // plain is a token as it is written; what is behind a comment's last word is none of
 // it, nor is how its lines end.
 func plain(t Token) string {
-	text := strings.ReplaceAll(strings.ReplaceAll(t.Text, "\r\n", "\n"), "\r", "\n")
-	if t.Kind == Comment {
-		return strings.TrimRight(text, " \t")
+	if t.Kind != Comment {
+		return t.Text
 	}
-	return text
+	return strings.TrimRight(strings.ReplaceAll(strings.ReplaceAll(t.Text, "\r\n", "\n"), "\r", "\n"), " \t")
 }
 
 // opened is a bracket or a block that is open.

@@ -50,7 +50,7 @@ func (p *parser) wrong(wanted string) {
 	if t.Kind == EOF {
 		text = "the end of the file"
 	}
-	panic(&Error{t.Pos, fmt.Sprintf("got %s, wanted %s", text, wanted)})
+	panic(&Error{Pos: t.Pos, Message: fmt.Sprintf("got %s, wanted %s", text, wanted)})
 }
 
 // take takes the next token if it is a keyword or a sign.
@@ -295,7 +295,7 @@ func (p *parser) assign(first Expr) Stmt {
 		switch e.(type) {
 		case *Name, *Index:
 		default:
-			panic(&Error{e.Start(), "what stands before = is no name and no element"})
+			panic(&Error{Pos: e.Start(), Message: "what stands before = is no name and no element"})
 		}
 		v, many, place := valueFor(s.Right, i, len(s.Left))
 		if fn, ok := v.(*Func); ok {

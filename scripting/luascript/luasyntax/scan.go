@@ -28,6 +28,7 @@ func (p Pos) Before(q Pos) bool {
 type Error struct {
 	Pos
 	Message string
+	Open    bool // a string, or a comment, does not end
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Message) }
@@ -143,7 +144,7 @@ func (s *scanner) next() (Token, error) {
 		end := from + 2
 		if level := s.bracket(end); level >= 0 {
 			if _, end = s.long(end, level); end < 0 {
-				return t, &Error{t.Pos, "a comment that does not end"}
+				return t, &Error{t.Pos, "a comment that does not end", true}
 			}
 			return done(Comment, end)
 		}
@@ -154,14 +155,14 @@ func (s *scanner) next() (Token, error) {
 	case c == '"' || c == '\'':
 		value, end := s.quoted()
 		if end < 0 {
-			return t, &Error{t.Pos, "a string that does not end"}
+			return t, &Error{t.Pos, "a string that does not end", true}
 		}
 		t.Value = value
 		return done(String, end)
 	case c == '[' && s.bracket(from) >= 0:
 		value, end := s.long(from, s.bracket(from))
 		if end < 0 {
-			return t, &Error{t.Pos, "a string that does not end"}
+			return t, &Error{t.Pos, "a string that does not end", true}
 		}
 		t.Value = value
 		return done(String, end)
@@ -173,7 +174,7 @@ func (s *scanner) next() (Token, error) {
 	}
 	if strings.IndexByte("+-*/%^#<>=(){}[];:,.", c) < 0 {
 		r, _ := utf8.DecodeRuneInString(s.text[from:])
-		return t, &Error{t.Pos, fmt.Sprintf("%q means nothing here", r)}
+		return t, &Error{Pos: t.Pos, Message: fmt.Sprintf("%q means nothing here", r)}
 	}
 	return done(Sign, from+1)
 }
@@ -199,6 +200,9 @@ func (s *scanner) number() int {
 	if end < len(s.text) && s.text[end]|0x20 == 'e' {
 		end++
 		if end < len(s.text) && (s.text[end] == '-' || s.text[end] == '+') {
+			end++
+		}
+		if end < len(s.text) { // whatever it is: so does the interpreter
 			end++
 		}
 		digits(isDigit)
