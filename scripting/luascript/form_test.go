@@ -2,6 +2,8 @@ package luascript_test
 
 import (
 	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -109,6 +111,64 @@ func TestFormattingChangesNoWord(t *testing.T) {
 	}
 	if n < 200 {
 		t.Errorf("only %d scripts", n)
+	}
+}
+
+// mutations are how many other scripts are made of each.
+const mutations = 2
+
+// TestWhatTheInterpreterReadsIsFormatted takes scripts with words left out, twice, or in
+// another place: what the interpreter reads, the formatter does, too.
+func TestWhatTheInterpreterReadsIsFormatted(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	all := texts(t)
+	var pool []luasyntax.Token
+	read := 0
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		tokens, err := luasyntax.Scan(all[name])
+		if err != nil || len(tokens) < 3 {
+			continue
+		}
+		pool = append(pool, tokens[:len(tokens)-1]...)
+		for range mutations {
+			list := slices.Clone(tokens[:len(tokens)-1])
+			for range 1 + r.IntN(2) {
+				at := r.IntN(len(list))
+				switch r.IntN(4) {
+				case 0:
+					list = slices.Delete(list, at, at+1)
+				case 1:
+					list = slices.Insert(list, at, pool[r.IntN(len(pool))])
+				case 2:
+					list[at] = pool[r.IntN(len(pool))]
+				default:
+					to := r.IntN(len(list))
+					list[at], list[to] = list[to], list[at]
+				}
+				if len(list) == 0 {
+					break
+				}
+			}
+			var b strings.Builder
+			for _, token := range list {
+				b.WriteString(token.Text + []string{" ", " ", " ", "\n", ""}[r.IntN(5)])
+			}
+			got, err := luascript.Format("x.lua", []byte(b.String()))
+			if err != nil {
+				if strings.Contains(err.Error(), "though it may run") {
+					t.Errorf("%v\n%s", err, b.String())
+				}
+				continue
+			}
+			read++
+			if again, err := luascript.Format("x.lua", got); err != nil || string(again) != string(got) {
+				t.Errorf("a second time: %v\n%s", err, cmp.Diff(string(got), string(again)))
+			}
+		}
+	}
+	if read < 20*mutations {
+		t.Errorf("only %d scripts could be read", read)
 	}
 }
 

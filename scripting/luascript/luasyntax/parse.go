@@ -159,6 +159,9 @@ func (p *parser) stmt() Stmt {
 	if p.at(0).Is("=") || p.at(0).Is(",") {
 		return p.assign(e)
 	}
+	for in, ok := e.(*Paren); ok; in, ok = e.(*Paren) { // the interpreter takes (f())
+		e = in.X
+	}
 	call, ok := e.(*Call)
 	if !ok {
 		p.wrong("= or a call")
@@ -408,6 +411,8 @@ func (p *parser) table() *Table {
 		}
 		if e.Fields = append(e.Fields, f); !p.take(",") && !p.take(";") {
 			break
+		}
+		for p.take(",") || p.take(";") { // the interpreter takes several
 		}
 	}
 	e.End = p.want("}")

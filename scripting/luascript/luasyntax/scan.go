@@ -192,6 +192,9 @@ func (s *scanner) number() int {
 		digits(func(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' })
 		return end
 	}
+	if s.peek(0) == '.' { // the interpreter takes .2.5, too
+		end++
+	}
 	digits(isDigit)
 	if end < len(s.text) && s.text[end] == '.' {
 		end++
