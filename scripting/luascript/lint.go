@@ -1,6 +1,7 @@
 package luascript
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -32,7 +33,15 @@ func (l *Loader) checked(s *script, tests []*hostlib.ObjectType) []*hostlib.Prob
 }
 
 // check looks for mistakes in what was loaded, as far as it could be.
-func (c *linter) check(errs []*hostlib.LoadError) []*hostlib.Problem {
+func (c *linter) check(errs []*hostlib.LoadError) (list []*hostlib.Problem) {
+	defer func() {
+		if p := recover(); p != nil { // what keeps the script from loading is told all the same
+			list = []*hostlib.Problem{{LoadError: hostlib.LoadError{File: c.file.shown, Message: fmt.Sprintf("a fault of dsengine itself: %v", p)}, Code: "load"}}
+			for _, e := range errs {
+				list = append(list, &hostlib.Problem{LoadError: *e, Code: "load"})
+			}
+		}
+	}()
 	c.report = hostlib.Report{File: c.file.shown, Comment: "--", List: [2]string{"{", "}"}}
 	source := strings.TrimPrefix(string(c.file.source), byteOrderMark)
 	meta := strings.HasPrefix(source, "---@meta") // it is for editors, and nothing runs it
@@ -86,6 +95,7 @@ type linter struct {
 	run     *run // whose Call converts arguments; it runs nothing
 	types   map[*luasyntax.Binding]*hostlib.ObjectType
 	busy    map[*luasyntax.Binding]bool // its type or value is looked for
+	only    map[*luasyntax.Binding]bool // see untouched
 	files   map[string]*library         // that are required, by path
 	needs   *hostlib.Needs              // what job() says; nil: that is not known
 	wanting hostlib.Wanting

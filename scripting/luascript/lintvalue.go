@@ -91,6 +91,18 @@ func (c *linter) named(id *luasyntax.Name) hostlib.Value {
 // untouched says that a file only reads what a name stands for: its elements are not
 // set, and it is not given to what could change it.
 func (c *linter) untouched(b *luasyntax.Binding) bool {
+	if c.only == nil {
+		c.only = map[*luasyntax.Binding]bool{}
+	}
+	if known, ok := c.only[b]; ok {
+		return known
+	}
+	c.only[b] = false // while it is looked for
+	c.only[b] = !c.touched(b)
+	return c.only[b]
+}
+
+func (c *linter) touched(b *luasyntax.Binding) bool {
 	is := func(e luasyntax.Expr) bool {
 		n, ok := e.(*luasyntax.Name)
 		return ok && n.Binding == b
@@ -117,7 +129,7 @@ func (c *linter) untouched(b *luasyntax.Binding) bool {
 		}
 		return !touched
 	})
-	return !touched
+	return touched
 }
 
 // table is a table of which all elements are known; nil: they are not.
