@@ -109,6 +109,9 @@ func (c *linter) add(at luasyntax.Pos, code string, warning bool, hint, message 
 
 func spot(at luasyntax.Pos) hostlib.At { return hostlib.At{Line: at.Line, Column: at.Column} }
 
+// helper says that the file is one that others require.
+func (c *linter) helper() bool { return c.job == nil && !c.isTest }
+
 // typed notes of which types the parameters of hooks and tests are.
 func (c *linter) typed() {
 	c.types, c.busy = map[*luasyntax.Binding]*hostlib.ObjectType{}, map[*luasyntax.Binding]bool{}

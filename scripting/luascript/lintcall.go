@@ -156,7 +156,7 @@ func (c *linter) call(e *luasyntax.Call) {
 		_, module := c.module(e.Fn)
 		if kind := c.kindOf(e.Fn); module == "" && (kind == "" || kind == "table") && c.required(e.Fn) == nil && !c.anybody(e.Method.Value) {
 			hint := c.insteadOf(e.Fn, e.Method.Value)
-			c.add(e.Method.Pos, "name", hint == "", hint, fmt.Sprintf("no value has a method %q", e.Method.Value))
+			c.add(e.Method.Pos, "name", hint == "" || c.helper(), hint, fmt.Sprintf("no value has a method %q", e.Method.Value))
 		} else {
 			c.member(e.Fn, e.Method, true)
 		}

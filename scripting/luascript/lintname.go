@@ -140,7 +140,7 @@ func (c *linter) ofMany(b *luasyntax.Binding) (many bool) {
 
 func (c *linter) unusedGlobal(b *luasyntax.Binding, isFunc bool) {
 	switch {
-	case len(b.Uses) > 0, c.job == nil && !c.isTest: // others may require it
+	case len(b.Uses) > 0, c.helper(): // others may require it
 		return
 	case isFunc && hostlib.TestNamed(b.Name) != nil, c.job != nil && hostlib.HookNamed(b.Name) != nil, c.usedByTest(b.Name):
 		return
@@ -279,6 +279,9 @@ func (c *linter) rejects(seen map[string]bool) (found bool) {
 // readOnly tells of functions that set what is read-only once the script is loaded:
 // globals, locals of the top level, and elements of its tables.
 func (c *linter) readOnly() {
+	if c.helper() { // whoever requires it may call its functions while it is loaded
+		return
+	}
 	hint := "keep the value by state.set(name, value) or vars.set(name, value), or make it in the function"
 	element := func(e luasyntax.Expr, in *luasyntax.Func, at luasyntax.Pos) {
 		n, ok := e.(*luasyntax.Name)

@@ -1,6 +1,7 @@
 package stubs
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -183,6 +184,9 @@ func TestAllThatScriptsCanCallIsInTheStubsForLua(t *testing.T) {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("%q is missing", line)
 		}
+	}
+	if !json.Valid([]byte(LuaSettings("my/jobs"))) || !strings.Contains(LuaSettings("my/jobs"), `"my/jobs/?.lua"`) {
+		t.Error(LuaSettings("my/jobs"))
 	}
 	if got, err := luascript.Format(LuaFileName, []byte(text)); err != nil || string(got) != text {
 		t.Errorf("it is not formatted: %v", err)
