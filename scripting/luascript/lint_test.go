@@ -32,16 +32,20 @@ func TestCheckTakesWhateverThereIs(t *testing.T) {
 		}
 		lines := strings.SplitAfter(all[name], "\n")
 		for i := range lines {
-			for _, source := range []string{strings.Join(lines[:i], ""), strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")} {
-				for _, p := range check(source) {
+			left := strings.Join(lines[:i], "")
+			if i%2 == 1 {
+				left = strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")
+			}
+			if i%4 < 2 {
+				for _, p := range check(left) {
 					if n++; strings.Contains(p.Message, "a fault of") {
-						t.Errorf("%s: %s\n%s", name, p.Text(), source)
+						t.Errorf("%s: %s\n%s", name, p.Text(), left)
 					}
 				}
 			}
 		}
 	}
-	if n < 1000 {
+	if n < 300 {
 		t.Errorf("only %d problems", n)
 	}
 }
