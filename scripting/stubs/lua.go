@@ -42,6 +42,9 @@ const luaHeader = `---@meta
 --
 --     ---@param t T
 --     function test_import(t)
+--
+-- Where it says None, Lua has nil, and null within rows and lists; True and False are
+-- true and false.
 
 ---@alias Data any none, a boolean, a number, a string, a time, a list or a dict
 ---@alias Source any a path, or whatever can be read as a stream
@@ -225,11 +228,20 @@ func (s *luaStub) function(of string, f *hostlib.Func) {
 			add(p)
 		}
 	}
-	if len(named) > 0 && !rest {
-		class := strings.TrimSuffix(of, ".") + "." + f.Name + ".options"
-		class = strings.TrimPrefix(class, ".")
+	class := strings.TrimPrefix(of+f.Name+".options", ".")
+	var byName []*hostlib.Param // what can be left out, too
+	for i := range f.Params {
+		if p := &f.Params[i]; !rest && !p.NotYet && !p.Named && !p.Others && p.Default != nil {
+			byName = append(byName, p)
+		}
+	}
+	overload := ""
+	if len(byName) > 0 {
+		overload = s.overload(f, class)
+	}
+	if len(named)+len(byName) > 0 && !rest {
 		s.line("---@class %s", class)
-		for _, p := range named {
+		for _, p := range append(byName, named...) {
 			if p.Others {
 				s.line("---@field [string] %s %s", lua.param(p), oneLine(p.Doc))
 				continue
@@ -237,6 +249,8 @@ func (s *luaStub) function(of string, f *hostlib.Func) {
 			s.field(p.Name, p.Default != nil, lua.param(p), p.Doc, p.DefaultText())
 		}
 		s.line("")
+	}
+	if len(named) > 0 && !rest {
 		name := "options"
 		for slices.Contains(names, name) {
 			name = "_" + name
@@ -261,6 +275,9 @@ func (s *luaStub) function(of string, f *hostlib.Func) {
 	if f.Lua != "" {
 		s.doc("\n```lua\n" + f.Lua + "\n```")
 	}
+	if overload != "" {
+		s.line("%s", overload)
+	}
 	for _, l := range lines {
 		s.line("%s", l)
 	}
@@ -268,4 +285,20 @@ func (s *luaStub) function(of string, f *hostlib.Func) {
 		s.line("---@return %s # %s", lua.orAny(lua.typed(f.Returns)), f.Returns)
 	}
 	s.line("function %s%s(%s) end\n", of, f.Name, strings.Join(names, ", "))
+}
+
+// overload is how a function is called whose arguments that can be left out are all in
+// the table.
+func (s *luaStub) overload(f *hostlib.Func, class string) string {
+	var params []string
+	for i := range f.Params {
+		if p := &f.Params[i]; !p.NotYet && !p.Named && !p.Others && p.Default == nil {
+			params = append(params, p.Name+": "+lua.param(p))
+		}
+	}
+	text := "---@overload fun(" + strings.Join(append(params, "options: "+class), ", ") + ")"
+	if f.Returns != "" {
+		text += ": " + lua.orAny(lua.typed(f.Returns))
+	}
+	return text
 }

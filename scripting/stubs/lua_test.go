@@ -71,6 +71,11 @@ func luaNames(t *testing.T, text string) (funcs map[string][]string, fields map[
 			m := luaParam.FindStringSubmatch(line)
 			params = append(params, m[1])
 			types[line] = m[3]
+		case strings.HasPrefix(line, "---@overload "):
+			types[line] = strings.TrimPrefix(line, "---@overload ")
+			for _, name := range regexp.MustCompile(`(\w+): `).FindAllStringSubmatch(types[line], -1) {
+				types[line] = strings.Replace(types[line], name[0], "", 1)
+			}
 		case strings.HasPrefix(line, "---@return "):
 			types[line] = strings.TrimPrefix(line, "---@return ")
 		case strings.HasPrefix(line, "function "):
@@ -179,7 +184,7 @@ func TestAllThatScriptsCanCallIsInTheStubsForLua(t *testing.T) {
 	for _, line := range []string{
 		"function db.upsert(table, rows, options) end", "---@param options db.upsert.options", "---@field key string[] ", "---@field update? string[] ",
 		"function Ctx.emit(item, options) end", "---@param options? Ctx.emit.options", `---@field expect? "completed"|"failed"|"cancelled"|"any" `,
-		"---@return any, Err # (value, err)", "function json.array(t) end",
+		"---@return any, Err # (value, err)", "---@overload fun(options: retry.options): RetryPolicy", "---@field max? integer ", "function json.array(t) end",
 	} {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("%q is missing", line)
