@@ -7,6 +7,7 @@
 //
 //	loader.go compile.go rewrite.go   find, parse, change and compile files
 //	suite.go                          tests in Lua, and where they fail
+//	lint*.go form.go                  mistakes, without running hooks; the form of scripts
 //	hooks.go run.go limit.go          hooks; one call of one; steps, time-outs
 //	machine.go freeze.go              interpreters; what is read-only in them
 //	memory.go                         what ends scripts that take too much of it

@@ -41,6 +41,10 @@ type Loader struct {
 	files map[string]*file // helper files, by path
 
 	scripts map[string]*file // job scripts that are loaded, by path
+
+	// Marks counts the question marks of a statement, for Check; names says whether ?name
+	// is one, and numbered that ?1 is there. nil: they are not looked at.
+	Marks func(sql string, names bool) (n int, numbered bool)
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.
@@ -86,7 +90,7 @@ type script struct {
 func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 	s := l.script(name, p)
 	if len(s.errs) > 0 {
-		return nil, s.errs
+		return nil, hostlib.Further(s.errs, l.checked(s, nil))
 	}
 	return s.typ(l.host), nil
 }
@@ -154,15 +158,20 @@ func (l *Loader) read(p string) *file {
 		return f
 	}
 	if err := f.compile(); err != nil {
-		var e *syntaxError
-		if errors.As(err, &e) {
-			f.fail(e.place, "%s", e.message)
-		} else {
-			f.fail(place{}, "%v", err)
-		}
+		f.wrong(err)
 	}
 	f.doc = docOf(f.lines)
 	return f
+}
+
+// wrong notes why it does not compile.
+func (f *file) wrong(err error) {
+	var e *syntaxError
+	if errors.As(err, &e) {
+		f.fail(e.place, "%s", e.message)
+	} else {
+		f.fail(place{}, "%v", err)
+	}
 }
 
 func readError(err error) error {
