@@ -133,9 +133,12 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	}
 	// From here on nothing of the hook's since its last checkpoint stays.
 	c.end()
-	var at *position // with how often it was put off; nil: as it was
+	var at *position // with how often in a row it was put off; nil: as it was
 	switch code := CodeOf(err); {
-	case errors.Is(err, ErrLost) || code == CodeLost:
+	case errors.Is(err, ErrLost):
+		s.unleased(j)
+		return false
+	case code == CodeLost:
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
@@ -166,6 +169,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes, o.Records = nil, nil, nil, RecordWrites{}
 	o.Stats, o.NewStats = nil, nil
+	if at == nil {
+		at = c.notPutOff()
+	}
 	if at != nil {
 		o.SetPosition, o.Position = true, at.encode()
 	}
@@ -177,7 +183,11 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	if err = s.settleFailure(ctx, c, o); err == nil {
 		return false
 	}
-	if errors.Is(err, ErrLost) || CodeOf(err) == CodeLost {
+	switch {
+	case errors.Is(err, ErrLost):
+		s.unleased(j)
+		return false
+	case CodeOf(err) == CodeLost:
 		s.lost(j)
 		return false
 	}
@@ -212,13 +222,23 @@ func (c *Call) putOff(runs int, err error) (v *Verdict, at *position) {
 		return nil, nil // and no hook runs with it
 	}
 	if p.PutOffs++; p.PutOffs > maxPutOffs {
-		p.PutOffs = 0
-		return nil, &p
+		return nil, nil
 	}
 	after := conflictPause + rand.N(conflictPause)
 	c.Log(slog.LevelWarn, fmt.Sprintf("%s ran %d times, and each time others were faster: %v. It burns no attempt, and runs again in %s. If that goes on, have fewer jobs write that value, or checkpoint sooner after it is read",
 		c.job.Phase, runs, innermost(err), FormatDuration(after.Round(time.Second))), nil)
 	return &Verdict{Event: Snoozed, After: after, Wait: true}, &p
+}
+
+// notPutOff is the position with which the count of put-offs begins anew, since the
+// attempt ends in another way; nil: there is none to count.
+func (c *Call) notPutOff() *position {
+	p, broken := parsePosition(c.job.Position)
+	if broken != nil || p.PutOffs == 0 {
+		return nil
+	}
+	p.PutOffs = 0
+	return &p
 }
 
 // fault fails a job for good about which the engine itself has panicked.
@@ -541,7 +561,7 @@ func (s *Server) due(q Queue, delayed bool) {
 	}
 }
 
-// lost forgets a job whose claim is no longer ours.
+// lost forgets a job that others have: its epoch has moved on.
 func (s *Server) lost(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
 	if s.suspended.Load() {
@@ -550,6 +570,14 @@ func (s *Server) lost(j *ClaimedJob) {
 	if s.claims.settled(j.Claim, 1) {
 		s.done.drop([]ClaimID{j.Claim})
 	}
+}
+
+// unleased forgets the claim of a job that was to end when the lease may have. The job
+// is not done with, so the claim is not to be dropped: if the database has it still in
+// our name, it is given back as a stranger.
+func (s *Server) unleased(j *ClaimedJob) {
+	s.eng.log.Info("lost the claim of a job", "job", j.ID)
+	s.claims.forget(j.Claim)
 }
 
 // whileOurs gives a context that ends when the lease may have.

@@ -136,7 +136,7 @@ func (d *completer) flush(ctx context.Context) (held bool) {
 const maxSettles = 6
 
 // commit settles a batch. A fault that is not the database's own (a job whose
-// outcome cannot be written) is found by halving, and that job is given back.
+// outcome cannot be written) is found by halving.
 func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID) (held bool) {
 	s := d.srv
 	pause := 10 * time.Millisecond
@@ -178,7 +178,7 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 		case 0:
 			s.claims.forget(gone...)
 		case 1:
-			s.giveBack(ctx, batch[0].Job.Claim, []JobRef{batch[0].Job.JobRef})
+			d.refused(ctx, batch[0].Job, err)
 		default:
 			first := d.commit(ctx, batch[:n/2], nil)
 			second := d.commit(ctx, batch[n/2:], nil)
@@ -196,8 +196,31 @@ func (d *completer) tooLate(batch []Outcome) {
 	}
 	d.srv.eng.log.Warn("complete jobs: the lease ran out before the database answered, so jobs that were done run again; nothing of them was kept", "jobs", len(batch))
 	for i := range batch {
-		d.srv.lost(batch[i].Job)
+		d.srv.unleased(batch[i].Job)
 	}
+}
+
+// refused ends the attempt of a job that is done, and whose outcome the database does not
+// take: run again at once, it would come to the same, for ever. One that cannot be
+// failed either, or for no reason of its own, is given back.
+func (d *completer) refused(ctx context.Context, j *ClaimedJob, why error) {
+	s := d.srv
+	if t := s.types[j.Type]; t != nil && CodeOf(why) == CodeInternal {
+		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict}
+		failure(o, t.record().Hooks, t.Settings.Retry, &Failure{Kind: KindError, Code: "internal", Retryable: true,
+			Message: s.eng.secrets.Strike("it ended well, and the database refuses what is to be written about that: " + why.Error())})
+		o.bound()
+		if s.claims.rest(j.Claim, 1) {
+			o.LastOf = &j.Claim
+		}
+		err := s.eng.store.Commit(ctx, nil, o)
+		if err == nil {
+			s.settled([]Outcome{*o})
+			return
+		}
+		s.log(slog.LevelWarn, "fail a job that cannot be completed", err, "job", j.ID)
+	}
+	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 }
 
 // divideHeld parts a batch from the outcomes of the jobs. Claims of these are not

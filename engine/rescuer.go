@@ -63,16 +63,13 @@ func (s *Server) rescue(ctx context.Context) {
 		}
 		seen = still
 		r, err := s.eng.store.Rescue(ctx, s.lossOutcome)
-		if err != nil {
-			return 0, err
-		}
-		if r.Jobs > 0 {
+		if r.Jobs > 0 { // also beside a claim that could not be had
 			s.tellRescue(ctx, r)
 			s.tally.rescued(r)
 			s.wakeAll()
 			poke(s.wakeFold)
 		}
-		return s.opts.Lease / 3, nil
+		return s.opts.Lease / 3, err
 	})
 }
 

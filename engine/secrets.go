@@ -30,6 +30,7 @@ type Secrets struct {
 	known   map[string]bool
 	passing []string                    // of known, those of AddPassing, the oldest first
 	index   atomic.Pointer[secretIndex] // nil: there are none
+	parts   atomic.Pointer[partIndex]   // nil: it is to be made
 }
 
 // secretIndex finds the forms of all secrets in one pass over a text.
@@ -89,6 +90,7 @@ func (s *Secrets) AddPassing(value string) error {
 		}
 	}
 	s.index.Store(next)
+	s.parts.Store(nil)
 	return nil
 }
 
@@ -106,6 +108,7 @@ func (s *Secrets) add(value string) bool {
 		next.add(form)
 	}
 	s.index.Store(next)
+	s.parts.Store(nil)
 	return true
 }
 

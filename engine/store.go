@@ -292,10 +292,11 @@ type JobStore interface {
 	// Open lists open jobs of types, above an id, by id.
 	Open(ctx context.Context, types []TypeID, after JobID, limit int) ([]JobID, error)
 	// Rest says what a job waits for before it can be final: itself where it
-	// waits or runs, else its items, and theirs, by queue. It is empty when all
-	// that is left is to add up reports, or when there is too much to look at. Open
-	// items that it has looked into are noted in walked, unless that is nil: what they
-	// wait for is part of this.
+	// waits or runs, else its items, and theirs, by queue. It is empty when it, or an
+	// emitter below it, waits for no more than that reports are added up, so that
+	// it will wait for something else in a moment, and when there is too much to look at. Else the
+	// open items that it has looked into are noted in walked, unless that is nil: what
+	// they wait for is part of this.
 	Rest(ctx context.Context, id JobID, walked map[JobID]bool) (map[Queue]Rest, error)
 	// Backlog counts what waits by queue; a count stops at limit. Of all queues if
 	// queues is nil, such as for what this process cannot run. Of those that are given

@@ -63,10 +63,11 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 	shown := filepath.ToSlash(dir)
 	host := &hostlib.Host{Limits: o.Limits}
 	star := starscript.NewLoader(root.FS(), shown, host)
-	star.Marks = o.Marks
+	lua := luascript.NewLoader(root.FS(), shown, host)
+	star.Marks, lua.Marks = o.Marks, o.Marks
 	checkers := map[string]checker{
 		starscript.Ending: star,
-		luascript.Ending:  luascript.NewLoader(root.FS(), shown, host),
+		luascript.Ending:  lua,
 	}
 	// Tests load the scripts that they test, which must have been loaded by then.
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })

@@ -24,10 +24,7 @@ run, which compute only; hooks are not. PATH is a script, a folder, a glob, or t
 without one all of the jobs folder is looked at.
 
 What is meant as it is can be said by a comment on its line: # check: ignore, or with the word that
-stands in brackets: # check: ignore unused.
-
-Of scripts in Lua it tells what keeps them from loading, and hooks that are misspelt: no mistakes in
-calls, and nothing that is unused.
+stands in brackets: # check: ignore unused (in Lua -- check: ignore).
 
 It ends with 0 if nothing was found, and with 1 if something was.`,
 		Example: `  dsengine check

@@ -64,7 +64,9 @@ own, is lua.
 
 --stubs writes all of it as a file for editors that know Python's stubs, so that they complete
 names, show arguments and docs. Begin a hook with a comment such as # type: (Ctx, Any) -> Any to
-tell them what its parameters are.`,
+tell them what its parameters are. With --lua it is a file for LuaLS, the language server for Lua,
+and a folder gets its settings too (.luarc.json), unless it has some; ---@param ctx Ctx before a
+hook tells what ctx is.`,
 		Example: `  dsengine docs
   dsengine docs consume
   dsengine docs db
@@ -72,7 +74,8 @@ tell them what its parameters are.`,
   dsengine docs job
   dsengine docs t.run
   dsengine docs lua
-  dsengine docs --stubs .          writes __builtins__.pyi, which Pyright and Pylance find by its name`,
+  dsengine docs --stubs .          writes __builtins__.pyi, which Pyright and Pylance find by its name
+  dsengine docs --stubs . --lua    writes _dsengine.lua and .luarc.json, for LuaLS`,
 		Annotations: map[string]string{plainCommand: "yes"},
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -98,12 +101,12 @@ tell them what its parameters are.`,
 				if name != "" {
 					return usage("--stubs writes all that there is: give no name with it")
 				}
-				return writeStubs(env, g, stubs)
+				return writeStubs(env, g, stubs, lua)
 			}
 			return runDocs(env, g, name, lua)
 		},
 	}
-	c.Flags().BoolVar(&lua, "lua", false, "show the example in Lua")
+	c.Flags().BoolVar(&lua, "lua", false, "show the example in Lua; with --stubs: write the file for Lua")
 	c.Flags().StringVar(&stubs, "stubs", "", "write a file for editors: `PATH` is a file, a folder, or - for standard output")
 	return c
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 // formatOptions are the flags of fmt.
 type formatOptions struct {
 	check bool
+	lua   bool // what standard input is
 }
 
 // formatted is what became of one file.
@@ -33,11 +35,11 @@ func newFormat(env *Env, g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fmt [PATH...]",
 		Short: "Format scripts",
-		Long: `Format scripts: indentation, spaces, quotes, empty lines, the order of loads, as buildifier does.
-What a script says stays the same, and so do its comments. PATH is a script, a folder, a glob, the
-name of a job type, or - for standard input, which is formatted to standard output; without one,
-all scripts of the jobs folder are formatted, helper files and tests too. It prints the files that
-it has changed.`,
+		Long: `Format scripts: indentation, spaces, quotes, empty lines, the order of loads, as buildifier does;
+in Lua indentation, spaces and empty lines. What a script says stays the same, and so do its comments.
+PATH is a script, a folder, a glob, the name of a job type, or - for standard input, which is
+formatted to standard output (in Lua with --lua); without one, all scripts of the jobs folder are
+formatted, helper files and tests too. It prints the files that it has changed.`,
 		Example: `  dsengine fmt
   dsengine fmt jobs/airports.star jobs/lib
   dsengine fmt --check             what CI runs: exit code 1 if a file is not formatted
@@ -45,8 +47,15 @@ it has changed.`,
 		RunE: func(_ *cobra.Command, args []string) error { return runFormat(env, g, o, args) },
 	}
 	c.Flags().BoolVar(&o.check, "check", false, "change nothing; list the files that are not formatted, and end with 1 if there are any")
+	c.Flags().BoolVar(&o.lua, "lua", false, "what is formatted from standard input is Lua")
 	return c
 }
+
+// formatters give scripts their form, by the endings of their names.
+var formatters = map[string]func(shown string, source []byte) ([]byte, error){starscript.Ending: starscript.Format, luascript.Ending: luascript.Format}
+
+// endings are those of the names of scripts, in the order in which they count.
+var endings = []string{starscript.Ending, luascript.Ending}
 
 func runFormat(env *Env, g *globals, o formatOptions, paths []string) error {
 	if slices.Contains(paths, "-") {
@@ -60,7 +69,7 @@ func runFormat(env *Env, g *globals, o formatOptions, paths []string) error {
 		return err
 	}
 	if len(files) == 0 {
-		env.say("there are no scripts (%s) in %s", starscript.Ending, g.Jobs)
+		env.say("there are no scripts (%s) in %s", strings.Join(endings, ", "), g.Jobs)
 	}
 	results := []formatted{}
 	changed, wrong := 0, 0
@@ -104,7 +113,11 @@ func formatInput(env *Env, o formatOptions) error {
 	if err != nil {
 		return err
 	}
-	text, err := starscript.Format("standard input", source)
+	ending := starscript.Ending
+	if o.lua {
+		ending = luascript.Ending
+	}
+	text, err := formatters[ending]("standard input", source)
 	if err != nil {
 		env.say("%v", err)
 		return exit(exitUsage)
@@ -126,7 +139,7 @@ func formatFile(file, shown string, check bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	text, err := starscript.Format(filepath.ToSlash(shown), source)
+	text, err := formatters[filepath.Ext(file)](filepath.ToSlash(shown), source)
 	if err != nil || bytes.Equal(source, text) {
 		return false, err
 	}
@@ -165,7 +178,7 @@ func replaceFile(file string, content []byte) error {
 	return os.Rename(temp.Name(), file)
 }
 
-// scriptFiles are the Starlark files that paths name: files, all in folders,
+// scriptFiles are the scripts that paths name: files, all in folders,
 // those that a glob finds, the script of a job type. No path: the jobs folder.
 func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 	if len(paths) == 0 {
@@ -180,8 +193,14 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 	for _, given := range paths {
 		found := []string{given}
 		_, err := os.Stat(env.path(given))
-		named := filepath.Join(g.Jobs, given+starscript.Ending)
-		switch _, nerr := os.Stat(env.path(named)); {
+		named := ""
+		for _, ending := range slices.Backward(endings) {
+			file := filepath.Join(g.Jobs, given+ending)
+			if _, err := os.Stat(env.path(file)); err == nil {
+				named = file
+			}
+		}
+		switch {
 		case err == nil:
 		case strings.ContainsAny(given, "*?[{"):
 			if found, err = doublestar.FilepathGlob(env.path(given)); err != nil {
@@ -190,7 +209,7 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 			if len(found) == 0 {
 				return nil, usage("%q finds no file", given)
 			}
-		case nerr == nil:
+		case named != "":
 			found = []string{named}
 		default:
 			return nil, usage("there is no file %s", given)
@@ -201,8 +220,8 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 				return nil, err
 			}
 			if !info.IsDir() {
-				if !strings.HasSuffix(file, starscript.Ending) {
-					return nil, usage("%s is no Starlark script: its name does not end in %s", file, starscript.Ending)
+				if formatters[filepath.Ext(file)] == nil {
+					return nil, usage("%s is no script: its name does not end in %s", file, strings.Join(endings, " or "))
 				}
 				add(file)
 				continue
@@ -214,7 +233,7 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 				switch hidden := strings.HasPrefix(d.Name(), ".") && p != env.path(file); {
 				case hidden && d.IsDir():
 					return fs.SkipDir
-				case !hidden && !d.IsDir() && strings.HasSuffix(p, starscript.Ending):
+				case !hidden && !d.IsDir() && formatters[filepath.Ext(p)] != nil:
 					rel, err := filepath.Rel(env.path(file), p)
 					if err != nil {
 						return err

@@ -104,12 +104,20 @@ func runNew(env *Env, g *globals, dir, given string, lua bool) error {
 		p.line("%s", file)
 	}
 	env.say("\nWhat to do next:")
-	for _, step := range [][2]string{
+	steps := [][2]string{
 		{"test " + name, "run its tests, which pass now; change them first, then the script"},
 		{"docs", "see what scripts can call; dsengine docs t: what tests can do"},
 		{"run --once " + name, "run the job itself, on files in " + path.Join("incoming", name)},
-	} {
-		env.say("  %-*s  %s", len("dsengine run --once "+name), "dsengine "+step[0], step[1])
+	}
+	if lua {
+		steps = append(steps, [2]string{"docs --stubs . --lua", "write _dsengine.lua and .luarc.json: by them editors with LuaLS complete all that scripts can call"})
+	}
+	width := 0
+	for _, step := range steps {
+		width = max(width, len("dsengine "+step[0]))
+	}
+	for _, step := range steps {
+		env.say("  %-*s  %s", width, "dsengine "+step[0], step[1])
 	}
 	return p.err
 }

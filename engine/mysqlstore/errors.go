@@ -132,7 +132,8 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	refused := errors.As(err, &me) && me.Number == 1792 && s.Store.ReadOnly
 	switch s.dialect.Class(err) {
 	case sqlstore.ClassFull:
-		if message := s.fullFault(me); message != "" {
+		var at *sqlstore.CommitError
+		if message := s.fullFault(me, errors.As(err, &at)); message != "" {
 			return &engine.Failure{Kind: engine.KindError, Code: "db.full", Message: message, Retryable: true, Cause: err}, false
 		}
 		return err, true
@@ -144,8 +145,10 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	if me == nil {
 		return &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Retryable: true, Cause: err}, false
 	}
-	code, retryable := "db.error", true
+	code, message, retryable := "db.error", me.Message, true
 	switch me.Number {
+	case 1197, 1705:
+		code, message = "db.full", tooLarge(me)
 	case 1062, 1586:
 		code = "db.duplicate"
 	case 1064, 1149:
@@ -169,7 +172,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 				Message: "a row has the value of another row in a unique index besides the key: upsert would change that other row"}, false
 		}
 	}
-	return &engine.Failure{Kind: engine.KindError, Code: code, Message: me.Message, Retryable: retryable, Cause: err}, false
+	return &engine.Failure{Kind: engine.KindError, Code: code, Message: message, Retryable: retryable, Cause: err}, false
 }
 
 // What the servers say of statements and rows.

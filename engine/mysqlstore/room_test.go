@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
+	"github.com/dsengine/dsengine/engine/storetest"
 	"github.com/dsengine/dsengine/engine/storetest/dbserver"
 )
 
@@ -38,6 +40,7 @@ func TestFullServerIsTold(t *testing.T) {
 	t.Parallel()
 	srv, err := dbserver.MariaDB(dbserver.Options{Buffers: 64, Flags: []string{
 		"--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M;ibdata2:60M", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync",
+		"--log-bin", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=0",
 	}})
 	var no *dbserver.NotInstalledError
 	if errors.As(err, &no) && os.Getenv("CI") == "" {
@@ -145,6 +148,77 @@ func TestFullServerIsTold(t *testing.T) {
 	if j.Status != engine.StatusCompleted || j.Attempt != 1 {
 		t.Errorf("want it completed at the first attempt, got %v, attempt %d", j.Status, j.Attempt)
 	}
+
+	// A transaction that is larger than the server takes is its job's affair.
+	if err := exec("SET GLOBAL max_binlog_cache_size = 65536"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(ctx, srv.URL("full"), Options{}); err != nil { // with sessions that know it
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h := s.Begin(engine.SessionOptions{Job: 1, Type: "t"})
+	defer h.Close()
+	for i, q := range []string{"INSERT INTO t VALUES ('first')", "INSERT INTO t SELECT REPEAT('x', 2000) FROM seq_1_to_100", "INSERT INTO t VALUES ('last')"} {
+		_, err := h.Exec(ctx, q, nil)
+		switch f := engine.AsFailure(cmp.Or(err, errors.New(""))); {
+		case i != 1 && err != nil:
+			t.Errorf("%s: %v", q, err)
+		case i == 1 && (f.Code != "db.full" || !strings.HasPrefix(f.Message, "the transaction has written more than the database server lets one write: commit more often, by ctx.batches or ctx.checkpoint, or raise max_binlog_cache_size (")):
+			t.Errorf("got %q: %v", f.Code, err)
+		}
+	}
+}
+
+// A COMMIT for which there is no room, because of what its transaction has written, fails
+// the attempt: to wait would help nobody.
+func TestACommitWithoutRoomFailsTheAttempt(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, server *testServer) {
+		ctx := t.Context()
+		name, db, spoil := server.database(t)
+		spoil()
+		if _, err := db.ExecContext(ctx, "CREATE TABLE t (id INTEGER)"); err != nil {
+			t.Fatal(err)
+		}
+		faults := &storetest.Faults{}
+		s, err := Open(ctx, server.urlOf(name), Options{Wrap: faults.Wrap})
+		must(t, err)
+		defer s.Close()
+		must(t, s.Prepare(ctx))
+		types, err := s.SaveTypes(ctx, []engine.TypeRecord{{Name: "t", Hooks: 1 << engine.PhaseConsume, MaxAttempts: 1}})
+		must(t, err)
+		queue := engine.QueueOf(types["t"], engine.PhaseConsume)
+		_, err = s.Enqueue(ctx, []engine.JobInsert{{Type: types["t"], Phase: engine.PhaseConsume}})
+		must(t, err)
+		claims, err := s.Claim(ctx, engine.ClaimRequest{Server: 1, Queue: queue, Max: 1, NewID: func() engine.ClaimID { return engine.ClaimID{1} }})
+		must(t, err)
+		must(t, s.Load(ctx, queue, &claims[0]))
+		j := &claims[0].Jobs[0]
+		outcome := func() *engine.Outcome {
+			return &engine.Outcome{Job: j, Event: engine.Succeeded, To: engine.State{Phase: j.Phase, Status: engine.StatusCompleted}, Attempts: 1, LastOf: &j.Claim}
+		}
+		h := s.Begin(engine.SessionOptions{Job: j.ID, Type: "t"})
+		defer h.Close()
+		for _, full := range []bool{true, false} {
+			_, err = h.Exec(ctx, "INSERT INTO t VALUES (1)", nil)
+			must(t, err)
+			if !full {
+				must(t, s.Commit(ctx, h, outcome()))
+				break
+			}
+			faults.ArmCommit(storetest.Fault{Mode: storetest.Fail, Err: &mysql.MySQLError{Number: 3, Message: "Error writing file '/tmp/#sql/fd=54' (Errcode: 28 \"No space left on device\")"}})
+			err = s.Commit(ctx, h, outcome())
+			if f := engine.AsFailure(err); faults.Disarm() != "COMMIT" || engine.CodeOf(err) != "" || f.Code != "db.full" || !strings.Contains(f.Message, "commit more often") {
+				t.Errorf("got %q of code %q: %v", f.Code, engine.CodeOf(err), err)
+			}
+		}
+		var rows int
+		must(t, db.QueryRowContext(ctx, "SELECT COUNT(*) FROM t").Scan(&rows))
+		if rows != 1 {
+			t.Errorf("%d rows, want the one that was committed", rows)
+		}
+	})
 }
 
 // What servers say when there is no room, as they write it.
@@ -226,28 +300,43 @@ func TestFullTablesAreNotWaitedFor(t *testing.T) {
 // Whose fault it is that there is no room, by what servers say.
 func TestFullFaults(t *testing.T) {
 	t.Parallel()
-	s := &Store{}
+	s := &Store{dialect: &dialect{}}
+	const statement, transaction, table = "the statement needs more room", "the transaction has written more than", "a table of the statement is full"
 	for _, c := range []struct {
 		number  uint16
 		message string
-		script  bool
+		script  string // what it is told; "": it is waited for
 	}{
-		{1114, "The table '/tmp/#sql-temptable-1a-2-3' is full", true},
-		{1030, "Got error 135 \"No more room in file\" from storage engine Aria", true},
-		{1030, "Got error 28 \"No space left on device\" from storage engine InnoDB", false},
-		{1021, "Disk full (./db/t.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", false},
-		{1021, "Disk full (/tmp/#sql-temptable-1a-2-3.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", true},
-		{3, "Error writing file '/tmp/MYfd=5' (Errcode: 28 \"No space left on device\")", true},
-		{1026, "Error writing file '/var/tmp/MLa8Xk2q' (errno: 28 \"No space left on device\")", true},
-		{1026, "Error writing file './binlog.000001' (errno: 28 - No space left on device)", false},
-		{1026, "Error writing file './db/MYtab.MAD' (errno: 28 - No space left on device)", false},
+		{3, "Error writing file '/tmp/#sql/fd=54' (Errcode: 28 \"No space left on device\")", "for what the transaction has written, which waits there for the commit, or for what the statement needs"},
+		{1114, "The table '/tmp/#sql-temptable-1a-2-3' is full", statement},
+		{1030, "Got error 135 \"No more room in file\" from storage engine Aria", table},
+		{1030, "Got error 28 \"No space left on device\" from storage engine InnoDB", ""},
+		{1021, "Disk full (./db/t.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", ""},
+		{1021, "Disk full (/tmp/#sql-temptable-1a-2-3.MAD); waiting for someone to free some space... (errno: 28 \"No space left on device\")", statement},
+		{3, "Error writing file '/tmp/MYfd=5' (Errcode: 28 \"No space left on device\")", statement},
+		{3, "Error writing file '/tmp/MLfd=5' (Errcode: 28 \"No space left on device\")", transaction},
+		{1026, "Error writing file '/var/tmp/MLa8Xk2q' (errno: 28 \"No space left on device\")", transaction},
+		{1026, "Error writing file './binlog.000001' (errno: 28 - No space left on device)", ""},
+		{1026, "Error writing file './db/MYtab.MAD' (errno: 28 - No space left on device)", ""},
+		{1026, "Error writing file './db/MLtab.MAD' (errno: 28 - No space left on device)", ""},
+		{1197, "Multi-statement transaction required more than 'max_binlog_cache_size' bytes of storage; increase this mysqld variable and try again", transaction},
+		{1705, "Multi-row statements required more than 'max_binlog_stmt_cache_size' bytes of storage; increase this mysqld variable and try again", transaction},
 	} {
-		err := fmt.Errorf("insert: %w", &mysql.MySQLError{Number: c.number, Message: c.message})
-		s.dialect = &dialect{}
-		said, ended := s.HookError(err)
-		if ended == c.script || c.script && engine.AsFailure(said).Code != "db.full" {
+		said, ended := s.HookError(fmt.Errorf("insert: %w", &mysql.MySQLError{Number: c.number, Message: c.message}))
+		f := engine.AsFailure(said)
+		if ended != (c.script == "") || !ended && (f.Code != "db.full" || !strings.Contains(f.Message, c.script) || !strings.Contains(f.Message, c.message)) {
 			t.Errorf("%d %s: got %v, waited for: %v", c.number, c.message, said, ended)
 		}
+	}
+}
+
+// A COMMIT needs no room but for what its transaction has written.
+func TestFullAtCommit(t *testing.T) {
+	t.Parallel()
+	s := &Store{dialect: &dialect{}}
+	said, ended := s.HookError(&sqlstore.CommitError{Err: &mysql.MySQLError{Number: 3, Message: "Error writing file '/tmp/#sql/fd=54' (Errcode: 28 \"No space left on device\")"}})
+	if f := engine.AsFailure(said); ended || f.Code != "db.full" || !strings.HasPrefix(f.Message, "the transaction has written more than the database server has room for in its folder for temporary files") {
+		t.Errorf("got %v, waited for: %v", said, ended)
 	}
 }
 

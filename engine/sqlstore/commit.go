@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/dsengine/dsengine/engine"
@@ -14,7 +15,8 @@ type HookTx interface {
 	// Ready ends what the script's statements left open and proves that the
 	// transaction is still the one that was begun. x is nil if none is open.
 	Ready(ctx context.Context) (x Execer, err error)
-	// Commit commits the transaction; the session can be used again.
+	// Commit commits the transaction; the session can be used again. A Failure says
+	// that it was not, because of what the transaction has written.
 	Commit(ctx context.Context) error
 }
 
@@ -46,8 +48,9 @@ func (s *Store) commitHook(ctx context.Context, h HookTx, x Execer, o *engine.Ou
 	}
 	err := h.Commit(ctx)
 	s.bounds.lower(t.due)
-	if err == nil {
-		return nil
+	var refused *engine.Failure
+	if err == nil || errors.As(err, &refused) {
+		return err
 	}
 	if class := s.D.Class(err); class != ClassConnection && ctx.Err() == nil {
 		return s.wrap(err, "COMMIT")

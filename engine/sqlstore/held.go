@@ -97,6 +97,11 @@ func (s *Store) noteHeld(err error) {
 	}
 }
 
+// lockedRow is what a statement reads that locks jobs by a list of ids and wants no more
+// than that. Of the key alone MySQL goes through the whole index, while the table is small
+// beside the list: it would wait for jobs that are not in it.
+const lockedRow = "id, epoch"
+
 // lockFree locks those of the jobs' rows, and of their keys, that nobody else has
 // locked, and gives the jobs of which all are locked now. A row that is gone counts
 // as somebody else's.
@@ -104,10 +109,10 @@ func (t *Tx) lockFree(ids []engine.JobID, keys []heldKey) (map[engine.JobID]bool
 	free := make(map[engine.JobID]bool, len(ids))
 	err := t.queryIDs(func(r *sql.Rows) error {
 		var id engine.JobID
-		err := r.Scan(&id)
+		err := r.Scan(&id, new(engine.Epoch))
 		free[id] = true
 		return err
-	}, "SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id", ids, " ORDER BY id"+t.s.D.Skip())
+	}, "SELECT "+lockedRow+" FROM ds_jobs"+t.s.D.ByKey()+" WHERE id", ids, " ORDER BY id"+t.s.D.Skip())
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +148,10 @@ func (t *Tx) keyRows(keys []heldKey, lock string) (map[typedHash]bool, error) {
 		}
 		err := t.query(func(r *sql.Rows) error {
 			var hash []byte
-			err := r.Scan(&hash)
+			err := r.Scan(&hash, new(engine.JobID))
 			got[typedHash{typ, [20]byte(hash)}] = true
 			return err
-		}, "SELECT hash FROM ds_keys"+t.s.D.ByKey()+" WHERE type = ? AND hash IN ("+marks(n)+") ORDER BY type, hash"+lock, args...)
+		}, "SELECT hash, job FROM ds_keys"+t.s.D.ByKey()+" WHERE type = ? AND hash IN ("+marks(n)+") ORDER BY type, hash"+lock, args...)
 		if err != nil {
 			return nil, err
 		}

@@ -185,7 +185,7 @@ func (t *Tx) readKeys(jobs []engine.JobInsert, ks []keyed) (map[typedHash]*keyRo
 	rows := make(map[typedHash]*keyRow, len(ks))
 	for len(ks) > 0 {
 		typ, n := jobs[ks[0].i].Type, 1
-		for n < len(ks) && jobs[ks[n].i].Type == typ {
+		for n < min(len(ks), listMost) && jobs[ks[n].i].Type == typ {
 			n++
 		}
 		args := []any{typ}

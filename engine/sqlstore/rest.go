@@ -113,8 +113,9 @@ const walkedLimit = 100_000
 
 // Rest counts by queue what a job waits for: the job itself, or the items of it
 // and of those of them that are open. It reads the items' rows, by ranges of
-// their primary key. In walked, unless it is nil, it notes the open jobs below which
-// something waits.
+// their primary key. An emitter of which no item is left to wait for is about to move
+// on, and then nobody knows yet what is waited for. In walked, unless it is nil, it
+// notes the open jobs that it has looked into.
 func (s *Store) Rest(ctx context.Context, id engine.JobID, walked map[engine.JobID]bool) (rest map[engine.Queue]engine.Rest, err error) {
 	held, err := s.claimed(ctx)
 	if err != nil {
@@ -143,14 +144,9 @@ func (s *Store) Rest(ctx context.Context, id engine.JobID, walked map[engine.Job
 		items := func(parent engine.JobID, columns, where string, scan func(*sql.Rows) error) error {
 			return t.query(scan, fmt.Sprintf("SELECT %s FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = %d AND j.parent = %d AND %s", columns, parent, parent, where))
 		}
-		type node struct {
-			id   engine.JobID
-			up   int  // of its emitter in open
-			some bool // something waits below it
-		}
-		open := []node{{id: id}}
-		for n := 0; n < len(open); n++ {
-			parent := open[n].id
+		for open := []engine.JobID{id}; len(open) > 0; {
+			parent, some := open[0], false
+			open = open[1:]
 			err := items(parent, "j.type, j.phase, j.windowed, COUNT(*), COALESCE(SUM(CASE WHEN "+inClaims("j", held)+" THEN 1 ELSE 0 END), 0)",
 				fmt.Sprintf("j.status = %d GROUP BY j.type, j.phase, j.windowed", engine.StatusWaiting), func(r *sql.Rows) error {
 					var typ engine.TypeID
@@ -158,7 +154,7 @@ func (s *Store) Rest(ctx context.Context, id engine.JobID, walked map[engine.Job
 					var windowed engine.Windowed
 					var jobs, running int64
 					err := r.Scan(&typ, &phase, &windowed, &jobs, &running)
-					open[n].some = true
+					some = true
 					add(engine.QueueOf(typ, phase).For(windowed), jobs, running)
 					return err
 				})
@@ -168,24 +164,18 @@ func (s *Store) Rest(ctx context.Context, id engine.JobID, walked map[engine.Job
 			if err := items(parent, "j.id", fmt.Sprintf("j.status = %d ORDER BY j.id LIMIT %d", engine.StatusOpen, restLimit+1), func(r *sql.Rows) error {
 				var item engine.JobID
 				err := r.Scan(&item)
-				open = append(open, node{id: item, up: n})
+				some = true
+				open = append(open, item)
 				return err
 			}); err != nil {
 				return err
 			}
-			if len(open)-n-1 > restLimit {
+			if !some || len(open) > restLimit {
 				rest = map[engine.Queue]engine.Rest{}
 				return nil
 			}
-		}
-		// One below which nothing waits is about to move on: that is to be seen.
-		for n := len(open) - 1; n >= 0; n-- {
-			if !open[n].some {
-				continue
-			}
-			open[open[n].up].some = true
 			if walked != nil && len(walked) < walkedLimit {
-				walked[open[n].id] = true
+				walked[parent] = true
 			}
 		}
 		return nil

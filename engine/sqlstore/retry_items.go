@@ -133,8 +133,8 @@ func (t *Tx) lockLines(ids []engine.JobID) error {
 	}
 	slices.Sort(lock)
 	for chunk := range slices.Chunk(slices.Compact(lock), listMost) {
-		err := t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID)) },
-			"SELECT id FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(chunk)+") ORDER BY id"+t.s.D.Lock())
+		err := t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID), new(engine.Epoch)) },
+			"SELECT "+lockedRow+" FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(chunk)+") ORDER BY id"+t.s.D.Lock())
 		if err != nil {
 			return err
 		}

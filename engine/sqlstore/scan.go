@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -31,7 +32,12 @@ func (j *Joined) CommitOwn(ctx context.Context) error {
 	if x == nil {
 		return nil
 	}
-	return j.store.wrap(j.Session.Commit(ctx), "COMMIT")
+	err = j.Session.Commit(ctx)
+	var refused *engine.Failure
+	if errors.As(err, &refused) {
+		return err
+	}
+	return j.store.wrap(err, "COMMIT")
 }
 
 // scanTypes are the types whose values are, read and written again, the same

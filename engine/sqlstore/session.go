@@ -507,13 +507,14 @@ func (s *Session) Ready(ctx context.Context) (Execer, error) {
 	return s.conn, nil
 }
 
-// Commit commits; the next statement begins another transaction.
+// Commit commits; the next statement begins another transaction. It is a Failure if
+// the server refuses because of what the transaction has written.
 func (s *Session) Commit(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, err := s.conn.ExecContext(ctx, "COMMIT")
 	if err != nil {
-		s.broken = true
+		s.broken, err = true, s.refused(err)
 	}
 	s.release()
 	return err

@@ -262,6 +262,25 @@ func (s *Session) hookError(err error) (said error, ended bool) {
 	return said, ended
 }
 
+// CommitError is an error of a COMMIT, as HookError is given it.
+type CommitError struct{ Err error }
+
+// Error is what the database says.
+func (e *CommitError) Error() string { return e.Err.Error() }
+
+// Unwrap is the driver's error.
+func (e *CommitError) Unwrap() error { return e.Err }
+
+// refused makes an error of COMMIT a Failure if there is no room for what the
+// transaction itself has written: to run it again, or to wait, would be no help.
+func (s *Session) refused(err error) error {
+	said, ended := s.hookError(&CommitError{err})
+	if f, ok := said.(*engine.Failure); ok && !ended && f.Code == "db.full" {
+		return f
+	}
+	return err
+}
+
 // textSize is the length of a type text(n).
 func textSize(typ string) (size string, ok bool) {
 	rest, ok := strings.CutPrefix(typ, "text(")

@@ -348,8 +348,11 @@ func parseFailure(b raw) (f *engine.Failure, err error) {
 	return f, err
 }
 
+// backlogParts is how many counts are in one statement at most.
+const backlogParts = 200
+
 // Backlog counts what waits by queue, each count up to limit. Index: primary key, from
-// the bounds where queues are given: a count passes the rows that were deleted, too.
+// the bounds on where the queues are given: a dive for each queue, all in one statement.
 func (s *Store) Backlog(ctx context.Context, queues []engine.Queue, limit int) (map[engine.Queue]int, error) {
 	counts := map[engine.Queue]int{}
 	bounded := queues != nil && s.D.Bounds() != BoundsNone
@@ -364,20 +367,28 @@ func (s *Store) Backlog(ctx context.Context, queues []engine.Queue, limit int) (
 				return err
 			}
 		}
+		var parts []string
 		for _, q := range queues {
-			conds, n := []string{allIDs}, 0
+			conds := []string{allIDs}
 			if bounded {
 				conds = boundConditions(s.bounds.get(q, s.Clock.Boot()).at, s.D.Bounds())
 			}
 			for _, cond := range conds {
-				var some int
-				if _, err := t.row([]any{&some}, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT %d) x", q, cond, limit-n)); err != nil {
+				parts = append(parts, fmt.Sprintf("SELECT %d AS queue, COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT %d) x", q, q, cond, limit))
+			}
+		}
+		for some := range slices.Chunk(parts, backlogParts) {
+			err := t.query(func(r *sql.Rows) error {
+				var q engine.Queue
+				var n int
+				if err := r.Scan(&q, &n); err != nil || n == 0 {
 					return err
 				}
-				n += some
-			}
-			if n > 0 {
-				counts[q] = n
+				counts[q] = min(counts[q]+n, limit)
+				return nil
+			}, strings.Join(some, " UNION ALL "))
+			if err != nil {
+				return err
 			}
 		}
 		return nil

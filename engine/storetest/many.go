@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"sync"
@@ -256,6 +257,25 @@ var manyCases = []testCase{
 				}
 			}
 		}
+	}},
+	{"a retry of many waits for no job that is not one of them, however few there are", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		j := w.start(job(t))
+		w.commit(failed(j))
+		list := []engine.JobID{j.ID}
+		for n := engine.JobID(1); len(list) < 500; n++ {
+			list = append(list, j.ID+1000*n) // a list that is long beside the table
+		}
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, job(t))
+		results, err := w.store.RetryAll(w.ctx, list, engine.RetryOptions{})
+		w.must(err)
+		w.must(results[0].Err)
+		w.must(tx.Rollback())
+		w.stands("consume/waiting", j.ID)
 	}},
 	{"what a retry had written that is not done is taken back, and the others are done", func(w *world) {
 		t := w.typ("t")

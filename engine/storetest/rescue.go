@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"context"
 	"database/sql"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +21,9 @@ func (w *world) lose(q engine.Queue, n int) engine.Claim {
 	w.bury(srv)
 	return c
 }
+
+// idLists are the lists of ids in a statement.
+var idLists = regexp.MustCompile(`IN \([0-9,]+\)`)
 
 var rescueCases = []testCase{
 	{"the jobs of a dead server are due again", func(w *world) {
@@ -138,6 +143,55 @@ var rescueCases = []testCase{
 		}
 		w.same("rows", int64(n), w.count("SELECT COUNT(*) FROM ds_attempts"))
 	}},
+	{"the jobs of a large claim are locked and written a part at a time, and each stands by itself", func(w *world) {
+		t := w.typ("t")
+		const n = 1700
+		w.enqueue(jobs(t, n)...)
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		take := func() engine.Claim { // of a server that nobody knows
+			w.Helper()
+			claims := w.claimOn(s, 4711, queue(t), n)
+			if len(claims) != 1 || len(claims[0].Jobs) != n {
+				w.Fatalf("got %d claims, want one of %d jobs", len(claims), n)
+			}
+			return claims[0]
+		}
+		short := func(list []string) {
+			w.Helper()
+			for _, q := range list {
+				for _, ids := range idLists.FindAllString(q, -1) {
+					if got := strings.Count(ids, ",") + 1; got > 500 {
+						w.Errorf("a list of %d ids: %.200s", got, q)
+					}
+				}
+			}
+		}
+		c := take()
+		heard := faults.Listen()
+		w.must(s.Release(w.ctx, c.ID, refsOf(c.Jobs)))
+		short(heard())
+		w.same("given back", int64(n), w.count("SELECT COUNT(*) FROM ds_ready WHERE id > 0"))
+		c = take()
+		w.must(w.store.Commit(w.ctx, nil, completed(&c.Jobs[700])))
+		w.must(w.store.Commit(w.ctx, nil, among(retried(&c.Jobs[1200], time.Hour))))
+		held, rescued := 0, n-2
+		if w.in.Rows {
+			tx := w.begin(sql.LevelDefault)
+			defer tx.Rollback()
+			var id engine.JobID
+			w.must(tx.QueryRow("SELECT id FROM ds_jobs WHERE id = ? FOR UPDATE", c.Jobs[1650].ID).Scan(&id))
+			held, rescued = 1, n-3
+		}
+		heard = faults.Listen()
+		r, err := s.Rescue(w.ctx, func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome { return nil })
+		w.must(err)
+		short(heard())
+		w.same("rescue", engine.Rescue{Claims: 1, Jobs: rescued, Left: held}, r)
+		w.same("made due", int64(rescued), w.count("SELECT COUNT(*) FROM ds_ready r JOIN ds_jobs j ON j.id = r.id AND j.epoch = r.epoch WHERE r.alone = 1"))
+		w.same("claims", int64(held), w.count("SELECT COUNT(*) FROM ds_claims"))
+		w.stands("completed", c.Jobs[700].ID)
+	}},
 	{"what is left of a batch is charged nothing", func(w *world) {
 		t := w.typ("t")
 		w.enqueue(jobs(t, 3)...)
@@ -172,6 +226,24 @@ var rescueCases = []testCase{
 		w.same("claims", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))
 		w.fold()
 		w.same("counts", engine.TypeCounts{Created: 1, Failed: 1, Losses: 1, Stats: engine.Stats{}}, w.counts("t"))
+	}},
+	{"jobs are told as taken back, and run, beside a claim that cannot be read", func(w *world) {
+		r := w.runtime(Options{})
+		t := consumes("t", givesNone)
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		w.claimOn(w.store, 4711, queue(w.typ("t")), 1)
+		w.exec("INSERT INTO ds_claims (id, server, size, claimed_at, jobs) VALUES ('0123456789abcdef', 4712, 1, " + w.now(0) + ", '[1]')")
+		s, err := r.eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{t}, Name: "here"})
+		w.must(err)
+		ctx, stop := context.WithCancel(w.ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		w.until("it is completed", func() bool { return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 4") == 1 })
+		stop()
+		w.must(<-ended)
+		w.same("taken back", 1, s.Snapshot().Rescued)
+		w.exec("DELETE FROM ds_claims WHERE server = 4712")
+		w.stands("completed", id)
 	}},
 	{"a server whose beat moves is not declared dead", func(w *world) {
 		other := w.open(Options{})

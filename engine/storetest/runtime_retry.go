@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"database/sql"
 	"encoding/json"
 	"sync/atomic"
+	"testing"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -134,4 +136,57 @@ var retryRunCases = []testCase{
 		r.stands("completed", id)
 		r.same("items", 10, len(r.payloads(id)))
 	}},
+}
+
+// deepCases are about chains of items.
+var deepCases = []testCase{
+	{"a long chain of items is retried from its top, and runs to its end", func(w *world) {
+		depth := 1010 // more than there are in a list, or that Rest looks into beside each other
+		if !w.in.Rows || testing.Short() {
+			depth = 60 // each is a commit, and without rows that are locked one by one it waits for the disk
+		}
+		var runs atomic.Int64
+		t := consumes("t", func(*engine.Call) (engine.Raw, error) { runs.Add(1); return nil, nil })
+		r := w.runtime(Options{})
+		typ, chain := r.failedChain(t, depth)
+		r.again(chain[0], engine.RetryOptions{})
+		r.stands("consume/waiting", chain[depth-1])
+		w.same("open", int64(depth-1), w.count("SELECT COUNT(*) FROM ds_open WHERE type = ?", typ))
+		r.untilIdle(t)
+		w.same("runs", int64(1), runs.Load())
+		w.same("completed", int64(depth), w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 4"))
+		w.same("counts", []int64{int64(depth), 0}, []int64{w.counts("t").Completed, w.counts("t").Failed})
+	}},
+}
+
+// failedChain makes a chain of items, each the only one of the one before, of which
+// the last has failed and so all have. To have them emitted one by one takes long.
+func (r *runtime) failedChain(t *engine.Type, depth int) (engine.TypeID, []engine.JobID) {
+	r.Helper()
+	types, err := r.eng.RegisterTypes(r.ctx, t)
+	r.must(err)
+	typ := types[t.Name]
+	chain := r.enqueue(jobs(typ, depth)...)
+	for _, j := range r.claim(queue(typ), depth) {
+		if j.ID == chain[depth-1] {
+			r.commit(failed(j))
+		}
+	}
+	last, now := chain[depth-1], r.now(0)
+	tx := r.begin(sql.LevelDefault)
+	exec := func(q string, args ...any) {
+		r.Helper()
+		_, err := tx.ExecContext(r.ctx, q, args...)
+		r.must(err)
+	}
+	exec("UPDATE ds_jobs SET status = ?, epoch = epoch + 1, attempts = 1, items = 1, finished_at = "+now+" WHERE id < ?", engine.StatusFailed, last)
+	exec("UPDATE ds_jobs SET parent = id - ? WHERE id > ?", chain[1]-chain[0], chain[0])
+	exec("INSERT INTO ds_emissions (parent, first_id, last_id) SELECT parent, id, id FROM ds_jobs WHERE parent > 0")
+	exec("INSERT INTO ds_parents (id, type, phase, failed) SELECT id, type, phase, 1 FROM ds_jobs WHERE id < ?", last)
+	exec(`INSERT INTO ds_failures (type, job, failed_at, failure) SELECT type, id, `+now+`, '{"message":"1 of 1 items failed"}' FROM ds_jobs WHERE id < ?`, last)
+	exec("INSERT INTO ds_deltas (parent, type, at, failed) VALUES (0, ?, "+now+", ?)", typ, depth-1)
+	r.must(tx.Commit())
+	r.fold()
+	r.check()
+	return typ, chain
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -98,6 +100,47 @@ var sizeCases = []testCase{
 		w.same("runs", 1, runs)
 		w.same("settles that failed", 0, store.left)
 	}},
+	{"a job that the database refuses to complete fails, and is not run for ever", func(w *world) {
+		store := &refusing{Store: w.open(Options{}), left: 40}
+		eng, err := engine.Open(w.ctx, store, engine.Options{})
+		w.must(err)
+		r := &runtime{w, eng}
+		var runs atomic.Int64
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if string(c.Item()) != "7" {
+				return nil, nil
+			}
+			runs.Add(1)
+			return raw("refused"), nil
+		})
+		t.Settings.Retry = engine.RetryPolicy{Max: 2, First: time.Nanosecond}
+		var others []engine.JobID
+		for range 5 {
+			others = append(others, r.make(engine.NewJob{Type: "t"}, t))
+		}
+		id := r.make(engine.NewJob{Type: "t", Payload: raw(7)}, t)
+		r.untilIdle(t)
+		w.stands("completed", others...)
+		w.stands("failed", id)
+		w.same("runs", int64(2), runs.Load())
+		if e := r.view(id).Error; e == nil || e.Message != "it ended well, and the database refuses what is to be written about that: a packet is too large" {
+			w.Errorf("its error is %+v", e)
+		}
+	}},
+}
+
+// refusing does not take a batch with a result, a number of times.
+type refusing struct {
+	engine.Store
+	left int
+}
+
+func (s *refusing) Settle(ctx context.Context, outcomes []engine.Outcome, done []engine.ClaimID) ([]engine.JobID, error) {
+	if s.left > 0 && slices.ContainsFunc(outcomes, func(o engine.Outcome) bool { return o.SetResult }) {
+		s.left--
+		return nil, engine.Errorf(engine.CodeInternal, "a packet is too large")
+	}
+	return s.Store.Settle(ctx, outcomes, done)
 }
 
 // stubborn refuses to settle a failed attempt, a few times.

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -169,6 +171,28 @@ var varsRunCases = []testCase{
 					count = `{"p":"there","o":1}`
 				}
 				w.same("position", []string{count}, at)
+			}
+		}
+	}},
+	{"an attempt that ends in another way begins the count of put-offs anew", func(w *world) {
+		r := w.runtime(Options{})
+		for name, end := range map[string]func(*engine.Call) error{
+			"fails":       func(*engine.Call) error { return errors.New("something else") },
+			"waits":       func(c *engine.Call) error { return c.Snooze(time.Hour) },
+			"tries again": func(c *engine.Call) error { return c.Retry(time.Hour, true, "") },
+		} {
+			for _, hooks := range []int{1, 2} { // 2: with a fail hook
+				t := consumes(fmt.Sprint(name, hooks), func(c *engine.Call) (engine.Raw, error) { return nil, end(c) })
+				if hooks == 2 {
+					t.Hooks[engine.PhaseFail] = func(*engine.Call) (engine.Raw, error) { return nil, nil }
+				}
+				t.Settings.Retry = engine.RetryPolicy{Max: 2, First: time.Hour}
+				id := r.make(engine.NewJob{Type: t.Name}, t)
+				w.exec("UPDATE ds_jobs SET position = ? WHERE id = ?", `{"p":"there","o":50}`, id)
+				stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+				r.until("it waits", func() bool { return w.state(id) == "consume/waiting" && w.view(id).RunAt != nil })
+				stop()
+				w.same(t.Name, []string{`{"p":"there"}`}, w.rows("SELECT position FROM ds_jobs WHERE id = ?", id))
 			}
 		}
 	}},

@@ -116,9 +116,9 @@ var groups = []group{
 	{name: "guard", beside: true, cases: guardCases},
 	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, foldRunCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases)},
 	{name: "drain", cases: slices.Concat(drainCases, nameCases)},
-	{name: "sizes", beside: true, cases: sizeCases},
+	{name: "sizes", beside: true, cases: slices.Concat(sizeCases, deepCases)},
 	{name: "faults", operations: operations},
 	{name: "faults beside claims", beside: true, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},
 }

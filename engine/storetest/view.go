@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -212,6 +213,8 @@ var viewCases = []testCase{
 		w.settle(w.take(queue(a)))
 		rest(item.ID, none)
 		w.cancel(id)
+		rest(id, none) // an item of it is about to move on, and what comes then is to be waited for
+		w.fold()
 		rest(id, map[engine.Queue]engine.Rest{queue(b): {Waiting: 2, Running: 1}})
 	}},
 	{"open jobs of types are listed, page by page", func(w *world) {
@@ -294,6 +297,42 @@ var viewCases = []testCase{
 			w.must(err)
 			w.same("backlog of the other", map[engine.Queue]int{}, got)
 		}
+	}},
+	{"the backlog of all queues that are worked is one statement, whatever waits", func(w *world) {
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		srv := w.server(s)
+		var queues []engine.Queue
+		want := map[engine.Queue]int{}
+		for i := range 12 {
+			t := w.typ(fmt.Sprint("t", i))
+			queues = append(queues, queue(t), engine.QueueOf(t, engine.PhaseFail), queue(t).Apart())
+			if i%3 == 0 {
+				continue
+			}
+			urgent := job(t)
+			urgent.Priority = -5
+			w.enqueue(append(jobs(t, 12), urgent, urgent, urgent, urgent)...)
+			claims := w.claimOn(s, srv, queue(t), 5) // of both priorities: each has a bound
+			w.same("claimed", 5, len(claims[0].Jobs))
+			w.enqueue(urgent, urgent, urgent)
+			want[queue(t)] = 14
+		}
+		backlog := func(limit int) map[engine.Queue]int {
+			w.Helper()
+			heard := faults.Listen()
+			got, err := s.Backlog(w.ctx, queues, limit)
+			w.must(err)
+			if list := heard(); len(list) != 1 {
+				w.Errorf("%d statements: %.100q", len(list), list)
+			}
+			return got
+		}
+		w.same("backlog", want, backlog(100))
+		for q := range want {
+			want[q] = 13
+		}
+		w.same("up to a limit", want, backlog(13))
 	}},
 	{"what is due later is counted by queue, with the first time", func(w *world) {
 		a, b := w.typ("a"), w.typ("b")

@@ -13,6 +13,7 @@
 //	call.go bind.go            one execution of a script; how functions are called
 //	errors.go load.go suggest.go
 //	                           how things fail, and what is said about it
+//	static.go report*.go       what can be said of scripts that are not run
 //	needs.go settings.go       what job() says, read and checked
 //	csv.go json.go ...         one file per module; ctx.go, globals.go
 //	http.go httpclient.go httppaginate.go httpnext.go httpanswer.go

@@ -40,7 +40,7 @@ func (b *builtin) call(l *lua.LState, o *object) int {
 	if o != nil && o.typ.Name == "t" && named == nil && n == first {
 		if t, ok := l.Get(n).(*lua.LTable); ok {
 			if p := b.mistaken(t); p != nil {
-				return r.give(l, nil, hostlib.Errorf("usage", "%s: the table is the %s here, and its names are arguments of %[1]s: write %[1]s(nil, {...}); if it is the %[2]s, write %[1]s({...}, {expect = \"completed\"})", b.Func, p.Name))
+				return r.give(l, nil, b.mistakenError(p))
 			}
 		}
 	}
@@ -161,6 +161,11 @@ func (b *builtin) mistaken(t *lua.LTable) *hostlib.Param {
 		return nil
 	}
 	return &b.Params[0]
+}
+
+// mistakenError is the error about a table that was meant to be arguments by name.
+func (b *builtin) mistakenError(p *hostlib.Param) error {
+	return hostlib.Errorf("usage", "%s: the table is the %s here, and its names are arguments of %[1]s: write %[1]s(nil, {...}); if it is the %[2]s, write %[1]s({...}, {expect = \"completed\"})", b.Func, p.Name)
 }
 
 // namedOf are the elements of a table as arguments by name, in its order.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
@@ -80,6 +81,10 @@ func asError(p any, target **syntaxError) bool {
 
 // parseError words what the parser says.
 func (f *file) parseError(e *parse.Error) error {
+	var bad *luasyntax.Error
+	if _, err := luasyntax.Scan(strings.Join(f.lines, "\n")); errors.As(err, &bad) && bad.Open { // it knows where a string begins
+		return &syntaxError{place{bad.Line, bad.Column}, bad.Message}
+	}
 	line, column := e.Pos.Line, e.Pos.Column
 	if line == parse.EOF || line < 1 {
 		line = len(f.lines)

@@ -10,6 +10,7 @@
 //	                                  change them before
 //	suite.go                          tests in Lua, and where they fail
 //	cover.go span.go                  count what runs; where in a file nodes are
+//	lint*.go form.go                  mistakes, without running hooks; the form of scripts
 //	hooks.go run.go limit.go          hooks; one call of one; steps, time-outs
 //	machine.go freeze.go              interpreters; what is read-only in them
 //	memory.go                         what ends scripts that take too much of it

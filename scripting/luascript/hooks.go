@@ -102,26 +102,3 @@ func (f *file) check(job bool) []*hostlib.LoadError {
 	}
 	return errs
 }
-
-// Check looks for mistakes in a file: a job script, a helper file, or a file of
-// tests. It runs the top level of job scripts, and no hook.
-func (l *Loader) Check(name, p string, _ []*hostlib.ObjectType) (list []*hostlib.Problem) {
-	var errs []*hostlib.LoadError
-	switch {
-	case isTest(p):
-		s, _ := l.testFile(p)
-		errs = s.errs
-	case hostlib.IsHelper(p):
-		errs = l.helper(p).errs
-	default:
-		errs = l.script(name, p).errs
-	}
-	for _, e := range errs {
-		problem := &hostlib.Problem{LoadError: *e, Code: "load"}
-		if message, see, ok := strings.Cut(e.Message, "; see: "); ok { // a page of docs
-			problem.Message, problem.Hint = message, "see: "+see
-		}
-		list = append(list, problem)
-	}
-	return list
-}

@@ -149,8 +149,8 @@ func whole(text string) (*big.Int, bool) {
 	return new(big.Int).SetString(text, base)
 }
 
-// literal gives a whole number that is written in a script.
-func literal(l *lua.LState) int {
+// literally gives a whole number that is written in a script.
+func literally(l *lua.LState) int {
 	n, _ := whole(l.Get(1).String())
 	l.Push(runOf(l).bigInt(n))
 	return 1

@@ -45,6 +45,9 @@ type Loader struct {
 	// Coverage has the files count what of them runs; see Covered. Files of tests
 	// do not count.
 	Coverage bool
+	// Marks counts the question marks of a statement, for Check; names says whether ?name
+	// is one, and numbered that ?1 is there. nil: they are not looked at.
+	Marks func(sql string, names bool) (n int, numbered bool)
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.
@@ -94,7 +97,7 @@ type script struct {
 func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 	s := l.script(name, p)
 	if len(s.errs) > 0 {
-		return nil, s.errs
+		return nil, hostlib.Further(s.errs, l.checked(s, nil))
 	}
 	return s.typ(l.host), nil
 }
@@ -162,15 +165,20 @@ func (l *Loader) read(p string) *file {
 		return f
 	}
 	if err := f.compile(l.Coverage && !isTest(p), !hostlib.IsHelper(p)); err != nil {
-		var e *syntaxError
-		if errors.As(err, &e) {
-			f.fail(e.place, "%s", e.message)
-		} else {
-			f.fail(place{}, "%v", err)
-		}
+		f.wrong(err)
 	}
 	f.doc = docOf(f.lines)
 	return f
+}
+
+// wrong notes why it does not compile.
+func (f *file) wrong(err error) {
+	var e *syntaxError
+	if errors.As(err, &e) {
+		f.fail(e.place, "%s", e.message)
+	} else {
+		f.fail(place{}, "%v", err)
+	}
 }
 
 func (f *file) fail(at place, format string, args ...any) {

@@ -40,7 +40,7 @@ var prepare = sync.OnceFunc(func() {
 	open()
 	universe.RawSetString(beginName, boot.NewFunction(begin))
 	universe.RawSetString(leaveName, boot.NewFunction(leave))
-	universe.RawSetString(literalName, boot.NewFunction(literal))
+	universe.RawSetString(literalName, boot.NewFunction(literally))
 	universe.RawSetString(comparesName, boot.NewFunction(compares))
 	universe.Metatable = undefinedMeta
 	loadingMeta.RawSetString("__index", universe)

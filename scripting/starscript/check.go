@@ -1,8 +1,6 @@
 package starscript
 
 import (
-	"strings"
-
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
 	"go.starlark.net/syntax"
@@ -72,23 +70,15 @@ func (c *checker) call(e *syntax.CallExpr) {
 		p := f.Param(id.Name)
 		switch {
 		case f == hostlib.GlobalNamed("job"):
-			c.add(id.NamePos, within(f, hostlib.CheckSetting(id.Name)))
+			c.add(id.NamePos, hostlib.Within(f, hostlib.CheckSetting(id.Name)))
 		case p == nil && !takesAny(f), p != nil && p.NotYet:
-			c.add(id.NamePos, within(f, f.Unknown(id.Name)))
+			c.add(id.NamePos, hostlib.Within(f, f.Unknown(id.Name)))
 		case p != nil:
 			if text, ok := named.Y.(*syntax.Literal); ok && text.Token == syntax.STRING {
-				c.add(text.TokenPos, within(f, p.Check(text.Value.(string))))
+				c.add(text.TokenPos, hostlib.Within(f, p.Check(text.Value.(string))))
 			}
 		}
 	}
-}
-
-// within names the function before what is wrong.
-func within(f *hostlib.Func, err error) error {
-	if err == nil || strings.HasPrefix(err.Error(), f.String()) {
-		return err
-	}
-	return hostlib.Errorf("usage", "%s: %v", f, err)
 }
 
 func takesAny(f *hostlib.Func) bool {

@@ -2,11 +2,8 @@ package starscript
 
 import (
 	"bytes"
-	"cmp"
 	"io/fs"
 	"path"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -20,6 +17,7 @@ import (
 // types of the objects that tests meet, that of t first.
 func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.Problem {
 	c := &linter{loader: l, tests: tests}
+	c.report = hostlib.Report{Comment: "#", List: [2]string{"[", "]"}}
 	switch {
 	case strings.HasSuffix(p, testEnding):
 		c.file, _ = l.testFile(p)
@@ -32,6 +30,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		s := l.script(name, p)
 		c.file, c.job = s.file, s.job
 	}
+	c.report.File = c.file.shown
 	tree, err := options.Parse(c.file.shown, bytes.TrimPrefix(c.file.source, []byte("\xef\xbb\xbf")), 0)
 	if err == nil && len(c.file.source) > 0 {
 		_ = resolve.File(tree, predeclared.Has, starlark.Universe.Has) // what it finds was told when the file was loaded
@@ -43,7 +42,9 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.calls()
 		c.tables()
 		c.dropped()
-		c.askedFor()
+		if c.needs != nil {
+			c.report.Needs(c.needs, c.wanting)
+		}
 		c.hooks()
 		c.frozen()
 		c.unused()
@@ -51,28 +52,28 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.reruns()
 	}
 	for _, e := range c.file.errs {
-		if e.File != c.file.shown || !c.told(e) {
-			c.tell(*e, "load", false, "")
+		if e.File != c.file.shown || !c.report.Told(e) {
+			c.report.Tell(*e, "load", false, "")
 		}
 	}
-	return c.sorted()
+	return c.report.Sorted(string(c.file.source))
 }
 
 // linter looks for mistakes in one file.
 type linter struct {
-	loader   *Loader
-	file     *file
-	tree     *syntax.File
-	job      *hostlib.Declaration // nil: no job script
-	isTest   bool
-	tests    []*hostlib.ObjectType
-	run      *run // whose Call converts arguments
-	names    map[*syntax.Ident]*name
-	loaded   map[*syntax.Ident]starlark.Value // what helper files gave, where that is known
-	needs    *hostlib.Needs                   // what job() says; nil: that is not known
-	missing  []missingNeed
-	attrs    map[string]bool // see anybody
-	problems []*hostlib.Problem
+	loader  *Loader
+	file    *file
+	tree    *syntax.File
+	job     *hostlib.Declaration // nil: no job script
+	isTest  bool
+	tests   []*hostlib.ObjectType
+	run     *run // whose Call converts arguments
+	names   map[*syntax.Ident]*name
+	loaded  map[*syntax.Ident]starlark.Value // what helper files gave, where that is known
+	needs   *hostlib.Needs                   // what job() says; nil: that is not known
+	wanting hostlib.Wanting
+	attrs   map[string]bool // see anybody
+	report  hostlib.Report
 }
 
 // name is what is known of a name that the file defines, by where it is first.
@@ -107,53 +108,11 @@ const (
 )
 
 func (c *linter) add(at syntax.Position, code string, warning bool, hint, message string) {
-	c.tell(hostlib.LoadError{File: c.file.shown, Line: int(at.Line), Column: int(at.Col), Message: message}, code, warning, hint)
+	c.report.Add(spot(at), code, warning, hint, message)
 }
 
-func (c *linter) tell(e hostlib.LoadError, code string, warning bool, hint string) {
-	if message, see, ok := strings.Cut(e.Message, "; see: "); ok { // a page of docs
-		e.Message, hint = message, "see: "+see
-	}
-	c.problems = append(c.problems, &hostlib.Problem{LoadError: e, Code: code, Hint: hint, Warning: warning})
-}
-
-// told says that a mistake was found that is what the error is about.
-func (c *linter) told(e *hostlib.LoadError) bool {
-	for _, p := range c.problems {
-		switch {
-		case p.Line == e.Line && p.Column == e.Column && !p.Warning:
-			return true
-		case p.Code == "setting" && !p.Warning && strings.Contains(e.Message, strings.TrimPrefix(p.Message, "job: ")):
-			return true // told of the whole call when it was made
-		}
-	}
-	return false
-}
-
-var ignore = regexp.MustCompile(`#.*\bcheck:\s*ignore\b[ \t]*([a-z, ]*)`)
-
-// sorted are the problems in the order of the file, without those that a comment
-// on their line says are meant so.
-func (c *linter) sorted() []*hostlib.Problem {
-	lines := strings.Split(string(c.file.source), "\n")
-	list := slices.DeleteFunc(c.problems, func(p *hostlib.Problem) bool {
-		if p.Code == "load" || p.Line == 0 || p.Line > len(lines) {
-			return false
-		}
-		m := ignore.FindStringSubmatch(lines[p.Line-1])
-		return m != nil && (strings.TrimSpace(m[1]) == "" || slices.Contains(strings.FieldsFunc(m[1], func(r rune) bool { return r == ' ' || r == ',' }), p.Code))
-	})
-	slices.SortStableFunc(list, func(a, b *hostlib.Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	list = slices.CompactFunc(list, func(a, b *hostlib.Problem) bool {
-		return a.Line == b.Line && a.Column == b.Column && (a.Message == b.Message || a.Code == b.Code)
-	})
-	errors := map[[2]int]bool{}
-	for _, p := range list {
-		errors[[2]int{p.Line, p.Column}] = errors[[2]int{p.Line, p.Column}] || !p.Warning
-	}
-	return slices.DeleteFunc(list, func(p *hostlib.Problem) bool { return p.Warning && errors[[2]int{p.Line, p.Column}] })
+func spot(at syntax.Position) hostlib.At {
+	return hostlib.At{Line: int(at.Line), Column: int(at.Col)}
 }
 
 // gather finds all names, and where they are set and used.

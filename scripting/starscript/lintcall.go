@@ -33,26 +33,17 @@ func (c *linter) calls() {
 	})
 }
 
-func docsHint(name string) string { return "see: dsengine docs " + name }
-
 func (c *linter) dot(d *syntax.DotExpr) {
 	name := d.Name.Name
 	m, t := c.module(d.X), c.typeOf(d.X)
 	switch {
 	case m != nil && !slices.Contains(m.Names(), name):
-		c.nameless(d, m.Name, m.Missing(name))
+		c.report.Missing(spot(d.Name.NamePos), m.Name, m.Missing(name))
 	case t != nil && !slices.Contains(t.Names(), name):
-		c.nameless(d, t.Name, t.Missing(name))
+		c.report.Missing(spot(d.Name.NamePos), t.Name, t.Missing(name))
 	case m == nil && t == nil:
 		c.attribute(d)
 	}
-}
-
-// nameless notes a name that a module or a type does not have; what the error says
-// of its docs is the hint.
-func (c *linter) nameless(d *syntax.DotExpr, of string, err error) {
-	hint := docsHint(of)
-	c.add(d.Name.NamePos, "name", false, hint, strings.TrimSuffix(err.Error(), "; "+hint))
 }
 
 // module is the module that an expression names, or nil.
@@ -172,18 +163,13 @@ func (c *linter) call(e *syntax.CallExpr) {
 		return
 	}
 	start, _ := e.Fn.Span()
-	tell := func(faults []hostlib.Fault, code string) {
-		for _, fault := range faults {
-			at := start
-			if fault.Arg >= 0 {
-				at = places[fault.Arg]
-			}
-			c.add(at, code, false, docsHint(f.String()), within(f, fault.Err).Error())
-		}
+	spots := make([]hostlib.At, len(places))
+	for i, at := range places {
+		spots[i] = spot(at)
 	}
-	tell(f.CheckCall(&c.run.call, args, named, more), "call")
+	c.report.Faults(f, spot(start), spots, f.CheckCall(&c.run.call, args, named, more), "call")
 	if f == hostlib.GlobalNamed("job") && c.job != nil {
-		tell(hostlib.CheckSettings(&c.run.call, named), "setting")
+		c.report.Faults(f, spot(start), spots, hostlib.CheckSettings(&c.run.call, named), "setting")
 		return
 	}
 	c.needsOf(f, e, args, named, places)
@@ -199,19 +185,7 @@ func (c *linter) marks(f *hostlib.Func, args []hostlib.Value, places []syntax.Po
 	if !ok {
 		return
 	}
-	given := len(args) - 1
-	var n int
-	for _, names := range []bool{true, false} { // whatever database it runs on
-		var numbered bool
-		if n, numbered = c.loader.Marks(string(sql), names); numbered || n == given {
-			return
-		}
-	}
-	values := fmt.Sprintf("%d values", given)
-	if given == 1 {
-		values = "1 value"
-	}
-	c.add(places[0], "sql", true, "give one value for each ?", fmt.Sprintf("%s: the statement has %d ? and is given %s", f, n, values))
+	c.report.Marks(f, spot(places[0]), string(sql), len(args)-1, c.loader.Marks)
 }
 
 // shadowed tells of fail(message) where fail is the hook.

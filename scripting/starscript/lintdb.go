@@ -2,11 +2,9 @@ package starscript
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
-	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -44,26 +42,17 @@ func (c *linter) tables() {
 			continue
 		}
 		for _, key := range c.rowKeys(argument(f, call, "rows"), 0) {
-			c.column(f, t, key.at, key.name)
+			c.report.Column(f, spot(key.at), key.name, t.columns, int(t.at.Line))
 		}
 		if list, ok := c.literal(argument(f, call, "key")).(*syntax.ListExpr); ok {
 			for _, e := range list.List {
 				if s, ok := c.value(e).(starlark.String); ok {
 					at, _ := e.Span()
-					c.column(f, t, at, string(s))
+					c.report.Column(f, spot(at), string(s), t.columns, int(t.at.Line))
 				}
 			}
 		}
 	}
-}
-
-// column tells of a column that a table does not have.
-func (c *linter) column(f *hostlib.Func, t *table, at syntax.Position, name string) {
-	if t.columns[name] {
-		return
-	}
-	columns := slices.Sorted(maps.Keys(t.columns))
-	c.add(at, "column", true, "", fmt.Sprintf("%s: there is no column %q%s: the table is made with %s in line %d", f, name, hostlib.Suggest(name, columns), strings.Join(columns, ", "), t.at.Line))
 }
 
 // ensured notes the columns that a call makes, and tells of types that there are not.
@@ -96,7 +85,7 @@ func (c *linter) ensured(f *hostlib.Func, call *syntax.CallExpr, known map[strin
 			where, _ := entry.Value.Span()
 			places[string(key)] = where
 			if typ, ok := c.value(entry.Value).(starlark.String); ok {
-				c.columnType(f, where, string(key), string(typ))
+				c.report.ColumnType(f, spot(where), string(key), string(typ))
 			}
 		}
 		return
@@ -114,45 +103,9 @@ func (c *linter) ensured(f *hostlib.Func, call *syntax.CallExpr, known map[strin
 		}
 		t.columns[string(key)] = true
 		if typ, ok := item[1].(starlark.String); ok {
-			c.columnType(f, where, string(key), string(typ))
+			c.report.ColumnType(f, spot(where), string(key), string(typ))
 		}
 	}
-}
-
-// otherTypes are types of columns by the names that databases and languages give
-// them.
-var otherTypes = map[string]string{
-	"int": "integer", "bigint": "integer", "smallint": "integer", "tinyint": "integer", "long": "integer", "serial": "integer", "number": "decimal(20,6)",
-	"string": "text", "str": "text", "char": "text", "varchar": "text", "nvarchar": "text", "clob": "text", "longtext": "text", "uuid": "text(36)",
-	"real": "float", "double": "float", "numeric": "decimal(20,6)", "decimal": "decimal(20,6)", "money": "decimal(20,2)",
-	"bool": "boolean", "bit": "boolean", "datetime": "timestamp", "timestamptz": "timestamp", "blob": "bytes", "binary": "bytes", "bytea": "bytes",
-	"jsonb": "json", "dict": "json", "list": "json", "array": "json", "object": "json",
-}
-
-// columnType tells of a type of columns that there is not.
-func (c *linter) columnType(f *hostlib.Func, at syntax.Position, column, typ string) {
-	_, _, err := engine.ParseColumnType(typ)
-	if err == nil {
-		return
-	}
-	word, size, sized := strings.Cut(strings.ToLower(strings.TrimSpace(typ)), "(")
-	hint := docsHint(f.String())
-	if other := otherTypes[strings.TrimSpace(word)]; other != "" {
-		if base, _, _ := strings.Cut(other, "("); sized && (base == "text" || base == "decimal") {
-			if with := base + "(" + size; fits(with) {
-				other = with
-			}
-		}
-		hint = fmt.Sprintf("write %q", other)
-	} else if s := hostlib.Suggest(word, engine.ColumnTypes); s != "" {
-		hint = strings.Trim(s, " ()")
-	}
-	c.add(at, "type", false, hint, fmt.Sprintf("%s: column %q: %v", f, column, err))
-}
-
-func fits(typ string) bool {
-	_, _, err := engine.ParseColumnType(typ)
-	return err == nil
 }
 
 // tableOf names the table that a call is about, and its database; "" if that is

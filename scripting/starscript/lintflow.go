@@ -3,14 +3,11 @@ package starscript
 import (
 	"fmt"
 	"maps"
-	"slices"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
 	"go.starlark.net/syntax"
 )
-
-// The names by which functions are known that do not return.
-var endings = []string{"error", "ctx.retry", "ctx.snooze", "ctx.cancel", "ctx.fail", "t.skip"}
 
 // flow tells of statements that are never reached, that do nothing, and of names
 // that are used before they are set.
@@ -60,8 +57,7 @@ func (c *linter) endsWith(s *syntax.ExprStmt) bool {
 	if id, ok := call.Fn.(*syntax.Ident); ok && id.Name == "fail" && scopeOf(id) == resolve.Universal {
 		return true
 	}
-	f := c.callee(call.Fn)
-	return f != nil && slices.Contains(endings, f.String())
+	return hostlib.NeverBack(c.callee(call.Fn))
 }
 
 // effect tells of an expression that computes something and drops it.

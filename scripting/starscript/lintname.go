@@ -2,10 +2,10 @@ package starscript
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
 	"go.starlark.net/syntax"
@@ -49,18 +49,14 @@ func (c *linter) unusedGlobal(n *name) {
 		c.add(id.NamePos, "unused", true, "leave it out", fmt.Sprintf("%s is set and not used", id.Name))
 		return
 	}
-	hint := "leave it out"
+	hint := ""
 	switch {
-	case c.isTest && levenshtein.ComputeDistance(id.Name[:min(len(id.Name), len(hostlib.TestPrefix))], hostlib.TestPrefix) <= 2:
-		hint = fmt.Sprintf("if it is a test, call it %sNAME", hostlib.TestPrefix)
+	case c.isTest:
+		hint = hostlib.MeantTest(id.Name)
 	case c.job != nil:
-		for _, hook := range hostlib.Hooks {
-			if c.file.places[hook.Name].Line == 0 && levenshtein.ComputeDistance(id.Name, hook.Name) <= 2 {
-				hint = fmt.Sprintf("did you mean the hook %s?", hook.Signature())
-			}
-		}
+		hint = hostlib.MeantHook(id.Name, func(hook string) bool { return c.file.places[hook].Line != 0 })
 	}
-	c.add(id.NamePos, "unused", true, hint, fmt.Sprintf("nothing calls %s", id.Name))
+	c.add(id.NamePos, "unused", true, cmp.Or(hint, "leave it out"), fmt.Sprintf("nothing calls %s", id.Name))
 }
 
 // hooks tells of hooks that never run.
@@ -74,28 +70,20 @@ func (c *linter) hooks() {
 			defs[def.Name.Name] = def
 		}
 	}
-	if p := defs["produce"]; p != nil && defs["consume"] != nil && !c.emits(p) && !returns(p.Body) {
-		c.add(defs["consume"].Name.NamePos, "hook", true, "emit items by ctx.emit(...), or return the payload",
-			fmt.Sprintf("consume has nothing to do: produce, in line %d, emits no item and returns no payload", p.Name.NamePos.Line))
+	facts := hostlib.HookFacts{At: map[string]hostlib.At{}}
+	for name, def := range defs {
+		facts.At[name] = spot(def.Name.NamePos)
 	}
-	if p := defs["produce"]; p != nil && defs["consume"] == nil && c.emitsHere(p) {
-		c.add(p.Name.NamePos, "hook", false, "define consume(ctx, item), or give ctx.emit a type", "produce emits items, and there is no consume for them")
-	}
-	if p := defs["produce"]; p != nil && defs["consume"] == nil {
+	if p := defs["produce"]; p != nil {
+		facts.Emits, facts.EmitsHere, facts.Returns = c.emits(p), c.emitsHere(p), returns(p.Body)
 		if at := payload(p.Body); at != nil {
 			start, _ := at.Span()
-			c.add(start, "hook", false, "define consume(ctx, item), which gets it, or return nothing", "produce returns a payload, and there is no consume that works on it")
+			where := spot(start)
+			facts.Payload = &where
 		}
 	}
-	if r := defs["redrive"]; r != nil && !c.rejects() {
-		c.add(r.Name.NamePos, "hook", true, "leave it out, or reject rows by reject(row, reason), or by on_bad = \"reject\"", "redrive never runs: nothing here rejects a row")
-	}
-	for name, def := range defs {
-		if name == "produce" || name == "consume" || defs["produce"] != nil || defs["consume"] != nil {
-			continue
-		}
-		c.add(def.Name.NamePos, "hook", false, "define produce(ctx) or consume(ctx, item)", fmt.Sprintf("%s never runs: there is neither produce nor consume", name))
-	}
+	facts.Rejects = defs[hostlib.RedriveHook] == nil || c.rejects()
+	c.report.Hooks(facts)
 }
 
 // emits says that a hook may emit items: it calls ctx.emit or its like, or gives

@@ -1,52 +1,30 @@
 package starscript
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/syntax"
 )
 
-// missingNeed is something that a call needs and job() does not say.
-type missingNeed struct {
-	at   syntax.Position
-	line string
-	err  error
-}
-
 // needsOf looks whether job() says what a call needs.
 func (c *linter) needsOf(f *hostlib.Func, e *syntax.CallExpr, args []hostlib.Value, named []hostlib.Named, places []syntax.Position) {
-	if c.needs == nil {
-		return
-	}
-	at := map[string]syntax.Position{}
 	start, _ := e.Fn.Span()
-	for _, a := range f.Asks(c.needs, func(p *hostlib.Param) hostlib.Value {
-		at[p.Name] = start
+	c.wanting.Look(c.needs, f, func(p *hostlib.Param) (hostlib.Value, hostlib.At) {
 		i := 0
 		for k := range f.Params {
 			if q := &f.Params[k]; !q.Named {
 				if q == p && i < len(args) {
-					at[p.Name] = places[i]
-					return c.plain(args[i])
+					return c.plain(args[i]), spot(places[i])
 				}
 				i++
 			}
 		}
 		for k, n := range named {
 			if n.Name == p.Name {
-				at[p.Name] = places[len(args)+k]
-				return c.plain(n.Value)
+				return c.plain(n.Value), spot(places[len(args)+k])
 			}
 		}
-		return nil
-	}) {
-		if a.Err != nil {
-			c.missing = append(c.missing, missingNeed{at[a.Arg], a.Line, a.Err})
-		}
-	}
+		return nil, spot(start)
+	})
 }
 
 // declared is what job() says that the script needs; nil if that is not known.
@@ -93,28 +71,4 @@ func (c *linter) declared() (needs *hostlib.Needs) {
 		return &hostlib.Needs{}
 	}
 	return needs
-}
-
-// askedFor tells of needs that job() does not say, with the line that does.
-func (c *linter) askedFor() {
-	if len(c.missing) == 0 {
-		return
-	}
-	lines := slices.Clone(c.needs.Lines)
-	for _, m := range c.missing {
-		if m.line != "" && !slices.Contains(lines, m.line) {
-			lines = append(lines, m.line)
-		}
-	}
-	for i, line := range lines {
-		lines[i] = fmt.Sprintf("%q", line)
-	}
-	for _, m := range c.missing {
-		if m.line == "" { // it can never be needed
-			c.add(m.at, "call", false, "", m.err.Error())
-			continue
-		}
-		c.add(m.at, "needs", false, fmt.Sprintf("in job(): needs = [%s]", strings.Join(lines, ", ")),
-			fmt.Sprintf("%q is not among what job() says this script needs", m.line))
-	}
 }

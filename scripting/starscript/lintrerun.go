@@ -1,7 +1,6 @@
 package starscript
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,26 +10,14 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// What is sent, by what is not known to the one who gets it twice. Notifications
-// are not sent again, PUT and DELETE do the same again.
-var sending = []string{"http.post", "http.patch", "client.post", "client.patch"}
-
-// What commits in the middle of a hook: it does not run again from its beginning.
-var committing = []string{"ctx.checkpoint", "ctx.batches", "ctx.emit_all"}
-
 // doings are what a hook does by itself, and by functions of the file that it calls.
 type doings struct {
-	c       *linter
-	seen    map[*syntax.DefStmt]bool
-	sends   []*syntax.CallExpr
-	read    map[string]bool            // values of state and vars, such as `vars "n"`
-	set     map[string]syntax.Position // and where
-	commits bool
+	hostlib.Doings
+	c    *linter
+	seen map[*syntax.DefStmt]bool
 }
 
-// reruns tells of requests in consume that are made again when the hook runs again
-// because another job has changed a value meanwhile that it reads and sets. Items run
-// side by side, so that is sure to happen; with one slot, or in produce, it is not.
+// reruns tells of requests that are made again when consume runs again.
 func (c *linter) reruns() {
 	if c.job == nil || c.job.Settings.WithDefaults().Slots[engine.PhaseConsume] == 1 {
 		return
@@ -40,26 +27,9 @@ func (c *linter) reruns() {
 		if !ok || def.Name.Name != engine.PhaseConsume.String() {
 			continue
 		}
-		d := doings{c: c, seen: map[*syntax.DefStmt]bool{}, read: map[string]bool{}, set: map[string]syntax.Position{}}
+		d := doings{c: c, seen: map[*syntax.DefStmt]bool{}}
 		d.body(def)
-		if d.commits {
-			return
-		}
-		var both []string
-		for what := range d.set {
-			if d.read[what] {
-				both = append(both, what)
-			}
-		}
-		if len(both) == 0 {
-			return
-		}
-		what := slices.Min(both)
-		for _, e := range d.sends {
-			start, _ := e.Fn.Span()
-			c.add(start, "rerun", true, "send it by ctx.on_commit(fn), with a header Idempotency-Key, or keep the count by ctx.count or in a table",
-				fmt.Sprintf("this is sent again when another job changes %s meanwhile, which the hook reads, and sets in line %d: it runs again then", what, d.set[what].Line))
-		}
+		c.report.Reruns(&d.Doings)
 	}
 }
 
@@ -93,31 +63,15 @@ func (d *doings) call(e *syntax.CallExpr) {
 		}
 		return
 	}
-	name := f.String()
-	switch {
-	case slices.Contains(sending, name):
-		if !d.c.knownAgain(e) {
-			d.sends = append(d.sends, e)
-		}
-	case slices.Contains(committing, name):
-		d.commits = true
-	case f.Module == "state" || f.Module == "vars":
-		args, _, _, _ := d.c.arguments(e)
-		if len(args) == 0 {
-			return
-		}
-		key, ok := args[0].(starlark.String)
-		if !ok {
-			return
-		}
-		start, _ := e.Span()
-		switch what := f.Module + " " + key.String(); f.Name {
-		case "get":
-			d.read[what] = true
-		case "set":
-			d.set[what] = start
+	fn, _ := e.Fn.Span()
+	start, _ := e.Span()
+	name := ""
+	if args, _, _, _ := d.c.arguments(e); len(args) > 0 {
+		if key, ok := args[0].(starlark.String); ok {
+			name = string(key)
 		}
 	}
+	d.Call(f, spot(fn), spot(start), name, d.c.knownAgain(e))
 }
 
 // knownAgain says that a request may carry what tells its receiver that it comes

@@ -2,7 +2,6 @@ package starscript
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -84,44 +83,9 @@ type file struct {
 func (l *Loader) Load(name, p string) (*engine.Type, []*hostlib.LoadError) {
 	script, errs := l.Script(name, p)
 	if len(errs) > 0 {
-		return nil, l.further(name, p, errs)
+		return nil, hostlib.Further(errs, l.Check(name, p, nil))
 	}
 	return script.Type(l.host), nil
-}
-
-// further adds to the errors of a script that does not load the mistakes that Check
-// finds, and gives those of settings the place of their argument.
-func (l *Loader) further(name, p string, errs []*hostlib.LoadError) []*hostlib.LoadError {
-	errs = slices.Clone(errs)
-	moved := map[int]bool{}
-	for _, problem := range l.Check(name, p, nil) {
-		if problem.Warning {
-			continue
-		}
-		told, setting := false, -1
-		for i, e := range errs {
-			told = told || e.File == problem.File && e.Line == problem.Line && e.Column == problem.Column
-			if problem.Code == "setting" && !moved[i] && strings.Contains(e.Message, strings.TrimPrefix(problem.Message, "job: ")) {
-				setting = i
-			}
-		}
-		e := problem.LoadError
-		if problem.Hint != "" && !strings.HasPrefix(problem.Hint, "see: ") {
-			e.Message += "; " + problem.Hint
-		}
-		switch {
-		case told:
-		case setting >= 0:
-			e.Message, e.Via = errs[setting].Message, errs[setting].Via
-			errs[setting], moved[setting] = &e, true
-		default:
-			errs = append(errs, &e)
-		}
-	}
-	slices.SortStableFunc(errs, func(a, b *hostlib.LoadError) int {
-		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	return errs
 }
 
 // load reads a file, checks it and runs its top level. job is nil for helper

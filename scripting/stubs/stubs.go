@@ -1,9 +1,10 @@
 // Package stubs writes what scripts and tests can call as a file that editors
-// read: a stub as Python has them, which Starlark is close enough to. It is made
-// from the table of package hostlib and that of package scripttest.
+// read: a stub as Python has them, which Starlark is close enough to, and one for
+// Lua. They are made from the table of package hostlib and that of package scripttest.
 //
 //	stubs.go  the file, its classes and functions
-//	types.go  how the tables' types are called in it
+//	lua.go    the same for Lua, as LuaLS reads it
+//	types.go  how the tables' types are called in both
 package stubs
 
 import (
@@ -120,7 +121,7 @@ func (s *stub) module(m *hostlib.Module) {
 	s.line("", "class %s:", class)
 	s.doc(indent1, m.Doc)
 	for _, c := range m.Consts {
-		s.line(indent1, "%s: %s", c.Name, s.typed(constType(c.Value)))
+		s.line(indent1, "%s: %s", c.Name, s.typed(python.constant(c.Value)))
 		s.doc(indent1, c.Doc)
 	}
 	s.line("", "")
@@ -139,7 +140,7 @@ func (s *stub) class(t *hostlib.ObjectType) {
 	s.line("", "class %s:", className(t.Name))
 	s.doc(indent1, t.Doc)
 	for _, a := range t.Attrs {
-		s.line(indent1, "%s: %s", a.Name, s.typed(orAny(python(a.Type))))
+		s.line(indent1, "%s: %s", a.Name, s.typed(python.orAny(python.typed(a.Type))))
 		s.doc(indent1, a.Doc)
 	}
 	s.line("", "")
@@ -177,7 +178,7 @@ func (s *stub) function(indent string, f *hostlib.Func) {
 		case p.NotYet:
 			continue
 		case p.Rest:
-			params, star = append(params, fmt.Sprintf("*%s: %s", p.Name, paramType(p))), true
+			params, star = append(params, fmt.Sprintf("*%s: %s", p.Name, python.param(p))), true
 			continue
 		case p.Others && f.Name == "job" && f.Module == "":
 			for _, one := range hostlib.Settings() {
@@ -185,12 +186,12 @@ func (s *stub) function(indent string, f *hostlib.Func) {
 			}
 			continue
 		case p.Others:
-			params = append(params, fmt.Sprintf("**%s: %s", p.Name, s.typed(paramType(p))))
+			params = append(params, fmt.Sprintf("**%s: %s", p.Name, s.typed(python.param(p))))
 			continue
 		case p.Named && !star:
 			params, star = append(params, "*"), true
 		}
-		text := fmt.Sprintf("%s: %s", p.Name, s.typed(paramType(p)))
+		text := fmt.Sprintf("%s: %s", p.Name, s.typed(python.param(p)))
 		switch {
 		case p.Default == hostlib.None:
 			text += " | None = None"
@@ -201,7 +202,7 @@ func (s *stub) function(indent string, f *hostlib.Func) {
 	}
 	result := "None"
 	if f.Returns != "" {
-		result = s.typed(orAny(python(f.Returns)))
+		result = s.typed(python.orAny(python.typed(f.Returns)))
 	}
 	s.line(indent, "def %s(%s) -> %s:", f.Name, strings.Join(params, ", "), result)
 	s.doc(indent+indent1, s.about(f)...)
@@ -240,7 +241,7 @@ func (s *stub) about(f *hostlib.Func) []string {
 
 // setting is a setting of job() as a parameter.
 func setting(d hostlib.SettingDoc) string {
-	typ := orAny(settingType(d))
+	typ := python.orAny(python.setting(d))
 	if d.Default == "" {
 		return fmt.Sprintf("%s: %s | None = None", d.Name, typ)
 	}

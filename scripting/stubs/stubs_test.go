@@ -24,8 +24,10 @@ func written(t *testing.T) string {
 func TestEveryTypeIsKnown(t *testing.T) {
 	t.Parallel()
 	look := func(where, text string) {
-		if text != "" && python(text) == "" {
-			t.Errorf("%s: no type of Python for %q", where, text)
+		for _, d := range []*dialect{python, lua} {
+			if text != "" && d.typed(text) == "" {
+				t.Errorf("%s: no type for %q: %s", where, text, d.any)
+			}
 		}
 	}
 	var funcs []*hostlib.Func
@@ -38,7 +40,7 @@ func TestEveryTypeIsKnown(t *testing.T) {
 	for _, m := range hostlib.Modules {
 		funcs = append(funcs, m.Funcs...)
 		for _, c := range m.Consts {
-			if constType(c.Value) == "Any" {
+			if python.constant(c.Value) == "Any" || lua.constant(c.Value) == "any" {
 				t.Errorf("%s.%s: %T", m.Name, c.Name, c.Value)
 			}
 		}
@@ -46,13 +48,13 @@ func TestEveryTypeIsKnown(t *testing.T) {
 	for _, f := range append(funcs, hostlib.Globals...) {
 		look(f.String(), f.Returns)
 		for i := range f.Params {
-			if paramType(&f.Params[i]) == "" {
+			if python.param(&f.Params[i]) == "" || lua.param(&f.Params[i]) == "" {
 				t.Errorf("%s: %s", f, f.Params[i].Name)
 			}
 		}
 	}
 	for _, s := range hostlib.Settings() {
-		if settingType(s) == "" {
+		if python.setting(s) == "" || lua.setting(s) == "" {
 			t.Errorf("job: %s: %s", s.Name, s.Type)
 		}
 	}

@@ -1,64 +1,78 @@
 package stubs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
-// paramTypes are the types of parameters.
-var paramTypes = map[hostlib.ParamType]string{
-	hostlib.Any: "Any", hostlib.Data: "Data", hostlib.Bool: "bool", hostlib.Int: "int", hostlib.Number: "int | float",
-	hostlib.String: "str", hostlib.Text: "str | bytes", hostlib.Strings: "Iterable[str]", hostlib.DictOf: "dict[str, Any]",
-	hostlib.Duration: "str | Duration", hostlib.Moment: "Time", hostlib.Iterable: "Iterable[Any]", hostlib.Function: "Function",
-	hostlib.Source: "Source", hostlib.Size: "int | str",
+// dialect is how a language of stubs calls the types of the tables.
+type dialect struct {
+	any, or        string
+	names          map[string]string // of the types that have a name of their own in it
+	list, iterator func(of string) string
+	tuple          func(parts []string) string
+	params         map[hostlib.ParamType]string
+	choice         func(words []string) string
+	settings       map[string]string // of job(), by name, that take several forms
 }
 
-func paramType(p *hostlib.Param) string {
+var python = &dialect{
+	any: "Any", or: " | ",
+	names: map[string]string{
+		"any value": "Any", "string": "str", "bytes": "bytes", "bool": "bool", "int": "int", "float": "float", "number": "int | float",
+		"list": "list[Any]", "dict": "dict[str, Any]", "iterator": "Iterator[Any]", "tuple": "tuple[Any, ...]",
+		"value": "Any", "key": "Any", // in tuples
+	},
+	list:     func(of string) string { return "list[" + of + "]" },
+	iterator: func(of string) string { return "Iterator[" + of + "]" },
+	tuple:    func(parts []string) string { return "tuple[" + strings.Join(parts, ", ") + "]" },
+	params: map[hostlib.ParamType]string{
+		hostlib.Any: "Any", hostlib.Data: "Data", hostlib.Bool: "bool", hostlib.Int: "int", hostlib.Number: "int | float",
+		hostlib.String: "str", hostlib.Text: "str | bytes", hostlib.Strings: "Iterable[str]", hostlib.DictOf: "dict[str, Any]",
+		hostlib.Duration: "str | Duration", hostlib.Moment: "Time", hostlib.Iterable: "Iterable[Any]", hostlib.Function: "Function",
+		hostlib.Source: "Source", hostlib.Size: "int | str",
+	},
+	choice: func(words []string) string { return "Literal[" + strings.Join(words, ", ") + "]" },
+	settings: map[string]string{
+		"timeout": "str | Duration | dict[str, Any]", "keep": "str | Duration | dict[str, Any]", "slots": "dict[str, int]",
+		"rejects": "int | str", "instances": "dict[str, Any] | str",
+	},
+}
+
+// param is the type of a parameter.
+func (d *dialect) param(p *hostlib.Param) string {
 	if len(p.Choices) == 0 {
-		return paramTypes[p.Type]
+		return d.params[p.Type]
 	}
 	var list []string
 	for _, c := range p.Choices {
 		list = append(list, `"`+c+`"`)
 	}
-	return "Literal[" + strings.Join(list, ", ") + "]"
+	return d.choice(list)
 }
 
-// settingType is the type of a setting of job().
-func settingType(d hostlib.SettingDoc) string {
-	switch d.Name {
-	case "timeout", "keep":
-		return "str | Duration | dict[str, Any]"
-	case "retry":
-		return className("retry_policy")
-	case "slots":
-		return "dict[str, int]"
-	case "rejects":
-		return "int | str"
-	case "instances":
-		return "dict[str, Any] | str"
+// setting is the type of a setting of job().
+func (d *dialect) setting(s hostlib.SettingDoc) string {
+	if t := d.settings[s.Name]; t != "" {
+		return t
 	}
-	for kind, typ := range paramTypes {
-		if kind.String() == d.Type {
+	if s.Name == "retry" {
+		return className("retry_policy")
+	}
+	for kind, typ := range d.params {
+		if kind.String() == s.Type {
 			return typ
 		}
 	}
 	return ""
 }
 
-// names are the types that have a name of their own in Python.
-var names = map[string]string{
-	"any value": "Any", "string": "str", "bytes": "bytes", "bool": "bool", "int": "int", "float": "float", "number": "int | float",
-	"list": "list[Any]", "dict": "dict[str, Any]", "iterator": "Iterator[Any]", "tuple": "tuple[Any, ...]",
-	"value": "Any", "key": "Any", // in tuples
-}
-
-// python is a type of the tables, as docs call it, as a type of Python; "" if
-// it is not known: "list of dict", "(value, err)", "string or int",
-// "string, or bytes if it is no UTF-8".
-func python(text string) string {
-	if t := names[text]; t != "" {
+// typed is a type of the tables, as docs call it; "" if it is not known: "list of
+// dict", "(value, err)", "string or int", "string, or bytes if it is no UTF-8".
+func (d *dialect) typed(text string) string {
+	if t := d.names[text]; t != "" {
 		return t
 	}
 	for _, t := range Types() {
@@ -66,37 +80,39 @@ func python(text string) string {
 			return className(t.Name)
 		}
 	}
-	for prefix, generic := range map[string]string{"list of ": "list", "iterator of ": "Iterator"} {
+	for prefix, generic := range map[string]func(string) string{"list of ": d.list, "iterator of ": d.iterator} {
 		if rest, ok := strings.CutPrefix(text, prefix); ok {
-			if of := python(rest); of != "" {
-				return generic + "[" + of + "]"
+			if of := d.typed(rest); of != "" {
+				return generic(of)
 			}
 			return ""
 		}
 	}
 	if inner, ok := strings.CutPrefix(text, "("); ok && strings.HasSuffix(inner, ")") {
-		return all(strings.Split(strings.TrimSuffix(inner, ")"), ", "), "tuple[", ", ", "]")
+		return d.all(strings.Split(strings.TrimSuffix(inner, ")"), ", "), d.tuple)
 	}
 	text, _, _ = strings.Cut(text, " if ")
 	if parts := strings.Split(strings.ReplaceAll(text, ", or ", " or "), " or "); len(parts) > 1 {
-		return all(parts, "", " | ", "")
+		return d.all(parts, func(parts []string) string {
+			return strings.Join(slices.Compact(parts), d.or)
+		})
 	}
 	return ""
 }
 
 // all joins types, if all are known.
-func all(parts []string, before, between, after string) string {
+func (d *dialect) all(parts []string, join func(parts []string) string) string {
 	for i, p := range parts {
-		if parts[i] = python(p); parts[i] == "" {
+		if parts[i] = d.typed(p); parts[i] == "" {
 			return ""
 		}
 	}
-	return before + strings.Join(parts, between) + after
+	return join(parts)
 }
 
-func orAny(t string) string {
+func (d *dialect) orAny(t string) string {
 	if t == "" {
-		return "Any"
+		return d.any
 	}
 	return t
 }
@@ -113,18 +129,18 @@ func className(name string) string {
 	return b.String()
 }
 
-// constType is the type of a constant of a module.
-func constType(v hostlib.Value) string {
+// constant is the type of a constant of a module.
+func (d *dialect) constant(v hostlib.Value) string {
 	switch v.(type) {
 	case float64:
-		return "float"
+		return d.names["float"]
 	case int, int64:
-		return "int"
+		return d.names["int"]
 	case string:
-		return "str"
+		return d.names["string"]
 	}
 	if t := hostlib.TypeOf(v); t != nil {
 		return className(t.Name)
 	}
-	return "Any"
+	return d.any
 }
