@@ -67,6 +67,12 @@ function is_null(value) end
 ---@return any[]
 function list(it) end
 
+---Says which of two numbers is smaller, exactly, of any size: -1, 0 or 1.
+---@param a number
+---@param b number
+---@return integer
+function math.compare(a, b) end
+
 `
 
 // lua names the types of the tables as LuaLS does.
