@@ -24,10 +24,10 @@ type Stepper struct {
 }
 
 // NewStepper registers the types and makes an incarnation that works their jobs.
-// Of the options, Slots, Drain, Poll, UntilIdle and Once have no meaning here.
+// Of the options, Slots, Drain, Poll, Batch, UntilIdle and Once have no meaning here.
 // Schedules are not known before Fire is first called.
 func (e *Engine) NewStepper(ctx context.Context, o ServerOptions) (*Stepper, error) {
-	o.UntilIdle, o.Once = false, nil
+	o.UntilIdle, o.Once, o.Batch = false, nil, 1
 	s, err := e.NewServer(ctx, o)
 	if err != nil {
 		return nil, err
