@@ -24,10 +24,10 @@ type Stepper struct {
 }
 
 // NewStepper registers the types and makes an incarnation that works their jobs.
-// Of the options, Slots, Drain, Poll, UntilIdle and Once have no meaning here.
+// Of the options, Slots, Drain, Poll, Batch, UntilIdle and Once have no meaning here.
 // Schedules are not known before Fire is first called.
 func (e *Engine) NewStepper(ctx context.Context, o ServerOptions) (*Stepper, error) {
-	o.UntilIdle, o.Once = false, nil
+	o.UntilIdle, o.Once, o.Batch = false, nil, 1
 	s, err := e.NewServer(ctx, o)
 	if err != nil {
 		return nil, err
@@ -60,10 +60,14 @@ func (st *Stepper) Fire(ctx context.Context) (fired []Fired, next time.Time, err
 	return fired, now.Add(wait), err
 }
 
-// Work does all that is due now but schedules: it claims, runs hooks and adds up
-// what items report, until nothing is left. next is when a job is due again, the
-// zero time if none is. ctx ends it; so does an error of the database.
+// Work does all that is due now but schedules: it claims, runs hooks and, when none
+// is left to run, adds up what items report, until nothing is left. next is when a job
+// is due again, the zero time if none is. ctx ends it; so does an error of the
+// database.
 func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
+	if err := st.renew(ctx); err != nil {
+		return next, err
+	}
 	for n := 0; ; n++ {
 		if err := ctx.Err(); err != nil {
 			return next, context.Cause(ctx)
@@ -75,24 +79,16 @@ func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 		if err != nil {
 			return next, err
 		}
-		wait, err := st.duties(ctx, !ran)
-		if err != nil {
-			return next, err
-		}
 		if ran {
 			continue
 		}
-		// What the duties made due is worked before the end.
-		if ran, err = st.Step(ctx); err != nil {
+		due, wait, err := st.duties(ctx)
+		switch {
+		case err != nil:
 			return next, err
-		}
-		if ran {
-			if _, err := st.duties(ctx, false); err != nil {
-				return next, err
-			}
+		case due: // it is worked before the end
 			continue
-		}
-		if wait < 0 {
+		case wait < 0:
 			return time.Time{}, nil
 		}
 		now, err := st.srv.eng.store.Now(ctx)
@@ -100,50 +96,44 @@ func (st *Stepper) Work(ctx context.Context) (next time.Time, err error) {
 	}
 }
 
-// duties does what a server's duties do, where something has made work for them;
-// with all, in any case. wait is how long until a job is due; negative: none is,
-// as far as was looked.
-func (st *Stepper) duties(ctx context.Context, all bool) (wait time.Duration, err error) {
-	s := st.srv
-	now, err := s.eng.store.Now(ctx)
-	if err != nil {
-		return 0, err
+// renew notes the database's time. The lease is not needed: nobody else is there.
+func (st *Stepper) renew(ctx context.Context) error {
+	now, err := st.srv.eng.store.Now(ctx)
+	if err == nil {
+		st.srv.renewed(st.srv.eng.clock.Boot(), now)
 	}
-	s.renewed(s.eng.clock.Boot(), now)
-	wait = -1
-	for more := poked(s.wakePromote) || all; more; {
-		var due time.Duration
-		if _, due, more, err = s.eng.store.Promote(ctx, maintenanceBatch); err != nil {
-			return 0, err
-		}
-		if due >= 0 && (wait < 0 || due < wait) {
-			wait = due
-		}
-	}
-	for more := all; more; {
-		if more, err = s.eng.store.Sweep(ctx, maintenanceBatch); err != nil {
-			return 0, err
-		}
-	}
-	for more := poked(s.wakeFold) || all; more; {
-		var settled []Settled
-		if _, settled, more, err = s.eng.store.Fold(ctx, maintenanceBatch); err != nil {
-			return 0, err
-		}
-		s.tally.folded(settled)
-		more = more || len(settled) > 0 // they may have reported to emitters of their own
-	}
-	return wait, nil
+	return err
 }
 
-// poked says whether somebody waits to be looked at, and takes that back.
-func poked(ch chan struct{}) bool {
-	select {
-	case <-ch:
-		return true
-	default:
-		return false
+// duties does what a server's duties do. due says that a job is due now; wait is how
+// long until one is, negative if none is.
+func (st *Stepper) duties(ctx context.Context) (due bool, wait time.Duration, err error) {
+	s := st.srv
+	if err := st.renew(ctx); err != nil {
+		return false, 0, err
 	}
+	var made []Queue
+	for more := true; more; {
+		if made, wait, more, err = s.eng.store.Promote(ctx, maintenanceBatch); err != nil {
+			return false, 0, err
+		}
+		due = due || len(made) > 0
+	}
+	for more := true; more; {
+		if more, err = s.eng.store.Sweep(ctx, maintenanceBatch); err != nil {
+			return false, 0, err
+		}
+	}
+	for more := true; more; {
+		var settled []Settled
+		if made, settled, more, err = s.eng.store.Fold(ctx, maintenanceBatch); err != nil {
+			return false, 0, err
+		}
+		s.tally.folded(settled)
+		due = due || len(made) > 0
+		more = more || len(settled) > 0 // they may have reported to emitters of their own
+	}
+	return due, wait, nil
 }
 
 // Step runs one hook, if a job is due: that of the smallest priority, then id, in

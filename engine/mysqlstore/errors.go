@@ -159,7 +159,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code, retryable = "db.column", false
 	case 1048, 1364, 1451, 1452, 3819, 4025:
 		code = "db.constraint"
-	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140:
+	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 1690, 3140:
 		code = "db.value"
 	case 1792:
 		code, retryable = "db.read_only", false
@@ -217,6 +217,8 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 		of(sqlstore.FaultNotGiven, quoted())
 	case 1136:
 		f.Kind = sqlstore.FaultCount
+	case 1690:
+		f.Kind = sqlstore.FaultOverflow
 	case 1305:
 		if m := function.FindStringSubmatch(me.Message); m != nil {
 			f.Kind, f.Value = sqlstore.FaultNoFunction, m[1]

@@ -26,6 +26,9 @@ func (d dialect) Name() string { return "sqlite" }
 
 func (d dialect) Now() string { return d.In(0) }
 
+// Here is the time that Now writes.
+func (d dialect) Here() time.Time { return d.clock.Now().UTC().Truncate(time.Microsecond) }
+
 func (d dialect) In(t time.Duration) string {
 	return "'" + d.clock.Now().Add(t).UTC().Format(timestampLayout) + "'" + moment
 }

@@ -154,17 +154,9 @@ const conditions = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name 
 // tableColumns are the columns of a table or a view; open if there is none.
 func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel relation, err error) {
 	var keys, whole, truth []string
-	rows, err := x.QueryContext(ctx, "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", table)
-	if err != nil {
-		return relation{open: true}, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name, declared string
-		var pk int
-		if err := rows.Scan(&name, &declared, &pk); err != nil {
-			return relation{open: true}, err
-		}
+	var name, declared string
+	var pk int
+	err = pragma(ctx, x, "table_info", table, []any{new(any), &name, &declared, new(any), new(any), &pk}, func() {
 		if pk > 0 {
 			keys = append(keys, name)
 		}
@@ -175,12 +167,14 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 			truth = append(truth, name)
 		}
 		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared), neutralType(declared)})
-	}
+	})
 	rel.open = len(rel.columns) == 0
-	if err = rows.Err(); err != nil || len(whole)+len(truth) == 0 {
-		return rel, err
+	if err != nil {
+		return relation{open: true}, err
 	}
-	rows.Close()
+	if len(whole)+len(truth) == 0 {
+		return rel, nil
+	}
 	made, err := x.QueryContext(ctx, conditions, table)
 	if err != nil {
 		return relation{open: true}, err

@@ -71,7 +71,7 @@ func OpenScratch(ctx context.Context, o Options) (*Scratch, error) {
 	w.SetMaxOpenConns(1)
 	s.Store = &Store{opts: o, hookReader: r}
 	s.Store.closed, s.Store.close = context.WithCancel(context.Background())
-	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{clock: o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, OneConnection: true}
+	s.Store.Store = &sqlstore.Store{DB: w, Reader: r, D: dialect{clock: o.Clock}, Clock: o.Clock, Log: o.Logger, Prefix: o.Prefix, OneConnection: true, Scratch: true}
 	s.writer = newWriter(w, &turnstile{}, o.Clock, o.Logger, "")
 	s.Store.Store.Begin, s.Store.Store.Lives = s.writer.begin, s.lives
 	s.live = newLiveness("")
@@ -195,20 +195,40 @@ func (s *Scratch) emptyTables(ctx context.Context, c *sql.Conn) error {
 	return nil
 }
 
-// dropScripts drops what scripts and tests have made.
+// dropScripts drops what scripts and tests have made: tables with their indexes and
+// triggers, and views. Its error says that there is something else.
 func dropScripts(ctx context.Context, c *sql.Conn) error {
-	drops, err := sqlstore.Texts(ctx, c, `SELECT 'DROP ' || type || ' IF EXISTS main."' || replace(name, '"', '""') || '"' FROM main.sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
+	rows, err := c.QueryContext(ctx, "SELECT type, name, sql IS NULL FROM main.sqlite_master UNION ALL SELECT 'temporary ' || type, name, 0 FROM temp.sqlite_master")
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
+	var drops, left []string
+	for rows.Next() {
+		var kind, name string
+		var inner bool // an index that SQLite has made for a table
+		if err := rows.Scan(&kind, &name, &inner); err != nil {
+			return err
+		}
+		switch own := strings.HasPrefix(name, "sqlite_"); {
+		case (kind == "table" || kind == "view") && !own:
+			drops = append(drops, "DROP "+kind+` IF EXISTS main."`+strings.ReplaceAll(name, `"`, `""`)+`"`)
+		case kind == "index" && (inner || !own), kind == "trigger":
+		default:
+			left = append(left, kind+" "+name)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("there are %s", strings.Join(left, ", "))
+	}
+	rows.Close()
 	for _, q := range drops {
 		if _, err := c.ExecContext(ctx, q); err != nil {
 			return err
 		}
 	}
-	left, err := sqlstore.Texts(ctx, c, "SELECT name FROM main.sqlite_master UNION ALL SELECT name FROM temp.sqlite_master")
-	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("there are %s", strings.Join(left, ", "))
-	}
-	return err
+	return nil
 }

@@ -92,7 +92,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		code, retryable = "db.missing", false
 	case e.Code()&0xff == lib.SQLITE_MISMATCH:
 		code, message = "db.value", "a value of an integer primary key is no whole number, or out of its range"
-	case e.Code()&0xff == lib.SQLITE_TOOBIG:
+	case e.Code()&0xff == lib.SQLITE_TOOBIG, message == "integer overflow":
 		code = "db.value"
 	}
 	return &engine.Failure{Kind: engine.KindError, Code: code, Message: message, Retryable: retryable, Cause: err}, false
@@ -117,8 +117,12 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 		f.Kind, f.Columns = sqlstore.FaultType, []string{sqlstore.TheKey}
 		return f
 	}
-	if f.Says == "incomplete input" {
+	switch f.Says {
+	case "incomplete input":
 		f.Kind = sqlstore.FaultSyntax
+		return f
+	case "integer overflow":
+		f.Kind = sqlstore.FaultOverflow
 		return f
 	}
 	if m := near.FindStringSubmatch(f.Says); m != nil {

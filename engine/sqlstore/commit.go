@@ -41,6 +41,7 @@ func (s *Store) Commit(ctx context.Context, session engine.Session, o *engine.Ou
 }
 
 func (s *Store) commitHook(ctx context.Context, h HookTx, x Execer, o *engine.Outcome) error {
+	ctx = s.calm(ctx)
 	t := s.On(ctx, x)
 	if err := t.apply(o); err != nil {
 		h.Rollback(ctx)

@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"slices"
+
 	"github.com/dsengine/dsengine/engine"
 )
 
@@ -79,6 +81,9 @@ func (d *deltas) settle(o *engine.Outcome) {
 
 // insertDeltas writes the reports; any server folds them.
 func (t *Tx) insertDeltas(d *deltas) error {
+	if t.s.Scratch { // those of no emitter are for the totals
+		d.list = slices.DeleteFunc(d.list, func(x *delta) bool { return x.parent == 0 })
+	}
 	for n := 0; n < len(d.list); n += insertChunk {
 		q := []byte("INSERT INTO ds_deltas (parent, type, at, created, completed, failed, cancelled, retries, losses, ran_ms, stats) VALUES ")
 		var args []any

@@ -60,10 +60,11 @@ func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, set
 			}
 		}
 		last = ids[len(ids)-1]
-		if queues, settled, err = t.foldParents(list); err != nil {
+		var own []report
+		if queues, settled, own, err = t.foldParents(list); err != nil {
 			return err
 		}
-		if err := t.foldCounters(list); err != nil {
+		if err := t.foldCounters(append(list, own...)); err != nil {
 			return err
 		}
 		n, err := t.deleteIn("ds_deltas", "", "["+idList(ids)+"]", KeyColumn{"id", KeyInt})
@@ -138,8 +139,9 @@ func (t *Tx) freeReports(list []report, ids []int64) (free []report, freeIDs []i
 }
 
 // foldParents adds to the emitters' counts and moves on those that are open and
-// whose items have all settled.
-func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine.Settled, err error) {
+// whose items have all settled. own are the reports of those that are final now and
+// have no emitter themselves: they are for the counters only.
+func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine.Settled, own []report, err error) {
 	sums := map[engine.JobID]*delta{}
 	var order []engine.JobID
 	for i := range list {
@@ -165,36 +167,47 @@ func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine
 			continue // pruned
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		p, err := t.addToParent(j, sums[id])
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if j.status != engine.StatusOpen {
 			continue
 		}
 		typ, err := t.typeOf(j.Type)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		event, to, because, ok := p.Settled(typ.Hooks)
 		if !ok {
 			continue
 		}
 		if err := engine.CheckMove(engine.State{Phase: j.Phase, Status: j.status}, event, to); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if err := t.moveOn(j, to, because); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if to.Status.Final() {
+			r := report{delta: delta{parent: j.Parent, typ: j.Type}}
+			r.count(to.Status)
+			if j.Parent != 0 {
+				err = t.insertDeltas(&deltas{[]*delta{&r.delta}})
+			} else {
+				r.at, err = t.clock()
+				own = append(own, r)
+			}
+			if err != nil {
+				return nil, nil, nil, err
+			}
 			settled = append(settled, engine.Settled{Job: id, Type: j.Type, Status: to.Status})
 		} else {
 			queues = append(queues, j.Queue(to.Phase))
 		}
 	}
-	return queues, settled, nil
+	return queues, settled, own, nil
 }
 
 // addToParent adds to an emitter's counts and reads them back.
@@ -223,7 +236,8 @@ func (t *Tx) addToParent(j *jobRow, x *delta) (engine.Parent, error) {
 	return p, err
 }
 
-// moveOn writes an open job's next state: finish is due, or it is final.
+// moveOn writes an open job's next state: finish is due, or it is final. That it is
+// remains to be reported.
 func (t *Tx) moveOn(j *jobRow, to engine.State, because *engine.Failure) error {
 	finished := "'" + never + "'"
 	if to.Status.Final() {
@@ -257,13 +271,9 @@ func (t *Tx) moveOn(j *jobRow, to engine.State, because *engine.Failure) error {
 		return err
 	}
 	if to.Status == engine.StatusFailed && because != nil {
-		if err := t.noteFailed(j.Type, j.ID, because); err != nil {
-			return err
-		}
+		return t.noteFailed(j.Type, j.ID, because)
 	}
-	var d deltas
-	d.at(j.Parent, j.Type).count(to.Status)
-	return t.insertDeltas(&d)
+	return nil
 }
 
 // positionOf is the job's position.
@@ -275,6 +285,9 @@ func (t *Tx) positionOf(id engine.JobID) (engine.Raw, error) {
 
 // foldCounters adds to the types' totals, of all time and of the hour.
 func (t *Tx) foldCounters(list []report) error {
+	if t.s.Scratch {
+		return nil
+	}
 	type cell struct {
 		typ  engine.TypeID
 		hour string

@@ -68,9 +68,15 @@ type merge struct {
 	total  int64 // rows of the part at first
 }
 
-// begin sets a savepoint and makes the table of keys.
+// begin counts the rows of the part, sets a savepoint and makes the table of keys.
+// That what tells the part can be understood is known before any row is written.
 func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 	s := m.w.s
+	if m.part != "" || m.spec.Share {
+		if err := m.measure(ctx, c); err != nil {
+			return err
+		}
+	}
 	s.tables++
 	m.name = "dsengine_merge_" + strconv.Itoa(s.tables)
 	create, insert, drop := s.d.KeyTable(m.name, m.w.table, m.spec.Key, m.u.shape.typeOf)
@@ -87,18 +93,37 @@ func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 			return err
 		}
 	}
-	if !m.spec.Share {
-		return nil
-	}
+	return nil
+}
+
+// measure counts the rows of the part; where that matters nothing, none of them.
+func (m *merge) measure(ctx context.Context, c *sql.Conn) error {
+	s := m.w.s
 	q := "SELECT COUNT(*) FROM " + quoteTable(s.d, m.w.table)
 	if m.part != "" {
 		q += " WHERE " + m.part
+	}
+	if !m.spec.Share {
+		q += " LIMIT 0"
 	}
 	st, err := s.rewrite(ctx, c, q, m.spec.Args)
 	if err != nil {
 		return err
 	}
-	m.total, err = number(ctx, c, st.SQL, st.Args...)
+	total, err := number(ctx, c, st.SQL, st.Args...)
+	if err != nil {
+		return m.told(ctx, c, q, err)
+	}
+	m.total = total
+	return nil
+}
+
+// told makes an error of what tells the part one for the script's author.
+func (m *merge) told(ctx context.Context, c *sql.Conn, query string, err error) error {
+	err = m.w.s.told(ctx, c, query, err)
+	if f, ok := err.(*engine.Failure); ok && m.part != "" {
+		f.Message = "where: " + f.Message
+	}
 	return err
 }
 
@@ -138,17 +163,18 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 		on = append(on, left+" = "+d.Quote(bare)+"."+d.Quote(k))
 	}
 	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + strings.Join(on, " AND ") + ")"
-	count, err := m.w.s.rewrite(ctx, c, "SELECT COUNT(*)"+from, m.spec.Args)
+	counts, removes := "SELECT COUNT(*)"+from, "DELETE"+from
+	count, err := m.w.s.rewrite(ctx, c, counts, m.spec.Args)
 	if err != nil {
 		return m.undo(ctx, c, err)
 	}
-	remove, err := m.w.s.rewrite(ctx, c, "DELETE"+from, m.spec.Args)
+	remove, err := m.w.s.rewrite(ctx, c, removes, m.spec.Args)
 	if err != nil {
 		return m.undo(ctx, c, err)
 	}
 	missing, err := number(ctx, c, count.SQL, count.Args...)
 	if err != nil {
-		return m.undo(ctx, c, err)
+		return m.undo(ctx, c, m.told(ctx, c, counts, err))
 	}
 	if m.tooMany(missing) {
 		return m.undo(ctx, c, m.refused(missing))
@@ -156,7 +182,7 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 	if missing > 0 {
 		r, err := c.ExecContext(ctx, remove.SQL, remove.Args...)
 		if err != nil {
-			return m.undo(ctx, c, err)
+			return m.undo(ctx, c, m.told(ctx, c, removes, err))
 		}
 		if missing, err = r.RowsAffected(); err != nil {
 			return err

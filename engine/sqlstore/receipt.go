@@ -74,6 +74,13 @@ func writeOnce[T any](ctx context.Context, s *Store, what string, f func(*Tx) (T
 }
 
 func writeOnceOn[T any](ctx context.Context, s *Store, db *sql.DB, what string, f func(*Tx) (T, error)) (v T, err error) {
+	if s.Scratch {
+		err = s.writeOn(ctx, db, what, func(t *Tx) (err error) {
+			v, err = f(t)
+			return err
+		}, nil)
+		return v, err
+	}
 	r := s.receipts.take()
 	before := r.number
 	runs := map[int64]T{} // by the number that they wrote

@@ -12,6 +12,7 @@ import (
 type result struct {
 	session *Session
 	on      *sql.Conn
+	query   string // as it was written
 	names   []string
 	types   []*sql.ColumnType
 	give    map[int]func(any) any // see Statement
@@ -51,7 +52,7 @@ func (r *result) read(ctx context.Context) ([]any, error) {
 		r.rows.Close()
 		r.rows = nil
 		if err != nil {
-			r.err = r.session.explain(ctx, err)
+			r.err = r.session.explain(ctx, r.session.told(ctx, r.on, r.query, err))
 			return nil, r.err
 		}
 		return nil, io.EOF

@@ -366,7 +366,7 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	if err != nil {
 		return nil, s.explain(ctx, s.told(ctx, c, query, err))
 	}
-	r := &result{session: s, rows: rows, on: c, give: st.Give}
+	r := &result{session: s, rows: rows, on: c, query: query, give: st.Give}
 	if r.names, err = rows.Columns(); err == nil {
 		r.types, err = rows.ColumnTypes()
 	}

@@ -47,6 +47,10 @@ type Store struct {
 	// OneConnection says that reading and writing have one connection: what is still
 	// to be read must be out before anything is written.
 	OneConnection bool
+	// Scratch says that the database is in memory and one goroutine's, and that nobody
+	// looks at its totals: nothing waits for anybody and no answer is lost, so there are
+	// no receipts, and nothing is counted by type.
+	Scratch bool
 	// Begin overrides how a transaction is begun; default DB.BeginTx.
 	Begin BeginFunc
 	// Lives tells what the store itself knows of whether servers that are not

@@ -83,6 +83,8 @@ func (t *teller) statement(query string) string {
 		return fmt.Sprintf("there is no function %s in this database's SQL", t.Value)
 	case FaultSyntax:
 		return t.syntax(query)
+	case FaultOverflow:
+		return "a number that the statement works out is too large for its type: calculate with decimals, as in CAST(... AS DECIMAL(38,0)), or leave out the rows for which it is"
 	case FaultCount:
 		return "the statement does not give as many values as it names columns: write one ? or value for each column, and name the columns"
 	}

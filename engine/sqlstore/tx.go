@@ -102,8 +102,12 @@ func (t *Tx) row(dest []any, q string, args ...any) (bool, error) {
 	return found, err
 }
 
-// clock is the database's time, read once per transaction.
+// clock is the database's time, read once per transaction; of a dialect whose clock is
+// this process's, Here tells it.
 func (t *Tx) clock() (time.Time, error) {
+	if here, ok := t.s.D.(interface{ Here() time.Time }); ok && t.now.IsZero() {
+		t.now = here.Here()
+	}
 	if t.now.IsZero() {
 		var now Time
 		if _, err := t.row([]any{&now}, "SELECT "+t.asText(t.s.D.Now())); err != nil {
@@ -221,8 +225,18 @@ func (s *Store) since(began time.Duration) string {
 	return engine.FormatDuration((s.Clock.Boot() - began).Round(time.Second))
 }
 
+// calm is the context of statements of the engine's own. Where they wait for nobody
+// nothing is to end them, and each would cost a goroutine that could.
+func (s *Store) calm(ctx context.Context) context.Context {
+	if s.Scratch {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
 // once runs f in a transaction.
 func (s *Store) once(ctx context.Context, db *sql.DB, what string, f func(*Tx) error) error {
+	ctx = s.calm(ctx)
 	x, end, release, err := s.begin(ctx, db, what)
 	if err != nil {
 		return s.wrap(err, "BEGIN")
@@ -254,7 +268,7 @@ func (s *Store) begin(ctx context.Context, db *sql.DB, what string) (Execer, End
 
 // read runs f outside of a transaction.
 func (s *Store) read(ctx context.Context, f func(*Tx) error) error {
-	return f(s.On(ctx, s.Reader))
+	return f(s.On(s.calm(ctx), s.Reader))
 }
 
 // wrap gives an error of the driver its code.

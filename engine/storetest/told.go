@@ -97,6 +97,39 @@ var toldCases = []testCase{
 			}
 		}
 	}},
+	{"what fails while it is read is told of in the same words", func(w *world) {
+		h := w.hook(w.store)
+		people(w, h)
+		w.run(h, "INSERT INTO people (id, name) VALUES (-9223372036854775808, 'least')")
+		rows, err := h.Query(w.ctx, "SELECT ABS(id) FROM people ORDER BY id DESC", nil)
+		for err == nil {
+			_, err = rows.Next(w.ctx)
+		}
+		told(w, "a row in the middle", "db.value: a number that the statement works out is too large for its type: calculate with decimals, as in CAST(... AS DECIMAL(38,0)), or leave out the rows for which it is", err)
+		w.same("the session goes on", [][]any{{int64(2)}}, w.query(h, "SELECT COUNT(*) FROM people"))
+	}},
+	{"what tells the part of a merge is told of in the same words, before any row is read", func(w *world) {
+		h := w.hook(w.store)
+		people(w, h)
+		for _, share := range []bool{true, false} {
+			for where, want := range map[string]string{
+				"nmae = 'x'":     `db.column: where: table people has no column "nmae" (did you mean "name"?): it has id, code, name, size`,
+				"fooo(name) = 1": `db.missing: where: there is no function fooo in this database's SQL`,
+			} {
+				read := &generated{n: 1, row: func(int) engine.Row {
+					w.Errorf("%s: a row was read", where)
+					return engine.Row{Names: []string{"id", "name"}, Values: []any{int64(7), "x"}}
+				}}
+				_, err := h.Merge(w.ctx, "people", read, engine.Merge{Key: []string{"id"}, Where: where, MaxDelete: 100, Share: share})
+				told(w, where, want, err)
+			}
+			_, err := h.Merge(w.ctx, "people", source(), engine.Merge{Key: []string{"id"}, Where: "no such thing", MaxDelete: 100, Share: share})
+			if f := engine.AsFailure(errOr(err)); f.Code != "db.syntax" || !strings.HasPrefix(f.Message, "where: the SQL cannot be understood ") {
+				w.Errorf("SQL that makes no sense: got %s: %s", f.Code, f.Message)
+			}
+		}
+		w.same("rows", [][]any{{int64(1)}}, w.query(h, "SELECT id FROM people"))
+	}},
 	{"rows that fail are told of in the same words", func(w *world) {
 		h := w.hook(w.store)
 		people(w, h)

@@ -85,6 +85,7 @@ type Call struct {
 	open     map[io.Closer]struct{} // what must be closed when the hook ends
 	deferred bool                   // something runs after the hook
 	temps    map[string]bool        // paths that files.temp gave
+	moves    map[string]bool        // notes about moves, see moveNote
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	finals   []func() error         // see Finish

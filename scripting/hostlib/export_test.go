@@ -224,3 +224,22 @@ func HideHTMLList() (show func()) {
 
 // SortIn bounds what iter.sort holds, in the whole process.
 func SortIn(bytes int) { sortMemory = bytes }
+
+// XLSXTextsIn bounds what is held of the texts that cells share, in the whole process.
+func XLSXTextsIn(bytes int) { xlsxTextMemory = bytes }
+
+// Matches iterates over where an expression matches, as re.finditer does.
+func Matches(expression, text string) (func() ([]int, error), error) {
+	p, err := compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	it, err := p.iterate(&Call{}, text)
+	return func() ([]int, error) {
+		m, err := it.(Iterator).Next()
+		if err != nil {
+			return nil, err
+		}
+		return m.(*reMatch).at, nil
+	}, err
+}

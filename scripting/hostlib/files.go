@@ -129,7 +129,7 @@ var filesModule = &Module{
 			},
 		},
 		{
-			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that is not where it was, but where it was to come, has been moved already, by an attempt that was cut off: that is no error.",
+			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error.",
 			Params: []Param{
 				{Name: "src", Type: String, Doc: "the file"},
 				{Name: "dst", Type: String, Doc: "its new path; with / at the end, the folder that it goes to"},

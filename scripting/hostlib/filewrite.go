@@ -193,12 +193,11 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	defer root.Close()
 	info, err := root.Lstat(src)
 	if errors.Is(err, fs.ErrNotExist) {
-		// By an attempt of which we do not know that it came so far?
-		if to := movedTo(dst, exists, func(p string) bool {
-			there, err := root.Lstat(p)
-			return err == nil && there.Mode().IsRegular()
-		}); to != "" {
+		if to := c.movedBefore(root, src, dst, exists); to != "" {
 			return to, nil
+		}
+		if there, err := root.Lstat(dst); err == nil && there.Mode().IsRegular() {
+			return nil, Errorf("file.missing", "there is no file %q. There is %q, but no earlier run of this job has moved it: is the first path right?", src, dst)
 		}
 	}
 	if err != nil {
@@ -215,6 +214,11 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	}
 	to := dst
 	for n := 2; ; n++ {
+		if !c.temps[src] { // no other run knows its name
+			if err := c.noteMove(root, src, to); err != nil {
+				return nil, fileError(to, err)
+			}
+		}
 		if exists == "replace" {
 			err = root.Rename(src, to)
 		} else {
@@ -227,6 +231,9 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 			break
 		}
 		to = numbered(dst, n)
+	}
+	if err != nil {
+		c.dropNote(root, src, to)
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):

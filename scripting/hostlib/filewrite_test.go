@@ -1,6 +1,7 @@
 package hostlib_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +103,9 @@ func TestMovesLoseNoFile(t *testing.T) {
 		{`return [files.move(files.write("again", "x").path, "moved/"), files.move("again", "moved/")]`, `["moved/again-2","moved/again-2"]`},
 		{`return [files.move(files.write("again", "x").path, "moved/", exists = "replace"), files.move("again", "moved/", exists = "replace")]`, `["moved/again","moved/again"]`},
 		{`return files.move("nothing", "moved")`, `there is no file "nothing"`}, // a folder is no file that was moved
+		// No run of this job has moved it: its path is wrong, and what is there is another file.
+		{`return files.move("aa.csv", "done/a.csv")`, `there is no file "aa.csv". There is "done/a.csv", but no earlier run of this job has moved it`},
+		{`return files.move("again", "moved/")`, `there is no file "again". There is "moved/again", but`},
 		{`return files.move("done", "other")`, `"done" is a folder, not a file`},
 		{`return files.move("new/folder/e", "done")`, `"done" is a folder: write "done/"`},
 		{`return files.move("done/c", "done/c")`, `"done/c"`},
@@ -116,7 +120,47 @@ func TestMovesLoseNoFile(t *testing.T) {
 			t.Errorf("%s: got %q, %v", p, got, err)
 		}
 	}
-	if got := names(t, w.Files); got != "done half moved new" {
+	if got := names(t, w.Files) + ", " + names(t, filepath.Join(w.Files, "moved")); got != "done half moved new, again again-2" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// A hook that runs again knows what it has moved, and where to, and takes nothing
+// else for it.
+func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, f := range []string{"late", "done/late", "once", "done/other"} {
+		w.File(f, f)
+	}
+	const script = "job(needs = ['files:**'], retry = retry(max = 2, first = '1ms'))\ndef consume(ctx, item):\n    "
+	for i, c := range []struct{ body, want string }{
+		// It got a number, and others came after it.
+		{`to = files.move("late", "done/")
+    if ctx.attempt == 1:
+        files.write("done/late-3", "another")
+        error("cut off")
+    return to`, `"done/late-2"`},
+		// The move failed: that it was tried says nothing.
+		{`if ctx.attempt == 1:
+        files.move("once", "done/other", exists = "error")
+    files.remove("once")
+    return files.move("once", "done/other", exists = "error")`, `there is no file "once". There is "done/other", but`},
+		{`if ctx.attempt == 1: error("cut off")
+    return files.move("ohter", "done/other")`, `there is no file "ohter". There is "done/other", but`},
+	} {
+		name := fmt.Sprint("runs", i)
+		w.Script(name, script+c.body+"\n")
+		j := w.Do(name, "1")
+		got := string(j.Result)
+		if j.Error != nil {
+			got = j.Error.Message
+		}
+		if j.Attempt != 2 || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s in attempt %d, want %s", c.body, got, j.Attempt, c.want)
+		}
+	}
+	if got := names(t, filepath.Join(w.Files, "done")); got != "late late-2 late-3 other" {
 		t.Errorf("left: %s", got)
 	}
 }

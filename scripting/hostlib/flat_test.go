@@ -1,6 +1,7 @@
 package hostlib_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,6 +55,7 @@ var flatCases = []flatCase{
 	{"iter.sort of one key", "j.csv", flatTitle, flatCSV, "", `for r in iter.sort(csv.read(FILE), key = lambda r: [r["city"], r["email"], r["id"]]): n += 1`, false},
 	{"csv.write", "k.csv", flatTitle, flatCSV, "", `n = csv.write("written.csv", csv.read(FILE)).rows`, false},
 	{"parquet", "h.parquet", "", "", "", `for r in parquet.read(FILE): n += 1`, false},
+	{"xlsx", "l.xlsx", "", "", "", `for r in xlsx.rows(FILE): n += 1`, false},
 }
 
 func TestReadersHoldNoMoreOfALargerFile(t *testing.T) {
@@ -76,6 +78,13 @@ func TestReadersHoldNoMoreOfALargerFile(t *testing.T) {
 			f, err := os.Create(path)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasSuffix(path, ".xlsx") {
+				_, err := f.WriteString(flatBook(t, int(times)*flatSize))
+				if err = errors.Join(err, f.Close()); err != nil {
+					t.Fatal(err)
+				}
+				continue
 			}
 			w := parquet.NewGenericWriter[benchRow](f, parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(5_000))
 			for n := range int(times) {
@@ -118,11 +127,24 @@ func TestReadersHoldNoMoreOfALargerFile(t *testing.T) {
 	}
 }
 
+// flatBook is a spreadsheet whose cells share texts of so many bytes.
+func flatBook(t *testing.T, size int) string {
+	var texts, rows strings.Builder
+	texts.WriteString(`<sst ` + sheetSpace + `><si><t>name</t></si>`)
+	for n := 1; texts.Len() < size; n++ {
+		fmt.Fprintf(&texts, "<si><t>%d, Jane Doe of Springfield, jane@example.com</t></si>", n)
+		fmt.Fprintf(&rows, `<row><c t="s"><v>%d</v></c></row>`, n)
+	}
+	texts.WriteString(`</sst>`)
+	return bookOf(t, sheetOf(`<row><c t="s"><v>0</v></c></row>`+rows.String()), texts.String(), "", "")
+}
+
 // measureFlat is a process of its own, whose heap is nobody else's.
 func measureFlat(t *testing.T, dir string) {
 	w := world.New(t)
 	w.Files, w.Patience = dir, 10*time.Minute
 	hostlib.SortIn(256 << 10)
+	hostlib.XLSXTextsIn(256 << 10)
 	run(t, w, "return 1") // tables and the like are made
 	for _, c := range flatCases {
 		for _, times := range []int{1, flatTimes} {

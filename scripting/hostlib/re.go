@@ -4,6 +4,7 @@ import (
 	"io"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,7 +78,7 @@ func patternFuncs(methods bool) []*Func {
 		fn("findall", "Lists all matches: their text, or that of the group if the expression has one, or tuples of the groups if it has several.", "list", text,
 			`(\w)=(\d)`, `{f}"a=1 b=2")  # [("a", "1"), ("b", "2")]`, `{f}"a=1 b=2")  -- {{"a", "1"}, {"b", "2"}}`,
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.findAll(c, a.String("text")) }),
-		fn("finditer", "Iterates over all matches.", "iterator of match", text,
+		fn("finditer", "Iterates over all matches, which are looked for as they are asked for.", "iterator of match", text,
 			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, "for m in {f}\"7 of 12\") do log.info(m.group()) end",
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.iterate(c, a.String("text")) }),
 		fn("split", "Splits the text where the expression matches; what its groups matched stands between the pieces.", "list of string",
@@ -98,6 +99,7 @@ func patternFuncs(methods bool) []*Func {
 type pattern struct {
 	re           *regexp.Regexp
 	steps        int            // it takes at most for a byte
+	looksBack    bool           // see there
 	start, full  *regexp.Regexp // anchored
 	once1, once2 sync.Once
 }
@@ -143,6 +145,7 @@ func compile(expression string) (*pattern, error) {
 	}
 	p = &pattern{re: re, steps: leastSteps}
 	if tree, err := syntax.Parse(expression, syntax.Perl); err == nil {
+		p.looksBack = looksBack(tree)
 		if prog, err := syntax.Compile(tree.Simplify()); err == nil {
 			p.steps = max(leastSteps, len(prog.Inst))
 		}
@@ -221,19 +224,69 @@ func (p *pattern) findAll(c *Call, text string) (Value, error) {
 	return found, nil
 }
 
+// ahead is how many matches an iterator looks for at once: at first, and at most.
+const (
+	firstAhead = 16
+	mostAhead  = 4096
+)
+
+// iterate looks for some matches at a time, as they are asked for.
 func (p *pattern) iterate(c *Call, text string) (Value, error) {
-	all, err := p.all(c, text, -1)
-	if err != nil {
-		return nil, err
-	}
-	i := 0
-	return c.iterator("re.finditer", func() (Value, error) {
-		if i == len(all) {
-			return nil, io.EOF
+	var found [][]int
+	from, last, given, some := 0, -1, 0, firstAhead // last is where the last match ended
+	done := false
+	more := func() error {
+		rest := text[from:]
+		list, err := searched(c, p, rest, func() [][]int { return p.re.FindAllStringSubmatchIndex(rest, some) })
+		if err != nil {
+			return err
 		}
-		i++
-		return &reMatch{p: p, text: text, at: all[i-1]}, nil
+		done = len(list) < some
+		if p.looksBack { // each search begins at the beginning, and finds more
+			found = list[min(given, len(list)):]
+			given += len(found)
+			some *= 8
+			return nil
+		}
+		for _, at := range list {
+			for i := range at {
+				if at[i] >= 0 {
+					at[i] += from
+				}
+			}
+		}
+		if len(list) > 0 && list[0][1] == last && list[0][0] == last { // empty, right behind the last one
+			list = list[1:]
+		}
+		if found = list; len(list) > 0 {
+			last = list[len(list)-1][1]
+			from = last
+		}
+		some = min(8*some, mostAhead)
+		return nil
+	}
+	return c.iterator("re.finditer", func() (Value, error) {
+		for len(found) == 0 {
+			if done {
+				return nil, io.EOF
+			}
+			if err := more(); err != nil {
+				return nil, err
+			}
+		}
+		at := found[0]
+		found = found[1:]
+		return &reMatch{p: p, text: text, at: at}, nil
 	}, nil), nil
+}
+
+// looksBack says that whether an expression matches depends on what is before.
+func looksBack(e *syntax.Regexp) bool {
+	switch e.Op {
+	case syntax.OpBeginLine, syntax.OpBeginText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	}
+	return slices.ContainsFunc(e.Sub, looksBack)
 }
 
 // limitOf is a number of matches as Go has it, of one in which 0 is all.

@@ -21,7 +21,7 @@ var xlsxModule = &Module{
 		"Of merged cells the first one has the value, the others are None. A number in a cell that is formatted as text is text, and text that looks like a number stays text.",
 	Funcs: []*Func{
 		{
-			Name: "rows", Doc: "Reads the rows of a sheet. Lazy: a sheet of any size passes through; texts that cells share are held in memory up to 32 MB, and then in a temporary file. Rows without a value are left out. " +
+			Name: "rows", Doc: "Reads the rows of a sheet. Lazy: a sheet of any size passes through; texts that cells share are held in memory up to 4 MB, and then in a temporary file. Rows without a value are left out. " +
 				"A stream (s3.open, http.get, an entry of an archive) goes to a temporary file first. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},

@@ -3,7 +3,6 @@ package hostlib
 import (
 	"archive/zip"
 	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/xml"
@@ -326,9 +325,9 @@ func unescapeXLSX(s string) string {
 	}
 }
 
-// xlsxTextMemory is how much of the texts is kept in memory; beyond that, all of
-// them are in a temporary file.
-const xlsxTextMemory = 32 << 20
+// xlsxTextMemory is how much of the texts is kept in memory, in bytes; beyond that,
+// all of them are in temporary files.
+var xlsxTextMemory = 4 << 20
 
 // xlsxTexts are the texts that cells share, by number.
 type xlsxTexts struct {
@@ -342,7 +341,8 @@ type xlsxTexts struct {
 // xlsxTextFiles hold the texts, and where each ends, in eight bytes.
 type xlsxTextFiles struct {
 	text, ends   scratch
-	wText, wEnds *bufio.Writer
+	wText, wEnds *bufio.Writer // nil once all is written
+	rText, rEnds pages
 	// Some that were read, by number: cells of a column often have the same one.
 	recent [1024]struct {
 		n    int // from 1
@@ -406,10 +406,16 @@ func (x *xlsxTexts) done() error {
 	if x.files == nil {
 		return nil
 	}
-	if err := x.files.wText.Flush(); err != nil {
+	f := x.files
+	if err := f.wText.Flush(); err != nil {
 		return err
 	}
-	return x.files.wEnds.Flush()
+	if err := f.wEnds.Flush(); err != nil {
+		return err
+	}
+	f.wText, f.wEnds = nil, nil
+	f.rText.file, f.rEnds.file = f.text, f.ends
+	return nil
 }
 
 // get is the i-th text.
@@ -432,23 +438,22 @@ func (f *xlsxTextFiles) get(i int) (string, error) {
 	if known.n == i+1 {
 		return known.text, nil
 	}
-	var at [16]byte
-	ends := at[:]
-	var err error
+	var ends [16]byte
+	err := error(nil)
 	if i == 0 {
-		_, err = f.ends.ReadAt(ends[8:], 0)
+		err = f.rEnds.read(ends[8:], 0)
 	} else {
-		_, err = f.ends.ReadAt(ends, int64(i-1)*8)
+		err = f.rEnds.read(ends[:], int64(i-1)*8)
 	}
 	if err != nil {
-		return "", scratchError(err)
+		return "", err
 	}
-	from, to := binary.LittleEndian.Uint64(ends), binary.LittleEndian.Uint64(ends[8:])
+	from, to := binary.LittleEndian.Uint64(ends[:]), binary.LittleEndian.Uint64(ends[8:])
 	text := make([]byte, to-from)
-	if _, err := f.text.ReadAt(text, int64(from)); err != nil && !(err == io.EOF && len(text) == 0) {
-		return "", scratchError(err)
+	if err := f.rText.read(text, int64(from)); err != nil {
+		return "", err
 	}
-	known.n, known.text = i+1, string(bytes.Clone(text))
+	known.n, known.text = i+1, string(text)
 	return known.text, nil
 }
 
@@ -458,4 +463,42 @@ func (x *xlsxTexts) Close() {
 		x.files.text.Close()
 		x.files.ends.Close()
 	}
+}
+
+// pageSize is how much of a temporary file is read at once.
+const pageSize = 16 << 10
+
+// pages are those parts of a temporary file that were read last: what is looked up
+// one after the other is mostly near what was before.
+type pages struct {
+	file io.ReaderAt
+	kept [16]struct {
+		n    int64 // from 1
+		data []byte
+	}
+}
+
+// read fills b with what the file has from at on.
+func (p *pages) read(b []byte, at int64) error {
+	for len(b) > 0 {
+		n := at / pageSize
+		page := &p.kept[n%int64(len(p.kept))]
+		if page.n != n+1 {
+			if page.data == nil {
+				page.data = make([]byte, pageSize)
+			}
+			got, err := p.file.ReadAt(page.data[:pageSize], n*pageSize)
+			if page.n = 0; err != nil && err != io.EOF {
+				return scratchError(err)
+			}
+			page.data, page.n = page.data[:got], n+1
+		}
+		from := int(at % pageSize)
+		if from >= len(page.data) {
+			return scratchError(io.ErrUnexpectedEOF)
+		}
+		k := copy(b, page.data[from:])
+		b, at = b[k:], at+int64(k)
+	}
+	return nil
 }

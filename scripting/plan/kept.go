@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -16,7 +17,7 @@ import (
 
 // Bounds of what a test is made of.
 const (
-	maxKeptRows = 200      // of a table
+	maxKeptRows = 1000     // of a table
 	maxKept     = 64 << 10 // bytes of a file, and of an answer
 	maxKeptAll  = 1 << 20  // bytes of the test
 )
@@ -162,10 +163,10 @@ func (s session) lookAt(ctx context.Context, table string, key []string) {
 	if len(columns) == 0 {
 		return
 	}
-	if t.rows, err = s.tx.rows(ctx, "SELECT * FROM "+quoteTable(table)+" LIMIT 201", nil); err != nil {
+	if t.rows, err = s.tx.rows(ctx, fmt.Sprintf("SELECT * FROM %s LIMIT %d", quoteTable(table), maxKeptRows+1), nil); err != nil {
 		s.kept.refuse("the table " + table + " cannot be read whole: " + err.Error())
 	}
 	if len(t.rows) > maxKeptRows {
-		s.kept.refuse("the table " + table + " has more than 200 rows")
+		s.kept.refuse(fmt.Sprintf("the table %s has more than %d rows", table, maxKeptRows))
 	}
 }

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
 )
@@ -269,4 +271,59 @@ def consume(ctx, item):
 			t.Error("a test was written")
 		}
 	})
+}
+
+func TestWhatATestDoesNotKeepIsRefused(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	s := &site{World: w, t: t, jobs: t.TempDir()}
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
+	s.must(err)
+	t.Cleanup(func() { db.Close() })
+	s.db = db
+	s.script("rows", `
+job(retry = retry(max = 1))
+
+def consume(ctx, item):
+    db.ensure("many", {"id": "integer"}, key = ["id"])
+    if not db.value("SELECT COUNT(*) FROM many"):
+        db.insert("many", [{"id": n} for n in range(item)])
+        ctx.checkpoint()
+    error("%d rows" % len(list(db.query("SELECT id FROM many"))))
+`)
+	s.script("stored", `
+job(retry = retry(max = 1), needs = ["s3:archive"])
+
+def consume(ctx, item):
+    list(s3.list("archive"))
+`)
+	s.script("served", `
+job(retry = retry(max = 1), needs = ["sftp:bank"])
+
+def consume(ctx, item):
+    sftp.connect("bank")
+`)
+	s.web = func(r *http.Request) (*http.Response, error) { return answer(r, 200, "{}") }
+	for _, typ := range s.loader() {
+		s.Add(typ)
+	}
+	for i, c := range []struct{ typ, payload, wrong, hint string }{
+		{"rows", "1000", "", ""},
+		{"rows", "1001", "the table many has more than 1000 rows", "dsengine docs t"},
+		{"stored", "1", "it works on s3:archive, and what is there is not kept", `t.s3("archive").file(...): dsengine docs t.s3`},
+		{"served", "1", "it works on sftp:bank, and what is there is not kept", `t.sftp("bank").file(...): dsengine docs t.sftp`},
+	} {
+		if c.typ == "rows" {
+			s.Exec("DROP TABLE IF EXISTS many")
+		}
+		id := s.Enqueue(engine.NewJob{Type: c.typ, Payload: engine.Raw(c.payload)})
+		s.Run()
+		_, _, err := s.replay(id)
+		switch {
+		case c.wrong == "" && err != nil:
+			t.Errorf("%s: %v", c.typ, err)
+		case c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong) || !strings.Contains(engine.HintOf(err), c.hint)):
+			t.Errorf("%d, %s: got %v (%s), want %s (%s)", i, c.typ, err, engine.HintOf(err), c.wrong, c.hint)
+		}
+	}
 }

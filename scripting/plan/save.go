@@ -40,6 +40,12 @@ func (w *World) Save(file string) (string, error) {
 	case len(w.kept.wrong) > 0:
 		return "", cannot("%s", strings.Join(w.kept.wrong, "; "))
 	}
+	for _, line := range w.dry.Needs().Touched {
+		if kind, name, _ := strings.Cut(line, ":"); setUp[kind] != "" {
+			return "", engine.Errorf(engine.CodeUsage, "job %d cannot be written as a test: it works on %s, and what is there is not kept", r.job.ID, line).
+				WithHint("write one by hand, and put the files that the job meets there by t.%s: dsengine docs t.%s", fmt.Sprintf(setUp[kind], name), kind)
+		}
+	}
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -76,6 +82,9 @@ func (w *World) Save(file string) (string, error) {
 	}
 	return name, nil
 }
+
+// setUp is how a test makes what is not kept of a replay, by the kind of need.
+var setUp = map[string]string{"s3": "s3(%q).file(...)", "sftp": "sftp(%q).file(...)", "ftp": "ftp(%q).file(...)"}
 
 // writing gathers the lines of a test.
 type writing struct {

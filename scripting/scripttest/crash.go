@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -42,6 +43,7 @@ type crash struct {
 	seen int    // points so far
 	died *Point // where it was killed
 	last *hostlib.Call
+	near near          // what the hook that runs, or ran last, has called
 	done engine.JobRef // whose hook has committed its end
 	mark int           // the first request that is not committed
 	lost bool          // the hook that was killed is to be run again
@@ -50,6 +52,14 @@ type crash struct {
 	upto int  // when the test has made so many calls; 0: at its end
 
 	picture picture // of the world
+}
+
+// near is the last thing that a hook has called that has an effect; one outside of its
+// transaction counts more than others.
+type near struct {
+	of      engine.JobRef
+	fn, at  string // at is "file:line"
+	outside bool
 }
 
 // watch has the crash see what a world's hooks do.
@@ -85,10 +95,11 @@ func (k *crash) ended(w *world, failed, half bool) {
 // maxTold bounds how many of the crashes that fail a test are shown.
 const maxTold = 3
 
-// place is where in the script a crash was, whether before or after what is there.
+// place is where in the script a crash was, whether before or after what is there; a
+// commit is a place of its own.
 func (p *Point) place() Point {
 	at := *p
-	if at.File != "" {
+	if at.File != "" && !strings.Contains(at.What, theCommit) {
 		at.What = ""
 	}
 	return at
@@ -200,18 +211,46 @@ func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Ca
 // around is called before and after each function that a hook calls.
 func (k *crash) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
 	k.last = c
+	if !after && k.at > 0 && f.Effect != hostlib.Pure {
+		k.calls(c, f)
+	}
 	if f.Effect != hostlib.Outside {
 		return nil
 	}
-	when := "before "
+	when := early
 	if after {
-		when = "after "
+		when = late
 	}
 	j := c.Hook.Job() // of what runs after the commit nothing is run again
 	if k.dies(when+f.String(), j.Phase, j.JobRef == k.done, c) {
 		return engine.ErrLost
 	}
 	return nil
+}
+
+// calls remembers what a hook calls.
+func (k *crash) calls(c *hostlib.Call, f *hostlib.Func) {
+	of, outside := c.Hook.Job().JobRef, f.Effect == hostlib.Outside
+	if k.near.of != of || outside || !k.near.outside {
+		k.near = near{of, f.String(), c.Lang.Where(), outside}
+	}
+}
+
+// theCommit is what the commit of a hook that has ended is called.
+const theCommit = "the commit"
+
+// commits is dies at the commit of a hook that has ended: its place is behind what it
+// has called.
+func (k *crash) commits(what string, j *engine.ClaimedJob, ended bool) bool {
+	if !k.dies(what, j.Phase, ended, nil) {
+		return false
+	}
+	if i := strings.LastIndexByte(k.near.at, ':'); k.near.of == j.JobRef && i > 0 {
+		k.died.What += " behind " + k.near.fn
+		k.died.File = k.near.at[:i]
+		k.died.Line, _ = strconv.Atoi(k.near.at[i+1:])
+	}
+	return true
 }
 
 // committed says that what the hook has done so far stays.
@@ -228,15 +267,15 @@ type crashStore struct {
 
 // Commit commits what a hook did, or so far.
 func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engine.Outcome) error {
-	what, phase := "the commit", o.Job.Phase
-	var in *hostlib.Call
-	switch {
-	case o.Checkpoint():
-		what, in = "a checkpoint", s.k.last
-	case o.Failure != nil:
-		what = "the commit of the failure"
+	dies := func(when string) bool { return s.k.dies(when+"a checkpoint", o.Job.Phase, false, s.k.last) }
+	if !o.Checkpoint() {
+		what := theCommit
+		if o.Failure != nil {
+			what += " of the failure"
+		}
+		dies = func(when string) bool { return s.k.commits(when+what, o.Job, when == late) }
 	}
-	if s.k.dies("before "+what, phase, false, in) {
+	if dies(early) {
 		return engine.ErrLost
 	}
 	if err := s.Store.Commit(ctx, session, o); err != nil {
@@ -248,19 +287,22 @@ func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engi
 	if !o.Checkpoint() {
 		s.k.done = o.Job.JobRef
 	}
-	if s.k.dies("after "+what, phase, !o.Checkpoint(), in) {
+	if dies(late) {
 		return engine.ErrLost
 	}
 	return nil
 }
+
+// When a process is killed, beside what it does.
+const early, late = "before ", "after "
 
 // Settle commits what became of hooks that wrote nothing.
 func (s *crashStore) Settle(ctx context.Context, outcomes []engine.Outcome, done []engine.ClaimID) ([]engine.JobID, error) {
 	if len(outcomes) == 0 {
 		return s.Store.Settle(ctx, outcomes, done)
 	}
-	phase := outcomes[0].Job.Phase
-	if s.k.dies("before the commit", phase, false, nil) {
+	j := outcomes[0].Job
+	if s.k.commits(early+theCommit, j, false) {
 		return nil, engine.ErrLost
 	}
 	lost, err := s.Store.Settle(ctx, outcomes, done)
@@ -271,7 +313,7 @@ func (s *crashStore) Settle(ctx context.Context, outcomes []engine.Outcome, done
 		return lost, err
 	}
 	s.k.done = outcomes[len(outcomes)-1].Job.JobRef
-	s.k.dies("after the commit", phase, true, nil)
+	s.k.commits(late+theCommit, j, true)
 	return lost, nil
 }
 

@@ -119,7 +119,22 @@ def test_it(t):
     crm.exec("CREATE TABLE seen (id INTEGER)")
     t.run()
     t.eq(crm.value("SELECT COUNT(*) FROM seen"), 1)
-`, []string{"killed before the commit in consume", "got:    2"}},
+`, []string{"killed before the commit behind connection.insert in consume (", "x.star:6)", "got:    2"}},
+		{"a hook that writes nothing has its commit behind what it does", `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    http.post("https://api.example.com/orders", json = {"id": 1})
+    return noted(item)
+
+def noted(item):
+    return state.get("none", "nothing")
+`, `
+def test_it(t):
+    t.http.on("POST", "https://api.example.com/orders", status = 201)
+    t.run()
+    t.eq(len(t.http.calls), 1)
+`, []string{"killed after http.post in consume (", "killed before the commit behind http.post in consume (/", "x.star:5)"}},
 		{"a checkpoint without a position begins anew", `
 job()
 

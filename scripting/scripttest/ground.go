@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +71,7 @@ type ground struct {
 	log     *lines
 	dir     string   // "" until something needs it
 	db      database // nil until something needs it
+	store   *made    // it, as engines see it
 	named   bool     // databases were made that scripts reach by a name
 	used    bool     // a world stood on it
 }
@@ -108,25 +111,68 @@ func (g *ground) open(ctx context.Context) (database, error) {
 	for _, s := range g.scripts {
 		types = append(types, s.Type(&hostlib.Host{}))
 	}
-	eng, err := engine.Open(ctx, made{db}, engine.Options{Clock: g.clock, ReadOnly: true})
+	store := &made{Store: db}
+	eng, err := engine.Open(ctx, store, engine.Options{Clock: g.clock, ReadOnly: true})
 	if err == nil {
 		_, err = eng.RegisterTypes(ctx, types...)
 	}
 	if err == nil {
 		err = db.Keep(ctx)
 	}
+	if err == nil {
+		err = store.keep(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, g.site.drop(context.WithoutCancel(ctx), db))
 	}
-	g.db = db
+	g.db, g.store = db, store
 	return db, nil
 }
 
-// made is a database whose tables this program has made just now.
-type made struct{ engine.Store }
+// made is a database whose tables this program has made just now, and whose job
+// types it has registered: both are asked for by each world, and are the same.
+type made struct {
+	engine.Store
+	types []engine.TypeRecord // as they were registered
+	more  bool                // others were, since the last reset
+}
+
+// keep remembers the types that are registered now.
+func (m *made) keep(ctx context.Context) (err error) {
+	m.types, err = m.Store.Types(ctx)
+	return err
+}
 
 // CheckSchema has nothing to find out.
-func (made) CheckSchema(context.Context) error { return nil }
+func (*made) CheckSchema(context.Context) error { return nil }
+
+// Types are the types, without their counts: engines look up what they are.
+func (m *made) Types(ctx context.Context) ([]engine.TypeRecord, error) {
+	if m.types == nil || m.more {
+		return m.Store.Types(ctx)
+	}
+	return slices.Clone(m.types), nil
+}
+
+// SaveTypes registers types, where they are not registered just so.
+func (m *made) SaveTypes(ctx context.Context, types []engine.TypeRecord) (map[string]engine.TypeID, error) {
+	ids := map[string]engine.TypeID{}
+	for i := range types {
+		t := &types[i]
+		k := slices.IndexFunc(m.types, func(x engine.TypeRecord) bool {
+			return x.Name == t.Name && (t.Hooks == 0 || x.Doc == t.Doc && x.Version == t.Version && x.Hooks == t.Hooks &&
+				x.Priority == t.Priority && x.MaxAttempts == t.MaxAttempts && maps.Equal(x.Keep, t.Keep))
+		})
+		if k < 0 {
+			if m.more = true; slices.ContainsFunc(m.types, func(x engine.TypeRecord) bool { return x.Name == t.Name }) {
+				m.types = nil // it is another one from now on
+			}
+			return m.Store.SaveTypes(ctx, types)
+		}
+		ids[t.Name] = m.types[k].ID
+	}
+	return ids, nil
+}
 
 // reset makes the ground as new for the next world. Its error says that it cannot.
 func (g *ground) reset(ctx context.Context) error {
@@ -152,6 +198,7 @@ func (g *ground) reset(ctx context.Context) error {
 	if g.db == nil {
 		return nil
 	}
+	g.store.more = false
 	return g.db.Reset(ctx)
 }
 

@@ -184,8 +184,10 @@ func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
 		return nil, err
 	}
 	o := &outcome{job: j, stats: j.AllStats()}
-	if err := t.count(id, o.stats); err != nil {
-		return nil, err
+	if j.Items > 0 {
+		if err := t.count(id, o.stats); err != nil {
+			return nil, err
+		}
 	}
 	if o.err, err = t.failure(j); err != nil {
 		return nil, err

@@ -82,16 +82,13 @@ func (w *world) office() *office {
 
 // close ends the world. What cannot be closed is told: something runs on.
 func (w *world) close() error {
-	ctx := context.WithoutCancel(w.ctx)
 	var first error
 	note := func(err error) {
 		if first == nil && err != nil {
 			first = fmt.Errorf("end the test's world: %w", err)
 		}
 	}
-	if w.step != nil {
-		note(w.step.Close(ctx))
-	}
+	// The stepper is left as it is: what it has in the database goes with all the rest.
 	if w.db != nil {
 		w.db.Close()
 	}
@@ -125,13 +122,12 @@ func (w *world) open() error {
 	if err := w.place(); err != nil {
 		return err
 	}
-	db, err := w.ground.open(w.ctx)
-	if err != nil {
+	if _, err := w.ground.open(w.ctx); err != nil {
 		return err
 	}
-	w.store = made{db}
+	w.store = w.ground.store
 	log := slog.New(w.log)
-	store := w.store
+	store, err := w.store, error(nil)
 	if w.crash != nil {
 		store = &crashStore{Store: w.store, k: w.crash}
 	}
