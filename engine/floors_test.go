@@ -29,7 +29,7 @@ var floors = []struct {
 	{"scripting/stubs", []string{"scripting/hostlib", "scripting/scripttest"}, []string{"go.starlark.net", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/coverage", []string{}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "net/http", "github.com/spf13/cobra"}},
 	{"scripting/luascript/luasyntax", []string{}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "net/http"}},
-	{"scripting/luascript", []string{"engine", "scripting/hostlib", "scripting/luascript/luasyntax"}, []string{"go.starlark.net", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
+	{"scripting/luascript", []string{"engine", "scripting/coverage", "scripting/hostlib", "scripting/luascript/luasyntax"}, []string{"go.starlark.net", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/starscript", []string{"engine", "scripting/coverage", "scripting/hostlib"}, []string{"github.com/yuin/gopher-lua", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 }
 
