@@ -1,9 +1,8 @@
 package mysqlstore
 
 import (
-	"maps"
+	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ func parseURL(raw string) (*mysql.Config, error) {
 	// Unencoded, a password such as 12/34 or p@ss?w makes its rest the path or an
 	// option, and that would be shown.
 	if err != nil || u.Scheme != "mysql" || u.Opaque != "" || u.User == nil && strings.Contains(raw, "@") ||
-		strings.Contains(u.EscapedPath()+u.Fragment, "@") || slices.ContainsFunc(slices.Collect(maps.Keys(u.Query())), func(name string) bool { return strings.Contains(name, "@") }) {
+		strings.Contains(u.EscapedPath()+u.Fragment+strings.ReplaceAll(u.RawQuery, "socket=@", ""), "@") {
 		return nil, engine.Errorf(engine.CodeUsage, "the database URL cannot be read").
 			WithHint("write it like mysql://user:password@host:3306/name; special characters in the password are percent-encoded")
 	}
@@ -33,7 +32,7 @@ func parseURL(raw string) (*mysql.Config, error) {
 	cfg.DBName = strings.TrimPrefix(u.Path, "/")
 	cfg.Net, cfg.Addr = "tcp", u.Host
 	if u.Port() == "" {
-		cfg.Addr = u.Hostname() + ":3306"
+		cfg.Addr = net.JoinHostPort(u.Hostname(), "3306")
 	}
 	for name, values := range u.Query() {
 		switch v := values[0]; name {
@@ -65,6 +64,7 @@ func parseURL(raw string) (*mysql.Config, error) {
 // behind the last @ only, so that it is no password which is not encoded; and it is
 // not shown, should it be one all the same.
 func wrongPort(raw string) bool {
+	raw = strings.Replace(raw, "?socket=@", "?socket=", 1) // the name of one without a file
 	at := strings.LastIndex(raw, "@")
 	if at < 0 || !strings.HasPrefix(raw, "mysql://") {
 		return false
@@ -92,9 +92,13 @@ func withName(u *url.URL) string {
 		}
 		user += "@"
 	}
-	options := ""
-	if u.RawQuery != "" {
-		options = "?" + u.RawQuery
+	text := "mysql://" + user + u.Host + "/NAME"
+	sep := "?"
+	for _, name := range []string{"socket", "tls"} { // others may be the rest of a password
+		if v := u.Query().Get(name); v != "" {
+			text += sep + name + "=" + v
+			sep = "&"
+		}
 	}
-	return "mysql://" + user + u.Host + "/NAME" + options
+	return text
 }

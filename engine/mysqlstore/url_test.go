@@ -31,9 +31,15 @@ func TestURLsThatCannotBeUsedAreToldWithoutTheirPassword(t *testing.T) {
 		"mysql://host/name":                   "the database URL names no user: mysql://USER:PASSWORD@host/name",
 		"mysql://root:hunter2@[::1]:3306/n":   "",
 		"mysql://root:hunter2@host:/n":        "",
+		"mysql://root:x@ss?w=hunter2@host/n":  "the database URL cannot be read",
+		"mysql://root@host/?tls=true":         "the database URL names no database: mysql://root@host/NAME?tls=true",
+		"mysql://root@/n?socket=@dsengine:x":  "",
 		"mysql://root@[::1]/n":                "",
 	} {
-		_, err := parseURL(raw)
+		cfg, err := parseURL(raw)
+		if strings.Contains(raw, "[::1]") && err == nil && cfg.Addr != "[::1]:3306" {
+			t.Errorf("%s: its address is %s", raw, cfg.Addr)
+		}
 		switch {
 		case want == "" && err != nil || want != "" && (err == nil || err.Error() != want):
 			t.Errorf("%s: got %v, want %s", raw, err, want)
