@@ -158,7 +158,7 @@ func TestTheSummarySaysWhatChanged(t *testing.T) {
 			runSummary{Completed: 2, LastCommit: &now, Rows: map[string]int64{"updated": 1}}},
 		{"nothing new", "no row was changed: everything was imported already", "see what was done: dsengine jobs list",
 			runSummary{Completed: 1, LastCommit: &now, Rows: map[string]int64{"unchanged": 9}}},
-		{"nothing to read", "no row was read or changed, as far as the jobs count: nothing new was found", "see what was done: dsengine jobs list",
+		{"nothing to read", "no row was counted as read or changed, and what db.exec changes is not counted", "see what was done: dsengine jobs list",
 			runSummary{Completed: 1, LastCommit: &now}},
 		{"rows that were only read", "no change was counted: 3 rows were read", "see what was done: dsengine jobs list",
 			runSummary{Completed: 1, LastCommit: &now, Rows: map[string]int64{"read": 3}}},

@@ -101,7 +101,7 @@ func (s *runSummary) changed() string {
 	case s.Rows["read"] > 0:
 		return "no change was counted: " + plural(s.Rows["read"], "row was", "rows were") + " read"
 	}
-	return "no row was read or changed, as far as the jobs count: nothing new was found"
+	return "no row was counted as read or changed, and what db.exec changes is not counted"
 }
 
 // shownDelayed is of how many types it is told that their jobs wait for a time.

@@ -1,6 +1,7 @@
 package luascript_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,10 +125,6 @@ func TestNoScriptTakesMoreThanItsShare(t *testing.T) {
 		ids[c.name] = w.Enqueue(engine.NewJob{Type: name, Payload: engine.Raw("1")})
 	}
 	w.Lua("after", "function consume(ctx, item)\n  return 1\nend\n")
-	beside := make([]engine.JobID, 40)
-	for i := range beside {
-		beside[i] = w.Enqueue(engine.NewJob{Type: "after", Payload: engine.Raw("1")})
-	}
 	begin := time.Now()
 	w.Run()
 	t.Logf("%d scripts in %s", len(hostile), time.Since(begin))
@@ -150,19 +147,48 @@ func TestNoScriptTakesMoreThanItsShare(t *testing.T) {
 			t.Errorf("%s: got %s %s\nwant %s", c.name, j.Status, got, c.want)
 		}
 	}
-	// What others do meanwhile goes on.
-	var last time.Time
-	for _, id := range ids {
-		if j := w.Job(id); j.FinishedAt != nil && j.FinishedAt.After(last) {
-			last = *j.FinishedAt
-		}
-	}
-	for _, id := range beside {
-		if j := w.Job(id); j.Status != engine.StatusCompleted || j.FinishedAt.After(last) {
-			t.Errorf("a job beside them: %s at %v, the last of them at %s", j.Status, j.FinishedAt, last)
-		}
-	}
 	if j := w.Do("after", "1"); j.Status != engine.StatusCompleted {
 		t.Errorf("a job after all these: %s %+v", j.Status, j.Error)
+	}
+}
+
+// While a script goes on without end, what others do is done.
+func TestOthersGoOnBesideAScriptWithoutEnd(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	endless := w.Lua("endless", `job({timeout = "5m"})
+function consume(ctx, item)
+  while true do pcall(string.rep, "x", 1000) end
+end
+`)
+	other := w.Lua("other", "function consume(ctx, item)\n  return 1\nend\n")
+	stuck := w.Enqueue(engine.NewJob{Type: "endless", Payload: engine.Raw("1")})
+	s, err := w.Engine.NewServer(t.Context(), engine.ServerOptions{Types: []*engine.Type{endless, other}, Name: "here", Drain: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	status := func(id engine.JobID, want engine.Status) {
+		t.Helper()
+		for w.Job(id).Status != want {
+			select {
+			case err := <-ended:
+				t.Fatalf("the server has ended: %v", err)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	status(stuck, engine.StatusRunning)
+	for range 40 {
+		status(w.Enqueue(engine.NewJob{Type: "other", Payload: engine.Raw("1")}), engine.StatusCompleted)
+	}
+	if j := w.Job(stuck); j.Status != engine.StatusRunning {
+		t.Errorf("the one without end: %s %+v", j.Status, j.Error)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
