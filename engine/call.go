@@ -155,6 +155,9 @@ func (c *Call) Position() Raw {
 	return c.position.User
 }
 
+// LastPosition is the same, for what does not go on from there.
+func (c *Call) LastPosition() Raw { return c.position.User }
+
 // Failure is how the attempt failed; nil outside the fail hook.
 func (c *Call) Failure() *Failure { return c.failure }
 

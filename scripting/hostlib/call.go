@@ -86,6 +86,7 @@ type Call struct {
 	deferred bool                   // something runs after the hook
 	temps    map[string]bool        // paths that files.temp gave
 	moves    map[string]bool        // notes about moves, see moveNote
+	moved    map[string]bool        // paths to which files were moved
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	finals   []func() error         // see Finish
@@ -100,6 +101,8 @@ type Call struct {
 	warned   map[string]bool     // what was warned of already
 	nones    int64               // see skipped
 	varies   bool                // see settled
+	ended    bool                // see ends
+	lastTurn int                 // of the last batch, with which the end of its rows was met
 	columns  []string            // of the rows of the local file that was read last
 
 	spots     []Spot // see Given
@@ -162,6 +165,7 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 	if (f.Effect == Read || f.Effect == Outside) && !f.Same {
 		c.varies = true
 	}
+	c.tells(f)
 	a, err := f.bind(c, self, args, named)
 	if err != nil {
 		return nil, within(f.String(), err)

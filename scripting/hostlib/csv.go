@@ -156,6 +156,7 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 			cut = before.now.cut
 		}
 		if err != nil {
+			c.ends(in, err)
 			return nil, err
 		}
 		if c.varies = c.varies || cut; n == 0 && in.local {

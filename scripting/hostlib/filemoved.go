@@ -2,10 +2,12 @@ package hostlib
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 )
@@ -13,27 +15,75 @@ import (
 // A hook that runs again finds files gone that it has moved before. So each move is
 // noted before it is made, beside the file's new place, in a hidden file that is
 // named by the job and the file's old path and holds the new one. A file that is
-// gone was moved by the job only if there is such a note: else the path is wrong. The
-// notes go when the hook has committed; those of jobs that fail for good, and of
-// crashes right after the commit, go by sweep.
+// gone was moved by the job only if there is such a note: else the path is wrong. A
+// file that the job has moved to where it is moved away from now is noted there too,
+// so that it is found by the first of its paths. The notes go when the hook has
+// committed; those of jobs that fail for good, and of crashes right after the commit,
+// go by sweep.
 
-// maxNote is more than a path is long.
+// maxNote is more than a note is long.
 const maxNote = 64 << 10
 
-// moveNote is the path of the note about a move into a folder.
-func (c *Call) moveNote(src, into string) string {
+// maxMoves bounds how many moves of one file are followed.
+const maxMoves = 100
+
+// moveNote is what is noted of a move.
+type moveNote struct {
+	To string `json:"to"`
+	// What tells the file from others: no move changes that.
+	Size     int64 `json:"size"`
+	Modified int64 `json:"modified"` // in nanoseconds since 1970
+	// Position is the sum of the hook's position: it may go on behind the move from
+	// another one.
+	Position string `json:"position"`
+}
+
+// is says whether it is the file that was to be moved, as far as anybody can tell.
+func (n *moveNote) is(info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && info.Size() == n.Size && info.ModTime().UnixNano() == n.Modified
+}
+
+// noteOf is the path of the note about a move into a folder.
+func (c *Call) noteOf(src, into string) string {
 	job := c.Hook.Job().ID
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s", job, src))
 	return path.Join(into, fmt.Sprintf("%smoved-%d-%x", tempPrefix, job, sum[:8]))
 }
 
-// noteMove notes that src is about to become dst. Where nothing is carried out,
-// nothing is noted.
-func (c *Call) noteMove(root folder, src, dst string) error {
+// notesOf are the paths of the notes about one move.
+func (c *Call) notesOf(src, dst string) []string {
+	notes := []string{c.noteOf(src, path.Dir(dst))}
+	if c.moved[src] && path.Dir(src) != path.Dir(dst) {
+		notes = append(notes, c.noteOf(src, path.Dir(src)))
+	}
+	return notes
+}
+
+// position is the sum of the hook's position.
+func (c *Call) position() string {
+	sum := sha256.Sum256(c.Hook.LastPosition())
+	return fmt.Sprintf("%x", sum[:8])
+}
+
+// noteMove notes that src, of which it is given what it is, is about to become dst.
+// Where nothing is carried out, nothing is noted.
+func (c *Call) noteMove(root folder, src, dst string, info fs.FileInfo) error {
 	if c.Host.Dry != nil {
 		return nil
 	}
-	note := c.moveNote(src, path.Dir(dst))
+	text, err := json.Marshal(moveNote{dst, info.Size(), info.ModTime().UnixNano(), c.position()})
+	if err != nil {
+		return err
+	}
+	for _, note := range c.notesOf(src, dst) {
+		if err := c.writeNote(root, note, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Call) writeNote(root folder, note string, text []byte) error {
 	if err := root.Remove(note); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -43,15 +93,33 @@ func (c *Call) noteMove(root folder, src, dst string) error {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		_, err = io.WriteString(f, dst)
+		_, err = f.Write(text)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		root.Remove(note)
 		return err
 	}
-	c.sweep(root, path.Dir(dst), info.ModTime())
+	c.sweep(root, path.Dir(note), info.ModTime())
 	c.dropLater(note)
 	return nil
+}
+
+// readNote is a note that was written; nil: there is none. One without content, such as
+// the system may leave after a power failure, names no path.
+func (c *Call) readNote(root folder, note string) *moveNote {
+	f, err := root.Open(note)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	n := &moveNote{}
+	if err == nil {
+		text, _ := io.ReadAll(io.LimitReader(f, maxNote))
+		f.Close()
+		if json.Unmarshal(text, n) != nil {
+			n = &moveNote{}
+		}
+	}
+	return n
 }
 
 // dropLater has a note go when the hook has ended well and is committed.
@@ -63,12 +131,13 @@ func (c *Call) dropLater(note string) {
 	c.moves[note] = true
 }
 
-// dropNote takes back the note about a move that was not made.
+// dropNote takes back the notes about a move that was not made.
 func (c *Call) dropNote(root folder, src, dst string) {
-	note := c.moveNote(src, path.Dir(dst))
-	if c.moves[note] {
-		root.Remove(note)
-		delete(c.moves, note)
+	for _, note := range c.notesOf(src, dst) {
+		if c.moves[note] {
+			root.Remove(note)
+			delete(c.moves, note)
+		}
 	}
 }
 
@@ -90,27 +159,60 @@ func (c *Call) dropNotes() error {
 	return nil
 }
 
-// movedBefore is where an earlier run of the job's hook has moved a file that is
-// not there; "": none has, as far as is known.
-func (c *Call) movedBefore(root folder, src, dst, exists string) string {
+// arrived notes to which path a file was moved.
+func (c *Call) arrived(to string) {
+	if c.moved == nil {
+		c.moved = map[string]bool{}
+	}
+	c.moved[to] = true
+}
+
+// movedBefore is where the file is now that an earlier run of the job's hook has moved
+// from src; "": none has, as far as is known. info is what is at src, nil if nothing is.
+func (c *Call) movedBefore(root folder, src, dst, exists string, info fs.FileInfo) (string, error) {
 	there := func(p string) bool {
 		info, err := root.Lstat(p)
 		return err == nil && info.Mode().IsRegular()
 	}
-	if c.Host.Dry == nil { // else it is another job that runs here in the place of that one
-		note := c.moveNote(src, path.Dir(dst))
-		f, err := root.Open(note)
-		if errors.Is(err, fs.ErrNotExist) {
-			return ""
+	if c.Host.Dry != nil { // it is another job that runs here in the place of that one
+		if info != nil {
+			return "", nil
 		}
-		c.dropLater(note)
-		if err == nil {
-			text, _ := io.ReadAll(io.LimitReader(f, maxNote))
-			f.Close()
-			if to := string(text); to != "" && there(to) {
-				return to
-			}
-		}
+		return movedTo(dst, exists, there), nil
 	}
-	return movedTo(dst, exists, there)
+	note := c.noteOf(src, path.Dir(dst))
+	own := c.moves[note]
+	n := c.readNote(root, note)
+	switch {
+	case n == nil, info != nil && (own || n.To == "" || n.Position != c.position()):
+		return "", nil // what is at src has come in this run, or is to be moved still
+	case n.To == "":
+		c.dropLater(note)
+		return movedTo(dst, exists, there), nil
+	}
+	to, notes := n.To, []string{note}
+	for len(notes) < maxMoves && !there(to) { // it was moved on
+		next := c.noteOf(to, path.Dir(to))
+		m := c.readNote(root, next)
+		if m == nil || m.To == "" {
+			break
+		}
+		notes = append(notes, next, c.noteOf(to, path.Dir(m.To)))
+		to = m.To
+	}
+	now, err := root.Lstat(to)
+	if info != nil && (err != nil || !n.is(now) || n.is(info)) { // the move was not made
+		return "", nil
+	}
+	for _, note := range notes {
+		c.dropLater(note)
+	}
+	if err != nil || !now.Mode().IsRegular() {
+		return "", Errorf("file.missing", "there is no file %q. This job has moved it to %q, or was about to, and there is none either: somebody has taken it away", src, n.To)
+	}
+	if info != nil {
+		c.Log(slog.LevelWarn, fmt.Sprintf("files.move: there is another file %q now: an earlier run of this job has moved the first one, and the job goes on with that", src), map[string]any{"moved": to})
+	}
+	c.arrived(to)
+	return to, nil
 }

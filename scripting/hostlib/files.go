@@ -129,7 +129,7 @@ var filesModule = &Module{
 			},
 		},
 		{
-			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error.",
+			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error, also if another has come in its place since: it gives where that file is now.",
 			Params: []Param{
 				{Name: "src", Type: String, Doc: "the file"},
 				{Name: "dst", Type: String, Doc: "its new path; with / at the end, the folder that it goes to"},

@@ -23,6 +23,9 @@ const (
 	sweepEvery = time.Hour
 )
 
+// IsTemporary says that a path is that of such a file.
+func IsTemporary(p string) bool { return strings.HasPrefix(path.Base(p), tempPrefix) }
+
 // writeFile writes a file. fill writes its content, after what is there already
 // if more is to be added. The file appears under its name once it is complete
 // and on disk; after an error all is as before.
@@ -146,7 +149,7 @@ func (c *Call) sweep(root folder, folder string, now time.Time) {
 	for {
 		names, err := d.Readdirnames(1000)
 		for _, n := range names {
-			if !strings.HasPrefix(n, tempPrefix) {
+			if !IsTemporary(n) {
 				continue
 			}
 			p := path.Join(folder, n)
@@ -192,19 +195,23 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	}
 	defer root.Close()
 	info, err := root.Lstat(src)
-	if errors.Is(err, fs.ErrNotExist) {
-		if to := c.movedBefore(root, src, dst, exists); to != "" {
-			return to, nil
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
+		return nil, fileError(src, err)
+	}
+	if !gone {
+		if err := regular(src, info); err != nil {
+			return nil, err
 		}
+	}
+	if to, err := c.movedBefore(root, src, dst, exists, info); to != "" || err != nil {
+		return to, err
+	}
+	if gone {
 		if there, err := root.Lstat(dst); err == nil && there.Mode().IsRegular() {
 			return nil, Errorf("file.missing", "there is no file %q. There is %q, but no earlier run of this job has moved it: is the first path right?", src, dst)
 		}
-	}
-	if err != nil {
 		return nil, fileError(src, err)
-	}
-	if err := regular(src, info); err != nil {
-		return nil, err
 	}
 	if err := root.MkdirAll(path.Dir(dst), 0o755); err != nil {
 		return nil, fileError(path.Dir(dst), err)
@@ -214,8 +221,20 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	}
 	to := dst
 	for n := 2; ; n++ {
+		if to == src { // it has such a name already
+			return to, nil
+		}
+		// No note names a path that is taken: the file there would pass for this one.
+		if _, err := root.Lstat(to); err == nil && exists != "replace" && !sameFile(root, src, to) {
+			if exists == "error" {
+				return nil, occupied(to)
+			}
+			to = numbered(dst, n)
+			continue
+		}
 		if !c.temps[src] { // no other run knows its name
-			if err := c.noteMove(root, src, to); err != nil {
+			if err := c.noteMove(root, src, to, info); err != nil {
+				c.dropNote(root, src, to)
 				return nil, fileError(to, err)
 			}
 		}
@@ -227,25 +246,30 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 		if errors.Is(err, syscall.EXDEV) {
 			err = c.moveAcross(root, src, to, exists == "replace", info.Mode().Perm())
 		}
-		if !errors.Is(err, fs.ErrExist) || exists != "number" {
+		if err == nil {
 			break
 		}
-		to = numbered(dst, n)
-	}
-	if err != nil {
 		c.dropNote(root, src, to)
+		switch {
+		case errors.Is(err, fs.ErrExist) && exists == "number": // somebody was faster
+			to = numbered(dst, n)
+		case errors.Is(err, fs.ErrExist):
+			return nil, occupied(to)
+		default:
+			return nil, fileError(src, err)
+		}
 	}
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return nil, Errorf("file.exists", "there is a file %q already", to)
-	case err != nil:
-		return nil, fileError(src, err)
+	if !c.temps[src] {
+		c.arrived(to)
 	}
 	delete(c.temps, src) // it stays now
 	syncFolder(root, path.Dir(to))
 	syncFolder(root, path.Dir(src))
 	return to, nil
 }
+
+// occupied is the error about a path at which there is a file.
+func occupied(p string) error { return Errorf("file.exists", "there is a file %q already", p) }
 
 // movedTo is where a file has come that is no longer where it was: dst, or, if it was
 // to get a number, the last name of those that are taken in a row. "": nowhere.

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
 
@@ -106,6 +108,8 @@ func TestMovesLoseNoFile(t *testing.T) {
 		// No run of this job has moved it: its path is wrong, and what is there is another file.
 		{`return files.move("aa.csv", "done/a.csv")`, `there is no file "aa.csv". There is "done/a.csv", but no earlier run of this job has moved it`},
 		{`return files.move("again", "moved/")`, `there is no file "again". There is "moved/again", but`},
+		// It has the number that it would get.
+		{`return [files.move("done/a-2.csv", "done/a.csv"), files.read("done/a-2.csv")]`, `["done/a-2.csv","a.csv"]`},
 		{`return files.move("done", "other")`, `"done" is a folder, not a file`},
 		{`return files.move("new/folder/e", "done")`, `"done" is a folder: write "done/"`},
 		{`return files.move("done/c", "done/c")`, `"done/c"`},
@@ -130,7 +134,7 @@ func TestMovesLoseNoFile(t *testing.T) {
 func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
-	for _, f := range []string{"late", "done/late", "once", "done/other"} {
+	for _, f := range []string{"late", "done/late", "once", "done/other", "in/chain.csv", "in/next.csv", "in/taken.csv", "done/taken.csv", "in/short.csv", "done/short.csv"} {
 		w.File(f, f)
 	}
 	const script = "job(needs = ['files:**'], retry = retry(max = 2, first = '1ms'))\ndef consume(ctx, item):\n    "
@@ -146,6 +150,28 @@ func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
         files.move("once", "done/other", exists = "error")
     files.remove("once")
     return files.move("once", "done/other", exists = "error")`, `there is no file "once". There is "done/other", but`},
+		// Another file has come to where it was.
+		{`if ctx.attempt == 2: files.write("in/next.csv", "another one")
+    p = files.move("in/next.csv", "done/")
+    if ctx.attempt == 1: error("cut off")
+    return [p, files.read(p), files.read("in/next.csv")]`, `["done/next.csv","in/next.csv","another one"]`},
+		// It was moved on, and is read in between.
+		{`p = files.move("in/chain.csv", "work/")
+    text = files.read(p)
+    to = files.move(p, "done/")
+    if ctx.attempt == 1: error("cut off")
+    return [text, to]`, `["in/chain.csv","done/chain.csv"]`},
+		// It got a number, and was taken away: what has its name is another file.
+		{`if ctx.attempt == 2: files.remove("done/taken-2.csv")
+    p = files.move("in/taken.csv", "done/")
+    error("cut off after " + p)`, `there is no file "in/taken.csv". This job has moved it to "done/taken-2.csv", or was about to`},
+		// It goes on from a checkpoint behind the move: the next file is another one.
+		{`if ctx.attempt == 2: files.write("in/short.csv", "the next")
+    p = files.move("in/short.csv", "done/")
+    if ctx.position == None:
+        ctx.checkpoint(1)
+        error("cut off")
+    return [p, files.read(p)]`, `["done/short-3.csv","the next"]`},
 		{`if ctx.attempt == 1: error("cut off")
     return files.move("ohter", "done/other")`, `there is no file "ohter". There is "done/other", but`},
 	} {
@@ -160,8 +186,16 @@ func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
 			t.Errorf("%s: got %s in attempt %d, want %s", c.body, got, j.Attempt, c.want)
 		}
 	}
-	if got := names(t, filepath.Join(w.Files, "done")); got != "late late-2 late-3 other" {
+	if got := w.Log.String(); strings.Count(got, `there is another file \"in/next.csv\" now`) != 1 {
+		t.Errorf("it is not told that another file has come: %s", got)
+	}
+	done := strings.Fields(names(t, filepath.Join(w.Files, "done")))
+	done = slices.DeleteFunc(done, hostlib.IsTemporary) // what is noted of the job that has failed
+	if got := strings.Join(done, " "); got != "chain.csv late late-2 late-3 next.csv other short-2.csv short-3.csv short.csv taken.csv" {
 		t.Errorf("left: %s", got)
+	}
+	if got := names(t, filepath.Join(w.Files, "work")); got != "" {
+		t.Errorf("notes are left: %s", got)
 	}
 }
 

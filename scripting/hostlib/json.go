@@ -126,6 +126,7 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 		for {
 			line, err := lines.next()
 			if err != nil {
+				c.ends(in, err)
 				return nil, err
 			}
 			if len(bytes.TrimSpace(line)) == 0 {

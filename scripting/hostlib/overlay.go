@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 )
@@ -85,7 +84,7 @@ func (o *Overlay) Changes(dir string) ([]FileChange, error) {
 		_, err := root.Lstat(name)
 		there := err == nil
 		switch {
-		case e.folder, strings.HasPrefix(path.Base(name), tempPrefix), e.lower == name:
+		case e.folder, IsTemporary(name), e.lower == name:
 		case e.gone():
 			if there && !moved[name] {
 				list = append(list, FileChange{What: "remove", Path: name})

@@ -96,15 +96,16 @@ func Mixed(it Iterator) bool {
 
 // spots gathers where the elements of a list come from.
 type spots struct {
-	c    *Call
-	on   bool
-	list []Spot
+	c     *Call
+	on    bool
+	ended bool // a file was read to its end before
+	list  []Spot
 }
 
 // newSpots gathers for lists of what an iterator gives.
 func newSpots(c *Call, it Iterator) spots { return spots{c: c, on: Steady(it)} }
 
-func (s *spots) begin() { s.list = s.list[:0] }
+func (s *spots) begin() { s.list, s.ended = s.list[:0], s.c.ended }
 
 // add notes the row that was read last.
 func (s *spots) add() {
@@ -117,6 +118,9 @@ func (s *spots) add() {
 func (s *spots) give() {
 	if s.on {
 		s.c.spots, s.c.spotsTurn = s.list, s.c.turn
+	}
+	if s.c.ended && !s.ended {
+		s.c.lastTurn = s.c.turn
 	}
 }
 

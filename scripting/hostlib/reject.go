@@ -37,7 +37,7 @@ var rejectFunc = &Func{
 			c.locate(a.Value("row"), &r)
 		}
 		err := c.reject(a.Value("row"), r)
-		if err == nil && !c.Lang.Drops() {
+		if err == nil && !c.Lang.Drops("reject") {
 			c.nones++
 		}
 		return nil, err

@@ -467,7 +467,7 @@ func (s *server) sweep(folder string, now time.Time) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && strings.HasPrefix(e.Name(), tempPrefix) && !info.ModTime().IsZero() && now.Sub(info.ModTime()) > staleAfter {
+		if err == nil && IsTemporary(e.Name()) && !info.ModTime().IsZero() && now.Sub(info.ModTime()) > staleAfter {
 			p := path.Join(folder, e.Name())
 			_ = s.do(p, func(ss session) error { return ss.remove(s.full(p)) })
 		}

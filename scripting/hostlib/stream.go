@@ -379,6 +379,7 @@ func (c *Call) textLines(fn string, in *input) Iterator {
 	return c.reading(fn, in, func() (Value, error) {
 		line, err := l.next()
 		if err != nil {
+			c.ends(in, err)
 			return nil, l.lasting(err)
 		}
 		c.varies = c.varies || l.cut

@@ -145,9 +145,9 @@ type Language interface {
 	// Spot says where a row comes from: one that a loop was given, alone or in a
 	// batch, or else the one that the loop over rows is at; false if that is not known.
 	Spot(row Value) (Spot, bool)
-	// Drops says that the script makes nothing of the None which the host function
-	// that runs gives.
-	Drops() bool
+	// Drops says that the script makes nothing of what the host function gives that
+	// runs, whose own name is given.
+	Drops(name string) bool
 	// Where is the place in the script that runs, as file:line; "" if there is none.
 	Where() string
 	// TypeName is how the language calls the value's type.

@@ -7,7 +7,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// fate is what a function makes of the nil that a call gives.
+// fate is what a function makes of what a call gives.
 type fate byte
 
 // What there is.
@@ -24,9 +24,10 @@ type callAt struct {
 	name string
 }
 
-// Drops says whether the nil that the running host function gives goes nowhere: its
-// call is a statement, and so is that of the function that returns nil behind it.
-func (r *run) Drops() bool {
+// Drops says whether what the running host function gives goes nowhere: its call is a
+// statement, and so is that of the function that returns nil behind it; or the hook
+// itself returns it.
+func (r *run) Drops(host string) bool {
 	name := ""
 	for level := range maxFrames {
 		dbg, ok := r.l.GetStack(level)
@@ -36,10 +37,15 @@ func (r *run) Drops() bool {
 		value, err := r.l.GetInfo("flnS", dbg, lua.LNil)
 		fn, ok := value.(*lua.LFunction)
 		switch {
-		case err != nil || !ok || fn.IsG && level > 0:
+		case err != nil || !ok:
+			return false
+		case fn == guard && r.cur.by == nil:
+			_, more := r.l.GetStack(level + 1)
+			return !more // the hook returns it, not a function that is called for an element
+		case fn.IsG && level > 0:
 			return false
 		case fn.IsG:
-			name = "reject"
+			name = host
 			continue
 		}
 		f := r.script.shown(dbg.Source)

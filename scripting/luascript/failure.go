@@ -16,6 +16,7 @@ type thrown struct {
 	err   error
 	stack []frame // outermost last
 	at    string  // where in an input the script was
+	row   bool    // that is at one row
 }
 
 // Error is the message.
@@ -44,9 +45,9 @@ var thrownMeta = boot.NewTable()
 func (r *run) raise(l *lua.LState, err error) int {
 	var t *thrown
 	if !errors.As(err, &t) {
-		t = &thrown{err: err, stack: r.stack(l), at: r.where(l)}
+		t = r.thrown(l, err, r.stack(l))
 	} else if error(t) != err {
-		t = &thrown{err: err, stack: t.stack, at: t.at} // it was wrapped on its way
+		t = &thrown{err: err, stack: t.stack, at: t.at, row: t.row} // it was wrapped on its way
 	}
 	l.Error(&lua.LUserData{Value: t, Metatable: thrownMeta}, 0)
 	panic("unreachable")
@@ -69,9 +70,15 @@ func panicked(l *lua.LState) {
 		} else {
 			err = errors.New(r.reworded(l, v.String(), stack))
 		}
-		v = &lua.LUserData{Value: &thrown{err: err, stack: stack, at: r.where(l)}, Metatable: thrownMeta}
+		v = &lua.LUserData{Value: r.thrown(l, err, stack), Metatable: thrownMeta}
 	}
 	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: v, StackTrace: "-"}) // else it makes one
+}
+
+// thrown is an error that happens now.
+func (r *run) thrown(l *lua.LState, err error, stack []frame) *thrown {
+	at, row := r.where(l)
+	return &thrown{err: err, stack: stack, at: at, row: row}
 }
 
 func thrownOf(v lua.LValue) *thrown {
@@ -193,11 +200,12 @@ func (r *run) Failure(err error) error {
 	}
 	var t *thrown
 	var stack []frame
-	at := ""
+	at, row := "", false
 	if errors.As(err, &t) {
-		stack, at = t.stack, t.at
+		stack, at, row = t.stack, t.at, t.row
 	} else if r.l != nil {
-		stack, at = r.stack(r.l), r.where(r.l)
+		stack = r.stack(r.l)
+		at, row = r.where(r.l)
 	}
 	if v := (*engine.Verdict)(nil); errors.As(err, &v) {
 		v.Backtrace = backtrace(stack, v.Error())
@@ -219,7 +227,7 @@ func (r *run) Failure(err error) error {
 		f = *hostlib.FailureOf(r.halt)
 	default:
 		f = *hostlib.FailureOf(unthrown(err))
-		r.call.Judge(&f, err)
+		r.call.Judge(&f, err, row)
 	}
 	if at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"

@@ -7,19 +7,20 @@ import (
 
 // reading is where in an input a loop is whose elements come from a reader.
 type reading struct {
-	place hostlib.Place
-	rows  []lua.LValue   // the element, or those of a batch, if it is known where each is from
-	spots []hostlib.Spot // where
-	own   [1]hostlib.Spot
-	pulls bool // it waits for its next element
-	over  bool // it has no more
-	known bool // its elements come from a reader
-	look  int  // where among rows the last one was found
+	place  hostlib.Place
+	rows   []lua.LValue   // the element, or those of a batch, if it is known where each is from
+	spots  []hostlib.Spot // where
+	own    [1]hostlib.Spot
+	single bool // the element is a row itself, not a batch
+	pulls  bool // it waits for its next element
+	over   bool // it has no more
+	known  bool // its elements come from a reader
+	look   int  // where among rows the last one was found
 }
 
 // turn is called when a loop asks for its next element.
 func (at *reading) turn() {
-	at.place, at.rows, at.pulls, at.look = hostlib.Place{}, at.rows[:0], true, 0
+	at.place, at.rows, at.single, at.pulls, at.look = hostlib.Place{}, at.rows[:0], false, true, 0
 }
 
 // reads is called when a loop was given an element that comes from a reader.
@@ -34,14 +35,14 @@ func (lo *loop) reads(v lua.LValue, place hostlib.Place, spots []hostlib.Spot) {
 			at.rows = append(at.rows, list.RawGetInt(i+1)) // the script may change the list
 		}
 	case lo.steady && v != nil:
-		at.own[0] = place.Last
+		at.own[0], at.single = place.Last, true
 		at.rows, at.spots = append(at.rows, v), at.own[:]
 	}
 }
 
 // where says where in an input the rows are that the script works on, if it is in
-// a loop over them.
-func (r *run) where(l *lua.LState) string {
+// a loop over them. row: it is at one of them, not at a batch.
+func (r *run) where(l *lua.LState) (at string, row bool) {
 	for t := r.cur; t != nil; t = t.by {
 		for i := len(t.loops) - 1; i >= 0; i-- {
 			at := &t.loops[i].at
@@ -49,18 +50,18 @@ func (r *run) where(l *lua.LState) string {
 				continue
 			}
 			if spot, ok := r.working(l, at); ok {
-				return spot.String()
+				return spot.String(), true
 			}
-			return at.place.String()
+			return at.place.String(), at.single && at.place.IsOne()
 		}
 	}
-	return ""
+	return "", false
 }
 
 // working finds the row of a batch that a loop of the running functions is at,
 // the innermost first.
 func (r *run) working(l *lua.LState, at *reading) (hostlib.Spot, bool) {
-	if len(at.rows) == 0 || at.place.IsOne() {
+	if len(at.rows) == 0 || at.single && at.place.IsOne() {
 		return hostlib.Spot{}, false
 	}
 	for level := range maxFrames {

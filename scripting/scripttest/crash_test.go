@@ -293,6 +293,38 @@ def test_it(t):
 	}
 }
 
+// TestAFileThatIsMovedTwiceIsFoundAfterACrash has a file read between two moves. What is
+// noted of moves is no difference.
+func TestAFileThatIsMovedTwiceIsFoundAfterACrash(t *testing.T) {
+	by := crashed(t, `
+job(needs = ["files:in/*", "files:work/*", "files:done/*"])
+
+def consume(ctx, item):
+    p = files.move("in/a.csv", "work/")
+    rows = list(csv.read(p))
+    db.ensure("t", {"path": "text", "dst": "text", "n": "integer"})
+    dst = files.move(p, "done/", exists = "error")
+    db.insert("t", [{"path": p, "dst": dst, "n": len(rows)}])
+`, `
+def test_it(t):
+    t.file("in/a.csv", "id\n1\n")
+    t.run()
+    t.eq([(r["n"], r["dst"]) for r in t.table("t")], [(1, "done/a.csv")])
+
+def test_where_it_was(t):
+    t.file("in/a.csv", "id\n1\n")
+    t.run()
+    t.eq([r["path"] for r in t.table("t")], ["work/a.csv"])
+`)
+	if r := by["it"]; r.Status != Passed || r.Crashes < 4 {
+		t.Errorf("%d crashes:\n%s", r.Crashes, text(r))
+	}
+	told := text(by["where_it_was"])
+	if !strings.Contains(told, "table t:") || strings.Contains(told, "dsengine-tmp") {
+		t.Errorf("it is told as\n%s", told)
+	}
+}
+
 // TestAPlaceIsToldOnce has a loop in which each pass fails when it is killed.
 func TestAPlaceIsToldOnce(t *testing.T) {
 	r := crashed(t, `

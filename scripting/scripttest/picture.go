@@ -104,7 +104,7 @@ func (w *world) jobs(p picture) {
 	}
 }
 
-// files are those of the files folder.
+// files are those of the files folder, but for those that are not to stay.
 func (w *world) files(p picture) {
 	if w.ground.dir == "" {
 		return
@@ -115,7 +115,7 @@ func (w *world) files(p picture) {
 	}
 	defer root.Close()
 	fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || hostlib.IsTemporary(path) {
 			return nil
 		}
 		data, err := root.ReadFile(path)

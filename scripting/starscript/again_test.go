@@ -17,6 +17,8 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	w.File("data/one.csv", "name,size\nA,x\n")
 	w.File("data/cut.csv", "name,size\nA,x")
 	w.File("data/text.txt", "a\nb\n")
+	w.File("data/none.csv", "")
+	w.File("data/n.jsonl", "{\"name\": \"A\"}\n")
 	for _, c := range []struct {
 		name, body string
 		attempts   int
@@ -29,6 +31,10 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"after a write", `db.ensure("t", {"id": "integer"})
     db.insert("t", [{"id": 1}])
     {}["x"]`, 1},
+		{"after an item is made", `ctx.emit({"id": 1})
+    {}["x"]`, 1},
+		{"a row of a batch of iter's", `for rows in iter.batch(csv.read("data/one.csv"), 10): [int(r["size"]) for r in rows]`, 1},
+		{"a whole batch that is not the last", `for rows in ctx.batches(csv.read("data/n.csv"), 1): {}[len(rows)]`, 1},
 		{"in a function for rows", `db.insert("t", iter.map(lambda r: r["nmae"], csv.read("data/n.csv")))`, 1},
 		{"a column that the file does not have, whatever else was read", `state.get("x")
     [r["nmae"] for r in csv.read("data/cut.csv")]`, 1},
@@ -43,6 +49,27 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"files that are there", `files.list("data/*.csv")[99]`, 2},
 		{"a whole file", `files.read("data/text.txt").split("\n")[99]`, 2},
 		{"a last line without an end", `[int(r["size"]) for r in csv.read("data/cut.csv")]`, 2},
+		{"a file that is empty yet", `list(csv.read("data/none.csv"))[0]`, 2},
+		{"lines of one", `list(files.lines("data/none.csv"))[0]`, 2},
+		{"what a file does not have yet", `by = {r["name"]: r for r in csv.read("data/n.csv")}
+    by["C"]`, 2},
+		{"what lines of JSON do not have yet", `by = {r["name"]: r for r in json.lines("data/n.jsonl")}
+    by["C"]`, 2},
+		{"what the last batch does not have yet", `for rows in ctx.batches(csv.read("data/one.csv"), 10):
+        by = {r["name"]: r for r in rows}
+        by["C"]`, 2},
+		{"what the file does not have yet, for one of its rows", `by = {r["name"]: r for r in csv.read("data/n.csv")}
+    for r in csv.read("data/n.csv"): by[r["size"]]`, 2},
+		{"what a write says", `db.ensure("t", {"id": "integer"}, key = ["id"])
+    s = db.upsert("t", [{"id": 1}], key = ["id"])
+    1 // s.updated`, 2},
+		{"how many rows a statement has changed", `db.ensure("t", {"id": "integer"}, key = ["id"])
+    1 // db.exec("UPDATE t SET id = 2 WHERE id = 77")`, 2},
+		{"whether an item was made", `made = ctx.emit({"id": 1}, key = "k")
+    {}[made]`, 2},
+		{"whether a table was made", `{}[db.ensure("t2", {"id": "integer"})]`, 2},
+		{"a dict from elsewhere that has the columns of a file", `list(csv.read("data/n.csv"))
+    list(iter.map(lambda d: d["color"], [state.get("x", {"name": "A", "size": "1"})]))`, 2},
 		{"two files", `sizes = {r["name"]: r for r in csv.read("data/one.csv")}
     [sizes[r["name"]] for r in csv.read("data/n.csv")]`, 2},
 		{"a file that is missing", `files.read("data/missing.txt")`, 2},

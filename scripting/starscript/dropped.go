@@ -2,7 +2,7 @@ package starscript
 
 import "go.starlark.net/syntax"
 
-// fate is what a function makes of the None that a call gives.
+// fate is what a function makes of what a call gives.
 type fate byte
 
 // What there is.
@@ -12,9 +12,10 @@ const (
 	returned             // the function returns it, or a None in its place
 )
 
-// Drops says whether the None that the running host function gives goes nowhere: its
-// call is a statement, and so is that of the function that returns None behind it.
-func (r *run) Drops() bool {
+// Drops says whether what the running host function gives goes nowhere: its call is a
+// statement, and so is that of the function that returns None behind it; or the hook
+// itself returns it.
+func (r *run) Drops(string) bool {
 	for depth := 1; depth < r.thread.CallStackDepth(); depth++ {
 		pos := r.thread.CallFrame(depth).Pos
 		f := r.script.file(pos.Filename())
@@ -28,7 +29,7 @@ func (r *run) Drops() bool {
 			return true
 		}
 	}
-	return false
+	return r.thread.CallStackDepth() > 1 // the hook returns it
 }
 
 // fate is that of what the call gives whose parenthesis is at a place.

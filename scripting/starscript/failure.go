@@ -24,6 +24,10 @@ func (r *run) Failure(err error) error {
 		return err
 	}
 	stack := r.stack(err)
+	at, row := r.where()
+	if spot, ok := hostlib.RaisedAt(err); ok {
+		at, row = spot.String(), true
+	}
 	var f engine.Failure
 	switch {
 	case r.call.Hook != nil && r.call.Hook.Context().Err() != nil:
@@ -37,7 +41,7 @@ func (r *run) Failure(err error) error {
 	}
 	if f.Code == "" {
 		if !strings.HasPrefix(f.Message, "fail: ") { // what the script raises itself
-			r.call.Judge(&f, cmp.Or(r.halt, err))
+			r.call.Judge(&f, cmp.Or(r.halt, err), row)
 		}
 		f.Retryable = f.Retryable && !nobodyHas(f.Message)
 		var sure bool
@@ -46,10 +50,6 @@ func (r *run) Failure(err error) error {
 		}
 		f.Retryable = f.Retryable && !sure
 		f.Message = r.reword(aboutDecimal(f.Message), stack)
-	}
-	at := r.where()
-	if spot, ok := hostlib.RaisedAt(err); ok {
-		at = spot.String()
 	}
 	if at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"

@@ -18,6 +18,7 @@ type reading struct {
 	pulls  bool             // it waits for its next element
 	over   bool             // it has no more
 	listed bool             // it is among the run's loops
+	single bool             // the element is a row itself, not a batch
 	depth  int              // how many others there were
 	look   int              // where among rows the last one was found
 }
@@ -31,7 +32,7 @@ type working struct {
 
 // turn is called when a loop asks for its next element.
 func (r *run) turn(l *loop) {
-	l.at.place, l.at.rows, l.at.pulls, l.at.look = hostlib.Place{}, l.at.rows[:0], true, 0
+	l.at.place, l.at.rows, l.at.pulls, l.at.single, l.at.look = hostlib.Place{}, l.at.rows[:0], true, false, 0
 }
 
 // reads is called when a loop was given an element that comes from a reader.
@@ -50,7 +51,7 @@ func (r *run) reads(l *loop, v starlark.Value, place hostlib.Place, spots []host
 			at.rows = append(at.rows, list.Index(i)) // the script may change the list
 		}
 	case l.steady && v != nil:
-		at.own[0] = place.Last
+		at.own[0], at.single = place.Last, true
 		at.rows, at.spots = append(at.rows, v), at.own[:]
 	}
 }
@@ -79,31 +80,38 @@ func (r *run) leaves(l *loop) {
 }
 
 // where says where in an input the rows are that the script works on, if it is in
-// a loop over them. The loop that an error ends is left at that very step.
-func (r *run) where() string {
-	at := &r.last
-	switch {
-	case r.left != 0 && r.thread.ExecutionSteps() <= r.left:
-	case len(r.loops) > 0:
-		at = &r.loops[len(r.loops)-1].at
-		at.works = r.working(at)
-	default:
-		return ""
+// a loop over them. row: it is at one of them, not at a batch. The loop that an error
+// ends is left at that very step.
+func (r *run) where() (at string, row bool) {
+	l := r.loopAt()
+	if l == nil {
+		return "", false
 	}
-	if !at.place.IsOne() {
-		for _, w := range at.works {
-			if r.loopsOver(w) {
-				return w.spot.String()
-			}
+	for _, w := range l.works {
+		if r.loopsOver(w) {
+			return w.spot.String(), true
 		}
 	}
-	return at.place.String()
+	return l.place.String(), l.single && l.place.IsOne()
+}
+
+// loopAt is where the loop over rows is that the script is in; nil if it is in none.
+func (r *run) loopAt() *reading {
+	switch {
+	case r.left != 0 && r.thread.ExecutionSteps() <= r.left:
+		return &r.last
+	case len(r.loops) > 0:
+		at := &r.loops[len(r.loops)-1].at
+		at.works = r.working(at)
+		return at
+	}
+	return nil
 }
 
 // working finds the variables of the running functions that hold a row of a
 // batch, the innermost first.
 func (r *run) working(at *reading) (list []working) {
-	if len(at.rows) == 0 || at.place.IsOne() {
+	if len(at.rows) == 0 || at.single && at.place.IsOne() {
 		return nil
 	}
 	for depth := range r.thread.CallStackDepth() {
