@@ -12,6 +12,11 @@ import (
 //	a, b = b and 1, a    -- b is the new a
 //	t[i], i = 1, 2       -- t[2] is set
 //
+// takes one place for another, if an element is set behind what is no variable of the
+// function itself,
+//
+//	global, t.n = 1, v   -- global is "n"
+//
 // does not set a variable where and, or or, ends at what is not one itself,
 //
 //	a = f() and 1        -- a stays as it was, if f gives nil
@@ -54,14 +59,9 @@ func (w *rewriter) spoils(s *ast.AssignStmt) bool {
 	return false
 }
 
-// apart makes variables of what is assigned, and assigns those.
+// apart makes variables of what is assigned, and of where elements go, in the order in
+// which they are written, and assigns those one by one, the last one first.
 func (w *rewriter) apart(s *ast.AssignStmt) ast.Stmt {
-	set := map[string]bool{}
-	for _, to := range s.Lhs {
-		if id, ok := to.(*ast.IdentExpr); ok {
-			set[id.Value] = true
-		}
-	}
 	block := &ast.DoBlockStmt{}
 	block.SetLine(s.Line())
 	block.SetLastLine(s.Line())
@@ -78,21 +78,32 @@ func (w *rewriter) apart(s *ast.AssignStmt) ast.Stmt {
 		block.Stmts = append(block.Stmts, l)
 		return list
 	}
-	then := *s
-	then.Lhs = nil
-	for _, to := range s.Lhs {
-		if e, ok := to.(*ast.AttrGetExpr); ok {
+	to := make([]ast.Expr, len(s.Lhs))
+	for i, target := range s.Lhs {
+		if e, ok := target.(*ast.AttrGetExpr); ok {
 			c := *e
-			for _, part := range []*ast.Expr{&c.Object, &c.Key} {
-				if id, ok := (*part).(*ast.IdentExpr); ok && set[id.Value] {
-					*part = local(1, id)[0]
-				}
+			c.Object = local(1, e.Object)[0]
+			if !constant(e.Key) {
+				c.Key = local(1, e.Key)[0]
 			}
-			to = &c
+			target = &c
 		}
-		then.Lhs = append(then.Lhs, to)
+		to[i] = target
 	}
-	then.Rhs = local(len(s.Lhs), s.Rhs...)
-	block.Stmts = append(block.Stmts, &then)
+	values := local(len(s.Lhs), s.Rhs...)
+	for i := len(to) - 1; i >= 0; i-- {
+		one := &ast.AssignStmt{Lhs: to[i : i+1], Rhs: values[i : i+1]}
+		one.SetLine(s.Line())
+		block.Stmts = append(block.Stmts, one)
+	}
 	return block
+}
+
+// constant says that an expression is the same whatever happens.
+func constant(e ast.Expr) bool {
+	switch e.(type) {
+	case *ast.StringExpr, *ast.NumberExpr, *ast.TrueExpr, *ast.FalseExpr, *ast.NilExpr:
+		return true
+	}
+	return false
 }

@@ -39,6 +39,7 @@ func (f *file) compile(count, job bool) (err error) {
 		return &syntaxError{message: "it is no text, but a compiled script: those are not loaded"}
 	}
 	f.lines = strings.Split(string(source), "\n")
+	source = luasyntax.Blank(source)
 	tree, err := parse.Parse(bytes.NewReader(source), f.shown)
 	if err != nil {
 		var e *parse.Error
@@ -61,7 +62,7 @@ func (f *file) compile(count, job bool) (err error) {
 	if err != nil {
 		var e *lua.CompileError
 		if errors.As(err, &e) {
-			return &syntaxError{place: place{e.Line & lineMask, 1}, message: e.Message}
+			return &syntaxError{place: place{e.Line & lineMask, 1}, message: withoutNotes(e.Message)}
 		}
 		return err
 	}

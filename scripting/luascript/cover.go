@@ -261,7 +261,7 @@ func (w *rewriter) countedWhile(s *ast.WhileStmt, it string) (ast.Stmt, []ast.St
 	defer func() { c.exit = outer }()
 	isTrue, isFalse := &coverage.Counter{}, &coverage.Counter{}
 	d := *s
-	d.Condition = w.condition(s.Condition)
+	d.Condition = again(s.Condition, w.condition(s.Condition))
 	var after []ast.Stmt
 	if c.exit = nil; !always(s.Condition) {
 		c.exit = isFalse
@@ -348,7 +348,9 @@ func defined(s ast.Stmt) *ast.FunctionExpr {
 	case *ast.LocalAssignStmt:
 		list = s.Exprs
 	case *ast.AssignStmt:
-		list = s.Rhs
+		if len(s.Lhs) == 1 {
+			list = s.Rhs
+		}
 	}
 	if len(list) != 1 {
 		return nil

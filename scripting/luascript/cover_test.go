@@ -101,6 +101,14 @@ func TestLoopsThatBeginWithAJump(t *testing.T) {
 		"local n = 0 repeat if (nil and n) == nil then n = n + 1 end until n > 3 x = n":                                "4",
 		"local n = 0 while n < 3 do repeat until true n = n + 1 end x = n":                                             "3",
 		"local n = 0 while n < 3 do ::l:: ::m:: do end do break end end x = n":                                         "0",
+		"local n = 0 while true do do ::l:: end if false then x = 5 end n = n + 1 if n > 3 then break end end x = n":   "4",
+		"local n = 0 repeat n = n + (false and 5 or 1) until n > 3 x = n":                                              "4",
+		"local n, t = 0, {} while true do t[false and 1 or 2] = n n = n + 1 if n > 3 then break end end x = n":         "4",
+		"local n = 0 while not (false and x) do n = n + 1 if n > 3 then break end end x = n":                           "4",
+		"local n = 0 while (false and x) or n < 4 do n = n + 1 end x = n":                                              "4",
+		"local n = 0 while (nil and x) == nil do n = n + 1 if n > 3 then break end end x = n":                          "4",
+		"local n = 0 local function f() n = n + 1 return n end repeat until (false and x) or f() > 3 x = n":            "4",
+		"local n = 0 local function f() n = n + 1 return n end repeat do ::l:: end until not (true and f() < 4) x = n": "4",
 	} {
 		if got := same(t, source).globals; !strings.HasPrefix(got, "x = "+want+"\n") {
 			t.Errorf("%s: got %s", source, got)
@@ -116,36 +124,50 @@ func TestVariablesAreAssignedWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	const head = "local function g(v) return v == nil and 7 or v, 8 end\n"
 	for source, want := range map[string]string{
-		"local function f(a, b) b, a = g(b), 1 return {a, b} end x = f(5, 6)":                  "[1,6]",
-		"local function f(a, b) b = (g()) return {a, b} end x = f(5, 6)":                       "[5,7]",
-		"local function f(a, b) b, a = (g(b)) return {a == nil, b} end x = f(5, 6)":            "[true,6]",
-		"local function f(a, b) a, b = g(b), (g(a)) return {a, b} end x = f(5, 6)":             "[6,5]",
-		"local function f(a, b) b = g(b) return {a, b} end x = f(5, 6)":                        "[5,6]",
-		"local function f(a, b) b, a = g(a), g(b) return {a, b} end x = f(5, 6)":               "[6,5]",
-		"local t = {v = 3} function t:f() self, y = g(self.v), 1 return self end x = t:f()":    "3",
-		"local function f(a, ...) a, y = g(a), ... return {a, y} end x = f(5, 6)":              "[5,6]",
-		"local function f(i) local t = {} i, t[i] = g(i) + 1, 9 return {i, t[1]} end x = f(1)": "[2,9]",
-		"local function f(b) return function() b, y = g(b), 2 return b end end x = f(4)()":     "4",
-		"local function f(a) a = a .. \"x\" return a end x = f(\"y\")":                         `"yx"`,
-		"local function f(a, b) b = 9007199254740993 return b end x = f(1)":                    "9007199254740993",
-		"local a, b = 1, 2 a, b = b and 5, a x = {a, b}":                                       "[5,1]",
-		"local a, b = 1, 2 a, b = b, a + b x = {a, b}":                                         "[2,3]",
-		"local a, b = 1, 2 a, b = 5, a x = {a, b}":                                             "[5,1]",
-		"local a, b = 1, 2 a, b = b, a x = {a, b}":                                             "[2,1]",
-		"local t, i = {}, 1 t[i], i = 7, 2 x = {t[1], i}":                                      "[7,2]",
-		"local t, i = {}, 1 i, t[i] = 2, 7 x = {t[1], i}":                                      "[7,2]",
-		"local t, i = {n = 1}, 1 t.n, i = i, 2 x = {t.n, i}":                                   "[1,2]",
-		"local t, u = {}, {} t, t.n = u, 7 x = {u.n == nil, t == u}":                           "[true,true]",
-		"local a = 1 a = g(false) and 5 x = a":                                                 "false",
-		"local a, t = 1, {} a = t.n and (true or a) x = a == nil":                              "true",
-		"local a, t = 1, {n = false} a = t.n and t.n or nil x = a == nil":                      "true",
-		"local a, t = 1, {} a = t.n or t.m x = a == nil":                                       "true",
-		"local a = 1 a = a and a or 5 x = a":                                                   "1",
-		"local a, b = 1, 2 a, b = g(a) x = {a, b}":                                             "[1,8]",
-		"local a, b = 1, 2 a, b = (g(a)) x = {a, b == nil}":                                    "[1,true]",
-		"local a, b, c = 1, 2, 3 a, b, c = 5, g(b) x = {a, b, c}":                              "[5,2,8]",
-		"local a = 1 a = 5, g(a) x = a":                                                        "5",
-		"local function f(b) b, y, z = g(b), 1, 2, g() return {b, y, z} end x = f(4)":          "[4,1,2]",
+		"local function f(a, b) b, a = g(b), 1 return {a, b} end x = f(5, 6)":                                                                      "[1,6]",
+		"local function f(a, b) b = (g()) return {a, b} end x = f(5, 6)":                                                                           "[5,7]",
+		"local function f(a, b) b, a = (g(b)) return {a == nil, b} end x = f(5, 6)":                                                                "[true,6]",
+		"local function f(a, b) a, b = g(b), (g(a)) return {a, b} end x = f(5, 6)":                                                                 "[6,5]",
+		"local function f(a, b) b = g(b) return {a, b} end x = f(5, 6)":                                                                            "[5,6]",
+		"local function f(a, b) b, a = g(a), g(b) return {a, b} end x = f(5, 6)":                                                                   "[6,5]",
+		"local t = {v = 3} function t:f() self, y = g(self.v), 1 return self end x = t:f()":                                                        "3",
+		"local function f(a, ...) a, y = g(a), ... return {a, y} end x = f(5, 6)":                                                                  "[5,6]",
+		"local function f(i) local t = {} i, t[i] = g(i) + 1, 9 return {i, t[1]} end x = f(1)":                                                     "[2,9]",
+		"local function f(b) return function() b, y = g(b), 2 return b end end x = f(4)()":                                                         "4",
+		"local function f(a) a = a .. \"x\" return a end x = f(\"y\")":                                                                             `"yx"`,
+		"local function f(a, b) b = 9007199254740993 return b end x = f(1)":                                                                        "9007199254740993",
+		"local a, b = 1, 2 a, b = b and 5, a x = {a, b}":                                                                                           "[5,1]",
+		"local a, b = 1, 2 a, b = b, a + b x = {a, b}":                                                                                             "[2,3]",
+		"local a, b = 1, 2 a, b = 5, a x = {a, b}":                                                                                                 "[5,1]",
+		"local a, b = 1, 2 a, b = b, a x = {a, b}":                                                                                                 "[2,1]",
+		"local t, i = {}, 1 t[i], i = 7, 2 x = {t[1], i}":                                                                                          "[7,2]",
+		"local t, i = {}, 1 i, t[i] = 2, 7 x = {t[1], i}":                                                                                          "[7,2]",
+		"local t, i = {n = 1}, 1 t.n, i = i, 2 x = {t.n, i}":                                                                                       "[1,2]",
+		"local t, u = {}, {} t, t.n = u, 7 x = {u.n == nil, t == u}":                                                                               "[true,true]",
+		"local a = 1 a = g(false) and 5 x = a":                                                                                                     "false",
+		"local a, t = 1, {} a = t.n and (true or a) x = a == nil":                                                                                  "true",
+		"local a, t = 1, {n = false} a = t.n and t.n or nil x = a == nil":                                                                          "true",
+		"local a, t = 1, {} a = t.n or t.m x = a == nil":                                                                                           "true",
+		"local a = 1 a = a and a or 5 x = a":                                                                                                       "1",
+		"local a, b = 1, 2 a, b = g(a) x = {a, b}":                                                                                                 "[1,8]",
+		"local a, b = 1, 2 a, b = (g(a)) x = {a, b == nil}":                                                                                        "[1,true]",
+		"local a, b, c = 1, 2, 3 a, b, c = 5, g(b) x = {a, b, c}":                                                                                  "[5,2,8]",
+		"local a = 1 a = 5, g(a) x = a":                                                                                                            "5",
+		"local function f(b) b, y, z = g(b), 1, 2, g() return {b, y, z} end x = f(4)":                                                              "[4,1,2]",
+		"local o, k = {} k = o o.n, o = function() return 1 end x = {k.n(), o == nil}":                                                             "[1,true]",
+		"local o = {} limit, o.size = 10, 20 x = {limit, o.size}":                                                                                  "[10,20]",
+		"local o = {} o.size, limit = 10, 20 x = {limit, o.size}":                                                                                  "[20,10]",
+		"local o, v = {} local function f() v, o.last = 1, 2 end f() x = {v, o.last}":                                                              "[1,2]",
+		"local o, v, w = {} local function f() v, w, o.x = 1, 2, 3 end f() x = {v, w, o.x}":                                                        "[1,2,3]",
+		"local o, v = {} local function f() v, o.x, y, o.z = g() end y = 1 f() x = {v, o.x, o.z == nil}":                                           "[7,8,true]",
+		"local first local function push(v) local node = {v = v} first, node.next = node, first end push(1) push(2) x = {first.v, first.next.v}":   "[2,1]",
+		"local s, t = {}, {} local function f(v) s[#s + 1] = v return v end t[f(\"k\")], t[f(\"l\")] = f(\"v\"), f(\"w\") x = {s, t.k, t.l}":       `[["k","l","v","w"],"v","w"]`,
+		"local s = {} local function f(v) s[#s + 1] = v return s end f(1)[f(2)], f(3).n = f(4), f(5) x = {s[1], s[2], s[3], s[4], s[5], s.n == s}": "[1,2,3,4,5,true]",
+		"local list, n = {}, 0 local function add(t) t[#t + 1] = 9 return 5 end list[#list + 1], n = add(list), n + 1 x = {list, n}":               "[[5],1]",
+		"x = \"\" local t = setmetatable({}, {__newindex = function(t, k, v) x = x .. k .. v end}) t.a, t.b, t.c = 1, 2, 3":                        `"c3b2a1"`,
+		"local t = {} t.a, t[1], t[true], t[g(2)], t.b = g(1), nil, g(3) x = {t.a, t[1] == nil, t[true], t[2], t.b == nil}":                        "[1,true,3,8,true]",
+		"local function f(...) local t = {} t[...], y = ..., 4 return t[5] end x = f(5, 6)":                                                        "5",
+		"local function f(...) local t = {} y, t[...] = ... return t[5] end x = f(5, 6)":                                                           "6",
 	} {
 		if got := same(t, head+source).globals; !strings.HasPrefix(got, "x = "+want+"\n") {
 			t.Errorf("%s: got %s", source, got)
@@ -161,19 +183,24 @@ func TestVariablesAreAssignedWhatIsWritten(t *testing.T) {
 func TestAGotoLeavesVariablesAlone(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
-		"local n = 0 local function add(i) n = n + i end for i = 1, 3 do if i == 2 then goto continue end add(i) ::continue:: end x = n":                                                                           "4",
-		"local function f(n, ...) local function add() n = n + 1 end for _, v in ipairs({...}) do if v == 1 then goto next end add() ::next:: end return n end x = f(0, 1, 2, 3)":                                  "2",
-		"local function f(n) local function add() n = n + 1 end for v in iter.take({1, 2, 3}, 3) do local m = v if v == 1 then goto next end add() ::next:: end return n end x = f(0)":                             "2",
-		"local t = {n = 0} function t:f() local n = 0 local function add() n = n + 1 end ::again:: local k = n add() if k < 2 then goto again end return n end x = t:f()":                                          "3",
-		"local list = {} for i = 1, 3 do local v = i list[i] = function() v = v + 1 return v end if i == 2 then goto continue end ::continue:: end x = {list[1](), list[1](), list[2](), list[3]()}":               "[2,3,3,4]",
-		"local list, i = {}, 0 ::top:: local v = i list[#list + 1] = function() return v end i = i + 1 if i < 3 then goto top end x = {list[1](), list[2](), list[3]()}":                                           "[0,1,2]",
-		"local f while true do if true then local y = 1 f = function() return y end break end end local z, w, v = 7, 8, 9 x = {f(), z, w, v}":                                                                      "[1,7,8,9]",
-		"local f for i = 1, 3 do do local y = i f = function() y = y + 1 return y end if i == 2 then break end end end local z, w, v, u, q, r = 7, 8, 9, 10, 11, 12 x = f()":                                       "3",
-		"local f repeat local y = 3 if true then local k = y f = function() return k end break end until false local z, w, v, u, q, r = 7, 8, 9, 10, 11, 12 x = f()":                                               "3",
-		"local f for _, v in ipairs({1, 2}) do if v then local k = v f = function() return k end break end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":            "1",
-		"local f for v in iter.take({1, 2}, 2) do if v then local k = v f = function() return k end break end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":         "1",
-		"local f for i = 1, 2 do for j = 1, 2 do if j == 1 then local k = i f = function() return k end break end end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()": "2",
-		"local n, i = 0, 0 local function add() n = n + 1 end while i < 3 do local k = i i = i + 1 do local j = k if j == 1 then goto continue end add() end ::continue:: end x = n":                               "2",
+		"local n = 0 local function add(i) n = n + i end for i = 1, 3 do if i == 2 then goto continue end add(i) ::continue:: end x = n":                                                                              "4",
+		"local function f(n, ...) local function add() n = n + 1 end for _, v in ipairs({...}) do if v == 1 then goto next end add() ::next:: end return n end x = f(0, 1, 2, 3)":                                     "2",
+		"local function f(n) local function add() n = n + 1 end for v in iter.take({1, 2, 3}, 3) do local m = v if v == 1 then goto next end add() ::next:: end return n end x = f(0)":                                "2",
+		"local t = {n = 0} function t:f() local n = 0 local function add() n = n + 1 end ::again:: local k = n add() if k < 2 then goto again end return n end x = t:f()":                                             "3",
+		"local list = {} for i = 1, 3 do local v = i list[i] = function() v = v + 1 return v end if i == 2 then goto continue end ::continue:: end x = {list[1](), list[1](), list[2](), list[3]()}":                  "[2,3,3,4]",
+		"local list, i = {}, 0 ::top:: local v = i list[#list + 1] = function() return v end i = i + 1 if i < 3 then goto top end x = {list[1](), list[2](), list[3]()}":                                              "[0,1,2]",
+		"local f while true do if true then local y = 1 f = function() return y end break end end local z, w, v = 7, 8, 9 x = {f(), z, w, v}":                                                                         "[1,7,8,9]",
+		"local f for i = 1, 3 do do local y = i f = function() y = y + 1 return y end if i == 2 then break end end end local z, w, v, u, q, r = 7, 8, 9, 10, 11, 12 x = f()":                                          "3",
+		"local f repeat local y = 3 if true then local k = y f = function() return k end break end until false local z, w, v, u, q, r = 7, 8, 9, 10, 11, 12 x = f()":                                                  "3",
+		"local f for _, v in ipairs({1, 2}) do if v then local k = v f = function() return k end break end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":               "1",
+		"local f for v in iter.take({1, 2}, 2) do if v then local k = v f = function() return k end break end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":            "1",
+		"local f for i = 1, 2 do for j = 1, 2 do if j == 1 then local k = i f = function() return k end break end end end local a, b, c, d, e, g, h, i, j, k, l = 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 x = f()":    "2",
+		"local n, i = 0, 0 local function add() n = n + 1 end while i < 3 do local k = i i = i + 1 do local j = k if j == 1 then goto continue end add() end ::continue:: end x = n":                                  "2",
+		"local l = {} for i = 1, 4 do if i % 2 == 1 then local y = i l[#l + 1] = function() return y end goto continue end local z = i * 100 ::continue:: end x = {l[1](), l[2]()}":                                   "[1,3]",
+		"local l = {} for i = 1, 3 do do local y = i l[i] = function() return y end if i < 4 then goto continue end end local a, b ::continue:: end x = {l[1](), l[2](), l[3]()}":                                     "[1,2,3]",
+		"local l, i = {}, 0 while i < 3 do i = i + 1 if i then local y = i l[i] = function() return y end goto continue end local z = i ::continue:: end x = {l[1](), l[2](), l[3]()}":                                "[1,2,3]",
+		"local l = {} for i = 1, 3 do local k = i for _ = 1, 1 do local y = k l[i] = function() k = k + 1 return y + k end goto continue end local a, b ::continue:: end x = {l[1](), l[2](), l[3](), l[1]()}":        "[3,5,7,4]",
+		"local l = {} for i = 1, 3 do if i > 1 then local y = i l[#l + 1] = function() y = y + 1 return y end goto out end end ::out:: local a, b, c, d, e, f, g, h = 1, 2, 3, 4, 5, 6, 7, 8 x = {l[1](), l[1](), h}": "[3,4,8]",
 	} {
 		if got := same(t, source).globals; !strings.HasPrefix(got, "x = "+want+"\n") {
 			t.Errorf("%s: got %s", source, got)
@@ -372,5 +399,27 @@ end
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The interpreter's own parser refuses these.
+func TestWhatOnlyLuaItselfTakesForBlanks(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		"#!/usr/bin/env lua\nx = 1":                          "1",
+		byteOrderMark + "#!/usr/bin/env lua\r\nx = 1":        "1",
+		"#\nx = #\"ab\"":                                     "2",
+		"x =\f\v2":                                           "2",
+		"\vx = \"\f\" == \"\\f\" and #[[\v\f]] -- \f\ny = 1": "2",
+	} {
+		if got := same(t, source).globals; !strings.HasPrefix(got, "x = "+want+"\n") {
+			t.Errorf("%q: got %s", source, got)
+		}
+	}
+	if got := try(t, "#!lua\n\n\ferror(\"no\")\n", true).err; !strings.HasSuffix(got, "[x.lua:3]") {
+		t.Errorf("got %s", got)
+	}
+	if got := docOf([]string{"#!/usr/bin/env lua", "-- Does a thing."}); got != "Does a thing." {
+		t.Errorf("got %q", got)
 	}
 }

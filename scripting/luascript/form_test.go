@@ -246,6 +246,10 @@ var forms = map[string][2]string{
 	},
 	"labels":  {"for i=1,2 do\n::again::goto again;::done::\nend\n", "for i = 1, 2 do\n  ::again:: goto again; ::done::\nend\n"},
 	"windows": {"\xef\xbb\xbflocal a=1\r\nlocal b=a\r\n", "local a = 1\nlocal b = a\n"},
+	"system":  {"#!/usr/bin/env  lua \nlocal a=1\n", "#!/usr/bin/env  lua\nlocal a = 1\n"},
+	"marked":  {"\xef\xbb\xbf#!lua\r\n\r\n\r\nreturn  1\r\n", "#!lua\n\nreturn 1\n"},
+	"a sign":  {"#", "#\n"},
+	"feeds":   {"\flocal a=1\v\n\f\n\n\vlocal\fb=\"\f\"\n", "local a = 1\n\nlocal b = \"\f\"\n"},
 	"nothing": {"", ""},
 	"empty":   {" \n\n", ""},
 }
@@ -271,7 +275,9 @@ func TestWhatCannotBeReadIsNotFormatted(t *testing.T) {
 		"\nlocal a = \"x\n":                   "jobs/x.lua:2:11: a string that does not end",
 		"--[[ a\n":                            "jobs/x.lua:1:1: a comment that does not end",
 		"goto nowhere\n":                      "jobs/x.lua:",
-		"f(\n":                                "jobs/x.lua:1:3: the file ends where more is expected",
+		"\n#!lua\n":                           "jobs/x.lua:2:1: syntax error near \"#\"",
+		"x = 1\ngoto next\nlocal x\n::next::\nx = 2\n": "jobs/x.lua:5:1: <goto next> at line 2 jumps into the scope of local 'x'",
+		"f(\n": "jobs/x.lua:1:3: the file ends where more is expected",
 	} {
 		got, err := luascript.Format("jobs/x.lua", []byte(text))
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -2,6 +2,9 @@ package luascript
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -25,9 +28,12 @@ const (
 	lineMask = 1<<lineBits - 1
 )
 
-// scope is a block, with how many variables there are at each of its labels.
+// scope is a block, with how many variables there are at each of its labels, and at the
+// statement that is looked at. A goto cuts off those that are at neither: what is declared
+// between it and a label behind it, it skips.
 type scope struct {
 	labels map[string]int
+	now    int
 	outer  *scope
 }
 
@@ -64,7 +70,7 @@ const noLoop = -1
 // block goes through a block, before which there are some variables. Functions in it
 // are left out. exit is how many there are behind the loop around it.
 func (found leads) block(stmts []ast.Stmt, outer *scope, there, exit int) {
-	s := &scope{labels: map[string]int{}, outer: outer}
+	s := &scope{labels: map[string]int{}, now: there, outer: outer}
 	n := there
 	for _, stmt := range stmts {
 		switch stmt := stmt.(type) {
@@ -78,10 +84,11 @@ func (found leads) block(stmts []ast.Stmt, outer *scope, there, exit int) {
 		switch stmt := stmt.(type) {
 		case *ast.LocalAssignStmt:
 			there += len(stmt.Names)
+			s.now = there
 		case *ast.GotoStmt:
 			for in := s; in != nil; in = in.outer {
 				if n, ok := in.labels[stmt.Label]; ok {
-					found[stmt] = n
+					found[stmt] = min(n, in.now)
 					break
 				}
 			}
@@ -204,4 +211,14 @@ func leaveAlone(p *lua.FunctionProto) {
 	for _, inner := range p.FunctionPrototypes {
 		leaveAlone(inner)
 	}
+}
+
+var atLine = regexp.MustCompile(`at line (\d+)`)
+
+// withoutNotes is what the compiler says, of which some is about the lines of gotos.
+func withoutNotes(message string) string {
+	return atLine.ReplaceAllStringFunc(message, func(at string) string {
+		n, _ := strconv.Atoi(strings.TrimPrefix(at, "at line "))
+		return fmt.Sprintf("at line %d", n&lineMask)
+	})
 }

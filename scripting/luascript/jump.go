@@ -1,6 +1,10 @@
 package luascript
 
-import "github.com/yuin/gopher-lua/ast"
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+)
 
 // The interpreter's compiler makes one jump of a jump that leads to another. If the other
 // one stands before it, so in a loop that begins with a jump, it takes a wrong place for
@@ -9,7 +13,8 @@ import "github.com/yuin/gopher-lua/ast"
 //	while true do
 //	  if false then ... end
 //
-// So such loops, and labels before jumps, get a statement in between that does nothing.
+// So such loops, and labels before jumps, get a statement in between that does nothing. Of
+// a while, and of a repeat with nothing in it, it is the condition that begins the loop.
 
 // body rewrites the statements of a loop.
 func (w *rewriter) body(stmts []ast.Stmt, it string) []ast.Stmt {
@@ -30,6 +35,19 @@ func nothing(at ast.Stmt) ast.Stmt {
 	return s
 }
 
+// again rewrites the condition of a loop, which is looked at again and again; to is what
+// becomes of it. If it may begin with a jump, it begins with a comparison.
+func again(condition, to ast.Expr) ast.Expr {
+	if !chooses(condition) {
+		return to
+	}
+	first := &ast.RelationalOpExpr{Operator: "==", Lhs: text(condition, ""), Rhs: text(condition, "")}
+	first.SetLine(condition.Line())
+	both := &ast.LogicalOpExpr{Operator: "and", Lhs: first, Rhs: to}
+	both.SetLine(condition.Line())
+	return both
+}
+
 // jumps says whether what statements are compiled to may begin with a jump.
 func jumps(stmts []ast.Stmt) bool {
 	for _, s := range stmts {
@@ -39,7 +57,7 @@ func jumps(stmts []ast.Stmt) bool {
 			if jumps(s.Stmts) {
 				return true
 			}
-			if len(s.Stmts) > 0 {
+			if !empty(s.Stmts) {
 				return false
 			}
 		case *ast.BreakStmt:
@@ -49,7 +67,7 @@ func jumps(stmts []ast.Stmt) bool {
 		case *ast.WhileStmt:
 			return known(s.Condition) || chooses(s.Condition)
 		case *ast.RepeatStmt:
-			return jumps(s.Stmts) || len(s.Stmts) == 0
+			return jumps(s.Stmts) || empty(s.Stmts)
 		case *ast.NumberForStmt:
 			return chooses(s.Init)
 		case *ast.FuncCallStmt:
@@ -57,7 +75,7 @@ func jumps(stmts []ast.Stmt) bool {
 		case *ast.LocalAssignStmt:
 			return chooses(s.Exprs...)
 		case *ast.AssignStmt:
-			return chooses(s.Rhs...)
+			return chooses(s.Lhs...) || chooses(s.Rhs...)
 		case *ast.ReturnStmt:
 			return chooses(s.Exprs...)
 		default:
@@ -67,58 +85,42 @@ func jumps(stmts []ast.Stmt) bool {
 	return false
 }
 
-// chooses says whether what is first of one of the expressions is and, or or, of which
-// the first value is known.
-func chooses(list ...ast.Expr) bool {
-	for _, e := range list {
-		switch e := e.(type) {
-		case *ast.LogicalOpExpr:
-			if known(e) || chooses(e.Lhs) {
-				return true
-			}
-		case *ast.UnaryNotOpExpr:
-			if chooses(e.Expr) {
-				return true
-			}
-		case *ast.UnaryMinusOpExpr:
-			if chooses(e.Expr) {
-				return true
-			}
-		case *ast.UnaryLenOpExpr:
-			if chooses(e.Expr) {
-				return true
-			}
-		case *ast.ArithmeticOpExpr:
-			if chooses(e.Lhs) {
-				return true
-			}
-		case *ast.RelationalOpExpr:
-			if chooses(e.Lhs) {
-				return true
-			}
-		case *ast.AttrGetExpr:
-			if chooses(e.Object) {
-				return true
-			}
-		case *ast.FuncCallExpr:
-			if chooses(e.Func, e.Receiver) {
-				return true
-			}
+// empty says that nothing becomes of statements.
+func empty(stmts []ast.Stmt) bool {
+	return !slices.ContainsFunc(stmts, func(s ast.Stmt) bool {
+		switch s := s.(type) {
+		case *ast.LabelStmt:
+			return false
+		case *ast.DoBlockStmt:
+			return !empty(s.Stmts)
 		}
-	}
-	return false
+		return true
+	})
 }
 
-// known says whether the first value of a condition is known: then the compiler may
-// make a jump of it.
+// chooses says whether and, or or, of which the first value is known, is in one of the
+// expressions: what is before it may become nothing by itself.
+func chooses(list ...ast.Expr) bool {
+	found := false
+	walk(list, func(n any) bool {
+		switch n := n.(type) {
+		case *ast.FunctionExpr:
+			return false
+		case *ast.LogicalOpExpr:
+			found = found || known(n.Lhs)
+		}
+		return !found
+	})
+	return found
+}
+
+// known says whether a condition is constant, or its opposite is.
 func known(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.LogicalOpExpr:
-		return known(e.Lhs)
-	case *ast.UnaryNotOpExpr:
-		return known(e.Expr)
-	case *ast.TrueExpr, *ast.FalseExpr, *ast.NilExpr, *ast.NumberExpr, *ast.StringExpr:
-		return true
+	for {
+		not, ok := e.(*ast.UnaryNotOpExpr)
+		if !ok {
+			return constant(e)
+		}
+		e = not.Expr
 	}
-	return false
 }

@@ -93,13 +93,13 @@ func (w *rewriter) stmt(s ast.Stmt, it string) ast.Stmt {
 	case *ast.WhileStmt:
 		return w.looping(func() ast.Stmt {
 			c := *s
-			c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
+			c.Condition, c.Stmts = again(s.Condition, w.expr(s.Condition)), w.body(s.Stmts, it)
 			return &c
 		})
 	case *ast.RepeatStmt:
 		return w.looping(func() ast.Stmt {
 			c := *s
-			c.Condition, c.Stmts = w.expr(s.Condition), w.body(s.Stmts, it)
+			c.Condition, c.Stmts = again(s.Condition, w.expr(s.Condition)), w.body(s.Stmts, it)
 			return &c
 		})
 	case *ast.IfStmt:

@@ -10,6 +10,7 @@
 package luasyntax
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -44,7 +45,7 @@ const (
 	Number
 	String
 	Sign    // an operator, a bracket, a comma
-	Comment // with its dashes
+	Comment // with its dashes; also a first line that begins with #
 )
 
 // Token is a word of a text.
@@ -84,9 +85,36 @@ func Scan(source string) ([]Token, error) {
 	}
 }
 
+// Blank gives a text the blanks that the interpreter's parser knows: spaces for \v and
+// \f, and for a first line that begins with #, which tells a system what runs the file.
+// All else stays where it is.
+func Blank(source []byte) []byte {
+	if !bytes.HasPrefix(source, []byte("#")) && !bytes.ContainsAny(source, "\v\f") {
+		return source
+	}
+	out := bytes.Clone(source)
+	s := &scanner{text: string(source), pos: Pos{1, 1}}
+	for {
+		before := s.at
+		t, err := s.next()
+		for i := before; i < s.from; i++ {
+			if out[i] == '\v' || out[i] == '\f' {
+				out[i] = ' '
+			}
+		}
+		if err != nil || t.Kind == EOF {
+			return out
+		}
+		if t.Kind == Comment && t.Text[0] == '#' {
+			copy(out, strings.Repeat(" ", len(t.Text)))
+		}
+	}
+}
+
 type scanner struct {
 	text string
 	at   int
+	from int // where the token begins
 	pos  Pos
 }
 
@@ -115,11 +143,12 @@ func (s *scanner) peek(i int) byte {
 }
 
 func (s *scanner) next() (Token, error) {
-	for s.at < len(s.text) && strings.IndexByte(" \t\n\r", s.text[s.at]) >= 0 {
+	for s.at < len(s.text) && strings.IndexByte(" \t\n\r\v\f", s.text[s.at]) >= 0 {
 		s.to(s.at + 1)
 	}
 	t := Token{Pos: s.pos}
 	from := s.at
+	s.from = from
 	done := func(kind Kind, end int) (Token, error) {
 		s.to(end)
 		t.Kind, t.Text, t.End = kind, s.text[from:end], s.pos
@@ -148,10 +177,9 @@ func (s *scanner) next() (Token, error) {
 			}
 			return done(Comment, end)
 		}
-		for end < len(s.text) && s.text[end] != '\n' && s.text[end] != '\r' {
-			end++
-		}
-		return done(Comment, end)
+		return done(Comment, s.lineEnd(end))
+	case c == '#' && from == 0:
+		return done(Comment, s.lineEnd(from))
 	case c == '"' || c == '\'':
 		value, end := s.quoted()
 		if end < 0 {
@@ -177,6 +205,14 @@ func (s *scanner) next() (Token, error) {
 		return t, &Error{Pos: t.Pos, Message: fmt.Sprintf("%q means nothing here", r)}
 	}
 	return done(Sign, from+1)
+}
+
+// lineEnd finds the end of the line of a byte.
+func (s *scanner) lineEnd(at int) int {
+	for at < len(s.text) && s.text[at] != '\n' && s.text[at] != '\r' {
+		at++
+	}
+	return at
 }
 
 // number finds the end of a number.
