@@ -235,9 +235,11 @@ func (l *library) of(e luasyntax.Expr) {
 		if !ok {
 			return
 		}
-		of, ok := x.X.(*luasyntax.Name)
-		if !ok || of.Binding != table {
+		if of, _ := rootOf(x); of == nil || of.Binding != table {
 			return
+		}
+		for inner, ok := x.X.(*luasyntax.Index); ok; inner, ok = x.X.(*luasyntax.Index) {
+			x, value = inner, nil // of a.b.c, b is what others see
 		}
 		key, ok := x.Key.(*luasyntax.Literal)
 		switch _, twice := l.exports[keyOf(key)]; {

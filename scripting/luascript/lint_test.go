@@ -13,8 +13,8 @@ import (
 	"github.com/dsengine/dsengine/scripting/luascript"
 )
 
-func check(source string) []*hostlib.Problem {
-	fsys := fstest.MapFS{"a.lua": {Data: []byte(source)}}
+func check(source string, helper ...string) []*hostlib.Problem {
+	fsys := fstest.MapFS{"a.lua": {Data: []byte(source)}, "_h.lua": {Data: []byte(strings.Join(helper, ""))}}
 	l := luascript.NewLoader(fsys, "jobs", &hostlib.Host{})
 	l.Marks = sqlstore.Marks
 	return l.Check("a", "a.lua", nil)
@@ -76,6 +76,45 @@ func TestCheckTellsColumns(t *testing.T) {
 		}
 		if !strings.Contains(strings.Join(told, "\n"), want) {
 			t.Errorf("%s:\ngot  %s\nwant %s", source, fmt.Sprint(told), want)
+		}
+	}
+}
+
+// TestCheckKnowsWhichTablesChange: of those that may, nothing is told.
+func TestCheckKnowsWhichTablesChange(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		setup, url string
+		wrong      bool
+	}{
+		{`local T = {urls = {}} T.urls.main = "https://example.org/"`, "T.urls.main", false},
+		{`local T = {{}} for _, s in ipairs(T) do s.url = "https://example.org/" end`, "T[1].url", false},
+		{`local T = {{url = 1}} for _, s in ipairs(T) do s.url = "https://example.org/" end`, "T[1].url", false},
+		{`local T = {{url = 1}} for s in iter.take(T, 1) do s.url = "https://example.org/" end`, "T[1].url", false},
+		{`local T = {} local other = T other.url = "https://example.org/"`, "T.url", false},
+		{`local T = {u = {main = 1}} local other = T.u other.main = "https://example.org/"`, "T.u.main", false},
+		{`local T = {u = 1} local list = {T} list[1].u = "https://example.org/"`, "T.u", false},
+		{`local T = {u = {1}} table.insert(T.u, 1, "https://example.org/")`, "T.u[1]", false},
+		{`local T = {a = {}} local function fill(t) t.url = "https://example.org/" end fill(T.a)`, "T.a.url", false},
+		{`local T = {u = 1} local function get() return T end get().u = "https://example.org/"`, "T.u", false},
+		{`local T = {u = 1}`, "T.u", true},
+		{`local T = {u = 1} local a, b, c = T.u, #T, not T`, "T.u", true},
+		{`local T = {u = {main = 1}} for k, v in pairs(T) do local _ = k .. v.main end`, "T.u.main", true},
+		{`local T = {u = {main = 1}} local a, b = iter.take(T.u, 1), json.encode({T})`, "T.u.main", true},
+	} {
+		found := false
+		for _, p := range check("job({needs = {\"http:example.org\"}})\n" + c.setup + "\nfunction consume(ctx, item)\n  log.info(http.get(" + c.url + ").text)\nend\n") {
+			found = found || strings.Contains(p.Text(), "http.get: url: got")
+		}
+		if found != c.wrong {
+			t.Errorf("%s: %s: told %t, want %t", c.setup, c.url, found, c.wrong)
+		}
+	}
+	const job = "local h = require(\"_h\")\njob({needs = {\"http:example.org\"}})\nfunction consume(ctx, item)\n  log.info(http.get(h.urls.main).text)\nend\n"
+	for set, wrong := range map[string]bool{"": true, "M.urls.main = \"https://example.org/\"": false, "M.n.main = 2": true} {
+		found := check(job, "local M = {urls = {main = 1}, n = {}}\n"+set+"\nreturn M\n")
+		if told := len(found) == 1 && strings.Contains(found[0].Text(), "http.get: url: got"); told != wrong || !told && len(found) > 0 {
+			t.Errorf("%q: told %v", set, found)
 		}
 	}
 }

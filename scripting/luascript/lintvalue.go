@@ -88,50 +88,6 @@ func (c *linter) named(id *luasyntax.Name) hostlib.Value {
 	return hostlib.Unknown // what can change may be changed
 }
 
-// untouched says that a file only reads what a name stands for: its elements are not
-// set, and it is not given to what could change it.
-func (c *linter) untouched(b *luasyntax.Binding) bool {
-	if c.only == nil {
-		c.only = map[*luasyntax.Binding]bool{}
-	}
-	if known, ok := c.only[b]; ok {
-		return known
-	}
-	c.only[b] = false // while it is looked for
-	c.only[b] = !c.touched(b)
-	return c.only[b]
-}
-
-func (c *linter) touched(b *luasyntax.Binding) bool {
-	is := func(e luasyntax.Expr) bool {
-		n, ok := e.(*luasyntax.Name)
-		return ok && n.Binding == b
-	}
-	touched := false
-	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
-		switch n := n.(type) {
-		case *luasyntax.Assign:
-			for _, e := range n.Left {
-				if x, ok := e.(*luasyntax.Index); ok {
-					touched = touched || is(x.X)
-				}
-			}
-		case *luasyntax.FuncStmt:
-			if x, ok := n.Target.(*luasyntax.Index); ok {
-				touched = touched || is(x.X)
-			}
-		case *luasyntax.Call:
-			own := c.callee(n) == nil
-			if fn, ok := n.Fn.(*luasyntax.Name); ok && isGlobal(fn) && slices.Contains([]string{"ipairs", "pairs", "next", "unpack", "tostring", "type", "print", "select"}, fn.Name) {
-				own = false
-			}
-			touched = touched || n.Method != nil && is(n.Fn) || own && slices.ContainsFunc(n.Args, is)
-		}
-		return !touched
-	})
-	return touched
-}
-
 // table is a table of which all elements are known; nil: they are not.
 func (c *linter) table(e *luasyntax.Table) *lua.LTable {
 	t := boot.NewTable()
@@ -166,7 +122,9 @@ func (c *linter) element(e *luasyntax.Index) hostlib.Value {
 	}
 	if t, isTable := c.value(e.X).(*lua.LTable); isTable {
 		if k, ok := c.value(e.Key).(lua.LValue); ok {
-			return t.RawGet(k)
+			if v := t.RawGet(k); v != lua.LNil { // else what is not seen here may set it
+				return v
+			}
 		}
 	}
 	return hostlib.Unknown
