@@ -294,7 +294,7 @@ func (d *completer) tryHeld(ctx context.Context) {
 		d.mu.Lock()
 		batch := d.held
 		d.mu.Unlock()
-		left := d.settleHeld(ctx, batch)
+		left, inTime := d.settleHeld(ctx, batch)
 		if last > heldLast && len(left) > 0 {
 			s.eng.log.Warn("jobs that are done are given back, because another transaction holds their rows or keys still: they run again", "jobs", len(left), "job", left[0].Job.ID)
 			for i := range left {
@@ -310,6 +310,8 @@ func (d *completer) tryHeld(ctx context.Context) {
 		n := len(d.held)
 		d.mu.Unlock()
 		switch now := s.eng.clock.Boot(); {
+		case n == 0 && !inTime: // that is told
+			return
 		case n == 0:
 			s.eng.log.Info("the jobs whose rows another transaction held are completed", "after", FormatDuration((now - began).Round(time.Second)))
 			return
@@ -325,8 +327,9 @@ func (d *completer) tryHeld(ctx context.Context) {
 	}
 }
 
-// settleHeld tries outcomes again and gives those that are left.
-func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Outcome) {
+// settleHeld tries outcomes again and gives those that are left. inTime is false if
+// the lease ran out before: none is left then.
+func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Outcome, inTime bool) {
 	s := d.srv
 	ours, cancel := s.whileOurs(ctx)
 	defer cancel()
@@ -335,18 +338,17 @@ func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Out
 	switch {
 	case err == nil:
 		d.settled(batch, lost)
-		return nil
-	case ours.Err() != nil:
-		d.tooLate(batch)
-		return nil
 	case errors.As(err, &locked):
 		batch, left = divideHeld(batch, locked.Jobs)
 		d.settled(batch, lost)
+	case ours.Err() != nil:
+		d.tooLate(batch)
+		return nil, false
 	default:
 		s.eng.log.Warn("complete jobs", "jobs", len(batch), "error", err)
 		left = batch
 	}
-	return left
+	return left, true
 }
 
 // settled tells what was committed; lost names the jobs that were not ours.
