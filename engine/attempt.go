@@ -31,8 +31,9 @@ const maxPrepares = 5
 // attempt runs the hook that is due for a job, and commits what becomes of it.
 // A job that was lost meanwhile is left alone.
 func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
-	if !s.claims.known(j.Claim) {
-		return // the incarnation that claimed it is gone
+	if !s.claims.known(j.Claim) { // the incarnation that claimed it is gone
+		s.outOfLease(j.JobRef)
+		return
 	}
 	if ctx.Err() != nil {
 		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
@@ -57,6 +58,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				return
 			}
 			if !s.claims.known(j.Claim) {
+				s.unleased(j)
 				return
 			}
 			reruns := j.Reruns
@@ -142,7 +144,9 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
-		s.cut(commit, j)
+		if s.running.remove(c) { // else it was left behind, and its job is given back
+			s.cut(commit, j)
+		}
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
 		s.tellTries("run the hook again", j, l.typ, rerun, err)
@@ -564,9 +568,6 @@ func (s *Server) due(q Queue, delayed bool) {
 // lost forgets a job that others have: its epoch has moved on.
 func (s *Server) lost(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
-	if s.suspended.Load() {
-		s.tally.kept([]JobRef{j.JobRef})
-	}
 	if s.claims.settled(j.Claim, 1) {
 		s.done.drop([]ClaimID{j.Claim})
 	}
@@ -577,6 +578,7 @@ func (s *Server) lost(j *ClaimedJob) {
 // our name, it is given back as a stranger.
 func (s *Server) unleased(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
+	s.outOfLease(j.JobRef)
 	s.claims.forget(j.Claim)
 }
 
