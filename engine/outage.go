@@ -11,11 +11,12 @@ import (
 
 // outage is the time in which the database cannot be used. All duties of a server
 // meet it, and its hooks and commits: it is told once for all of them, and once when
-// it is over. It begins when a duty fails, and ends when all that failed in it have
-// succeeded, or have had another answer than one that may pass.
+// it is over. It begins when a duty fails. It ends when one could use the database since
+// the last one failed, and those that failed could, too, or need nothing of it now.
 type outage struct {
 	mu      sync.Mutex
-	failing map[any]time.Duration // since when it is answered, by errors that may pass; 0: it is not
+	goes    bool                  // one goes on
+	failing map[any]time.Duration // since when they are answered, by errors that may pass; 0: they are not
 	since   time.Duration         // when it began, by Clock.Boot
 	back    time.Duration         // when a duty first succeeded after the last one failed; 0: none did
 	cause   string                // of the first failure
@@ -33,12 +34,12 @@ func (o *outage) fails(duty any, began, now time.Duration, err error) (away, tel
 	switch {
 	case isAway(err):
 		if duty != nil {
-			if len(o.failing) == 0 {
-				o.failing, o.since, o.cause = map[any]time.Duration{}, began, cause
+			if !o.goes {
+				o.goes, o.failing, o.since, o.cause = true, map[any]time.Duration{}, began, cause
 			}
 			o.failing[duty], o.back = 0, 0
 		}
-		if len(o.failing) > 0 {
+		if o.goes {
 			began = min(began, o.since)
 			if duty != nil || o.cause == noAnswer || cause == noAnswer {
 				cause = o.cause // it is the same one
@@ -51,7 +52,7 @@ func (o *outage) fails(duty any, began, now time.Duration, err error) (away, tel
 		}
 		return true, now-answered >= TellAfter && o.due(cause, now), now - o.since
 	}
-	return false, len(o.failing) == 0 && now-began >= TellAfter && o.due("answered: "+cause, now), now - began
+	return false, !o.goes && now-began >= TellAfter && o.due("answered: "+cause, now), now - began
 }
 
 // due says whether to tell of a cause now.
@@ -65,22 +66,19 @@ func (o *outage) due(cause string, now time.Duration) bool {
 	return o.told[cause].Due(now)
 }
 
-// works notes that a duty could use the database, or needs nothing of it for now; over
-// says that all can again, and lasted for how long they could not.
-func (o *outage) works(duty any, now time.Duration) (over bool, lasted time.Duration) {
+// works notes that a duty could use the database, or with used false that it needs
+// nothing of it now. over says that the outage is, lasted for how long it went on.
+func (o *outage) works(duty any, used bool, now time.Duration) (over bool, lasted time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, in := o.failing[duty]; !in {
-		return false, 0
-	}
 	delete(o.failing, duty)
-	if o.back == 0 {
+	if used && o.back == 0 {
 		o.back = now
 	}
-	if len(o.failing) > 0 {
+	if !o.goes || len(o.failing) > 0 || o.back == 0 {
 		return false, 0
 	}
-	o.told = nil
+	o.goes, o.told = false, nil
 	return true, o.back - o.since
 }
 
@@ -88,7 +86,7 @@ func (o *outage) works(duty any, now time.Duration) (over bool, lasted time.Dura
 func (o *outage) on() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.failing) > 0
+	return o.goes
 }
 
 // noAnswer is the cause where a database that takes connections gave no answer in time.
@@ -137,9 +135,10 @@ func (s *Server) waitOut(duty any, what string, since time.Duration, err error, 
 	return false
 }
 
-// usable notes that a duty could use the database, or needs nothing of it for now.
-func (s *Server) usable(duty any) {
-	if over, lasted := s.away.works(duty, s.eng.clock.Boot()); over {
+// usable notes that a duty could use the database, or with used false that it needs
+// nothing of it now.
+func (s *Server) usable(duty any, used bool) {
+	if over, lasted := s.away.works(duty, used, s.eng.clock.Boot()); over {
 		s.eng.log.Info("the database can be used again", "after", FormatDuration(lasted.Round(100*time.Millisecond)))
 	}
 }
@@ -189,7 +188,7 @@ func (t *trouble) failed(s *Server, duty any, what string, began, most time.Dura
 		t.told = s.waitOut(duty, what, t.since, err) || t.told
 		return
 	}
-	s.usable(duty) // it has answered
+	s.usable(duty, true) // it has answered
 	if t.nag.Due(s.eng.clock.Boot()) {
 		s.log(slog.LevelWarn, what, err)
 		t.told = true
@@ -207,8 +206,8 @@ func (t *trouble) worked(s *Server, what string) {
 // keepTrying runs a duty again and again: f says how long to wait, and a wake
 // shortens that. Errors are waited out, and logged now and then until they end.
 func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
-	t := new(trouble)        // the outage knows the duty by it
-	defer s.away.works(t, 0) // nobody waits for a duty that has ended
+	t := new(trouble) // the outage knows the duty by it
+	defer s.usable(t, false)
 	for {
 		began := s.eng.clock.Boot()
 		d, err := f(ctx)
@@ -216,12 +215,12 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNotAsked):
-			s.usable(t)
+			s.usable(t, false)
 		case err != nil:
 			t.failed(s, t, what, began, 5*time.Second, err)
 			d = t.pause
 		default:
-			s.usable(t)
+			s.usable(t, true)
 			t.worked(s, what)
 		}
 		if !wait(ctx, s.eng.clock, d, wakeUp) {

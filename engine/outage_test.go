@@ -36,19 +36,30 @@ func TestAnOutageIsToldOnceForAllWhoMeetIt(t *testing.T) {
 	fails("a hook, for another reason", nil, time.Hour+4*time.Second, full, true)
 	fails("a minute later", beat, time.Hour+time.Minute, refused(4), true)
 	fails("and another one", look, time.Hour+time.Minute, refused(4), false)
-	if over, _ := o.works(beat, time.Hour+100*time.Second); over || !o.on() {
+	if over, _ := o.works(beat, true, time.Hour+100*time.Second); over || !o.on() {
 		t.Error("it is over while a duty cannot use the database")
 	}
-	if over, _ := o.works(new(Nag), time.Hour+101*time.Second); over {
+	if over, _ := o.works(new(Nag), true, time.Hour+101*time.Second); over {
 		t.Error("a duty that never failed ends it")
 	}
-	if over, lasted := o.works(look, time.Hour+104*time.Second); !over || o.on() || lasted != 99*time.Second {
+	if over, lasted := o.works(look, true, time.Hour+104*time.Second); !over || o.on() || lasted != 99*time.Second {
 		t.Errorf("over %v after %s, want it over after 1m39s: from the first duty that failed to the first that could use it again", over, lasted)
 	}
 	fails("the next outage", look, time.Hour+105*time.Second, refused(5), true)
 	fails("one that gave no answer to a hook is the same", nil, time.Hour+105*time.Second, slow, false)
-	o.works(look, time.Hour+106*time.Second)
+	o.works(look, true, time.Hour+106*time.Second)
 	fails("the one after that", look, time.Hour+107*time.Second, refused(6), true)
+	if over, _ := o.works(look, false, time.Hour+108*time.Second); over || !o.on() {
+		t.Error("it is over, and nobody could use the database")
+	}
+	fails("the next duty is in the same one", beat, time.Hour+109*time.Second, refused(7), false)
+	if over, _ := o.works(beat, false, time.Hour+110*time.Second); over {
+		t.Error("it is over, and nobody could use the database")
+	}
+	if over, lasted := o.works(new(Nag), true, time.Hour+111*time.Second); !over || lasted != 4*time.Second {
+		t.Errorf("over %v after %s: want it over when one can use it, and none that could not waits for it", over, lasted)
+	}
+	fails("and it is told anew", look, time.Hour+112*time.Second, refused(6), true)
 }
 
 // leaps is a clock that leaps on to when it is to call.
@@ -134,12 +145,15 @@ func TestWhatADutyTells(t *testing.T) {
 			}
 			return broken
 		}, []string{away, back + "1", `level=WARN msg=claim error="claim: Error 1054: no such column"`}, false},
-		"it is not asked any more": {time.Minute, func(after time.Duration) error {
-			if after < 10*time.Second {
+		"it is not asked for a while": {time.Minute, func(after time.Duration) error {
+			switch {
+			case after < 10*time.Second:
 				return refused
+			case after < 30*time.Second:
+				return errNotAsked
 			}
-			return errNotAsked
-		}, []string{away, back + "1"}, false},
+			return nil
+		}, []string{away, back + "3"}, false},
 		"it is read-only from the beginning": {100 * time.Second, func(after time.Duration) error {
 			if after < 90*time.Second {
 				return readOnly
@@ -171,6 +185,7 @@ func TestWhatADutyTells(t *testing.T) {
 					t.Fatalf("want\n%s\ngot\n%s", strings.Join(c.want, "\n"), lines)
 				}
 			}
+			s.usable(nil, true)
 			if s.away.on() {
 				t.Error("a duty that has ended is still waited for")
 			}

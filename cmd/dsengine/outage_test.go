@@ -66,11 +66,11 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		r.within(30*time.Second, p.name+" is told that the database is away", func() bool {
 			return len(lines(p, `level=WARN.*msg="the database cannot be used`)) == away
 		})
-		told := time.Now()
+		began := time.Now()
 		p.signal(syscall.SIGTERM)
 		select {
 		case <-p.done:
-			t.Logf("%s ended after %s", p.name, time.Since(told).Round(100*time.Millisecond))
+			t.Logf("%s ended after %s", p.name, time.Since(began).Round(100*time.Millisecond))
 		case <-time.After(30 * time.Second): // the drain, or what is left of the lease, and a lease or two
 			t.Fatal("it does not end while the database is away")
 		}
@@ -79,7 +79,6 @@ func TestTheDatabaseIsAway(t *testing.T) {
 			t.Errorf("%s ended with %v, want exit code %d", p.name, p.err, exitUnreachable)
 		}
 		for _, want := range []string{
-			`(?m)^TYPE +COMPLETED +FAILED`,
 			`(?m)^the database could not be used when this server stopped: the above is what it knows by itself\.$`,
 			`(?m)^another server goes on with 1 job that it could not give back \(` + job + `\), within 5s once the database can be used; if none runs, the next one that starts does\. No attempt is burnt\.$`,
 			`(?m)^dsengine: the database could not be used when this server stopped: `,
@@ -88,12 +87,15 @@ func TestTheDatabaseIsAway(t *testing.T) {
 				t.Errorf("%s does not say %s", p.name, want)
 			}
 		}
+		if warned := lines(p, `level=WARN.*the database cannot be used`); len(warned) != away {
+			t.Errorf("%s tells it again as it ends:\n%s", p.name, strings.Join(warned, "\n"))
+		}
 		if strings.Contains(text(p), "gave back") {
 			t.Errorf("%s says that it gave back what it could not", p.name)
 		}
 	}
 	ends(here, 2)
-	if !regexp.MustCompile(`(?m)^tick +1 +0$`).MatchString(text(here)) {
+	if !regexp.MustCompile(`(?m)^TYPE +COMPLETED +FAILED\ntick +1 +0$`).MatchString(text(here)) {
 		t.Error("it does not say that it completed a job")
 	}
 
