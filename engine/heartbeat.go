@@ -17,6 +17,7 @@ type leaseClock struct{ sent atomic.Int64 }
 func (s *Server) renewed(sent time.Duration, now time.Time) {
 	s.lease.sent.Store(int64(sent))
 	s.offset.Store(int64(now.Sub(s.eng.clock.Now())))
+	s.away.answers(s.eng.clock.Boot())
 	if s.suspended.Swap(false) {
 		level := slog.LevelInfo
 		if s.away.on() {

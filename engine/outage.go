@@ -11,14 +11,14 @@ import (
 
 // outage is the time in which the database cannot be used. All duties of a server
 // meet it, and its hooks and commits: it is told once for all of them, and once when
-// it is over. It begins when a duty fails. It ends when one could use the database since
-// the last one failed, and those that failed could, too, or need nothing of it now.
+// it is over. It begins when a duty fails. It ends when all that failed could use the
+// database, or need nothing of it now and a beat was answered.
 type outage struct {
 	mu      sync.Mutex
 	goes    bool                  // one goes on
 	failing map[any]time.Duration // since when they are answered, by errors that may pass; 0: they are not
 	since   time.Duration         // when it began, by Clock.Boot
-	back    time.Duration         // when a duty first succeeded after the last one failed; 0: none did
+	back    time.Duration         // when the database first answered after the last one failed; 0: not yet
 	cause   string                // of the first failure
 	told    map[string]*Nag       // what was told, by cause
 }
@@ -71,8 +71,9 @@ func (o *outage) due(cause string, now time.Duration) bool {
 func (o *outage) works(duty any, used bool, now time.Duration) (over bool, lasted time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	_, in := o.failing[duty]
 	delete(o.failing, duty)
-	if used && o.back == 0 {
+	if used && in && o.back == 0 { // others may do well without it
 		o.back = now
 	}
 	if !o.goes || len(o.failing) > 0 || o.back == 0 {
@@ -80,6 +81,15 @@ func (o *outage) works(duty any, used bool, now time.Duration) (over bool, laste
 	}
 	o.goes, o.told = false, nil
 	return true, o.back - o.since
+}
+
+// answers notes that the database has answered a beat.
+func (o *outage) answers(now time.Duration) {
+	o.mu.Lock()
+	if o.back == 0 {
+		o.back = now
+	}
+	o.mu.Unlock()
 }
 
 // on says that the database cannot be used.
