@@ -144,8 +144,10 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
-		if s.running.remove(c) { // else it was left behind, and its job is given back
+		if s.running.remove(c) {
 			s.cut(commit, j)
+		} else if !s.claims.known(j.Claim) { // it was left behind, and may have held the writer that giving back waited for
+			s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 		}
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
