@@ -263,7 +263,7 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 		}
 		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
 		giveUp(o, GaveUp, f)
-		if s.claims.rest(j.Claim, 1) {
+		if s.claims.rest(j.Claim, j.ID) {
 			o.LastOf = &j.Claim
 		}
 		ours, cancel := s.whileOurs(commit)
@@ -494,7 +494,7 @@ func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcom
 	o.bound()
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
-	if s.claims.rest(j.Claim, 1) {
+	if s.claims.rest(j.Claim, j.ID) {
 		o.LastOf = &j.Claim
 	}
 	if err := s.eng.store.Commit(ctx, session, o); err != nil {
@@ -518,7 +518,7 @@ func (s *Server) settled(outcomes []Outcome) {
 	var drop []ClaimID
 	for i := range outcomes {
 		o := &outcomes[i]
-		if s.claims.settled(o.Job.Claim, 1) && o.LastOf == nil {
+		if s.claims.settled(o.Job.Claim, o.Job.ID) && o.LastOf == nil {
 			drop = append(drop, o.Job.Claim)
 		}
 		s.announce(o)
@@ -567,7 +567,7 @@ func (s *Server) lost(j *ClaimedJob) {
 	if s.suspended.Load() {
 		s.tally.kept([]JobRef{j.JobRef})
 	}
-	if s.claims.settled(j.Claim, 1) {
+	if s.claims.settled(j.Claim, j.ID) {
 		s.done.drop([]ClaimID{j.Claim})
 	}
 }
