@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,11 @@ type broken struct{}
 
 func (broken) Close() error { panic("it cannot be closed") }
 
+// closes says when it was closed.
+type closes struct{ closed *bool }
+
+func (c closes) Close() error { *c.closed = true; return nil }
+
 // claimRunCases are about jobs that share a claim.
 var claimRunCases = []testCase{
 	{"a job that is settled twice does not count for another one of its claim", func(w *world) {
@@ -110,6 +116,30 @@ var claimRunCases = []testCase{
 		stop()
 		w.stands("failed", first)
 		w.same("claims at the end", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))
+	}},
+	{"a hook that cannot be cleared up leaves no transaction open", func(w *world) {
+		w.table(0)
+		r := w.runtime(Options{})
+		closed := false
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			_, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil)
+			if err == nil && string(c.Item()) == "1" {
+				c.Close(closes{&closed})
+				c.Close(broken{})
+				err = errors.New("no")
+			}
+			return nil, err
+		})
+		one := r.make(engine.NewJob{Type: "t", Payload: raw(1)}, t)
+		r.untilIdle(t)
+		w.stands("failed", one)
+		if e := r.view(one).Error; e == nil || !strings.Contains(e.Message, "a fault of the engine (please report it): it cannot be closed") {
+			w.Errorf("it failed with %+v", e)
+		}
+		w.same("what else it had open is closed", true, closed)
+		two := r.make(engine.NewJob{Type: "t", Payload: raw(2)}, t)
+		r.untilIdle(t)
+		w.stands("completed", two)
 	}},
 	{"a job is given back by a drain, whatever has become of others of its claim", func(w *world) {
 		const drain = time.Millisecond
