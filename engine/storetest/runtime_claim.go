@@ -196,12 +196,13 @@ var claimRunCases = []testCase{
 		close(answers[third])
 		w.until("the third one has ended", func() bool { return running() == 1 })
 		goesOn <- struct{}{}
-		w.same("given back at last", third, receive(w, asked))
+		w.same("given back at last, for nothing", third, receive(w, asked))
 		w.same("where the second one waits", int64(1), w.count("SELECT COUNT(*) FROM ds_ready WHERE id = ?", second))
 		close(over)
 		goesOn <- struct{}{}
 		close(answers[second])
 		w.must(receive(w, ended))
+		w.until("the second one has ended", func() bool { return running() == 0 })
 		w.stands("consume/waiting", first, second)
 		w.stands("failed", third)
 		w.same("claims at the end", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))
