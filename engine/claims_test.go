@@ -2,12 +2,18 @@ package engine
 
 import "testing"
 
+// claimedJobs are jobs as they come with a claim.
+func claimedJobs(ids ...JobID) []ClaimedJob {
+	list := make([]ClaimedJob, len(ids))
+	for i, id := range ids {
+		list[i].ID = id
+	}
+	return list
+}
+
 func TestAClaimIsDoneWithWhenEachOfItsJobsIs(t *testing.T) {
 	t.Parallel()
-	var list []ClaimedJob
-	for id := JobID(1); id <= 4; id++ {
-		list = append(list, ClaimedJob{JobRef: JobRef{ID: id}})
-	}
+	list := claimedJobs(1, 2, 3, 4)
 	claims := newClaimTable()
 	id := claims.newID()
 	settled := func(want bool, jobs ...JobID) {

@@ -29,7 +29,7 @@ func TestWhatWasNotSettledIsNotDropped(t *testing.T) {
 			claims: newClaimTable(), running: newRunTable()}
 		s.done = newCompleter(s)
 		id := s.claims.newID()
-		s.claims.taken(id, []ClaimedJob{{JobRef: JobRef{ID: 7}}})
+		s.claims.taken(id, claimedJobs(7))
 		s.suspended.Store(true)
 		settle(s.done, Outcome{Job: &ClaimedJob{JobRef: JobRef{ID: 7}, Claim: id}})
 		if len(s.done.gone) > 0 {
