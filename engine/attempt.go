@@ -269,7 +269,7 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 		}
 		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
 		giveUp(o, GaveUp, f)
-		if s.claims.rest(j.Claim, 1) {
+		if s.claims.rest(j.Claim, j.ID) {
 			o.LastOf = &j.Claim
 		}
 		ours, cancel := s.whileOurs(commit)
@@ -500,7 +500,7 @@ func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcom
 	o.bound()
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
-	if s.claims.rest(j.Claim, 1) {
+	if s.claims.rest(j.Claim, j.ID) {
 		o.LastOf = &j.Claim
 	}
 	if err := s.eng.store.Commit(ctx, session, o); err != nil {
@@ -524,7 +524,7 @@ func (s *Server) settled(outcomes []Outcome) {
 	var drop []ClaimID
 	for i := range outcomes {
 		o := &outcomes[i]
-		if s.claims.settled(o.Job.Claim, 1) && o.LastOf == nil {
+		if s.claims.settled(o.Job.Claim, o.Job.ID) && o.LastOf == nil {
 			drop = append(drop, o.Job.Claim)
 		}
 		s.announce(o)
@@ -570,7 +570,7 @@ func (s *Server) due(q Queue, delayed bool) {
 // lost forgets a job that others have: its epoch has moved on.
 func (s *Server) lost(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
-	if s.claims.settled(j.Claim, 1) {
+	if s.claims.settled(j.Claim, j.ID) {
 		s.done.drop([]ClaimID{j.Claim})
 	}
 }

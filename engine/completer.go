@@ -113,19 +113,20 @@ func (d *completer) flush(ctx context.Context) (held bool) {
 
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
-	count := map[ClaimID]int{}
+	last := map[ClaimID][]JobID{}
 	for i := range batch {
-		count[batch[i].Job.Claim]++
+		j := batch[i].Job
+		last[j.Claim] = append(last[j.Claim], j.ID)
 	}
-	for id, n := range count {
-		if s.claims.rest(id, n) {
+	for id, jobs := range last {
+		if s.claims.rest(id, jobs...) {
 			gone = append(gone, id)
 		} else {
-			delete(count, id)
+			delete(last, id)
 		}
 	}
 	for i := range batch {
-		if count[batch[i].Job.Claim] > 0 {
+		if last[batch[i].Job.Claim] != nil {
 			batch[i].LastOf = &batch[i].Job.Claim
 		}
 	}
@@ -210,7 +211,7 @@ func (d *completer) refused(ctx context.Context, j *ClaimedJob, why error) {
 		failure(o, t.record().Hooks, t.Settings.Retry, &Failure{Kind: KindError, Code: "internal", Retryable: true,
 			Message: s.eng.secrets.Strike("it ended well, and the database refuses what is to be written about that: " + why.Error())})
 		o.bound()
-		if s.claims.rest(j.Claim, 1) {
+		if s.claims.rest(j.Claim, j.ID) {
 			o.LastOf = &j.Claim
 		}
 		err := s.eng.store.Commit(ctx, nil, o)

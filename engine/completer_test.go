@@ -31,7 +31,7 @@ func TestWhatWasNotSettledIsNotDropped(t *testing.T) {
 			claims: newClaimTable(), running: newRunTable()}
 		s.done = newCompleter(s)
 		id := s.claims.newID()
-		s.claims.taken(id, 1)
+		s.claims.taken(id, claimedJobs(7))
 		s.suspended.Store(true)
 		settle(s.done, Outcome{Job: &ClaimedJob{JobRef: JobRef{ID: 7}, Claim: id}})
 		if len(s.done.gone) > 0 {
@@ -53,7 +53,7 @@ func TestWhatWasCommittedInTimeCounts(t *testing.T) {
 	s.done = newCompleter(s)
 	s.suspended.Store(true)
 	id := s.claims.newID()
-	s.claims.taken(id, 2)
+	s.claims.taken(id, []ClaimedJob{{JobRef: JobRef{ID: 7}}, {JobRef: JobRef{ID: 8}}})
 	outcomes := []Outcome{{Job: &ClaimedJob{JobRef: JobRef{ID: 7}, Claim: id}}, {Job: &ClaimedJob{JobRef: JobRef{ID: 8}, Claim: id}}}
 	if left, inTime := s.done.settleHeld(t.Context(), outcomes); len(left) != 1 || left[0].Job.ID != 8 || !inTime {
 		t.Errorf("left %d, in time %v, want job 8 left", len(left), inTime)

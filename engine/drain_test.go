@@ -16,7 +16,7 @@ func drained(t *testing.T, meanwhile func(*Server)) (*Server, *loads, []LogLine)
 	s := &Server{eng: &Engine{store: store, clock: SystemClock{}, log: log}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), running: newRunTable()}
 	s.logs = newLogWriter(s)
 	id := s.claims.newID()
-	s.claims.taken(id, 2) // another one runs still
+	s.claims.taken(id, []ClaimedJob{{JobRef: JobRef{ID: 7}}, {JobRef: JobRef{ID: 8}}}) // another one runs still
 	hooks, stop := context.WithCancelCause(t.Context())
 	l := &lane{srv: s, typ: &Type{Name: "t", Settings: Settings{Timeout: map[Phase]time.Duration{PhaseConsume: time.Hour}}}, hook: func(c *Call) (Raw, error) {
 		s.tally.overdue()

@@ -70,7 +70,8 @@ func (s *Server) watchLease(ctx context.Context) {
 	for {
 		end := time.Duration(s.lease.sent.Load()) + s.opts.Lease - s.opts.Lease/5
 		if left := end - s.eng.clock.Boot(); left > 0 {
-			if !sleep(ctx, s.eng.clock, left) {
+			// Not longer at once: a timer stands still while the machine sleeps.
+			if !sleep(ctx, s.eng.clock, min(left, s.opts.Lease/20)) {
 				return
 			}
 			continue

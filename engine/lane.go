@@ -119,7 +119,7 @@ func (l *lane) fetch(ctx context.Context) {
 		if err != nil {
 			return 0, err
 		}
-		claims = slices.DeleteFunc(claims, func(c Claim) bool { return !s.claims.taken(c.ID, len(c.Jobs)) })
+		claims = slices.DeleteFunc(claims, func(c Claim) bool { return !s.claims.taken(c.ID, c.Jobs) })
 		got := 0
 		for i := range claims {
 			got += len(claims[i].Jobs)

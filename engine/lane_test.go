@@ -29,8 +29,9 @@ func loading(s *loads, clock Clock, log *slog.Logger, n int) *lane {
 	l := &lane{srv: srv, typ: &Type{Name: "t"}, taken: make(chan Claim, n), jobs: make(chan *ClaimedJob, n), wakeUp: make(chan struct{}, 1)}
 	for i := range n {
 		id := srv.claims.newID()
-		srv.claims.taken(id, 1)
-		l.taken <- Claim{ID: id, Jobs: []ClaimedJob{{JobRef: JobRef{ID: JobID(i + 1)}}}}
+		jobs := []ClaimedJob{{JobRef: JobRef{ID: JobID(i + 1)}}}
+		srv.claims.taken(id, jobs)
+		l.taken <- Claim{ID: id, Jobs: jobs}
 	}
 	l.buffered.Store(int64(n))
 	close(l.taken)

@@ -410,7 +410,9 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 	for try := 0; try < 5; try++ {
 		err := s.eng.store.Release(ctx, claim, jobs)
 		if err == nil {
-			s.claims.settled(claim, len(jobs))
+			for _, j := range jobs {
+				s.claims.settled(claim, j.ID)
+			}
 			return
 		}
 		level := slog.LevelWarn
