@@ -31,8 +31,9 @@ const maxPrepares = 5
 // attempt runs the hook that is due for a job, and commits what becomes of it.
 // A job that was lost meanwhile is left alone.
 func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
-	if !s.claims.known(j.Claim) {
-		return // the incarnation that claimed it is gone
+	if !s.claims.known(j.Claim) { // the incarnation that claimed it is gone
+		s.outOfLease(j.JobRef)
+		return
 	}
 	if ctx.Err() != nil {
 		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
@@ -57,6 +58,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				return
 			}
 			if !s.claims.known(j.Claim) {
+				s.unleased(j)
 				return
 			}
 			reruns := j.Reruns
@@ -142,7 +144,11 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 		s.lost(j)
 		return false
 	case errors.Is(err, ErrDrained):
-		s.cut(commit, j)
+		if s.running.remove(c) {
+			s.cut(commit, j)
+		} else if !s.claims.known(j.Claim) { // it was left behind, and may have held the writer that giving back waited for
+			s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+		}
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
 		s.tellTries("run the hook again", j, l.typ, rerun, err)
@@ -263,7 +269,7 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 		}
 		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
 		giveUp(o, GaveUp, f)
-		if s.claims.rest(j.Claim, 1) {
+		if s.claims.rest(j.Claim, j.ID) {
 			o.LastOf = &j.Claim
 		}
 		ours, cancel := s.whileOurs(commit)
@@ -494,7 +500,7 @@ func (s *Server) settle(ctx context.Context, c *Call, session Session, o *Outcom
 	o.bound()
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
-	if s.claims.rest(j.Claim, 1) {
+	if s.claims.rest(j.Claim, j.ID) {
 		o.LastOf = &j.Claim
 	}
 	if err := s.eng.store.Commit(ctx, session, o); err != nil {
@@ -518,7 +524,7 @@ func (s *Server) settled(outcomes []Outcome) {
 	var drop []ClaimID
 	for i := range outcomes {
 		o := &outcomes[i]
-		if s.claims.settled(o.Job.Claim, 1) && o.LastOf == nil {
+		if s.claims.settled(o.Job.Claim, o.Job.ID) && o.LastOf == nil {
 			drop = append(drop, o.Job.Claim)
 		}
 		s.announce(o)
@@ -564,10 +570,7 @@ func (s *Server) due(q Queue, delayed bool) {
 // lost forgets a job that others have: its epoch has moved on.
 func (s *Server) lost(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
-	if s.suspended.Load() {
-		s.tally.kept([]JobRef{j.JobRef})
-	}
-	if s.claims.settled(j.Claim, 1) {
+	if s.claims.settled(j.Claim, j.ID) {
 		s.done.drop([]ClaimID{j.Claim})
 	}
 }
@@ -577,6 +580,7 @@ func (s *Server) lost(j *ClaimedJob) {
 // our name, it is given back as a stranger.
 func (s *Server) unleased(j *ClaimedJob) {
 	s.eng.log.Info("lost the claim of a job", "job", j.ID)
+	s.outOfLease(j.JobRef)
 	s.claims.forget(j.Claim)
 }
 

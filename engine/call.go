@@ -402,19 +402,31 @@ func (c *Call) catchDone(fn func() error) (caught, err error) {
 }
 
 // end closes what the hook left open, rolls back what was not committed, and
-// stops its clock. It may be called twice.
+// stops its clock. It may be called twice. A panic of what is closed keeps nothing
+// else open.
 func (c *Call) end() {
 	c.watch.stop()
 	c.stop(nil)
-	for i := len(c.closers) - 1; i >= 0; i-- {
-		c.closers[i].Close()
+	defer func() {
+		c.closeJoined()
+		if c.session != nil {
+			c.session.Close()
+			c.session = nil
+		}
+	}()
+	c.closeAll()
+}
+
+// closeAll closes what the hook left open, what was opened last first.
+func (c *Call) closeAll() {
+	n := len(c.closers) - 1
+	if n < 0 {
+		return
 	}
-	c.closers = nil
-	c.closeJoined()
-	if c.session != nil {
-		c.session.Close()
-		c.session = nil
-	}
+	last := c.closers[n]
+	c.closers = c.closers[:n]
+	defer c.closeAll()
+	last.Close()
 }
 
 // stopwatch fires once when its limit has been used up; it can be paused, and

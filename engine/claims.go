@@ -2,18 +2,24 @@ package engine
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 )
 
-// claimTable is what a process knows of its own claims: how many of their
-// jobs have not been settled. A claim in the database that is not in it is a
-// stranger (an answer that was lost) and is given back.
+// claimTable is what a process knows of its own claims: which of their jobs are
+// not done with. A job may be reported to be so more than once (given back, and
+// then found to be another's; failed, and then found in a batch), so it is the jobs
+// that are kept, not how many: a claim that is dropped under a job loses it for ever.
+// A claim in the database that is not in it is a stranger (an answer that was lost)
+// and is given back.
 type claimTable struct {
 	mu   sync.Mutex
-	left map[ClaimID]int
+	left map[ClaimID]map[JobID]struct{} // nil: not known to be taken yet
 }
 
-func newClaimTable() *claimTable { return &claimTable{left: map[ClaimID]int{}} }
+func newClaimTable() *claimTable {
+	return &claimTable{left: map[ClaimID]map[JobID]struct{}{}}
+}
 
 // newID makes the id of a claim to come. It is known from now on, so that it
 // is never taken for a stranger.
@@ -21,45 +27,62 @@ func (t *claimTable) newID() ClaimID {
 	var id ClaimID
 	rand.Read(id[:])
 	t.mu.Lock()
-	t.left[id] = -1
+	t.left[id] = nil
 	t.mu.Unlock()
 	return id
 }
 
-// taken notes how many jobs came with a claim. It is false if the claim was
+// taken notes the jobs that came with a claim. It is false if the claim was
 // forgotten meanwhile: its jobs must not be run.
-func (t *claimTable) taken(id ClaimID, jobs int) bool {
+func (t *claimTable) taken(id ClaimID, jobs []ClaimedJob) bool {
+	left := make(map[JobID]struct{}, len(jobs))
+	for i := range jobs {
+		left[jobs[i].ID] = struct{}{}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, ok := t.left[id]; !ok {
 		return false
 	}
-	t.left[id] = jobs
+	t.left[id] = left
 	return true
 }
 
-// settled notes that n jobs of a claim are done with, and says whether the
-// claim is: its row is to be dropped then.
-func (t *claimTable) settled(id ClaimID, n int) bool {
+// settled notes that jobs of a claim are done with: settled, given back, or known to
+// be others'. It says whether all of the claim are now: its row is to be dropped
+// then. To say it again of the same jobs changes nothing.
+func (t *claimTable) settled(id ClaimID, jobs ...JobID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	left, ok := t.left[id]
-	if !ok {
+	left := t.left[id]
+	if len(left) == 0 {
 		return false
 	}
-	if left -= n; left > 0 {
-		t.left[id] = left
+	for _, job := range jobs {
+		delete(left, job)
+	}
+	if len(left) > 0 {
 		return false
 	}
 	delete(t.left, id)
 	return true
 }
 
-// rest says whether n jobs are all that is left of a claim.
-func (t *claimTable) rest(id ClaimID, n int) bool {
+// rest says whether nothing is left of a claim but the given jobs, which it sorts.
+func (t *claimTable) rest(id ClaimID, jobs ...JobID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.left[id] == n
+	left := t.left[id]
+	if len(left) == 0 || len(left) > len(jobs) {
+		return false
+	}
+	slices.Sort(jobs)
+	for job := range left {
+		if _, given := slices.BinarySearch(jobs, job); !given {
+			return false
+		}
+	}
+	return true
 }
 
 // forget drops a claim: if the database has it still, it is a stranger now.

@@ -113,19 +113,20 @@ func (d *completer) flush(ctx context.Context) (held bool) {
 
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()
-	count := map[ClaimID]int{}
+	last := map[ClaimID][]JobID{}
 	for i := range batch {
-		count[batch[i].Job.Claim]++
+		j := batch[i].Job
+		last[j.Claim] = append(last[j.Claim], j.ID)
 	}
-	for id, n := range count {
-		if s.claims.rest(id, n) {
+	for id, jobs := range last {
+		if s.claims.rest(id, jobs...) {
 			gone = append(gone, id)
 		} else {
-			delete(count, id)
+			delete(last, id)
 		}
 	}
 	for i := range batch {
-		if count[batch[i].Job.Claim] > 0 {
+		if last[batch[i].Job.Claim] != nil {
 			batch[i].LastOf = &batch[i].Job.Claim
 		}
 	}
@@ -210,7 +211,7 @@ func (d *completer) refused(ctx context.Context, j *ClaimedJob, why error) {
 		failure(o, t.record().Hooks, t.Settings.Retry, &Failure{Kind: KindError, Code: "internal", Retryable: true,
 			Message: s.eng.secrets.Strike("it ended well, and the database refuses what is to be written about that: " + why.Error())})
 		o.bound()
-		if s.claims.rest(j.Claim, 1) {
+		if s.claims.rest(j.Claim, j.ID) {
 			o.LastOf = &j.Claim
 		}
 		err := s.eng.store.Commit(ctx, nil, o)
@@ -294,7 +295,7 @@ func (d *completer) tryHeld(ctx context.Context) {
 		d.mu.Lock()
 		batch := d.held
 		d.mu.Unlock()
-		left := d.settleHeld(ctx, batch)
+		left, inTime := d.settleHeld(ctx, batch)
 		if last > heldLast && len(left) > 0 {
 			s.eng.log.Warn("jobs that are done are given back, because another transaction holds their rows or keys still: they run again", "jobs", len(left), "job", left[0].Job.ID)
 			for i := range left {
@@ -310,6 +311,8 @@ func (d *completer) tryHeld(ctx context.Context) {
 		n := len(d.held)
 		d.mu.Unlock()
 		switch now := s.eng.clock.Boot(); {
+		case n == 0 && !inTime: // that is told
+			return
 		case n == 0:
 			s.eng.log.Info("the jobs whose rows another transaction held are completed", "after", FormatDuration((now - began).Round(time.Second)))
 			return
@@ -325,8 +328,9 @@ func (d *completer) tryHeld(ctx context.Context) {
 	}
 }
 
-// settleHeld tries outcomes again and gives those that are left.
-func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Outcome) {
+// settleHeld tries outcomes again and gives those that are left. inTime is false if
+// the lease ran out before: none is left then.
+func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Outcome, inTime bool) {
 	s := d.srv
 	ours, cancel := s.whileOurs(ctx)
 	defer cancel()
@@ -335,18 +339,17 @@ func (d *completer) settleHeld(ctx context.Context, batch []Outcome) (left []Out
 	switch {
 	case err == nil:
 		d.settled(batch, lost)
-		return nil
-	case ours.Err() != nil:
-		d.tooLate(batch)
-		return nil
 	case errors.As(err, &locked):
 		batch, left = divideHeld(batch, locked.Jobs)
 		d.settled(batch, lost)
+	case ours.Err() != nil:
+		d.tooLate(batch)
+		return nil, false
 	default:
 		s.eng.log.Warn("complete jobs", "jobs", len(batch), "error", err)
 		left = batch
 	}
-	return left
+	return left, true
 }
 
 // settled tells what was committed; lost names the jobs that were not ours.

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -29,7 +31,7 @@ func TestWhatWasNotSettledIsNotDropped(t *testing.T) {
 			claims: newClaimTable(), running: newRunTable()}
 		s.done = newCompleter(s)
 		id := s.claims.newID()
-		s.claims.taken(id, 1)
+		s.claims.taken(id, claimedJobs(7))
 		s.suspended.Store(true)
 		settle(s.done, Outcome{Job: &ClaimedJob{JobRef: JobRef{ID: 7}, Claim: id}})
 		if len(s.done.gone) > 0 {
@@ -39,4 +41,38 @@ func TestWhatWasNotSettledIsNotDropped(t *testing.T) {
 			t.Errorf("%s: its claim is taken for one that is worked on: nobody gives it back", name)
 		}
 	}
+}
+
+// A batch of which other transactions hold rows is divided, also where the lease has run
+// out just then: what was committed counts. What could not be is not told as completed.
+func TestWhatWasCommittedInTimeCounts(t *testing.T) {
+	t.Parallel()
+	log, lines := told()
+	s := &Server{eng: &Engine{store: lockedStore{}, clock: newLeaps(), log: log}, opts: ServerOptions{}.WithDefaults(),
+		claims: newClaimTable(), running: newRunTable()}
+	s.done = newCompleter(s)
+	s.suspended.Store(true)
+	id := s.claims.newID()
+	s.claims.taken(id, []ClaimedJob{{JobRef: JobRef{ID: 7}}, {JobRef: JobRef{ID: 8}}})
+	outcomes := []Outcome{{Job: &ClaimedJob{JobRef: JobRef{ID: 7}, Claim: id}}, {Job: &ClaimedJob{JobRef: JobRef{ID: 8}, Claim: id}}}
+	if left, inTime := s.done.settleHeld(t.Context(), outcomes); len(left) != 1 || left[0].Job.ID != 8 || !inTime {
+		t.Errorf("left %d, in time %v, want job 8 left", len(left), inTime)
+	}
+	if s.Snapshot().LastCommit == nil {
+		t.Error("job 7 was committed, and is not told as that")
+	}
+
+	s.eng.store = endedStore{}
+	s.done.held = slices.Clone(outcomes[1:])
+	s.done.tryHeld(t.Context())
+	if strings.Contains(lines.String(), "are completed") || !strings.Contains(lines.String(), "the lease ran out before the database answered") {
+		t.Errorf("it says\n%s", lines)
+	}
+}
+
+// lockedStore settles all but job 8.
+type lockedStore struct{ Store }
+
+func (lockedStore) Settle(context.Context, []Outcome, []ClaimID) ([]JobID, error) {
+	return nil, &LockedError{Jobs: []JobID{8}}
 }

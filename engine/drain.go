@@ -42,6 +42,9 @@ func (s *Server) awaitHooks(fetching, working *sync.WaitGroup, stop func()) <-ch
 // hook from committing anything, should it end one day.
 func (s *Server) abandon(ctx context.Context) {
 	for _, c := range s.running.list() {
+		if !s.running.remove(c) {
+			continue // it has ended just now
+		}
 		j := c.job // what a checkpoint changes of it is the hook's, which goes on
 		s.eng.log.Warn("a hook does not stop: its job is given back", "job", j.ID, "phase", j.Phase)
 		s.tally.drained(j.ID)
@@ -51,8 +54,12 @@ func (s *Server) abandon(ctx context.Context) {
 }
 
 // cut gives back a job whose hook the end of the process has ended, and notes that
-// in the job's log.
+// in the job's log. One of which the lease has run out meanwhile is left to others.
 func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
+	if !s.claims.known(j.Claim) {
+		s.unleased(j)
+		return
+	}
 	attempt := j.Attempts + 1
 	if j.Phase == PhaseFail {
 		attempt = j.Attempts // the one that failed
@@ -82,6 +89,14 @@ func (s *Server) cutWords(j *ClaimedJob, tooLate bool) string {
 		return stopped + fmt.Sprintf(", and %s did not end %s: what it did since its last checkpoint is taken back. It burns no attempt, and goes on from that checkpoint on the next server that takes the job", j.Phase, within)
 	}
 	return stopped + fmt.Sprintf(", and %s did not end %s: what it did is taken back. It burns no attempt, and begins anew on the next server that takes the job", j.Phase, within)
+}
+
+// outOfLease notes jobs whose claim was forgotten: if that is because the lease may have
+// run out, the database may have them in our name still.
+func (s *Server) outOfLease(jobs ...JobRef) {
+	if s.suspended.Load() {
+		s.tally.kept(jobs)
+	}
 }
 
 // end writes what is left when no hook runs any more. A database that is away keeps

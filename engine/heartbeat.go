@@ -17,6 +17,7 @@ type leaseClock struct{ sent atomic.Int64 }
 func (s *Server) renewed(sent time.Duration, now time.Time) {
 	s.lease.sent.Store(int64(sent))
 	s.offset.Store(int64(now.Sub(s.eng.clock.Now())))
+	s.away.answers(s.eng.clock.Boot())
 	if s.suspended.Swap(false) {
 		level := slog.LevelInfo
 		if s.away.on() {
@@ -69,7 +70,8 @@ func (s *Server) watchLease(ctx context.Context) {
 	for {
 		end := time.Duration(s.lease.sent.Load()) + s.opts.Lease - s.opts.Lease/5
 		if left := end - s.eng.clock.Boot(); left > 0 {
-			if !sleep(ctx, s.eng.clock, left) {
+			// Not longer at once: a timer stands still while the machine sleeps.
+			if !sleep(ctx, s.eng.clock, min(left, s.opts.Lease/20)) {
 				return
 			}
 			continue

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -120,7 +119,7 @@ func (l *lane) fetch(ctx context.Context) {
 		if err != nil {
 			return 0, err
 		}
-		claims = slices.DeleteFunc(claims, func(c Claim) bool { return !s.claims.taken(c.ID, len(c.Jobs)) })
+		claims = slices.DeleteFunc(claims, func(c Claim) bool { return !s.claims.taken(c.ID, c.Jobs) })
 		got := 0
 		for i := range claims {
 			got += len(claims[i].Jobs)
@@ -144,23 +143,34 @@ func (l *lane) fetch(ctx context.Context) {
 
 // load reads claimed jobs and hands them to the slots, in their order.
 func (l *lane) load(ctx context.Context) {
-	s := l.srv
+	s, what := l.srv, "read claimed jobs of "+l.typ.Name
+	var t trouble
 	for c := range l.taken {
 		n := len(c.Jobs)
 		refs := make([]JobRef, n)
 		for i := range c.Jobs {
 			refs[i] = c.Jobs[i].JobRef
 		}
-		if err := s.eng.store.Load(ctx, l.queue, &c); err != nil {
-			level := slog.LevelWarn
-			if mayPass(err) {
-				level = slog.LevelDebug // they are claimed again
-			}
-			s.log(level, "read claimed jobs of "+l.typ.Name, err, "jobs", n)
+		if !s.claims.known(c.ID) { // the lease ran out meanwhile
+			s.outOfLease(refs...)
 			l.unbuffer(n)
-			s.giveBack(ctx, c.ID, refs)
 			continue
 		}
+		began := s.eng.clock.Boot()
+		reading, cancel := context.WithTimeout(ctx, s.opts.Lease)
+		err := s.eng.store.Load(reading, l.queue, &c)
+		cancel()
+		if err != nil {
+			t.failed(s, nil, what, began, time.Second, err)
+			l.last.Store(0) // so that fewer are claimed: perhaps they are too large to be read in time
+			s.giveBack(ctx, c.ID, refs)
+			if !s.drains.Load() {
+				sleep(ctx, s.eng.clock, t.pause)
+			}
+			l.unbuffer(n) // they are claimed again
+			continue
+		}
+		t.worked(s, what)
 		if len(c.Jobs) < n { // not ours any more, or read from a node that lags
 			gone := missing(refs, c.Jobs)
 			l.unbuffer(len(gone))
@@ -253,11 +263,12 @@ func (l *lane) quiet() bool {
 func (l *lane) empty() {
 	for {
 		select {
-		case _, ok := <-l.jobs:
+		case j, ok := <-l.jobs:
 			if !ok {
 				return
 			}
 			l.unbuffer(1)
+			l.srv.outOfLease(j.JobRef)
 		default:
 			return
 		}

@@ -11,68 +11,84 @@ import (
 
 // outage is the time in which the database cannot be used. All duties of a server
 // meet it, and its hooks and commits: it is told once for all of them, and once when
-// it is over. It begins when a duty fails, and ends when all that failed in it have
-// succeeded.
+// it is over. It begins when a duty fails. It ends when all that failed could use the
+// database, or need nothing of it now and a beat was answered.
 type outage struct {
 	mu      sync.Mutex
-	failing map[any]bool
-	since   time.Duration   // when it began, by Clock.Boot
-	back    time.Duration   // when a duty first succeeded after the last one failed; 0: none did
-	cause   string          // of the first failure
-	told    map[string]*Nag // what was told, by cause
+	goes    bool                  // one goes on
+	failing map[any]time.Duration // since when they are answered, by errors that may pass; 0: they are not
+	since   time.Duration         // when it began, by Clock.Boot
+	back    time.Duration         // when the database first answered after the last one failed; 0: not yet
+	cause   string                // of the first failure
+	told    map[string]*Nag       // what was told, by cause
 }
 
-// fails notes that a duty cannot use the database since it began to try; nil is
-// somebody else, such as a hook. tell says that it is to be told now, lasts for how
-// long it has gone on.
-func (o *outage) fails(duty any, began, now time.Duration, err error) (tell bool, lasts time.Duration) {
+// fails notes that a duty meets an error that may pass, since it began to try; nil is
+// somebody else, such as a hook. away says that the database cannot be used, tell that
+// it is to be told now, lasts for how long it has gone on.
+func (o *outage) fails(duty any, began, now time.Duration, err error) (away, tell bool, lasts time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	cause := causeOf(err)
-	if duty != nil {
-		if len(o.failing) == 0 {
-			o.failing, o.since, o.cause = map[any]bool{}, began, cause
+	answered, in := o.failing[duty]
+	switch {
+	case isAway(err):
+		if duty != nil {
+			if !o.goes {
+				o.goes, o.failing, o.since, o.cause = true, map[any]time.Duration{}, began, cause
+			}
+			o.failing[duty], o.back = 0, 0
 		}
-		o.failing[duty], o.back = true, 0
-	}
-	if len(o.failing) > 0 {
-		began = min(began, o.since)
-		if duty != nil || o.cause == noAnswer {
-			cause = o.cause // it is the same one
+		if o.goes {
+			began = min(began, o.since)
+			if duty != nil || o.cause == noAnswer || cause == noAnswer {
+				cause = o.cause // it is the same one
+			}
 		}
+		return true, o.due(cause, now), now - began
+	case in: // it is read-only now, say: no use to the duty yet
+		if o.back = 0; answered == 0 {
+			o.failing[duty], answered = now, now
+		}
+		return true, now-answered >= TellAfter && o.due(cause, now), now - o.since
 	}
+	return false, !o.goes && now-began >= TellAfter && o.due("answered: "+cause, now), now - began
+}
+
+// due says whether to tell of a cause now.
+func (o *outage) due(cause string, now time.Duration) bool {
 	if o.told == nil || len(o.told) > 50 {
 		o.told = map[string]*Nag{}
 	}
 	if o.told[cause] == nil {
 		o.told[cause] = new(Nag)
 	}
-	return o.told[cause].Due(now), now - began
+	return o.told[cause].Due(now)
 }
 
-// works notes that a duty could use the database; over says that all can again, and
-// lasted for how long they could not.
-func (o *outage) works(duty any, now time.Duration) (over bool, lasted time.Duration) {
+// works notes that a duty could use the database, or with used false that it needs
+// nothing of it now. over says that the outage is, lasted for how long it went on.
+func (o *outage) works(duty any, used bool, now time.Duration) (over bool, lasted time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.failing[duty] {
-		return false, 0
-	}
+	_, in := o.failing[duty]
 	delete(o.failing, duty)
-	if o.back == 0 {
+	if used && in && o.back == 0 { // others may do well without it
 		o.back = now
 	}
-	if len(o.failing) > 0 {
+	if !o.goes || len(o.failing) > 0 || o.back == 0 {
 		return false, 0
 	}
-	o.told = nil
+	o.goes, o.told = false, nil
 	return true, o.back - o.since
 }
 
-// leave forgets a duty that ends, or asks the database for nothing any more.
-func (o *outage) leave(duty any) {
+// answers notes that the database has answered a beat.
+func (o *outage) answers(now time.Duration) {
 	o.mu.Lock()
-	delete(o.failing, duty)
+	if o.back == 0 {
+		o.back = now
+	}
 	o.mu.Unlock()
 }
 
@@ -80,7 +96,7 @@ func (o *outage) leave(duty any) {
 func (o *outage) on() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.failing) > 0
+	return o.goes
 }
 
 // noAnswer is the cause where a database that takes connections gave no answer in time.
@@ -108,27 +124,33 @@ func isAway(err error) bool {
 }
 
 // waitOut tells of an error that is waited out since then, unless it was told
-// before: see outage. It says whether it was told.
+// before: see outage. It says whether it was told as no part of an outage.
 func (s *Server) waitOut(duty any, what string, since time.Duration, err error, more ...any) bool {
 	now := s.eng.clock.Boot()
+	away, tell, lasts := s.away.fails(duty, since, now, err)
 	more = append(more, "for", FormatDuration((now - since).Round(time.Second)))
-	switch {
-	case isAway(err):
-		tell, lasts := s.away.fails(duty, since, now, err)
-		if tell {
-			message := "the database cannot be used: it is waited for"
-			if lasts >= nagFirst {
-				message = "the database still cannot be used, since " + FormatDuration(lasts.Round(time.Second))
-			}
-			s.log(slog.LevelWarn, message, err, append([]any{"doing", what}, more...)...)
-			return true
-		}
-	case !s.away.on() && now-since >= TellAfter && s.stuck.Due(now):
+	if !tell {
+		s.log(slog.LevelDebug, what, err, more...)
+		return false
+	}
+	if !away {
 		s.log(slog.LevelWarn, what, err, more...)
 		return true
 	}
-	s.log(slog.LevelDebug, what, err, more...)
+	message := "the database cannot be used: it is waited for"
+	if lasts >= nagFirst {
+		message = "the database still cannot be used, since " + FormatDuration(lasts.Round(time.Second))
+	}
+	s.log(slog.LevelWarn, message, err, append([]any{"doing", what}, more...)...)
 	return false
+}
+
+// usable notes that a duty could use the database, or with used false that it needs
+// nothing of it now.
+func (s *Server) usable(duty any, used bool) {
+	if over, lasted := s.away.works(duty, used, s.eng.clock.Boot()); over {
+		s.eng.log.Info("the database can be used again", "after", FormatDuration(lasted.Round(100*time.Millisecond)))
+	}
 }
 
 // atEnd tells of what could not be written at the end of the process, and is lost;
@@ -151,23 +173,51 @@ func mayPass(err error) bool {
 }
 
 // errNotAsked is what a duty gives that had no reason to ask the database: it is no
-// sign that the database can be used. With a pause without end the duty is not
+// sign that the database can be used, and for as long as that goes on the duty is not
 // waited for.
 var errNotAsked = errors.New("the database was not asked")
+
+// trouble is how something goes that is tried again and again. The zero value is
+// ready.
+type trouble struct {
+	pause time.Duration // before the next try; 0: the last one succeeded
+	since time.Duration // when the first one that failed began, by Clock.Boot
+	last  time.Duration // when one failed last
+	told  bool
+	nag   Nag
+}
+
+// failed tells of a try that began then, unless it was told before, and makes the pause
+// longer, up to most. duty is for the outage.
+func (t *trouble) failed(s *Server, duty any, what string, began, most time.Duration, err error) {
+	if t.pause == 0 || began-t.last > nagFirst { // there may have been nothing to try in between
+		*t = trouble{since: began, pause: 50 * time.Millisecond, told: t.told}
+	}
+	t.pause, t.last = min(2*t.pause, most), s.eng.clock.Boot()
+	if mayPass(err) {
+		t.told = s.waitOut(duty, what, t.since, err) || t.told
+		return
+	}
+	s.usable(duty, true) // it has answered
+	if t.nag.Due(s.eng.clock.Boot()) {
+		s.log(slog.LevelWarn, what, err)
+		t.told = true
+	}
+}
+
+// worked tells that it works again, if it was told that it does not.
+func (t *trouble) worked(s *Server, what string) {
+	if t.told {
+		s.eng.log.Info(what+": works again", "after", FormatDuration((s.eng.clock.Boot() - t.since).Round(100*time.Millisecond)))
+	}
+	t.pause, t.told = 0, false
+}
 
 // keepTrying runs a duty again and again: f says how long to wait, and a wake
 // shortens that. Errors are waited out, and logged now and then until they end.
 func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
-	const first = 100 * time.Millisecond
-	var (
-		pause   = first
-		failing bool
-		told    bool // that it fails
-		since   time.Duration
-		nag     = new(Nag)
-		me      = nag // as the outage knows the duty
-	)
-	defer s.away.leave(me)
+	t := new(trouble) // the outage knows the duty by it
+	defer s.usable(t, false)
 	for {
 		began := s.eng.clock.Boot()
 		d, err := f(ctx)
@@ -175,31 +225,13 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNotAsked):
-			if d < 0 {
-				s.away.leave(me)
-			}
+			s.usable(t, false)
 		case err != nil:
-			if !failing {
-				failing, since = true, began
-			}
-			if mayPass(err) {
-				told = s.waitOut(me, what, since, err) && !isAway(err) || told
-			} else if nag.Due(s.eng.clock.Boot()) {
-				s.log(slog.LevelWarn, what, err)
-				told = true
-			}
-			d = pause
-			pause = min(2*pause, 5*time.Second)
+			t.failed(s, t, what, began, 5*time.Second, err)
+			d = t.pause
 		default:
-			if over, lasted := s.away.works(me, s.eng.clock.Boot()); over {
-				s.eng.log.Info("the database can be used again", "after", FormatDuration(lasted.Round(100*time.Millisecond)))
-			}
-			if told {
-				s.eng.log.Info(what+": works again", "after", FormatDuration((s.eng.clock.Boot() - since).Round(100*time.Millisecond)))
-			}
-			if failing {
-				failing, told, pause, nag = false, false, first, new(Nag)
-			}
+			s.usable(t, true)
+			t.worked(s, what)
 		}
 		if !wait(ctx, s.eng.clock, d, wakeUp) {
 			return

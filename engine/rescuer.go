@@ -58,7 +58,7 @@ func (s *Server) rescue(ctx context.Context) {
 			}
 			if dead {
 				s.eng.log.Warn("a server is lost: other servers take its jobs", "server", o.Name, "host", o.Host, "pid", o.PID, "incarnation", o.ID,
-					"last_heard_of", o.SeenAt.UTC().Format(time.DateTime+" UTC"), "jobs", o.Claimed)
+					"last_heard_of", o.SeenAt.UTC().Format(time.DateTime+" UTC"))
 			}
 		}
 		seen = still

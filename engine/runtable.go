@@ -31,14 +31,17 @@ func (t *runTable) add(c *Call) bool {
 	return true
 }
 
-// remove forgets a hook that has ended. A later one of the same job, which this
-// process may have claimed again meanwhile, stays.
-func (t *runTable) remove(c *Call) {
+// remove forgets a hook that has ended, or is left behind; false if it was forgotten
+// before. A later one of the same job, which this process may have claimed again
+// meanwhile, stays.
+func (t *runTable) remove(c *Call) bool {
 	t.mu.Lock()
-	if t.calls[c.job.ID] == c {
-		delete(t.calls, c.job.ID)
+	defer t.mu.Unlock()
+	if t.calls[c.job.ID] != c {
+		return false
 	}
-	t.mu.Unlock()
+	delete(t.calls, c.job.ID)
+	return true
 }
 
 // cancel stops the hook of a job, now or when it begins.

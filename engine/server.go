@@ -106,7 +106,6 @@ type Server struct {
 	notices  *noticeKeeper
 	tally    tally
 	away     outage
-	stuck    Nag          // what cannot go on because of the database, while that can be used
 	stopped  atomic.Int64 // when it was told to stop, by the database's clock, in ns
 	paramsOf paramsCache
 
@@ -178,8 +177,10 @@ func (s *Server) Types() []*Type { return s.opts.Types }
 // Run runs jobs until ctx ends, and then drains: it claims no more, lets
 // running hooks end or hand over at a checkpoint within Drain, stops the others,
 // gives back what is left, and returns nil. A hook that does not stop in time is
-// left behind: it goes on until the process ends, and commits nothing. With UntilIdle or Once it also ends by itself. A
-// database that does not answer does not end it.
+// left behind: it goes on until the process ends, and commits nothing. With UntilIdle
+// or Once it also ends by itself. A database that does not answer does not end it; if
+// it still does not when the server stops, Run returns an error with CodeUnreachable,
+// and what could not be given back is left to other servers.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -409,7 +410,9 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 	for try := 0; try < 5; try++ {
 		err := s.eng.store.Release(ctx, claim, jobs)
 		if err == nil {
-			s.claims.settled(claim, len(jobs))
+			for _, j := range jobs {
+				s.claims.settled(claim, j.ID)
+			}
 			return
 		}
 		level := slog.LevelWarn

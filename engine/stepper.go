@@ -151,7 +151,7 @@ func (st *Stepper) Step(ctx context.Context) (ran bool, err error) {
 	}
 	for i := range claims {
 		c := &claims[i]
-		s.claims.taken(c.ID, len(c.Jobs))
+		s.claims.taken(c.ID, c.Jobs)
 		if err := s.eng.store.Load(ctx, l.queue, c); err != nil {
 			return false, err
 		}

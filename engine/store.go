@@ -106,7 +106,7 @@ type ServerRow struct {
 	// Liveness says what the store itself knows: 1 it lives, -1 it does not, 0
 	// only the lease can tell.
 	Liveness int
-	Claimed  int // jobs in its claims
+	Claimed  int // jobs in its claims, as many as came with them
 }
 
 // Lives says whether the process is there, as far as can be told by one look.

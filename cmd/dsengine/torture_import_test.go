@@ -188,11 +188,12 @@ func (r *rig) killImports(names []string, rows int, suffix string, enough func(a
 		jobs[id] = name
 	}
 	const left = "SELECT COUNT(*) FROM ds_jobs WHERE status NOT IN (4, 5, 6)"
-	const had = " FROM ds_claims WHERE server = (SELECT MAX(id) FROM ds_servers)"
+	const had = " FROM ds_claims WHERE server > ?"
 	for !enough(all, met) {
+		earlier := r.number(lastServer)
 		p := r.start("server", "--lease", "1s")
 		r.within(time.Minute, "work of the new process", func() bool {
-			return r.number(left) == 0 || r.number("SELECT COUNT(*)"+had) > 0
+			return r.number(left) == 0 || r.number("SELECT COUNT(*)"+had, earlier) > 0
 		})
 		if r.number(left) == 0 {
 			p.kill()
@@ -201,7 +202,7 @@ func (r *rig) killImports(names []string, rows int, suffix string, enough func(a
 		pass(time.Duration(rand.IntN(400)) * time.Millisecond)
 		p.kill()
 		all++
-		for _, claim := range r.column("SELECT jobs" + had) {
+		for _, claim := range r.column("SELECT jobs"+had, earlier) {
 			var runs []int64 // first id, how many follow, epoch
 			if err := json.Unmarshal([]byte(claim), &runs); err != nil {
 				r.t.Fatalf("a claim holds %s: %v", claim, err)
@@ -212,6 +213,7 @@ func (r *rig) killImports(names []string, rows int, suffix string, enough func(a
 				}
 			}
 		}
+		r.bury(earlier)
 	}
 	r.do("run", "--until-idle", "--lease", "1s")
 	r.want(0, "jobs that are not completed", "SELECT COUNT(*) FROM ds_jobs WHERE status <> 4")
@@ -250,9 +252,9 @@ func (r *rig) sameImport(name, suffix string, rows int) {
 }
 
 // column reads texts.
-func (r *rig) column(q string) (list []string) {
+func (r *rig) column(q string, args ...any) (list []string) {
 	r.t.Helper()
-	rows, err := r.db.Query(q)
+	rows, err := r.db.Query(q, args...)
 	if err != nil {
 		r.t.Fatalf("%s: %v", q, err)
 	}

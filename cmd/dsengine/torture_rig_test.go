@@ -226,6 +226,18 @@ func (p *proc) kill() {
 	<-p.done
 }
 
+// lastServer is the process that registered last.
+const lastServer = "SELECT MAX(id) FROM ds_servers"
+
+// bury has the next process find those that were killed, which registered after the
+// given one, declared dead: else it waits for a lease and more, as in full size.
+func (r *rig) bury(after int64) {
+	r.t.Helper()
+	if !full() {
+		r.exec("UPDATE ds_servers SET dead = 1 WHERE id > ?", after)
+	}
+}
+
 // signal sends a signal.
 func (p *proc) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 

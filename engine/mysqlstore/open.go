@@ -2,7 +2,7 @@
 // newer.
 //
 // The statements are those of sqlstore. What is here: connections and their
-// settings (open.go url.go), the words in which the dialects differ (dialect.go), what
+// settings (open.go url.go dial.go), the words in which the dialects differ (dialect.go), what
 // errors mean (errors.go), hooks' transactions (session.go, table.go,
 // value.go), the probe that picks how jobs are claimed (probe.go), the tables
 // (migrations), databases of tests (scratch.go, clocked.go).
@@ -174,7 +174,9 @@ func (quiet) Print(...any) {}
 // COMMITTED, UTC, strict mode, and the given ones.
 func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]string) *sql.DB {
 	cfg := base.Clone()
-	cfg.ClientFoundRows = foundRows
+	if cfg.ClientFoundRows = foundRows; foundRows { // hooks' statements end with their lease
+		cfg.DialFunc = dialer(s.opts.Lease)
+	}
 	cfg.Params = map[string]string{
 		s.dialect.isolation: "'READ-COMMITTED'",
 		"time_zone":         "'+00:00'",

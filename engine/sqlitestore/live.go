@@ -239,7 +239,7 @@ func (s *Store) lives(list []engine.ServerRow) {
 		}
 		list[i].Liveness = s.live.lives(list[i].ID)
 		if young := s.opts.Clock.Now().Sub(list[i].StartedAt); list[i].Liveness < 0 && young < startTime {
-			list[i].Liveness = 1 // its row is there before its lock
+			list[i].Liveness = 0 // its row is there before its lock: only the lease can tell
 		}
 		alive[list[i].ID] = true
 	}

@@ -260,6 +260,21 @@ func TestAWaitThatIsGivenUpNamesTheHolder(t *testing.T) {
 	}
 }
 
+// What the engine cannot write in time, since a job is writing, is tried again: the
+// database is not away.
+func TestAWriterThatIsNotFreeInTimeIsNoOutage(t *testing.T) {
+	t.Parallel()
+	_, stores := processes(t, 1)
+	free := takeWriter(t, stores[0], "job 7 (slow)")
+	defer free()
+	ctx, stop := context.WithTimeout(t.Context(), time.Millisecond)
+	defer stop()
+	err := stores[0].Store.StopServer(ctx, 1)
+	if engine.CodeOf(err) != engine.CodeRetry || !strings.Contains(err.Error(), "job 7 (slow)") {
+		t.Errorf("got code %q: %v", engine.CodeOf(err), err)
+	}
+}
+
 // alarms is a clock whose timers ring when the test says so.
 type alarms struct {
 	engine.SystemClock

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -266,6 +267,9 @@ func (w *writer) tell(what string, waited time.Duration, holder string) {
 // begin begins a transaction of the engine's own.
 func (w *writer) begin(ctx context.Context, what string) (sqlstore.Execer, sqlstore.Ender, func(), error) {
 	c, free, err := w.conn(ctx, what, func(waited time.Duration, holder string) { w.tell(what, waited, holder) })
+	if errors.Is(err, context.DeadlineExceeded) { // it is the writer that was not to be had, not the database
+		err = engine.Wrapf(engine.CodeRetry, err, "the writer was not free in time")
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -48,8 +48,8 @@ func (s *Store) StopServer(ctx context.Context, id engine.ServerID) error {
 	}, nil)
 }
 
-// Servers lists those that run, or all that are remembered, with the jobs in
-// their claims.
+// Servers lists those that run, or all that are remembered, with the jobs that came
+// with their claims.
 func (s *Store) Servers(ctx context.Context, all bool) (list []engine.ServerRow, err error) {
 	where := " WHERE s.dead = 0"
 	if all {

@@ -35,4 +35,21 @@ var nameCases = []testCase{
 		stopOther()
 		stopFirst()
 	}},
+	{"one that died as soon as it was there is not another process of its name", func(w *world) {
+		const lease = time.Second
+		died := w.open(Options{Lease: lease})
+		_, err := died.StartServer(w.ctx, engine.ServerInfo{Name: "twin", Host: "host", PID: 1, Types: map[string]engine.Works{}}, lease)
+		w.must(err)
+		w.must(died.Close())
+		log := &said{}
+		eng, err := engine.Open(w.ctx, w.open(Options{Lease: lease}), engine.Options{Logger: log.logger()})
+		w.must(err)
+		r := &runtime{w, eng}
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{consumes("t", givesNone)}, Name: "twin", Lease: lease})
+		w.until("it is taken for lost", func() bool { return log.with("level=WARN", "a server is lost", "server=twin") != "" })
+		if line := log.with("another process runs under this server's name"); line != "" {
+			w.Errorf("it is told of one that is gone: %s", line)
+		}
+		stop()
+	}},
 }
