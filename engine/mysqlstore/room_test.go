@@ -253,21 +253,26 @@ func TestNoRoomIsRecognised(t *testing.T) {
 	}
 }
 
+// oneHook is a hook's session on a database of its own, and another connection to that.
+func oneHook(t *testing.T, server *testServer) (*sql.DB, engine.Session) {
+	t.Helper()
+	name, db, spoil := server.database(t)
+	spoil()
+	s, err := Open(t.Context(), server.urlOf(name), Options{})
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	h := s.Begin(engine.SessionOptions{Job: 1, Type: "t"})
+	t.Cleanup(func() { h.Close() })
+	return db, h
+}
+
 // A table that is as large as it may be, and a statement that fills the temporary files,
 // are the script's affair: the attempt fails, and its transaction goes on.
 func TestFullTablesAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	onEveryServer(t, func(t *testing.T, server *testServer) {
 		ctx := t.Context()
-		name, db, spoil := server.database(t)
-		spoil()
-		s, err := Open(ctx, server.urlOf(name), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		h := s.Begin(engine.SessionOptions{Job: 1, Type: "t"})
-		defer h.Close()
+		db, h := oneHook(t, server)
 		for _, q := range []string{
 			"CREATE TABLE kept (id INTEGER) ENGINE=InnoDB",
 			"CREATE TABLE small (x CHAR(250)) ENGINE=MEMORY MAX_ROWS=10",
@@ -280,6 +285,7 @@ func TestFullTablesAreNotWaitedFor(t *testing.T) {
 		if _, err := h.Exec(ctx, "INSERT INTO kept VALUES (1)", nil); err != nil {
 			t.Fatal(err)
 		}
+		var err error
 		for n := 0; err == nil && n < 20; n++ {
 			_, err = h.Exec(ctx, "INSERT INTO small WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 900) SELECT REPEAT('x', 250) FROM s", nil)
 		}
@@ -345,15 +351,7 @@ func TestTablesAreRememberedForErrors(t *testing.T) {
 	t.Parallel()
 	onEveryServer(t, func(t *testing.T, server *testServer) {
 		ctx := t.Context()
-		name, db, spoil := server.database(t)
-		spoil()
-		s, err := Open(ctx, server.urlOf(name), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		h := s.Begin(engine.SessionOptions{Job: 1, Type: "t"})
-		defer h.Close()
+		db, h := oneHook(t, server)
 		for i, q := range []string{"CREATE TABLE t (size DECIMAL(4,1))", "ALTER TABLE t MODIFY size DECIMAL(5,1)"} {
 			if _, err := db.ExecContext(ctx, q); err != nil {
 				t.Fatal(err)
