@@ -335,12 +335,16 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	}
 	c.attempt = c.Attempt()
 	limit := l.typ.Settings.Timeout[j.Phase]
-	c.ctx, c.stop = context.WithCancelCause(ctx)
+	// It is no child of ctx, which would hold all that run: Run has them stopped.
+	c.ctx, c.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.watch = newStopwatch(s.eng.clock, limit, func() {
 		c.stop(&Failure{Kind: KindTimeout, Code: "timeout", Retryable: true, Message: fmt.Sprintf("%s ran longer than its timeout of %s", j.Phase, FormatDuration(limit))})
 	})
 	if !s.running.add(c) {
 		c.stop(ErrCancelled)
+	}
+	if ctx.Err() != nil {
+		c.stop(context.Cause(ctx))
 	}
 	if !s.claims.known(j.Claim) {
 		c.stop(ErrLost) // the lease ran out while it was being prepared

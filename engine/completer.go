@@ -18,6 +18,7 @@ type completer struct {
 
 	mu    sync.Mutex
 	batch []Outcome
+	spare []Outcome // an array to use again: one of a thousand outcomes is large
 	held  []Outcome // whose rows other transactions hold
 	gone  []ClaimID
 	shut  bool
@@ -105,11 +106,17 @@ func (d *completer) flush(ctx context.Context) (held bool) {
 	d.mu.Lock()
 	n := min(len(d.batch), s.opts.Batch)
 	batch, gone := d.batch[:n:n], d.gone
-	d.batch, d.gone = append([]Outcome(nil), d.batch[n:]...), nil
+	d.batch, d.gone, d.spare = append(d.spare, d.batch[n:]...), nil, nil
 	d.mu.Unlock()
 	if n+len(gone) == 0 {
 		return false
 	}
+	defer func() {
+		clear(batch)
+		d.mu.Lock()
+		d.spare = batch[:0]
+		d.mu.Unlock()
+	}()
 
 	ctx, cancel := s.whileOurs(ctx)
 	defer cancel()

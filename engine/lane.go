@@ -26,13 +26,14 @@ type lane struct {
 	hook  Hook
 	hooks HookSet
 	slots int
+	made  time.Time
 
 	taken    chan Claim // claimed, not read yet
 	jobs     chan *ClaimedJob
 	buffered atomic.Int64 // claimed, not begun
 	working  atomic.Int64 // hooks that run
 	spent    atomic.Int64 // ns per job, smoothed; 0: unknown
-	moved    atomic.Int64 // when a hook began or jobs came last, by Clock.Boot
+	moved    atomic.Int64 // when a hook began or jobs came last, since the lane was made
 	last     atomic.Int64 // size of the last claim
 	idle     atomic.Bool  // the last claim found nothing
 	claims   atomic.Int64 // how often one found something
@@ -46,7 +47,7 @@ func newLane(s *Server, q Queue, t *Type) *lane {
 		slots = n
 	}
 	l := &lane{
-		srv: s, queue: q, typ: t, hook: t.Hooks[q.Phase()], hooks: t.record().Hooks, slots: slots,
+		srv: s, queue: q, typ: t, hook: t.Hooks[q.Phase()], hooks: t.record().Hooks, slots: slots, made: s.eng.clock.Now(),
 		taken: make(chan Claim, slots), jobs: make(chan *ClaimedJob, 4*s.opts.Batch+slots), wakeUp: make(chan struct{}, 1),
 	}
 	l.idle.Store(q.Backfill()) // the poller finds out whether there is anything
@@ -131,7 +132,7 @@ func (l *lane) fetch(ctx context.Context) {
 		l.last.Store(int64(got))
 		l.claims.Add(1)
 		l.idle.Store(false)
-		l.moved.Store(int64(s.eng.clock.Boot()))
+		l.move(s.eng.clock.Now())
 		l.buffered.Add(int64(got))
 		s.tally.claimed(s.eng.clock.Now())
 		for _, c := range claims {
@@ -217,7 +218,7 @@ func (l *lane) work(ctx context.Context) {
 			poke(l.wakeUp)
 		}
 		began := l.srv.eng.clock.Now()
-		l.moved.Store(int64(l.srv.eng.clock.Boot()))
+		l.move(began)
 		l.srv.attempt(ctx, l, j)
 		l.sample(l.srv.eng.clock.Now().Sub(began))
 		if l.working.Add(-1); l.buffered.Load() == 0 || l.slow() {
@@ -233,10 +234,13 @@ func (l *lane) slow() bool {
 	return spent == 0 || spent > int64(prefetch)
 }
 
+// move notes that a hook begins or jobs have come.
+func (l *lane) move(now time.Time) { l.moved.Store(int64(now.Sub(l.made))) }
+
 // stalled says that claimed jobs have waited for long, and no slot came free:
 // then hooks take longer than the last ones did.
-func (l *lane) stalled(now time.Duration) bool {
-	waited := now - time.Duration(l.moved.Load())
+func (l *lane) stalled(now time.Time) bool {
+	waited := now.Sub(l.made) - time.Duration(l.moved.Load())
 	if l.buffered.Load() == 0 || waited < stallAfter {
 		return false
 	}

@@ -64,12 +64,23 @@ func (t *runTable) cancel(ref JobRef) {
 func (t *runTable) stopAll(cause error) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for g := range t.guards {
+		(*g)(cause)
+	}
+	return t.stop(cause)
+}
+
+// stopCalls stops every hook.
+func (t *runTable) stopCalls(cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stop(cause)
+}
+
+func (t *runTable) stop(cause error) (n int) {
 	for _, c := range t.calls {
 		c.stop(cause)
 		n++
-	}
-	for g := range t.guards {
-		(*g)(cause)
 	}
 	return n
 }

@@ -188,6 +188,7 @@ func (s *Server) Run(ctx context.Context) error {
 	// Hooks live longer than ctx: they drain. What serves them lives longer still.
 	hooks, stopHooks := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopHooks(nil)
+	context.AfterFunc(hooks, func() { s.running.stopCalls(context.Cause(hooks)) })
 	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	ctx, idle := context.WithCancel(ctx)
@@ -394,7 +395,7 @@ func (s *Server) giveBackBuffered(ctx context.Context, l *lane) {
 func (s *Server) unhoard(ctx context.Context) {
 	s.keepTrying(ctx, "give back jobs that wait", nil, func(ctx context.Context) (time.Duration, error) {
 		for _, l := range s.lanes {
-			if l.stalled(s.eng.clock.Boot()) {
+			if l.stalled(s.eng.clock.Now()) {
 				s.giveBackBuffered(context.WithoutCancel(ctx), l)
 			}
 		}

@@ -191,12 +191,13 @@ func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals bool, lim
 
 // readReady leaves out the first rows of each condition.
 func (t *Tx) readReady(r engine.ClaimRequest, conds []string, offset, limit int) (rows []readyRow, err error) {
+	var x readyRow
+	dest := []any{into(&x.priority), into(&x.ref.ID), into(&x.ref.Epoch), &x.alone}
 	for _, cond := range conds {
 		q := fmt.Sprintf("SELECT priority, id, epoch, alone FROM ds_ready WHERE queue = %d AND %s ORDER BY priority, id LIMIT %d OFFSET %d%s",
 			r.Queue, cond, limit-len(rows), offset, t.s.D.Claimable())
 		err = t.query(func(row *sql.Rows) error {
-			var x readyRow
-			if err := row.Scan(&x.priority, &x.ref.ID, &x.ref.Epoch, &x.alone); err != nil {
+			if err := row.Scan(dest...); err != nil {
 				return err
 			}
 			rows = append(rows, x)
@@ -352,8 +353,8 @@ type claimedRow struct {
 func newClaimedRow() *claimedRow {
 	c := &claimedRow{}
 	j := &c.job
-	c.dest = []any{&j.ID, &j.Epoch, &j.Attempts, &j.Losses, &j.FailedPhase, &j.Verdict, &j.Parent, &j.Emitted, &j.Checkpoints,
-		&j.Redrive, &j.Windowed, &c.instance, &c.key, &c.at, &c.position, &c.payload, &c.item}
+	c.dest = []any{into(&j.ID), into(&j.Epoch), into(&j.Attempts), into(&j.Losses), into(&j.FailedPhase), into(&j.Verdict),
+		into(&j.Parent), into(&j.Emitted), into(&j.Checkpoints), into(&j.Redrive), &j.Windowed, &c.instance, &c.key, &c.at, &c.position, &c.payload, &c.item}
 	return c
 }
 

@@ -112,6 +112,34 @@ func (r *raw) Scan(src any) error {
 	return nil
 }
 
+// whole is where a whole number is scanned into without being made text and read
+// again, which database/sql does for all but a few types.
+type whole[T ~int | ~int8 | ~int64 | ~uint8 | ~uint32] struct{ to *T }
+
+func into[T ~int | ~int8 | ~int64 | ~uint8 | ~uint32](to *T) *whole[T] { return &whole[T]{to} }
+
+// Scan reads what the drivers give: a number or text.
+func (w *whole[T]) Scan(src any) error {
+	var n int64
+	switch v := src.(type) {
+	case int64:
+		n = v
+	case uint64:
+		n = int64(v)
+	case []byte:
+		var err error
+		if n, err = strconv.ParseInt(string(v), 10, 64); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("a whole number came as %T", src)
+	}
+	if *w.to = T(n); int64(*w.to) != n {
+		return fmt.Errorf("the number %d is too large", n)
+	}
+	return nil
+}
+
 // nullRaw is an argument that is NULL when nil.
 func nullRaw(r engine.Raw) any {
 	if r == nil {
