@@ -335,7 +335,8 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	}
 	c.attempt = c.Attempt()
 	limit := l.typ.Settings.Timeout[j.Phase]
-	// It is no child of ctx, which would hold all that run: Run has them stopped.
+	// It is no child of ctx, for which it would be noted twice: Run stops what is in
+	// running, and what comes there later ends below.
 	c.ctx, c.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.watch = newStopwatch(s.eng.clock, limit, func() {
 		c.stop(&Failure{Kind: KindTimeout, Code: "timeout", Retryable: true, Message: fmt.Sprintf("%s ran longer than its timeout of %s", j.Phase, FormatDuration(limit))})

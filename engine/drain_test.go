@@ -21,6 +21,7 @@ func drained(t *testing.T, meanwhile func(*Server)) (*Server, *loads, []LogLine)
 	l := &lane{srv: s, typ: &Type{Name: "t", Settings: Settings{Timeout: map[Phase]time.Duration{PhaseConsume: time.Hour}}}, hook: func(c *Call) (Raw, error) {
 		s.tally.overdue()
 		stop(ErrDrained)
+		s.running.stopCalls(ErrDrained)
 		meanwhile(s)
 		return nil, nil
 	}}

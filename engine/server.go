@@ -188,7 +188,6 @@ func (s *Server) Run(ctx context.Context) error {
 	// Hooks live longer than ctx: they drain. What serves them lives longer still.
 	hooks, stopHooks := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopHooks(nil)
-	context.AfterFunc(hooks, func() { s.running.stopCalls(context.Cause(hooks)) })
 	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	ctx, idle := context.WithCancel(ctx)
@@ -221,7 +220,11 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.stopped.Store(s.now().UnixNano())
 	s.drains.Store(true)
-	ended := s.awaitHooks(&fetching, &working, func() { s.tally.overdue(); stopHooks(ErrDrained) })
+	ended := s.awaitHooks(&fetching, &working, func() {
+		s.tally.overdue()
+		stopHooks(ErrDrained)
+		s.running.stopCalls(ErrDrained)
+	})
 	fetching.Wait()
 	returning, back := context.WithTimeout(serve, s.opts.Lease)
 	for _, l := range s.lanes {
