@@ -318,7 +318,7 @@ func numberText(n lua.LNumber) string {
 		return "-inf"
 	case f != f:
 		return "nan"
-	case f == math.Trunc(f) && math.Abs(f) < 1e15:
+	case f == math.Trunc(f) && math.Abs(f) <= exact:
 		return strconv.FormatInt(int64(f), 10)
 	}
 	return strconv.FormatFloat(f, 'g', -1, 64)
@@ -335,29 +335,35 @@ func tonumber(a *args) int {
 			return a.push(v)
 		}
 	case lua.LString:
-		s := trimSpace(string(v))
 		if base < 2 || base > 36 {
 			return a.run.raisef(a.l, "tonumber: argument 2: got %d, wanted 2 to 36", base)
 		}
-		if len(s) > maxDigits || strings.Contains(s, "_") {
-			return a.push(lua.LNil)
-		}
-		digits := s
-		hex := strings.TrimLeft(s, "+-")
-		if base == 10 && (strings.HasPrefix(hex, "0x") || strings.HasPrefix(hex, "0X")) || base == 16 && len(hex) > 2 && hex[1]|0x20 == 'x' {
-			base, digits = 16, s[:len(s)-len(hex)]+hex[2:]
-			if strings.HasPrefix(hex[2:], "-") || strings.HasPrefix(hex[2:], "+") {
-				return a.push(lua.LNil)
-			}
-		}
-		if n, ok := new(big.Int).SetString(digits, base); ok {
-			return a.push(a.run.bigInt(n))
-		}
-		if a.intOr(2, 10) == 10 && len(s) > 0 && !strings.ContainsAny(s, "nNiIxXpP") { // no "nan", "inf", hex floats
-			if f, err := strconv.ParseFloat(s, 64); err == nil {
-				return a.push(lua.LNumber(f))
-			}
-		}
+		return a.push(a.run.numeral(string(v), base))
 	}
 	return a.push(lua.LNil)
+}
+
+// numeral is the number that a text holds, or nil.
+func (r *run) numeral(text string, base int) lua.LValue {
+	s, given := trimSpace(text), base
+	if len(s) > maxDigits || strings.Contains(s, "_") {
+		return lua.LNil
+	}
+	digits := s
+	hex := strings.TrimLeft(s, "+-")
+	if base == 10 && (strings.HasPrefix(hex, "0x") || strings.HasPrefix(hex, "0X")) || base == 16 && len(hex) > 2 && hex[1]|0x20 == 'x' {
+		base, digits = 16, s[:len(s)-len(hex)]+hex[2:]
+		if strings.HasPrefix(hex[2:], "-") || strings.HasPrefix(hex[2:], "+") {
+			return lua.LNil
+		}
+	}
+	if n, ok := new(big.Int).SetString(digits, base); ok {
+		return r.bigInt(n)
+	}
+	if given == 10 && len(s) > 0 && !strings.ContainsAny(s, "nNiIxXpP") { // no "nan", "inf", hex floats
+		if f, err := strconv.ParseFloat(s, 64); err == nil {
+			return lua.LNumber(f)
+		}
+	}
+	return lua.LNil
 }

@@ -48,6 +48,9 @@ func (f *file) compile(count, job bool) (err error) {
 		}
 		return err
 	}
+	if err := tooDeep(tree); err != nil { // before anything goes through it on the stack
+		return err
+	}
 	w := &rewriter{file: f, gotos: gotos(tree)}
 	f.tree = tree
 	f.survey(tree)

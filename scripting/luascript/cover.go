@@ -154,9 +154,7 @@ func (c *cover) extent(s ast.Stmt) (first, last int) {
 // them. at says how often the first is reached; nil: that is to be counted.
 func (w *rewriter) counted(stmts []ast.Stmt, it string, at coverage.Reach) (out []ast.Stmt) {
 	for _, s := range stmts {
-		w.deeper(s)
 		out, at = w.countedOne(out, s, it, at)
-		w.depth--
 	}
 	return out
 }
@@ -300,8 +298,6 @@ func (w *rewriter) countedRepeat(s *ast.RepeatStmt, it string) (ast.Stmt, []ast.
 
 // condition rewrites a condition: in it, and and or choose no value.
 func (w *rewriter) condition(e ast.Expr) ast.Expr {
-	w.deeper(e)
-	defer func() { w.depth-- }()
 	switch e := e.(type) {
 	case *ast.LogicalOpExpr:
 		d := *e

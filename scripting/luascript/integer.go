@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 	"weak"
 
 	lua "github.com/yuin/gopher-lua"
@@ -183,6 +184,63 @@ const maxDigits = 10_000
 
 var integerMeta *lua.LTable
 
+// floats are the operators of Lua's own numbers, by the names of their metamethods.
+var floats = map[string]func(a, b float64) float64{
+	"__add": func(a, b float64) float64 { return a + b },
+	"__sub": func(a, b float64) float64 { return a - b },
+	"__mul": func(a, b float64) float64 { return a * b },
+	"__div": func(a, b float64) float64 { return a / b },
+	"__mod": func(a, b float64) float64 {
+		m := math.Mod(a, b)
+		if m*b < 0 {
+			m += b
+		}
+		return m
+	},
+	"__pow": math.Pow,
+}
+
+// textArith is an operator with a text: one that holds a number counts as that
+// number, exactly, as tonumber reads it; the interpreter's own way would round it.
+func textArith(event string) lua.LGFunction {
+	return func(l *lua.LState) int {
+		r := runOf(l)
+		given := [2]lua.LValue{l.Get(1), l.Get(2)}
+		v, numbers, large := given, 0, false
+		for i := range v {
+			if text, ok := v[i].(lua.LString); ok {
+				v[i] = r.numeral(string(text), 10)
+			}
+			if _, ok := v[i].(lua.LNumber); ok || isInteger(v[i]) {
+				numbers, large = numbers+1, large || !ok
+			}
+		}
+		call := func(f lua.LValue, v [2]lua.LValue) int {
+			l.Push(f)
+			l.Push(v[0])
+			l.Push(v[1])
+			l.Call(2, 1)
+			return 1
+		}
+		switch {
+		case numbers == 2 && large:
+			return call(integerMeta.RawGetString(event), v)
+		case numbers == 2:
+			l.Push(lua.LNumber(floats[event](float64(v[0].(lua.LNumber)), float64(v[1].(lua.LNumber)))))
+			return 1
+		}
+		for _, x := range given {
+			if _, text := x.(lua.LString); text {
+				continue
+			}
+			if f, ok := l.GetMetaField(x, event).(*lua.LFunction); ok { // it knows how
+				return call(f, given)
+			}
+		}
+		return r.noArith(l, operators[strings.TrimPrefix(event, "__")])
+	}
+}
+
 func init() {
 	arith := func(name, op string, whole func(z, a, b *big.Int) *big.Int, other func(a, b float64) float64) lua.LGFunction {
 		return func(l *lua.LState) int {
@@ -228,23 +286,17 @@ func init() {
 		}
 	}
 	integerMeta = sealed(map[string]lua.LGFunction{
-		"__add": arith("__add", "+", (*big.Int).Add, func(a, b float64) float64 { return a + b }),
-		"__sub": arith("__sub", "-", (*big.Int).Sub, func(a, b float64) float64 { return a - b }),
-		"__mul": arith("__mul", "*", (*big.Int).Mul, func(a, b float64) float64 { return a * b }),
-		"__div": arith("__div", "/", nil, func(a, b float64) float64 { return a / b }),
+		"__add": arith("__add", "+", (*big.Int).Add, floats["__add"]),
+		"__sub": arith("__sub", "-", (*big.Int).Sub, floats["__sub"]),
+		"__mul": arith("__mul", "*", (*big.Int).Mul, floats["__mul"]),
+		"__div": arith("__div", "/", nil, floats["__div"]),
 		"__mod": arith("__mod", "%", func(z, a, b *big.Int) *big.Int {
 			if z.Mod(a, b); b.Sign() < 0 && z.Sign() != 0 { // as Lua does: it has the sign of b
 				z.Add(z, b)
 			}
 			return z
-		}, func(a, b float64) float64 {
-			m := math.Mod(a, b)
-			if m*b < 0 {
-				m += b
-			}
-			return m
-		}),
-		"__pow": arith("__pow", "^", nil, math.Pow),
+		}, floats["__mod"]),
+		"__pow": arith("__pow", "^", nil, floats["__pow"]),
 		"__unm": func(l *lua.LState) int {
 			n, _ := asInteger(l.Get(1))
 			l.Push(runOf(l).bigInt(new(big.Int).Neg(n)))

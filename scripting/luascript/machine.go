@@ -48,6 +48,13 @@ var prepare = sync.OnceFunc(func() {
 	textMeta = boot.NewTable()
 	textMeta.RawSetString("__index", universe.RawGetString("string"))
 	textMeta.RawSetString("__metatable", lua.LFalse)
+	for event := range floats {
+		textMeta.RawSetString(event, boot.NewFunction(textArith(event)))
+	}
+	textMeta.RawSetString("__unm", boot.NewFunction(func(l *lua.LState) int {
+		l.Insert(lua.LNumber(0), 1) // 0 - x
+		return textArith("__sub")(l)
+	}))
 })
 
 // globalNames are the names that scripts have besides those of the host library.

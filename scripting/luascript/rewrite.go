@@ -20,6 +20,45 @@ const (
 // goes through them on the stack.
 const maxNesting = 1000
 
+// tooDeep refuses a tree that is nested deeper than that. It has a stack of its own.
+func tooDeep(tree []ast.Stmt) error {
+	type node struct {
+		v     reflect.Value
+		depth int
+	}
+	todo := []node{{reflect.ValueOf(tree), 0}}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		switch n.v.Kind() {
+		case reflect.Interface:
+			if !n.v.IsNil() {
+				todo = append(todo, node{n.v.Elem(), n.depth})
+			}
+		case reflect.Slice:
+			for i := range n.v.Len() {
+				todo = append(todo, node{n.v.Index(i), n.depth})
+			}
+		case reflect.Pointer:
+			if n.v.IsNil() || n.v.Elem().Kind() != reflect.Struct {
+				continue
+			}
+			switch x := n.v.Interface().(type) {
+			case ast.Stmt, ast.Expr:
+				if n.depth++; n.depth > maxNesting {
+					return &syntaxError{place: place{max(x.(ast.PositionHolder).Line(), 1), 1}, message: fmt.Sprintf("it is nested more than %d deep", maxNesting)}
+				}
+			}
+			for i := range n.v.Elem().NumField() {
+				if f := n.v.Elem().Type().Field(i); f.IsExported() && !f.Anonymous {
+					todo = append(todo, node{n.v.Elem().Field(i), n.depth})
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // rewriter changes a file before it is compiled. .. becomes a call, since the
 // interpreter's own cannot be bounded; so does a whole number beyond 2^53, and a comparison
 // with one; and a loop tells where it begins and ends:
@@ -39,16 +78,9 @@ type rewriter struct {
 	file  *file
 	cover *cover // nil: what runs is not counted
 	loops int
-	depth int
 	param string // the last one of the function
 	gotos leads
 	exit  *exit // of the innermost loop
-}
-
-func (w *rewriter) deeper(n ast.PositionHolder) {
-	if w.depth++; w.depth > maxNesting {
-		panic(&syntaxError{place: place{n.Line(), 1}, message: fmt.Sprintf("it is nested more than %d deep", maxNesting)})
-	}
 }
 
 // block rewrites statements; it is the variable of the outermost loop of the
@@ -59,9 +91,7 @@ func (w *rewriter) block(stmts []ast.Stmt, it string) []ast.Stmt {
 	}
 	out := make([]ast.Stmt, 0, len(stmts))
 	for i, s := range stmts {
-		w.deeper(s)
 		out = append(out, w.stmt(s, it))
-		w.depth--
 		if _, ok := s.(*ast.LabelStmt); ok && jumps(stmts[i+1:]) {
 			out = append(out, nothing(s))
 		}
@@ -215,8 +245,6 @@ func (w *rewriter) exprs(list []ast.Expr) []ast.Expr {
 }
 
 func (w *rewriter) expr(e ast.Expr) ast.Expr {
-	w.deeper(e)
-	defer func() { w.depth-- }()
 	switch e := e.(type) {
 	case *ast.AttrGetExpr:
 		c := *e
