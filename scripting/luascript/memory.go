@@ -4,15 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"reflect"
 	"runtime/debug"
 	"runtime/metrics"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dsengine/dsengine/engine"
 	lua "github.com/yuin/gopher-lua"
 )
@@ -88,25 +86,16 @@ func heap() int64 {
 	return int64(sample[0].Value.Uint64())
 }
 
-// memoryLimit is above what memory is short: half of what the machine, the
-// control group or GOMEMLIMIT has.
+// memoryLimit is above what memory is short: half of what the machine, the control
+// group, GOMEMLIMIT or the limit of the process's addresses (ulimit -v) leaves.
 var memoryLimit = sync.OnceValue(func() int64 {
 	least := int64(8 << 30)
 	if n := debug.SetMemoryLimit(-1); n != math.MaxInt64 {
 		least = min(least, n)
 	}
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
-			least = min(least, n)
-		}
-	}
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == "MemTotal:" {
-				if kb, err := strconv.ParseInt(f[1], 10, 64); err == nil {
-					least = min(least, kb<<10)
-				}
-			}
+	for _, ask := range []memlimit.Provider{memlimit.FromCgroup, memlimit.FromSystem, addressLimit} {
+		if n, err := ask(); err == nil && n > 0 {
+			least = int64(min(uint64(least), n))
 		}
 	}
 	return least / 2
@@ -122,14 +111,18 @@ func (r *run) tooLarge() error {
 	watched.Lock()
 	share := max(limit/int64(2*max(len(watched.runs), 1)), leastHeld)
 	watched.Unlock()
-	h := &holding{enough: share, seen: map[any]bool{}}
-	if h.run(r); h.bytes < share {
+	h := &holding{enough: share, seen: map[any]bool{}, until: begin.Add(longestLook), over: r.over}
+	if h.run(r); h.bytes < share && !(h.late && heap() > limit+limit/2) { // there is no time left to find out whose it is
 		r.lookAgain = time.Now().Add(3 * time.Since(begin)) // it takes a quarter of the time at most
 		return nil
 	}
+	holds := fmt.Sprintf("more than %d MB", share>>20)
+	if h.bytes < share {
+		holds = "more values than can be counted in time"
+	}
 	return &engine.Failure{
 		Kind: engine.KindLimit, Code: "limit.memory", Retryable: true,
-		Message: fmt.Sprintf("%s holds more than %d MB, and memory is short: work on what is large in parts, by iterators", r.name, share>>20),
+		Message: fmt.Sprintf("%s holds %s, and memory is short: work on what is large in parts, by iterators", r.name, holds),
 	}
 }
 
@@ -145,9 +138,17 @@ func tableField(name string) []int {
 	return f.Index
 }
 
-// holding adds up what a script can reach, up to what is enough.
+// longestLook bounds how long is looked at what one script holds.
+const longestLook = 300 * time.Millisecond
+
+// holding adds up what a script can reach, up to what is enough, or as far as there
+// is time for.
 type holding struct {
 	bytes, enough int64
+	until         time.Time
+	over          func() bool
+	looked        int
+	late          bool // not all was looked at
 	seen          map[any]bool
 	queue         []lua.LValue
 }
@@ -179,7 +180,7 @@ func (h *holding) run(r *run) {
 	for _, env := range r.envs {
 		h.add(contents(env))
 	}
-	for len(h.queue) > 0 && h.bytes < h.enough {
+	for len(h.queue) > 0 && h.bytes < h.enough && !h.late {
 		v := h.queue[len(h.queue)-1]
 		h.queue = h.queue[:len(h.queue)-1]
 		h.look(v)
@@ -195,6 +196,9 @@ func threadsOf(r *run) (list []*thread) {
 
 // add notes a value, which is looked into later.
 func (h *holding) add(v lua.LValue) {
+	if h.looked++; h.looked%10_000 == 0 {
+		h.late = h.late || h.over() || time.Now().After(h.until)
+	}
 	switch v := v.(type) {
 	case lua.LString:
 		h.bytes += 16 + int64(len(v))
@@ -229,14 +233,14 @@ func (h *holding) look(v lua.LValue) {
 			h.add(v.Metatable)
 		}
 		n := v.Len()
-		for i := 1; i <= n && h.bytes < h.enough; i++ {
+		for i := 1; i <= n && h.bytes < h.enough && !h.late; i++ {
 			h.add(v.RawGetInt(i))
 		}
 		var from lua.LValue = lua.LNil
 		if n > 0 {
 			from = lua.LNumber(n)
 		}
-		for k, e := v.Next(from); k != lua.LNil && h.bytes < h.enough; k, e = v.Next(k) {
+		for k, e := v.Next(from); k != lua.LNil && h.bytes < h.enough && !h.late; k, e = v.Next(k) {
 			h.bytes += 100
 			h.add(k)
 			h.add(e)
