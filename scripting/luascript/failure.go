@@ -78,6 +78,9 @@ func panicked(l *lua.LState) {
 // thrown is an error that happens now.
 func (r *run) thrown(l *lua.LState, err error, stack []frame) *thrown {
 	at, row := r.where(l)
+	if f, ok := err.(*engine.Failure); ok {
+		err = inLua(f)
+	}
 	return &thrown{err: err, stack: stack, at: at, row: row}
 }
 

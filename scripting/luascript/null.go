@@ -1,20 +1,29 @@
 package luascript
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // null is what stands for NULL and JSON's null within rows and lists, where nil
 // cannot be.
 var null = &lua.LUserData{}
 
 func init() {
-	null.Metatable = sealed(map[string]lua.LGFunction{
+	funcs := map[string]lua.LGFunction{
 		"__tostring": func(l *lua.LState) int { l.Push(lua.LString("null")); return 1 },
 		"__index": func(l *lua.LState) int {
 			return runOf(l).raisef(l, "null has no %s: see first whether there is something, by: if not is_null(...)", keyText(l.Get(2)))
 		},
 		"__newindex": func(l *lua.LState) int { return runOf(l).raisef(l, "null takes no elements") },
 		"__concat":   func(l *lua.LState) int { return runOf(l).raisef(l, "null is no text: use tostring(...)") },
-	})
+		"__unm":      func(l *lua.LState) int { return runOf(l).raisef(l, "- does not work with null") },
+	}
+	for event := range floats {
+		funcs[event] = func(l *lua.LState) int { return runOf(l).noArith(l, operators[strings.TrimPrefix(event, "__")]) }
+	}
+	null.Metatable = sealed(funcs)
 }
 
 // isNull says whether a value is nil or null.

@@ -222,6 +222,7 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	w.File("in.csv", "id,n\n1,5\n2,x\n3,7\n")
+	w.File("twice.csv", "id,id\n1,5\n")
 	for _, c := range []struct{ code, message, trace string }{
 		{"local x = item.none.y", `null has no "y": see first whether there is something`, "jobs/job.lua:4: in consume"},
 		{"return item.missing.y", `item.missing is nil, which has no "y": see first whether there is something, by: if item.missing then`, "jobs/job.lua:4: in consume"},
@@ -245,7 +246,11 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"local f = coroutine.wrap(function()\n    error(\"inside\")\n  end)\n  f()", "inside", "jobs/job.lua:7: in consume\n  jobs/job.lua:5: in function\nError: inside"},
 		{"return function() end", "what consume returned cannot be kept: a function is no data", ""},
 		{"db.query(\"SELEC\")()", "db.query: no statement begins with SELEC (did you mean SELECT?)", "jobs/job.lua:4"},
-		{"http.get(\"http://example.com/\")", `needs`, "jobs/job.lua:4"},
+		{"http.get(\"http://example.com/\")", `needs = {"http:example.com"}`, "jobs/job.lua:4"},
+		{"csv.read(\"twice.csv\")()", "give the names by header = {...}", "jobs/job.lua:4"},
+		{"db.insert(\"t\", {a = 1})", "put a single row into a list, {row}", "jobs/job.lua:4"},
+		{"return null + 1", "+ does not work with null and number", "jobs/job.lua:4"},
+		{"return -null", "- does not work with null", "jobs/job.lua:4"},
 	} {
 		w.Lua("job", "local function helper(n)\n  error(\"boom \" .. n) end\nfunction consume(ctx, item)\n  "+c.code+"\nend\njob({needs = {\"files:*\"}})\n")
 		j := w.Do("job", `{"a": 1, "none": null}`)

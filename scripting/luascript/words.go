@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/dsengine/dsengine/engine"
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -15,6 +16,23 @@ var (
 	aboutCompare = regexp.MustCompile(`^attempt to compare (\w+) with (\w+)$`)
 	operators    = map[string]string{"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "^"}
 )
+
+// What errors of the host library say to write: lists and dicts, as Starlark has them.
+var (
+	listToWrite = regexp.MustCompile(`(needs = |header = |key = |write |list, )\[((?:"(?:[^"\\]|\\.)*"(?:, )?)+|\.\.\.|row)\]`)
+	dictToWrite = regexp.MustCompile(`(such as )\{"(\w+)": ([^{}]*)\}`)
+)
+
+// inLua is an error with what it says to write as Lua has it.
+func inLua(f *engine.Failure) *engine.Failure {
+	m := listToWrite.ReplaceAllString(f.Message, "$1{$2}")
+	if m = dictToWrite.ReplaceAllString(m, "$1{$2 = $3}"); m == f.Message {
+		return f
+	}
+	g := *f
+	g.Message = m
+	return &g
+}
 
 // reworded says what the interpreter has raised in other words: what it is that
 // is nil, and where that may come from.
