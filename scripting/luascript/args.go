@@ -107,7 +107,7 @@ func (a *args) table(i int) *lua.LTable {
 	return t
 }
 
-// writable is a table that can be changed.
+// writable is a table that can be changed, at a key, or by lua.LNil otherwise.
 func (a *args) writable(i int, key lua.LValue) *lua.LTable {
 	t := a.table(i)
 	if frozenOf(t) != nil {

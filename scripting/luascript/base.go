@@ -112,7 +112,7 @@ func init() {
 		return a.push(lua.LNil)
 	})
 	ownFunc("", "setmetatable", func(a *args) int {
-		t := a.writable(1, lua.LString("its metatable"))
+		t := a.writable(1, lua.LNil)
 		mt, ok := a.l.Get(2).(*lua.LTable)
 		if !ok && a.any(2) != lua.LNil {
 			a.wrong(2, "table or nil")
@@ -216,7 +216,7 @@ func (a *args) marked(mt *lua.LTable) int {
 		t.Metatable = mt
 		return a.push(t)
 	}
-	t := a.writable(1, lua.LString("what it is"))
+	t := a.writable(1, lua.LNil)
 	if k := kindOf(t); k == aList && mt == dictMeta && t.Len() > 0 {
 		return a.run.raisef(a.l, "%s: it has %d elements without a name", a.name, t.Len())
 	} else if k == aDict && mt == arrayMeta && t.Metatable != lua.LValue(dictMeta) {

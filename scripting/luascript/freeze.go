@@ -53,19 +53,26 @@ func init() {
 	})
 }
 
-// readOnly raises the error about an element that is set where none can be.
+// readOnly raises the error about an element that is set where none can be; without a
+// key, about the table that is to be changed in another way.
 func (r *run) readOnly(l *lua.LState, t *lua.LTable, key lua.LValue) int {
 	what := "it"
 	if f := frozenOf(t); f != nil {
 		what = f.what
 	}
-	switch {
-	case what == globalsName:
-		return r.raisef(l, "%s cannot be set: globals are read-only once the script is loaded; write local %s = ..., or keep it by state.set", keyText(key), nameText(key))
-	case strings.HasPrefix(what, "module "):
-		return r.raisef(l, "%s cannot be set: %s does not change", keyText(key), what)
+	shown := keyText(key) + " cannot be set"
+	if key == lua.LNil {
+		shown = "the table cannot be changed"
 	}
-	return r.raisef(l, "%s cannot be set: what the top level made is read-only once the script is loaded; make a table of your own, or keep it by state.set", keyText(key))
+	switch {
+	case what == globalsName && key == lua.LNil:
+		return r.raisef(l, "%s: globals are read-only once the script is loaded", shown)
+	case what == globalsName:
+		return r.raisef(l, "%s: globals are read-only once the script is loaded; write local %s = ..., or keep it by state.set", shown, nameText(key))
+	case strings.HasPrefix(what, "module "):
+		return r.raisef(l, "%s: %s does not change", shown, what)
+	}
+	return r.raisef(l, "%s: what the top level made is read-only once the script is loaded; make a table of your own, or keep it by state.set", shown)
 }
 
 const globalsName = "the globals"

@@ -41,7 +41,7 @@ func init() {
 		if a.n < 2 || a.n > 3 {
 			return a.run.raisef(a.l, "table.insert: got %d arguments, wanted a table and a value, or a table, a place and a value", a.n)
 		}
-		t := a.writable(1, lua.LString("an element"))
+		t := a.writable(1, lua.LNil)
 		n := t.Len()
 		if a.n == 2 {
 			if v := a.l.Get(2); v != lua.LNil {
@@ -61,7 +61,7 @@ func init() {
 		return 0
 	})
 	ownFunc("table", "remove", func(a *args) int {
-		t := a.writable(1, lua.LString("an element"))
+		t := a.writable(1, lua.LNil)
 		n := t.Len()
 		i := a.intOr(2, n)
 		if i < 1 || i > n {
@@ -73,7 +73,7 @@ func init() {
 		return a.push(v)
 	})
 	ownFunc("table", "sort", func(a *args) int {
-		t := a.writable(1, lua.LString("its order"))
+		t := a.writable(1, lua.LNil)
 		s := &sorter{args: a, list: make([]lua.LValue, t.Len())}
 		if a.given(2) {
 			s.less = a.function(2)

@@ -354,7 +354,7 @@ func (r *run) execute(f *file, job *hostlib.Declaration) (lua.LValue, *lua.LTabl
 	l := r.l
 	env := boot.NewTable()
 	env.Metatable = loadingMeta
-	r.envs = append(r.envs, env)
+	r.envs, r.envFiles = append(r.envs, env), append(r.envFiles, f.shown)
 	r.above = append(r.above, f.path)
 	before := r.call.Job
 	r.call.Job = job

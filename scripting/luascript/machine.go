@@ -35,6 +35,9 @@ var prepare = sync.OnceFunc(func() {
 		if what := missing[name]; what != "" {
 			return r.raise(l, hostlib.Errorf("usage", "there is no %s in job scripts: %s", name, what))
 		}
+		if file := r.definer(name); file != "" {
+			return r.raise(l, hostlib.Errorf("usage", "undefined: %s: it is a global of %s, and each file has its own: have that file return it, in a table, and use what require gives", name, file))
+		}
 		return r.raise(l, hostlib.Undefined(name, r.globalNames()))
 	}))
 	open()
@@ -56,6 +59,16 @@ var prepare = sync.OnceFunc(func() {
 		return textArith("__sub")(l)
 	}))
 })
+
+// definer is the file that has a global of that name, or "".
+func (r *run) definer(name string) string {
+	for i, env := range r.envs {
+		if contents(env).RawGetString(name) != lua.LNil {
+			return r.envFiles[i]
+		}
+	}
+	return ""
+}
 
 // globalNames are the names that scripts have besides those of the host library.
 func (r *run) globalNames() (names []string) {

@@ -35,6 +35,7 @@ type run struct {
 	above    []string             // the files that are being loaded
 	loaded   map[string]lua.LValue
 	envs     []*lua.LTable // the globals of each file
+	envFiles []string      // which it is
 	globals  *lua.LTable   // of the script itself
 	sealErrs []frozenError
 	fronts   map[*lua.LTable]*lua.LTable // of the contents of tables that are frozen

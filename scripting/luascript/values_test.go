@@ -237,6 +237,9 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"ctx.emti({})", `ctx has no "emti" (did you mean "emit"?)`, "jobs/job.lua:4"},
 		{"ctx.id = 5", `ctx does not change: "id" cannot be set`, "jobs/job.lua:4"},
 		{"undefined_thing()", "undefined: undefined_thing", "jobs/job.lua:4"},
+		{"return GLOBAL_OF_CHECK", "undefined: GLOBAL_OF_CHECK: it is a global of jobs/lib/check.lua, and each file has its own: have that file return it", "jobs/job.lua:4"},
+		{"table.insert(fixed, 1)", "the table cannot be changed: what the top level made is read-only", "jobs/job.lua:4"},
+		{"setmetatable(db, {})", "the table cannot be changed: module db does not change", "jobs/job.lua:4"},
 		{"for x in {1} do end", "write for i, v in ipairs(...) do", "jobs/job.lua:4"},
 		{"for i, x in ipairs(iter.take({1}, 1)) do end", "ipairs: argument 1: got iterator, wanted table: go through an iterator by for x in it do", "jobs/job.lua:4"},
 		{"for r in csv.read(\"in.csv\") do\n    local n = tonumber(r.n) + 1\n  end", "+ does not work with nil and number (while at in.csv, line 3)", "jobs/job.lua:5: in consume"},
@@ -252,7 +255,7 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"return null + 1", "+ does not work with null and number", "jobs/job.lua:4"},
 		{"return -null", "- does not work with null", "jobs/job.lua:4"},
 	} {
-		w.Lua("job", "local function helper(n)\n  error(\"boom \" .. n) end\nfunction consume(ctx, item)\n  "+c.code+"\nend\njob({needs = {\"files:*\"}})\n")
+		w.Lua("job", "local function helper(n)\n  error(\"boom \" .. n) end\nfunction consume(ctx, item)\n  "+c.code+"\nend\njob({needs = {\"files:*\"}}) require(\"lib/check\") fixed = {1}\n")
 		j := w.Do("job", `{"a": 1, "none": null}`)
 		if j.Error == nil || !strings.Contains(j.Error.Message, c.message) || !strings.Contains(j.Error.Backtrace, c.trace) {
 			t.Errorf("%s:\ngot  %+v\nwant %s\n%s", c.code, j.Error, c.message, c.trace)

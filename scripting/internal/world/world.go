@@ -117,6 +117,7 @@ def fails(want, fn, *args, **kwargs):
 
 // checkLua is lib/check.lua, which every script in Lua can require.
 const checkLua = `
+GLOBAL_OF_CHECK = true
 local M = {}
 
 local function same(a, b)
