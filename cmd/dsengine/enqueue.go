@@ -155,7 +155,7 @@ func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) err
 		return err
 	}
 	defer done()
-	job, err := newJobOf(ctx, env, g, eng, &s, o.Type, o.Instance, o.Phase)
+	job, err := newJobOf(ctx, g, eng, &s, o.Type, o.Instance, o.Phase)
 	if err != nil {
 		return err
 	}

@@ -75,8 +75,11 @@ func (e *Env) drawsOn(stream any) bool {
 
 // say writes a line for a person, beside the data.
 func (e *Env) say(format string, args ...any) {
-	fmt.Fprintln(e.Stderr, e.Secrets.Strike(strike(e.calls(fmt.Sprintf(format, args...)))))
+	fmt.Fprintln(e.Stderr, e.told(fmt.Sprintf(format, args...)))
 }
+
+// told is a text for a person, without secrets.
+func (e *Env) told(text string) string { return e.Secrets.Strike(strike(e.calls(text))) }
 
 // wait waits for d, or for the end of ctx; false means that ctx ended.
 func (e *Env) wait(ctx context.Context, d time.Duration) bool {

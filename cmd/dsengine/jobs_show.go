@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,11 @@ func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) err
 		return err
 	}
 	page := jobPage{job: j}
+	if page.script, page.absent = scriptOf(env, g, j.Type); page.absent != "" {
+		if page.known, err = knownOf(ctx, eng, j.Type); err != nil {
+			return err
+		}
+	}
 	if env.IsTerminal(env.Stdout) {
 		page.most = 70
 	}
@@ -85,6 +91,9 @@ type jobPage struct {
 	logs     []engine.LogLine
 	failed   []*engine.Job // of its items
 	rejects  engine.RejectCounts
+	script   string // of its type, here; "" if there is none
+	absent   string // what is not there instead; "" if that is not known
+	known    string // of its type, where its script is absent
 	now      time.Time
 	most     int // where errors in the table are cut; 0: nowhere
 }
@@ -108,6 +117,8 @@ func (g *jobPage) lastFailure() *engine.Failure {
 // logged something, and its last lines of log.
 type jobDetails struct {
 	*engine.Job
+	// Script is that of its type in the jobs folder; null if none is there.
+	Script *string `json:"script"`
 	// Losses counts the attempts that were lost with their process.
 	Losses   int           `json:"losses"`
 	Attempts []attemptInfo `json:"attempts"`
@@ -129,7 +140,7 @@ type attemptInfo struct {
 }
 
 func (g *jobPage) details() jobDetails {
-	d := jobDetails{Job: told(g.job), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
+	d := jobDetails{Job: told(g.job), Script: optional(filepath.ToSlash(g.script)), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
 	for _, a := range g.attempts {
 		d.Attempts = append(d.Attempts, infoOf(a))
 	}
@@ -205,6 +216,9 @@ func (g *jobPage) print(p *printer) {
 	}
 	if j.Version != nil {
 		p.field("script", "version %s", clean(*j.Version))
+	}
+	if g.absent != "" {
+		p.field("no script", "there is no %s here; %s", g.absent, g.known)
 	}
 	if n := j.Stats[engine.RerunCount]; n > 0 {
 		p.field("reruns", "%s its hook ran again, because others changed what it had read; requests that it made were made again", plural(n, "time", "times"))

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/dustin/go-humanize"
 
@@ -30,9 +29,9 @@ func openPayloads(env *Env, name string) (*payloadLines, error) {
 	if name == "-" {
 		return &payloadLines{name: name, r: bufio.NewReaderSize(env.Stdin, 1<<16)}, nil
 	}
-	f, err := os.Open(env.path(name))
+	f, err := openNamed(env, "payloads", name)
 	if err != nil {
-		return nil, engine.Wrapf(engine.CodeUsage, err, "--payloads")
+		return nil, err
 	}
 	l := &payloadLines{name: name, file: f, r: bufio.NewReaderSize(f, 1<<16)}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {

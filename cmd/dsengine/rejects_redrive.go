@@ -60,11 +60,10 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 		return err
 	}
 	if s.isBroken(o.Type) {
-		s.tellErrors(env)
-		return usage("the script of job type %q does not load: mend it first", o.Type)
+		return s.notLoaded(o.Type)
 	}
 	// A script that was mended is registered, with its hooks.
-	if _, err := newJobOf(ctx, env, g, eng, &s, o.Type, "", engine.PhaseConsume); err != nil {
+	if _, err := newJobOf(ctx, g, eng, &s, o.Type, "", engine.PhaseConsume); err != nil {
 		return err
 	}
 	f, err := o.filter(ctx, eng)

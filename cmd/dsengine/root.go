@@ -174,9 +174,35 @@ func execute(ctx context.Context, env *Env, args []string) exitCode {
 		err = root.ExecuteContext(ctx)
 	}
 	if err != nil {
-		tell(ctx, env, err)
+		tell(ctx, env, err, asksJSON(env, root, args))
 	}
 	return codeOf(ctx, err)
+}
+
+// asksJSON says whether output is to be JSON, also where the settings could not be
+// read: then by what is written.
+func asksJSON(env *Env, root *cobra.Command, args []string) bool {
+	const asked = "json"
+	flag := root.PersistentFlags().Lookup("output")
+	if flag.Changed || flag.Value.String() == asked {
+		return flag.Value.String() == asked
+	}
+	for i, arg := range args {
+		value, given := strings.CutPrefix(arg, "--output=")
+		if short, ok := strings.CutPrefix(arg, "-o"); ok && !given {
+			value, given = strings.TrimPrefix(short, "="), short != ""
+		}
+		switch {
+		case arg == "--":
+			return false
+		case given:
+			return value == asked
+		case (arg == "-o" || arg == "--output") && i+1 < len(args):
+			return args[i+1] == asked
+		}
+	}
+	value, _ := env.lookup("DSENGINE_OUTPUT")
+	return value == asked
 }
 
 // helpOfNothing is an error where help is asked for of a command that is not
