@@ -40,6 +40,8 @@ type enqueued struct {
 	Status *engine.Status   `json:"status"`
 	Result engine.Raw       `json:"result"`
 	Error  *engine.JobError `json:"error"`
+	// FailedItem is the first item by which it failed, if it did by one.
+	FailedItem *failedItem `json:"failed_item"`
 	// Attempts are those that failed or were lost while it was waited for; null without --wait.
 	Attempts []attemptInfo `json:"attempts"`
 }
@@ -57,7 +59,8 @@ With a key no second job is made while one counts: the id of that one is printed
 With --wait each attempt that fails is told of while it waits (on stderr): why, and when the next
 one is due; and at its end the job's result or error. With -o json one object is printed when all
 is done: id, created (false: another job has the key) and replaced; and with --wait status,
-result, error (as of jobs show) and attempts, those that failed; null without it.`,
+result, error (as of jobs show), failed_item (the first by which it failed: id, type, error) and
+attempts, those that failed; null without it.`,
 		Example: `  dsengine enqueue airports
   dsengine enqueue crm/customers --payload '{"id": 42}' --key 42 --unique 1d
   dsengine enqueue geocode --payloads addresses.jsonl --priority 10
@@ -199,7 +202,13 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 		if e.Status = &j.Status; j.Status != engine.StatusCompleted {
 			code = exitJobFailed
 		}
+		if e.FailedItem, err = firstFailed(ctx, eng.Store(), j); err != nil {
+			return err
+		}
 		env.say("%s", endOf(j))
+		for _, line := range failureWords(j, e.FailedItem) {
+			env.say("%s", line)
+		}
 		if j.Result != nil {
 			env.say("result: %s", clip(string(j.Result), 300))
 		}

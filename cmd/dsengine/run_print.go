@@ -115,6 +115,9 @@ func (s *runSummary) print(env *Env, g *globals) error {
 	p := &printer{w: env.Stdout}
 	if s.Job != nil {
 		p.line("%s", endOf(s.Job))
+		for _, line := range failureWords(s.Job, s.FailedItem) {
+			p.line("%s", env.calls(line))
+		}
 	}
 	s.printTypes(p)
 	p.line("%s (%s).", clean(env.calls(s.Message)), rough(time.Duration(s.Seconds*float64(time.Second))))

@@ -33,6 +33,7 @@ type runSummary struct {
 	LastCommit *time.Time             `json:"last_commit"`
 	Seconds    float64                `json:"seconds"`
 	Job        *engine.Job            `json:"job"` // of --once
+	FailedItem *failedItem            `json:"failed_item"` // the first by which that job failed
 	FailedJobs []failedJob            `json:"failed_jobs"`
 	LeftOut    engine.LeftOut         `json:"left_out"` // not made, because jobs that failed have the keys
 	Waiting    []waitingJobs          `json:"waiting"`  // that this process cannot run
@@ -130,6 +131,7 @@ func (m *summarize) once(ctx context.Context, s *runSummary) (err error) {
 	if len(m.opts.Once) > 0 {
 		if s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0]); err == nil {
 			s.Job = told(s.Job)
+			s.FailedItem, err = firstFailed(ctx, m.eng.Store(), s.Job)
 		}
 	}
 	return err
