@@ -69,7 +69,7 @@ func failureWords(j *engine.Job, item *failedItem) (lines []string) {
 		if p := places(e.Backtrace); p != "" {
 			at = " (at " + p + ")"
 		}
-		lines = append(lines, fmt.Sprintf("  the first that failed is item %d (%s): %s%s", item.ID, clean(item.Type), clip(e.Message, 300), at))
+		lines = append(lines, fmt.Sprintf("  the first that failed is item %d (%s): %s%s", item.ID, clean(item.Type), clip(e.Message, 600), at))
 	}
 	return append(lines, fmt.Sprintf("  all that failed: dsengine jobs list --parent %d --status failed", j.ID))
 }

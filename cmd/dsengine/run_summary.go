@@ -51,6 +51,10 @@ type failedJob struct {
 	ID    engine.JobID `json:"id"`
 	Type  string       `json:"type"`
 	Error string       `json:"error"`
+
+	parent engine.JobID // 0: it is no item
+	kind   engine.Kind  // why it failed
+	items  bool         // because items of it did
 }
 
 // waitingJobs are jobs that wait and that this process cannot run.
@@ -155,7 +159,10 @@ func (m *summarize) failed(ctx context.Context, s *runSummary) error {
 			}
 			failed := failedJob{ID: j.ID, Type: j.Type}
 			if j.Error != nil {
-				failed.Error = j.Error.Message
+				failed.Error, failed.kind, failed.items = j.Error.Message, j.Error.Kind, j.Error.Code == "items"
+			}
+			if j.Parent != nil {
+				failed.parent = *j.Parent
 			}
 			if s.FailedJobs = append(s.FailedJobs, failed); len(s.FailedJobs) == failedLimit {
 				return nil
