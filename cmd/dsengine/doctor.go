@@ -60,6 +60,7 @@ func runDoctor(ctx context.Context, env *Env, g *globals) error {
 		d.check("files", d.Files, true, "")
 	}
 	d.settings(env, g, &s)
+	d.needs(env, g, &s)
 	unreachable := d.database(ctx, env, g)
 	d.OK = true
 	for _, c := range d.Checks {
