@@ -146,7 +146,7 @@ type Redriven struct {
 	NoHook int    `json:"no_hook"`
 	Again  *JobID `json:"again"`
 	Reason string `json:"-"`
-	Cut     int     `json:"cut"`     // left: rows that were too large to be kept whole
+	Cut    int    `json:"cut"` // left: rows that were too large to be kept whole
 	// RolledBack are left: a retry of their job, the first of which is Retry, runs
 	// their rows with all others that were rolled back with them.
 	RolledBack int    `json:"rolled_back"`

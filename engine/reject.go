@@ -253,7 +253,7 @@ func (c *Call) tooManyRejects(n, rows int64) error {
 	switch {
 	case c.earlier+c.saved["rejected"] == 0:
 	case c.typ.Redrive == nil && c.whole+c.pend.whole == 0:
-		again += " --fresh, which reads all again (dsengine rejects redrive, for these rows alone, needs the hook redrive)"
+		again = fmt.Sprintf("%s --fresh, which does all again, what was committed too; or, with a hook redrive(ctx, rows), these rows alone: dsengine rejects redrive --type %s --job %d, and when that has run: %[1]s", again, c.typ.Name, c.job.ID)
 	default:
 		again = fmt.Sprintf("dsengine rejects redrive --type %s --job %d, and when that has run: %s", c.typ.Name, c.job.ID, again)
 	}

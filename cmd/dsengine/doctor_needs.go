@@ -104,6 +104,9 @@ func (c *connections) looks(name string, schemes ...string) error {
 // and its key can be had.
 func remoteLooks(env *Env, g *globals, s *scripts, name string, schemes ...string) error {
 	if err := s.others.looks(name, schemes...); err != nil {
+		if name == "localhost" || strings.ContainsAny(name, ".:") { // a host, whose address the script has
+			return nil
+		}
 		return err
 	}
 	r, err := s.others.Remote(name)

@@ -239,7 +239,7 @@ func notMade(ctx context.Context, eng *engine.Engine, e enqueued) string {
 func endOf(j *engine.Job) string {
 	s := "job " + jobName(j) + " " + j.Status.String()
 	if j.Status == engine.StatusFailed && j.Error != nil {
-		s += ": " + clip(j.Error.Message, 300)
+		s += ": " + clip(j.Error.Message, 600)
 	}
 	return s
 }

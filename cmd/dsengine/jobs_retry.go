@@ -178,7 +178,7 @@ func tellStanding(ctx context.Context, env *Env, eng *engine.Engine, j *engine.J
 	if err != nil {
 		return err
 	}
-	afresh := fmt.Sprintf("to begin anew, and read all again: dsengine jobs retry %d --fresh", j.ID)
+	afresh := fmt.Sprintf("to begin anew: dsengine jobs retry %d --fresh", j.ID)
 	if t.Hooks.Redrives() || c.Whole > 0 {
 		afresh = fmt.Sprintf("to run them again: dsengine rejects redrive --type %s --job %d; %s", j.Type, j.ID, afresh)
 	}

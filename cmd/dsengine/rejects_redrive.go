@@ -83,7 +83,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 	}
 	if r.NoHook > 0 {
 		return engine.Errorf(engine.CodeConflict, "%s cannot be redriven: %s no whole items, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject", "rejects"), isOrAre(r.NoHook)).
-			WithHint("the first was rejected because: %s. To have its job read all again, once that is mended: dsengine jobs retry %d --fresh. To redo just these rows, define the hook in %s", clip(r.Reason, 300), *r.Again, s.file(g, o.Type))
+			WithHint("the first was rejected because: %s. Once that is mended, its job does all again, what was committed too, by: dsengine jobs retry %d --fresh. To redo these rows alone, define the hook in %s; it gets them", clip(r.Reason, 300), *r.Again, s.file(g, o.Type))
 	}
 	return nil
 }

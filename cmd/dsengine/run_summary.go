@@ -32,7 +32,7 @@ type runSummary struct {
 	FirstClaim *time.Time             `json:"first_claim"`
 	LastCommit *time.Time             `json:"last_commit"`
 	Seconds    float64                `json:"seconds"`
-	Job        *engine.Job            `json:"job"` // of --once
+	Job        *engine.Job            `json:"job"`         // of --once
 	FailedItem *failedItem            `json:"failed_item"` // the first by which that job failed
 	FailedJobs []failedJob            `json:"failed_jobs"`
 	LeftOut    engine.LeftOut         `json:"left_out"` // not made, because jobs that failed have the keys
