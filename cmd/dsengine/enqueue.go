@@ -125,6 +125,28 @@ func (o *enqueueOptions) validate() (err error) {
 	return engine.CheckTypeName(o.Type)
 }
 
+// others are the flags of a job besides its payload, as a shell is given them. A time
+// from now is one of its own by then.
+func (o *enqueueOptions) others() (words string) {
+	flag := func(name, value string) {
+		if value != "" {
+			words += " --" + name + " " + quotedWord(value)
+		}
+	}
+	if o.Phase != 0 {
+		flag("phase", o.Phase.String())
+	}
+	flag("instance", o.Instance)
+	flag("priority", o.Priority)
+	if !o.At.IsZero() {
+		flag("at", o.At.UTC().Format(time.RFC3339))
+	}
+	if o.After != 0 {
+		flag("after", engine.FormatDuration(o.After))
+	}
+	return words
+}
+
 // checkPayload says what is wrong with JSON that a person typed.
 func checkPayload(flag, text string) error {
 	var v json.RawMessage
@@ -152,6 +174,7 @@ func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) err
 			return err
 		}
 		defer lines.Close()
+		lines.like = o.others()
 	}
 	eng, done, err := openEngine(ctx, env, g, log, toMake)
 	if err != nil {

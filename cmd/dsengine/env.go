@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,20 +29,25 @@ type Env struct {
 	Clock      engine.Clock
 	// Secrets are struck out of what is said; nil knows none.
 	Secrets *engine.Secrets
+	// Given are the settings of the command line that decide which database, scripts
+	// and files are meant, for what hints say to type.
+	Given string
 	// Program is how a person calls the program, for what hints say to type; ""
 	// is dsengine.
 	Program string
 }
 
 // typed finds commands in a text.
-var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects|vars|state|test|docs|fmt|new|plan|replay)\b`)
+var typed = regexp.MustCompile(`\bdsengine (run|enqueue|backfill|jobs|logs|types|windows|servers|migrate|doctor|rejects|vars|state|test|check|docs|fmt|new|plan|replay)\b`)
 
-// calls has the commands in a text begin as the program was called.
+// calls has the commands in a text begin as the program was called, so that they are
+// about the same database, scripts and files.
 func (e *Env) calls(text string) string {
-	if e.Program == "" || e.Program == "dsengine" {
+	if (e.Program == "" || e.Program == "dsengine") && e.Given == "" {
 		return text
 	}
-	return typed.ReplaceAllStringFunc(text, func(s string) string { return e.Program + strings.TrimPrefix(s, "dsengine") })
+	program := cmp.Or(e.Program, "dsengine") + e.Given
+	return typed.ReplaceAllStringFunc(text, func(s string) string { return program + strings.TrimPrefix(s, "dsengine") })
 }
 
 // path is where a file is that a person named.

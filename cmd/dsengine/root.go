@@ -43,6 +43,23 @@ func (g *globals) flags(f *pflag.FlagSet) {
 	f.StringVar(&g.Config, "config", "", "`file` of settings (default "+defaultConfig+", if it is there)")
 }
 
+// given are the settings of the command line that decide which database, scripts and
+// files are meant, as they are written there; passwords are struck out.
+func (g *globals) given(f *pflag.FlagSet) (words string) {
+	for _, name := range []string{"config", "db", "prefix", "jobs", "files"} {
+		flag := f.Lookup(name)
+		if flag == nil || !flag.Changed {
+			continue
+		}
+		value := flag.Value.String()
+		if name == "db" {
+			value = strike(shownURL(value))
+		}
+		words += " --" + name + " " + quotedWord(value)
+	}
+	return words
+}
+
 func (g *globals) validate() error {
 	if g.Output != "text" && g.Output != "json" {
 		return usage("%s: there is no form of output %q: use text or json", g.from("output"), g.Output)
@@ -100,9 +117,11 @@ func newRoot(env *Env) *cobra.Command {
 			if c.Annotations[plainCommand] != "" || !c.HasParent() {
 				return nil
 			}
+			given := g.given(c.Flags()) // before other sources fill in
 			if err := settle(env, c, &g); err != nil {
 				return err
 			}
+			env.Given = given
 			return g.validate()
 		},
 	}
