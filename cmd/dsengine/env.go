@@ -31,7 +31,7 @@ type Env struct {
 	Secrets *engine.Secrets
 	// Given are the settings of the command line that decide which database, scripts
 	// and files are meant, for what hints say to type.
-	Given string
+	Given []givenFlag
 	// Program is how a person calls the program, for what hints say to type; ""
 	// is dsengine.
 	Program string
@@ -40,15 +40,31 @@ type Env struct {
 // typed finds commands in a text.
 var typed = regexp.MustCompile(`\bdsengine (run|enqueue|backfill|jobs|logs|types|windows|servers|migrate|doctor|rejects|vars|state|test|check|docs|fmt|new|plan|replay)\b`)
 
+// givenFlag is a flag of the command line, as a shell is given it.
+type givenFlag struct{ name, words string }
+
 // calls has the commands in a text begin as the program was called, so that they are
 // about the same database, scripts and files.
 func (e *Env) calls(text string) string {
-	if (e.Program == "" || e.Program == "dsengine") && e.Given == "" {
+	if (e.Program == "" || e.Program == "dsengine") && len(e.Given) == 0 {
 		return text
 	}
-	program := cmp.Or(e.Program, "dsengine") + e.Given
-	return typed.ReplaceAllStringFunc(text, func(s string) string { return program + strings.TrimPrefix(s, "dsengine") })
+	return typed.ReplaceAllStringFunc(text, func(s string) string {
+		_, command, _ := strings.Cut(s, " ")
+		words := cmp.Or(e.Program, "dsengine")
+		for _, f := range e.Given {
+			if withoutDatabase[command] && (f.name == "db" || f.name == "prefix") {
+				continue
+			}
+			words += " " + f.words
+		}
+		return words + " " + command
+	})
 }
+
+// withoutDatabase are the commands that work on scripts alone; of test, --db is another
+// server.
+var withoutDatabase = map[string]bool{"test": true, "check": true, "fmt": true, "docs": true, "new": true}
 
 // path is where a file is that a person named.
 func (e *Env) path(p string) string {

@@ -45,19 +45,19 @@ func (g *globals) flags(f *pflag.FlagSet) {
 
 // given are the settings of the command line that decide which database, scripts and
 // files are meant, as they are written there; passwords are struck out.
-func (g *globals) given(f *pflag.FlagSet) (words string) {
+func (g *globals) given(f *pflag.FlagSet) (list []givenFlag) {
 	for _, name := range []string{"config", "db", "prefix", "jobs", "files"} {
 		flag := f.Lookup(name)
-		if flag == nil || !flag.Changed {
+		if flag == nil || !flag.Changed || flag.Value.String() == flag.DefValue {
 			continue
 		}
 		value := flag.Value.String()
 		if name == "db" {
 			value = strike(shownURL(value))
 		}
-		words += " --" + name + " " + quotedWord(value)
+		list = append(list, givenFlag{name, "--" + name + " " + quotedWord(value)})
 	}
-	return words
+	return list
 }
 
 func (g *globals) validate() error {
