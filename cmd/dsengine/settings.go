@@ -97,7 +97,10 @@ func wrong(value string, err error) string {
 	if engine.CodeOf(err) != "" {
 		return err.Error()
 	}
-	return fmt.Sprintf("%q cannot be read here: %v", value, errors.Unwrap(err))
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause
+	}
+	return fmt.Sprintf("%q cannot be read here: %v", value, err)
 }
 
 // readConfig reads the file of settings: for each, by its name with its table,
