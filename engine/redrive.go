@@ -140,8 +140,13 @@ type RedriveRequest struct {
 type Redriven struct {
 	Rejects int     `json:"rejects"` // that are being redriven now
 	Jobs    []JobID `json:"jobs"`
-	NoHook  int     `json:"no_hook"` // left: rows that need the hook redrive, which the script does not have
-	Cut     int     `json:"cut"`     // left: rows that were too large to be kept whole
+	// NoHook are left: rows that need the hook redrive, which the script does not have.
+	// Without it only their jobs meet them again, begun anew; Again is the first of these,
+	// and Reason why its row was rejected.
+	NoHook int    `json:"no_hook"`
+	Again  *JobID `json:"again"`
+	Reason string `json:"-"`
+	Cut    int    `json:"cut"` // left: rows that were too large to be kept whole
 	// RolledBack are left: a retry of their job, the first of which is Retry, runs
 	// their rows with all others that were rolled back with them.
 	RolledBack int    `json:"rolled_back"`
@@ -180,7 +185,9 @@ func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error
 			done.Cut++
 			return true
 		case b.mode == RedriveItem && !x.WholeItem:
-			done.NoHook++
+			if done.NoHook++; done.Again == nil {
+				done.Again, done.Reason = &x.Job, x.Reason
+			}
 			return true
 		}
 		chosen++

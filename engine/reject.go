@@ -236,19 +236,38 @@ func (c *Call) tooManyRejects(n, rows int64) error {
 	}
 	why := ""
 	if len(c.pend.rejects) > 0 {
-		r := c.pend.rejects[0]
-		why = fmt.Sprintf("; the first: %.200s", r.Reason)
-		if r.Line > 0 {
-			why += fmt.Sprintf(" (%s, line %d)", r.Source, r.Line)
+		why = c.pend.rejects[0].why()
+	} else if err := c.eng.store.Rejects(c.ctx, RejectFilter{Job: c.job.ID, Open: true, NoRows: true}, func(x *Reject) bool {
+		r := Rejection{Reason: x.Reason}
+		if x.Source != nil && x.Line != nil {
+			r.Source, r.Line = *x.Source, *x.Line
 		}
+		why = r.why()
+		return false
+	}); err != nil {
+		return err
 	}
-	// What checkpoints have committed is not read again: only a redrive mends it.
+	// What checkpoints have committed is not read again: only a redrive mends it, or
+	// beginning anew.
 	again := fmt.Sprintf("dsengine jobs retry %d", c.job.ID)
-	if c.earlier+c.saved["rejected"] > 0 {
+	switch {
+	case c.earlier+c.saved["rejected"] == 0:
+	case c.typ.Redrive == nil && c.whole+c.pend.whole == 0:
+		again = fmt.Sprintf("%s --fresh, which does all again, what was committed too; or, with a hook redrive(ctx, rows), these rows alone: dsengine rejects redrive --type %s --job %d, and when that has run: %[1]s", again, c.typ.Name, c.job.ID)
+	default:
 		again = fmt.Sprintf("dsengine rejects redrive --type %s --job %d, and when that has run: %s", c.typ.Name, c.job.ID, again)
 	}
 	return &Failure{Kind: KindRejects, Code: "rejects", Message: fmt.Sprintf(
 		"%s, more than rejects = %s allows%s; see them with: dsengine rejects list --job %d; once the script is mended: %s", what, c.typ.Settings.Rejects.WithDefaults(), why, c.job.ID, again)}
+}
+
+// why is the reason of the first of some rejects, with its place.
+func (r Rejection) why() string {
+	s := fmt.Sprintf("; the first: %.200s", r.Reason)
+	if r.Line > 0 {
+		s += fmt.Sprintf(" (%s, line %d)", r.Source, r.Line)
+	}
+	return s
 }
 
 // RejectLimit says how many rows a job may reject before it fails. The zero

@@ -52,6 +52,8 @@ type Result struct {
 	Types  []*engine.Type // by name
 	Errors []*LoadError   // in the order of files; a file may have several
 	Files  []string       // all scripts that were looked at, below the folder, sorted
+	// Why says of each job type that does not load why, helper files and all.
+	Why map[string][]*LoadError
 }
 
 // Load makes a job type of each script below a jobs folder: its name is its
@@ -81,7 +83,7 @@ func Load(dir string, o Options) (Result, error) {
 		starscript.Ending: starscript.NewLoader(root.FS(), shown, host),
 		luascript.Ending:  luascript.NewLoader(root.FS(), shown, host),
 	}
-	r := Result{Files: files}
+	r := Result{Files: files, Why: map[string][]*LoadError{}}
 	for _, p := range files {
 		name := strings.TrimSuffix(p, path.Ext(p))
 		if other := name + starscript.Ending; p != other && slices.Contains(files, other) {
@@ -89,13 +91,16 @@ func Load(dir string, o Options) (Result, error) {
 			continue
 		}
 		if err := engine.CheckTypeName(name); err != nil {
-			r.fail(&LoadError{File: path.Join(shown, p), Message: err.Error()})
+			r.Why[name] = []*LoadError{{File: path.Join(shown, p), Message: err.Error()}}
+			r.fail(r.Why[name]...)
 			continue
 		}
 		t, errs := loaders[path.Ext(p)].Load(name, p)
 		r.fail(errs...)
 		if t != nil {
 			r.Types = append(r.Types, t)
+		} else {
+			r.Why[name] = errs
 		}
 	}
 	return r, nil

@@ -154,7 +154,7 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 	if s.asksNoWindow(env, g, o.Type) {
 		env.say("dsengine: warning: the script of %s does not ask for ctx.window, nor does it load another one: its jobs do not know which stretch of time they are to import", o.Type)
 	}
-	if b.like, err = newJobOf(ctx, env, g, eng, &s, o.Type, o.Instance, o.Phase); err != nil {
+	if b.like, err = newJobOf(ctx, g, eng, &s, o.Type, o.Instance, o.Phase); err != nil {
 		return err
 	}
 	if err := tellUnrun(ctx, env, g, eng, &s, o.Type); err != nil {

@@ -40,6 +40,8 @@ type enqueued struct {
 	Status *engine.Status   `json:"status"`
 	Result engine.Raw       `json:"result"`
 	Error  *engine.JobError `json:"error"`
+	// FailedItem is the first item by which it failed, if it did by one.
+	FailedItem *failedItem `json:"failed_item"`
 	// Attempts are those that failed or were lost while it was waited for; null without --wait.
 	Attempts []attemptInfo `json:"attempts"`
 }
@@ -57,7 +59,8 @@ With a key no second job is made while one counts: the id of that one is printed
 With --wait each attempt that fails is told of while it waits (on stderr): why, and when the next
 one is due; and at its end the job's result or error. With -o json one object is printed when all
 is done: id, created (false: another job has the key) and replaced; and with --wait status,
-result, error (as of jobs show) and attempts, those that failed; null without it.`,
+result, error (as of jobs show), failed_item (the first by which it failed: id, type, error) and
+attempts, those that failed; null without it.`,
 		Example: `  dsengine enqueue airports
   dsengine enqueue crm/customers --payload '{"id": 42}' --key 42 --unique 1d
   dsengine enqueue geocode --payloads addresses.jsonl --priority 10
@@ -122,6 +125,28 @@ func (o *enqueueOptions) validate() (err error) {
 	return engine.CheckTypeName(o.Type)
 }
 
+// others are the flags of a job besides its payload, as a shell is given them. A time
+// from now is one of its own by then.
+func (o *enqueueOptions) others() (words string) {
+	flag := func(name, value string) {
+		if value != "" {
+			words += " --" + name + " " + quotedWord(value)
+		}
+	}
+	if o.Phase != 0 {
+		flag("phase", o.Phase.String())
+	}
+	flag("instance", o.Instance)
+	flag("priority", o.Priority)
+	if !o.At.IsZero() {
+		flag("at", o.At.UTC().Format(time.RFC3339))
+	}
+	if o.After != 0 {
+		flag("after", engine.FormatDuration(o.After))
+	}
+	return words
+}
+
 // checkPayload says what is wrong with JSON that a person typed.
 func checkPayload(flag, text string) error {
 	var v json.RawMessage
@@ -149,13 +174,14 @@ func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) err
 			return err
 		}
 		defer lines.Close()
+		lines.like = o.others()
 	}
 	eng, done, err := openEngine(ctx, env, g, log, toMake)
 	if err != nil {
 		return err
 	}
 	defer done()
-	job, err := newJobOf(ctx, env, g, eng, &s, o.Type, o.Instance, o.Phase)
+	job, err := newJobOf(ctx, g, eng, &s, o.Type, o.Instance, o.Phase)
 	if err != nil {
 		return err
 	}
@@ -199,7 +225,13 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 		if e.Status = &j.Status; j.Status != engine.StatusCompleted {
 			code = exitJobFailed
 		}
+		if e.FailedItem, err = firstFailed(ctx, eng.Store(), j); err != nil {
+			return err
+		}
 		env.say("%s", endOf(j))
+		for _, line := range failureWords(j, e.FailedItem) {
+			env.say("%s", line)
+		}
 		if j.Result != nil {
 			env.say("result: %s", clip(string(j.Result), 300))
 		}
@@ -230,7 +262,7 @@ func notMade(ctx context.Context, eng *engine.Engine, e enqueued) string {
 func endOf(j *engine.Job) string {
 	s := "job " + jobName(j) + " " + j.Status.String()
 	if j.Status == engine.StatusFailed && j.Error != nil {
-		s += ": " + clip(j.Error.Message, 300)
+		s += ": " + clip(j.Error.Message, 600)
 	}
 	return s
 }

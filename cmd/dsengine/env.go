@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,21 +29,42 @@ type Env struct {
 	Clock      engine.Clock
 	// Secrets are struck out of what is said; nil knows none.
 	Secrets *engine.Secrets
+	// Given are the settings of the command line that decide which database, scripts
+	// and files are meant, for what hints say to type.
+	Given []givenFlag
 	// Program is how a person calls the program, for what hints say to type; ""
 	// is dsengine.
 	Program string
 }
 
 // typed finds commands in a text.
-var typed = regexp.MustCompile(`\bdsengine (run|enqueue|jobs|logs|types|servers|migrate|doctor|rejects|vars|state|test|docs|fmt|new|plan|replay)\b`)
+var typed = regexp.MustCompile(`\bdsengine (run|enqueue|backfill|jobs|logs|types|windows|servers|migrate|doctor|rejects|vars|state|test|check|docs|fmt|new|plan|replay)\b`)
 
-// calls has the commands in a text begin as the program was called.
+// givenFlag is a flag of the command line, as a shell is given it.
+type givenFlag struct{ name, words string }
+
+// calls has the commands in a text begin as the program was called, so that they are
+// about the same database, scripts and files.
 func (e *Env) calls(text string) string {
-	if e.Program == "" || e.Program == "dsengine" {
+	if (e.Program == "" || e.Program == "dsengine") && len(e.Given) == 0 {
 		return text
 	}
-	return typed.ReplaceAllStringFunc(text, func(s string) string { return e.Program + strings.TrimPrefix(s, "dsengine") })
+	return typed.ReplaceAllStringFunc(text, func(s string) string {
+		_, command, _ := strings.Cut(s, " ")
+		words := cmp.Or(e.Program, "dsengine")
+		for _, f := range e.Given {
+			if withoutDatabase[command] && (f.name == "db" || f.name == "prefix") {
+				continue
+			}
+			words += " " + f.words
+		}
+		return words + " " + command
+	})
 }
+
+// withoutDatabase are the commands that work on scripts alone; of test, --db is another
+// server.
+var withoutDatabase = map[string]bool{"test": true, "check": true, "fmt": true, "docs": true, "new": true}
 
 // path is where a file is that a person named.
 func (e *Env) path(p string) string {
@@ -75,8 +97,11 @@ func (e *Env) drawsOn(stream any) bool {
 
 // say writes a line for a person, beside the data.
 func (e *Env) say(format string, args ...any) {
-	fmt.Fprintln(e.Stderr, e.Secrets.Strike(strike(e.calls(fmt.Sprintf(format, args...)))))
+	fmt.Fprintln(e.Stderr, e.told(fmt.Sprintf(format, args...)))
 }
+
+// told is a text for a person, without secrets.
+func (e *Env) told(text string) string { return e.Secrets.Strike(strike(e.calls(text))) }
 
 // wait waits for d, or for the end of ctx; false means that ctx ended.
 func (e *Env) wait(ctx context.Context, d time.Duration) bool {

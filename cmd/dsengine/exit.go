@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting"
 )
 
 // exitCode is what the process ends with.
@@ -26,8 +27,9 @@ const (
 const exitHelp = `Exit codes:
     0  done; also drained by SIGTERM
     1  it failed
-    2  wrong usage; or, at the end of a run, a script did not load (the others ran; not
-       with --once, unless it is the script of that job)
+    2  wrong usage, also where what was named is not there: a job, a type, a file (but 1
+       where vars or state has no such value); or, at the end of a run, a script did not
+       load (the others ran; not with --once, unless it is the script of that job)
     3  the database cannot be reached, was not made yet or has no room, or its URL (--db,
        DSENGINE_DB) cannot be used
     4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end
@@ -77,7 +79,7 @@ func codeOf(ctx context.Context, err error) exitCode {
 		return exitInterrupted
 	}
 	switch engine.CodeOf(err) {
-	case engine.CodeUsage:
+	case engine.CodeUsage, engine.CodeNotFound:
 		return exitUsage
 	case engine.CodeUnreachable, engine.CodeEmpty:
 		return exitUnreachable
@@ -85,23 +87,81 @@ func codeOf(ctx context.Context, err error) exitCode {
 	return exitFailed
 }
 
-// tell says what went wrong, and on the next line what to do about it.
-func tell(ctx context.Context, env *Env, err error) {
+// tell says what went wrong, and on the next line what to do about it; with -o json
+// as one object on one line.
+func tell(ctx context.Context, env *Env, err error, asJSON bool) {
+	code := codeOf(ctx, err)
 	var x *exitError
 	if errors.As(err, &x) {
 		err = x.err
 	}
+	if err == nil {
+		return
+	}
+	t := toldError{Code: errorCode(code, err), Message: strings.Join(strings.Fields(err.Error()), " ")}
+	var unloaded *notLoaded
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		t.Message = context.Cause(ctx).Error()
+	} else {
+		t.Hint = optional(engine.HintOf(err))
+		if errors.As(err, &unloaded) {
+			t.NotLoaded = unloaded.why
+		}
+	}
+	if asJSON {
+		t.print(env)
+		return
+	}
+	for _, e := range t.NotLoaded {
+		env.say("%s", e)
+	}
+	env.say("dsengine: %s", t.Message)
+	if t.Hint != nil {
+		env.say("%s", *t.Hint)
+	}
+}
+
+// toldError is an error as JSON.
+type toldError struct {
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Hint    *string `json:"hint"`
+	// NotLoaded says why the script does not load that the error is about.
+	NotLoaded []*scripting.LoadError `json:"not_loaded,omitempty"`
+}
+
+func (t toldError) print(env *Env) {
+	t.Message = env.told(t.Message)
+	if t.Hint != nil {
+		hint := env.told(*t.Hint)
+		t.Hint = &hint
+	}
+	for i, e := range t.NotLoaded {
+		c := *e
+		c.Message = env.told(c.Message)
+		t.NotLoaded[i] = &c
+	}
+	line, err := marshal(map[string]toldError{"error": t})
+	if err == nil {
+		_, _ = fmt.Fprintf(env.Stderr, "%s\n", line)
+	}
+}
+
+// errorCode is a word for an error that ends the program with a code: as the engine
+// has it, where it does not say otherwise than the code.
+func errorCode(code exitCode, err error) string {
+	c := engine.CodeOf(err)
 	switch {
-	case err == nil:
-		return
-	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
-		env.say("dsengine: %v", context.Cause(ctx))
-		return
+	case code == exitInterrupted:
+		return "interrupted"
+	case code == exitUsage && c != engine.CodeNotFound:
+		return string(engine.CodeUsage)
+	case code == exitUnreachable && c != engine.CodeEmpty:
+		return string(engine.CodeUnreachable)
+	case code == exitFailed && (c == engine.CodeUsage || c == ""):
+		return "failed"
 	}
-	env.say("dsengine: %s", strings.Join(strings.Fields(err.Error()), " "))
-	if hint := engine.HintOf(err); hint != "" {
-		env.say("%s", hint)
-	}
+	return string(c)
 }
 
 // password finds what stands between the user and the last @ of a URL.

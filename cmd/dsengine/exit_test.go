@@ -46,3 +46,30 @@ func TestExitCodesOfWhatWasStopped(t *testing.T) {
 		t.Errorf("SIGTERM of a command: exit code %d", got)
 	}
 }
+
+// TestCodesOfErrors has what JSON calls an error agree with the exit code.
+func TestCodesOfErrors(t *testing.T) {
+	t.Parallel()
+	of := func(code engine.Code) error { return engine.Errorf(code, "x") }
+	for _, x := range []struct {
+		err  error
+		want string
+		code exitCode
+	}{
+		{of(engine.CodeUsage), "usage", exitUsage},
+		{of(engine.CodeNotFound), "not_found", exitUsage},
+		{of(engine.CodeConflict), "conflict", exitFailed},
+		{of(engine.CodeUnreachable), "unreachable", exitUnreachable},
+		{of(engine.CodeEmpty), "empty", exitUnreachable},
+		{errors.New("x"), "failed", exitFailed},
+		{&exitError{exitUnreachable, of(engine.CodeUsage)}, "unreachable", exitUnreachable},
+		{&exitError{exitFailed, of(engine.CodeNotFound)}, "not_found", exitFailed},
+		{&exitError{exitFailed, of(engine.CodeUsage)}, "failed", exitFailed},
+		{&exitError{exitInterrupted, of(engine.CodeRetry)}, "interrupted", exitInterrupted},
+	} {
+		code := codeOf(t.Context(), x.err)
+		if got := errorCode(code, x.err); got != x.want || code != x.code {
+			t.Errorf("%v: %q with exit code %d, want %q with %d", x.err, got, code, x.want, x.code)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -176,11 +175,15 @@ func (t *steering) end(err error) error {
 	case len(t.errs) == 1:
 		return t.errs[0]
 	case len(t.errs) > 1:
+		// Of wrong usage and what could not be done, the worse one decides the exit code.
 		var words []string
+		worst := t.errs[0]
 		for _, e := range t.errs {
-			words = append(words, e.Error())
+			if words = append(words, e.Error()); codeOf(context.Background(), e) == exitFailed {
+				worst = e
+			}
 		}
-		return errors.New(strings.Join(words, "; "))
+		return engine.Errorf(engine.CodeOf(worst), "%s", strings.Join(words, "; "))
 	case t.over > 0:
 		if t.done == 0 && engine.CodeOf(t.first) == engine.CodeUsage {
 			return fmt.Errorf("%w (%s)", t.first, plural(t.over, "job was", "jobs were")+" passed over")

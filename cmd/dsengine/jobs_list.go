@@ -82,6 +82,11 @@ func runJobsList(ctx context.Context, env *Env, g *globals, o jobsListOptions) e
 			return err
 		}
 	}
+	if o.Parent != 0 && len(jobs) == 0 {
+		if _, err := eng.Store().Job(ctx, o.Parent); err != nil {
+			return err
+		}
+	}
 	if g.json() {
 		list := make([]*engine.Job, len(jobs))
 		for i, j := range jobs {

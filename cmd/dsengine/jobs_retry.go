@@ -174,7 +174,14 @@ func tellStanding(ctx context.Context, env *Env, eng *engine.Engine, j *engine.J
 	if err != nil || c.Standing == 0 {
 		return err
 	}
-	env.say("job %d goes on where it was, and %s of before count still; to run them again: dsengine rejects redrive --type %s --job %d; to begin anew: dsengine jobs retry %d --fresh",
-		j.ID, plural(c.Standing, "reject", "rejects"), j.Type, j.ID, j.ID)
+	t, err := eng.Type(ctx, j.Type)
+	if err != nil {
+		return err
+	}
+	afresh := fmt.Sprintf("to begin anew: dsengine jobs retry %d --fresh", j.ID)
+	if t.Hooks.Redrives() || c.Whole > 0 {
+		afresh = fmt.Sprintf("to run them again: dsengine rejects redrive --type %s --job %d; %s", j.Type, j.ID, afresh)
+	}
+	env.say("job %d goes on where it was, and %s of before count still; %s", j.ID, plural(c.Standing, "reject", "rejects"), afresh)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +50,12 @@ func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) err
 	if err != nil {
 		return err
 	}
-	page := jobPage{job: j}
+	page := jobPage{job: j, calls: env.calls}
+	if page.script, page.absent = scriptOf(env, g, j.Type); page.absent != "" {
+		if page.known, err = knownOf(ctx, eng, j.Type); err != nil {
+			return err
+		}
+	}
 	if env.IsTerminal(env.Stdout) {
 		page.most = 70
 	}
@@ -85,8 +91,12 @@ type jobPage struct {
 	logs     []engine.LogLine
 	failed   []*engine.Job // of its items
 	rejects  engine.RejectCounts
+	script   string // of its type, here; "" if there is none
+	absent   string // what is not there instead; "" if that is not known
+	known    string // of its type, where its script is absent
 	now      time.Time
-	most     int // where errors in the table are cut; 0: nowhere
+	calls    func(text string) string // see Env.calls
+	most     int                      // where errors in the table are cut; 0: nowhere
 }
 
 // losses are the attempts that were lost with their process.
@@ -108,6 +118,8 @@ func (g *jobPage) lastFailure() *engine.Failure {
 // logged something, and its last lines of log.
 type jobDetails struct {
 	*engine.Job
+	// Script is that of its type in the jobs folder; null if none is there.
+	Script *string `json:"script"`
 	// Losses counts the attempts that were lost with their process.
 	Losses   int           `json:"losses"`
 	Attempts []attemptInfo `json:"attempts"`
@@ -129,7 +141,7 @@ type attemptInfo struct {
 }
 
 func (g *jobPage) details() jobDetails {
-	d := jobDetails{Job: told(g.job), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
+	d := jobDetails{Job: told(g.job), Script: optional(filepath.ToSlash(g.script)), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
 	for _, a := range g.attempts {
 		d.Attempts = append(d.Attempts, infoOf(a))
 	}
@@ -152,12 +164,12 @@ func (g *jobPage) print(p *printer) {
 	j := g.job
 	p.line("job %s: %s", jobName(j), j.Status)
 	if j.WaitingFor != nil {
-		p.field("waiting for", "%s", clean(strings.TrimPrefix(*j.WaitingFor, "waiting for ")))
+		p.field("waiting for", "%s", g.calls(clean(strings.TrimPrefix(*j.WaitingFor, "waiting for "))))
 	}
 	if j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(g.now) {
-		p.field("", "to run it now: dsengine jobs retry %d", j.ID)
+		p.field("", "%s", g.calls(fmt.Sprintf("to run it now: dsengine jobs retry %d", j.ID)))
 		if f := g.lastFailure(); f != nil && f.Kind == engine.KindError && f.Code == "" {
-			p.field("", "if the script is at fault, mend it before the next attempt, or stop the job: dsengine jobs cancel %d", j.ID)
+			p.field("", "%s", g.calls(fmt.Sprintf("if the script is at fault, mend it before the next attempt, or stop the job: dsengine jobs cancel %d", j.ID)))
 		}
 	}
 	if j.CancelAsked && !j.Status.Final() {
@@ -170,7 +182,7 @@ func (g *jobPage) print(p *printer) {
 	if f := g.lastFailure(); f != nil && j.Status == engine.StatusFailed && j.Attempt < j.MaxAttempts {
 		switch {
 		case f.Hopeless():
-			p.field("not retried", "another attempt would meet the same error; once that is mended: dsengine jobs retry %d", j.ID)
+			p.field("not retried", "%s", g.calls(fmt.Sprintf("another attempt would meet the same error; once that is mended: dsengine jobs retry %d", j.ID)))
 		case f.Kind == engine.KindRejects:
 			p.field("not retried", "what it reads has too many rows that are rejected")
 		}
@@ -206,6 +218,9 @@ func (g *jobPage) print(p *printer) {
 	if j.Version != nil {
 		p.field("script", "version %s", clean(*j.Version))
 	}
+	if g.absent != "" {
+		p.field("no script", "there is no %s here; %s", g.absent, g.known)
+	}
 	if n := j.Stats[engine.RerunCount]; n > 0 {
 		p.field("reruns", "%s its hook ran again, because others changed what it had read; requests that it made were made again", plural(n, "time", "times"))
 	}
@@ -213,14 +228,14 @@ func (g *jobPage) print(p *printer) {
 		p.field("counts", "%s", words)
 	}
 	if counted := j.Stats["rejected"]; g.rejects.Kept > 0 || counted > 0 {
-		p.field("rejects", "%s", rejectWords(j.ID, g.rejects, counted))
+		p.field("rejects", "%s", g.calls(rejectWords(j.ID, g.rejects, counted)))
 	}
 	if j.Redrives != nil {
 		words := redriveWords(j.Redrives)
 		if j.Redrives.Rejects > 0 {
 			words += fmt.Sprintf(" (dsengine rejects list --redrive %d)", j.ID)
 		}
-		p.field("redrives", "%s", words)
+		p.field("redrives", "%s", g.calls(words))
 	}
 	g.children(p)
 	g.failure(p)
@@ -229,7 +244,7 @@ func (g *jobPage) print(p *printer) {
 		g.tries(p)
 	}
 	if len(g.logs) > 0 {
-		p.line("\nlog (at most %d lines; all: dsengine logs %d)", shownLogs, j.ID)
+		p.line("\n%s", g.calls(fmt.Sprintf("log (at most %d lines; all: dsengine logs %d)", shownLogs, j.ID)))
 		for _, l := range g.logs {
 			p.line("  %s", logText(l, ""))
 		}
@@ -281,7 +296,7 @@ func (g *jobPage) children(p *printer) {
 		for i, f := range g.failed {
 			list[i] = f.ID
 		}
-		p.field("", "failed: %s (dsengine jobs list --parent %d --status failed)", ids(list, c.Failed), g.job.ID)
+		p.field("", "%s", g.calls(fmt.Sprintf("failed: %s (dsengine jobs list --parent %d --status failed)", ids(list, c.Failed), g.job.ID)))
 	}
 }
 

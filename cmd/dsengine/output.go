@@ -36,6 +36,19 @@ func writeWhole(env *Env, flag, name string, write func(w io.Writer) error) erro
 	return os.Rename(file.Name(), to)
 }
 
+// openNamed opens the file that a flag names to be read; a folder is none.
+func openNamed(env *Env, flag, name string) (*os.File, error) {
+	f, err := os.Open(env.path(name))
+	if err != nil {
+		return nil, engine.Wrapf(engine.CodeUsage, err, "--%s", flag)
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, usage("--%s: %s is a folder", flag, name)
+	}
+	return f, nil
+}
+
 // cannotWrite says why a file cannot be made, without the name that it has while
 // it is written.
 func cannotWrite(flag, name, path string, err error) error {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/dustin/go-humanize"
 
@@ -21,18 +20,19 @@ type payloadLines struct {
 	size int64  // of the file; 0 when it is not known
 	file io.Closer
 	r    *bufio.Reader
-	line int   // number of the last line that was read
-	bad  int   // of the line that is no payload; 0: none so far
-	read int64 // bytes so far
+	line int    // number of the last line that was read
+	bad  int    // of the line that is no payload; 0: none so far
+	read int64  // bytes so far
+	like string // the other flags of the command, for one that goes on
 }
 
 func openPayloads(env *Env, name string) (*payloadLines, error) {
 	if name == "-" {
 		return &payloadLines{name: name, r: bufio.NewReaderSize(env.Stdin, 1<<16)}, nil
 	}
-	f, err := os.Open(env.path(name))
+	f, err := openNamed(env, "payloads", name)
 	if err != nil {
-		return nil, engine.Wrapf(engine.CodeUsage, err, "--payloads")
+		return nil, err
 	}
 	l := &payloadLines{name: name, file: f, r: bufio.NewReaderSize(f, 1<<16)}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
@@ -188,7 +188,7 @@ func (l *payloadLines) soFar(made int64, begun int, typ string) string {
 	if l.name == "-" {
 		return s + fmt.Sprintf("; %s: begin with line %d of the input", first, begun+1)
 	}
-	return s + fmt.Sprintf("; %s: tail -n +%d %s | dsengine enqueue %s --payloads -", first, begun+1, l.name, typ)
+	return s + fmt.Sprintf("; %s: tail -n +%d %s | dsengine enqueue %s --payloads -%s", first, begun+1, quotedWord(l.name), typ, l.like)
 }
 
 // estimate is how many lines there are, by the size of those so far; 0 when it

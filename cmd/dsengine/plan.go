@@ -161,15 +161,14 @@ func openPlan(ctx context.Context, env *Env, g *globals, o planOptions, keep boo
 }
 
 // typeOf is the type of a name.
-func (p *planned) typeOf(env *Env, name string) (*engine.Type, error) {
+func (p *planned) typeOf(ctx context.Context, env *Env, g *globals, name string) (*engine.Type, error) {
 	if t := p.scripts.of(name); t != nil {
 		return t, nil
 	}
 	if p.scripts.isBroken(name) {
-		p.scripts.tellErrors(env)
-		return nil, usage("the script of job type %q does not load", name)
+		return nil, p.scripts.notLoaded(name)
 	}
-	return nil, unknownType(name, p.scripts.names())
+	return nil, p.scripts.gone(ctx, env, g, name)
 }
 
 func runPlan(ctx context.Context, env *Env, g *globals, o planOptions, name string) error {
@@ -181,7 +180,7 @@ func runPlan(ctx context.Context, env *Env, g *globals, o planOptions, name stri
 		return err
 	}
 	defer p.Close()
-	t, err := p.typeOf(env, name)
+	t, err := p.typeOf(ctx, env, g, name)
 	if err != nil {
 		return err
 	}

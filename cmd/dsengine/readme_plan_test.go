@@ -46,7 +46,7 @@ func TestThePlansOfTheReadme(t *testing.T) {
 		took := regexp.MustCompile(`it took \d+ ms`)
 		program := filepath.Base(os.Args[0])
 		got = strings.ReplaceAll(took.ReplaceAllString(got, "it took N ms"), program, "dsengine")
-		got = regexp.MustCompile(`to run it: \S+ test`).ReplaceAllString(got, "to run it: dsengine test")
+		got = regexp.MustCompile(`to run it: \S+( --\S+ \S+)* test`).ReplaceAllString(got, "to run it: dsengine test")
 		rest := got
 		for _, part := range strings.Split(took.ReplaceAllString(shown[command], "it took N ms"), "...\n") {
 			_, after, ok := strings.Cut(rest, part)

@@ -52,5 +52,31 @@ func (s *rejectSelection) filter(ctx context.Context, eng *engine.Engine) (engin
 		}
 		f.Type = t.ID
 	}
+	for _, of := range []struct {
+		job    engine.JobID
+		filter engine.RejectFilter
+	}{{s.Job, engine.RejectFilter{Job: s.Job}}, {s.Redrive, engine.RejectFilter{Redrive: s.Redrive}}} {
+		if err := jobOfRejects(ctx, eng, of.job, of.filter); err != nil {
+			return f, err
+		}
+	}
 	return f, nil
+}
+
+// jobOfRejects says whether a job is there that a person named, if one was, or at
+// least rejects of it.
+func jobOfRejects(ctx context.Context, eng *engine.Engine, id engine.JobID, f engine.RejectFilter) error {
+	if id == 0 {
+		return nil
+	}
+	_, missing := eng.Store().Job(ctx, id)
+	if engine.CodeOf(missing) != engine.CodeNotFound {
+		return missing
+	}
+	kept := false
+	f.NoRows = true
+	if err := eng.Store().Rejects(ctx, f, func(*engine.Reject) bool { kept = true; return false }); err != nil || kept {
+		return err
+	}
+	return missing
 }

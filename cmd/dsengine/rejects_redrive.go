@@ -60,11 +60,10 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 		return err
 	}
 	if s.isBroken(o.Type) {
-		s.tellErrors(env)
-		return usage("the script of job type %q does not load: mend it first", o.Type)
+		return s.notLoaded(o.Type)
 	}
 	// A script that was mended is registered, with its hooks.
-	if _, err := newJobOf(ctx, env, g, eng, &s, o.Type, "", engine.PhaseConsume); err != nil {
+	if _, err := newJobOf(ctx, g, eng, &s, o.Type, "", engine.PhaseConsume); err != nil {
 		return err
 	}
 	f, err := o.filter(ctx, eng)
@@ -84,7 +83,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 	}
 	if r.NoHook > 0 {
 		return engine.Errorf(engine.CodeConflict, "%s cannot be redriven: %s no whole items, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject", "rejects"), isOrAre(r.NoHook)).
-			WithHint("define it in %s; it gets the rows", s.file(g, o.Type))
+			WithHint("the first was rejected because: %s. Once that is mended, its job does all again, what was committed too, by: dsengine jobs retry %d --fresh. To redo these rows alone, define the hook in %s; it gets them", clip(r.Reason, 300), *r.Again, s.file(g, o.Type))
 	}
 	return nil
 }

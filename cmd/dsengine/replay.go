@@ -69,7 +69,7 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 	if err != nil {
 		return err
 	}
-	t, err := p.typeOf(env, j.Type)
+	t, err := p.typeOf(ctx, env, g, j.Type)
 	if err != nil {
 		return err
 	}

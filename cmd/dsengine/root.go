@@ -43,6 +43,23 @@ func (g *globals) flags(f *pflag.FlagSet) {
 	f.StringVar(&g.Config, "config", "", "`file` of settings (default "+defaultConfig+", if it is there)")
 }
 
+// given are the settings of the command line that decide which database, scripts and
+// files are meant, as they are written there; passwords are struck out.
+func (g *globals) given(f *pflag.FlagSet) (list []givenFlag) {
+	for _, name := range []string{"config", "db", "prefix", "jobs", "files"} {
+		flag := f.Lookup(name)
+		if flag == nil || !flag.Changed || flag.Value.String() == flag.DefValue {
+			continue
+		}
+		value := flag.Value.String()
+		if name == "db" {
+			value = strike(shownURL(value))
+		}
+		list = append(list, givenFlag{name, "--" + name + " " + quotedWord(value)})
+	}
+	return list
+}
+
 func (g *globals) validate() error {
 	if g.Output != "text" && g.Output != "json" {
 		return usage("%s: there is no form of output %q: use text or json", g.from("output"), g.Output)
@@ -100,9 +117,11 @@ func newRoot(env *Env) *cobra.Command {
 			if c.Annotations[plainCommand] != "" || !c.HasParent() {
 				return nil
 			}
+			given := g.given(c.Flags()) // before other sources fill in
 			if err := settle(env, c, &g); err != nil {
 				return err
 			}
+			env.Given = given
 			return g.validate()
 		},
 	}
@@ -174,9 +193,35 @@ func execute(ctx context.Context, env *Env, args []string) exitCode {
 		err = root.ExecuteContext(ctx)
 	}
 	if err != nil {
-		tell(ctx, env, err)
+		tell(ctx, env, err, asksJSON(env, root, args))
 	}
 	return codeOf(ctx, err)
+}
+
+// asksJSON says whether output is to be JSON, also where the settings could not be
+// read: then by what is written.
+func asksJSON(env *Env, root *cobra.Command, args []string) bool {
+	const asked = "json"
+	flag := root.PersistentFlags().Lookup("output")
+	if flag.Changed || flag.Value.String() == asked {
+		return flag.Value.String() == asked
+	}
+	for i, arg := range args {
+		value, given := strings.CutPrefix(arg, "--output=")
+		if short, ok := strings.CutPrefix(arg, "-o"); ok && !given {
+			value, given = strings.TrimPrefix(short, "="), short != ""
+		}
+		switch {
+		case arg == "--":
+			return false
+		case given:
+			return value == asked
+		case (arg == "-o" || arg == "--output") && i+1 < len(args):
+			return args[i+1] == asked
+		}
+	}
+	value, _ := env.lookup("DSENGINE_OUTPUT")
+	return value == asked
 }
 
 // helpOfNothing is an error where help is asked for of a command that is not

@@ -110,7 +110,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		return err
 	}
 	defer s.others.Close()
-	if err := o.check(env, g, &s); err != nil {
+	if err := o.check(ctx, env, g, &s); err != nil {
 		return err
 	}
 	opts := o.server(&s)
@@ -211,7 +211,7 @@ func (o *runOptions) server(s *scripts) engine.ServerOptions {
 
 // check says which scripts do not load, and whether folders are there and the
 // options can be used.
-func (o *runOptions) check(env *Env, g *globals, s *scripts) error {
+func (o *runOptions) check(ctx context.Context, env *Env, g *globals, s *scripts) error {
 	if s.missing {
 		return usage("there is no jobs folder %q", g.Jobs).
 			WithHint("make it and put scripts into it, or name another one with --jobs or DSENGINE_JOBS")
@@ -219,17 +219,22 @@ func (o *runOptions) check(env *Env, g *globals, s *scripts) error {
 	if err := checkFolder(env, g, "files", g.Files); err != nil {
 		return err
 	}
-	if o.Once == "" || s.isBroken(o.Once) {
-		s.tellErrors(env)
-	}
 	names, broken := s.names(), s.broken()
+	if o.Once == "" {
+		s.tellErrors(env)
+	} else if s.of(o.Once) == nil && !s.isBroken(o.Once) {
+		return s.gone(ctx, env, g, o.Once)
+	} else {
+		broken = slices.DeleteFunc(broken, func(name string) bool { return name == o.Once })
+	}
 	switch {
+	case len(broken) > 0 && o.Once != "":
+		env.say("dsengine: %s: dsengine check", plural(int64(len(broken)), "other script does not load", "other scripts do not load"))
+	case o.Once != "":
 	case len(names) == 0 && len(broken) > 0:
 		return usage("no script of %s loads", g.Jobs)
 	case len(names) == 0:
 		env.say("dsengine: warning: there is no job script in %s", folder(env, g.Jobs))
-	case len(broken) > 0 && o.Once != "" && s.of(o.Once) != nil:
-		env.say("dsengine: %s: dsengine check", plural(int64(len(broken)), "other script does not load", "other scripts do not load"))
 	case len(broken) > 0:
 		env.say("dsengine: warning: %s; the others run", plural(int64(len(broken)), "script does not load", "scripts do not load"))
 	}
@@ -266,10 +271,8 @@ func (o *runOptions) fit(g *globals, s *scripts) error {
 func (o *runOptions) checkOnce(s *scripts, opts engine.ServerOptions) error {
 	t := s.of(o.Once)
 	switch {
-	case t == nil && s.isBroken(o.Once):
-		return usage("the script of job type %q does not load", o.Once)
 	case t == nil:
-		return unknownType(o.Once, s.names())
+		return s.notLoaded(o.Once)
 	case !t.Settings.RunsOn(opts.Name):
 		return usage("job type %q does not run on server %q: its script has servers = [%q]", o.Once, opts.Name, strings.Join(t.Settings.Servers, `", "`))
 	case len(o.Types) > 0 && !slices.ContainsFunc(o.Types, func(glob string) bool { ok, _ := path.Match(glob, o.Once); return ok }):
@@ -282,7 +285,7 @@ func (o *runOptions) checkOnce(s *scripts, opts engine.ServerOptions) error {
 
 // enqueue makes the job of --once.
 func (o *runOptions) enqueue(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *scripts) (engine.JobID, error) {
-	job, err := newJobOf(ctx, env, g, eng, s, o.Once, o.Instance, 0)
+	job, err := newJobOf(ctx, g, eng, s, o.Once, o.Instance, 0)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,11 +30,7 @@ func (s *runSummary) notify(ctx context.Context) {
 		s.Message += ", but " + s.LeftOut.String()
 	}
 	hint := func(format string, args ...any) { s.Hints = append(s.Hints, fmt.Sprintf(format, args...)) }
-	if len(s.FailedJobs) > 0 {
-		id := s.FailedJobs[0].ID
-		hint("see why: dsengine jobs show %d", id)
-		hint("once the cause is gone: dsengine jobs retry %d", id)
-	}
+	s.Hints = append(s.Hints, s.failures()...)
 	for _, t := range s.Types {
 		if t.Stats["rejected"] > 0 {
 			hint("see what was rejected: dsengine rejects list --type %s", t.Type)
@@ -53,11 +50,15 @@ func (s *runSummary) notify(ctx context.Context) {
 		}
 	}
 	if len(s.Delayed) > 0 {
-		hint("run it now: dsengine jobs retry %d", s.Delayed[0].Job)
+		if d := s.Delayed[0]; d.Jobs > 1 {
+			hint("run them now: dsengine jobs retry --type %s --now", d.Type)
+		} else {
+			hint("run it now: dsengine jobs retry %d", d.Job)
+		}
 	}
 	if s.didNothing() && len(s.Hints) == 0 {
 		if len(s.Next) > 0 {
-			hint("run one now: dsengine run --once %s", s.Next[0].Type)
+			hint("run one now: dsengine run --once %s%s", s.Next[0].Type, instanceFlag(s.Next[0].Instance))
 		} else {
 			hint("make a job: dsengine enqueue TYPE; see the types: dsengine types")
 		}
@@ -65,6 +66,70 @@ func (s *runSummary) notify(ctx context.Context) {
 	if len(s.Hints) == 0 && s.Completed > 0 {
 		hint("see what was done: dsengine jobs list")
 	}
+}
+
+// failures say where to see why jobs failed, and how to run them again once the cause
+// is gone: by the one job that failed, with its items, or by their types.
+func (s *runSummary) failures() []string {
+	by := map[engine.JobID]failedJob{}
+	for _, f := range s.FailedJobs {
+		by[f.ID] = f
+	}
+	var roots, own []failedJob // those that are no item of another one, and those that did not fail by items
+	for _, f := range s.FailedJobs {
+		if _, ok := by[f.parent]; !ok {
+			roots = append(roots, f)
+		}
+		if !f.items {
+			own = append(own, f)
+		}
+	}
+	switch {
+	case len(own) == 0:
+		return nil
+	case !slices.ContainsFunc(own, func(f failedJob) bool { return f.kind != engine.KindRejects }): // its error says what is to be done
+		return []string{fmt.Sprintf("see why, and what to do then: dsengine jobs show %d", own[len(own)-1].ID)}
+	case len(roots) == 1 && int64(len(s.FailedJobs)) == s.Failed:
+		return roots[0].advice()
+	}
+	// A job that failed because of its items is run again by them.
+	var types []string
+	for _, f := range own {
+		if !slices.Contains(types, f.Type) {
+			types = append(types, f.Type)
+		}
+	}
+	slices.Sort(types)
+	var list []string
+	for _, t := range types[:min(len(types), shownTypes)] {
+		list = append(list, fmt.Sprintf("see why: dsengine jobs list --type %s --status failed", t), fmt.Sprintf("once the cause is gone: dsengine jobs retry --type %s", t))
+	}
+	if len(types) > shownTypes {
+		list = append(list, "see all that failed: dsengine jobs list --status failed")
+	}
+	return list
+}
+
+// advice says where to see why a job failed, and how to run it again.
+func (f failedJob) advice() []string {
+	if f.items {
+		return []string{
+			fmt.Sprintf("see why: dsengine jobs list --parent %d --status failed", f.ID),
+			fmt.Sprintf("once the cause is gone, to run its failed items again: dsengine jobs retry %d", f.ID),
+		}
+	}
+	return []string{fmt.Sprintf("see why: dsengine jobs show %d", f.ID), fmt.Sprintf("once the cause is gone: dsengine jobs retry %d", f.ID)}
+}
+
+// shownTypes is of how many types it is told how to run their failed jobs again.
+const shownTypes = 3
+
+// instanceFlag is the flag that names an instance, if there is one.
+func instanceFlag(instance *string) string {
+	if instance == nil {
+		return ""
+	}
+	return " --instance " + quotedWord(*instance)
 }
 
 // didNothing says that no job came any further.
@@ -115,6 +180,9 @@ func (s *runSummary) print(env *Env, g *globals) error {
 	p := &printer{w: env.Stdout}
 	if s.Job != nil {
 		p.line("%s", endOf(s.Job))
+		for _, line := range failureWords(s.Job, s.FailedItem) {
+			p.line("%s", env.calls(line))
+		}
 	}
 	s.printTypes(p)
 	p.line("%s (%s).", clean(env.calls(s.Message)), rough(time.Duration(s.Seconds*float64(time.Second))))

@@ -32,7 +32,8 @@ type runSummary struct {
 	FirstClaim *time.Time             `json:"first_claim"`
 	LastCommit *time.Time             `json:"last_commit"`
 	Seconds    float64                `json:"seconds"`
-	Job        *engine.Job            `json:"job"` // of --once
+	Job        *engine.Job            `json:"job"`         // of --once
+	FailedItem *failedItem            `json:"failed_item"` // the first by which that job failed
 	FailedJobs []failedJob            `json:"failed_jobs"`
 	LeftOut    engine.LeftOut         `json:"left_out"` // not made, because jobs that failed have the keys
 	Waiting    []waitingJobs          `json:"waiting"`  // that this process cannot run
@@ -50,6 +51,10 @@ type failedJob struct {
 	ID    engine.JobID `json:"id"`
 	Type  string       `json:"type"`
 	Error string       `json:"error"`
+
+	parent engine.JobID // 0: it is no item
+	kind   engine.Kind  // why it failed
+	items  bool         // because items of it did
 }
 
 // waitingJobs are jobs that wait and that this process cannot run.
@@ -130,6 +135,7 @@ func (m *summarize) once(ctx context.Context, s *runSummary) (err error) {
 	if len(m.opts.Once) > 0 {
 		if s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0]); err == nil {
 			s.Job = told(s.Job)
+			s.FailedItem, err = firstFailed(ctx, m.eng.Store(), s.Job)
 		}
 	}
 	return err
@@ -153,7 +159,10 @@ func (m *summarize) failed(ctx context.Context, s *runSummary) error {
 			}
 			failed := failedJob{ID: j.ID, Type: j.Type}
 			if j.Error != nil {
-				failed.Error = j.Error.Message
+				failed.Error, failed.kind, failed.items = j.Error.Message, j.Error.Kind, j.Error.Code == "items"
+			}
+			if j.Parent != nil {
+				failed.parent = *j.Parent
 			}
 			if s.FailedJobs = append(s.FailedJobs, failed); len(s.FailedJobs) == failedLimit {
 				return nil

@@ -116,6 +116,23 @@ func (s *scripts) tellErrors(env *Env) {
 	}
 }
 
+// notLoaded is the error about a job type whose script does not load, with why it
+// does not. Those of others are none of it.
+type notLoaded struct {
+	err *engine.Error
+	why []*scripting.LoadError
+}
+
+// Error is the message.
+func (e *notLoaded) Error() string { return e.err.Error() }
+
+// Unwrap is the error without why.
+func (e *notLoaded) Unwrap() error { return e.err }
+
+func (s *scripts) notLoaded(name string) error {
+	return &notLoaded{usage("the script of job type %q does not load", name), s.Why[name]}
+}
+
 // unknownType is the error about a job type that is not there.
 func unknownType(name string, there []string) *engine.Error {
 	err := usage("there is no job type %q%s", name, hostlib.Suggest(name, there))
@@ -171,7 +188,7 @@ func typeOfJobs(ctx context.Context, env *Env, g *globals, eng *engine.Engine, l
 // newJobOf begins a job of a type that a person named. Its first phase comes
 // from its script, else from what servers have registered, else from phase; a
 // type that nobody knows is an error.
-func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *scripts, name, instance string, phase engine.Phase) (engine.NewJob, error) {
+func newJobOf(ctx context.Context, g *globals, eng *engine.Engine, s *scripts, name, instance string, phase engine.Phase) (engine.NewJob, error) {
 	job := engine.NewJob{Type: name, Instance: instance, Phase: phase}
 	known, err := eng.Type(ctx, name)
 	if err != nil && engine.CodeOf(err) != engine.CodeNotFound {
@@ -196,8 +213,7 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 	}
 	switch {
 	case s.isBroken(name) && known.Hooks == 0 && phase == 0:
-		s.tellErrors(env)
-		return job, usage("the script of job type %q does not load", name)
+		return job, s.notLoaded(name)
 	case known.Hooks != 0:
 		return job, nil
 	case phase != 0:
@@ -216,29 +232,6 @@ func newJobOf(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *
 	slices.Sort(there)
 	hint := "its script would be " + s.file(g, name) + "; if it is on another host only, give its first phase, as --phase consume"
 	return job, usage("there is no job type %q%s", name, hostlib.Suggest(name, there)).WithHint("%s", hint)
-}
-
-// tellUnrun warns of jobs of a type that nobody runs now: its script is not here, or
-// does not load, and no server that lives has it.
-func tellUnrun(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s *scripts, name string) error {
-	if s.of(name) != nil {
-		return nil
-	}
-	servers, err := eng.Store().Servers(ctx, false)
-	if err != nil {
-		return err
-	}
-	for _, r := range servers {
-		if w, ok := r.Types[name]; ok && !w.Broken && r.Lives() {
-			return nil
-		}
-	}
-	why := "there is no script of it in " + g.Jobs
-	if s.isBroken(name) {
-		why = "its script in " + g.Jobs + " does not load"
-	}
-	env.say("dsengine: warning: nobody runs job type %q now: %s, and no server that runs has one; its jobs wait until one has", name, why)
-	return nil
 }
 
 // checkInstance says whether a job of a type can be of an instance, as far as

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dsengine/dsengine/engine"
-	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
 // The flags that the environment and dsengine.toml can set too: on top, and in
@@ -84,7 +83,11 @@ func set(f *pflag.FlagSet, name, value, source string) error {
 	err := f.Set(name, value)
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return usage("%s: %s", source, wrong(value, invalid.Unwrap()))
+		wrong := usage("%s: %s", source, wrong(value, invalid.Unwrap()))
+		if example := examples["run."+name]; example != "" && strings.HasSuffix(source, ": run."+name) {
+			return wrong.WithHint("in that file: [run] %s", example)
+		}
+		return wrong
 	}
 	return err
 }
@@ -94,7 +97,10 @@ func wrong(value string, err error) string {
 	if engine.CodeOf(err) != "" {
 		return err.Error()
 	}
-	return fmt.Sprintf("%q cannot be read here: %v", value, errors.Unwrap(err))
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause
+	}
+	return fmt.Sprintf("%q cannot be read here: %v", value, err)
 }
 
 // readConfig reads the file of settings: for each, by its name with its table,
@@ -140,16 +146,17 @@ func readConfig(env *Env, g *globals) (map[string][]string, error) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		if !slices.Contains(known, key) {
-			err := usage("%s: there is no setting %q%s", at(name, string(text), key), key, hostlib.Suggest(key, known))
-			if slices.Contains(runSettings, key) {
-				return nil, err.WithHint("%s belongs into the table [run]", key)
-			}
-			return nil, err.WithHint("there are: %s; and the tables %s", strings.Join(known, ", "), strings.Join(tableNames, ", "))
+			return nil, stray(at(name, string(text), key), key, tree[key])
 		}
 		plain := strings.TrimPrefix(key, "run.")
 		values := settingValues("", tree[key])
-		if _, single := tree[key].(string); !slices.Contains(listSettings, plain) && !single && len(values) != 1 {
-			return nil, usage("%s: %s must be one value", name, key)
+		_, table := tree[key].(map[string]any)
+		if _, single := tree[key].(string); !slices.Contains(listSettings, plain) && !single && len(values) != 1 || table && plain != "slots" {
+			what := "one value"
+			if slices.Contains(listSettings, plain) {
+				what = "a list of texts"
+			}
+			return nil, usage("%s: %s must be %s", at(name, string(text), key), key, what).WithHint("write it like %s", examples[key])
 		}
 		if slices.Contains(pathSettings, plain) {
 			values[0] = besideConfig(name, plain, values[0])

@@ -107,8 +107,14 @@ func readTables(env *Env, name, text string, tree map[string]any) (tables, error
 		if !there {
 			continue
 		}
-		if _, ok := part.(map[string]any); !ok {
+		parts, ok := part.(map[string]any)
+		if !ok {
 			return t, usage("%s: %s must be a table: [%s]", name, table, table)
+		}
+		for _, n := range slices.Sorted(maps.Keys(parts)) {
+			if _, ok := parts[n].(map[string]any); !ok && (table == "connections" || table == "s3") {
+				return t, usage("%s: %s.%s must be a table, by the name that scripts use: [%[2]s.NAME]", at(name, text, table+"."+n), table, n).WithHint("%s", placeOf("["+table+"]"))
+			}
 		}
 	}
 	meta, err := toml.Decode(text, &read)
@@ -117,7 +123,7 @@ func readTables(env *Env, name, text string, tree map[string]any) (tables, error
 	}
 	for _, key := range meta.Undecoded() {
 		if slices.Contains(tableNames[1:], key[0]) && key[0] != "secrets" {
-			return t, usage("%s: there is no setting %q", name, key.String())
+			return t, stray(at(name, text, key.String()), key.String(), nil)
 		}
 	}
 	if read.Needs != nil {

@@ -37,7 +37,7 @@ func watchTests(ctx context.Context, env *Env, g *globals, o testOptions, so scr
 			// How it went was told; what is wrong is mended while this runs on.
 			var told *exitError
 			if err := runSuite(ctx, env, g, o, suite, began); err != nil && !errors.As(err, &told) {
-				tell(ctx, env, err)
+				tell(ctx, env, err, false)
 			}
 		} else if so.Before == nil {
 			env.say("no test was found: a test is a function test_NAME(t) in NAME_test.star or NAME_test.lua, or in the script itself")

@@ -89,7 +89,7 @@ func runTypes(ctx context.Context, env *Env, g *globals, all bool) error {
 	default:
 		return err
 	}
-	list = withScripts(g, list, &s)
+	list = withScripts(list, &s)
 	if eng != nil && !all {
 		if list, err = withoutGone(ctx, env, eng, list); err != nil {
 			return err
@@ -187,7 +187,7 @@ func registeredTypes(ctx context.Context, store engine.Store) ([]*typeInfo, erro
 }
 
 // withScripts adds what the jobs folder says.
-func withScripts(g *globals, list []*typeInfo, s *scripts) []*typeInfo {
+func withScripts(list []*typeInfo, s *scripts) []*typeInfo {
 	of := func(name string) *typeInfo {
 		for _, t := range list {
 			if t.Type == name {
@@ -219,14 +219,7 @@ func withScripts(g *globals, list []*typeInfo, s *scripts) []*typeInfo {
 	for _, name := range s.broken() {
 		t := of(name)
 		t.OnDisk = &here
-		for _, e := range s.Errors {
-			if strings.HasSuffix(e.File, "/"+name+".star") || strings.HasSuffix(e.File, "/"+name+".lua") {
-				t.Errors = append(t.Errors, e)
-			}
-		}
-		if len(t.Errors) == 0 {
-			t.Errors = []*scripting.LoadError{{File: s.file(g, name), Message: "a file that it loads has errors"}}
-		}
+		t.Errors = s.Why[name]
 	}
 	slices.SortFunc(list, func(a, b *typeInfo) int { return cmp.Compare(a.Type, b.Type) })
 	for _, t := range list {

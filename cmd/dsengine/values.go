@@ -49,7 +49,7 @@ var valueVerbs = []*valueVerb{
 	},
 	{
 		name: "get", needs: []string{"NAME"}, short: "Print a value as JSON", run: runValuesGet,
-		long:    "Print a value as JSON, on one line. Without a value of that name it prints nothing and exits with 1.",
+		long:    "Print a value as JSON, on one line. Without a value of that name it prints nothing and ends with 1.",
 		example: []string{"get since"},
 	},
 	{
@@ -289,11 +289,12 @@ func (o *valueOptions) find(ctx context.Context, eng *engine.Engine, scope engin
 		return nil, err
 	}
 	names = slices.DeleteFunc(names, engine.HiddenVariable)
+	// As of grep: it is an answer, not wrong usage.
 	e := engine.Errorf(engine.CodeNotFound, "%s has no value %q%s", strings.TrimSuffix(o.whose(), ","), name, hostlib.Suggest(name, names))
 	if len(names) > 0 {
-		return nil, e.WithHint("it has: %s", clip(strings.Join(names, ", "), 300))
+		e = e.WithHint("it has: %s", clip(strings.Join(names, ", "), 300))
 	}
-	return nil, e
+	return nil, &exitError{exitFailed, e}
 }
 
 func runValuesDelete(ctx context.Context, env *Env, g *globals, o valueOptions, args []string) error {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -117,9 +116,9 @@ func (o *valueOptions) value(env *Env, args []string) (engine.Raw, error) {
 func readValue(env *Env, file string) (text, name string, err error) {
 	r, name := env.Stdin, "standard input"
 	if file != "-" {
-		f, err := os.Open(env.path(file))
+		f, err := openNamed(env, "file", file)
 		if err != nil {
-			return "", "", engine.Wrapf(engine.CodeUsage, err, "--file")
+			return "", "", err
 		}
 		defer f.Close()
 		r, name = f, file

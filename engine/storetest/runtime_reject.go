@@ -173,6 +173,43 @@ var rejectRunCases = []testCase{
 			}
 		}
 	}},
+	{"without the hook redrive, what was committed is met again from the beginning alone", func(w *world) {
+		r := w.runtime(Options{})
+		mended := false
+		t := consumes("rows", func(h *engine.Call) (engine.Raw, error) {
+			if h.Position() != nil {
+				return nil, nil
+			}
+			rejected := 3
+			if mended {
+				rejected = 0
+			}
+			if err := rejectsRows(10, rejected)(h); err != nil {
+				return nil, err
+			}
+			return nil, h.Checkpoint(raw("all"), true)
+		})
+		id := r.make(engine.NewJob{Type: "rows"}, t)
+		r.untilIdle(t)
+		r.stands("failed", id)
+		advice := fmt.Sprintf("; the first: %s; see them with: dsengine rejects list --job %d; once the script is mended: dsengine jobs retry %[2]d --fresh, which does all again, ", reject(0).Reason, id)
+		if message := r.view(id).Error.Message; !strings.Contains(message, advice) {
+			r.Errorf("want the advice %q, got %q", advice, message)
+		}
+		done, err := r.eng.Redrive(r.ctx, engine.RedriveRequest{Type: "rows", Job: id})
+		r.must(err)
+		r.same("left", 3, done.NoHook)
+		if done.Again == nil || *done.Again != id || done.Reason != reject(0).Reason {
+			r.Errorf("a redrive tells of job %v and %q", done.Again, done.Reason)
+		}
+		mended = true
+		r.again(id, engine.RetryOptions{})
+		r.untilIdle(t)
+		r.same("it failed again", engine.StatusFailed, r.view(id).Status)
+		r.again(id, engine.RetryOptions{Fresh: true})
+		r.untilIdle(t)
+		r.same("begun anew", engine.StatusCompleted, r.view(id).Status)
+	}},
 	{"a retry from the beginning counts anew", func(w *world) {
 		for _, c := range []struct {
 			what    string

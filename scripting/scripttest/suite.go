@@ -145,6 +145,7 @@ func Find(o Options) (*Suite, error) {
 		return list
 	}
 	scripts := map[string]Script{} // by path without the ending
+	broken := map[string]bool{}    // those that do not load
 	for _, p := range all {
 		if hostlib.IsHelper(p) || isTest(p) || hidden(p) {
 			continue
@@ -158,7 +159,10 @@ func Find(o Options) (*Suite, error) {
 		if script != nil {
 			scripts[stem(p)] = script
 			s.scripts = append(s.scripts, script)
-		} else if asked(p) && s.deps.touched(p, all) {
+			continue
+		}
+		broken[stem(p)] = true
+		if asked(p) && s.deps.touched(p, all) {
 			s.Errors = append(s.Errors, errs...)
 		}
 	}
@@ -169,7 +173,9 @@ func Find(o Options) (*Suite, error) {
 		var tests []*hostlib.Test
 		of, on := stem(p), []string{p}
 		if isTest(p) {
-			of = strings.TrimSuffix(of, "_test")
+			if of = strings.TrimSuffix(of, "_test"); broken[of] && scripts[of] == nil {
+				continue // its errors are told, and nothing else that would follow from them
+			}
 			var errs []*hostlib.LoadError
 			if tests, errs = by[path.Ext(p)].testFile(p); len(errs) > 0 {
 				if s.deps.touched(p, all) {
