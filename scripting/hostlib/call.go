@@ -234,12 +234,13 @@ func testHint(f *Func) string {
 	switch f.Module {
 	case "db", "state", "vars":
 		return "use t." + f.Module + "." + f.Name
-	case "files", "csv":
-		return "make files by t.file(path, content)"
 	case "http":
 		return "say what requests get by t.http.on(...)"
 	case "secrets":
 		return "set secrets by t.secret(name, value)"
+	}
+	if f.Needs == "files" {
+		return "t.file(path) reads a file, t.file(path, content) makes one, t.files(glob) lists them"
 	}
 	return "run the hooks by t.run()"
 }

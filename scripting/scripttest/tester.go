@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -85,7 +86,7 @@ var testerType = &hostlib.ObjectType{
 }
 
 func init() {
-	testerType.Methods = append(append(runMethods(), verifyMethods()...), worldMethods()...)
+	testerType.Methods = slices.Concat(runMethods(), verifyMethods(), fileMethods(), worldMethods())
 	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType, "t.sftp": sftpType, "t.ftp": ftpType, "t.s3": bucketType, "t.mail": mailType} {
 		for _, f := range t.Methods {
 			f.Module = of // as tests write it
@@ -101,16 +102,6 @@ func Types() []*hostlib.ObjectType {
 // worldMethods say what the world is like.
 func worldMethods() []*hostlib.Func {
 	return []*hostlib.Func{
-		method("file", "Puts a file into the files folder.", "t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")",
-			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the files folder"}, {Name: "content", Type: hostlib.Text, Doc: "what is in it"}}, "",
-			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
-				switch v := a.Value("content").(type) {
-				case []byte:
-					return nil, t.write(a.String("path"), v)
-				default:
-					return nil, t.write(a.String("path"), []byte(v.(string)))
-				}
-			}),
 		method("fixture", "Reads a file beside the file of tests, or below its folder.", "t.file(\"a.csv\", t.fixture(\"fixtures/a.csv\"))",
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder of the file of tests"}}, "string, or bytes if it is no UTF-8",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {

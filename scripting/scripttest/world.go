@@ -3,10 +3,7 @@ package scripttest
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,31 +241,6 @@ func (w *world) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
 		return w.crash.around(c, f, after)
 	}
 	return nil
-}
-
-// write puts a file into the test's folder.
-func (w *world) write(name string, data []byte) error {
-	if err := w.place(); err != nil {
-		return err
-	}
-	if !fs.ValidPath(path.Clean(name)) {
-		return hostlib.Errorf("usage", "%q leads out of the files folder", name)
-	}
-	root, err := os.OpenRoot(w.host.Files)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	if folder := path.Dir(path.Clean(name)); folder != "." {
-		if err := root.MkdirAll(folder, 0o700); err != nil {
-			return err
-		}
-	}
-	if err := root.WriteFile(path.Clean(name), data, 0o600); err != nil {
-		return err
-	}
-	now := w.clock.Now()
-	return root.Chtimes(path.Clean(name), now, now)
 }
 
 // longest is how far a test's clock goes for a job to end.
