@@ -37,8 +37,53 @@ func CountedBefore(at Raw) (before Stats, begun bool, err error) {
 	return p.Before, p.begun(), err
 }
 
-// UserPosition is the position of a checkpoint that was given a value.
-func UserPosition(of Raw) Raw { return position{User: of}.encode() }
+// LoopAt is how far one of the loops has come that keep their own count.
+type LoopAt struct {
+	Taken int64    // elements; AllTaken: all there were
+	Over  LoopOver // "": it is not over
+}
+
+// LoopOver says how a loop is over.
+type LoopOver string
+
+// How loops are over.
+const (
+	LoopEnded LoopOver = "ended" // its source had no more
+	LoopLeft  LoopOver = "left"  // the script left it
+	LoopLast  LoopOver = "last"  // its source had ended with the last batch, after which the loop had not asked for more
+)
+
+// AllTaken is the count of a loop of which it is known only that it took all there was.
+const AllTaken = allOf
+
+// PositionAt is the position of a checkpoint that was given a value, nil for none, with
+// loops that have come so far. What their last elements were is not known, and not
+// compared.
+func PositionAt(value Raw, loops []LoopAt) Raw {
+	p := position{User: value}
+	for _, l := range loops {
+		p.Loops = append(p.Loops, loopCount{N: l.Taken, Done: l.Over == LoopEnded, Left: l.Over == LoopLeft, End: l.Over == LoopLast})
+	}
+	return p.encode()
+}
+
+// ReadPosition is the inverse of PositionAt.
+func ReadPosition(at Raw) (value Raw, loops []LoopAt, err error) {
+	p, err := parsePosition(at)
+	for _, c := range p.Loops {
+		l := LoopAt{Taken: c.N}
+		switch {
+		case c.Done:
+			l.Over = LoopEnded
+		case c.Left:
+			l.Over = LoopLeft
+		case c.End:
+			l.Over = LoopLast
+		}
+		loops = append(loops, l)
+	}
+	return p.User, loops, err
+}
 
 // KeepPosition is the position with which finish begins after a phase that
 // failed for good with this one. nil stays nil.

@@ -46,6 +46,7 @@ type keptTable struct {
 	columns          []engine.Column // none: it was not there
 	key              []string
 	rows             []*found
+	many             bool // it has too many rows, and nothing but ensure has named it
 }
 
 type keptValue struct {
@@ -143,30 +144,51 @@ func (s session) lookAt(ctx context.Context, table string, key []string) {
 	if s.kept == nil {
 		return
 	}
+	t := s.keep(ctx, table)
+	if t == nil {
+		return
+	}
+	if key != nil {
+		t.key = key
+	}
+	if t.many {
+		s.kept.refuse(fmt.Sprintf("the table %s has more than %d rows", table, maxKeptRows))
+	}
+}
+
+// ensured remembers a table that a script ensures as it is, if nothing was done to it
+// yet: where a hook goes on behind loops, what it ensures before them was committed with
+// their count.
+func (s session) ensured(ctx context.Context, table string) {
+	if s.kept != nil {
+		s.keep(ctx, table)
+	}
+}
+
+// keep is a table as it was when it was named first; nil if it is none of scripts.
+func (s session) keep(ctx context.Context, table string) *keptTable {
 	for _, t := range s.kept.tables {
 		if t.connection == s.name && strings.EqualFold(t.name, table) {
-			if key != nil {
-				t.key = key
-			}
-			return
+			return t
 		}
 	}
 	columns, err := s.inner.Columns(ctx, table)
 	if f := new(engine.Failure); errors.As(err, &f) && f.Code != "db.missing" {
-		return // no table by its name, such as the engine's
+		return nil // no table by its name, such as the engine's
 	}
 	if err != nil && len(columns) == 0 && !errors.As(err, new(*engine.Failure)) {
-		return
+		return nil
 	}
-	t := &keptTable{connection: s.name, name: table, columns: columns, key: key}
+	t := &keptTable{connection: s.name, name: table, columns: columns}
 	s.kept.tables = append(s.kept.tables, t)
 	if len(columns) == 0 {
-		return
+		return t
 	}
 	if t.rows, err = s.tx.rows(ctx, fmt.Sprintf("SELECT * FROM %s LIMIT %d", quoteTable(table), maxKeptRows+1), nil); err != nil {
 		s.kept.refuse("the table " + table + " cannot be read whole: " + err.Error())
 	}
-	if len(t.rows) > maxKeptRows {
-		s.kept.refuse(fmt.Sprintf("the table %s has more than %d rows", table, maxKeptRows))
+	if t.many = len(t.rows) > maxKeptRows; t.many {
+		t.rows = nil
 	}
+	return t
 }

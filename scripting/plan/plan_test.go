@@ -42,19 +42,25 @@ type site struct {
 func each(t *testing.T, run func(t *testing.T, s *site)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		w := world.New(t)
-		db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		run(t, &site{World: w, t: t, db: db, jobs: t.TempDir()})
+		run(t, embedded(t))
 	})
 	t.Run("mariadb", func(t *testing.T) {
 		t.Parallel()
 		w, db := world.OnMariaDB(t)
 		run(t, &site{World: w, t: t, db: db, jobs: t.TempDir()})
 	})
+}
+
+// embedded is a site on SQLite.
+func embedded(t *testing.T) *site {
+	t.Helper()
+	w := world.New(t)
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return &site{World: w, t: t, db: db, jobs: t.TempDir()}
 }
 
 // kept is a store that its user does not close.

@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/hostlib"
-	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
 )
@@ -275,12 +273,7 @@ def consume(ctx, item):
 
 func TestWhatATestDoesNotKeepIsRefused(t *testing.T) {
 	t.Parallel()
-	w := world.New(t)
-	s := &site{World: w, t: t, jobs: t.TempDir()}
-	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "world.db"))
-	s.must(err)
-	t.Cleanup(func() { db.Close() })
-	s.db = db
+	s := embedded(t)
 	s.script("rows", `
 job(retry = retry(max = 1))
 

@@ -111,6 +111,22 @@ func (t *writing) text(s string) string { return t.literal(t.w.hide(s)) }
 
 func (t *writing) json(raw []byte) (string, error) { return jsonIn(t.notation, raw, t.w.hideValue) }
 
+// loops writes how far loops have come.
+func (t *writing) loops(all []engine.LoopAt) string {
+	var items []string
+	for _, l := range all {
+		switch {
+		case l.Over == "":
+			items = append(items, t.literal(l.Taken))
+		case l.Taken == engine.AllTaken:
+			items = append(items, t.dict([]string{"over"}, []string{t.literal(string(l.Over))}))
+		default:
+			items = append(items, t.dict([]string{"taken", "over"}, []string{t.literal(l.Taken), t.literal(string(l.Over))}))
+		}
+	}
+	return t.list(items)
+}
+
 // test writes what the test does.
 func (w *World) test(n notation) ([]string, error) {
 	r, t := w.replay, &writing{notation: n, w: w}
@@ -343,12 +359,19 @@ func (w *World) writeCall(t *writing) error {
 	if win := w.report.Window; win != nil {
 		named = append(named, argument{"window", t.list([]string{t.literal(win.Start.Format(time.RFC3339Nano)), t.literal(win.End.Format(time.RFC3339Nano))})})
 	}
-	if r.job.Position != nil {
-		position, err := t.json(r.job.Position)
+	at, loops, err := engine.ReadPosition(r.claimed.Position)
+	if err != nil {
+		return fmt.Errorf("its position: %w", err)
+	}
+	if at != nil {
+		position, err := t.json(at)
 		if err != nil {
 			return err
 		}
 		named = append(named, argument{"position", position})
+	}
+	if len(loops) > 0 {
+		named = append(named, argument{"loops", t.loops(loops)})
 	}
 	t.line(what, []string{value}, named...)
 	return nil

@@ -150,6 +150,7 @@ func (s session) Ensure(ctx context.Context, table string, columns []engine.Colu
 	if err := s.begin(ctx); err != nil {
 		return false, err
 	}
+	s.ensured(ctx, table)
 	made, err := s.inner.Ensure(ctx, table, columns, key)
 	if made && err == nil {
 		s.changed = true

@@ -106,6 +106,7 @@ func (o *outcome) status() string { return o.job.Status.String() }
 var (
 	payloadParam  = param{Name: "payload", Type: hostlib.Data, Default: hostlib.None, Doc: "what the job is created with"}
 	positionParam = param{Name: "position", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what ctx.position is: the hook goes on from a checkpoint"}
+	loopsParam    = param{Name: "loops", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: loopsDoc}
 	inParam       = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
 	expectParam   = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
 )
@@ -116,12 +117,12 @@ func runMethods() []*hostlib.Func {
 			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
 		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items",
-			[]param{payloadParam, positionParam, inParam, windowParam, expectParam}, "outcome",
+			[]param{payloadParam, positionParam, loopsParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseProduce, a.Value("payload"))
 			}),
 		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"})",
-			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, positionParam, inParam, windowParam, expectParam}, "outcome",
+			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, positionParam, loopsParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseConsume, a.Value("item"))
 			}),
@@ -277,17 +278,13 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 	if err != nil {
 		return nil, err
 	}
-	id, err := t.enqueue(c, made)
+	position, err := positionOf(a)
 	if err != nil {
 		return nil, err
 	}
-	var position engine.Raw
-	if a.Given("position") {
-		raw, err := hostlib.EncodeJSON(a.Value("position"))
-		if err != nil {
-			return nil, err
-		}
-		position = engine.UserPosition(raw)
+	id, err := t.enqueue(c, made)
+	if err != nil {
+		return nil, err
 	}
 	o, err := t.step1(id, position)
 	if err != nil {

@@ -1,0 +1,49 @@
+package scripttest
+
+import "testing"
+
+// TestAHookGoesOnInItsLoops has hooks go on behind what their loops have taken.
+func TestAHookGoesOnInItsLoops(t *testing.T) {
+	t.Parallel()
+	const consume = `
+def produce(ctx):
+    ctx.emit_all([{"n": n} for n in range(5)])
+
+def consume(ctx, item):
+    seen = []
+    for batch in ctx.batches([1, 2, 3], 2):
+        seen.append(batch)
+        if batch[0] == 1:
+            break
+    for batch in ctx.batches([1, 2, 3, 4, 5], 2):
+        seen.append(batch)
+    return [ctx.position, seen]
+`
+	dir := folder(t, map[string]string{"x.star": consume, "x_test.star": `
+def test_in_starlark(t):
+    t.eq(t.consume(1).result, [None, [[1, 2], [1, 2], [3, 4], [5]]])
+    t.eq(t.consume(1, loops = []).result, [None, [[1, 2], [1, 2], [3, 4], [5]]])
+    t.eq(t.consume(1, position = 7, loops = [0]).result, [7, [[1, 2], [1, 2], [3, 4], [5]]])
+    left = {"taken": 2, "over": "left"}
+    t.eq(t.consume(1, loops = [left, 2]).result, [None, [[3, 4], [5]]])
+    t.eq(t.consume(1, loops = [left, {"taken": 5, "over": "ended"}]).result, [None, []])
+    t.eq(t.consume(1, loops = [left, {"over": "ended"}]).result, [None, []])
+    t.eq(t.consume(1, loops = [left, {"taken": 5, "over": "last"}]).result, [None, []])
+    t.eq(t.consume(1, loops = [left, 9], expect = "failed").error.code, "order")
+    t.eq([i["n"] for i in t.produce(loops = [3]).items], [3, 4])
+
+def test_wrong(t):
+    t.fails(lambda: t.consume(1, loops = 2), "loops: wanted a list, such as \\[2\\]")
+    t.fails(lambda: t.consume(1, loops = ["x"]), "loops\\[0\\]: got \"x\", wanted how many elements were taken")
+    t.fails(lambda: t.consume(1, loops = [1, -1]), "loops\\[1\\]: got -1")
+    t.fails(lambda: t.consume(1, loops = [{"over": "left"}]), "taken is missing")
+    t.fails(lambda: t.consume(1, loops = [{"taken": 1, "over": "x"}]), "over: got \"x\", wanted one of ended, left, last")
+    t.fails(lambda: t.consume(1, loops = [{"took": 1}]), "there is no \"took\": taken, over")
+`, "x2.star": consume, "x2_test.lua": `
+function test_in_lua(t)
+  t.eq(t.consume(1, {loops = {{taken = 2, over = "left"}, 4}}).result, {null, {{5}}})
+  t.eq(#t.consume(1, {loops = {}}).result[2], 4)
+end
+`})
+	allAre(t, results(t, Options{Jobs: dir}), Passed)
+}
