@@ -50,6 +50,11 @@ type Host struct {
 	// KnownHosts are files with the host keys of servers, as OpenSSH has them.
 	KnownHosts []string
 
+	// Random is where random identifiers and names come from, for tests, in which what
+	// varies otherwise must not: waits between requests do not then. It does not fail, and
+	// may be read by several at once; nil: the system.
+	Random io.Reader
+
 	// Dry has hooks run without effects; nil: they are carried out.
 	Dry *Dry
 

@@ -2,7 +2,6 @@ package hostlib
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +119,7 @@ func (c *Call) createTemp(root folder, folder, name string, mode fs.FileMode) (s
 		return "", nil, fileError(folder, err)
 	}
 	for {
-		p := path.Join(folder, tempPrefix+rand.Text()[:12]+"-"+name)
+		p := path.Join(folder, c.Host.tempName(name))
 		f, err := root.OpenFile(p, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		if errors.Is(err, fs.ErrExist) {
 			continue

@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/big"
@@ -126,6 +127,9 @@ func multipartBody(c *Call, form, files *Dict) (*httpBody, error) {
 	var parts []func() (io.ReadCloser, error)
 	var head bytes.Buffer
 	w := multipart.NewWriter(&head)
+	if err := w.SetBoundary(hex.EncodeToString(c.Host.randomBytes(30))); err != nil {
+		return nil, err
+	}
 	flush := func() { // what was written so far becomes a part of the body
 		text := bytes.Clone(head.Bytes())
 		head.Reset()

@@ -107,7 +107,11 @@ func (c *Call) again(about map[string]any, retry, attempt int, failed *httpFailu
 	}
 	wait := failed.wait
 	if !failed.asked {
-		wait = httpBackoff.Wait(min(attempt, 20))
+		backoff := httpBackoff
+		if c.Host.Random != nil {
+			backoff.Jitter = -1
+		}
+		wait = backoff.Wait(min(attempt, 20))
 	}
 	switch {
 	case !failed.again || retry == 0:

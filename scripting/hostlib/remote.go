@@ -3,7 +3,6 @@ package hostlib
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -451,7 +450,7 @@ func (s *server) replace(from, to string) error {
 
 // temp is a name for a file that is not to stay, beside a path.
 func (s *server) temp(p string) string {
-	return path.Join(path.Dir(p), tempPrefix+rand.Text()[:12]+"-"+path.Base(p))
+	return path.Join(path.Dir(p), s.c.Host.tempName(path.Base(p)))
 }
 
 // sweep deletes what crashes left in a folder, by the server's own time.

@@ -20,8 +20,8 @@ var uuidModule = &Module{
 			Returns: "string", Effect: Read,
 			Example: "len(uuid.v4())  # 36",
 			Lua:     "#uuid.v4()  -- 36",
-			Do: func(*Call, *Args) (Value, error) {
-				id, err := uuid.NewRandom()
+			Do: func(c *Call, _ *Args) (Value, error) {
+				id, err := uuid.NewRandomFromReader(c.Host.random())
 				return id.String(), err
 			},
 		},
@@ -51,7 +51,7 @@ var uuidModule = &Module{
 			Example: "uuid.v7()[14]  # \"7\"",
 			Lua:     "string.sub(uuid.v7(), 15, 15)  -- \"7\"",
 			Do: func(c *Call, _ *Args) (Value, error) {
-				id, err := uuid.NewRandom()
+				id, err := uuid.NewRandomFromReader(c.Host.random())
 				if err != nil {
 					return nil, err
 				}

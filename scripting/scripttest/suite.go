@@ -462,7 +462,7 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &engine.Failure{Kind: engine.KindTimeout, Code: "timeout",
 		Message: fmt.Sprintf("the test ran longer than %s", engine.FormatDuration(timeout))})
 	defer cancel()
-	world := newWorld(ctx, w.fresh(ctx))
+	world := newWorld(ctx, w.fresh(ctx), t.Name)
 	world.tested, world.folder = t.script, t.folder
 	if k != nil {
 		k.watch(world)

@@ -56,14 +56,14 @@ type world struct {
 	db engine.Joined // of the test itself, on the job database
 }
 
-// newWorld makes a world on a ground that is as new.
-func newWorld(ctx context.Context, g *ground) *world {
+// newWorld makes a world on a ground that is as new, for a test of a name.
+func newWorld(ctx context.Context, g *ground, test string) *world {
 	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around,
+		Random: newDice(test), Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around,
 	}
 	w.host.Mail = (*office)(nil).settings()
 	return w
