@@ -41,6 +41,14 @@ func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 // MakesTables says whether a statement is one that makes or changes tables.
 func (c *Connection) MakesTables(query string) (bool, error) { return c.s.MakesTables(query) }
 
+// Quote writes a name so that it can be used in SQL.
+func (c *Connection) Quote(name string) string { return c.s.Quote(name) }
+
+// Tables names the tables there, of some if there are very many.
+func (c *Connection) Tables(ctx context.Context) ([]string, error) {
+	return c.s.Tables(ctx, c.s.control)
+}
+
 // Handle is the database itself.
 func (c *Connection) Handle() *sql.DB { return c.s.control }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -67,6 +68,15 @@ func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 
 // MakesTables says whether a statement is one that makes or changes tables.
 func (c *Connection) MakesTables(query string) (bool, error) { return c.s.MakesTables(query) }
+
+// Quote writes a name so that it can be used in SQL.
+func (c *Connection) Quote(name string) string { return c.s.Quote(name) }
+
+// Tables names the tables there, of some if there are very many.
+func (c *Connection) Tables(ctx context.Context) ([]string, error) {
+	names, err := c.s.Tables(ctx, c.s.hookReader)
+	return slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "sqlite_") }), err
+}
 
 // Handle is the database itself: a transaction begun on it is the only writer
 // until it ends.

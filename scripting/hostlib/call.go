@@ -87,6 +87,7 @@ type Call struct {
 	Job *Declaration
 
 	after    bool                   // a function given to on_commit runs
+	afterAt  string                 // see After
 	open     map[io.Closer]struct{} // what must be closed when the hook ends
 	deferred bool                   // something runs after the hook
 	temps    map[string]bool        // paths that files.temp gave
@@ -127,6 +128,10 @@ func (c *Call) Context() context.Context {
 	}
 	return context.Background()
 }
+
+// After is where the script has called ctx.on_commit, as "file:line", while a function
+// runs that was given to it; "" otherwise. It is known only with Host.Around.
+func (c *Call) After() string { return c.afterAt }
 
 // over says why the hook must end, if it must.
 func (c *Call) over() error {

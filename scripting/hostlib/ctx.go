@@ -246,9 +246,13 @@ var ctxType = &ObjectType{
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, args := a.Callable("fn"), a.Rest
 				c.deferred = true
+				at := ""
+				if c.Host != nil && c.Host.Around != nil {
+					at = c.Lang.Where()
+				}
 				c.Hook.OnCommit(func() error {
-					c.after = true
-					defer func() { c.after = false }()
+					c.after, c.afterAt = true, at
+					defer func() { c.after, c.afterAt = false, "" }()
 					_, err := fn.Call(args, nil)
 					err = c.Lang.Failure(err)
 					c.Lang.Caught() // whatever ended it, the hook goes on

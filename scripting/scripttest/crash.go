@@ -34,6 +34,17 @@ func (p *Point) String() string {
 	return text
 }
 
+// at takes a place, "file:line", and says whether it is one.
+func (p *Point) at(place string) bool {
+	i := strings.LastIndexByte(place, ':')
+	if i <= 0 {
+		return false
+	}
+	p.File = place[:i]
+	p.Line, _ = strconv.Atoi(place[i+1:])
+	return true
+}
+
 // crash counts the points that a test comes to, and kills the process at one of
 // them: the hook ends there, as far as it did come is what the database has, and
 // the job is due again.
@@ -201,6 +212,9 @@ func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Ca
 			c := lang.Caller()
 			k.died.File, k.died.Line, k.died.Func = c.File, c.Line, c.Func
 		}
+		if k.died.File == "" {
+			k.died.at(in.After())
+		}
 	}
 	k.lost = !ended
 	k.w.step.Kill()
@@ -245,10 +259,8 @@ func (k *crash) commits(what string, j *engine.ClaimedJob, ended bool) bool {
 	if !k.dies(what, j.Phase, ended, nil) {
 		return false
 	}
-	if i := strings.LastIndexByte(k.near.at, ':'); k.near.of == j.JobRef && i > 0 {
+	if k.near.of == j.JobRef && k.died.at(k.near.at) {
 		k.died.What += " behind " + k.near.fn
-		k.died.File = k.near.at[:i]
-		k.died.Line, _ = strconv.Atoi(k.near.at[i+1:])
 	}
 	return true
 }

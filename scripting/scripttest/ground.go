@@ -41,7 +41,11 @@ type database interface {
 type connection interface {
 	engine.Connection
 	Handle() *sql.DB
+	// Quote writes a name so that it can be used in SQL.
+	Quote(name string) string
 	maker
+	// Tables names the tables there.
+	Tables(ctx context.Context) ([]string, error)
 }
 
 // maker tells statements that make tables from others.

@@ -21,6 +21,11 @@ type autocommit struct {
 	by  maker
 }
 
+// autocommitOn is such a session on a database that scripts reach by a name.
+func autocommitOn(c connection) *autocommit {
+	return &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle(), by: c}
+}
+
 // commit commits what a statement did.
 func (s *autocommit) commit(ctx context.Context, err error) error {
 	if err != nil {
@@ -141,17 +146,21 @@ func (t *tester) jobDatabase() (hostlib.Value, error) {
 
 // table reads a table. Without an order, its rows come by all their columns, so
 // that they are the same each time.
-func (t *tester) table(c *hostlib.Call, name, order string) (hostlib.Value, error) {
+func (t *tester) table(name, order string) (hostlib.Value, error) {
 	s, err := t.session()
 	if err != nil {
 		return nil, err
 	}
-	columns, err := s.Columns(t.ctx, name)
-	s.Rollback(t.ctx)
+	return s.table(t.ctx, t.ground.db.Quote, name, order)
+}
+
+// table reads a table in an order; "": by all its columns.
+func (s *autocommit) table(ctx context.Context, quote func(string) string, name, order string) (hostlib.Value, error) {
+	columns, err := s.Columns(ctx, name)
+	s.Rollback(ctx)
 	if err != nil {
 		return nil, err
 	}
-	quote := t.ground.db.Quote
 	if order == "" {
 		names := make([]string, len(columns))
 		for i, col := range columns {
@@ -159,14 +168,14 @@ func (t *tester) table(c *hostlib.Call, name, order string) (hostlib.Value, erro
 		}
 		order = strings.Join(names, ", ")
 	}
-	rows, err := s.Query(t.ctx, "SELECT * FROM "+quote(name)+" ORDER BY "+order, nil)
+	rows, err := s.Query(ctx, "SELECT * FROM "+quote(name)+" ORDER BY "+order, nil)
 	if err != nil {
 		return nil, err
 	}
 	list := []hostlib.Value{}
 	names := rows.Columns()
 	for {
-		row, err := rows.Next(t.ctx)
+		row, err := rows.Next(ctx)
 		if err == io.EOF {
 			return list, nil
 		}

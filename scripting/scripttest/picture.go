@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -27,6 +28,14 @@ func (w *world) picture() picture {
 		w.jobs(p)
 	}
 	w.files(p)
+	w.connections(p)
+	w.buckets(p)
+	w.mailed(p)
+	for name, s := range w.servers {
+		var lines []string
+		eachFile(s.root, func(path string, data []byte) { lines = append(lines, path+": "+glance(data)) })
+		p.add("server "+name, lines)
+	}
 	var calls []string
 	for _, c := range w.http.calls {
 		calls = append(calls, strings.TrimRight(fmt.Sprintf("%s %s %s", c.method, c.url, c.body), " "))
@@ -54,16 +63,91 @@ func (w *world) tables(p picture) {
 		return
 	}
 	for _, name := range names {
-		rows, err := t.table(nil, name, "")
+		if rows, err := t.table(name, ""); err == nil {
+			p.rows("table "+name, rows)
+		}
+	}
+}
+
+// rows adds the rows of a table.
+func (p picture) rows(what string, rows hostlib.Value) {
+	var lines []string
+	for _, r := range rows.([]hostlib.Value) {
+		lines = append(lines, literal(r, 1))
+	}
+	p.add(what, lines)
+}
+
+// connections are the tables of the databases that scripts reach by a name.
+func (w *world) connections(p picture) {
+	for at, c := range w.others {
+		if at.readOnly && w.others[reached{name: at.name}] != nil {
+			continue
+		}
+		names, err := c.Tables(w.ctx)
 		if err != nil {
 			continue
 		}
-		var lines []string
-		for _, r := range rows.([]hostlib.Value) {
-			lines = append(lines, literal(r, 1))
+		s := autocommitOn(c)
+		for _, name := range names {
+			if rows, err := s.table(w.ctx, c.Quote, name, ""); err == nil {
+				p.rows("table "+at.name+"."+name, rows)
+			}
 		}
-		p.add("table "+name, lines)
+		s.Close()
 	}
+}
+
+// buckets are the objects that there are.
+func (w *world) buckets(p picture) {
+	for name, s := range w.stores {
+		all, err := s.objects.ListBuckets()
+		if err != nil {
+			continue
+		}
+		for _, in := range all {
+			b := &bucket{w: w, name: name, inside: in.Name, objects: s.objects}
+			if s.bucket == "" {
+				b.name += "/" + in.Name
+			}
+			keys, err := b.keys()
+			if err != nil {
+				continue
+			}
+			var lines []string
+			for _, key := range keys {
+				if data, err := b.read(key); err == nil {
+					lines = append(lines, key+": "+glance(data))
+				}
+			}
+			p.add("bucket "+b.name, lines)
+		}
+	}
+}
+
+// mailed are the mails that were sent: to whom, and with which subject.
+func (w *world) mailed(p picture) {
+	if w.post == nil {
+		return
+	}
+	w.post.mu.Lock()
+	defer w.post.mu.Unlock()
+	var lines []string
+	for _, l := range w.post.sent {
+		lines = append(lines, letterType.String(l))
+	}
+	p.add("mail", lines)
+}
+
+// shortFile is how long a file may be that is shown as it is, in a line.
+const shortFile = 200
+
+// glance is a file in a line.
+func glance(data []byte) string {
+	if len(data) <= shortFile {
+		return literal(textOrBytes(data), 0)
+	}
+	return fmt.Sprintf("%d bytes, SHA-256 %.8x...", len(data), sha256.Sum256(data))
 }
 
 // jobs are the jobs, but for their ids, and what the types keep.
@@ -114,13 +198,19 @@ func (w *world) files(p picture) {
 		return
 	}
 	defer root.Close()
+	eachFile(root, func(path string, data []byte) {
+		p.add("file "+path, []string{fmt.Sprintf("%d bytes", len(data)), string(data)})
+	})
+}
+
+// eachFile reads the files of a folder, but for those that are not to stay.
+func eachFile(root *os.Root, each func(path string, data []byte)) {
 	fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || hostlib.IsTemporary(path) {
 			return nil
 		}
-		data, err := root.ReadFile(path)
-		if err == nil {
-			p.add("file "+path, []string{fmt.Sprintf("%d bytes", len(data)), string(data)})
+		if data, err := root.ReadFile(path); err == nil {
+			each(path, data)
 		}
 		return nil
 	})

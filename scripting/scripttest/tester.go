@@ -120,7 +120,7 @@ func worldMethods() []*hostlib.Func {
 				if err != nil {
 					return nil, err
 				}
-				return hostlib.NewConnection(a.String("name"), &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle(), by: c}), nil
+				return hostlib.NewConnection(a.String("name"), autocommitOn(c)), nil
 			}),
 		method("sftp", "Gives the server of files that scripts reach by sftp.connect(name): an empty one at first.", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_sftp",
@@ -139,8 +139,8 @@ func worldMethods() []*hostlib.Func {
 			}),
 		method("table", "Gives the rows of a table of the job database.", "t.table(\"people\", order_by = \"id\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",
-			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
-				return t.table(c, a.String("name"), a.String("order_by"))
+			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
+				return t.table(a.String("name"), a.String("order_by"))
 			}),
 		method("logs", "Gives what the hooks have logged: dicts with level, message, fields, phase and attempt.", "[l[\"message\"] for l in t.logs()]", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.logged() }),

@@ -38,7 +38,7 @@ type world struct {
 	calls   int           // that the test itself has made
 	call    *hostlib.Call // the last one's; nil: there was none
 	secrets map[string]string
-	others  map[string]connection
+	others  map[reached]connection
 	servers map[string]*server
 	stores  map[string]*store
 	post    *office // nil: nobody has asked for it
@@ -58,7 +58,7 @@ type world struct {
 
 // newWorld makes a world on a ground that is as new, for a test of a name.
 func newWorld(ctx context.Context, g *ground, test string) *world {
-	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[string]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
+	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[reached]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
@@ -160,13 +160,19 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	return nil, &hostlib.Raised{Err: &Stop{Message: "the job does not end: " + why, Caller: w.at()}}
 }
 
+// reached is how a database is reached that scripts have a name for.
+type reached struct {
+	name     string
+	readOnly bool
+}
+
 // Connect opens the database that scripts reach by a name: one of its own.
 func (w *world) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
 	return w.connect(ctx, name, readOnly)
 }
 
 func (w *world) connect(ctx context.Context, name string, readOnly bool) (connection, error) {
-	key := fmt.Sprint(name, readOnly)
+	key := reached{name, readOnly}
 	if c := w.others[key]; c != nil {
 		return c, nil
 	}

@@ -1,0 +1,96 @@
+package scripttest
+
+import (
+	"strings"
+	"testing"
+)
+
+const outside = `
+job(needs = ["db:wh:write", "s3:archive", "s3:many/*", "sftp:bank", "ftp:shop", "mail:*", "http:api.example.com"], retry = retry(max = 3, first = "1m"))
+
+def consume(ctx, item):
+    if item == "db":
+        db.connect("wh").exec("UPDATE c SET n = n + 1")
+    if item == "s3":
+        s3.put("archive", "in/%d" % len(list(s3.list("archive", "in/"))), data = "x")
+        s3.put("many/one", "large", data = "y" * 300)
+    if item == "sftp":
+        bank = sftp.connect("bank")
+        bank.put("%d.txt" % len(list(bank.list("*"))), ["x"])
+    if item == "ftp":
+        shop = ftp.connect("shop")
+        shop.put("%d.txt" % len(list(shop.list("*"))), ["x"])
+    if item == "mail":
+        notify.email("a@example.com", "hello " + uuid.v4()[:4], "text")
+    if item == "after":
+        ctx.on_commit(http.post, "https://api.example.com/done")
+`
+
+const outsideTests = `
+def test_db(t):
+    wh = t.connection("wh")
+    wh.exec("CREATE TABLE c (n INTEGER)")
+    wh.exec("INSERT INTO c VALUES (0)")
+    t.run("db")
+    t.eq(wh.value("SELECT n FROM c"), 1)
+
+def test_s3(t):
+    t.s3("archive")
+    t.s3("many/one")
+    t.run("s3")
+    t.eq(t.s3("archive").files(), ["in/0"])
+
+def test_sftp(t):
+    t.sftp("bank")
+    t.run("sftp")
+    t.eq(t.sftp("bank").files(), ["0.txt"])
+
+def test_ftp(t):
+    t.ftp("shop")
+    t.run("ftp")
+    t.eq(t.ftp("shop").files(), ["0.txt"])
+
+def test_mail(t):
+    t.run("mail")
+    t.eq(len(t.mail.sent), 1)
+
+def test_after(t):
+    t.http.on("POST", "https://api.example.com/done")
+    t.run("after")
+    t.eq(len(t.http.calls), 1)
+`
+
+// TestWhatACrashChangesOutsideIsShown has a script whose effects outside come twice.
+func TestWhatACrashChangesOutsideIsShown(t *testing.T) {
+	t.Parallel()
+	by := crashed(t, outside, outsideTests)
+	for name, want := range map[string][]string{
+		"db":    {"table wh.c:", `-{"n": 1}`, `+{"n": 2}`},
+		"s3":    {"bucket archive:", ` in/0: "x"`, `+in/1: "x"`},
+		"sftp":  {"server bank:", ` 0.txt: "x\n"`, `+1.txt: "x\n"`},
+		"ftp":   {"server shop:", ` 0.txt: "x\n"`, `+1.txt: "x\n"`},
+		"mail":  {"mail:", " a@example.com: hello ", "+a@example.com: hello "},
+		"after": {"before http.post in consume (", "x.star:19)", "-POST https://api.example.com/done"},
+	} {
+		r := by[name]
+		if r.Status != Failed {
+			t.Errorf("%s: %s", name, r.Status)
+		}
+		for _, w := range want {
+			if !strings.Contains(text(r), w) {
+				t.Errorf("%s: %q is not told:\n%s", name, w, text(r))
+			}
+		}
+	}
+}
+
+// TestLargeFilesAreShownByTheirSize also tells two of a size apart.
+func TestLargeFilesAreShownByTheirSize(t *testing.T) {
+	t.Parallel()
+	if got := glance([]byte(strings.Repeat("y", 300))); !strings.HasPrefix(got, "300 bytes, SHA-256 ") {
+		t.Error(got)
+	}
+	if a, b := glance([]byte(strings.Repeat("y", 300))), glance([]byte(strings.Repeat("z", 300))); a == b {
+		t.Errorf("two files are both %s", a)
+	}
+}
