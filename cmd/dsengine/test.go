@@ -45,9 +45,11 @@ before and after each commit, and before and after each effect that no rollback 
 a request that writes or a file that is moved. What the test asserts must hold all the same.
 
 With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
-databases called dsengine_test_..., which are made for them and dropped at the end. Nothing else
-there is touched, the database that the URL names neither. DSENGINE_DB and the file of settings do
-not count here: without the flag the database is an embedded one.
+databases called dsengine_test_..., which are made for them and dropped at the end. Those of a
+run that was killed are dropped by the next one that begins there; on a server of a cluster, where
+locks do not tell whether a run lives, when they are an hour old. Nothing else there is touched, the
+database that the URL names neither. DSENGINE_DB and the file of settings do not count here: without
+the flag the database is an embedded one.
 
 It ends with 0 when all tests passed; with 1 when one failed, or too little is covered; with 2 when
 a file did not load (the tests of the others ran, and --format reports it too) or no test was

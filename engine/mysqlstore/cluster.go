@@ -39,12 +39,12 @@ type group struct {
 
 // groupOf asks for the mode of the group, not for who is in it now: another may
 // join, and the table of members is not for everybody's eyes. The variable is.
-func (s *Store) groupOf(ctx context.Context) (g group) {
-	if s.dialect.name != "mysql" {
+func groupOf(ctx context.Context, db *sql.DB, d *dialect) (g group) {
+	if d.name != "mysql" {
 		return g
 	}
 	var single bool
-	switch err := s.control.QueryRowContext(ctx, "SELECT @@GLOBAL.group_replication_single_primary_mode").Scan(&single); {
+	switch err := db.QueryRowContext(ctx, "SELECT @@GLOBAL.group_replication_single_primary_mode").Scan(&single); {
 	case unknownVariable(err):
 	case err != nil:
 		g.unknown = err

@@ -26,7 +26,7 @@ const lockName = "CONCAT('dsengine ', LEFT(SHA2(CONCAT(?, DATABASE()), 256), 40)
 
 // migrationLock is that lock, or where locks hold on one node only, a row.
 func (s *Store) migrationLock(ctx context.Context) lock.SessionLocker {
-	if s.galera || s.groupOf(ctx).choice().strategy != "" {
+	if s.galera || groupOf(ctx, s.control, s.dialect).choice().strategy != "" {
 		return &elected{s: s}
 	}
 	return locker{s.Prefix}

@@ -57,7 +57,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 	case s.galera:
 		s.choice = choice{StrategyCompare, "a Galera cluster: locks hold on one node only, and a claim counts once its COMMIT is certified"}
 	default:
-		if s.choice = s.groupOf(ctx).choice(); s.choice.strategy == "" {
+		if s.choice = groupOf(ctx, s.control, s.dialect).choice(); s.choice.strategy == "" {
 			s.choice = s.probeLocks(ctx)
 		}
 	}
@@ -160,7 +160,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		check("binary log", "off", true, "")
 	}
 	if s.dialect.name == "mysql" {
-		g := s.groupOf(ctx)
+		g := groupOf(ctx, s.control, s.dialect)
 		check("group replication", g.says(), g.unknown == nil, "jobs are claimed as though all its members wrote, which is always right, and slower")
 	}
 	clock, err := s.clockDrift(ctx)

@@ -21,9 +21,10 @@ import (
 // ScratchServer is a server on which tests have databases that are thrown away.
 // What else is there is never touched.
 type ScratchServer struct {
-	url   *url.URL
-	cfg   *mysql.Config
-	admin *sql.DB
+	url     *url.URL
+	cfg     *mysql.Config
+	dialect *dialect
+	admin   *sql.DB
 }
 
 // scratchName is how such a database is called: by the process that made it, and by
@@ -47,23 +48,34 @@ func OpenScratchServer(ctx context.Context, rawURL string) (*ScratchServer, erro
 	if err != nil {
 		return nil, err
 	}
-	if _, err := newDialect(version); err != nil {
+	d, err := newDialect(version)
+	if err != nil {
 		return nil, err
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, engine.Errorf(engine.CodeUsage, "the database URL cannot be used: %v", err)
 	}
-	return &ScratchServer{u, cfg, sql.OpenDB(connector)}, nil
+	return &ScratchServer{u, cfg, d, sql.OpenDB(connector)}, nil
 }
 
 // Close closes the connections.
 func (s *ScratchServer) Close() error { return s.admin.Close() }
 
-// Sweep drops what processes have left behind that ended without dropping it: what
-// is older than a day, and whose process is not connected any more.
+// Sweep drops what processes have left behind that ended without dropping it: whose
+// lock nobody has, which is taken before anything is made. Where locks hold on one
+// member of a cluster only, it must be older than an hour too.
 func (s *ScratchServer) Sweep(ctx context.Context) error {
-	rows, err := s.admin.QueryContext(ctx, `SELECT s.schema_name, COALESCE(MIN(t.create_time) < NOW() - INTERVAL 1 DAY, 1)
+	alone, err := s.alone(ctx)
+	if err != nil {
+		return classified(err, "look whether the server is one of several")
+	}
+	return s.sweep(ctx, alone)
+}
+
+// sweep is Sweep; alone says that all see the locks.
+func (s *ScratchServer) sweep(ctx context.Context, alone bool) error {
+	rows, err := s.admin.QueryContext(ctx, `SELECT s.schema_name, COALESCE(MIN(t.create_time) < NOW() - INTERVAL 1 HOUR, 1)
  FROM information_schema.schemata s LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name
  WHERE s.schema_name LIKE 'dsengine\_test\_%' GROUP BY s.schema_name ORDER BY s.schema_name DESC`)
 	if err != nil {
@@ -80,7 +92,7 @@ func (s *ScratchServer) Sweep(ctx context.Context) error {
 		}
 		if scratchName.MatchString(name) {
 			found = append(found, name)
-			young[name] = !old
+			young[name] = !old && !alone
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -101,6 +113,15 @@ func (s *ScratchServer) Sweep(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// alone says that all see the locks that are taken on the server.
+func (s *ScratchServer) alone(ctx context.Context) (bool, error) {
+	if galera, err := galeraNode(ctx, s.admin); galera || err != nil {
+		return false, err
+	}
+	g := groupOf(ctx, s.admin, s.dialect)
+	return g.unknown == nil && !g.several, nil
 }
 
 func (s *ScratchServer) drop(ctx context.Context, name string) error {
