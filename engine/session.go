@@ -132,6 +132,16 @@ type Column struct {
 	Key      bool   `json:"key"` // part of the primary key
 }
 
+// TableDesign is what a table has that Ensure cannot say.
+type TableDesign struct {
+	Auto     string            // the column that numbers new rows; "": none does
+	Required []string          // columns beside the primary key that must have a value
+	Defaults map[string]string // by column: a value as SQL that every store reads
+	Unique   [][]string        // unique keys beside the primary one
+	// LeftOut is what it has besides, in words.
+	LeftOut []string
+}
+
 // ColumnTypes are the types that Ensure takes; text may have a length, decimal
 // has a precision and a scale.
 var ColumnTypes = []string{"text", "integer", "float", "decimal", "boolean", "date", "time", "timestamp", "bytes", "json"}

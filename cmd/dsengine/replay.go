@@ -89,6 +89,9 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 			return err
 		}
 		env.say("wrote the test %s to %s, and ran it: %s", name, shown, how)
+		for _, what := range p.LeftOut() {
+			env.say("left out of the test: %s", what)
+		}
 		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
 	}
 	return o.tell(env, g, r)

@@ -47,6 +47,8 @@ type SessionDialect interface {
 	Engines() bool
 	// DescribeTable gives a table's shape; no columns if there is no such table.
 	DescribeTable(ctx context.Context, x Execer, table string) (Shape, error)
+	// DesignTable gives what a table has that CreateTable cannot say.
+	DesignTable(ctx context.Context, x Execer, table string) (engine.TableDesign, error)
 	// CreateTable is the statement that makes a table.
 	CreateTable(table string, columns []engine.Column, key []string) (string, error)
 	// OwnConnection says that Ensure must not run inside the transaction, because

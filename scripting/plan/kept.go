@@ -46,7 +46,8 @@ type keptTable struct {
 	columns          []engine.Column // none: it was not there
 	key              []string
 	rows             []*found
-	many             bool // it has too many rows, and nothing but ensure has named it
+	design           *engine.TableDesign // what ensure cannot say of it; nil: it is not known
+	many             bool                // it has too many rows, and nothing but ensure has named it
 }
 
 type keptValue struct {
@@ -138,6 +139,11 @@ func (s session) look(ctx context.Context, query string) {
 	}
 }
 
+// designer is a session that can tell what a table has that ensure cannot say.
+type designer interface {
+	Design(ctx context.Context, table string) (engine.TableDesign, error)
+}
+
 // lookAt remembers a table as it is, if nothing was done to it yet. key is a unique
 // one, where that is known.
 func (s session) lookAt(ctx context.Context, table string, key []string) {
@@ -183,6 +189,13 @@ func (s session) keep(ctx context.Context, table string) *keptTable {
 	s.kept.tables = append(s.kept.tables, t)
 	if len(columns) == 0 {
 		return t
+	}
+	if d, ok := s.inner.(designer); ok {
+		if design, err := d.Design(ctx, table); err == nil {
+			t.design = &design
+		} else {
+			t.design = &engine.TableDesign{LeftOut: []string{"what it has besides its columns and its key: " + err.Error()}}
+		}
 	}
 	if t.rows, err = s.tx.rows(ctx, fmt.Sprintf("SELECT * FROM %s LIMIT %d", quoteTable(table), maxKeptRows+1), nil); err != nil {
 		s.kept.refuse("the table " + table + " cannot be read whole: " + err.Error())

@@ -144,6 +144,8 @@ func (n lua) call(fn string, args []string, named []argument) string {
 	return fn + "(" + strings.Join(args, ", ") + ")"
 }
 
+func (lua) comment(text string) string { return "-- " + text }
+
 func (lua) head(typ string) string {
 	return fmt.Sprintf("-- Tests of %s.lua: run them by dsengine test %s.", filepath.Base(typ), typ)
 }

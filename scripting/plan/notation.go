@@ -20,6 +20,7 @@ type notation interface {
 	table(items []string) string // a list with an item to a line
 	dict(names, values []string) string
 	call(fn string, args []string, named []argument) string
+	comment(text string) string
 	// head begins a file of tests, beginning tells where a test of a name begins in
 	// one, and test is a test.
 	head(typ string) string
@@ -55,6 +56,8 @@ func (starlark) call(fn string, args []string, named []argument) string {
 	}
 	return fn + "(" + strings.Join(args, ", ") + ")"
 }
+
+func (starlark) comment(text string) string { return "# " + text }
 
 func (starlark) head(typ string) string {
 	return fmt.Sprintf("\"\"\"Tests of %s.star: run them by dsengine test %s.\"\"\"", filepath.Base(typ), typ)

@@ -54,6 +54,7 @@ func (w *World) Save(file string) (string, error) {
 	for i := 2; bytes.Contains(old, []byte(n.beginning(name))); i++ {
 		name = fmt.Sprintf("test_job_%d_%d", r.job.ID, i)
 	}
+	w.leftOut = nil
 	lines, err := w.test(n)
 	if err != nil {
 		return "", cannot("%v", err)
@@ -83,6 +84,9 @@ func (w *World) Save(file string) (string, error) {
 	return name, nil
 }
 
+// LeftOut is what the test that was saved does not have of what the job meets, in words.
+func (w *World) LeftOut() []string { return w.leftOut }
+
 // setUp is how a test makes what is not kept of a replay, by the kind of need.
 var setUp = map[string]string{"s3": "s3(%q).file(...)", "sftp": "sftp(%q).file(...)", "ftp": "ftp(%q).file(...)"}
 
@@ -91,6 +95,11 @@ type writing struct {
 	notation
 	w     *World
 	lines []string
+}
+
+// remark writes a comment, with its secrets hidden.
+func (t *writing) remark(text string) {
+	t.lines = append(t.lines, t.comment(strings.Join(strings.Fields(t.w.hide(text)), " ")))
 }
 
 func (t *writing) line(fn string, args []string, named ...argument) {
@@ -222,52 +231,6 @@ func (w *World) writeValues(t *writing) error {
 			t.line("t.state.set", args, argument{"instance", t.text(v.scope.Instance)})
 		default:
 			t.line("t.state.set", args)
-		}
-	}
-	return nil
-}
-
-// writeTables writes the tables that the SQL names.
-func (w *World) writeTables(t *writing) error {
-	for _, table := range w.kept.tables {
-		if len(table.columns) == 0 {
-			continue // the script makes it
-		}
-		db := "t.db"
-		if table.connection != "" {
-			db = t.call("t.connection", []string{t.literal(table.connection)}, nil)
-		}
-		var names, types, key []string
-		for _, c := range table.columns {
-			names, types = append(names, c.Name), append(types, t.literal(c.Type))
-			if c.Key {
-				key = append(key, t.literal(c.Name))
-			}
-		}
-		if table.key != nil {
-			key = nil
-			for _, k := range table.key {
-				key = append(key, t.literal(k))
-			}
-		}
-		var named []argument
-		if len(key) > 0 {
-			named = []argument{{"key", t.list(key)}}
-		}
-		t.line(db+".ensure", []string{t.literal(table.name), t.dict(names, types)}, named...)
-		var rows []string
-		for _, r := range table.rows {
-			cells := make([]string, len(r.names))
-			for i, v := range r.values {
-				var err error
-				if cells[i], err = t.value(v); err != nil {
-					return fmt.Errorf("table %s, column %s: %w", table.name, r.names[i], err)
-				}
-			}
-			rows = append(rows, t.dict(r.names, cells))
-		}
-		if len(rows) > 0 {
-			t.line(db+".insert", []string{t.literal(table.name), t.table(rows)})
 		}
 	}
 	return nil

@@ -68,6 +68,7 @@ type World struct {
 	ran     map[engine.JobID]bool
 	left    int // items that were not run
 	kept    kept
+	leftOut []string           // see LeftOut
 	windows []engine.WindowEnd // stored ends, as they are
 }
 
