@@ -344,7 +344,7 @@ def test_it(t):
 	if n := strings.Count(told, "when the process is killed"); r.Status != Failed || n != len(r.Failures) || n > 2 {
 		t.Errorf("it is told %d times:\n%s", n, told)
 	}
-	if !strings.Contains(told, " times more there:") || !strings.Contains(told, "x.star:8)") {
+	if !strings.Contains(told, " more there:") || !strings.Contains(told, "x.star:8)") {
 		t.Errorf("it is not told how often:\n%s", told)
 	}
 }

@@ -123,6 +123,9 @@ func (s *stubs) unmatched(rq *http.Request, spent int) string {
 		if stub.times == 0 {
 			b.WriteString(" (spent)")
 		}
+		if strings.Contains(stub.url.Path, "*") || strings.Contains(stub.url.Host, "*") {
+			b.WriteString(" (* stands for itself: each URL needs a stub of its own)")
+		}
 	}
 	return b.String()
 }

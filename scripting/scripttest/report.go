@@ -112,7 +112,11 @@ func (f *Failure) text(w io.Writer) {
 	if f.Crash != nil {
 		fmt.Fprintf(w, "      when the process is killed %s", f.Crash)
 		if f.More > 0 {
-			fmt.Fprintf(w, ", and %d times more there", f.More)
+			times := "times"
+			if f.More == 1 {
+				times = "time"
+			}
+			fmt.Fprintf(w, ", and %d %s more there", f.More, times)
 		}
 		fmt.Fprintln(w, ":")
 	}

@@ -145,6 +145,7 @@ var bad = map[string]string{
 	"raises":    "def test_raises(t):\n    int(\"x\")\n|invalid literal|in test_raises",
 	"end":       "def test_end(t):\n    t.file(\"incoming/a.csv\", \"id,name\\nx,y\\n\")\n    t.run()\n|the job ended as failed, not completed: int: invalid literal|people.star|attempt failed",
 	"http":      "def test_http(t):\n    t.http.on(\"GET\", \"https://a.example.com/\")\n    t.run({\"get\": \"https://api.example.com/x\"}, expect = \"failed\")\n|no stub answers GET https://api.example.com/x; there are:|GET https://a.example.com/",
+	"wildcard":  "def test_wildcard(t):\n    t.http.on(\"GET\", \"https://api.example.com/*\")\n    t.run({\"get\": \"https://api.example.com/x\"}, expect = \"failed\")\n|no stub answers GET https://api.example.com/x|(* stands for itself: each URL needs a stub of its own)",
 	"hook_only": "def test_hook_only(t):\n    db.value(\"SELECT 1\")\n|it can be called in a hook only, not in a test: use t.db.value",
 	"cases":     "def test_cases(t):\n    for n in [1, 2, 3]:\n        t.case(str(n), lambda: t.eq(n, 2))\n|1: not equal|3: not equal",
 	"loop":      "def test_loop(t):\n    for i in range(1000000000):\n        pass\n|longer than 20s",
