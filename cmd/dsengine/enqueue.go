@@ -42,7 +42,7 @@ type enqueued struct {
 	Error  *engine.JobError `json:"error"`
 	// FailedItem is the first item by which it failed, if it did by one.
 	FailedItem *failedItem `json:"failed_item"`
-	Reason *string          `json:"reason"` // why it was cancelled
+	Reason     *string     `json:"reason"` // why it was cancelled
 	// Attempts are those that failed or were lost while it was waited for; null without --wait.
 	Attempts []attemptInfo `json:"attempts"`
 }

@@ -194,6 +194,38 @@ func TestLiveProgressShowsABarForEachGauge(t *testing.T) {
 	}
 }
 
+func TestThePaceOfWorkLeavesOutWhatTheDatabaseWasAway(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	clock := &tape{at: time.Hour}
+	p := newProgress(&Env{Clock: clock, IsTerminal: func(any) bool { return false }, Stderr: &b}, plainLog(&b), nil)
+	var done int64
+	var away time.Duration
+	for i := range 20 * 4 * 60 { // 20 minutes, of which the database is away for 18
+		began := clock.at - time.Hour
+		switch gone := began >= time.Minute && began < 19*time.Minute; {
+		case !gone:
+			done++ // four a second
+		case began >= time.Minute+2*time.Second: // it is noticed then
+			away = began + 250*time.Millisecond - time.Minute
+		}
+		if i%4 == 0 {
+			p.show([]gauge{{Name: "a", Done: done, Total: 600}}, away)
+		}
+		clock.at += 250 * time.Millisecond
+	}
+	lines := strings.Split(strings.TrimSpace(strings.NewReplacer("msg=", "", `"`, "").Replace(b.String())), "\n")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, "a: 4") || !strings.Contains(last, " of 600 done, 4.0/s, ") {
+		t.Errorf("after the outage it says %q", last)
+	}
+	for _, line := range lines {
+		if strings.Contains(line, ", 0.") || strings.Contains(line, ", 1.") {
+			t.Errorf("the outage counts as work: %s", line)
+		}
+	}
+}
+
 func TestAPaceKnowsWhenTheRestIsDone(t *testing.T) {
 	t.Parallel()
 	var p pace
