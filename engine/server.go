@@ -96,6 +96,7 @@ type Server struct {
 	offset      atomic.Int64 // database's clock minus ours, in ns
 	drains      atomic.Bool
 	suspended   atomic.Bool // the lease could not be renewed: nothing is claimed
+	lapsed      atomic.Bool // hooks were once ended because the lease was, or may have been
 	lease       leaseClock
 
 	claims   *claimTable
