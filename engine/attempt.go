@@ -40,12 +40,12 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		return
 	}
 	var rerun tries
-	for points := j.Checkpoints; ; rerun.n++ {
+	for points := j.Checkpoints; ; {
 		if j.Checkpoints > points { // it came further: the count begins anew
 			rerun, points = tries{}, j.Checkpoints
 		}
-		again := s.once(ctx, l, j, rerun)
-		if !again {
+		rerun.began, rerun.severed = s.eng.clock.Boot(), nil
+		if again := s.once(ctx, l, j, &rerun); !again {
 			return
 		}
 		if rerun.n == 0 {
@@ -58,6 +58,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				return
 			}
 			if !s.claims.known(j.Claim) {
+				s.noteUnleased(j)
 				s.unleased(j)
 				return
 			}
@@ -69,6 +70,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				return
 			}
 			if err == nil {
+				s.ranInVain(j, l.typ, &rerun)
 				break
 			}
 			s.tellTries("look again whether the job is still ours", j, l.typ, rerun, err)
@@ -83,7 +85,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 
 // once runs the hook one time. It says whether it must be run again. A fault of
 // the engine's own ends the job, not the process.
-func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) (again bool) {
+func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries) (again bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.fault(ctx, j, p, debug.Stack())
@@ -94,7 +96,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	if err != nil {
 		switch CodeOf(err) {
 		case CodeRetry, CodeUnreachable, CodeUnknown:
-			s.tellTries("prepare the hook again", j, l.typ, rerun, err)
+			s.tellTries("prepare the hook again", j, l.typ, *rerun, err)
 			if rerun.n >= maxReruns { // others can use the slot, and perhaps run the job
 				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
 				return false
@@ -136,8 +138,12 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	// From here on nothing of the hook's since its last checkpoint stays.
 	c.end()
 	var at *position // with how often in a row it was put off; nil: as it was
+	if errors.Is(err, ErrSevered) || CodeOf(err) == CodeUnknown {
+		rerun.severed = err
+	}
 	switch code := CodeOf(err); {
 	case errors.Is(err, ErrLost):
+		s.noteUnleased(j)
 		s.unleased(j)
 		return false
 	case code == CodeLost:
@@ -151,11 +157,11 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 		}
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
-		s.tellTries("run the hook again", j, l.typ, rerun, err)
+		s.tellTries("run the hook again", j, l.typ, *rerun, err)
 		return true
 	case code == CodeRetry || code == CodeConflict:
 		if rerun.n < maxReruns {
-			s.tellTries("run the hook again", j, l.typ, rerun, err)
+			s.tellTries("run the hook again", j, l.typ, *rerun, err)
 			if code == CodeConflict {
 				c.runsAgain(err)
 			}
@@ -191,6 +197,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	}
 	switch {
 	case errors.Is(err, ErrLost):
+		s.noteUnleased(j)
 		s.unleased(j)
 		return false
 	case CodeOf(err) == CodeLost:
@@ -202,21 +209,6 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun tries) 
 	sleep(ctx, s.eng.clock, time.Second)
 	s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
 	return false
-}
-
-// runsAgain tells that the hook runs again because of what others did meanwhile:
-// what it does outside the database is done once more.
-func (c *Call) runsAgain(err error) {
-	c.job.Reruns++
-	c.Log(slog.LevelInfo, fmt.Sprintf("%s runs again: %v. Nothing of this run was kept; what it did outside the database, such as requests, is done once more", c.job.Phase, innermost(err)), nil)
-}
-
-// innermost is the error of a conflict that says what was done.
-func innermost(err error) error {
-	for cause := errors.Unwrap(err); cause != nil && cause != ErrLinked; cause = errors.Unwrap(cause) {
-		err = cause
-	}
-	return err
 }
 
 // putOff has a hook run again later, since others changed what it works on each time

@@ -198,6 +198,7 @@ func (c *Call) sessionOptions() SessionOptions {
 				c.watch.resume()
 			}
 		},
+		Ended: func(err error) { c.stop(err) },
 		Busy: func(waited time.Duration, holder string) {
 			c.Log(slog.LevelWarn, "waiting to write", map[string]any{"waited": FormatDuration(waited.Round(time.Second)), "holder": holder})
 		},

@@ -38,6 +38,19 @@ func (s *Server) awaitHooks(fetching, working *sync.WaitGroup, stop func()) <-ch
 	return ended
 }
 
+// tellDrain has others see that this server stops, if it has jobs in hand: without
+// that it is gone in a moment.
+func (s *Server) tellDrain(ctx context.Context) {
+	if s.quiet() {
+		return
+	}
+	s.keepTrying(ctx, "tell that this server stops", nil, func(ctx context.Context) (time.Duration, error) {
+		c, cancel := context.WithTimeout(ctx, s.opts.Lease/3)
+		defer cancel()
+		return -1, s.eng.store.DrainServer(c, s.id())
+	})
+}
+
 // abandon gives back the jobs of hooks that do not end. The fence keeps such a
 // hook from committing anything, should it end one day.
 func (s *Server) abandon(ctx context.Context) {
@@ -60,11 +73,7 @@ func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
 		s.unleased(j)
 		return
 	}
-	attempt := j.Attempts + 1
-	if j.Phase == PhaseFail {
-		attempt = j.Attempts // the one that failed
-	}
-	s.logs.note(j, attempt, s.cutWords(j, s.tally.drained(j.ID)))
+	s.logs.note(j, j.attempt(), s.cutWords(j, s.tally.drained(j.ID)))
 	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 }
 

@@ -183,6 +183,7 @@ type Job struct {
 	Losses      int         `json:"-"`
 	FailedPhase Phase       `json:"-"`
 	CancelAsked bool        `json:"-"`
+	ServerStops *time.Time  `json:"-"` // since when the server that runs it stops; nil: it does not
 	Redrive     RedriveMode `json:"-"`
 	Windowed    Windowed    `json:"-"`
 }

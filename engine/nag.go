@@ -37,21 +37,6 @@ func (n *Nag) Due(now time.Duration) bool {
 	return true
 }
 
-// tries counts how often in a row a hook was run again in vain.
-type tries struct {
-	n     int
-	since time.Duration // when it first was, by Clock.Boot
-}
-
-// tellTries says that a job cannot go on because of the database, for all jobs
-// together: what stops one stops most.
-func (s *Server) tellTries(what string, j *ClaimedJob, t *Type, r tries, err error) {
-	if r.n == 0 {
-		r.since = s.eng.clock.Boot()
-	}
-	s.waitOut(nil, what, r.since, err, "job", j.ID, "type", t.Name)
-}
-
 // log logs an error with what to do about it.
 func (s *Server) log(level slog.Level, what string, err error, more ...any) {
 	args := append(more, "error", err)

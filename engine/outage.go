@@ -21,6 +21,9 @@ type outage struct {
 	back    time.Duration         // when the database first answered after the last one failed; 0: not yet
 	cause   string                // of the first failure
 	told    map[string]*Nag       // what was told, by cause
+	number  int                   // of those that have begun
+	ended   time.Duration         // when the last one did, by Clock.Boot
+	lasted  time.Duration         // all that have ended
 }
 
 // fails notes that a duty meets an error that may pass, since it began to try; nil is
@@ -36,6 +39,7 @@ func (o *outage) fails(duty any, began, now time.Duration, err error) (away, tel
 		if duty != nil {
 			if !o.goes {
 				o.goes, o.failing, o.since, o.cause = true, map[any]time.Duration{}, began, cause
+				o.number++
 			}
 			o.failing[duty], o.back = 0, 0
 		}
@@ -80,7 +84,29 @@ func (o *outage) works(duty any, used bool, now time.Duration) (over bool, laste
 		return false, 0
 	}
 	o.goes, o.told = false, nil
+	o.ended = o.back
+	o.lasted += o.back - o.since
 	return true, o.back - o.since
+}
+
+// during says whether there was an outage since a time, and which one was the last.
+func (o *outage) during(since time.Duration) (number int, met bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.number, o.goes || o.number > 0 && o.ended >= since
+}
+
+// total is how long the database could not be used so far, in all.
+func (o *outage) total(now time.Duration) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case !o.goes:
+		return o.lasted
+	case o.back != 0:
+		return o.lasted + o.back - o.since
+	}
+	return o.lasted + now - o.since
 }
 
 // answers notes that the database has answered a beat.
@@ -218,6 +244,7 @@ func (t *trouble) worked(s *Server, what string) {
 func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan struct{}, f func(context.Context) (time.Duration, error)) {
 	t := new(trouble) // the outage knows the duty by it
 	defer s.usable(t, false)
+	most := min(5*time.Second, s.opts.Lease/3) // as often as the lease is renewed
 	for {
 		began := s.eng.clock.Boot()
 		d, err := f(ctx)
@@ -227,7 +254,7 @@ func (s *Server) keepTrying(ctx context.Context, what string, wakeUp <-chan stru
 		case errors.Is(err, errNotAsked):
 			s.usable(t, false)
 		case err != nil:
-			t.failed(s, t, what, began, 5*time.Second, err)
+			t.failed(s, t, what, began, most, err)
 			d = t.pause
 		default:
 			s.usable(t, true)

@@ -67,6 +67,71 @@ func TestAnOutageIsToldOnceForAllWhoMeetIt(t *testing.T) {
 	fails("and it is told anew", look, time.Hour+113*time.Second, refused(6), true)
 }
 
+func TestHowLongTheDatabaseWasAway(t *testing.T) {
+	t.Parallel()
+	refused := Wrapf(CodeUnreachable, syscall.ECONNREFUSED, "reach the database")
+	duty := new(Nag)
+	var o outage
+	total := func(at, want time.Duration) {
+		t.Helper()
+		if got := o.total(at); got != want {
+			t.Errorf("at %s: away for %s in all, want %s", at, got, want)
+		}
+	}
+	during := func(since time.Duration, number int, met bool) {
+		t.Helper()
+		if n, m := o.during(since); n != number || m != met {
+			t.Errorf("since %s: outage %d, met %v; want %d, %v", since, n, m, number, met)
+		}
+	}
+	during(0, 0, false)
+	o.fails(duty, 10*time.Second, 12*time.Second, refused)
+	total(15*time.Second, 5*time.Second) // from when the try began that failed
+	during(14*time.Second, 1, true)
+	o.answers(20 * time.Second)
+	total(25*time.Second, 10*time.Second)
+	o.works(duty, true, 26*time.Second)
+	total(time.Minute, 10*time.Second)
+	during(19*time.Second, 1, true)
+	during(21*time.Second, 1, false)
+	o.fails(duty, 2*time.Minute, 2*time.Minute, refused)
+	total(3*time.Minute, 70*time.Second)
+	during(3*time.Minute, 2, true)
+}
+
+func TestAnOutageCountsOnceAmongReruns(t *testing.T) {
+	t.Parallel()
+	refused := Severed(Wrapf(CodeUnreachable, syscall.ECONNREFUSED, "reach the database"))
+	log, _ := told()
+	clock := newLeaps()
+	s := &Server{eng: &Engine{clock: clock, log: log, secrets: NewSecrets()}}
+	s.logs = newLogWriter(s)
+	j, typ, duty := &ClaimedJob{Phase: PhaseConsume}, &Type{Name: "t"}, new(Nag)
+	r := tries{}
+	ran := func(what string, severed error, want, lines int) {
+		t.Helper()
+		r.began, r.severed = clock.Boot(), severed
+		if s.ranInVain(j, typ, &r); r.n != want || len(s.logs.lines) != lines {
+			t.Errorf("%s: %d reruns and %d lines, want %d and %d", what, r.n, len(s.logs.lines), want, lines)
+		}
+	}
+	ran("a dead-lock", nil, 1, 0)
+	s.away.fails(duty, clock.Boot(), clock.Boot(), refused)
+	ran("the outage begins", refused, 2, 1)
+	for range 50 {
+		ran("it goes on", refused, 2, 1)
+	}
+	s.away.works(duty, true, clock.Boot())
+	clock.boot.Add(int64(time.Second))
+	ran("the hook breaks its own connection", refused, 3, 2)
+	ran("and again", refused, 4, 3)
+	s.away.fails(duty, clock.Boot(), clock.Boot(), refused)
+	ran("another outage", refused, 5, 4)
+	if got := s.logs.lines[0].Message; got != "the transaction of the job was lost with the connection to the database (connection refused): consume runs again, from its beginning. It burns no attempt; what it did outside the database, such as requests, is done once more" {
+		t.Errorf("it says %q", got)
+	}
+}
+
 // leaps is a clock that leaps on to when it is to call.
 type leaps struct {
 	SystemClock
@@ -170,7 +235,7 @@ func TestWhatADutyTells(t *testing.T) {
 			t.Parallel()
 			clock := newLeaps()
 			log, lines := told()
-			s := &Server{eng: &Engine{clock: clock, log: log}}
+			s := &Server{eng: &Engine{clock: clock, log: log}, opts: ServerOptions{}.WithDefaults()}
 			ctx, end := context.WithCancel(t.Context())
 			var on bool
 			s.keepTrying(ctx, "claim", nil, func(context.Context) (time.Duration, error) {

@@ -24,11 +24,15 @@ func (s *Server) rescue(ctx context.Context) {
 	seen := map[ServerID]sighting{}
 	namesake := false
 	s.keepTrying(ctx, "rescue jobs", nil, func(ctx context.Context) (time.Duration, error) {
+		asked := s.eng.clock.Boot()
 		servers, err := s.eng.store.Servers(ctx, false)
+		now := s.eng.clock.Boot()
+		if err != nil || now-asked > s.opts.Lease/3 {
+			clear(seen) // others could not renew their leases either
+		}
 		if err != nil {
 			return 0, err
 		}
-		now := s.eng.clock.Boot()
 		still := map[ServerID]sighting{}
 		for _, o := range servers {
 			if o.ID == s.id() {

@@ -96,6 +96,7 @@ type Server struct {
 	offset      atomic.Int64 // database's clock minus ours, in ns
 	drains      atomic.Bool
 	suspended   atomic.Bool // the lease could not be renewed: nothing is claimed
+	lapsed      atomic.Bool // hooks were once ended because the lease was, or may have been
 	lease       leaseClock
 
 	claims   *claimTable
@@ -220,6 +221,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.stopped.Store(s.now().UnixNano())
 	s.drains.Store(true)
+	serving.Go(func() { s.tellDrain(serve) })
 	ended := s.awaitHooks(&fetching, &working, func() {
 		s.tally.overdue()
 		stopHooks(ErrDrained)
@@ -296,6 +298,11 @@ func (s *Server) incarnate(ctx context.Context) error {
 		return err
 	}
 	s.incarnation.Store(int64(id))
+	if s.drains.Load() {
+		if err := s.eng.store.DrainServer(ctx, id); err != nil {
+			return err
+		}
+	}
 	now, err := s.eng.store.Now(ctx)
 	if err != nil {
 		return err

@@ -193,6 +193,9 @@ type SessionOptions struct {
 	Waiting func(waits bool)
 	// Busy is called when a wait has grown long, with the job that holds the writer.
 	Busy func(waited time.Duration, holder string)
+	// Ended is called when the connection of the open transaction is found to be gone
+	// while no statement runs on it: there is no use in going on. It is ErrSevered.
+	Ended func(err error)
 	// Strike strikes secrets out of what an error shows of a row.
 	Strike func(text string) string
 	// StrikeParts strikes parts of secrets too: it is for a database's own words, in

@@ -21,6 +21,8 @@ type Snapshot struct {
 	// over. The first 100.
 	CutOff bool    `json:"-"`
 	Kept   []JobID `json:"-"`
+	// Away is how long in all the database could not be used so far.
+	Away time.Duration `json:"-"`
 	// Left is what hooks did not make because jobs that failed have the keys.
 	Left LeftOut `json:"-"`
 }
@@ -198,7 +200,7 @@ func (s *Server) Snapshot() Snapshot {
 	t := &s.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	snap := Snapshot{Rescued: t.rescues, HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back), Left: t.left}
+	snap := Snapshot{Rescued: t.rescues, Away: s.away.total(s.eng.clock.Boot()), HandedOver: slices.Clone(t.handed), GaveBack: slices.Clone(t.back), Left: t.left}
 	snap.GaveBack = slices.DeleteFunc(snap.GaveBack, func(id JobID) bool { return slices.Contains(t.ours, id) })
 	if snap.CutOff = t.cut; t.cut {
 		snap.Kept = slices.Clone(t.ours)

@@ -99,7 +99,7 @@ type ServerRow struct {
 	ServerInfo
 	StartedAt time.Time
 	SeenAt    time.Time // last heartbeat, by the database's clock
-	StoppedAt time.Time // zero while it runs
+	StoppedAt time.Time // zero while it runs; of one that is not dead, when it was told to stop
 	Beat      int64
 	Expired   bool // its lease has passed on the database's clock
 	Dead      bool
@@ -109,10 +109,16 @@ type ServerRow struct {
 	Claimed  int // jobs in its claims, as many as came with them
 }
 
-// Lives says whether the process is there, as far as can be told by one look.
-func (r ServerRow) Lives() bool {
-	return !r.Dead && r.StoppedAt.IsZero() && (r.Liveness > 0 || r.Liveness == 0 && !r.Expired)
+// there says whether the process is there, as far as can be told by one look.
+func (r ServerRow) there() bool {
+	return !r.Dead && (r.Liveness > 0 || r.Liveness == 0 && !r.Expired)
 }
+
+// Lives says that the process is there and takes jobs; Stops, that it takes no more.
+func (r ServerRow) Lives() bool { return r.there() && r.StoppedAt.IsZero() }
+
+// Stops says that the process is there and lets its last hooks end.
+func (r ServerRow) Stops() bool { return r.there() && !r.StoppedAt.IsZero() }
 
 // ServerStore keeps the processes that run jobs.
 type ServerStore interface {
@@ -120,6 +126,8 @@ type ServerStore interface {
 	StartServer(ctx context.Context, info ServerInfo, lease time.Duration) (ServerID, error)
 	// Beat renews the lease. It is false when the incarnation was declared dead.
 	Beat(ctx context.Context, id ServerID, lease time.Duration) (alive bool, now time.Time, err error)
+	// DrainServer notes that an incarnation claims no more, and stops.
+	DrainServer(ctx context.Context, id ServerID) error
 	// StopServer ends an incarnation that holds no claim any more.
 	StopServer(ctx context.Context, id ServerID) error
 	// Servers lists those that run, or all that are remembered.

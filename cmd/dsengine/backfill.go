@@ -165,7 +165,7 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 		if err := b.enqueue(ctx, eng, list); err != nil {
 			return err
 		}
-		show.show([]gauge{{Name: "backfill " + o.Type, Done: int64(b.done)}})
+		show.show([]gauge{{Name: "backfill " + o.Type, Done: int64(b.done)}}, 0)
 		return b.out.add(list)
 	})
 	show.close()

@@ -42,6 +42,7 @@ type enqueued struct {
 	Error  *engine.JobError `json:"error"`
 	// FailedItem is the first item by which it failed, if it did by one.
 	FailedItem *failedItem `json:"failed_item"`
+	Reason     *string     `json:"reason"` // why it was cancelled
 	// Attempts are those that failed or were lost while it was waited for; null without --wait.
 	Attempts []attemptInfo `json:"attempts"`
 }
@@ -57,10 +58,12 @@ print how many.
 With a key no second job is made while one counts: the id of that one is printed then.
 
 With --wait each attempt that fails is told of while it waits (on stderr): why, and when the next
-one is due; and at its end the job's result or error. With -o json one object is printed when all
-is done: id, created (false: another job has the key) and replaced; and with --wait status,
-result, error (as of jobs show), failed_item (the first by which it failed: id, type, error) and
-attempts, those that failed; null without it.`,
+one is due; and at its end the job's result or error, or why it was cancelled. While the database
+does not answer it waits on. Ctrl-C ends the wait (exit code 130), and leaves the job as it is.
+With -o json one object is printed when all is done: id, created (false: another job has the key)
+and replaced; and with --wait status, result, error (as of jobs show), failed_item (the
+first by which it failed: id, type, error), reason (why it was cancelled) and attempts, those that
+failed; null without it.`,
 		Example: `  dsengine enqueue airports
   dsengine enqueue crm/customers --payload '{"id": 42}' --key 42 --unique 1d
   dsengine enqueue geocode --payloads addresses.jsonl --priority 10
@@ -218,17 +221,24 @@ func enqueueOne(ctx context.Context, env *Env, g *globals, eng *engine.Engine, j
 	if wait {
 		w := waiter{env: env, store: eng.Store(), id: e.ID, old: !e.Created, attempts: []attemptInfo{}}
 		j, err := w.wait(ctx)
+		if err != nil && ctx.Err() != nil {
+			env.say("%s", env.calls(fmt.Sprintf("job %d is not waited for any more; it goes on by itself. How it is: dsengine jobs show %[1]d; to end it: dsengine jobs cancel %[1]d", e.ID)))
+		}
 		if err != nil {
 			return err
 		}
 		e.Result, e.Error, e.Attempts = j.Result, j.Error, w.attempts
+		reason := reasonOf(ctx, env, eng.Store(), j)
+		if reason != "" {
+			e.Reason = &reason
+		}
 		if e.Status = &j.Status; j.Status != engine.StatusCompleted {
 			code = exitJobFailed
 		}
 		if e.FailedItem, err = firstFailed(ctx, eng.Store(), j); err != nil {
 			return err
 		}
-		env.say("%s", endOf(j))
+		env.say("%s", endOf(j, reason))
 		for _, line := range failureWords(j, e.FailedItem) {
 			env.say("%s", line)
 		}
@@ -258,11 +268,14 @@ func notMade(ctx context.Context, eng *engine.Engine, e enqueued) string {
 	return fmt.Sprintf("job %d has the key already: no other was made", e.ID)
 }
 
-// endOf says how a job ended.
-func endOf(j *engine.Job) string {
+// endOf says how a job ended; reason is why it was cancelled, if that is known.
+func endOf(j *engine.Job, reason string) string {
 	s := "job " + jobName(j) + " " + j.Status.String()
 	if j.Status == engine.StatusFailed && j.Error != nil {
 		s += ": " + clip(j.Error.Message, 600)
+	}
+	if reason != "" {
+		s += ": " + clip(reason, 300)
 	}
 	return s
 }

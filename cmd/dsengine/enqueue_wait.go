@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -11,6 +13,7 @@ import (
 const (
 	waitPause = time.Second     // between looks at a job that is waited for, at most
 	waitHook  = 2 * time.Second // how long it is waited for what a fail hook decides, before the failure is told
+	waitCalm  = 7 * time.Second // how long servers may take to be heard of again once the database is back
 )
 
 // waiter waits for the end of a job and tells what happens meanwhile.
@@ -24,6 +27,10 @@ type waiter struct {
 	seen     int           // rows of attempts that were looked at
 	epoch    engine.Epoch  // of the job, when they were
 	said     bool          // what it waits for
+
+	away engine.Nag    // when it is told that the database does not answer
+	lost time.Duration // since when it does not, by Clock.Boot; 0: it does
+	told bool          // that it does not
 }
 
 // wait waits until the job is final. Each attempt that fails is told of, and once
@@ -32,8 +39,12 @@ func (w *waiter) wait(ctx context.Context) (*engine.Job, error) {
 	pause := 20 * time.Millisecond
 	var waited, hook time.Duration // since the beginning, and since its fail hook is due
 	for {
+		began := w.env.Clock.Boot()
 		j, err := w.look(ctx)
 		if err == nil {
+			if w.answers() {
+				waited = -waitCalm
+			}
 			if hook += pause; j.Phase != engine.PhaseFail {
 				hook = 0
 			}
@@ -44,9 +55,11 @@ func (w *waiter) wait(ctx context.Context) (*engine.Job, error) {
 		switch {
 		case err != nil && (ctx.Err() != nil || engine.CodeOf(err) != engine.CodeRetry && engine.CodeOf(err) != engine.CodeUnreachable):
 			return nil, err
-		case err == nil && j.Status.Final():
+		case err != nil:
+			w.tellAway(began, err)
+		case j.Status.Final():
 			return j, nil
-		case err == nil && waited > 3*time.Second && !w.said && j.WaitingFor != nil:
+		case waited > 3*time.Second && !w.said && j.WaitingFor != nil:
 			w.said = true
 			w.env.say("job %d waits: %s", w.id, clean(*j.WaitingFor))
 		}
@@ -56,6 +69,32 @@ func (w *waiter) wait(ctx context.Context) (*engine.Job, error) {
 		}
 		waited += pause
 	}
+}
+
+// tellAway says now and then that the database does not answer: at once where it cannot
+// be reached, otherwise when that has gone on for a while.
+func (w *waiter) tellAway(began time.Duration, err error) {
+	if w.lost == 0 {
+		w.lost = began
+	}
+	now := w.env.Clock.Boot()
+	if engine.CodeOf(err) != engine.CodeUnreachable && now-w.lost < engine.TellAfter || !w.away.Due(now) {
+		return
+	}
+	w.told = true
+	w.env.say("the database does not answer: job %d is waited for until it does (%s)", w.id, clip(err.Error(), 200))
+}
+
+// answers notes that the database answers, and says whether it did not before.
+func (w *waiter) answers() bool {
+	if w.lost == 0 {
+		return false
+	}
+	if w.told {
+		w.env.say("the database answers again, after %s", rough(w.env.Clock.Boot()-w.lost))
+	}
+	w.lost, w.told, w.away = 0, false, engine.Nag{}
+	return true
 }
 
 // look reads the job; the first time, what it has behind it, too.
@@ -126,7 +165,7 @@ func follows(j *engine.Job, a *engine.Attempt) bool {
 // failedWords say how an attempt failed.
 func failedWords(j *engine.Job, a *engine.Attempt) string {
 	if a.Lost() {
-		return fmt.Sprintf("job %s: the process that had it was lost in %s", jobName(j), a.Phase)
+		return fmt.Sprintf("job %s: %s was lost: %s", jobName(j), a.Phase, clip(a.Failure.Message, 300))
 	}
 	if a.Phase == engine.PhaseFail {
 		return fmt.Sprintf("job %s: its fail hook failed: %s", jobName(j), clip(a.Failure.Message, 300))
@@ -147,4 +186,44 @@ func nextTry(j *engine.Job, now time.Time) string {
 		return "; what it had emitted goes on"
 	}
 	return "; tried again now"
+}
+
+// Beginnings of the lines of a job's log that say why it was cancelled.
+const (
+	cancelledBecause = "cancelled: "  // a person said
+	hookCancelled    = "ctx.cancel: " // its hook did
+)
+
+// reasonOf is why a job was cancelled, from its log, or "" if nobody said. What a hook
+// said is written a moment later than the job's end.
+func reasonOf(ctx context.Context, env *Env, store engine.Store, j *engine.Job) string {
+	if j.Status != engine.StatusCancelled {
+		return ""
+	}
+	const tries = 5
+	for try := 0; ; try++ {
+		lines, err := store.Logs(ctx, j.ID, 0, 0, true, shownLogs)
+		if err != nil {
+			return ""
+		}
+		if reason := reasonIn(lines); reason != "" {
+			return reason
+		}
+		if try == tries || !env.wait(ctx, 100*time.Millisecond) {
+			return ""
+		}
+	}
+}
+
+// reasonIn finds it in the last lines of the log.
+func reasonIn(lines []engine.LogLine) string {
+	for _, l := range slices.Backward(lines) {
+		if reason, found := strings.CutPrefix(l.Message, cancelledBecause); found {
+			return reason
+		}
+		if reason, found := strings.CutPrefix(l.Message, hookCancelled); found {
+			return "by its own hook, " + reason
+		}
+	}
+	return ""
 }

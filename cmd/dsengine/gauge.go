@@ -20,10 +20,11 @@ type gauge struct {
 	Others bool // other servers work on it too: Done and Total are this server's
 }
 
-// progress shows gauges to a person. show is given all of them each time;
-// close takes them away.
+// progress shows gauges to a person. show is given all of them each time, and how long
+// in all the database was away so far, in which nothing could be done; close takes them
+// away.
 type progress interface {
-	show(gauges []gauge)
+	show(gauges []gauge, away time.Duration)
 	close()
 }
 

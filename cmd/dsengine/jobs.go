@@ -298,7 +298,7 @@ func (t *steering) batch(ids []engine.JobID) error {
 }
 
 // shown shows how far it is.
-func (t *steering) shown() { t.show.show([]gauge{{Name: "jobs", Done: t.done}}) }
+func (t *steering) shown() { t.show.show([]gauge{{Name: "jobs", Done: t.done}}, 0) }
 
 // age is how long ago a job was made.
 func age(j *engine.Job, now time.Time) string { return rough(max(0, now.Sub(j.CreatedAt))) }

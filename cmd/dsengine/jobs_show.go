@@ -121,9 +121,11 @@ type jobDetails struct {
 	// Script is that of its type in the jobs folder; null if none is there.
 	Script *string `json:"script"`
 	// Losses counts the attempts that were lost with their process.
-	Losses   int           `json:"losses"`
-	Attempts []attemptInfo `json:"attempts"`
-	Log      []logLine     `json:"log"`
+	Losses int `json:"losses"`
+	// ServerStopping says that the server that runs it takes no more jobs.
+	ServerStopping bool          `json:"server_stopping"`
+	Attempts       []attemptInfo `json:"attempts"`
+	Log            []logLine     `json:"log"`
 	// Rejects counts the rows that it set aside.
 	Rejects engine.RejectCounts `json:"rejects"`
 }
@@ -141,7 +143,7 @@ type attemptInfo struct {
 }
 
 func (g *jobPage) details() jobDetails {
-	d := jobDetails{Job: told(g.job), Script: optional(filepath.ToSlash(g.script)), Losses: len(g.losses()), Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
+	d := jobDetails{Job: told(g.job), Script: optional(filepath.ToSlash(g.script)), Losses: len(g.losses()), ServerStopping: g.job.ServerStops != nil, Attempts: []attemptInfo{}, Log: []logLine{}, Rejects: g.rejects}
 	for _, a := range g.attempts {
 		d.Attempts = append(d.Attempts, infoOf(a))
 	}
@@ -189,7 +191,7 @@ func (g *jobPage) print(p *printer) {
 	}
 	if lost := g.losses(); len(lost) > 0 {
 		last := lost[len(lost)-1]
-		p.field("losses", "%s the process that had it was lost, the last one found %s", plural(int64(len(lost)), "time", "times"), clock(&last.FinishedAt, g.now))
+		p.field("losses", "%s the server that had it was gone, or cut off; the last time found %s", plural(int64(len(lost)), "time", "times"), clock(&last.FinishedAt, g.now))
 	}
 	if j.Progress != nil && !j.Status.Final() {
 		p.field("progress", "%s", progressWords(j.Progress))
@@ -212,8 +214,14 @@ func (g *jobPage) print(p *printer) {
 		p.field("backfill", "made by a job of one")
 	}
 	g.times(p)
-	if j.Server != nil {
+	switch {
+	case j.Server != nil && j.ServerStops != nil:
+		p.field("server", "%s, which is stopping since %s: the job ends there, or goes on from its last checkpoint on the next server", clean(*j.Server), clock(j.ServerStops, g.now))
+	case j.Server != nil:
 		p.field("server", "%s", clean(*j.Server))
+	}
+	if reason := reasonIn(g.logs); reason != "" && j.Status == engine.StatusCancelled {
+		p.field("cancelled", "%s", clip(reason, 300))
 	}
 	if j.Version != nil {
 		p.field("script", "version %s", clean(*j.Version))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -116,4 +117,81 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		return r.number("SELECT COUNT(*) FROM ds_logs WHERE message = 'holding'") == 2
 	})
 	ends(other, 1)
+}
+
+// TestAnOutageIsToldToWhoWaits: what a person reads who waits for a job while the database
+// is away, and what the job's log says, when its server and another one go on.
+func TestAnOutageIsToldToWhoWaits(t *testing.T) {
+	t.Parallel()
+	r := onMariaDB(t)
+	r.script("hold", `def consume(ctx, item):
+    db.ensure("held", {"n": "integer"})
+    db.insert("held", [{"n": 1}])
+    log.info("holding")
+    for i in range(500):
+        if vars.get("end") == None:
+            time.sleep("100ms")
+`)
+	const lease = "3s"
+	servers := []*proc{r.start("one", "--lease", lease), r.start("other", "--lease", lease)}
+	text := func(path string) string {
+		b, _ := os.ReadFile(path)
+		return string(b)
+	}
+	r.within(time.Minute, "both run", func() bool {
+		var n int
+		return r.db.QueryRow("SELECT COUNT(*) FROM ds_servers WHERE dead = 0 AND beat > 0").Scan(&n) == nil && n == 2
+	})
+	said := filepath.Join(r.dir, "wait.log")
+	out, err := os.Create(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	wait := r.command("enqueue", "hold", "--wait")
+	wait.Stderr = out
+	if err := wait.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = wait.Process.Kill() }()
+	held := func(times int64) {
+		t.Helper()
+		r.within(time.Minute, "the job runs", func() bool {
+			return r.number("SELECT COUNT(*) FROM ds_logs WHERE message = 'holding'") == times
+		})
+	}
+	held(1)
+	r.server.Kill() // for longer than the leases last
+	for _, p := range servers {
+		r.within(time.Minute, "the lease of "+p.name+" is over", func() bool { return strings.Contains(text(p.log), "the database cannot be used") })
+	}
+	r.within(time.Minute, "who waits is told", func() bool {
+		return strings.Contains(text(said), "the database does not answer: job 1 is waited for until it does (")
+	})
+	pass(4 * time.Second)
+	if err := r.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	held(2)
+	r.within(time.Minute, "who waits is told that it is back", func() bool { return strings.Contains(text(said), "the database answers again, after ") })
+	why := `FROM ds_logs WHERE job = 1 AND (message LIKE 'the transaction of the job was lost with the connection%consume runs again%' OR message LIKE 'server %could not renew its lease in time, since the database could not be used: consume was ended%')`
+	r.within(time.Minute, "the job's log says why", func() bool { return r.number("SELECT COUNT(*) "+why) >= 1 })
+
+	r.server.Kill() // for a moment
+	if err := r.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	held(3)
+	r.do("vars", "set", "end", "1")
+	if err := wait.Wait(); err != nil {
+		t.Errorf("the wait ends with %v", err)
+	}
+	got := text(said)
+	if !strings.Contains(got, "job 1 (hold) completed\n") || strings.Contains(got, "no server") || strings.Contains(got, "lost") {
+		t.Errorf("who waits reads\n%s", got)
+	}
+	r.want(0, "attempts that failed or were lost", "SELECT COUNT(*) FROM ds_attempts WHERE failure IS NOT NULL")
+	r.want(1, "rows", "SELECT COUNT(*) FROM held")
+	r.want(2, "servers", "SELECT COUNT(*) FROM ds_servers")
+	t.Logf("the job's log:\n%s\nwho waits reads\n%s", r.do("logs", "1"), got)
 }

@@ -123,7 +123,7 @@ func enqueueLines(ctx context.Context, env *Env, g *globals, eng *engine.Engine,
 			made += int64(len(batch))
 		}
 		begun, batch, bytes = lines.line, batch[:0], 0
-		show.show([]gauge{{Name: "enqueue " + like.Type, Done: made, Total: lines.estimate(made), About: lines.read < lines.size}})
+		show.show([]gauge{{Name: "enqueue " + like.Type, Done: made, Total: lines.estimate(made), About: lines.read < lines.size}}, 0)
 		return nil
 	}
 	err := func() error {

@@ -56,7 +56,7 @@ func TestAURLIsShownWithoutItsPassword(t *testing.T) {
 func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 28, 15, 4, 5, 0, time.UTC)
-	loss := &engine.Failure{Kind: engine.KindLost, Code: engine.LossCode, Message: "its process was lost: server s1"}
+	loss := &engine.Failure{Kind: engine.KindLost, Code: engine.LossCode, Message: "server s1 was not heard of any more"}
 	page := jobPage{
 		job: &engine.Job{ID: 6, Type: "t", Phase: engine.PhaseConsume, Status: engine.StatusCompleted, Attempt: 1, MaxAttempts: 5, CreatedAt: at}, now: at.Add(time.Hour),
 		attempts: []engine.Attempt{
@@ -67,9 +67,9 @@ func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
 	var b bytes.Buffer
 	page.print(&printer{w: &b})
 	for _, want := range []string{
-		"  losses       1 time the process that had it was lost, the last one found 2026-03-28 15:04:25 UTC (1h ago)\n",
+		"  losses       1 time the server that had it was gone, or cut off; the last time found 2026-03-28 15:04:25 UTC (1h ago)\n",
 		"attempts that failed, were lost or logged something\n",
-		"1  consume  s1      2026-03-28 15:04:05 UTC   20s  lost: its process was lost: server s1\n",
+		"1  consume  s1      2026-03-28 15:04:05 UTC   20s  lost: server s1 was not heard of any more\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing of\n%s", want, b.String())
@@ -77,6 +77,21 @@ func TestAPageOfAJobTellsOfItsLosses(t *testing.T) {
 	}
 	if d := page.details(); d.Losses != 1 || d.Attempts[0].Error.Kind != engine.KindLost || d.Attempts[1].Error != nil {
 		t.Errorf("as JSON: %+v", d)
+	}
+}
+
+func TestAPageOfAJobTellsThatItsServerStops(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 28, 15, 4, 5, 0, time.UTC)
+	name := "s1"
+	page := jobPage{job: &engine.Job{ID: 6, Type: "t", Phase: engine.PhaseConsume, Status: engine.StatusRunning, CreatedAt: at, Server: &name, ServerStops: &at}, now: at.Add(time.Hour)}
+	var b bytes.Buffer
+	page.print(&printer{w: &b})
+	if want := "  server       s1, which is stopping since 2026-03-28 15:04:05 UTC (1h ago): the job ends there, or goes on from its last checkpoint on the next server\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("%q is missing of\n%s", want, b.String())
+	}
+	if !page.details().ServerStopping {
+		t.Error("it is missing in the JSON")
 	}
 }
 
@@ -181,12 +196,13 @@ func TestTheSummarySaysWhatChanged(t *testing.T) {
 	}
 }
 
-func TestServersAreAliveLostOrStopped(t *testing.T) {
+func TestServersAreAliveStoppingLostOrStopped(t *testing.T) {
 	t.Parallel()
 	for want, rows := range map[string][]engine.ServerRow{
-		"alive":   {{}, {Liveness: 1, Expired: true}},
-		"lost":    {{Expired: true}, {Liveness: -1}, {Dead: true}},
-		"stopped": {{Dead: true, StoppedAt: time.Now()}},
+		"alive":    {{}, {Liveness: 1, Expired: true}},
+		"lost":     {{Expired: true}, {Liveness: -1}, {Dead: true}, {Expired: true, StoppedAt: time.Now()}},
+		"stopping": {{StoppedAt: time.Now()}, {Liveness: 1, Expired: true, StoppedAt: time.Now()}},
+		"stopped":  {{Dead: true, StoppedAt: time.Now()}},
 	} {
 		for _, r := range rows {
 			if got := serverState(r); got != want {

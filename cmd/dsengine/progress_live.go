@@ -32,8 +32,8 @@ func newLiveProgress(env *Env, con *console) *liveProgress {
 	return l
 }
 
-func (l *liveProgress) show(gauges []gauge) {
-	now := l.env.Clock.Boot()
+func (l *liveProgress) show(gauges []gauge, away time.Duration) {
+	now := l.env.Clock.Boot() - away
 	here := map[string]bool{}
 	for _, g := range gauges {
 		here[g.Name] = true

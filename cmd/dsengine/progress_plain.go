@@ -24,7 +24,7 @@ func newPlainProgress(env *Env, log *slog.Logger) *plainProgress {
 	return &plainProgress{env: env, log: log, last: env.Clock.Boot(), shown: map[string]gauge{}, paces: map[string]*pace{}, open: map[string]time.Duration{}}
 }
 
-func (p *plainProgress) show(gauges []gauge) {
+func (p *plainProgress) show(gauges []gauge, away time.Duration) {
 	now := p.env.Clock.Boot()
 	due := now-p.last >= plainEvery
 	if due {
@@ -36,7 +36,7 @@ func (p *plainProgress) show(gauges []gauge) {
 		if p.paces[g.Name] == nil {
 			p.paces[g.Name] = &pace{}
 		}
-		p.paces[g.Name].look(now, g.Done)
+		p.paces[g.Name].look(now-away, g.Done)
 		left := g.Total == 0 || g.Done < g.Total
 		if _, open := p.open[g.Name]; left && !open {
 			p.open[g.Name] = now

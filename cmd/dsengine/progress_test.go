@@ -41,7 +41,7 @@ func TestPlainProgressTellsWhatChangedEveryFewSeconds(t *testing.T) {
 		if i%8 == 0 { // the database is looked at now and then
 			*w.of("airports") = typeWork{left: 1000 - i*4 - i/20, done: i*4 + i/20}
 		}
-		p.show(append(w.types(snap, clock.at), hookGauges(map[engine.JobID]engine.Progress{12: {Done: 100, Total: &total, Note: "page 1"}})...))
+		p.show(append(w.types(snap, clock.at), hookGauges(map[engine.JobID]engine.Progress{12: {Done: 100, Total: &total, Note: "page 1"}})...), 0)
 		clock.at += 250 * time.Millisecond
 	}
 	p.close()
@@ -65,7 +65,7 @@ func TestWorkThatIsDoneAtOnceHasNoLine(t *testing.T) {
 	for i := range int64(121) { // half a minute
 		tick := gauge{Name: "tick", Done: (i + 2) / 4, Total: (i + 5) / 4} // a job each second, in hand for most of it
 		long := gauge{Name: "long", Done: min(i, 50), Total: 50}
-		p.show([]gauge{tick, long})
+		p.show([]gauge{tick, long}, 0)
 		clock.at += 250 * time.Millisecond
 	}
 	want := "long: 20 of 50 done, 4.0/s, 7.5s left\nlong: 40 of 50 done, 4.0/s, 2.5s left\nlong: 50 of 50 done, 3.1/s"
@@ -183,14 +183,46 @@ func TestLiveProgressShowsABarForEachGauge(t *testing.T) {
 	var b bytes.Buffer
 	con := &console{base: &b}
 	p := newLiveProgress(&Env{Clock: &tape{}, Stderr: &b}, con)
-	p.show([]gauge{{Name: "a", Done: 1, Total: 2}, {Name: "b"}})
-	p.show([]gauge{{Name: "a", Done: 2, Total: 2}})
+	p.show([]gauge{{Name: "a", Done: 1, Total: 2}, {Name: "b"}}, 0)
+	p.show([]gauge{{Name: "a", Done: 2, Total: 2}}, 0)
 	if len(p.all) != 1 {
 		t.Errorf("%d bars, want 1: the other one's work is gone", len(p.all))
 	}
 	p.close()
 	if _, err := con.Write([]byte("at mysql://u:secret@h/d\n")); err != nil || b.String() != "at mysql://u:***@h/d\n" {
 		t.Errorf("a line after the bars: %q, %v", b.String(), err)
+	}
+}
+
+func TestThePaceOfWorkLeavesOutWhatTheDatabaseWasAway(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	clock := &tape{at: time.Hour}
+	p := newProgress(&Env{Clock: clock, IsTerminal: func(any) bool { return false }, Stderr: &b}, plainLog(&b), nil)
+	var done int64
+	var away time.Duration
+	for i := range 20 * 4 * 60 { // 20 minutes, of which the database is away for 18
+		began := clock.at - time.Hour
+		switch gone := began >= time.Minute && began < 19*time.Minute; {
+		case !gone:
+			done++ // four a second
+		case began >= time.Minute+2*time.Second: // it is noticed then
+			away = began + 250*time.Millisecond - time.Minute
+		}
+		if i%4 == 0 {
+			p.show([]gauge{{Name: "a", Done: done, Total: 600}}, away)
+		}
+		clock.at += 250 * time.Millisecond
+	}
+	lines := strings.Split(strings.TrimSpace(strings.NewReplacer("msg=", "", `"`, "").Replace(b.String())), "\n")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, "a: 4") || !strings.Contains(last, " of 600 done, 4.0/s, ") {
+		t.Errorf("after the outage it says %q", last)
+	}
+	for _, line := range lines {
+		if strings.Contains(line, ", 0.") || strings.Contains(line, ", 1.") {
+			t.Errorf("the outage counts as work: %s", line)
+		}
 	}
 }
 

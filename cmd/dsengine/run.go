@@ -45,6 +45,12 @@ func newRun(env *Env, g *globals) *cobra.Command {
 		Long: `Schedule and run jobs, until it is told to stop, or with --until-idle until nothing
 is left to do. Start it on as many hosts as you like: they share the work.
 
+With --until-idle it fires what is due once, and ends when no job is left that it can run: also
+none that is due later (enqueue --at, --after, the next attempt of one that failed), and none that
+other servers have in hand. While nothing runs it says what it waits for. To end without such a
+job: stop it (the job stays, for the next run), or have the job run now by dsengine jobs retry ID,
+or end it by dsengine jobs cancel ID.
+
 With --once it runs one job to its end, and takes what else waits of that type, and of the
 types that the job makes items of; jobs of other types are left alone, and no schedule fires.
 If the job waits for what neither this process nor another one runs, that is said, and it ends.
@@ -72,7 +78,7 @@ table [run] of dsengine.toml.`,
 
 func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.BoolVar(&o.UntilIdle, "until-idle", false, "fire what is due once, and end when nothing is left to do")
+	f.BoolVar(&o.UntilIdle, "until-idle", false, "fire what is due once, and end when nothing is left to do; what is due later is waited for")
 	f.StringVar(&o.Once, "once", "", "run one job of this `type`, and end when it and all its items are final")
 	f.StringVar(&o.Payload, "payload", "", "the payload of that job, as `JSON`")
 	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance for that job")
@@ -139,7 +145,7 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		log.Info("running", "server", opts.WithDefaults().Name, "database", shownURL(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
 	}
 	began := env.Clock.Boot()
-	ended := serve(ctx, env, eng, srv, o, log, con)
+	ended := serve(ctx, env, eng, srv, o, opts.Once, log, con)
 	cut := srv.Snapshot().CutOff // then the database is not asked for the summary
 	if ended != nil && !cut {
 		return drained(ctx, ended)
@@ -300,10 +306,10 @@ func (o *runOptions) enqueue(ctx context.Context, env *Env, g *globals, eng *eng
 }
 
 // serve runs the server and shows how far it is.
-func serve(ctx context.Context, env *Env, eng *engine.Engine, srv *engine.Server, o runOptions, log *slog.Logger, con *console) error {
+func serve(ctx context.Context, env *Env, eng *engine.Engine, srv *engine.Server, o runOptions, once []engine.JobID, log *slog.Logger, con *console) error {
 	looking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})
-	w := watching{env: env, store: eng.Store(), srv: srv, show: newProgress(env, log, con), log: log, ends: o.UntilIdle || o.Once != ""}
+	w := watching{env: env, store: eng.Store(), srv: srv, show: newProgress(env, log, con), log: log, ends: o.UntilIdle || o.Once != "", once: once}
 	go func() {
 		defer close(watched)
 		w.run(looking)

@@ -44,6 +44,7 @@ type runSummary struct {
 	Message    string                 `json:"message"` // what all this comes to
 	Hints      []string               `json:"hints"`   // what to try next
 	run        runOptions
+	reason     string // why the job of --once was cancelled
 }
 
 // failedJob is a job that failed during the run.
@@ -134,7 +135,7 @@ func (m *summarize) make(ctx context.Context) *runSummary {
 func (m *summarize) once(ctx context.Context, s *runSummary) (err error) {
 	if len(m.opts.Once) > 0 {
 		if s.Job, err = m.eng.Store().Job(ctx, m.opts.Once[0]); err == nil {
-			s.Job = told(s.Job)
+			s.Job, s.reason = told(s.Job), reasonOf(ctx, m.env, m.eng.Store(), s.Job)
 			s.FailedItem, err = firstFailed(ctx, m.eng.Store(), s.Job)
 		}
 	}

@@ -32,14 +32,15 @@ type watching struct {
 	srv   *engine.Server
 	show  progress
 	log   *slog.Logger
-	ends  bool // the server ends by itself: what it waits for is said
+	ends  bool           // the server ends by itself: what it waits for is said
+	once  []engine.JobID // it ends with this job
 
 	work    map[string]*typeWork
 	others  map[string]bool // types that other servers work too
 	counted time.Duration   // when the database was looked at
 	pause   time.Duration   // until it is looked at again
 	idle    time.Duration   // since when nothing runs
-	told    bool            // what is waited for
+	told    *engine.Nag     // when it is said what is waited for
 }
 
 // typeWork is the work of a type since it was last idle.
@@ -55,7 +56,7 @@ type typeWork struct {
 // run goes on until ctx ends.
 func (w *watching) run(ctx context.Context) {
 	defer w.show.close()
-	w.work, w.idle = map[string]*typeWork{}, w.env.Clock.Boot()
+	w.work, w.idle, w.told = map[string]*typeWork{}, w.env.Clock.Boot(), new(engine.Nag)
 	shown := w.env.drawsOn(w.env.Stderr) || w.log.Enabled(ctx, slog.LevelInfo) // as lines of the log
 	for {
 		snap, now := w.srv.Snapshot(), w.env.Clock.Boot()
@@ -64,7 +65,7 @@ func (w *watching) run(ctx context.Context) {
 			w.counted = w.env.Clock.Boot()
 			w.pause = max(w.pause, min(countShare*(w.counted-now), time.Minute))
 		}
-		w.show.show(append(w.types(snap, now), hookGauges(w.srv.Progress())...))
+		w.show.show(append(w.types(snap, now), hookGauges(w.srv.Progress())...), snap.Away)
 		if w.ends {
 			w.tellWaiting(ctx, snap, now)
 		}
@@ -180,32 +181,59 @@ func hookGauges(hooks map[engine.JobID]engine.Progress) []gauge {
 	return list
 }
 
-// tellWaiting says once, when nothing runs for a while, which jobs that are due
-// later are waited for.
+// tellWaiting says now and then, when nothing runs for a while, what is waited for.
 func (w *watching) tellWaiting(ctx context.Context, snap engine.Snapshot, now time.Duration) {
 	if slices.ContainsFunc(snap.Types, func(t engine.TypeTally) bool { return t.Running > 0 }) {
-		w.idle, w.told = now, false
+		w.idle, w.told = now, new(engine.Nag)
 	}
-	if w.told || now-w.idle < tellAfter {
+	if now-w.idle < tellAfter || !w.told.Due(now) {
 		return
 	}
-	w.told = true
+	waits, err := w.waitsFor(ctx, snap)
+	if err != nil { // the database is away, and that is told
+		w.told = new(engine.Nag)
+		w.idle = now
+	}
+	for _, text := range waits {
+		w.log.Info(w.env.calls(text))
+	}
+}
+
+// waitsFor says which jobs that are due later, or that others have, keep the server from
+// its end.
+func (w *watching) waitsFor(ctx context.Context, snap engine.Snapshot) (list []string, err error) {
+	at, err := w.store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range w.once {
+		j, err := w.store.Job(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(at) {
+			return []string{waitsUntil("job "+jobName(j), j.Phase, *j.RunAt, at, j.ID)}, nil
+		}
+	}
 	delayed, err := w.store.Delayed(ctx, waitingLimit)
 	if err != nil {
-		return
-	}
-	time, err := w.store.Now(ctx)
-	if err != nil {
-		return
+		return nil, err
 	}
 	records, err := w.store.Types(ctx)
 	if err != nil {
-		return
+		return nil, err
+	}
+	running, err := w.store.Running(ctx, countLimit)
+	if err != nil {
+		return nil, err
 	}
 	queues := w.srv.Queues()
 	for _, t := range records {
 		if !slices.ContainsFunc(snap.Types, func(x engine.TypeTally) bool { return x.Type == t.Name }) {
 			continue
+		}
+		if n := running[t.ID]; n > 0 && w.others[t.Name] {
+			list = append(list, fmt.Sprintf("waiting for %s of %s that other servers have in hand (dsengine jobs list --type %[2]s --status running)", plural(int64(n), "job", "jobs"), t.Name))
 		}
 		for _, p := range engine.Phases {
 			q := engine.QueueOf(t.ID, p)
@@ -214,13 +242,27 @@ func (w *watching) tellWaiting(ctx context.Context, snap engine.Snapshot, now ti
 			}
 			for _, d := range []engine.Delayed{delayed[q], delayed[q.Apart()]} {
 				if d.Jobs > 0 {
-					text := fmt.Sprintf("waiting for %s of %s, due %s", plural(int64(d.Jobs), "job", "jobs"), t.Name, distance(d.Next, time))
-					if d.First != 0 {
-						text += w.env.calls(fmt.Sprintf("; to run it now: dsengine jobs retry %d", d.First))
-					}
-					w.log.Info(text, "phase", p)
+					list = append(list, waitsUntil(plural(int64(d.Jobs), "job", "jobs")+" of "+t.Name, p, d.Next, at, d.First))
 				}
 			}
 		}
 	}
+	return list, nil
+}
+
+// soon is how soon what is waited for must be due for it not to be told how to end
+// without it.
+const soon = time.Minute
+
+// waitsUntil says what is waited for until when, and how not to wait: first is the job
+// that is due then, if that is known.
+func waitsUntil(what string, p engine.Phase, due, now time.Time, first engine.JobID) string {
+	text := fmt.Sprintf("waiting for %s, due %s (%s) in %s", what, distance(due, now), stamp(due), p)
+	if first != 0 {
+		text += fmt.Sprintf("; to run it now: dsengine jobs retry %d", first)
+	}
+	if due.Sub(now) > soon {
+		text += "; to end without it, stop this process: the job stays"
+	}
+	return text
 }

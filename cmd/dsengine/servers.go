@@ -19,7 +19,7 @@ type serverInfo struct {
 	Incarnation engine.ServerID `json:"incarnation"`
 	Host        string          `json:"host"`
 	PID         int             `json:"pid"`
-	State       string          `json:"state"` // alive, lost, stopped
+	State       string          `json:"state"` // alive, stopping (it takes no more jobs), lost, stopped
 	Version     string          `json:"version"`
 	StartedAt   time.Time       `json:"started_at"`
 	SeenAt      time.Time       `json:"seen_at"`
@@ -64,9 +64,9 @@ func runServers(ctx context.Context, env *Env, g *globals, all bool) error {
 		list[i] = serverInfo{
 			Server: r.Name, Incarnation: r.ID, Host: r.Host, PID: r.PID, State: serverState(r), Version: r.Version,
 			StartedAt: r.StartedAt.UTC(), SeenAt: r.SeenAt.UTC(), Claimed: r.Claimed, Types: r.Types,
-			seenNow: r.Lives() && r.Liveness > 0,
+			seenNow: (r.Lives() || r.Stops()) && r.Liveness > 0,
 		}
-		if !r.StoppedAt.IsZero() {
+		if r.Dead && !r.StoppedAt.IsZero() {
 			list[i].StoppedAt = inUTC(&r.StoppedAt)
 		}
 	}
@@ -137,8 +137,10 @@ func (s *serverInfo) types() string {
 // serverState is what an incarnation's row comes to.
 func serverState(r engine.ServerRow) string {
 	switch {
-	case !r.StoppedAt.IsZero():
+	case r.Dead && !r.StoppedAt.IsZero():
 		return "stopped"
+	case r.Stops():
+		return "stopping"
 	case !r.Lives():
 		return "lost"
 	}

@@ -223,6 +223,13 @@ func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duratio
 	return false, now, nil
 }
 
+// DrainServer notes that an incarnation stops, once the writer is free: a hook that the
+// process waits for may have it.
+func (s *Store) DrainServer(_ context.Context, id engine.ServerID) error {
+	s.background.Go(func() { _ = s.Store.DrainServer(s.closed, id) })
+	return nil
+}
+
 // StopServer ends an incarnation and lets go of its file.
 func (s *Store) StopServer(ctx context.Context, id engine.ServerID) error {
 	err := s.Store.StopServer(ctx, id)

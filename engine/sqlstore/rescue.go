@@ -301,16 +301,20 @@ func (t *Tx) noteLosses(c claimRow, jobs []heldJob) error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	message := "its process was lost"
+	message := "its server is gone"
 	var name, host string
 	var pid int
-	var seen Time
-	found, err := t.row([]any{&name, &host, &pid, &seen}, "SELECT name, host, pid, seen_at FROM ds_servers WHERE id = ?", c.server)
+	var seen, stopped Time
+	found, err := t.row([]any{&name, &host, &pid, &seen, &stopped}, "SELECT name, host, pid, seen_at, stopped_at FROM ds_servers WHERE id = ?", c.server)
 	if err != nil {
 		return err
 	}
-	if found {
-		message += fmt.Sprintf(": server %s (host %s, process %d), last heard of at %s", name, host, pid, seen.Format("2006-01-02 15:04:05 UTC"))
+	const form = "2006-01-02 15:04:05 UTC"
+	switch {
+	case found && !stopped.IsZero():
+		message = fmt.Sprintf("server %s (host %s, process %d) stopped at %s and had not given it back", name, host, pid, stopped.Format(form))
+	case found:
+		message = fmt.Sprintf("server %s (host %s, process %d) was not heard of any more after %s: its process ended or stood still, or could not reach the database", name, host, pid, seen.Format(form))
 	}
 	if c.size > 1 {
 		message += fmt.Sprintf("; it may not have begun: %d jobs were claimed together", c.size)

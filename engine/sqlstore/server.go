@@ -40,6 +40,14 @@ func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duratio
 	return alive, now, err
 }
 
+// DrainServer notes that an incarnation stops: stopped_at is set, and dead is not.
+func (s *Store) DrainServer(ctx context.Context, id engine.ServerID) error {
+	return s.write(ctx, "note that the server stops", func(t *Tx) error {
+		_, err := t.exec("UPDATE ds_servers SET stopped_at = "+s.D.Now()+" WHERE id = ? AND dead = 0", id)
+		return err
+	}, nil)
+}
+
 // StopServer ends an incarnation. Claims that it still has are rescued.
 func (s *Store) StopServer(ctx context.Context, id engine.ServerID) error {
 	return s.write(ctx, "stop the server", func(t *Tx) error {
@@ -82,10 +90,10 @@ func (s *Store) Servers(ctx context.Context, all bool) (list []engine.ServerRow,
 
 // MarkDead declares a server dead if its beat is still the one that was seen
 // and its lease has passed. It writes the row, so that of two nodes of a cluster
-// only one can: the server's renewal or this.
+// only one can: the server's renewal or this. One that was stopping has not stopped.
 func (s *Store) MarkDead(ctx context.Context, id engine.ServerID, beat int64) (dead bool, err error) {
 	err = s.write(ctx, "declare a server dead", func(t *Tx) error {
-		n, err := t.exec("UPDATE ds_servers SET dead = 1 WHERE id = ? AND beat = ? AND dead = 0 AND lease_until < "+s.D.Now(), id, beat)
+		n, err := t.exec("UPDATE ds_servers SET dead = 1, stopped_at = '"+never+"' WHERE id = ? AND beat = ? AND dead = 0 AND lease_until < "+s.D.Now(), id, beat)
 		dead = n == 1
 		return err
 	}, nil)
@@ -96,7 +104,7 @@ func (s *Store) MarkDead(ctx context.Context, id engine.ServerID, beat int64) (d
 // know it otherwise.
 func (s *Store) DeclareDead(ctx context.Context, id engine.ServerID) (dead bool, err error) {
 	err = s.write(ctx, "declare a server dead", func(t *Tx) error {
-		n, err := t.exec("UPDATE ds_servers SET dead = 1 WHERE id = ? AND dead = 0", id)
+		n, err := t.exec("UPDATE ds_servers SET dead = 1, stopped_at = '"+never+"' WHERE id = ? AND dead = 0", id)
 		dead = n == 1
 		return err
 	}, nil)

@@ -173,34 +173,6 @@ func (s *Session) begin(ctx context.Context) (*sql.Conn, error) {
 	return c, nil
 }
 
-// schedulePing keeps the server from ending the transaction of a hook that is
-// busy elsewhere. A process that is frozen does not ping, and loses its locks.
-func (s *Session) schedulePing() {
-	every := s.d.PingEvery()
-	if every <= 0 {
-		return
-	}
-	s.ping = s.store.Clock.After(every, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.conn == nil || s.ended != nil {
-			return
-		}
-		// Spooling may take long, and keeps the connection in use.
-		if err := s.spoolOn(context.Background(), s.conn); err == nil {
-			ctx, cancel := context.WithTimeout(context.Background(), every)
-			err = s.conn.PingContext(ctx)
-			cancel()
-			if err != nil {
-				s.fail(err)
-				s.broken = true // also after a time-out: the driver has closed it
-				return
-			}
-		}
-		s.schedulePing()
-	})
-}
-
 // run is one statement on the transaction's connection: results that are still
 // on it are spooled first, and an error that ended the transaction is kept.
 func (s *Session) run(ctx context.Context, f func(*sql.Conn) error) error {
@@ -301,7 +273,9 @@ func (s *Session) fail(err error) {
 		s.ended = s.store.wrap(err, "")
 		return
 	}
-	s.ended = engine.Wrapf(engine.CodeRetry, err, "the job's transaction was ended")
+	if s.ended = engine.Wrapf(engine.CodeRetry, err, "the job's transaction was ended"); class == ClassConnection {
+		s.ended = severed(err)
+	}
 }
 
 // Exec runs a writing statement.
@@ -564,13 +538,6 @@ func (s *Session) release() {
 	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
 	s.free(s.broken || s.temps > 0) // temporary tables end with their connection
 	s.conn, s.free, s.temps = nil, nil, 0
-}
-
-func (s *Session) stopPing() {
-	if s.ping != nil {
-		s.ping.Stop()
-		s.ping = nil
-	}
 }
 
 // Close rolls back and gives all connections back.

@@ -162,7 +162,7 @@ func (s *Store) writeOn(ctx context.Context, db *sql.DB, what string, f func(*Tx
 				return nil
 			}
 			if err == nil {
-				err = engine.Wrapf(engine.CodeRetry, errUnsettled, "%s", what)
+				err = engine.Wrapf(engine.CodeRetry, engine.Severed(errUnsettled), "%s", what)
 			}
 		}
 		if err == nil {
@@ -277,10 +277,12 @@ func (s *Store) wrap(err error, q string) error {
 		return err
 	}
 	switch s.D.Class(err) {
-	case ClassRetry, ClassConnection:
+	case ClassRetry:
 		return engine.Wrapf(engine.CodeRetry, err, "%.40s", q)
+	case ClassConnection:
+		return engine.Wrapf(engine.CodeRetry, engine.Severed(err), "%.40s", q)
 	case ClassUnreachable:
-		return engine.Wrapf(engine.CodeUnreachable, err, "reach the database").WithHint("%s", s.D.Hint(err))
+		return engine.Wrapf(engine.CodeUnreachable, engine.Severed(err), "reach the database").WithHint("%s", s.D.Hint(err))
 	case ClassFull:
 		return engine.Wrapf(engine.CodeUnreachable, err, "the database has no room").WithHint("%s", s.D.Hint(err))
 	case ClassNoTable:

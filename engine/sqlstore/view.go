@@ -129,6 +129,7 @@ type holder struct {
 	types  raw
 	at     time.Time
 	size   int
+	stops  time.Time // when the server was told to stop; zero: it was not
 }
 
 // claimed is all jobs in claims.
@@ -139,11 +140,11 @@ func (s *Store) claimed(ctx context.Context) (map[engine.JobID]holder, error) {
 			var h holder
 			var jobs string
 			var name text
-			var at Time
-			if err := r.Scan(&jobs, &at, &h.size, &name, &h.types); err != nil {
+			var at, stops Time
+			if err := r.Scan(&jobs, &at, &h.size, &name, &h.types, &stops); err != nil {
 				return err
 			}
-			h.server, h.at = string(name), at.Time
+			h.server, h.at, h.stops = string(name), at.Time, stops.Time
 			list, err := parseRefs(jobs)
 			for _, j := range list {
 				if h.epoch = j.Epoch; h.epoch >= held[j.ID].epoch { // an older claim may name it still
@@ -151,7 +152,7 @@ func (s *Store) claimed(ctx context.Context) (map[engine.JobID]holder, error) {
 				}
 			}
 			return err
-		}, "SELECT c.jobs, c.claimed_at, c.size, s.name, s.types FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server")
+		}, "SELECT c.jobs, c.claimed_at, c.size, s.name, s.types, CASE WHEN s.dead = 0 THEN s.stopped_at END FROM ds_claims c LEFT JOIN ds_servers s ON s.id = c.server")
 	})
 	return held, err
 }
@@ -246,6 +247,9 @@ func scanView(r *sql.Rows, held map[engine.JobID]holder) (*engine.Job, error) {
 		j.StartedAt = &at
 		if h.server != "" {
 			j.Server = &h.server
+		}
+		if !h.stops.IsZero() {
+			j.ServerStops = &h.stops
 		}
 	}
 	if j.Status == engine.StatusWaiting {

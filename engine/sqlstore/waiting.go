@@ -38,13 +38,22 @@ func (t *Tx) viewWaitingFor(j *engine.Job) error {
 		if err != nil {
 			return err
 		}
-		t.servers = slices.DeleteFunc(append([]engine.ServerRow{}, list...), func(r engine.ServerRow) bool { return !r.Lives() })
+		t.servers = append([]engine.ServerRow{}, list...)
 	}
 	var has, broken, others []string // servers that have its type, whose script does not load, and what those run
-	runs, busy := false, false
-	for _, s := range t.servers {
+	lives, runs, busy := false, false, false
+	var stops, silent *engine.ServerRow // the last one that stops, and that is not heard of
+	for i := range t.servers {
+		s := &t.servers[i]
+		lives = lives || s.Lives()
 		w, ok := s.Types[j.Type]
 		switch {
+		case s.Stops():
+			stops = s
+		case !s.Lives():
+			if silent == nil || s.SeenAt.After(silent.SeenAt) {
+				silent = s
+			}
 		case !ok:
 		case w.Broken:
 			broken = append(broken, s.Name)
@@ -60,7 +69,11 @@ func (t *Tx) viewWaitingFor(j *engine.Job) error {
 		}
 	}
 	switch {
-	case len(t.servers) == 0:
+	case !lives && stops != nil:
+		return say("no server takes jobs: %s is stopping; start one with dsengine run", stops.Name)
+	case !lives && silent != nil:
+		return say("no server is heard of: the last one, %s, was %s ago, and may come back; else start one with dsengine run", silent.Name, engine.FormatDuration(now.Sub(silent.SeenAt).Round(time.Second)))
+	case !lives:
 		return say("no server runs: start one with dsengine run")
 	case !runs && len(has) > 0:
 		return say("no server runs its phase %s: of this type %s runs %s only", j.Phase, strings.Join(has, ", "), strings.Join(others, ", "))

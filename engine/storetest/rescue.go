@@ -93,8 +93,8 @@ var rescueCases = []testCase{
 		}
 		w.same("kind", engine.KindLost, list[0].Failure.Kind)
 		for n, want := range []string{
-			`^its process was lost: server one \(host host, process 1\), last heard of at .* UTC; it may not have begun: 2 jobs were claimed together$`,
-			`^its process was lost: server one \(host host, process 1\), last heard of at .* UTC$`,
+			`^server one \(host host, process 1\) was not heard of any more after .* UTC: its process ended or stood still, or could not reach the database; it may not have begun: 2 jobs were claimed together$`,
+			`^server one \(host host, process 1\) was not heard of any more after .* UTC: its process ended or stood still, or could not reach the database$`,
 		} {
 			if !regexp.MustCompile(want).MatchString(list[n].Failure.Message) {
 				w.Errorf("row %d says %q, want %s", n, list[n].Failure.Message, want)
@@ -105,6 +105,20 @@ var rescueCases = []testCase{
 		w.must(err)
 		w.same("rows of the other one", 1, len(list))
 		w.stands("completed", made...)
+	}},
+	{"a server that stopped with jobs in hand is told from one that is lost", func(w *world) {
+		t := w.typ("t")
+		id := w.enqueue(job(t))[0]
+		other := w.open(Options{})
+		srv := w.server(other)
+		w.claimOn(other, srv, queue(t), 1)
+		w.must(other.StopServer(w.ctx, srv))
+		w.rescue()
+		list, err := w.store.Attempts(w.ctx, id)
+		w.must(err)
+		if want := `^server one \(host host, process 1\) stopped at 20.* UTC and had not given it back$`; len(list) != 1 || !regexp.MustCompile(want).MatchString(list[0].Failure.Message) {
+			w.Errorf("want %s, got %+v", want, list)
+		}
 	}},
 	{"the fail hook is told of the failure, not of a loss before or after it", func(w *world) {
 		t := w.typ("t", engine.PhaseConsume, engine.PhaseFail)

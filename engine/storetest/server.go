@@ -64,6 +64,29 @@ var serverCases = []testCase{
 		w.must(err)
 		w.same("alive", false, alive)
 	}},
+	{"one that stops lives for its last hooks, and takes no jobs", func(w *world) {
+		w.same("lives, and stops", []bool{true, false}, []bool{w.servers()[0].Lives(), w.servers()[0].Stops()})
+		w.must(w.store.DrainServer(w.ctx, w.srv))
+		w.until("it stops", func() bool { return w.servers()[0].Stops() })
+		w.same("lives", false, w.servers()[0].Lives())
+		alive, _, err := w.store.Beat(w.ctx, w.srv, time.Minute)
+		w.must(err)
+		w.same("alive", true, alive)
+		w.must(w.store.StopServer(w.ctx, w.srv))
+		w.must(w.store.DrainServer(w.ctx, w.srv))
+		w.same("running", 0, len(w.servers()))
+	}},
+	{"one that is lost while it stops has not stopped", func(w *world) {
+		other := w.open(Options{})
+		srv := w.server(other)
+		w.must(other.DrainServer(w.ctx, srv))
+		w.until("it stops", func() bool { return w.servers()[1].Stops() })
+		w.die(other, srv)
+		w.bury(srv)
+		list, err := w.store.Servers(w.ctx, true)
+		w.must(err)
+		w.same("dead, and not stopped", []bool{true, true}, []bool{list[1].Dead, list[1].StoppedAt.IsZero()})
+	}},
 	{"a process that died does not live, one that is there does", func(w *world) {
 		other := w.open(Options{})
 		srv := w.server(other)

@@ -117,7 +117,7 @@ var groups = []group{
 	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
 	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, foldRunCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases, claimRunCases)},
-	{name: "drain", cases: slices.Concat(drainCases, nameCases)},
+	{name: "drain", cases: slices.Concat(drainCases, nameCases, awayCases)},
 	{name: "sizes", beside: true, cases: slices.Concat(sizeCases, deepCases)},
 	{name: "faults", operations: operations},
 	{name: "faults beside claims", beside: true, operations: slices.Concat(manyOperations, hastenOperations, rejectOperations, rowOperations, windowOperations, recordOperations)},

@@ -184,6 +184,17 @@ var viewCases = []testCase{
 		w.must(w.store.StopServer(w.ctx, w.srv))
 		w.same("waiting for", "no server runs: start one with dsengine run", *w.view(id).WaitingFor)
 	}},
+	{"servers that stop, or are not heard of, are told from none", func(w *world) {
+		id := w.enqueue(job(w.typ("t")))[0]
+		other := w.open(Options{})
+		srv := w.server(other)
+		w.must(w.store.StopServer(w.ctx, w.srv))
+		w.must(other.DrainServer(w.ctx, srv))
+		w.until("it stops", func() bool { return w.servers()[0].Stops() })
+		w.same("it stops", "no server takes jobs: one is stopping; start one with dsengine run", *w.view(id).WaitingFor)
+		w.die(other, srv)
+		w.same("it is not heard of", "no server is heard of: the last one, one, was 1h ago, and may come back; else start one with dsengine run", *w.view(id).WaitingFor)
+	}},
 	{"what a job waits for is counted by queue", func(w *world) {
 		a, b := w.typ("a"), w.typ("b")
 		rest := func(id engine.JobID, want map[engine.Queue]engine.Rest) {
