@@ -29,7 +29,7 @@ return [json.get(x, p, "no") for p in ["a.b[0]", "a.b[1].c", "a.b[1]['d.e']", "$
 		{`x = json.decode('[12345678901234567.89, 1.50, 1e2, 7, {"a": [-0.1]}]', decimals = True)
 return [str(x[0]), str(x[1] + x[3]), str(x[2]), str(x[4]["a"][0]), type(x[3]), json.encode(x)]`, `["12345678901234567.89","8.50","100","-0.1","int","[12345678901234567.89,1.50,100,7,{\"a\":[-0.1]}]"]`},
 		{`return str(json.decode('12345678901234567.89'))`, `1.2345678901234568e+16`},
-		{`return json.decode('[1e5000]', decimals = True)`, `line 1, column 7: a decimal number has at most 10000 digits`},
+		{`return json.decode('[1e5000]', decimals = True)`, `line 1, column 8: a decimal number has at most 10000 digits`},
 		{`files.write("exact.json", '{"items": [12345678901234567.89]}')
 files.write("exact.jsonl", '12345678901234567.89\n')
 return [str(x) for x in list(json.stream("exact.json", decimals = True)) + list(json.lines("exact.jsonl", decimals = True))]`, `["12345678901234567.89","12345678901234567.89"]`},
