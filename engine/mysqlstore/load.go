@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -72,18 +71,6 @@ func (s *Store) AppendValue(b []byte, v any, columnType string) ([]byte, bool) {
 		b = strconv.AppendFloat(b, x+0, 'g', -1, 64) // no negative zero
 	case []byte:
 		b = hex.AppendEncode(b, x)
-	case time.Time:
-		if y := x.Year(); y < 1 || y > 9999 {
-			return b, false
-		}
-		switch {
-		case x.Nanosecond() != 0:
-			b = x.AppendFormat(b, "2006-01-02 15:04:05.999999")
-		case x.Hour() == 0 && x.Minute() == 0 && x.Second() == 0:
-			b = x.AppendFormat(b, time.DateOnly)
-		default:
-			b = x.AppendFormat(b, time.DateTime)
-		}
 	default:
 		return b, false
 	}

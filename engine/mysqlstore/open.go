@@ -123,7 +123,9 @@ func (s *Store) scriptPools(cfg *mysql.Config, more map[string]string) {
 	for k, v := range more {
 		hooks[k], control[k] = v, v
 	}
-	s.hooks = s.pool(cfg, false, hooks)
+	plain := cfg.Clone()
+	plain.ParseTime = false // see when
+	s.hooks = s.pool(plain, false, hooks)
 	s.hooks.SetMaxIdleConns(32)
 	s.control = s.pool(cfg, true, control)
 	s.control.SetMaxIdleConns(4)
@@ -180,7 +182,7 @@ func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]str
 	cfg.Params = map[string]string{
 		s.dialect.isolation: "'READ-COMMITTED'",
 		"time_zone":         "'+00:00'",
-		"sql_mode":          "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
+		"sql_mode":          "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
 	}
 	for k, v := range settings {
 		cfg.Params[k] = v

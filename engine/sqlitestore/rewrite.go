@@ -63,6 +63,7 @@ type relation struct {
 	needs   string   // the key of a table of db.ensure that SQLite would number by itself
 	whole   []string // its columns of whole numbers
 	truth   []string // its columns of booleans
+	ours    bool     // it is a table of db.ensure
 }
 
 // scope is where names are looked up.
@@ -169,7 +170,7 @@ func (r *rewriter) typed(result relation) {
 		case c.typ.kind == typTimestamp:
 			r.give[i] = func(v any) any {
 				if s, ok := v.(string); ok {
-					if t, ok := parseTimestamp(s); ok {
+					if t, ok := sqlstore.ParseTimestamp(s); ok {
 						return t
 					}
 				}
@@ -411,6 +412,11 @@ func (r *rewriter) assign(n *node, target typ, sc *scope) {
 		if target.kind == typDate {
 			how = "'" + asDay + "'"
 		}
+	case target.kind == typText && r.isBytes(n):
+		r.put(n.from, "CAST(")
+		r.emit(n, sc, useRaw)
+		r.put(n.to, " AS TEXT)")
+		return
 	case t.kind == typDecimal && n.kind == nodeParameter && target.kind != typFloat:
 		r.emit(n, sc, useText) // with all its digits
 		return
@@ -421,6 +427,15 @@ func (r *rewriter) assign(n *node, target typ, sc *scope) {
 	r.put(n.from, name+"(")
 	r.emit(n, sc, useRaw)
 	r.put(n.to, ", "+how+")")
+}
+
+// isBytes says whether an expression is a value that is bytes.
+func (r *rewriter) isBytes(n *node) bool {
+	if n.kind != nodeParameter || n.at < 0 || n.at >= len(r.args) {
+		return false
+	}
+	_, is := r.args[n.at].([]byte)
+	return is
 }
 
 // columnTyp is the type of a column by what it was declared as.

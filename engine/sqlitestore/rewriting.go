@@ -78,14 +78,15 @@ func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (
 	fit := sqlstore.Fit{Needs: rel.needs}
 	fit.Whole = func(name string) bool { return slices.Contains(rel.whole, strings.ToLower(name)) }
 	fit.Truth = func(name string) bool { return slices.Contains(rel.truth, strings.ToLower(name)) }
-	fit.Of = func(name string) func(any) any {
+	fit.Type = func(name string) string {
 		for _, c := range rel.columns {
 			if strings.EqualFold(c.name, name) {
-				return fitOf(c.neutral)
+				return c.neutral
 			}
 		}
-		return nil
+		return ""
 	}
+	fit.Of = func(name string) func(any) (any, string) { return fitOf(fit.Type(name), rel.ours) }
 	return fit, err
 }
 
@@ -135,6 +136,8 @@ func kinds(args []any) string {
 			b.WriteByte('s')
 		case time.Time:
 			b.WriteByte('t')
+		case []byte:
+			b.WriteByte('b')
 		case engine.Decimal:
 			_, scale, _ := a.Digits()
 			if _, long := bare(a).(string); long {
@@ -172,7 +175,7 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 	if err != nil {
 		return relation{open: true}, err
 	}
-	if len(whole)+len(truth) == 0 {
+	if rel.open {
 		return rel, nil
 	}
 	made, err := x.QueryContext(ctx, conditions, table)
@@ -185,6 +188,7 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 		if err := made.Scan(&sql); err != nil {
 			return relation{open: true}, err
 		}
+		rel.ours = strings.Contains(sql, `CONSTRAINT "`+valueConstraint)
 		ours := func(name string) bool { // else a program's own, which may keep what it likes
 			return strings.Contains(sql, `CONSTRAINT "`+valueConstraint+strings.ReplaceAll(name, `"`, `""`)+`"`)
 		}

@@ -162,8 +162,13 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 			"time": "TIME", "timestamp": "TIMESTAMP", "bytes": "BLOB", "json": "JSON_TEXT",
 		}[name]
 		switch {
+		case name == "text" && len(n) == 0 && slices.Contains(key, c.Name): // as on MySQL, and so refused
+			n = []int{keySize}
+			fallthrough
 		case name == "text" && len(n) == 1:
 			typ = fmt.Sprintf("VARCHAR(%d)", n[0])
+		case name == "bytes" && slices.Contains(key, c.Name):
+			n = []int{keySize}
 		case name == "decimal" && asText(n[0], n[1]) && slices.Contains(key, c.Name):
 			typ = fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
 		case name == "decimal" && asText(n[0], n[1]):
@@ -186,6 +191,9 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", s.Quote(table), strings.Join(defs, ", ")), nil
 }
 
+// keySize is how long texts and bytes of a key are at most.
+const keySize = 255
+
 // valueConstraint begins the names of the constraints that keep out of a column
 // what MySQL would refuse.
 const valueConstraint = "values of "
@@ -194,7 +202,7 @@ const valueConstraint = "values of "
 // anything anywhere. NULL passes, because it is not false.
 func valueCheck(column, typ string, n []int) string {
 	switch typ {
-	case "text":
+	case "text", "bytes":
 		if len(n) == 1 {
 			return fmt.Sprintf("length(%s) <= %d", column, n[0])
 		}
@@ -310,46 +318,46 @@ func (s *Store) quoteAll(names []string) string {
 
 // FromDB makes a value of the driver's one that scripts know, by the column's
 // declared type, so that it is the same as from MySQL.
-func (s *Store) FromDB(v any, column *sql.ColumnType) any {
+func (s *Store) FromDB(v any, column *sql.ColumnType) (any, error) {
 	typ := strings.ToUpper(column.DatabaseTypeName())
 	base, numbers, _ := strings.Cut(typ, "(")
 	switch x := v.(type) {
 	case bool:
 		if x {
-			return int64(1)
+			return int64(1), nil
 		}
-		return int64(0)
+		return int64(0), nil
 	case time.Time:
 		if base == "DATE" {
-			return x.Format(time.DateOnly)
+			return x.Format(time.DateOnly), nil
 		}
-		return x.UTC()
+		return x.UTC(), nil
 	case string:
 		if base == "TIMESTAMP" || base == "DATETIME" {
-			if t, ok := parseTimestamp(x); ok {
-				return t
+			if t, ok := sqlstore.ParseTimestamp(x); ok {
+				return t, nil
 			}
 		}
 		if base == "DECIMAL_TEXT" || base == "DECIMAL_KEY_TEXT" || base == "DECIMAL" {
-			return decimal(x, numbers)
+			return decimal(x, numbers), nil
 		}
 		if base == "TIME" {
-			return sqlstore.TimeOfDay(x)
+			return sqlstore.TimeOfDay(x), nil
 		}
 	case []byte:
 		if x == nil { // the driver's word for no bytes; NULL is nil itself
-			return []byte{}
+			return []byte{}, nil
 		}
 	case int64:
 		if base == "DECIMAL" {
-			return decimal(strconv.FormatInt(x, 10), numbers)
+			return decimal(strconv.FormatInt(x, 10), numbers), nil
 		}
 	case float64:
 		if base == "DECIMAL" {
-			return decimal(strconv.FormatFloat(x, 'f', -1, 64), numbers)
+			return decimal(strconv.FormatFloat(x, 'f', -1, 64), numbers), nil
 		}
 	}
-	return v
+	return v, nil
 }
 
 // decimal writes a number with the digits behind the point that its column has;
@@ -370,17 +378,10 @@ func decimal(text, numbers string) any {
 	return x.at(n).text()
 }
 
-func parseTimestamp(s string) (time.Time, bool) {
-	for _, layout := range []string{"2006-01-02 15:04:05.999999", time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
-}
-
 // ToDB makes a script's value one that is stored the way MySQL would.
-func (s *Store) ToDB(v any) any {
+func (s *Store) ToDB(v any) any { return toDB(v) }
+
+func toDB(v any) any {
 	switch x := v.(type) {
 	case bool:
 		if x {
@@ -395,7 +396,7 @@ func (s *Store) ToDB(v any) any {
 	case engine.Decimal:
 		return bare(x)
 	case time.Time:
-		return x.UTC().Format(timestampLayout)
+		return sqlstore.TimeText(x)
 	}
 	return v
 }
@@ -423,32 +424,47 @@ func bare(d engine.Decimal) any {
 
 // fitOf has a column keep values as MySQL would give them back, so that equal ones
 // are the same: decimals with the digits of their column, points in time with
-// microseconds. What is no such value stays, for the column to refuse.
-func fitOf(columnType string) func(any) any {
+// microseconds. ours says that db.ensure made the table: then what the column of a
+// server would not hold is refused; else it stays.
+func fitOf(columnType string, ours bool) func(any) (any, string) {
+	fit := sqlstore.FitOf(columnType)
 	name, n, err := engine.ParseColumnType(columnType)
 	if err != nil {
 		return nil
 	}
 	switch name {
 	case "decimal":
-		return func(v any) any {
+		return func(v any) (any, string) {
+			v = toDB(v)
 			if x, ok := numberOf(v); ok && x.at(0).digits.CmpAbs(power(n[0]-n[1])) <= 0 {
-				return x.at(n[1]).text()
+				return x.at(n[1]).text(), ""
 			}
-			return v
+			return v, ""
 		}
-	case "timestamp", "date", "time":
-		if name == "date" {
-			name = asDay
-		}
-		return func(v any) any {
-			if text, ok := v.(string); ok {
-				return timeAs(text, name)
+	case "bytes":
+		return func(v any) (any, string) {
+			if x, ok := v.(string); ok && ours {
+				return []byte(x), ""
 			}
-			return v
+			return v, ""
 		}
 	}
-	return nil
+	if fit == nil {
+		return nil
+	}
+	return func(v any) (any, string) {
+		x, why := fit(v)
+		if why != "" && ours {
+			return nil, why
+		}
+		if why != "" {
+			x = v
+		}
+		if text, ok := x.(string); ok && name == "timestamp" {
+			return timeAs(text, asTimestamp), ""
+		}
+		return x, ""
+	}
 }
 
 // What timeAs makes of a text, besides a time.
@@ -464,9 +480,12 @@ const (
 // it leaves the text.
 func timeAs(text, as string) string {
 	if as == asTime {
-		return sqlstore.TimeOfDay(text)
+		if clock, why := sqlstore.FitOf(asTime)(text); why == "" {
+			return clock.(string)
+		}
+		return text
 	}
-	t, ok := parseTimestamp(text)
+	t, ok := sqlstore.ParseTimestamp(text)
 	switch {
 	case !ok:
 		return text

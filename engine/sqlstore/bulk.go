@@ -94,8 +94,8 @@ func (l *loading) add(w *writer, b *batch, row engine.Row) bool {
 	}
 	was := len(b.text)
 	for i, k := range b.place {
-		v := w.s.d.ToDB(row.Values[k])
-		if w.bad = w.refuse(b, i, v, row); w.bad != nil {
+		var v any
+		if v, w.bad = w.taken(b, i, row.Values[k], row); w.bad != nil {
 			return true
 		}
 		kind := int8(textPlain)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -146,23 +147,73 @@ func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	return err
 }
 
-// end deletes what is missing, and says so in the counts.
-func (m *merge) end(ctx context.Context, c *sql.Conn) error {
+// same is the condition that a row of the table of keys, k, is the key of one of the
+// table.
+func (m *merge) same() string {
 	d := m.w.s.d
-	from := " FROM " + quoteTable(d, m.w.table) + " WHERE "
-	if m.part != "" {
-		from += m.part + " AND "
-	}
-	bare := m.w.table[strings.LastIndexByte(m.w.table, '.')+1:]
 	var on []string
 	for _, k := range m.spec.Key {
 		left := "k." + d.Quote(k)
 		if typ := m.u.shape.typeOf(k); strings.HasPrefix(typ, "decimal") {
 			left = d.Comparable(left, typ)
 		}
-		on = append(on, left+" = "+d.Quote(bare)+"."+d.Quote(k))
+		on = append(on, left+" = "+d.Quote(bare(m.w.table))+"."+d.Quote(k))
 	}
-	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + strings.Join(on, " AND ") + ")"
+	return strings.Join(on, " AND ")
+}
+
+// outside is an error if a row that was given is not of the part: it would overwrite
+// one of another part, and no later merge of this one would know it.
+func (m *merge) outside(ctx context.Context, c *sql.Conn) error {
+	if m.part == "" {
+		return nil
+	}
+	s := m.w.s
+	q := "SELECT " + quoteAll(s.d, m.spec.Key) + " FROM " + s.d.Quote(m.name) + " k WHERE NOT EXISTS (SELECT 1 FROM " +
+		quoteTable(s.d, m.w.table) + " WHERE " + m.same() + " AND " + m.part + ") LIMIT 1"
+	st, err := s.rewrite(ctx, c, q, m.spec.Args)
+	if err != nil {
+		return err
+	}
+	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
+	if err != nil {
+		return m.told(ctx, c, q, err)
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil || !rows.Next() {
+		return errors.Join(err, rows.Err())
+	}
+	key := make([]any, len(m.spec.Key))
+	for i := range key {
+		key[i] = new(any)
+	}
+	if err := rows.Scan(key...); err != nil {
+		return err
+	}
+	var told []string
+	for i, k := range m.spec.Key {
+		v, err := s.d.FromDB(*key[i].(*any), types[i])
+		if err != nil {
+			return err
+		}
+		told = append(told, k+" = "+s.shown(v))
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.value", Retryable: true, Message: fmt.Sprintf(
+		"the row with %s is outside of where: a merge of a part takes rows of that part alone (nothing was changed)", strings.Join(told, ", "))}
+}
+
+// end deletes what is missing, and says so in the counts.
+func (m *merge) end(ctx context.Context, c *sql.Conn) error {
+	d := m.w.s.d
+	if err := m.outside(ctx, c); err != nil {
+		return m.undo(ctx, c, err)
+	}
+	from := " FROM " + quoteTable(d, m.w.table) + " WHERE "
+	if m.part != "" {
+		from += m.part + " AND "
+	}
+	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + m.same() + ")"
 	counts, removes := "SELECT COUNT(*)"+from, "DELETE"+from
 	count, err := m.w.s.rewrite(ctx, c, counts, m.spec.Args)
 	if err != nil {

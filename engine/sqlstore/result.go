@@ -19,6 +19,7 @@ type result struct {
 	rows    *sql.Rows             // nil: spooled or ended
 	kept    *spool
 	err     error // that the rest of the rows ended with
+	unread  bool  // it is of a value that cannot be read
 }
 
 // Columns are the names of the columns.
@@ -66,7 +67,12 @@ func (r *result) read(ctx context.Context) ([]any, error) {
 		return nil, r.session.explain(ctx, err)
 	}
 	for i := range row {
-		row[i] = r.session.d.FromDB(row[i], r.types[i])
+		var err error
+		if row[i], err = r.session.d.FromDB(row[i], r.types[i]); err != nil {
+			r.cut()
+			r.err, r.unread = err, true
+			return nil, err
+		}
 	}
 	for i, give := range r.give {
 		if i < len(row) {
@@ -85,6 +91,9 @@ func (r *result) spool(ctx context.Context) error {
 	for {
 		row, err := r.read(ctx)
 		if err == io.EOF {
+			break
+		}
+		if r.unread { // which is for whoever comes to that row
 			break
 		}
 		if err == nil {

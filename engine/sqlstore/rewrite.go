@@ -24,9 +24,11 @@ type Rewriting interface {
 
 // Fit is what the values of a table's columns must be like.
 type Fit struct {
-	// Of gives, by a column, what makes of a value, as ToDB gives it, the one that the
-	// column keeps; nil: it keeps all as they are.
-	Of func(column string) func(v any) any
+	// Of gives, by a column, what makes of a script's value the one that the column is
+	// given, or says why it cannot hold it; nil: it takes all as they are.
+	Of func(column string) func(v any) (fit any, why string)
+	// Type is a column's type, for errors.
+	Type func(column string) string
 	// Whole says whether a column must not be given fractions: the database would
 	// round them.
 	Whole func(column string) bool
@@ -56,7 +58,7 @@ func (s *Session) rewrite(ctx context.Context, c *sql.Conn, query string, args [
 		return st, err
 	}
 	if s.rewriting == nil {
-		query, args = spellOut(query, args)
+		query, args = spellOut(query, s.instants(ctx, c, query, args))
 		st.SQL = query
 	} else if st, err = s.rewriting.Rewrite(ctx, c, query, args); err != nil {
 		return st, err

@@ -76,8 +76,31 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 			return nil, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: what + ": a value is None, which no key is"}
 		}
 	}
+	for what, bound := range map[string]*[]any{"after": &spec.After, "until": &spec.Until} {
+		if *bound, err = fitKey(what, *bound, spec.By, shape.typeOf); err != nil {
+			return nil, err
+		}
+	}
 	r := &scan{j: j, table: table, spec: spec, after: spec.After}
 	return r, r.turn(ctx)
+}
+
+// fitKey makes values ones of the key's columns: a point in time, say, of the text as
+// which a checkpoint keeps it.
+func fitKey(what string, values []any, by []string, typeOf func(string) string) ([]any, error) {
+	values = slices.Clone(values)
+	for i := range values {
+		fit := FitOf(typeOf(by[i]))
+		if fit == nil {
+			continue
+		}
+		v, why := fit(values[i])
+		if why != "" {
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.value", Message: fmt.Sprintf("%s: column %s is of type %s and cannot hold %.60q: %s", what, by[i], typeOf(by[i]), fmt.Sprint(values[i]), why)}
+		}
+		values[i] = v
+	}
+	return values, nil
 }
 
 // scan reads a table by pages.

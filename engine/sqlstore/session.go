@@ -40,8 +40,8 @@ type SessionDialect interface {
 	// Quote writes a name so that it can be used in SQL.
 	Quote(name string) string
 	// FromDB makes a value of the driver's one that scripts know, by the column's
-	// type; ToDB is the inverse.
-	FromDB(v any, column *sql.ColumnType) any
+	// type, or says why there is none; ToDB is the inverse.
+	FromDB(v any, column *sql.ColumnType) (any, error)
 	ToDB(v any) any
 	// Engines says that tables can be kept without transactions.
 	Engines() bool

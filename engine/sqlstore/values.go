@@ -26,6 +26,10 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(timeLayout)
 }
 
+// TimeText is a time as the value of a statement: the same text on all databases, also
+// where a text is made of it.
+func TimeText(t time.Time) string { return t.UTC().Format(timeLayout) }
+
 // literal is a time as SQL text.
 func literal(t time.Time) string { return "'" + stamp(t) + "'" }
 
@@ -60,10 +64,11 @@ func (t *Time) parse(s string) (err error) {
 	return err
 }
 
-// TimeOfDay writes the fraction of a time of day with six digits, or none.
+// TimeOfDay writes the fraction of a time of day with six digits, or none. What is
+// behind the microseconds is left out.
 func TimeOfDay(s string) string {
 	whole, fraction, _ := strings.Cut(s, ".")
-	if fraction = strings.TrimRight(fraction, "0"); fraction == "" || len(fraction) > 6 {
+	if fraction = strings.TrimRight(fraction[:min(len(fraction), 6)], "0"); fraction == "" {
 		return whole
 	}
 	return whole + "." + fraction + strings.Repeat("0", 6-len(fraction))

@@ -100,6 +100,17 @@ func (w *writer) check(b *batch, row engine.Row) error {
 	return nil
 }
 
+// taken is a value as the database is given it, for the i-th column of a batch, or
+// why it must not be.
+func (w *writer) taken(b *batch, i int, v any, row engine.Row) (any, error) {
+	fit, why := w.value(b, i, v)
+	if why != "" {
+		name := b.names[i]
+		return nil, rowFailure(row, fmt.Sprintf("column %s is of type %s and cannot hold %s: %s", name, w.fits.Type(name), w.s.shown(v), why))
+	}
+	return fit, w.refuse(b, i, fit, row)
+}
+
 // refuse is why a value, as ToDB gives it, must not be written into the i-th
 // column of a batch; nil if it may.
 func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {

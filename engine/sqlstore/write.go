@@ -58,7 +58,7 @@ type batch struct {
 	size  int
 	at    []int64 // the rows' numbers in their source
 	args  []any
-	fit   []func(any) any // by place: makes a value fit its column; nil: nothing to do
+	fit   []func(any) (any, string) // by place: see Fit.Of
 	seen  map[string]bool
 	checked
 
@@ -92,19 +92,23 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 		return nil, err
 	}
 	if w.fits.Whole == nil { // servers round
+		w.fits.Type = shape.typeOf
+		w.fits.Of = func(column string) func(any) (any, string) { return FitOf(shape.typeOf(column)) }
 		w.fits.Whole = func(column string) bool { return shape.typeOf(column) == "integer" }
 		w.fits.Truth = func(column string) bool { return shape.typeOf(column) == "boolean" }
 	}
 	return w, nil
 }
 
-// value is a value as the database is given it, for the i-th column of a batch.
-func (w *writer) value(b *batch, i int, v any) any {
-	v = w.s.d.ToDB(v)
-	if i < len(b.fit) && b.fit[i] != nil {
-		return b.fit[i](v)
+// value is a value as the database is given it, for the i-th column of a batch; why
+// says that the column cannot hold it.
+func (w *writer) value(b *batch, i int, v any) (fit any, why string) {
+	if b.fit[i] != nil {
+		if v, why = b.fit[i](v); why != "" {
+			return nil, why
+		}
 	}
-	return v
+	return w.s.d.ToDB(v), ""
 }
 
 // insert writes a batch of new rows.
@@ -191,11 +195,9 @@ func (w *writer) add(row engine.Row) bool {
 		for i := range row.Names {
 			b.place = append(b.place, i)
 		}
-		if w.fits.Of != nil {
-			b.fit = b.fit[:0]
-			for _, n := range b.names {
-				b.fit = append(b.fit, w.fits.Of(n))
-			}
+		b.fit = b.fit[:0]
+		for _, n := range b.names {
+			b.fit = append(b.fit, w.fits.Of(n))
 		}
 		if w.bad = w.check(b, row); w.bad != nil {
 			return true
@@ -223,8 +225,8 @@ func (w *writer) add(row engine.Row) bool {
 		b.seen[key] = true
 	}
 	for at, i := range b.place {
-		v := w.value(b, at, row.Values[i])
-		if w.bad = w.refuse(b, at, v, row); w.bad != nil {
+		var v any
+		if v, w.bad = w.taken(b, at, row.Values[i], row); w.bad != nil {
 			return true
 		}
 		switch x := v.(type) {
@@ -262,7 +264,8 @@ func (w *writer) keyOf(b *batch, row engine.Row) string {
 	var key strings.Builder
 	for _, k := range w.once {
 		if i := slices.Index(b.names, k); i >= 0 {
-			fmt.Fprintf(&key, "%v\x00", w.value(b, i, row.Values[b.place[i]]))
+			v, _ := w.value(b, i, row.Values[b.place[i]]) // what does not fit is refused behind this
+			fmt.Fprintf(&key, "%v\x00", v)
 		}
 	}
 	return key.String()

@@ -83,6 +83,32 @@ var mergeCases = []testCase{
 		w.commitWith(h, alone(completed(j)))
 		w.same("rows", []string{"2|1", "3|1", "4|2", "5|NULL", "6|1"}, w.inTable())
 	}},
+	{"a row outside of the part is refused, and nothing is changed", func(w *world) {
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, w VARCHAR(9))")
+		w.exec("INSERT INTO t VALUES (1, 1, 'A'), (2, 2, 'B'), (3, 3, 'A')")
+		h := w.hook(w.store)
+		row := func(id, v int64, part any) engine.Row {
+			return engine.Row{Names: []string{"id", "v", "w"}, Values: []any{id, v, part}}
+		}
+		spec := percent(100)
+		spec.Where, spec.Args = "w = ? OR w = ?", []any{"A", "C"}
+		before := w.query(h, "SELECT id, v, w FROM t ORDER BY id")
+		for what, rows := range map[string][]engine.Row{
+			"one of another part": {row(1, 1, "A"), row(2, 9, "B")}, "a new one": {row(7, 1, "B"), row(1, 1, "A")}, "one without a part": {row(7, 1, nil)},
+			"one that leaves": {row(1, 1, "B")}, "one that does not say": {{Names: []string{"id", "v"}, Values: []any{int64(7), int64(1)}}},
+		} {
+			_, err := h.Merge(w.ctx, "t", source(rows...), spec)
+			w.failure(what, "db.value", err)
+			if !strings.Contains(err.Error(), "the row with id = ") || !strings.Contains(err.Error(), "is outside of where") {
+				w.Errorf("%s: %v", what, err)
+			}
+			w.same(what+": rows", before, w.query(h, "SELECT id, v, w FROM t ORDER BY id"))
+		}
+		got, err := h.Merge(w.ctx, "t", source(row(1, 1, "C"), row(2, 9, "A")), spec) // one comes from another part
+		w.must(err)
+		w.same("counts", merged(0, 2, 0, 1), got)
+		w.same("rows", `1 1 "C" / 2 9 "A"`, Shown(w.query(h, "SELECT id, v, w FROM t ORDER BY id")))
+	}},
 	{"keys of texts and of several columns", func(w *world) {
 		h := w.hook(w.store)
 		_, err := h.Ensure(w.ctx, "named", []engine.Column{{Name: "k", Type: "text"}, {Name: "n", Type: "decimal(20,0)"}, {Name: "v", Type: "integer", Nullable: true}}, []string{"k", "n"})

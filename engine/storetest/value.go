@@ -1,8 +1,11 @@
 package storetest
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"strings"
@@ -62,6 +65,9 @@ var roundTrips = []struct {
 	{"text", "2026-01-02 03:04:05", "2026-01-02 03:04:05"},
 	{"text", "?; -- $1", "?; -- $1"},
 	{"text", strings.Repeat("x", 100_000), strings.Repeat("x", 100_000)},
+	{"text", "2026-01-02T03:04:05+02:00", "2026-01-02T03:04:05+02:00"},
+	{"text", time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), "2026-01-02 00:00:00.000000"},
+	{"text", time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 2*3600)), "2026-01-02 01:04:05.000006"},
 	{"text", nil, nil},
 	{"text(5)", "äöüß😀", "äöüß😀"},
 	{"boolean", true, int64(1)},
@@ -83,6 +89,12 @@ var roundTrips = []struct {
 	{"timestamp", time.Date(1969, 12, 31, 23, 59, 59, 1000, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 1000, time.UTC)},
 	{"timestamp", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)},
 	{"timestamp", "2026-01-02 03:04:05", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	{"timestamp", "2026-01-02", time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)},
+	{"timestamp", "2026-01-02T03:04:05", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	{"timestamp", "2026-01-02T03:04:05Z", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	{"timestamp", "2026-01-02T03:04:05.123456789Z", time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)},
+	{"timestamp", "2026-01-02T03:04:05+02:00", time.Date(2026, 1, 2, 1, 4, 5, 0, time.UTC)},
+	{"timestamp", "2026-01-02 03:04:05.5-02:00", time.Date(2026, 1, 2, 5, 4, 5, 500_000_000, time.UTC)},
 	{"timestamp", nil, nil},
 	{"bytes", []byte{}, []byte{}},
 	{"bytes", []byte("\x00\x01\xff'\"\\\x1a"), []byte("\x00\x01\xff'\"\\\x1a")},
@@ -224,6 +236,202 @@ var valueCases = []testCase{
 				w.Errorf("%s of %v: got code %s, %v", c.column, c.value, f.Code, err)
 			} else if want := fmt.Sprintf("row 1: column c is of type %s and cannot hold %q: ", c.column, fmt.Sprint(c.value)); f.Code == "db.value" && !strings.HasPrefix(f.Message, want) {
 				w.Errorf("got %q, want it to begin with %q", f.Message, want)
+			}
+		}
+	}},
+	{"columns take and refuse the same, whatever writes it", func(w *world) {
+		h := w.hook(w.store)
+		type refused struct{}
+		year := func(n int) time.Time { return time.Date(n, 1, 1, 0, 0, 0, 0, time.UTC) }
+		cases := []struct {
+			column  string
+			in, out any
+		}{
+			{"timestamp", "2026-01-02 03:04", time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)},
+			{"timestamp", "2026-02-30T00:00:00Z", refused{}}, {"timestamp", "20260102", refused{}}, {"timestamp", "2026-1-2 10:00:00", refused{}},
+			{"timestamp", "0000-00-00 00:00:00", refused{}}, {"timestamp", "2026-05-00", refused{}}, {"timestamp", "0000-01-01", refused{}}, {"timestamp", "", refused{}},
+			{"timestamp", int64(20260102), refused{}}, {"timestamp", true, refused{}}, {"timestamp", []byte("2026-01-02"), refused{}}, {"timestamp", year(0), refused{}}, {"timestamp", year(10_000), refused{}},
+			{"date", time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC), "2024-02-29"}, {"date", "2026-01-02T10:00:00Z", "2026-01-02"}, {"date", "2026-01-02T01:00:00+02:00", "2026-01-01"},
+			{"date", "20240101", refused{}}, {"date", "2024-1-1", refused{}}, {"date", "2024-05-00", refused{}}, {"date", "2024-00-10", refused{}}, {"date", "0000-00-00", refused{}},
+			{"date", "2024-02-31", refused{}}, {"date", "", refused{}}, {"date", int64(20240101), refused{}}, {"date", 20240101.0, refused{}}, {"date", []byte("2024-01-01"), refused{}}, {"date", year(0), refused{}},
+			{"time", "2026-01-02T12:34:56Z", "12:34:56"}, {"time", time.Date(2026, 1, 2, 12, 34, 56, 0, time.FixedZone("", 3600)), "11:34:56"}, {"time", "12:00:00.1234567", "12:00:00.123456"},
+			{"time", "12:00", refused{}}, {"time", "1:2:3", refused{}}, {"time", "24:00:00", refused{}}, {"time", "-01:00:00", refused{}}, {"time", "12:00:60", refused{}},
+			{"time", "12:00:00.", refused{}}, {"time", "12:00:00Z", refused{}}, {"time", "2026-01-02", refused{}}, {"time", "", refused{}}, {"time", int64(120000), refused{}},
+			{"text", []byte{'a', 0xff}, refused{}}, {"text", "\xff", refused{}}, {"text(3)", []byte("äöü"), "äöü"}, {"text(3)", []byte("four"), refused{}},
+			{"bytes", "text", []byte("text")},
+			{"json", int64(5), jsonText("5")}, {"json", true, jsonText("true")}, {"json", 1.5, jsonText("1.5")}, {"json", engine.Decimal("1.50"), jsonText("1.5")}, {"json", bigInt("18446744073709551615"), jsonText("18446744073709551615")},
+			{"json", []byte("{}"), refused{}}, {"json", year(2026), refused{}}, {"json", "{", refused{}},
+		}
+		names := map[string]string{}
+		cols := []engine.Column{{Name: "id", Type: "integer"}}
+		for _, c := range cases {
+			if names[c.column] == "" {
+				names[c.column] = fmt.Sprint("c", len(names))
+				cols = append(cols, engine.Column{Name: names[c.column], Type: c.column, Nullable: true})
+			}
+		}
+		_, err := h.Ensure(w.ctx, "t", cols, []string{"id"})
+		w.must(err)
+		for name, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			for i, c := range cases {
+				column := names[c.column]
+				err := write(engine.Row{Names: []string{"id", column}, Values: []any{int64(i), c.in}})
+				rows := w.query(h, "SELECT "+column+" FROM t WHERE id = ?", int64(i))
+				switch {
+				case c.out == any(refused{}) && err == nil:
+					w.Errorf("%s: %s took %T %v, and gives %v", name, c.column, c.in, c.in, rows)
+				case c.out == any(refused{}):
+					want := fmt.Sprintf("row 1: column %s is of type %s and cannot hold ", column, c.column)
+					if f := engine.AsFailure(err); f.Code != "db.value" && f.Code != "db.constraint" || f.Code == "db.value" && !strings.HasPrefix(f.Message, want) {
+						w.Errorf("%s of %s %T %v: got code %s, %q", name, c.column, c.in, c.in, f.Code, f.Message)
+					}
+				case err != nil:
+					w.Errorf("%s of %s %T %v: %v", name, c.column, c.in, c.in, err)
+				case len(rows) != 1 || sameValue(c.out, rows[0][0]) != "":
+					w.Errorf("%s of %s %T %v: got %v, want %v", name, c.column, c.in, c.in, rows, c.out)
+				}
+				w.run(h, "DELETE FROM t")
+			}
+		}
+	}},
+	{"texts and bytes of a key have at most 255 characters", func(w *world) {
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "texts", []engine.Column{{Name: "k", Type: "text"}}, []string{"k"})
+		w.must(err)
+		_, err = h.Ensure(w.ctx, "bytes", []engine.Column{{Name: "k", Type: "bytes"}}, []string{"k"})
+		w.must(err)
+		columns, err := h.Columns(w.ctx, "texts")
+		w.must(err)
+		w.same("type", "text(255)", columns[0].Type)
+		for table, value := range map[string]func(n int) any{
+			"texts": func(n int) any { return strings.Repeat("ä", n) },
+			"bytes": func(n int) any { return bytes.Repeat([]byte{0xff}, n) },
+		} {
+			write := func(n int) error {
+				_, err := h.Insert(w.ctx, table, source(engine.Row{Names: []string{"k"}, Values: []any{value(n)}}))
+				return err
+			}
+			w.must(write(255))
+			w.failure(table+" of 256", "db.value", write(256))
+		}
+	}},
+	{"a text that tells a point in time is compared as one with one, and as a text with a text", func(w *world) {
+		j := w.start(job(w.typ("t")))
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "m", Type: "timestamp", Nullable: true}, {Name: "d", Type: "date", Nullable: true}, {Name: "s", Type: "text", Nullable: true}}, []string{"id"})
+		w.must(err)
+		at := func(hour, minute int) time.Time { return time.Date(2024, 1, 1, hour, minute, 0, 0, time.UTC) }
+		two := "2024-01-01T11:00:00+02:00" // 09:00 in UTC
+		row := func(id int64, m time.Time, d, s string) engine.Row {
+			return engine.Row{Names: []string{"id", "m", "d", "s"}, Values: []any{id, m, d, s}}
+		}
+		_, err = h.Insert(w.ctx, "t", source(row(1, at(8, 0), "2023-12-31", two), row(2, at(9, 0), "2024-01-01", "2024-01-01T09:00:00Z"), row(3, at(10, 30), "2024-01-02", "2024-01-01 09:00:00.000000")))
+		w.must(err)
+		midnight := "2024-01-01T02:00:00+02:00"
+		for _, q := range []struct {
+			where string
+			args  []any
+			want  string
+		}{
+			{"m = ?", []any{two}, "2"}, {"m >= ?", []any{two}, "2 / 3"}, {"t.m <> ?", []any{two}, "1 / 3"}, {"? < m", []any{two}, "3"}, {"m = ?", []any{"2024-01-01T09:00:00Z"}, "2"},
+			{"m > ?", []any{"2024-01-01T08:00:00.5Z"}, "2 / 3"}, {"m = ?", []any{"2024-01-01 11:00:00+02:00"}, "2"},
+			{"m BETWEEN ? AND ?", []any{two, "2024-01-01T12:00:00+01:30"}, "2 / 3"}, {"m NOT BETWEEN ? AND ?", []any{two, two}, "1 / 3"}, {"m IN (?, ?)", []any{"2024-01-01T00:00:00Z", two}, "2"},
+			{"(m > ?) AND s = ?", []any{"2024-01-01T08:30:00+01:00", two}, "1"}, {"COALESCE(m, m) = ?", []any{two}, "2"}, {"(SELECT MAX(m) FROM t) = ? AND id < 3", []any{"2024-01-01T12:30:00+02:00"}, "1 / 2"},
+			{"s = ?", []any{two}, "1"}, {"s IN (?, 'x')", []any{two}, "1"}, {"CONCAT(s, '') = ?", []any{"2024-01-01T09:00:00Z"}, "2"}, {"m = ? OR s = ?", []any{two, two}, "1 / 2"},
+			{"d = ?", []any{midnight}, "2"}, {"d > ?", []any{two}, "3"}, {"d <= ?", []any{two}, "1 / 2"},
+		} {
+			got := Shown(w.query(h, "SELECT id FROM t WHERE "+q.where+" ORDER BY id", q.args...))
+			if got != q.want {
+				w.Errorf("%s with %v: got %q, want %q", q.where, q.args, got, q.want)
+			}
+		}
+		w.same("alone", [][]any{{two, "2024-01-01 09:00:00.000000"}}, w.query(h, "SELECT ?, ?", two, at(9, 0)))
+		w.run(h, "UPDATE t SET m = ?, d = ?, s = ? WHERE id = 1 AND m < ?", two, two, two, two)
+		w.run(h, "INSERT INTO t VALUES (4, ?, ?, ?)", two, midnight, two)
+		w.run(h, "INSERT INTO t (s, id, m) VALUES (?, 5, ?), (?, 6, ?)", two, two, []byte("ÿ"), midnight)
+		w.same("written", `1 2024-01-01T09:00:00 "2024-01-01" "`+two+`" / 4 2024-01-01T09:00:00 "2024-01-01" "`+two+`" / 5 2024-01-01T09:00:00 NULL "`+two+`" / 6 2024-01-01T00:00:00 NULL "ÿ"`,
+			Shown(w.query(h, "SELECT id, m, d, s FROM t WHERE id NOT IN (2, 3) ORDER BY id")))
+		w.run(h, "DELETE FROM t WHERE m = ?", two)
+		w.commitWith(h, alone(completed(j)))
+		w.same("left", []string{"3", "6"}, w.rows("SELECT id FROM t ORDER BY id"))
+	}},
+	{"a scan goes on from a point in time that a checkpoint keeps as text", func(w *world) {
+		h := w.hook(w.store)
+		o := checkpoint(w.start(job(w.typ("t"))), "p")
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "m", Type: "timestamp"}}, []string{"m"})
+		w.must(err)
+		for hour := range 4 {
+			_, err := h.Insert(w.ctx, "t", source(engine.Row{Names: []string{"m"}, Values: []any{time.Date(2024, 1, 1, hour, 0, 0, 0, time.UTC)}}))
+			w.must(err)
+		}
+		w.commitWith(h, o)
+		w.commit(alone(completed(o.Job)))
+		got := w.scanned(w.joined(true), "t", engine.Scan{By: []string{"m"}, After: []any{"2024-01-01T03:00:00+02:00"}, Until: []any{"2024-01-01T03:00:00Z"}, Page: 2})
+		w.same("rows", "2024-01-01T02:00:00 / 2024-01-01T03:00:00", Shown(got))
+	}},
+	{"a date of zeros is none, and a part of one is an error", func(w *world) {
+		if !w.in.Rows {
+			return // it has none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE, m DATETIME(6))")
+		c, err := w.db.Conn(w.ctx)
+		w.must(err)
+		for _, q := range []string{"SET SESSION sql_mode = ''",
+			"INSERT INTO t VALUES (1, '0000-00-00', '0000-00-00 00:00:00'), (2, '2024-05-00', NULL), (3, NULL, '2024-00-10 01:02:03'), (4, '2024-02-29', '0000-00-00 00:00:01'), (5, '2024-03-01', '2024-03-01 00:00:00.000001')",
+			"SET SESSION sql_mode = DEFAULT"} {
+			_, err = c.ExecContext(w.ctx, q)
+			w.must(err)
+		}
+		w.must(c.Close())
+		h := w.hook(w.store)
+		for _, s := range []interface {
+			Query(ctx context.Context, query string, args []any) (engine.Rows, error)
+		}{h, w.joined(true)} {
+			read := func(q string) (string, error) {
+				rows, err := s.Query(w.ctx, q, nil)
+				w.must(err)
+				defer rows.Close()
+				var all [][]any
+				for {
+					row, err := rows.Next(w.ctx)
+					if err == io.EOF {
+						return Shown(all), nil
+					}
+					if err != nil {
+						return Shown(all), err
+					}
+					all = append(all, row)
+				}
+			}
+			got, err := read("SELECT id, d, m FROM t WHERE id IN (1, 5) ORDER BY id")
+			w.must(err)
+			w.same("rows", `1 NULL NULL / 5 "2024-03-01" 2024-03-01T00:00:00.000001`, got)
+			for q, want := range map[string]string{
+				"SELECT id, d FROM t WHERE id < 3 ORDER BY id":              `column d has "2024-05-00", which is no date`,
+				"SELECT id, d, m FROM t WHERE id IN (1, 3) ORDER BY id":     `column m has "2024-00-10 01:02:03.000000", which is no date`,
+				"SELECT 1, d, m AS w FROM t WHERE id IN (1, 4) ORDER BY id": `column w has "0000-00-00 00:00:01.000000", which is no date`,
+			} {
+				got, err := read(q)
+				w.failure(q, "db.value", err)
+				w.same(q, true, strings.HasPrefix(got, "1 NULL"))
+				if !strings.Contains(err.Error(), want) {
+					w.Errorf("%s: got %v, want %q in it", q, err, want)
+				}
+			}
+		}
+		rows, err := h.Query(w.ctx, "SELECT id, d FROM t WHERE id < 3 ORDER BY id", nil)
+		w.must(err)
+		w.run(h, "UPDATE t SET m = m WHERE id = 5") // for which the rows are taken off the connection
+		first, err := rows.Next(w.ctx)
+		w.must(err)
+		w.same("first row", []any{int64(1), nil}, first)
+		_, err = rows.Next(w.ctx)
+		w.failure("second row", "db.value", err)
+		rows.Close()
+		for _, bad := range []string{"2024-05-00", "0000-00-00"} {
+			if err := exec(h, w.ctx, "UPDATE t SET d = ? WHERE id = 5", bad); err == nil {
+				w.Errorf("%s was written", bad)
 			}
 		}
 	}},

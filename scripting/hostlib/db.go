@@ -16,7 +16,7 @@ var (
 	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
 	sqlParams   = []Param{
 		{Name: "sql", Type: String, Doc: "one statement, with ? for values"},
-		{Name: "args", Type: Any, Rest: true, Doc: "the values; a decimal, and an int of any size, is as exact there as a number that is written in the SQL"},
+		{Name: "args", Type: Any, Rest: true, Doc: "the values; a decimal, and an int of any size, is as exact there as a number that is written in the SQL. Text such as \"2026-03-28T15:04:05+02:00\" is that point in time where the statement compares it with a column of type timestamp or date, writes it to one, or gives it to a function of dates, and a text everywhere else: a time itself, as time.parse gives it, is one always, and \"2026-03-28 13:04:05.000000\" where a text is made of it"},
 	}
 )
 
@@ -55,7 +55,7 @@ func dbFuncs(on access) []*Func {
 	}
 	return []*Func{
 		{
-			Name: "query", Doc: "Runs a reading statement and gives its rows. Lazy; the rows are those of its start.",
+			Name: "query", Doc: "Runs a reading statement and gives its rows. Lazy; the rows are those of its start. A date that is all zeros, as older tables of MySQL have them, is None; one of which a part is zero is an error of code db.value.",
 			Params: sqlParams, Returns: "iterator of dict", Effect: Read,
 			Example: "[r[\"name\"] for r in db.query(\"SELECT name FROM people WHERE id < ? ORDER BY id\", 3)]  # [\"Ada\", \"Grace\"]",
 			Lua:     "for r in db.query(\"SELECT name FROM people WHERE id < ? ORDER BY id\", 3) do log.info(r.name) end",
@@ -162,7 +162,7 @@ func dbFuncs(on access) []*Func {
 			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table.",
 			Params: []Param{
 				tableParam, rowsParam, keyParam,
-				{Name: "where", Type: String, Default: None, Named: true, Doc: "SQL that holds for the part, with ? for values; None: the whole table"},
+				{Name: "where", Type: String, Default: None, Named: true, Doc: "SQL that holds for the part, with ? for values; None: the whole table. A row for which it does not hold is an error, and nothing is changed"},
 				{Name: "args", Type: Any, Default: None, Named: true, Doc: "a list of the values for where"},
 				{Name: "max_delete", Type: Any, Default: "10%", Named: true, Doc: "how many rows may be deleted: a number, a share of those that the part had before, or \"all\""},
 			},
@@ -183,7 +183,7 @@ func dbFuncs(on access) []*Func {
 			Name: "ensure", Doc: "Creates a table if it is missing; it never alters one. Call it before the hook writes anything. It says whether it created the table.",
 			Params: []Param{
 				tableParam,
-				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\", or a time, of which it keeps the day; a time takes text such as \"15:04:05\", of a value t that is t.format(\"%H:%M:%S\"); a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC; json takes text, by json.encode. A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). Text is compared letter by letter, by =, LIKE and ORDER BY and in keys, as scripts compare it: 'oslo' is not 'Oslo'; LOWER(name) = 'oslo' finds both. A table that was not made so compares as its columns say, on MySQL and MariaDB mostly without regard to case. SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
+				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\"; a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC, or \"2026-03-28T15:04:05+02:00\"; a time takes text such as \"15:04:05\", to 23:59:59.999999; a date and a time take what a timestamp takes, too, and keep the day, or the time of day, in UTC. Texts written in another way, such as \"20260328\" and \"15:04\", are refused. json takes text, by json.encode, numbers and booleans. Text takes bytes in UTF-8, and of a time \"2026-03-28 15:04:05.000000\"; as part of the key, it has at most 255 characters. A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). Text is compared letter by letter, by =, LIKE and ORDER BY and in keys, as scripts compare it: 'oslo' is not 'Oslo'; LOWER(name) = 'oslo' finds both. A table that was not made so compares as its columns say, on MySQL and MariaDB mostly without regard to case. SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
 				{Name: "key", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns of the primary key; they cannot be NULL"},
 			},
 			Returns: "bool", Effect: Write,

@@ -68,13 +68,15 @@ var responseType = &ObjectType{
 		},
 		{
 			Name: "json", Doc: "Reads the body as JSON.",
+			Params:  []Param{decimalsParam},
 			Returns: "any value", Effect: Read,
 			Example: answer + "users/1\")\nanswer.json()  # {\"id\": 1, \"name\": \"Ada\"}",
 			Lua:     luaAnswer + "users/1\")\nanswer.json().name  -- \"Ada\"",
-			Do:      func(_ *Call, a *Args) (Value, error) { return a.Self.(*response).json() },
+			Do:      func(_ *Call, a *Args) (Value, error) { return a.Self.(*response).json(a.Bool("decimals")) },
 		},
 		{
 			Name: "jsonl", Doc: "Reads the body as JSON lines, see json.lines. Lazy.",
+			Params:  []Param{decimalsParam},
 			Returns: "iterator", Effect: Read,
 			Example: answer + "people.jsonl\")\n[row[\"name\"] for row in answer.jsonl()]  # [\"Ada\", \"Grace\"]",
 			Lua:     luaAnswer + "people.jsonl\")\nfor row in answer.jsonl() do log.info(row.name) end",
@@ -83,7 +85,7 @@ var responseType = &ObjectType{
 				if err != nil {
 					return nil, err
 				}
-				return c.jsonLines("response.jsonl", in), nil
+				return c.jsonLines("response.jsonl", in, a.Bool("decimals")), nil
 			},
 		},
 		{

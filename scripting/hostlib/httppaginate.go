@@ -437,7 +437,7 @@ func (p *pager) fetch() (*page, error) {
 	if resp.status == http.StatusNoContent {
 		return &page{number: p.n, response: resp, items: []Value{}}, nil
 	}
-	content, err := resp.json()
+	content, err := resp.json(false)
 	if err != nil {
 		return nil, err
 	}

@@ -250,12 +250,12 @@ func (r *response) text(charset string) (string, error) {
 	return string(text), nil
 }
 
-// json is the whole body as data.
-func (r *response) json() (Value, error) {
+// json is the whole body as data; see decimalsParam.
+func (r *response) json(decimals bool) (Value, error) {
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	v, err := DecodeJSON(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")))
+	v, err := decoderOf(decimals).Decode(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")))
 	if err != nil {
 		return nil, Errorf("json.syntax", "the answer of %s is no JSON: %v%s", r.rq.shown(), err, r.excerpt())
 	}

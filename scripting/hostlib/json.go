@@ -7,18 +7,25 @@ import (
 	"strings"
 )
 
+// decimalsParam has numbers read exactly.
+var decimalsParam = Param{Name: "decimals", Type: Bool, Default: false, Named: true, Doc: "numbers with a fraction or an exponent become decimals with all their digits; else floats, which have 15 to 17"}
+
 var jsonModule = &Module{
 	Name: "json",
-	Doc:  "JSON. Whole numbers stay exact whatever their size, names keep their order.",
+	Doc:  "JSON. Whole numbers stay exact whatever their size, names keep their order. Numbers with a fraction are floats, as in most languages, and those have 15 to 17 digits: for money ask for decimals = True, and all such numbers are decimals. Payloads, state and variables keep all digits of a decimal, but it comes back as a float: keep str(x) there.",
 	Funcs: []*Func{
 		{
 			Name: "decode", Doc: "Reads a JSON text.",
-			Params:  []Param{{Name: "text", Type: Text, Doc: "one JSON value"}},
+			Params:  []Param{{Name: "text", Type: Text, Doc: "one JSON value"}, decimalsParam},
 			Returns: "any value",
 			Example: "json.decode('{\"id\": 9007199254740993}')  # {\"id\": 9007199254740993}",
 			Lua:     "json.decode('{\"id\": 9007199254740993}').id  -- 9007199254740993",
 			Do: func(c *Call, a *Args) (Value, error) {
-				return c.Lang.Native(JSON(textBytes(a.Value("text"))))
+				text := textBytes(a.Value("text"))
+				if a.Bool("decimals") {
+					return decoderOf(true).Decode(text)
+				}
+				return c.Lang.Native(JSON(text))
 			},
 		},
 		{
@@ -51,7 +58,7 @@ var jsonModule = &Module{
 		},
 		{
 			Name: "lines", Doc: "Reads JSON lines: one value on each line, up to 64 MB; empty lines are skipped. Lazy. It reads through " + packedDoc + ".",
-			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}},
+			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}, decimalsParam},
 			Returns: "iterator", Needs: "files", Effect: Read, Same: true,
 			Example: "for row in json.lines(\"data/people.jsonl\"):\n    log.info(row[\"name\"])",
 			Lua:     "for row in json.lines(\"data/people.jsonl\") do log.info(row.name) end",
@@ -60,7 +67,7 @@ var jsonModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				return c.jsonLines("json.lines", in), nil
+				return c.jsonLines("json.lines", in, a.Bool("decimals")), nil
 			},
 		},
 		{
@@ -68,6 +75,7 @@ var jsonModule = &Module{
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Default: "$.items[*]", Doc: "which elements: $.items[*] are those of the list named items, $[*] those of the outermost list"},
+				decimalsParam,
 			},
 			Returns: "iterator", Needs: "files", Effect: Read, Same: true,
 			Example: "for item in json.stream(\"data/export.json\", \"$.items[*]\"):\n    log.info(item[\"name\"])",
@@ -81,7 +89,7 @@ var jsonModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				return c.jsonElements("json.stream", in, a.String("path"), steps), nil
+				return c.jsonElements("json.stream", in, a.String("path"), steps, a.Bool("decimals")), nil
 			},
 		},
 		{
@@ -119,9 +127,9 @@ func textBytes(v Value) []byte {
 
 // jsonLines gives the values of an input that has one on each line, and closes
 // it. fn is the function that made it, for errors.
-func (c *Call) jsonLines(fn string, in *input) Iterator {
+func (c *Call) jsonLines(fn string, in *input, decimals bool) Iterator {
 	lines := newLines(in)
-	dec := NewDecoder(values{})
+	dec := decoderOf(decimals)
 	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		for {
 			line, err := lines.next()
@@ -149,8 +157,9 @@ func (c *Call) jsonLines(fn string, in *input) Iterator {
 
 // jsonElements gives the elements at a path of an input that is one JSON text,
 // and closes it. steps are the path's, by parsePath.
-func (c *Call) jsonElements(fn string, in *input, path string, steps []step) Iterator {
+func (c *Call) jsonElements(fn string, in *input, path string, steps []step, decimals bool) Iterator {
 	s := newJSONStream(in, path, steps)
+	s.dec.exact = decoderOf(decimals).exact
 	return c.reading(fn, in, func() (Value, error) {
 		v, err := s.next()
 		if err == nil {

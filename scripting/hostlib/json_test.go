@@ -26,6 +26,13 @@ return [json.get(x, p, "no") for p in ["a.b[0]", "a.b[1].c", "a.b[1]['d.e']", "$
 		{`return json.get({"a": 1}, "")`, `has no name after a dot`},
 		{`return json.get(iter.take([1], 1), "[0]", "no")`, `"no"`},
 		{`return json.decode('[123456789012345678901234567890, 1e2, -0.5]')`, `[123456789012345678901234567890,100.0,-0.5]`},
+		{`x = json.decode('[12345678901234567.89, 1.50, 1e2, 7, {"a": [-0.1]}]', decimals = True)
+return [str(x[0]), str(x[1] + x[3]), str(x[2]), str(x[4]["a"][0]), type(x[3]), json.encode(x)]`, `["12345678901234567.89","8.50","100","-0.1","int","[12345678901234567.89,1.50,100,7,{\"a\":[-0.1]}]"]`},
+		{`return str(json.decode('12345678901234567.89'))`, `1.2345678901234568e+16`},
+		{`return json.decode('[1e5000]', decimals = True)`, `line 1, column 8: a decimal number has at most 10000 digits`},
+		{`files.write("exact.json", '{"items": [12345678901234567.89]}')
+files.write("exact.jsonl", '12345678901234567.89\n')
+return [str(x) for x in list(json.stream("exact.json", decimals = True)) + list(json.lines("exact.jsonl", decimals = True))]`, `["12345678901234567.89","12345678901234567.89"]`},
 		{`return len(json.decode('` + deep + `'))`, `1`},
 		{`return json.encode(json.decode('` + deep + `')) == '` + deep + `'`, `true`},
 		{`return json.decode('[` + deep + `]')`, `line 1, column 502: it is nested more than 500 levels deep`},

@@ -38,6 +38,8 @@ type Decoder[V any] struct {
 	depth int
 	// unique refuses names that an object has twice, where dec lets them pass.
 	unique bool
+	// exact makes numbers with a fraction or an exponent; nil: they are floats.
+	exact func(Decimal) V
 }
 
 // maxDepth bounds how deep JSON may be nested: what scripts cannot write, they
@@ -102,6 +104,12 @@ func (d *Decoder[V]) number(tok jsontext.Token) (v V, err error) {
 	switch {
 	case err == nil:
 		return d.b.Int(n), nil
+	case errors.Is(err, strconv.ErrSyntax) && d.exact != nil:
+		x, err := ParseDecimal(tok.String())
+		if err != nil {
+			return v, valueError(err.Error())
+		}
+		return d.exact(x), nil
 	case errors.Is(err, strconv.ErrSyntax): // a fraction or an exponent
 		f, err := tok.Float()
 		if err != nil {
@@ -242,6 +250,16 @@ func (values) Dict(names []string, vals []Value) (Value, error) {
 
 // DecodeJSON reads text that is one value, into the values of this package.
 func DecodeJSON(text []byte) (Value, error) { return NewDecoder(values{}).Decode(text) }
+
+// decoderOf makes a decoder into the values of this package; decimals says that
+// numbers with a fraction or an exponent become decimals.
+func decoderOf(decimals bool) *Decoder[Value] {
+	d := NewDecoder(values{})
+	if decimals {
+		d.exact = func(x Decimal) Value { return x }
+	}
+	return d
+}
 
 // EncodeJSON writes data as JSON: times as RFC 3339 text, lengths of time as
 // "5m", whole numbers exactly. Only what Language.Data gives can be written.

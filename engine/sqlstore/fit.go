@@ -1,0 +1,235 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// FitOf gives what makes of a script's value the one that a column of the type is
+// given, or says why the column cannot hold it; nil: the column takes values as they
+// come. Left to themselves, each database reads texts of dates and times, bytes for a
+// text and what is JSON in a way of its own.
+func FitOf(columnType string) func(v any) (fit any, why string) {
+	name, _, _ := strings.Cut(columnType, "(")
+	switch name {
+	case "timestamp":
+		return fitTimestamp
+	case "date":
+		return fitDate
+	case "time":
+		return fitTime
+	case "text":
+		return fitText
+	case "json":
+		return fitJSON
+	}
+	return nil
+}
+
+// Years that databases have.
+const firstYear, lastYear = 1, 9999
+
+func hasYear(t time.Time) bool { return t.Year() >= firstYear && t.Year() <= lastYear }
+
+// fitTimestamp takes points in time and their texts, in UTC if they name no other
+// offset. A text that all databases read the same stays.
+func fitTimestamp(v any) (any, string) {
+	switch x := v.(type) {
+	case nil:
+		return nil, ""
+	case string:
+		if plainTimestamp(x) {
+			return x, ""
+		}
+		if t, ok := ParseTimestamp(x); ok && hasYear(t) {
+			return t.Format(timeLayout), "" // without what is behind the microseconds, which a server would round
+		}
+	case time.Time:
+		if t := x.UTC(); hasYear(t) {
+			return t, ""
+		}
+	}
+	return nil, notOfType
+}
+
+// fitDate takes dates, and the day, in UTC, of points in time.
+func fitDate(v any) (any, string) {
+	switch x := v.(type) {
+	case nil:
+		return nil, ""
+	case string:
+		if len(x) == len(time.DateOnly) && plainDate(x) {
+			return x, ""
+		}
+		if t, ok := ParseTimestamp(x); ok && hasYear(t) {
+			return t.Format(time.DateOnly), ""
+		}
+	case time.Time:
+		if t := x.UTC(); hasYear(t) {
+			return t.Format(time.DateOnly), ""
+		}
+	}
+	return nil, notOfType
+}
+
+// timeOfDayLayout is how times of day are written.
+const timeOfDayLayout = "15:04:05.000000"
+
+// fitTime takes times of day, and those, in UTC, of points in time.
+func fitTime(v any) (any, string) {
+	switch x := v.(type) {
+	case nil:
+		return nil, ""
+	case string:
+		if plainTime(x) {
+			return TimeOfDay(x), ""
+		}
+		if t, ok := ParseTimestamp(x); ok && len(x) > len(time.DateOnly) {
+			return TimeOfDay(t.Format(timeOfDayLayout)), ""
+		}
+	case time.Time:
+		return TimeOfDay(x.UTC().Format(timeOfDayLayout)), ""
+	}
+	return nil, notOfType
+}
+
+// noUTF8 says why a text does not hold a value.
+const noUTF8 = "it is no text in UTF-8"
+
+// fitText takes bytes that are text.
+func fitText(v any) (any, string) {
+	switch x := v.(type) {
+	case string:
+		if !utf8.ValidString(x) {
+			return nil, noUTF8
+		}
+	case []byte:
+		if !utf8.Valid(x) {
+			return nil, noUTF8
+		}
+		return string(x), ""
+	}
+	return v, ""
+}
+
+// fitJSON takes JSON as text, and numbers and truth, which are JSON as they are.
+func fitJSON(v any) (any, string) {
+	switch x := v.(type) {
+	case bool:
+		return strconv.FormatBool(x), ""
+	case int64:
+		return strconv.FormatInt(x, 10), ""
+	case *big.Int:
+		return x.String(), ""
+	case engine.Decimal:
+		return string(x), ""
+	case float64:
+		text, err := json.Marshal(x)
+		if err != nil {
+			return nil, notOfType
+		}
+		return string(text), ""
+	case time.Time, []byte:
+		return nil, notOfType
+	}
+	return v, ""
+}
+
+// ParseTimestamp reads a point in time as texts tell it: RFC 3339, the same with
+// a space in place of the T, or without an offset, which is UTC, or a date alone.
+func ParseTimestamp(s string) (time.Time, bool) {
+	if t, ok := ReadTimestamp(s); ok {
+		return t, true
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05.999999", time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02 15:04:05.999999Z07:00", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// plainTimestamp says whether a text is a date alone, or a date and a time of day to
+// the microsecond with a space between them: what all databases read the same.
+func plainTimestamp(s string) bool {
+	const day = len(time.DateOnly)
+	if len(s) < day || !plainDate(s[:day]) {
+		return false
+	}
+	return len(s) == day || len(s) <= len(timeLayout) && s[day] == ' ' && plainTime(s[day+1:])
+}
+
+// plainDate says whether a text of ten bytes is a date.
+func plainDate(s string) bool {
+	if s[4] != '-' || s[7] != '-' {
+		return false
+	}
+	year, ok1 := digits(s[:4])
+	month, ok2 := digits(s[5:7])
+	day, ok3 := digits(s[8:])
+	return ok1 && ok2 && ok3 && year >= firstYear && month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= daysIn(year, month))
+}
+
+func daysIn(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// plainTime says whether a text is a time of day, with seconds and maybe a fraction.
+func plainTime(s string) bool {
+	const seconds = len(time.TimeOnly)
+	if len(s) < seconds || s[2] != ':' || s[5] != ':' {
+		return false
+	}
+	hour, ok1 := digits(s[:2])
+	minute, ok2 := digits(s[3:5])
+	second, ok3 := digits(s[6:seconds])
+	if !ok1 || !ok2 || !ok3 || hour > 23 || minute > 59 || second > 59 {
+		return false
+	}
+	if len(s) == seconds {
+		return true
+	}
+	for i := seconds + 1; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s[seconds] == '.' && len(s) > seconds+1
+}
+
+// digits is the number that a text of few digits is.
+func digits(s string) (n int, ok bool) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, true
+}
+
+// ReadTimestamp reads what a server gives for a point in time, or a date; ok is
+// false for one that is none, such as the 0th of a month.
+func ReadTimestamp(s string) (t time.Time, ok bool) {
+	if !plainTimestamp(s) {
+		return t, false
+	}
+	part := func(from, to int) int { n, _ := digits(s[from:to]); return n }
+	if len(s) == len(time.DateOnly) {
+		return time.Date(part(0, 4), time.Month(part(5, 7)), part(8, 10), 0, 0, 0, 0, time.UTC), true
+	}
+	nano := 0
+	if len(s) > len(time.DateTime) {
+		nano = part(len(time.DateTime)+1, len(s))
+		for range len(timeLayout) - len(s) + 3 {
+			nano *= 10
+		}
+	}
+	return time.Date(part(0, 4), time.Month(part(5, 7)), part(8, 10), part(11, 13), part(14, 16), part(17, 19), nano, time.UTC), true
+}
