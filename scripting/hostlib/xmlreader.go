@@ -179,7 +179,7 @@ func newXMLReader(in *input, declared bool, spaces map[string]string, max int) *
 		if !declared || strings.HasPrefix(strings.ToLower(charset), "utf-16") { // that is seen by its mark
 			return src, nil
 		}
-		return decoding(src, charset)
+		return decoding(in.name, src, charset)
 	}
 	return r
 }
