@@ -32,7 +32,7 @@ func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource
 	if m.u, err = s.newUpserter(ctx, w, engine.Upsert{Key: spec.Key}, "merge"); err != nil {
 		return nil, err
 	}
-	w.flush = m.flush
+	w.flush, w.refused = m.flush, m.refusedRow
 	if err := s.run(ctx, func(c *sql.Conn) error { return m.begin(ctx, c) }); err != nil {
 		return nil, err
 	}
@@ -144,6 +144,40 @@ func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	}
 	_, err := c.ExecContext(ctx, m.insert+strings.TrimSuffix(strings.Repeat("("+marks(len(m.spec.Key))+"),", b.count), ","), args...)
 	return err
+}
+
+// refusedRow notes the key of a row that could not be written, so that the one that
+// is there stays.
+func (m *merge) refusedRow(ctx context.Context, row engine.Row) error {
+	args := make([]any, len(m.spec.Key))
+	for i, k := range m.spec.Key {
+		at := indexFold(row.Names, k)
+		if at < 0 || row.Values[at] == nil {
+			return nil
+		}
+		args[i] = m.w.s.d.ToDB(row.Values[at])
+		if m.w.fits.Of != nil {
+			if fit := m.w.fits.Of(k); fit != nil {
+				args[i] = fit(args[i])
+			}
+		}
+	}
+	s := m.w.s
+	return s.run(ctx, func(c *sql.Conn) error {
+		before := s.newPoint("ds_refused")
+		if err := before.set(ctx, c); err != nil {
+			return err
+		}
+		_, err := c.ExecContext(ctx, m.insert+"("+marks(len(args))+")", args...)
+		if err == nil {
+			return before.release(ctx, c)
+		}
+		said, ended := s.hookError(err)
+		if f := engine.AsFailure(said); ended || ctx.Err() != nil || f.Code != "db.value" && f.Code != "db.constraint" {
+			return err
+		}
+		return s.undo(ctx, c, before, nil) // no row of the table can have such a key
+	})
 }
 
 // end deletes what is missing, and says so in the counts.
