@@ -42,7 +42,9 @@ var refuseCases = []testCase{
 				case 40:
 					values[1] = nil
 				case 1200:
-					values[1] = 1.5
+					if values[1] = nil; w.in.Rows {
+						values[1] = 1.5 // is not sent
+					}
 				}
 				return engine.Row{Names: names, Values: values}
 			}}}
@@ -50,9 +52,11 @@ var refuseCases = []testCase{
 		const long, none = "db.value t", "db.constraint o"
 		key := []string{"id"}
 		for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
-			"insert":      func(s engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, "t", s) },
-			"bulk":        func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, nil) },
-			"upsert":      func(s engine.RowSource) (engine.Stats, error) { return h.Upsert(w.ctx, "t", s, engine.Upsert{Key: key}) },
+			"insert": func(s engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, "t", s) },
+			"bulk":   func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, nil) },
+			"upsert": func(s engine.RowSource) (engine.Stats, error) {
+				return h.Upsert(w.ctx, "t", s, engine.Upsert{Key: key})
+			},
 			"bulk upsert": func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, &engine.Upsert{Key: key}) },
 			"merge":       func(s engine.RowSource) (engine.Stats, error) { return h.Merge(w.ctx, "t", s, engine.Merge{Key: key}) },
 		} {
@@ -73,7 +77,12 @@ var refuseCases = []testCase{
 			for _, b := range r.back {
 				back[strings.Replace(b, "db.constraint t", long, 1)] = true // a CHECK of SQLite's
 			}
-			want := map[string]bool{"1 " + long: true, "2 " + long: true, "41 " + none: true, "1201 db.value o": true, "1701 " + long: true, "2500 " + long: true}
+			want := map[string]bool{"1 " + long: true, "2 " + long: true, "41 " + none: true, "1701 " + long: true, "2500 " + long: true}
+			if w.in.Rows {
+				want["1201 db.value o"] = true
+			} else {
+				want["1201 "+none] = true
+			}
 			n := int64(2494)
 			if what == "insert" || what == "bulk" {
 				want["9 db.duplicate o"] = true
@@ -82,7 +91,7 @@ var refuseCases = []testCase{
 			w.same(what+": given back", want, back)
 			w.same(what+": each once", len(want), len(r.back))
 			w.same(what+": counts", stats(n, 0, 0), got)
-			w.same(what+": rows", []string{fmt.Sprint(2494 + had)}, Shown(w.query(h, "SELECT COUNT(*) FROM t")))
+			w.same(what+": rows", 2494+had, w.query(h, "SELECT COUNT(*) FROM t")[0][0])
 			w.must(h.Undo(w.ctx, m))
 		}
 		_, err := h.Insert(w.ctx, "t", &sifted{generated: &generated{n: 1, row: func(int) engine.Row {

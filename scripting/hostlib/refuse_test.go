@@ -29,7 +29,11 @@ end
 		for _, rejects := range []string{`"all"`, "2"} {
 			w := world.New(t)
 			w.File("a.csv", "id,v\na,1\nlong,2\n,3\nb,x\nc,4\n")
-			w.File("../jobs/"+name, fmt.Sprintf(script, rejects))
+			if name == "job.lua" {
+				w.Lua("job", fmt.Sprintf(script, rejects))
+			} else {
+				w.Script("job", fmt.Sprintf(script, rejects))
+			}
 			j := w.Do("job", "1")
 			set := ""
 			err := w.Store.Rejects(t.Context(), engine.RejectFilter{}, func(r *engine.Reject) bool {
