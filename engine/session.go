@@ -76,6 +76,15 @@ type RowSource interface {
 	Next(ctx context.Context) (Row, error)
 }
 
+// Rejecter is a source that takes rows back which the database refuses. The others
+// are written; those are not counted.
+type Rejecter interface {
+	RowSource
+	// Reject takes a row back, as Next gave it, with what is wrong with it. An error
+	// ends the writing.
+	Reject(ctx context.Context, row Row, why *Failure) error
+}
+
 // Upsert says how rows meet those that are there.
 type Upsert struct {
 	Key    []string // columns of a unique index

@@ -96,6 +96,7 @@ func (l *loading) add(w *writer, b *batch, row engine.Row) bool {
 	for i, k := range b.place {
 		var v any
 		if v, w.bad = w.taken(b, i, row.Values[k], row); w.bad != nil {
+			b.text = b.text[:was]
 			return true
 		}
 		kind := int8(textPlain)
@@ -125,6 +126,7 @@ func (l *loading) add(w *writer, b *batch, row engine.Row) bool {
 	b.text = l.l.EndRow(b.text)
 	b.count++
 	b.at = append(b.at, row.At)
+	w.keep(b, row)
 	return true
 }
 
@@ -161,8 +163,13 @@ func (w *writer) insertText(ctx context.Context, c *sql.Conn, l Loader, b *batch
 		if part.count == 0 {
 			return nil
 		}
-		err := w.insert(ctx, c, part)
-		part.count, part.size, part.args, part.at = 0, 0, part.args[:0], part.at[:0]
+		var err error
+		if w.rejects == nil {
+			err = w.insert(ctx, c, part)
+		} else {
+			err = w.sift(ctx, c, part, &b.refused, w.insert)
+		}
+		part.count, part.size, part.args, part.at, part.rows = 0, 0, part.args[:0], part.at[:0], part.rows[:0]
 		return err
 	}
 	for text, i := b.text, 0; len(text) > 0; i++ {
@@ -176,6 +183,9 @@ func (w *writer) insertText(ctx context.Context, c *sql.Conn, l Loader, b *batch
 		part.size += len(text) - len(rest)
 		part.count++
 		part.at = append(part.at, b.at[i])
+		if w.rejects != nil {
+			part.rows = append(part.rows, b.rows[i])
+		}
 		text = rest
 	}
 	return flush()

@@ -33,7 +33,7 @@ func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource
 	if m.u, err = s.newUpserter(ctx, w, engine.Upsert{Key: spec.Key}, "merge"); err != nil {
 		return nil, err
 	}
-	w.flush = m.flush
+	w.flush, w.refused = m.flush, m.refusedRow
 	if err := s.run(ctx, func(c *sql.Conn) error { return m.begin(ctx, c) }); err != nil {
 		return nil, err
 	}
@@ -147,6 +147,42 @@ func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	return err
 }
 
+// refusedRow notes the key of a row that could not be written, so that the one that
+// is there stays.
+func (m *merge) refusedRow(ctx context.Context, row engine.Row) error {
+	args := make([]any, len(m.spec.Key))
+	for i, k := range m.spec.Key {
+		at := indexFold(row.Names, k)
+		if at < 0 || row.Values[at] == nil {
+			return nil
+		}
+		v := row.Values[at]
+		if fit := m.w.fits.Of(k); fit != nil {
+			why := ""
+			if v, why = fit(v); why != "" {
+				return nil // no row of the table can have such a key
+			}
+		}
+		args[i] = m.w.s.d.ToDB(v)
+	}
+	s := m.w.s
+	return s.run(ctx, func(c *sql.Conn) error {
+		before := s.newPoint("ds_refused")
+		if err := before.set(ctx, c); err != nil {
+			return err
+		}
+		_, err := c.ExecContext(ctx, m.insert+"("+marks(len(args))+")", args...)
+		if err == nil {
+			return before.release(ctx, c)
+		}
+		said, ended := s.hookError(err)
+		if f := engine.AsFailure(said); ended || ctx.Err() != nil || f.Code != "db.value" && f.Code != "db.constraint" {
+			return err
+		}
+		return s.undo(ctx, c, before, nil) // no row of the table can have such a key
+	})
+}
+
 // same is the condition that a row of the table of keys, k, is the key of one of the
 // table.
 func (m *merge) same() string {
@@ -169,8 +205,9 @@ func (m *merge) outside(ctx context.Context, c *sql.Conn) error {
 		return nil
 	}
 	s := m.w.s
-	q := "SELECT " + quoteAll(s.d, m.spec.Key) + " FROM " + s.d.Quote(m.name) + " k WHERE NOT EXISTS (SELECT 1 FROM " +
-		quoteTable(s.d, m.w.table) + " WHERE " + m.same() + " AND " + m.part + ") LIMIT 1"
+	row := "(SELECT 1 FROM " + quoteTable(s.d, m.w.table) + " WHERE " + m.same()
+	q := "SELECT " + quoteAll(s.d, m.spec.Key) + " FROM " + s.d.Quote(m.name) + " k WHERE EXISTS " + row + // one that was rejected may be in none
+		") AND NOT EXISTS " + row + " AND " + m.part + ") LIMIT 1"
 	st, err := s.rewrite(ctx, c, q, m.spec.Args)
 	if err != nil {
 		return err

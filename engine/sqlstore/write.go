@@ -36,6 +36,9 @@ type writer struct {
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
 	load  *loading // nil: rows are gathered as arguments
 
+	rejects engine.Rejecter                                 // takes rows that cannot be written; nil: they are errors
+	refused func(ctx context.Context, row engine.Row) error // is told of them before; nil: nobody is
+
 	fits Fit
 	bad  error // why a row cannot be written
 
@@ -51,15 +54,17 @@ type writer struct {
 
 // batch is rows of one shape.
 type batch struct {
-	names []string
-	like  *string // address of the names of the last row, to tell quickly that they are the same
-	place []int   // where the batch's columns are in such a row
-	count int
-	size  int
-	at    []int64 // the rows' numbers in their source
-	args  []any
-	fit   []func(any) (any, string) // by place: see Fit.Of
-	seen  map[string]bool
+	names   []string
+	like    *string // address of the names of the last row, to tell quickly that they are the same
+	place   []int   // where the batch's columns are in such a row
+	count   int
+	size    int
+	at      []int64 // the rows' numbers in their source
+	args    []any
+	rows    []engine.Row // as they were given, where they may have to be rejected
+	refused []refusal
+	fit     []func(any) (any, string) // by place: see Fit.Of
+	seen    map[string]bool
 	checked
 
 	text []byte // instead of args
@@ -69,6 +74,8 @@ type batch struct {
 func (b *batch) clear() {
 	b.names, b.like, b.count, b.size = nil, nil, 0, 0
 	b.at, b.text = b.at[:0], b.text[:0]
+	clear(b.rows)
+	b.rows, b.refused = b.rows[:0], nil
 	clear(b.args)
 	b.args = b.args[:0]
 	clear(b.seen)
@@ -124,8 +131,9 @@ func (w *writer) insert(ctx context.Context, c *sql.Conn, b *batch) error {
 
 // all writes all rows of a source.
 func (w *writer) all(ctx context.Context, rows engine.RowSource) (engine.Stats, error) {
+	w.rejects, _ = rows.(engine.Rejecter)
 	err := w.take(ctx, rows)
-	if werr := w.settled(); err == nil {
+	if werr := w.settled(ctx); err == nil {
 		err = werr
 	}
 	w.stats["skipped"] += w.none
@@ -136,7 +144,10 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 	for {
 		row, err := rows.Next(ctx)
 		if err == io.EOF {
-			return w.send(ctx)
+			if err := w.send(ctx); err != nil {
+				return err
+			}
+			return w.settled(ctx)
 		}
 		if err != nil {
 			return err
@@ -156,31 +167,40 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 				return err
 			}
 		}
-		if w.bad != nil {
-			return w.bad
+		if w.bad == nil {
+			continue
+		}
+		if err := w.setAside(ctx, row); err != nil {
+			return err
 		}
 	}
 }
 
 // send has the batch written that was gathered, once the one before it is.
 func (w *writer) send(ctx context.Context) error {
-	if err := w.settled(); err != nil || w.now.count == 0 {
+	if err := w.settled(ctx); err != nil || w.now.count == 0 {
 		return err
 	}
 	b := w.now
 	w.now, w.idle = w.idle, b
 	w.now.clear()
-	w.wait = w.s.launch(ctx, func(c *sql.Conn) error { return w.flush(ctx, c, b) })
+	w.wait = w.s.launch(ctx, func(c *sql.Conn) error { return w.write(ctx, c, b) })
 	return nil
 }
 
-// settled waits for the batch that is being written.
-func (w *writer) settled() error {
+// settled waits for the batch that is being written, and rejects what could not be.
+func (w *writer) settled(ctx context.Context) error {
 	if w.wait == nil {
 		return nil
 	}
 	err := w.wait()
 	w.wait = nil
+	for _, r := range w.idle.refused {
+		if err != nil {
+			break
+		}
+		err = w.reject(ctx, r)
+	}
 	return err
 }
 
@@ -227,6 +247,7 @@ func (w *writer) add(row engine.Row) bool {
 	for at, i := range b.place {
 		var v any
 		if v, w.bad = w.taken(b, at, row.Values[i], row); w.bad != nil {
+			b.args = b.args[:b.count*len(b.names)]
 			return true
 		}
 		switch x := v.(type) {
@@ -240,6 +261,7 @@ func (w *writer) add(row engine.Row) bool {
 	}
 	b.count++
 	b.at = append(b.at, row.At)
+	w.keep(b, row)
 	return true
 }
 

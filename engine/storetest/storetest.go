@@ -108,6 +108,7 @@ var groups = []group{
 	{name: "session", beside: true, cases: sessionCases},
 	{name: "write", beside: true, cases: writeCases},
 	{name: "bulk", beside: true, cases: bulkCases},
+	{name: "refuse", beside: true, cases: refuseCases},
 	{name: "merge", beside: true, cases: mergeCases},
 	{name: "connections", beside: true, cases: connectionCases},
 	{name: "values", beside: true, cases: slices.Concat(valueCases, wholeCases)},

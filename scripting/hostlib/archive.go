@@ -84,13 +84,20 @@ func (r *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// gzipMark is what gzip begins with.
+const gzipMark = "\x1f\x8b"
+
 // unpack reads through .gz and .zst, as the name says. label is for messages.
 func unpack(label, name string, r *counted) (io.Reader, error) {
 	u := &unpacked{name: label, packed: func() int64 { return r.n }}
 	var err error
 	switch strings.ToLower(path.Ext(name)) {
 	case ".gz", ".tgz":
-		u.r, err = gzip.NewReader(bufio.NewReaderSize(r, inputBuffer))
+		from := bufio.NewReaderSize(r, inputBuffer)
+		if head, _ := from.Peek(len(gzipMark)); len(head) > 0 && !strings.HasPrefix(gzipMark, string(head)) {
+			return nil, Errorf("file.corrupt", "%s is no gzip, though its name says so", label)
+		}
+		u.r, err = gzip.NewReader(from)
 	case ".zst":
 		u.r, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	default:

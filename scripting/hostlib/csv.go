@@ -17,6 +17,7 @@ var csvParams = []Param{
 	{Name: "comment", Type: String, Default: "", Named: true, Doc: "lines that begin so are left out"},
 	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
+	{Name: "line_end", Type: String, Default: None, Named: true, Choices: []string{"\n", "\r\n", "\r"}, Doc: "what ends a line; \"\\n\" and \"\\r\\n\" mean both of them. None: these, or \"\\r\" where the beginning of the text has no other, as old programs of the Macintosh write it"},
 	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line"},
 }
 
@@ -54,7 +55,7 @@ var csvModule = &Module{
 	Doc:  "Comma-separated values. All values are strings: convert what is to be a number.",
 	Funcs: []*Func{
 		{
-			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; a row with too few or too many fields is an error. It reads through " + packedDoc + ".",
+			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; line ends within quotes stay as they are; a row with too few or too many fields is an error. It reads through " + packedDoc + ".",
 			Params: append([]Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				encodingParam,
@@ -118,7 +119,7 @@ var csvModule = &Module{
 			Do:      writeCSV,
 		},
 		{
-			Name: "sniff", Doc: "Guesses separator and character set from the beginning of a file. Look at what it says before you rely on it.",
+			Name: "sniff", Doc: "Guesses separator and character set from the beginning of a file; line_end is there too where lines end in \"\\r\". csv.read takes what it gives. Look at what it says before you rely on it.",
 			Params:  []Param{{Name: "path", Type: String, Doc: "the file"}},
 			Returns: "dict", Needs: "files", Effect: Read,
 			Example: "csv.sniff(\"data/people.csv\")  # {\"sep\": \",\", \"encoding\": \"utf-8\"}",
@@ -183,23 +184,46 @@ func sniffCSV(c *Call, a *Args) (Value, error) {
 	if text = text[:n]; err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
-	charset := "utf-8"
-	switch {
-	case bytes.HasPrefix(text, []byte("\xff\xfe")):
-		charset = "utf-16le"
-	case bytes.HasPrefix(text, []byte("\xfe\xff")):
-		charset = "utf-16be"
-	case !utf8.Valid(wholeRunes(text)):
-		charset = "windows-1252"
+	charset := sniffCharset(text)
+	if strings.HasPrefix(charset, "utf-16") {
+		text = text[:len(text)&^1]
 	}
-	in, err := c.inputFrom("", bytes.NewReader(text), nil, charset)
+	in, err := c.inputFrom(a.String("path"), bytes.NewReader(text), nil, charset)
 	if err != nil {
 		return nil, err
 	}
+	end := in.lineEnd('"')
 	if text, err = io.ReadAll(in.r); err != nil {
 		return nil, err
 	}
-	return &Dict{Names: []string{"sep", "encoding"}, Values: []Value{sniffSep(text), charset}}, nil
+	d := &Dict{Names: []string{"sep", "encoding"}, Values: []Value{sniffSep(string(text), string(rune(end))), charset}}
+	if end == '\r' {
+		d.Set("line_end", "\r")
+	}
+	return d, nil
+}
+
+// sniffCharset guesses the character set of a text from its beginning.
+func sniffCharset(text []byte) string {
+	zeros := [2]int{} // at even places, and at odd ones
+	for i, b := range text {
+		if b == 0 {
+			zeros[i%2]++
+		}
+	}
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		return "utf-16le"
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return "utf-16be"
+	case zeros[1] > len(text)/8 && zeros[1] > 4*zeros[0]: // of UTF-16 without a mark
+		return "utf-16le"
+	case zeros[0] > len(text)/8 && zeros[0] > 4*zeros[1]:
+		return "utf-16be"
+	case !utf8.Valid(wholeRunes(text)):
+		return "windows-1252"
+	}
+	return "utf-8"
 }
 
 // wholeRunes leaves out a last character that is cut off.
@@ -216,8 +240,8 @@ func wholeRunes(text []byte) []byte {
 }
 
 // sniffSep is the character that most lines have as often as the first one.
-func sniffSep(text []byte) string {
-	rows := strings.Split(string(text), "\n")
+func sniffSep(text, end string) string {
+	rows := strings.Split(text, end)
 	if len(rows) > 1 {
 		rows = rows[:len(rows)-1] // the last one may be cut off
 	}
@@ -250,6 +274,7 @@ func sniffSep(text []byte) string {
 // csvOptions are what csvParams say.
 type csvOptions struct {
 	sep     string
+	lineEnd byte     // 0: it is looked for
 	quote   byte     // 0: none
 	comment string   // "": none
 	names   []string // nil: the first line has them
@@ -301,6 +326,9 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 			return o, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
 		}
 		o.reject = c.rejectRead
+	}
+	if end := a.String("line_end"); end != "" {
+		o.lineEnd = end[len(end)-1]
 	}
 	if nulls := a.Strings("nulls"); len(nulls) > 0 {
 		o.nulls = map[string]bool{}

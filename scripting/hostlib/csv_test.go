@@ -17,6 +17,16 @@ func TestWhatCSVIsReadAs(t *testing.T) {
 	w.File("dos.csv", "name\nJ\x81rgen\n")
 	w.File("utf16le.csv", "\xff\xfea\x00,\x00b\x00\n\x001\x00,\x00\xe9\x00\n\x00")
 	w.File("utf16be.csv", "\xfe\xff\x00a\x00,\x00b\x00\n\x001\x00,\x00\xe9\x00\n")
+	w.File("mac.csv", "a;b\r1;2\r")
+	w.File("macbig.csv", "a\r"+strings.Repeat("x", 70_000)+"\ry\r")
+	w.File("half.csv", "\xff\xfea\x00\n\x001\x00\n\x00\x00\xd8\n\x00")
+	w.File("odd.csv", "\xff\xfea\x00\n\x001\x00\n\x00\xe9")
+	w.File("replaced.csv", "\xff\xfea\x00,\x00b\x00\n\x00\xfd\xff,\x00\x3d\xd8\x00\xde\n\x00")
+	w.File("none.csv", "a,b\n\x81\x40,\x81\nx,\xa0\n")
+	w.File("gb.csv", "a\n\x84\x31\xa4\x37\n")
+	w.File("gbbad.csv", "a\n\x84\x31\xa4\n")
+	w.File("bare16.csv", "a\x00;\x00b\x00\n\x001\x00;\x00\xe9\x00\n\x00")
+	w.File("bare16be.csv", "\x00a\x00;\x00b\x00\n\x001\x00;\x00\xe9\x00\n")
 	w.File("semi.csv", "id;name\n1;\"a;b,c\"\n2;x\n")
 	for _, c := range []struct{ body, want string }{
 		{`csv.parse("a,b\n1,2\n", quote = None)`, `[{"a":"1","b":"2"}]`},
@@ -42,7 +52,30 @@ func TestWhatCSVIsReadAs(t *testing.T) {
 		{`csv.parse("1,2\n", header = False, columns = ["x"])`, "rows that are lists have no names"},
 		{`csv.parse("a,b\n,-\n", nulls = ["", "-"], columns = ["b", "a"])`, `[{"b":null,"a":null}]`},
 		{`csv.parse("a→b\n1→\"2→\"\n", sep = "→")`, `[{"a":"1","b":"2→"}]`},
-		{`csv.parse("a\n\"x\r\ny\"\r\n")`, `[{"a":"x\ny"}]`},
+		{`csv.parse("a\n\"x\r\ny\"\r\n")`, `[{"a":"x\r\ny"}]`},
+		{`csv.parse("a,b\r1,2\r3,\"4\r\n5\n\"\r")`, `[{"a":"1","b":"2"},{"a":"3","b":"4\r\n5\n"}]`},
+		{`csv.parse("a,\"x\ny\"\r1,2")`, `[{"a":"1","x\ny":"2"}]`},
+		{`csv.parse("a,b\r1\r")`, `the text, line 2: got 1 fields, wanted 2`},
+		{`csv.parse("a,b\r\n1,x\ry\n")`, `[{"a":"1","b":"x\ry"}]`},
+		{`csv.parse("a\r1\r", line_end = "\n", header = False)`, `[["a\r1"]]`},
+		{`csv.parse("a\r1\n2\r", line_end = "\r")`, `[{"a":"1\n2"}]`},
+		{`csv.parse("a\r\n1\r\n", line_end = "\r\n")`, `[{"a":"1"}]`},
+		{`csv.parse("a", line_end = "".join(["x"]))`, `csv.parse: line_end: got "x", wanted "\n", "\r\n" or "\r"`},
+		{`list(csv.read("mac.csv", sep = ";"))`, `[{"a":"1","b":"2"}]`},
+		{`[len(r["a"]) for r in csv.read("macbig.csv")]`, `[70000,1]`},
+		{`csv.sniff("mac.csv")`, `{"sep":";","encoding":"utf-8","line_end":"\r"}`},
+		{`list(csv.read("mac.csv", **csv.sniff("mac.csv")))`, `[{"a":"1","b":"2"}]`},
+		{`csv.write("mac.csv", [{"a": 1, "b": 2}], append = True, sep = ";")`, `csv.write: the lines of mac.csv end in \r, and those that are written would in \n: write another file`},
+		{`list(csv.read("half.csv"))`, `csv.read: half.csv, line 3: it has bytes that mean nothing in utf-16le; say which encoding it has`},
+		{`list(csv.read("odd.csv"))`, `csv.read: odd.csv ends in the middle of a character of UTF-16: it is not complete`},
+		{`list(csv.read("odd.csv", on_bad = "reject"))`, `csv.read: odd.csv ends in the middle of a character of UTF-16: it is not complete`},
+		{`list(csv.read("replaced.csv"))`, `[{"a":"�","b":"😀"}]`},
+		{`list(csv.read("none.csv", encoding = "windows-1252"))`, `csv.read: none.csv, line 2: it has bytes that mean nothing in windows-1252; say which encoding it has`},
+		{`list(csv.read("none.csv", encoding = "shift_jis"))`, `none.csv, line 2: it has bytes that mean nothing in shift_jis`},
+		{`list(csv.read("gb.csv", encoding = "gb18030"))`, `[{"a":"�"}]`},
+		{`list(csv.read("gbbad.csv", encoding = "gb18030"))`, `gbbad.csv, line 2: it has bytes that mean nothing in gb18030`},
+		{`csv.sniff("bare16.csv")`, `{"sep":";","encoding":"utf-16le"}`},
+		{`csv.sniff("bare16be.csv")`, `{"sep":";","encoding":"utf-16be"}`},
 		{`csv.parse("a\n\"x")`, `csv.parse: the text, line 2: a quote (") that is not closed`},
 		{`csv.parse("a\n\"x\"y\n")`, `the text, line 2, column 3: a quote (") that is not closed, or is followed by something else than the separator`},
 		{`csv.parse("a\né x\"y\n")`, `the text, line 2, column 4: a quote (") inside a field that does not begin with one`},
@@ -147,6 +180,9 @@ func TestBadRowsAreSetAside(t *testing.T) {
 			"a.csv:3 {\"a\":\"3\"}\na.csv:4 {\"a\":\"4\",\"b\":\"5\",\"_more\":[\"6\",\"7\"]}\n"},
 		{"columns", "a,b\n1,2\n3\n", `, columns = ["b"]`, `[["2"]]`, "a.csv:3 {\"a\":\"3\"}\n"},
 		{"lists", "1,2\n3\n", `, header = False`, `[["1","2"]]`, "a.csv:2 [\"3\"]\n"},
+		{"no text", "\xff\xfea\x00\n\x00\x00\xd8x\x00\n\x001\x00\n\x00", "", `[["1"]]`, "a.csv:2 \"\ufffdx\"\n"},
+		{"no text in windows-1252", "a,b\r\n1,\"x\r\n\x81\"\r\n1,\x80\r\n", `, encoding = "windows-1252"`, `[["1","€"]]`, "a.csv:2 \"1,\\\"x\\r\\n\ufffd\\\"\"\n"},
+		{"lines that end in \\r", "a,b\r1,2\r3,\"x\r4,5\r6\r", "", `[["1","2"],["4","5"]]`, "a.csv:3 \"3,\\\"x\"\na.csv:5 {\"a\":\"6\"}\n"},
 		{"a quote within", "a,b\n1,x\"y\n2,z\n", "", `[["2","z"]]`, `a.csv:2 "1,x\"y"` + "\n"},
 		{"a quote that is not closed", "a,b\n1,\"x\n2,y\n3,\"z\"\n", "", `[["2","y"],["3","z"]]`, `a.csv:2 "1,\"x"` + "\n"},
 		{"at the end", "a,b\n1,x\n2,\"y\n3,z", "", `[["1","x"],["3","z"]]`, `a.csv:3 "2,\"y"` + "\n"},

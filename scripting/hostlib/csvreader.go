@@ -34,13 +34,13 @@ type csvReader struct {
 
 	// For rows that are set aside.
 	first []byte // the first line of a row that has several
-	bad   error  // a line of it that is not UTF-8
+	bad   error  // a line of it that is no text
 	mark  int    // where its second line stands in lines.back
 }
 
 func newCSVReader(in *input, o csvOptions) (*csvReader, error) {
 	r := &csvReader{lines: newLines(in), o: o}
-	r.lines.max = maxRow
+	r.lines.max, r.lines.quote, r.lines.last = maxRow, o.quote, o.lineEnd
 	if o.names != nil {
 		return r, r.head(o.names)
 	}
@@ -248,8 +248,8 @@ func (r *csvReader) ragged() Value {
 
 // lost is the text of a row that cannot be split into fields.
 func (r *csvReader) lost(more []byte) Value {
-	text := append(append([]byte(nil), r.first...), '\n')
-	return strings.TrimSuffix(strings.ToValidUTF8(string(append(text, more...)), "\uFFFD"), "\n")
+	text, _ := r.lines.cutEnd(append(append([]byte(nil), r.first...), more...))
+	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 
 // split finds the fields of a row without quotes.
@@ -295,7 +295,7 @@ func (r *csvReader) quoted(line []byte) error {
 			for {
 				n := bytes.IndexByte(line[i:], q)
 				if n < 0 {
-					r.buf = append(append(r.buf, line[i:]...), '\n')
+					r.buf = append(append(r.buf, line[i:]...), r.lines.end...)
 					var err error
 					if line, err = r.more(line); err != nil {
 						return err
@@ -345,7 +345,7 @@ func (r *csvReader) space(c rune) bool { return unicode.IsSpace(c) && string(c) 
 // more is the next line of a row that has begun, after line.
 func (r *csvReader) more(line []byte) ([]byte, error) {
 	if r.o.reject != nil && !r.lines.keep {
-		r.first = append(r.first[:0], line...)
+		r.first = append(append(r.first[:0], line...), r.lines.end...)
 		r.lines.keep, r.mark = true, r.lines.at
 	}
 	line, err := r.lines.next()

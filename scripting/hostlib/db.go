@@ -14,6 +14,7 @@ var (
 	keyParam    = Param{Name: "key", Type: Strings, Named: true, Doc: "the columns of the table's primary key, or of a unique index"}
 	updateParam = Param{Name: "update", Type: Strings, Default: None, Named: true, Doc: "the columns to update; None: all but the key"}
 	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
+	refuseParam = Param{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that the database refuses (too long, out of range, a key twice, none where one must be): \"reject\" sets it aside, as reject() does, with the reason, and writes the others; bytes in it are kept as base64"}
 	sqlParams   = []Param{
 		{Name: "sql", Type: String, Doc: "one statement, with ? for values"},
 		{Name: "args", Type: Any, Rest: true, Doc: "the values; a decimal, and an int of any size, is as exact there as a number that is written in the SQL. Text such as \"2026-03-28T15:04:05+02:00\" is that point in time where the statement compares it with a column of type timestamp or date, writes it to one, or gives it to a function of dates, and a text everywhere else: a time itself, as time.parse gives it, is one always, and \"2026-03-28 13:04:05.000000\" where a text is made of it"},
@@ -108,7 +109,7 @@ func dbFuncs(on access) []*Func {
 		},
 		{
 			Name: "insert", Doc: "Inserts rows, many to a statement.",
-			Params: []Param{tableParam, rowsParam}, Returns: "stats", Effect: Write,
+			Params: []Param{tableParam, rowsParam, refuseParam}, Returns: "stats", Effect: Write,
 			Example: "db.insert(\"people\", [{\"id\": 3, \"name\": \"Edsger\"}, None]).skipped  # 1",
 			Lua:     "db.insert(\"people\", {{id = 3, name = \"Edsger\"}}).inserted  -- 1",
 			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
@@ -119,7 +120,7 @@ func dbFuncs(on access) []*Func {
 		},
 		{
 			Name: "upsert", Doc: "Inserts rows, and updates those whose key is there already. With newer, an older version never overwrites a newer one, in whatever order they come.",
-			Params:  []Param{tableParam, rowsParam, keyParam, updateParam, newerParam},
+			Params:  []Param{tableParam, rowsParam, keyParam, updateParam, newerParam, refuseParam},
 			Returns: "stats", Effect: Write,
 			Example: "db.upsert(\"people\", [{\"id\": 1, \"name\": \"Ada Lovelace\"}], key = [\"id\"]).updated  # 1",
 			Lua:     "db.upsert(\"people\", {{id = 1, name = \"Ada Lovelace\"}}, {key = {\"id\"}}).updated  -- 1",
@@ -139,10 +140,11 @@ func dbFuncs(on access) []*Func {
 				{Name: "mode", Type: String, Default: "insert", Named: true, Choices: []string{"insert", "upsert"}, Doc: "what becomes of the rows"},
 				{Name: "key", Type: Strings, Default: None, Named: true, Doc: "for upsert: the columns of a unique index"},
 				newerParam,
+				refuseParam,
 			},
 			Returns: "stats", Effect: Write,
-			Example: "db.bulk(\"people\", [{\"id\": 3, \"name\": \"Edsger\"}, {\"id\": 4, \"name\": \"Barbara\"}]).inserted  # 2",
-			Lua:     "db.bulk(\"people\", {{id = 3, name = \"Edsger\"}, {id = 4, name = \"Barbara\"}}).inserted  -- 2",
+			Example: "db.bulk(\"people\", [{\"id\": 3, \"name\": \"Edsger\"}, {\"id\": 3, \"name\": \"Barbara\"}], on_bad = \"reject\").rejected  # 1",
+			Lua:     "db.bulk(\"people\", {{id = 3, name = \"Edsger\"}, {id = 3, name = \"Barbara\"}}, {on_bad = \"reject\"}).rejected  -- 1",
 			Do: writing(func(c *Call, a *Args, s engine.Session) (Value, error) {
 				var spec *engine.Upsert
 				switch key := a.Strings("key"); {
@@ -159,12 +161,13 @@ func dbFuncs(on access) []*Func {
 			}),
 		},
 		{
-			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table.",
+			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table. What is in the table of a row that is rejected (on_bad) stays.",
 			Params: []Param{
 				tableParam, rowsParam, keyParam,
 				{Name: "where", Type: String, Default: None, Named: true, Doc: "SQL that holds for the part, with ? for values; None: the whole table. A row for which it does not hold is an error, and nothing is changed"},
 				{Name: "args", Type: Any, Default: None, Named: true, Doc: "a list of the values for where"},
 				{Name: "max_delete", Type: Any, Default: "10%", Named: true, Doc: "how many rows may be deleted: a number, a share of those that the part had before, or \"all\""},
+				refuseParam,
 			},
 			Returns: "stats", Effect: Write,
 			Example: "db.merge(\"people\", [{\"id\": 1, \"name\": \"Ada\"}], key = [\"id\"], max_delete = 1).deleted  # 1",

@@ -2,6 +2,8 @@ package hostlib
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -18,7 +20,15 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 		rows.key = a.Strings("key")
 	}
 	defer rows.it.Close()
-	stats, err := f(rows)
+	var source engine.RowSource = rows
+	if a.String("on_bad") == "reject" {
+		if c.Hook == nil {
+			return nil, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
+		}
+		rows.rejecting = true
+		source = rejecter{rows}
+	}
+	stats, err := f(source)
 	if err != nil {
 		return nil, rows.origins.tell(err)
 	}
@@ -33,7 +43,32 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 			_ = c.Hook.Count("skipped", n)
 		}
 	}
+	if rows.rejecting {
+		all["rejected"] = rows.rejected
+	}
 	return &statistics{all}, nil
+}
+
+// rejecter is a rowSource that takes rows back.
+type rejecter struct{ *rowSource }
+
+// Reject sets a row aside that the database refuses.
+func (s rejecter) Reject(_ context.Context, row engine.Row, why *engine.Failure) error {
+	return s.reject(row, why)
+}
+
+// reject sets a row aside.
+func (s *rowSource) reject(row engine.Row, why *engine.Failure) error {
+	d := &Dict{Names: row.Names, Values: slices.Clone(row.Values)}
+	for i, v := range d.Values {
+		if raw, ok := v.([]byte); ok {
+			d.Values[i] = base64.StdEncoding.EncodeToString(raw)
+		}
+	}
+	at := s.origins.spot(row.At)
+	reason := strings.TrimPrefix(why.Message, fmt.Sprintf("row %d: ", row.At)) + " (" + why.Code + ")"
+	s.rejected++
+	return s.c.reject(d, engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: at.Source, Line: at.N, Loose: at.N == 0})
 }
 
 // mergeSpec reads the arguments of merge.
@@ -121,6 +156,9 @@ type rowSource struct {
 	origins origins
 	n       int64
 	skipped int64
+
+	rejecting bool // rows that cannot be written are set aside
+	rejected  int64
 }
 
 // Next is the next row. It is valid until the next call.
@@ -131,7 +169,13 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			return engine.Row{}, err
 		}
 		s.n++
-		s.origins.note(s.n, s.c)
+		if s.origins.on || !s.rejecting {
+			s.origins.note(s.n, s.c)
+		} else {
+			var r engine.Rejection
+			s.c.locate(v, &r)
+			s.origins.add(s.n, Spot{Source: r.Source, Unit: "line", N: r.Line})
+		}
 		ok, err := s.take(v)
 		switch {
 		case err != nil:
@@ -144,13 +188,14 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 		case len(s.row.Names) == 0:
 			return engine.Row{}, s.bad(" has no columns")
 		}
+		var none error // why it lacks a key
 		for i, v := range s.row.Values {
 			switch v.(type) {
 			case string, int64:
 				continue
 			case nil:
-				if slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
-					return engine.Row{}, s.bad(", column %q: got None, wanted a value: the column is part of the key", s.row.Names[i])
+				if none == nil && slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
+					none = s.bad(", column %q: got None, wanted a value: the column is part of the key", s.row.Names[i])
 				}
 				continue
 			}
@@ -160,7 +205,16 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			}
 			s.row.Values[i] = w
 		}
-		return engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}, nil
+		row := engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}
+		if none == nil {
+			return row, nil
+		}
+		if !s.rejecting {
+			return engine.Row{}, none
+		}
+		if err := s.reject(row, Errorf("db.constraint", "%s", strings.TrimPrefix(none.Error(), fmt.Sprintf("row %d, ", s.n)))); err != nil {
+			return engine.Row{}, err
+		}
 	}
 }
 
@@ -200,6 +254,7 @@ var statsType = &ObjectType{
 		statsAttr("updated", "Rows that were there and have changed."),
 		statsAttr("unchanged", "Rows that were there just so."),
 		statsAttr("deleted", "Rows that were deleted."),
+		statsAttr("rejected", "Rows that were set aside by on_bad = \"reject\"."),
 		statsAttr("skipped", "None in place of a row, what reject gave too; the job's own count is without that."),
 	},
 }

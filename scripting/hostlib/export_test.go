@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -242,4 +243,9 @@ func Matches(expression, text string) (func() ([]int, error), error) {
 		}
 		return m.(*reMatch).at, nil
 	}, err
+}
+
+// ParseTime reads a time in a format.
+func ParseTime(text, format string, loc *time.Location) (time.Time, error) {
+	return parseTime(text, format, loc)
 }

@@ -195,7 +195,7 @@ func readFile(c *Call, a *Args) (Value, error) {
 	case err != nil:
 		return nil, err
 	case !utf8.Valid(text):
-		return nil, Errorf("file.encoding", "%s is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", in.name)
+		return nil, in.noText(0)
 	}
 	return string(text), nil
 }

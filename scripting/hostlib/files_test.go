@@ -156,11 +156,20 @@ func TestLinesAndTexts(t *testing.T) {
 	w.File("bom.txt", "\xef\xbb\xbfa\n")
 	w.File("utf16.txt", "\xff\xfea\x00\n\x00\xe9\x00")
 	w.File("latin.txt", "a\n\xe9\n")
+	w.File("mac.txt", "a\rb\r\rc\r")
+	w.File("odd.txt", "\xff\xfea\x00\n\x00\xe9")
+	w.File("none.txt", "a\nx\x81\n")
 	w.File("empty.txt", "")
 	w.File("long.txt", strings.Repeat("x", 200_000)+"\ny\n")
 	for _, c := range []struct{ body, want string }{
 		{`return list(files.lines("crlf.txt"))`, `["a","b","","c"]`},
 		{`return list(files.lines("bom.txt"))`, `["a"]`},
+		{`return list(files.lines("mac.txt"))`, `["a","b","","c"]`},
+		{`return list(files.lines("odd.txt"))`, `files.lines: odd.txt ends in the middle of a character of UTF-16: it is not complete`},
+		{`return files.read("odd.txt")`, `files.read: odd.txt ends in the middle of a character of UTF-16: it is not complete`},
+		{`return list(files.lines("none.txt", encoding = "windows-1252"))`, `files.lines: none.txt, line 2: it has bytes that mean nothing in windows-1252; say which encoding it has`},
+		{`return files.read("none.txt", encoding = "windows-1252")`, `files.read: none.txt has bytes that mean nothing in windows-1252; say which encoding it has`},
+		{`return html.parse(b"<p>x\x81</p>", encoding = "windows-1252").text`, `"x�"`},
 		{`return list(files.lines("empty.txt"))`, `[]`},
 		{`return files.read("empty.txt")`, `""`},
 		{`return files.read("bom.txt")`, `"a\n"`},

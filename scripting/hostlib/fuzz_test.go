@@ -65,14 +65,17 @@ func rest[V any](next func() (V, error)) ([]V, error) {
 func FuzzCSV(f *testing.F) {
 	for _, s := range []string{
 		"a,b\n1,2\n", "a\n\"x\ny\"\n", "a,a\n", "\"", "\xff\n", "\n\n", "a,b\n1\n", "a\r\n\"x\r\n\"\r", "a\n\"\"\"\"\n", "a\n\"x\"y\n",
-		"a,b\n1,\"x\n2,\"y\"\n", "a,b\n\"\xff\n\",2\n", "a\n\"\n\"\"\n\"\"\n", "\xff\xfea\x00\n\x00", "a\rb\n", "a,b\n\"1\n\n2\",\"\n",
+		"a,b\n1,\"x\n2,\"y\"\n", "a,b\n\"\xff\n\",2\n", "a\n\"\n\"\"\n\"\"\n", "\xff\xfea\x00\n\x00", "\xff\xfea\x00\n\x00\x00\xd8\n\x00\x00", "a\rb\n", "a,b\r1,2\r", "a,b\n\"1\n\n2\",\"\n",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		rows, err := rest(hostlib.CSVRows(strings.NewReader(text), true, nil))
 		if err != nil && !strings.HasPrefix(err.Error(), "the text, line ") {
-			t.Fatalf("an error without its line: %v", err)
+			if !strings.Contains(err.Error(), "UTF-16") && !strings.Contains(err.Error(), "gzip") {
+				t.Fatalf("an error without its line: %v", err)
+			}
+			return
 		}
 		for _, v := range rows {
 			first, row := rows[0].(*hostlib.TextRow).Dict(), v.(*hostlib.TextRow).Dict()
@@ -82,7 +85,8 @@ func FuzzCSV(f *testing.F) {
 		}
 
 		lists, err := rest(hostlib.CSVRows(strings.NewReader(text), false, nil))
-		if !strings.HasPrefix(text, "\xff\xfe") && !strings.HasPrefix(text, "\xfe\xff") { // UTF-16
+		wide := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
+		if single := strings.Contains(strings.ReplaceAll(text, "\r\n", "\n"), "\r"); !wide && !single { // what encoding/csv takes for lines
 			r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
 			want, wantErr := r.ReadAll()
 			if utf8.ValidString(text) && (err == nil) != (wantErr == nil) {
@@ -93,7 +97,7 @@ func FuzzCSV(f *testing.F) {
 				for _, v := range lists {
 					var fields []string
 					for _, f := range v.([]hostlib.Value) {
-						fields = append(fields, f.(string))
+						fields = append(fields, strings.ReplaceAll(f.(string), "\r\n", "\n")) // as encoding/csv does
 					}
 					got = append(got, fields)
 				}
@@ -114,6 +118,7 @@ func FuzzCSV(f *testing.F) {
 			return nil
 		}))
 		switch {
+		case keptErr != nil && strings.Contains(keptErr.Error(), "UTF-16"):
 		case keptErr != nil:
 			t.Fatalf("bad rows are set aside, and yet: %v", keptErr)
 		case err == nil && (bad > 0 || len(kept) != len(lists)):
@@ -124,8 +129,7 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
-// FuzzCSVWrite writes rows and reads them again: they are the same, but for the
-// ends of lines within fields.
+// FuzzCSVWrite writes rows and reads them again: they are the same.
 func FuzzCSVWrite(f *testing.F) {
 	f.Add("a", "b", "1", "2", ",")
 	f.Add("a b", "\"", "x\ny", "\r\n", ";")
@@ -145,11 +149,6 @@ func FuzzCSVWrite(f *testing.F) {
 			t.Fatalf("%q cannot be read: %v", text, err)
 		}
 		want := [][]string{{a, b}, {c, d}, {d, c}, {"", ""}}
-		for _, row := range want {
-			for i := range row {
-				row[i] = strings.ReplaceAll(row[i], "\r\n", "\n")
-			}
-		}
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("wrote %q, got %q, want %q", text, got, want)
 		}

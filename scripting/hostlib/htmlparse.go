@@ -46,11 +46,11 @@ func (c *Call) decodeHTML(name string, data []byte, encoding, declared string, f
 	if encoding == "" {
 		encoding = htmlCharset(data, declared)
 	}
-	r, err := decoding(bytes.NewReader(data), encoding)
+	r, err := decoding(name, bytes.NewReader(data), encoding)
 	if err != nil {
 		return nil, err
 	}
-	return c.parseHTML(name, &unmarked{r: r}, from)
+	return c.parseHTML(name, r, from)
 }
 
 // htmlCharset is the character set of a page.
@@ -75,6 +75,9 @@ func (c *Call) parseHTML(name string, r io.Reader, from *url.URL) (Value, error)
 	}
 	if len(text) > maxHTML {
 		return nil, Errorf("file.size", "%s has more than %d bytes, too much for a page", name, maxHTML)
+	}
+	if !utf8.Valid(text) { // pages are read whatever is in them
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
 	}
 	g := &htmlGuard{c: c, name: name, text: text}
 	options, err := g.options()

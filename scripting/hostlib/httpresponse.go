@@ -221,7 +221,7 @@ func (r *response) charset() string { return cmp.Or(r.declared(), "utf-8") }
 func (r *response) declared() string {
 	_, params, err := mime.ParseMediaType(r.header.Get("Content-Type"))
 	if err == nil && params["charset"] != "" {
-		if _, err := decoding(nil, params["charset"]); err == nil {
+		if _, err := encodingOf(params["charset"]); err == nil {
 			return params["charset"]
 		}
 	}
@@ -236,11 +236,11 @@ func (r *response) text(charset string) (string, error) {
 	if charset == "" {
 		charset = r.charset()
 	}
-	from, err := decoding(bytes.NewReader(r.body), charset)
+	from, err := decoding("the answer of "+r.rq.shown(), bytes.NewReader(r.body), charset)
 	if err != nil {
 		return "", err
 	}
-	text, err := io.ReadAll(&unmarked{r: from})
+	text, err := io.ReadAll(from)
 	switch {
 	case err != nil:
 		return "", err

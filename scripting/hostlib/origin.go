@@ -26,10 +26,13 @@ type originRun struct {
 
 // note notes where a row is from, by its number.
 func (l *origins) note(row int64, c *Call) {
-	if !l.on {
-		return
+	if l.on {
+		l.add(row, c.place.Last)
 	}
-	at := &c.place.Last
+}
+
+// add notes where a row is from.
+func (l *origins) add(row int64, at Spot) {
 	if n := len(l.runs); n > 0 {
 		last := &l.runs[n-1]
 		if last.spot.N-last.row == at.N-row && last.spot.Source == at.Source && last.spot.Reject == 0 && at.Reject == 0 {
@@ -39,7 +42,7 @@ func (l *origins) note(row int64, c *Call) {
 	if len(l.runs) >= 2*maxRuns { // the older half is in the database by now
 		l.runs = append(l.runs[:0], l.runs[maxRuns:]...)
 	}
-	l.runs = append(l.runs, originRun{row, *at})
+	l.runs = append(l.runs, originRun{row, at})
 }
 
 // tell adds to an error about a row where that is, if that is known.
@@ -48,18 +51,24 @@ func (l *origins) tell(err error) error {
 	if !errors.As(err, &f) || f.Row == 0 {
 		return err
 	}
-	i := sort.Search(len(l.runs), func(i int) bool { return l.runs[i].row > f.Row }) - 1
-	if i < 0 {
-		return err
-	}
-	at := l.runs[i].spot
-	if at.N > 0 {
-		at.N += f.Row - l.runs[i].row
-	}
+	at := l.spot(f.Row)
 	if at == (Spot{}) {
 		return err
 	}
 	told := *f
 	told.Message += " (while at " + at.String() + ")"
 	return &told
+}
+
+// spot is where a row is from, if that is known.
+func (l *origins) spot(row int64) (at Spot) {
+	i := sort.Search(len(l.runs), func(i int) bool { return l.runs[i].row > row }) - 1
+	if i < 0 {
+		return at
+	}
+	at = l.runs[i].spot
+	if at.N > 0 {
+		at.N += row - l.runs[i].row
+	}
+	return at
 }

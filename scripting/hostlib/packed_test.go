@@ -98,6 +98,8 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 	w.File("two.tar.gz", gzipped(t, tarred(t, two)))
 	w.File("none.zip", zipped(t, nil))
 	w.File("plain.gz", text)
+	w.File("short.gz", "id\n")
+	w.File("gzip.csv", gzipped(t, text))
 	w.File("plain.zst", text)
 	w.File("plain.zip", text)
 	w.File("plain.tar", strings.Repeat(text, 100))
@@ -124,7 +126,11 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 		{`rows = [csv.read(e) for e in files.entries("two.zip", "*/*")]` + "\n" + `return [len(list(r)) for r in rows]`, `[2,1]`},
 		{`return [list(csv.read(e)) for e in list(files.entries("two.tar.gz"))]`, "csv.read: a/x.csv in two.tar.gz was passed: read each file of a tar before the next one is taken"},
 		{`return files.read([e for e in files.entries("two.zip")][2])`, `"no"`},
-		{`return files.read("plain.gz")`, "files.read: plain.gz is not what its name says, or is damaged"},
+		{`return files.read("plain.gz")`, "files.read: plain.gz is no gzip, though its name says so"},
+		{`return list(files.lines("short.gz"))`, "files.lines: short.gz is no gzip, though its name says so"},
+		{`return list(csv.read("gzip.csv"))`, `csv.read: gzip.csv is gzip: let its name end in .gz, or what is packed is not read`},
+		{`return csv.sniff("gzip.csv")`, `csv.sniff: gzip.csv is gzip`},
+		{`return files.read("gzip.csv", encoding = "windows-1252")`, `files.read: gzip.csv is gzip`},
 		{`return files.read("plain.zst")`, "files.read: plain.zst is not what its name says, or is damaged"},
 		{`return files.read("plain.zip")`, "files.read: plain.zip is not what its name says, or is damaged"},
 		{`return files.read("plain.tar")`, "files.read: plain.tar is not what its name says, or is damaged"},

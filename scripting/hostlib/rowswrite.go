@@ -293,5 +293,8 @@ func (c *Call) namesIn(p, sep string) ([]string, error) {
 	if err := r.header(); err != nil && err != io.EOF {
 		return nil, err
 	}
+	if r.lines.last == '\r' {
+		return nil, Errorf("csv.header", "the lines of %s end in \\r, and those that are written would in \\n: write another file", p)
+	}
 	return r.names, nil
 }

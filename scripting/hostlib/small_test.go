@@ -1,8 +1,13 @@
 package hostlib_test
 
 import (
+	"math/rand/v2"
 	"testing"
+	"time"
 
+	"github.com/itchyny/timefmt-go"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
 
@@ -176,6 +181,25 @@ func TestCalendar(t *testing.T) {
     fails("did you mean \"month\"?", time.windows, berlin, berlin, "months")
     fails("no time of the format", time.parse, "31.02.2025", "%d.%m.%Y")
     fails("no time of the format", time.parse, "20250431", "%Y%m%d")
+    for text, format in [("20240230", "%Y%m%d"), ("300224", "%d%m%y"), ("2023-366", "%Y-%j"), ("30.02.2024 30", "%d.%m.%Y %M"), ("29 Feb", "%d %b"), ("2023 53 7", "%G %V %u"), ("2023 53 6", "%Y %W %u")]:
+        fails("has no such", time.parse, text, format)
+    eq(day(time.parse("2024-366", "%Y-%j")), "2024-12-31")
+    eq(day(time.parse("29 1 2024", "%d %u %Y")), "2024-01-29")
+    eq(day(time.parse("2020 53 7", "%G %V %u")), "2021-01-03")
+    eq(day(time.parse("2024 01 0", "%Y %U %w")), "2024-01-07")
+    eq(time.parse("2024-07-01 10:00 CEST", "%Y-%m-%d %H:%M %Z", "Europe/Berlin").in_timezone("UTC").hour, 8)
+    eq([time.parse("2024-10-27 02:30 " + z, "%Y-%m-%d %H:%M %Z", "Europe/Berlin").in_timezone("UTC").hour for z in ["CEST", "CET"]], [0, 1])
+    eq([time.parse("10:00 " + z, "%H:%M %Z", "Asia/Tokyo").in_timezone("UTC").hour for z in ["UTC", "gmt", "Z"]], [10, 10, 10])
+    eq(time.parse("2024-01-05 10:00 +0130 (XY)", "%Y-%m-%d %H:%M %z (%Z)").in_timezone("UTC").format("%H:%M"), "08:30")
+    fails("PST is no zone that can be told: give timezone or %z", time.parse, "2024-01-01 10:00 PST", "%Y-%m-%d %H:%M %Z")
+    fails("CET is no zone that Europe/Berlin has at that time", time.parse, "2024-07-01 10:00 CET", "%Y-%m-%d %H:%M %Z", "Europe/Berlin")
+    fails("there is no %Q", time.parse, "2024", "%Y%Q")
+    fails("there is no %Q", time.now().format, "%Y %Q")
+    fails("there is no %", time.now().format, "100%")
+    fails("%-d is for writing", time.parse, "1", "%-d")
+    eq(time.parse("2024-01-05").format("%-d.%-m.%y 100%% %:z"), "5.1.24 100% +00:00")
+    fails("it has \"x\" where %H is wanted", time.parse, "2024 x", "%Y %H")
+    fails("behind it there is \"!\"", time.parse, "2024!", "%Y")
     eq(day(time.parse("1.3.2031 8:30", "%d.%m.%Y %H:%M")), "2031-03-01")
 `)
 }
@@ -205,5 +229,32 @@ func TestTooManyElementsToSortIsALimit(t *testing.T) {
 	w.Script("checks", "def consume(ctx, item):\n    iter.sorted(range(4), most = 3)\n")
 	if j := w.Do("checks", "1"); j.Error == nil || j.Error.Kind != "limit" || j.Error.Code != "iter.sorted" {
 		t.Errorf("got %+v", j.Error)
+	}
+}
+
+// TestTimesThatAreWrittenAreReadAgain compares with the library that writes them.
+func TestTimesThatAreWrittenAreReadAgain(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		at := time.Unix(r.Int64N(3e9), r.Int64N(1e6)*1000).In(berlin)
+		for _, format := range []string{
+			"%Y-%m-%d %H:%M:%S.%f", "%d%m%y", "%c", "%x %X", "%D %r", "%v %R", "%F %T %z", "%s", "%e.%m.%Y %k:%M", "%C%y-%j",
+			"%G-W%V-%u", "%g %V %a", "%Y %U %w", "%Y %W %A", "%B %d, %Y %l%P", "%FT%T%:z", "%a, %d %b %Y %H:%M:%S %::z", "%h %e%t%Y%n%%",
+		} {
+			text := timefmt.Format(at, format)
+			want, err := timefmt.ParseInLocation(text, format, berlin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := hostlib.ParseTime(text, format, berlin)
+			if err != nil || !got.Equal(want) {
+				t.Fatalf("%q as %q: got %v (%v), want %v", text, format, got, err, want)
+			}
+		}
 	}
 }

@@ -7,15 +7,9 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/engine"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 )
 
 // input is what csv.read and its like read from: UTF-8 without a byte order
@@ -29,6 +23,7 @@ type input struct {
 	local bool         // it is named by its path
 	file  bool         // it is a file, or a packed one
 	watch *watched
+	text  *decoded
 }
 
 // alone says, once, that it can be read by another goroutine from here on: it
@@ -142,12 +137,12 @@ func (c *Call) inputFrom(name string, r io.Reader, close func() error, charset s
 		close = nothing
 	}
 	watch := &watched{c: c, r: r}
-	r, err := decoding(watch, charset)
+	text, err := decoding(name, watch, charset)
 	if err != nil {
 		close()
 		return nil, err
 	}
-	return &input{name: name, watch: watch, r: bufio.NewReaderSize(&unmarked{r: r}, inputBuffer), close: close}, nil
+	return &input{name: name, watch: watch, text: text, r: bufio.NewReaderSize(text, inputBuffer), close: close}, nil
 }
 
 // guard stops reading when too much has come since the last reset: something
@@ -197,52 +192,6 @@ func (w *watched) over() error {
 	return nil
 }
 
-// unmarked leaves out a byte order mark at the beginning of UTF-8. Text with the
-// mark of UTF-16, which can begin no UTF-8, is read as that.
-type unmarked struct {
-	r     io.Reader
-	begun bool
-}
-
-// Read reads what follows the mark.
-func (u *unmarked) Read(b []byte) (int, error) {
-	if !u.begun {
-		u.begun = true
-		first := make([]byte, 3)
-		n, err := io.ReadFull(u.r, first)
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return 0, err
-		}
-		first = first[:n]
-		if string(first) == "\xef\xbb\xbf" {
-			return u.r.Read(b)
-		}
-		wide := n >= 2 && (string(first[:2]) == "\xff\xfe" || string(first[:2]) == "\xfe\xff")
-		u.r = io.MultiReader(bytes.NewReader(first), u.r)
-		if wide {
-			u.r = transform.NewReader(u.r, unicode.BOMOverride(transform.Nop))
-		}
-	}
-	return u.r.Read(b)
-}
-
-// decoding turns text of a character set into UTF-8.
-func decoding(r io.Reader, charset string) (io.Reader, error) {
-	e, err := htmlindex.Get(charset)
-	if err != nil {
-		if e, err = ianaindex.IANA.Encoding(charset); err != nil || e == nil {
-			e, err = htmlindex.Get(strings.NewReplacer("-", "", "_", "").Replace(charset)) // latin-1, utf_8
-		}
-	}
-	if err != nil {
-		return nil, Errorf("usage", "there is no encoding %q: use \"utf-8\", \"windows-1252\", \"iso-8859-1\", \"utf-16le\" or another name that browsers know", charset)
-	}
-	if e == unicode.UTF8 || e == encoding.Nop {
-		return r, nil
-	}
-	return transform.NewReader(r, unicode.BOMOverride(e.NewDecoder())), nil
-}
-
 // pieces reads a stream that an iterator gives: bytes as they are, strings as
 // lines, each with a line end after it.
 type pieces struct {
@@ -279,6 +228,10 @@ type lines struct {
 	max  int    // bytes that a line may have
 	long []byte // a line that is longer than the input's buffer
 
+	last  byte   // what ends a line, \n or \r; 0: not known yet
+	quote byte   // what stands around text in which no line ends; 0: nothing
+	end   string // what ended the line that was read last
+
 	cut bool // the last line has no end: it may not be there as a whole yet
 
 	// Lines that may have to be read again, each with its end; those before at
@@ -294,17 +247,21 @@ func newLines(in *input) *lines { return &lines{in: in, max: maxLine} }
 const maxLine = 64 << 20
 
 // next is the next line without its end. It is valid until the next call. A line
-// that is not UTF-8 comes with an error.
+// that is no text comes with an error.
 func (l *lines) next() ([]byte, error) {
+	if l.last == 0 {
+		l.last = l.in.lineEnd(l.quote)
+	}
 	if l.at < len(l.back) {
-		line, _, _ := bytes.Cut(l.back[l.at:], []byte{'\n'})
-		l.at += len(line) + 1
+		line := l.back[l.at:]
+		line = line[:bytes.IndexByte(line, l.last)+1]
+		l.at += len(line)
 		l.n++
-		return line, l.check(line)
+		return l.bare(line)
 	}
 	l.long = l.long[:0]
 	for {
-		part, err := l.in.r.ReadSlice('\n')
+		part, err := l.in.r.ReadSlice(l.last)
 		if len(part)+len(l.long) > l.max {
 			return nil, Errorf("file.line", "%s, line %d: it is longer than %d bytes", l.in.name, l.n+1, l.max)
 		}
@@ -323,14 +280,77 @@ func (l *lines) next() ([]byte, error) {
 			l.long = append(l.long, part...)
 			line = l.long
 		}
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
 		if l.keep {
-			l.back = append(append(l.back, line...), '\n')
+			if l.back = append(l.back, line...); l.cut {
+				l.back = append(l.back, l.last)
+			}
 			l.at = len(l.back)
 		}
-		return line, l.check(line)
+		return l.bare(line)
 	}
 }
+
+// bare is a line without its end.
+func (l *lines) bare(line []byte) ([]byte, error) {
+	if line, l.end = l.cutEnd(line); !utf8.Valid(line) {
+		return line, l.in.noText(l.n)
+	}
+	return line, nil
+}
+
+// cutEnd takes the end off a line.
+func (l *lines) cutEnd(line []byte) (bare []byte, end string) {
+	n := len(line)
+	if n > 0 && line[n-1] == l.last {
+		n--
+	}
+	if l.last == '\r' {
+		return line[:n], "\r"
+	}
+	if n > 0 && line[n-1] == '\r' {
+		return line[:n-1], "\r\n"
+	}
+	return line[:n], "\n"
+}
+
+// lineEnd looks at the beginning for what ends lines there: \r if there is one
+// and no \n, as old programs write it, outside of quotes. Otherwise it is \n.
+func (in *input) lineEnd(quote byte) byte {
+	quoted, single := false, false
+	for n := 0; ; {
+		text, err := in.r.Peek(min(n+1, inputBuffer))
+		if err == nil {
+			text, _ = in.r.Peek(in.r.Buffered())
+		}
+		for ; n < len(text); n++ {
+			switch c := text[n]; {
+			case c == quote && quote != 0:
+				quoted = !quoted
+			case quoted:
+			case c == '\n':
+				return '\n'
+			case c == '\r':
+				single = true
+			}
+		}
+		if err == nil && n < inputBuffer {
+			continue
+		}
+		if err != nil { // the reader has forgotten it
+			in.r.Reset(io.MultiReader(bytes.NewReader(bytes.Clone(text)), failing{err}))
+		}
+		if single {
+			return '\r'
+		}
+		return '\n'
+	}
+}
+
+// failing gives an error.
+type failing struct{ err error }
+
+// Read gives the error.
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // again begins anew with the line after the n-th, which stands in back at a place.
 func (l *lines) again(n int64, at int) { l.n, l.at = n, at }
@@ -364,14 +384,6 @@ func (l *lines) lasting(err error) error {
 // contentCodes are those of errors about what stands in a text.
 var contentCodes = []string{"csv.fields", "csv.header", "csv.syntax", "csv.size", "file.encoding", "file.line"}
 
-// check refuses a line that is not UTF-8.
-func (l *lines) check(line []byte) error {
-	if !utf8.Valid(line) {
-		return notUTF8(l.in.name, l.n)
-	}
-	return nil
-}
-
 // textLines gives the lines of an input, and closes it. fn is the function that
 // made it, for errors.
 func (c *Call) textLines(fn string, in *input) Iterator {
@@ -388,6 +400,15 @@ func (c *Call) textLines(fn string, in *input) Iterator {
 	})
 }
 
-func notUTF8(name string, line int64) error {
-	return Errorf("file.encoding", "%s, line %d: it is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", name, line)
+// noText is the error about a line that has bytes which mean nothing in the
+// character set, or with 0 about a text.
+func (in *input) noText(line int64) error {
+	where := in.name
+	if line > 0 {
+		where = Spot{Source: in.name, Unit: "line", N: line}.String() + ": it"
+	}
+	if in.text.charset == "utf-8" {
+		return Errorf("file.encoding", "%s is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"", where)
+	}
+	return Errorf("file.encoding", "%s has bytes that mean nothing in %s; say which encoding it has", where, in.text.charset)
 }

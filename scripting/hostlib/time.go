@@ -27,7 +27,7 @@ var timeModule = &Module{
 			Name: "parse", Doc: "Reads a time: RFC 3339 and other ISO 8601 forms, or a format of your own.",
 			Params: []Param{
 				{Name: "text", Type: String, Doc: "the time"},
-				{Name: "format", Type: String, Default: None, Doc: "as for strftime, such as \"%d.%m.%Y %H:%M\""},
+				{Name: "format", Type: String, Default: None, Doc: "as for strptime, such as \"%d.%m.%Y %H:%M\". %Z takes UTC, GMT, Z, and the names that timezone has at that time (CEST of Europe/Berlin); %z takes +01:00 and its like"},
 				{Name: "timezone", Type: String, Default: "UTC", Doc: "the time zone, where the text has none"},
 			},
 			Returns: "time",
@@ -39,11 +39,7 @@ var timeModule = &Module{
 					return nil, err
 				}
 				if a.Given("format") {
-					t, err := timefmt.ParseInLocation(a.String("text"), a.String("format"), loc)
-					if err != nil || t.Day() <= 3 && spilt(t, a.String("text"), a.String("format")) {
-						return nil, Errorf("time.format", "%q is no time of the format %q", a.String("text"), a.String("format"))
-					}
-					return t, nil
+					return parseTime(a.String("text"), a.String("format"), loc)
 				}
 				return parseISO(a.String("text"), loc)
 			},
@@ -182,15 +178,6 @@ func parseISO(text string, loc *time.Location) (time.Time, error) {
 	return time.Time{}, Errorf("time.format", "%q is no time like \"2025-12-24T18:30:00Z\": give its format", text)
 }
 
-// spilt says whether a text named a day that its month does not have, such as
-// February 31st, which was read as the days after it.
-func spilt(t time.Time, text, format string) bool {
-	is := timefmt.Format(t, format)
-	return slices.ContainsFunc([]string{"29", "30", "31"}, func(day string) bool {
-		return strings.Count(text, day) > strings.Count(is, day)
-	})
-}
-
 func timeAttr(name, doc string, get func(t time.Time) int64) Attr {
 	return Attr{Name: name, Type: "int", Doc: doc, Get: func(v Value) (Value, error) { return get(v.(time.Time)), nil }}
 }
@@ -220,6 +207,9 @@ var timeType = &ObjectType{
 			Example: "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  # \"24.12.2025\"",
 			Lua:     "time.parse(\"2025-12-24\").format(\"%d.%m.%Y\")  -- \"24.12.2025\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
+				if err := checkFormat(a.String("format")); err != nil {
+					return nil, err
+				}
 				return timefmt.Format(a.Self.(time.Time), a.String("format")), nil
 			},
 		},

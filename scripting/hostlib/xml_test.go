@@ -82,6 +82,8 @@ func TestXMLStreams(t *testing.T) {
 		{`"feed.xml", "//x:item", namespaces = {"d": "http://default.example"}`, `has the prefix "x", which namespaces does not have`},
 		{`"feed.xml", "rss/channel/nothing"`, `[]`},
 		{`"feed.xml", "rss/canal/item"`, `xml.stream: feed.xml: there is nothing at rss/canal/item; the outermost element is <rss>`},
+		{`"feed.xml", "rss/nope:item"`, `xml.stream: feed.xml: there is nothing at rss/nope:item: the document does not declare the prefix "nope"; give its namespace by namespaces = {"nope": "..."}`},
+		{`"feed.xml", "//item[@nope:id]"`, `the document does not declare the prefix "nope"`},
 		{`"feed.xml", "item"`, `there is nothing at item; the outermost element is <rss>`},
 		{`"feed.xml", "rss/item[1]"`, `only [@name] and [@name='value'] can be used here`},
 		{`"feed.xml", "rss/item/@id"`, `leads to no elements`},

@@ -188,6 +188,22 @@ func (t *xmlTest) passes(e *xmlNode) bool {
 	return false
 }
 
+// prefixes are those in the path that mean what a document declares.
+func (p *xmlPath) prefixes() (list []string) {
+	add := func(n xmlName) {
+		if n.prefix != "" && n.prefix != "xml" {
+			list = append(list, n.prefix)
+		}
+	}
+	for _, s := range p.steps {
+		add(s.name)
+		for _, t := range s.tests {
+			add(t.name)
+		}
+	}
+	return list
+}
+
 // find calls yield for what the path leads to from e, in the order of the
 // document, until it returns false.
 func (p *xmlPath) find(e *xmlNode, yield func(Value) bool) {

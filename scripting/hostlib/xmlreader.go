@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -147,16 +148,17 @@ func (e *xmlNode) dict(lists []string) Value {
 // xmlReader reads a document. It knows no entities but the five that XML has,
 // and never looks at what a DTD says: there are no bombs, and nothing outside.
 type xmlReader struct {
-	in    *input
-	dec   *xml.Decoder
-	guard *guard
-	paths *xmlPaths
-	n     int            // elements that have begun
-	steps int            // tokens that were read
-	open  []xml.Name     // elements that have begun, as written
-	bound []xmlBinding   // prefixes of the elements that have begun
-	inner map[string]int // by prefix, the last of bound, counted from 1
-	root  string         // the outermost element, once it was there
+	in      *input
+	dec     *xml.Decoder
+	guard   *guard
+	paths   *xmlPaths
+	n       int            // elements that have begun
+	steps   int            // tokens that were read
+	open    []xml.Name     // elements that have begun, as written
+	bound   []xmlBinding   // prefixes of the elements that have begun
+	inner   map[string]int // by prefix, the last of bound, counted from 1
+	strange []string       // prefixes of a path that nothing has declared yet
+	root    string         // the outermost element, once it was there
 }
 
 // xmlBinding is a prefix of the elements from a depth on.
@@ -179,7 +181,7 @@ func newXMLReader(in *input, declared bool, spaces map[string]string, max int) *
 		if !declared || strings.HasPrefix(strings.ToLower(charset), "utf-16") { // that is seen by its mark
 			return src, nil
 		}
-		return decoding(src, charset)
+		return decoding(in.name, src, charset)
 	}
 	return r
 }
@@ -254,6 +256,7 @@ func (r *xmlReader) bind(attrs []xml.Attr) {
 		if r.inner == nil {
 			r.inner = map[string]int{}
 		}
+		r.strange = slices.DeleteFunc(r.strange, func(p string) bool { return p == prefix })
 		r.bound = append(r.bound, xmlBinding{len(r.open), prefix, a.Value, r.inner[prefix]})
 		r.inner[prefix] = len(r.bound)
 	}
@@ -378,9 +381,11 @@ type xmlStream struct {
 	// within it.
 	bits  []uint64
 	found bool // an element, or one that could hold some
+	given bool // an element
 }
 
 func newXMLStream(r *xmlReader, path *xmlPath) *xmlStream {
+	r.strange = path.prefixes()
 	return &xmlStream{xmlReader: r, path: path, bits: []uint64{1}}
 }
 
@@ -389,6 +394,9 @@ func (s *xmlStream) next() (*xmlNode, error) {
 	for {
 		s.guard.reset()
 		t, err := s.token()
+		if err == io.EOF && !s.given && len(s.strange) > 0 {
+			return nil, Errorf("xml.path", "%s: there is nothing at %s: the document does not declare the prefix %q; give its namespace by namespaces = {%q: \"...\"}", s.in.name, s.path.text, s.strange[0], s.strange[0])
+		}
 		if err == io.EOF && !s.found {
 			return nil, Errorf("xml.path", "%s: there is nothing at %s; the outermost element is <%s>", s.in.name, s.path.text, s.root)
 		}
@@ -440,6 +448,6 @@ func (s *xmlStream) enter(t xml.StartElement) *xmlNode {
 	if to&(1<<n) == 0 {
 		return nil
 	}
-	s.found = true
+	s.found, s.given = true, true
 	return e
 }

@@ -177,6 +177,24 @@ func (p *peeked) Next(ctx context.Context) (engine.Row, error) {
 	return p.rows.Next(ctx)
 }
 
+// peekedRejecter is one that takes rows back, too.
+type peekedRejecter struct {
+	*peeked
+	to engine.Rejecter
+}
+
+func (p *peekedRejecter) Reject(ctx context.Context, row engine.Row, why *engine.Failure) error {
+	return p.to.Reject(ctx, row, why)
+}
+
+// source is what is left to be written.
+func (p *peeked) source() engine.RowSource {
+	if to, ok := p.rows.(engine.Rejecter); ok {
+		return &peekedRejecter{p, to}
+	}
+	return p
+}
+
 // peek reads the first rows of a source.
 func peek(ctx context.Context, rows engine.RowSource, n int) *peeked {
 	p := &peeked{rows: rows}
@@ -201,7 +219,7 @@ func (s session) insert(ctx context.Context, table string, rows engine.RowSource
 	var first []engine.Row
 	if s.top().table(s.name, table).wants("inserted") {
 		p := peek(ctx, rows, shown)
-		first, rows = p.first, p
+		first, rows = p.first, p.source()
 	}
 	stats, err := do(rows)
 	if err != nil {
@@ -234,7 +252,7 @@ func (s session) upsert(ctx context.Context, table string, rows engine.RowSource
 	var pairs []pair
 	if budget > 0 {
 		p := peek(ctx, rows, budget)
-		rows = p
+		rows = p.source()
 		t.lookups += len(p.first)
 		for _, r := range p.first {
 			args := keyOf(r, key)
