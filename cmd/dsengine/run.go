@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path"
 	"slices"
@@ -31,6 +32,8 @@ type runOptions struct {
 	Lease  time.Duration
 	Poll   time.Duration
 	Batch  int
+
+	Connections int // of hooks at once
 }
 
 func newRunOptions() runOptions {
