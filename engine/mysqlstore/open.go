@@ -124,7 +124,7 @@ func (s *Store) scriptPools(cfg *mysql.Config, more map[string]string) {
 		hooks[k], control[k] = v, v
 	}
 	s.hooks = s.pool(cfg, false, hooks)
-	s.hooks.SetMaxIdleConns(32)
+	s.hooks.SetMaxIdleConns(10_000) // as many as there were; they do not stay for long
 	s.control = s.pool(cfg, true, control)
 	s.control.SetMaxOpenConns(controlConnections)
 	s.control.SetMaxIdleConns(4)
