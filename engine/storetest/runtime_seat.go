@@ -71,6 +71,9 @@ var seatCases = []testCase{
 		}
 	}},
 	{"a wait for a connection is not a hook's own time", func(w *world) {
+		if !w.in.Rows {
+			return // whoever writes there keeps all others from it: see those of sessions
+		}
 		w.table(0)
 		holds, begun, leave := make(chan bool), make(chan bool), make(chan bool)
 		write := func(c *engine.Call) error {

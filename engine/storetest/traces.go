@@ -142,6 +142,7 @@ var traceCases = []testCase{
 			return // it has no such statement
 		}
 		w.table(1)
+		j := w.start(job(w.typ("t")))
 		h := w.hook(w.store)
 		w.run(h, "INSERT INTO t VALUES (2, 0)")
 		m, err := h.Mark(w.ctx)
@@ -155,7 +156,7 @@ var traceCases = []testCase{
 		h.Rollback(w.ctx)
 		w.same("rows", []string{"1|10"}, w.inTable())
 		w.run(h, "INSERT INTO t VALUES (3, 0)")
-		w.commitWith(h, alone(completed(w.start(job(w.typ("t"))))))
+		w.commitWith(h, alone(completed(j)))
 		w.same("rows", []string{"1|10", "3|0"}, w.inTable())
 	}},
 }
