@@ -28,6 +28,7 @@ type Call struct {
 
 	session  Session
 	joined   []joined
+	seat     seat
 	pend     pending
 	position position // of the last checkpoint
 	placed   bool     // the hook has asked for it
@@ -191,6 +192,7 @@ func (c *Call) Session() Session {
 func (c *Call) sessionOptions() SessionOptions {
 	return SessionOptions{
 		Job: c.job.ID, Type: c.typ.Name, Strike: c.eng.secrets.Strike, StrikeParts: c.eng.secrets.StrikeParts,
+		Seat: c.takeSeat,
 		Waiting: func(waits bool) {
 			if waits {
 				c.watch.pause()

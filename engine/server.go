@@ -25,6 +25,9 @@ type ServerOptions struct {
 	Drain time.Duration // how long running hooks may go on when the process stops; default 30 s
 	Poll  time.Duration // the longest pause between looks at an idle database; default 1 s
 	Batch int           // jobs claimed or completed at once, at most; default 1000
+	// Connections is how many hooks may have connections to databases at once, one to
+	// each; others wait for their turn. Default: DefaultConnections.
+	Connections int
 
 	// UntilIdle fires what is due once and ends when nothing is left to do.
 	UntilIdle bool
@@ -49,6 +52,7 @@ func (o ServerOptions) WithDefaults() ServerOptions {
 	o.Drain = orElse(o.Drain, 30*time.Second)
 	o.Poll = orElse(o.Poll, time.Second)
 	o.Batch = orElse(o.Batch, 1000)
+	o.Connections = orElse(o.Connections, DefaultConnections)
 	return o
 }
 
@@ -61,6 +65,8 @@ func (o ServerOptions) Validate() error {
 		return Errorf(CodeUsage, "drain must not be negative")
 	case o.Batch < 1 || o.Batch > 10_000:
 		return Errorf(CodeUsage, "batch must be from 1 to 10000, not %d", o.Batch)
+	case o.Connections < 1 || o.Connections > 10_000:
+		return Errorf(CodeUsage, "connections must be from 1 to 10000, not %d", o.Connections)
 	case len(o.Name) > MaxNameLen:
 		return Errorf(CodeUsage, "the server's name has at most %d bytes", MaxNameLen)
 	}
@@ -101,6 +107,7 @@ type Server struct {
 
 	claims   *claimTable
 	running  *runTable
+	seats    seats // of hooks that have connections
 	done     *completer
 	logs     *logWriter
 	progress *progressWriter
@@ -138,7 +145,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	}
 	o.Types = slices.DeleteFunc(mine, func(t *Type) bool { return !t.Settings.RunsOn(o.Name) || !matchAny(o.Only, t.Name) })
 	s := &Server{
-		eng: e, opts: o, types: map[TypeID]*Type{}, lanes: map[Queue]*lane{},
+		eng: e, opts: o, types: map[TypeID]*Type{}, lanes: map[Queue]*lane{}, seats: make(seats, o.Connections),
 		wakeFold: make(chan struct{}, 1), wakePromote: make(chan struct{}, 1),
 		wakeTick: make(chan struct{}, 1), wakePoll: make(chan struct{}, 1),
 		firedOnce:     make(chan struct{}),

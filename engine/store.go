@@ -560,6 +560,8 @@ type Report struct {
 	Known    int64   `json:"known"`    // the version that this program makes
 	Strategy string  `json:"strategy"` // "skip locked", "compare and set", "single writer"
 	Reason   string  `json:"reason"`   // why
+	Own      int     `json:"own"`      // connections that each process may have besides those of hooks
+	Allowed  int     `json:"allowed"`  // connections that the database server takes; 0: any number, or it is not told
 	Checks   []Check `json:"checks"`
 }
 

@@ -60,9 +60,9 @@ func runDoctor(ctx context.Context, env *Env, g *globals) error {
 	} else {
 		d.check("files", d.Files, true, "")
 	}
-	d.settings(env, g, &s)
+	hooks := d.settings(env, g, &s)
 	d.needs(env, g, &s)
-	unreachable := d.database(ctx, env, g)
+	unreachable := d.database(ctx, env, g, hooks)
 	d.OK = true
 	for _, c := range d.Checks {
 		d.OK = d.OK && c.OK
@@ -106,8 +106,9 @@ func (d *diagnosis) scripts(s *scripts) {
 	}
 }
 
-// settings looks at those of run, in the environment and in the file.
-func (d *diagnosis) settings(env *Env, g *globals, s *scripts) {
+// settings looks at those of run, in the environment and in the file. It gives how many
+// connections its hooks may have.
+func (d *diagnosis) settings(env *Env, g *globals, s *scripts) int {
 	o := newRunOptions()
 	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	o.flags(flags)
@@ -124,13 +125,15 @@ func (d *diagnosis) settings(env *Env, g *globals, s *scripts) {
 	}
 	if err != nil {
 		d.check("settings of run", err.Error(), false, engine.HintOf(err))
-		return
+		return o.Connections
 	}
 	d.check("settings of run", "they can be used", true, "")
+	return o.Connections
 }
 
-// database looks at the database; an error says that it cannot be used.
-func (d *diagnosis) database(ctx context.Context, env *Env, g *globals) error {
+// database looks at the database; an error says that it cannot be used. Hooks of a server
+// may have that many connections.
+func (d *diagnosis) database(ctx context.Context, env *Env, g *globals, hooks int) error {
 	log, _ := newLogger(env, g)
 	store, err := openStore(ctx, env, g, log, toLook, 0)
 	if errors.Is(err, errNoFile) {
@@ -151,7 +154,29 @@ func (d *diagnosis) database(ctx context.Context, env *Env, g *globals) error {
 	d.check("database", r.Store+" "+r.Version, true, "")
 	d.Store, d.Version, d.Schema, d.Known, d.Strategy, d.Reason = r.Store, r.Version, r.Schema, r.Known, r.Strategy, r.Reason
 	d.Checks = append(d.Checks, r.Checks...)
+	if r.Allowed > 0 {
+		d.connections(ctx, store, r, hooks)
+	}
 	return nil
+}
+
+// connections compares those that the database server takes with those that the servers
+// may want that run now, or one where none does.
+func (d *diagnosis) connections(ctx context.Context, store engine.Store, r engine.Report, hooks int) {
+	servers := 0
+	if rows, err := store.Servers(ctx, false); err == nil { // else there are no tables yet
+		for _, row := range rows {
+			if row.Lives() {
+				servers++
+			}
+		}
+	}
+	each, who := r.Own+hooks, "a server uses"
+	if servers > 0 {
+		who = plural(int64(servers), "server that runs uses", "servers that run use")
+	}
+	d.check("connections", fmt.Sprintf("the database takes %d; %s up to %d each (%d, and those of %d hooks)", r.Allowed, who, each, r.Own, hooks), r.Allowed >= max(1, servers)*each,
+		fmt.Sprintf("let it take %d and a few more (max_connections, or max_user_connections of the user), or have hooks use fewer with --connections", max(1, servers)*each))
 }
 
 func (d *diagnosis) print(p *printer) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path"
 	"slices"
@@ -31,10 +32,12 @@ type runOptions struct {
 	Lease  time.Duration
 	Poll   time.Duration
 	Batch  int
+
+	Connections int // of hooks at once
 }
 
 func newRunOptions() runOptions {
-	return runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000}
+	return runOptions{Drain: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Batch: 1000, Connections: engine.DefaultConnections}
 }
 
 func newRun(env *Env, g *globals) *cobra.Command {
@@ -90,6 +93,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	durationFlag(f, &o.Lease, "lease", "for what `time` a server may be silent; others then take its jobs, within two thirds of it more (default 15s)")
 	numberFlag(f, &o.Batch, "batch", 1, "how many jobs are claimed or completed at once, at most: a `number` (default 1000)")
 	durationFlag(f, &o.Poll, "poll", "longest `time` between looks at an idle database (default 1s)")
+	numberFlag(f, &o.Connections, "connections", 1, fmt.Sprintf("how many hooks have connections to databases at once, at most; others wait: a `number` (default %d)", engine.DefaultConnections))
 }
 
 func (o *runOptions) validate() error {
@@ -211,7 +215,7 @@ func (o *runOptions) server(s *scripts) engine.ServerOptions {
 	}
 	return engine.ServerOptions{
 		Types: s.Types, Name: o.Name, Version: programVersion().Version, Phases: o.Phases, Only: o.Types, Slots: o.Slots,
-		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, UntilIdle: o.UntilIdle, NotLoaded: s.broken(),
+		Lease: o.Lease, Drain: drain, Poll: o.Poll, Batch: o.Batch, Connections: o.Connections, UntilIdle: o.UntilIdle, NotLoaded: s.broken(),
 	}
 }
 

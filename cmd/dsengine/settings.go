@@ -21,7 +21,7 @@ import (
 // its table [run]. Lists and tables may only stand where several values can.
 var (
 	globalSettings = []string{"db", "jobs", "files", "output", "prefix", "verbose"}
-	runSettings    = []string{"name", "types", "phases", "slots", "drain", "lease", "batch", "poll"}
+	runSettings    = []string{"name", "types", "phases", "slots", "drain", "lease", "batch", "poll", "connections"}
 	listSettings   = []string{"types", "phases", "slots"}
 	pathSettings   = []string{"db", "jobs", "files"}
 )

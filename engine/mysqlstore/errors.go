@@ -18,6 +18,13 @@ import (
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
+// Numbers of the errors of a server that takes no more connections, or none of this user.
+const (
+	tooManyConnections = 1040
+	userHasTooMany     = 1203
+	userReachedLimit   = 1226
+)
+
 // Class tells what an error of the driver means.
 func (d *dialect) Class(err error) sqlstore.Class {
 	var me *mysql.MySQLError
@@ -34,13 +41,13 @@ func (d *dialect) Class(err error) sqlstore.Class {
 		case 1053, 1077, 1079, // the server shuts down
 			1927, // the connection was killed
 			1317, // the query was interrupted
-			1040, // too many connections
-			1203, 1226,
 			1047, // a cluster node that has no quorum
 			2006, 2013,
 			1836, 1792, // it has become read-only: another has taken its place
 			4031: // it was idle for too long
 			return sqlstore.ClassConnection
+		case tooManyConnections, userHasTooMany, userReachedLimit:
+			return sqlstore.ClassUnreachable // they are waited for like one that is away
 		case 1290:
 			if strings.Contains(me.Message, "read-only") || strings.Contains(me.Message, "read_only") {
 				return sqlstore.ClassConnection
@@ -254,4 +261,9 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 func (s *Store) NoSavepoint(err error) bool {
 	var me *mysql.MySQLError
 	return errors.As(err, &me) && me.Number == 1305
+}
+
+// Ended is what ends a hook's transaction unnoticed.
+func (s *Store) Ended() string {
+	return "a statement of this hook ended the job's transaction (a stored routine that commits?): what it wrote before was committed without the job, so nothing is completed; take the COMMIT out of the routine"
 }

@@ -141,6 +141,10 @@ func (d *dialect) Hint(err error) string {
 	if where, full := noRoom(me); full {
 		return "make room " + where + "; what waits goes on by itself then"
 	}
+	switch me.Number {
+	case tooManyConnections, userHasTooMany, userReachedLimit:
+		return "let the server take more (max_connections, or the limits of the user), or have hooks use fewer (--connections); dsengine doctor says how many are needed"
+	}
 	if m := refusal.FindStringSubmatch(me.Message); m != nil && denied(err) {
 		return fmt.Sprintf("the database user %q needs the privilege %s; dsengine doctor names all that are missing, with the GRANT statements", m[2], m[1])
 	}

@@ -67,11 +67,11 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	}
 	engineDB := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
 	s.scriptPools(cfg, nil)
-	engineDB.SetMaxIdleConns(16)
+	bound(engineDB, engineConnections)
 	brisk := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "1"}))
-	brisk.SetMaxIdleConns(4)
+	bound(brisk, briskConnections)
 	beats := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "2"}))
-	beats.SetMaxOpenConns(2)
+	bound(beats, beatConnections)
 	for _, db := range []*sql.DB{engineDB, brisk, s.hooks, beats} { // gone before the server ends them
 		db.SetConnMaxIdleTime(s.opts.Lease / 2)
 	}
@@ -126,9 +126,29 @@ func (s *Store) scriptPools(cfg *mysql.Config, more map[string]string) {
 	plain := cfg.Clone()
 	plain.ParseTime = false // see when
 	s.hooks = s.pool(plain, false, hooks)
-	s.hooks.SetMaxIdleConns(32)
+	s.hooks.SetMaxIdleConns(10_000) // as many as there were; they do not stay for long
 	s.control = s.pool(cfg, true, control)
+	s.control.SetMaxOpenConns(controlConnections)
 	s.control.SetMaxIdleConns(4)
+}
+
+// How many connections a process has at most. What holds one of the engine's
+// transactions takes another of the same pool for nothing, and may read on one of
+// control, whose statements wait for no other connection; so no pool waits for itself,
+// nor two for each other. Connections of hooks are bounded by SessionOptions.Seat.
+const (
+	engineConnections  = 16
+	briskConnections   = 4
+	controlConnections = 8
+	beatConnections    = 2
+
+	ownConnections = engineConnections + briskConnections + controlConnections + beatConnections
+)
+
+// bound has a pool keep as many connections as it may have.
+func bound(db *sql.DB, n int) {
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
 }
 
 // patience adds the settings by which a process that is frozen, or cut off, does
@@ -201,7 +221,11 @@ func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]str
 	if s.opts.Wrap != nil {
 		connector = s.opts.Wrap(connector)
 	}
-	return sql.OpenDB(tracking{connector})
+	asked := "SELECT CONNECTION_ID(), 0"
+	if !foundRows { // it is for hooks
+		asked = "SELECT CONNECTION_ID(), " + s.dialect.settings()
+	}
+	return sql.OpenDB(tracking{connector, asked})
 }
 
 // failing is a connector for settings that the driver refuses.
@@ -211,8 +235,11 @@ func (f failing) Connect(context.Context) (driver.Conn, error) { return nil, f.e
 func (f failing) Driver() driver.Driver                        { return mysql.MySQLDriver{} }
 
 // tracking makes connections that know their number on the server, so that
-// what they run can be ended there.
-type tracking struct{ driver.Connector }
+// what they run can be ended there; those of hooks also know what they are set to.
+type tracking struct {
+	driver.Connector
+	asked string // gives both
+}
 
 // driverConn is what the driver's connections can do.
 type driverConn interface {
@@ -230,6 +257,7 @@ type driverConn interface {
 type numbered struct {
 	driverConn
 	number int64
+	made   int64 // see Store.Settings
 }
 
 // BeginTx begins a transaction that a COMMIT that fails does not leave open: the
@@ -269,22 +297,27 @@ func (t tracking) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return c, nil
 	}
-	rows, err := dc.QueryContext(ctx, "SELECT CONNECTION_ID()", nil)
+	rows, err := dc.QueryContext(ctx, t.asked, nil)
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	defer rows.Close()
-	row := make([]driver.Value, 1)
+	row := make([]driver.Value, 2)
 	if err := rows.Next(row); err != nil {
 		c.Close()
 		return nil, err
 	}
-	n, _ := row[0].(int64)
-	if u, ok := row[0].(uint64); ok {
-		n = int64(u)
+	return &numbered{dc, whole(row[0]), whole(row[1])}, nil
+}
+
+// whole is a whole number as the driver gives it.
+func whole(v driver.Value) int64 {
+	if u, ok := v.(uint64); ok {
+		return int64(u)
 	}
-	return &numbered{dc, n}, nil
+	n, _ := v.(int64)
+	return n
 }
 
 // serverVersion connects once and asks what the server is, and whether it is a Galera node.

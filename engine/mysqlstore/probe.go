@@ -134,6 +134,7 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 		}
 	}
 	r := engine.Report{Store: s.dialect.name, Version: s.version, Strategy: s.choice.strategy, Reason: s.choice.reason}
+	r.Own, r.Allowed = ownConnections, s.allowed(ctx)
 	granted := s.checkPrivileges(ctx)
 	if err := s.Store.DescribeTables(ctx, s.migrations(), &r); err != nil {
 		if denied(err) {
@@ -173,6 +174,19 @@ func (s *Store) Describe(ctx context.Context) (engine.Report, error) {
 	packet := s.variable(ctx, "max_allowed_packet")
 	check("max_allowed_packet", packet, len(packet) > 7, "set it to 16M or more: payloads may have 4 MB")
 	return r, nil
+}
+
+// allowed is how many connections the server lets the user have at once; 0: it does
+// not tell.
+func (s *Store) allowed(ctx context.Context) (n int) {
+	var all, user int
+	if err := s.control.QueryRowContext(ctx, "SELECT @@GLOBAL.max_connections, @@SESSION.max_user_connections").Scan(&all, &user); err != nil {
+		return 0
+	}
+	if user > 0 {
+		return min(all, user)
+	}
+	return all
 }
 
 func (s *Store) clockDrift(ctx context.Context) (time.Duration, error) {

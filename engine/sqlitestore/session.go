@@ -187,3 +187,8 @@ func plainWords(e *sqlite.Error) string {
 func (s *Store) NoSavepoint(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "no such savepoint")
 }
+
+// Ended is what ends a hook's transaction unnoticed.
+func (s *Store) Ended() string {
+	return "a statement of this hook ended the job's transaction (OR ROLLBACK, or RAISE(ROLLBACK, ...) in a trigger): all that was written since the last checkpoint was rolled back, so nothing is completed; write OR ABORT, or RAISE(ABORT, ...), which undo that statement alone"
+}

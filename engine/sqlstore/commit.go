@@ -15,6 +15,8 @@ type HookTx interface {
 	// Ready ends what the script's statements left open and proves that the
 	// transaction is still the one that was begun. x is nil if none is open.
 	Ready(ctx context.Context) (x Execer, err error)
+	// Fenced is what the fence is to tell: see Session.
+	Fenced() (condition string, found func(int64))
 	// Commit commits the transaction; the session can be used again. A Failure says
 	// that it was not, because of what the transaction has written.
 	Commit(ctx context.Context) error
@@ -43,6 +45,7 @@ func (s *Store) Commit(ctx context.Context, session engine.Session, o *engine.Ou
 func (s *Store) commitHook(ctx context.Context, h HookTx, x Execer, o *engine.Outcome) error {
 	ctx = s.calm(ctx)
 	t := s.On(ctx, x)
+	t.fenced, t.found = h.Fenced()
 	if err := t.apply(o); err != nil {
 		h.Rollback(ctx)
 		return err

@@ -16,6 +16,7 @@ import (
 var (
 	readVerbs  = words("SELECT VALUES TABLE SHOW DESCRIBE DESC EXPLAIN")
 	writeVerbs = words("INSERT UPDATE DELETE REPLACE CALL DO")
+	rowVerbs   = words("INSERT UPDATE DELETE REPLACE") // they call no routine
 	// Statements that a server commits implicitly, or that steer transactions
 	// and sessions.
 	ddlVerbs     = words("CREATE ALTER DROP TRUNCATE RENAME")
@@ -58,6 +59,8 @@ type statement struct {
 	next  string // the word after the verb
 	file  string // what touches files of the server: INTO OUTFILE, LOAD_FILE
 	hides string // what may be read in two ways
+
+	leaves bool // it may leave something on its connection: see builtin
 
 	bare []string // the words that are not quoted and follow no dot, in capitals
 }
@@ -131,11 +134,7 @@ var holdsStatements = words("TRIGGER PROCEDURE FUNCTION EVENT PACKAGE")
 // changesRows says that a statement of db.exec tells all that it did by the number of
 // rows that it changed: it calls no routine.
 func (s *Store) changesRows(sql string) bool {
-	switch parseStatement(sql, s.D.Name() == "sqlite").verb {
-	case "INSERT", "UPDATE", "DELETE", "REPLACE":
-		return true
-	}
-	return false
+	return rowVerbs[parseStatement(sql, s.D.Name() == "sqlite").verb]
 }
 
 func (s *Store) check(sql string) (statement, error) {
@@ -199,8 +198,12 @@ func parse(sql string, lite, body bool) (st statement) {
 	last := ""              // the word before, if nothing else is between
 	tables := []bool{false} // by depth: commas and brackets are followed by tables
 	sign := byte(0)         // the last sign, if it is the last of all
+	table := false          // the last word names one, and columns may follow
+	own := false            // the last word is a function of the user's own, if a bracket follows
 	word := func(w string, quoted bool) {
 		before, dotted := last, sign == '.'
+		table = dotted && table || columnsFollow[before]
+		own = !table && (quoted || dotted || !builtin[strings.ToUpper(w)])
 		if last, sign = "", 0; !quoted {
 			last = strings.ToUpper(w)
 			if !dotted {
@@ -258,7 +261,7 @@ func parse(sql string, lite, body bool) (st statement) {
 			if lite && (namesTable[last] || sign == '.' || (sign == ',' || sign == '(') && tables[len(tables)-1]) {
 				st.names = append(st.names, strings.Trim(sql[i:end], "'"))
 			}
-			last, sign, i = "", 0, end
+			last, sign, own, i = "", 0, false, end
 			if ended {
 				st.more = true
 			}
@@ -280,8 +283,16 @@ func parse(sql string, lite, body bool) (st statement) {
 			if c == '(' && last == "LOAD_FILE" {
 				st.file = last
 			}
+			switch {
+			case c == '(' && own:
+				st.leaves = true
+			case c == '@' && strings.HasPrefix(sql[i+1:], "@"): // a setting, which is read
+				i++
+			case c == '@':
+				st.leaves = true
+			}
 			if c > ' ' {
-				last, sign = "", c
+				last, sign, own = "", c, false
 			}
 			switch c {
 			case '(':

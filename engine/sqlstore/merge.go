@@ -34,7 +34,11 @@ func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource
 		return nil, err
 	}
 	w.flush, w.refused = m.flush, m.refusedRow
-	if err := s.run(ctx, func(c *sql.Conn) error { return m.begin(ctx, c) }); err != nil {
+	err = s.run(ctx, func(c *sql.Conn) error {
+		s.sent(m.part, false)
+		return m.begin(ctx, c)
+	})
+	if err != nil {
 		return nil, err
 	}
 	began := s.endings()

@@ -99,7 +99,7 @@ func (t *Tx) fence(o *engine.Outcome) error {
 		}
 	}
 	if o.Checkpoint() {
-		n, err := t.exec("UPDATE ds_jobs SET checkpoints = ?, position = ?, attempts = ?, losses = ?, items = items + ? WHERE id = ? AND epoch = ? AND checkpoints = ?",
+		n, err := t.execFence("UPDATE ds_jobs SET checkpoints = ?, position = ?, attempts = ?, losses = ?, items = items + ? WHERE id = ? AND epoch = ? AND checkpoints = ?",
 			o.Checkpoints, nullRaw(o.Position), o.Attempts, o.Losses, items, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints)
 		if err == nil && n != 1 {
 			_, err = t.notOurs(o)
@@ -172,7 +172,7 @@ func (t *Tx) move(o *engine.Outcome, items int64) (int64, error) {
 	case o.SetPosition:
 		set, args = ", position = ?", []any{nullRaw(o.Position)}
 	}
-	return t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = %d, losses = 0, failed_phase = %d, verdict = %d, server = %d, items = items + %d, run_at = %s, started_at = %s, finished_at = %s%s WHERE id = %d AND epoch = %d AND checkpoints = %d%s",
+	return t.execFence(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, attempts = %d, losses = 0, failed_phase = %d, verdict = %d, server = %d, items = items + %d, run_at = %s, started_at = %s, finished_at = %s%s WHERE id = %d AND epoch = %d AND checkpoints = %d%s",
 		o.To.Phase, o.To.Status, o.Attempts, o.FailedPhase, o.Verdict, o.Server, items, runAt, started, finished, set, o.Job.ID, o.Job.Epoch, o.Job.Checkpoints, more), args...)
 }
 

@@ -35,8 +35,10 @@ type SessionDialect interface {
 	Fault(err error) Fault
 	// Tables are the names of the tables there, of some if there are very many.
 	Tables(ctx context.Context, x Execer) ([]string, error)
-	// NoSavepoint says that a savepoint does not exist.
+	// NoSavepoint says that a savepoint does not exist; Ended what that comes from in
+	// a hook, and what to do about it.
 	NoSavepoint(err error) bool
+	Ended() string
 	// Quote writes a name so that it can be used in SQL.
 	Quote(name string) string
 	// FromDB makes a value of the driver's one that scripts know, by the column's
@@ -115,6 +117,7 @@ type Session struct {
 	effects
 	marks  []savepoint
 	marked int
+	traces
 	temps  int       // temporary tables on the connection
 	tables int       // temporary tables that were made
 	ends   int       // transactions that were ended
@@ -138,6 +141,7 @@ func NewSession(s *Store, d SessionDialect, o engine.SessionOptions) *Session {
 	if r, ok := d.(Rewriter); ok {
 		session.rewriting = r.Rewriting()
 	}
+	session.settings, _ = d.(Settings)
 	return session
 }
 
@@ -164,7 +168,7 @@ func (s *Session) begin(ctx context.Context) (*sql.Conn, error) {
 	if s.conn != nil {
 		return s.conn, nil
 	}
-	c, free, err := s.d.BeginHook(ctx, s.opts)
+	c, free, err := s.seated(ctx)
 	if err != nil {
 		return nil, s.store.wrap(err, "BEGIN")
 	}
@@ -291,6 +295,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		if err != nil {
 			return err
 		}
+		s.sent(query, true)
 		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
 			return s.told(ctx, c, query, err)
@@ -337,6 +342,9 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 		st.Args = s.toDB(args)
 	} else if st, err = s.rewrite(ctx, c, query, args); err != nil {
 		return nil, s.explain(ctx, err)
+	}
+	if written {
+		s.sent(query, false)
 	}
 	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
@@ -444,24 +452,6 @@ func (s *Session) forget(mark int) (savepoint, error) {
 	return m, nil
 }
 
-// control runs a statement about savepoints. A savepoint that is gone proves
-// that something ended the transaction.
-func (s *Session) control(ctx context.Context, q string) error {
-	_, err := s.conn.ExecContext(ctx, q)
-	switch {
-	case err == nil:
-		return nil
-	case s.d.NoSavepoint(err):
-		s.ended = errEnded
-		return s.ended
-	}
-	return s.explain(ctx, err)
-}
-
-// errEnded is not one that running the hook again could help.
-var errEnded = &engine.Failure{Kind: engine.KindError, Code: "db.ended",
-	Message: "a statement of this hook ended the job's transaction (a stored routine that commits?): what it wrote before was committed without the job, so nothing is completed; take the COMMIT out of the routine"}
-
 // Ready spools what is open and proves that the transaction is the one that
 // was begun. x is nil if none is open.
 func (s *Session) Ready(ctx context.Context) (Execer, error) {
@@ -536,8 +526,9 @@ func (s *Session) release() {
 		}
 	}
 	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
-	s.free(s.broken || s.temps > 0) // temporary tables end with their connection
-	s.conn, s.free, s.temps = nil, nil, 0
+	// Temporary tables, and whatever else was left on it, end with their connection.
+	s.free(s.broken || s.temps > 0 || s.left || !s.asMade(s.conn))
+	s.conn, s.free, s.temps, s.left, s.proved = nil, nil, 0, false, false
 }
 
 // Close rolls back and gives all connections back.

@@ -37,6 +37,9 @@ type Tx struct {
 
 	foreign bool // it is a caller's own, of any isolation level
 
+	fenced string // see HookTx
+	found  func(int64)
+
 	ours map[typedHash]bool // keys that it got without waiting; nil: it waits for those it wants
 
 	types   map[engine.TypeID]engine.TypeRecord // that were looked up
@@ -52,6 +55,22 @@ func (t *Tx) exec(q string, args ...any) (int64, error) {
 	r, err := t.x.ExecContext(t.ctx, t.s.SQL(q), args...)
 	if err != nil {
 		return 0, t.s.wrap(err, q)
+	}
+	n, err := r.RowsAffected()
+	return n, t.s.wrap(err, q)
+}
+
+// execFence runs the statement of the fence.
+func (t *Tx) execFence(q string, args ...any) (int64, error) {
+	q += t.fenced
+	r, err := t.x.ExecContext(t.ctx, t.s.SQL(q), args...)
+	if err != nil {
+		return 0, t.s.wrap(err, q)
+	}
+	if t.found != nil {
+		if id, err := r.LastInsertId(); err == nil {
+			t.found(id)
+		}
 	}
 	n, err := r.RowsAffected()
 	return n, t.s.wrap(err, q)

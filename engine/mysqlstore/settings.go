@@ -1,0 +1,34 @@
+package mysqlstore
+
+import (
+	"database/sql"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine/sqlstore"
+)
+
+var _ sqlstore.Settings = (*Store)(nil)
+
+// settings is a number for those of a session that change what a hook's statements do,
+// or whether they are one transaction. Each costs the fence a microsecond or two: those
+// that a trigger can leave are here, but for what only makes another text of a number.
+func (d *dialect) settings() string {
+	return "CRC32(CONCAT_WS(',', @@SESSION." + strings.Join([]string{
+		"autocommit", d.isolation, d.readOnly, "foreign_key_checks", "unique_checks", "sql_mode", "sql_notes", "sql_select_limit",
+		"time_zone", "collation_connection", "group_concat_max_len", "innodb_lock_wait_timeout", "lock_wait_timeout",
+	}, ", @@SESSION.") + "))"
+}
+
+// Settings is the SQL of a number that stands for what a hook's connection is set to.
+func (s *Store) Settings() string { return s.dialect.settings() }
+
+// Made is that number of a connection as it was made.
+func (s *Store) Made(c *sql.Conn) (made int64) {
+	_ = c.Raw(func(dc any) error {
+		if n, ok := dc.(*numbered); ok {
+			made = n.made
+		}
+		return nil
+	})
+	return made
+}

@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// setTo is what a session's connection is set to, as far as it matters to hooks.
+func (w *world) setTo(h engine.Session) [][]any {
+	w.Helper()
+	return w.query(h, "SHOW SESSION VARIABLES WHERE variable_name IN ('autocommit', 'tx_isolation', 'transaction_isolation', 'foreign_key_checks', 'unique_checks', 'innodb_lock_wait_timeout', 'sql_mode')")
+}
+
+// unruly leaves something on its connection that no ROLLBACK takes back.
+type unruly struct{ makes, run string }
+
+var unrulies = []unruly{
+	{"PROCEDURE unruly() BEGIN SET autocommit = 1; END", "CALL unruly()"},
+	{"PROCEDURE unruly() BEGIN SET foreign_key_checks = 0; SET sql_mode = ''; SET innodb_lock_wait_timeout = 1; END", "CALL unruly()"},
+	{"PROCEDURE unruly() BEGIN SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; END", "CALL unruly()"},
+	{"PROCEDURE unruly() BEGIN DO GET_LOCK('dsengine_unruly', 0); END", "CALL unruly()"},
+	{"", "DO GET_LOCK('dsengine_unruly', 0)"},
+	{"", "SELECT GET_LOCK('dsengine_unruly', 0)"},
+	{"", "SELECT @unruly := 7"},
+	{"", "SELECT 7 INTO @unruly"},
+	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET @unruly = 7; DO GET_LOCK('dsengine_unruly', 0); RETURN 1; END", "INSERT INTO t (id, v) SELECT 1, unruly()"},
+	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END", "SELECT `unruly`()"},
+	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END", "SELECT one FROM unruly_view"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET foreign_key_checks = 0", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET innodb_lock_wait_timeout = 1", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "INSERT INTO t VALUES (1, 0)"},
+}
+
+var traceCases = []testCase{
+	{"what a statement leaves on its connection, no other hook meets", func(w *world) {
+		if !w.in.Rows {
+			return // it has no routines, and its triggers set nothing
+		}
+		t := w.typ("t")
+		other := w.in.Connect(w.t, false)
+		own := func() engine.Session { return w.hook(w.store) }
+		joined := func() engine.Session {
+			j := other.Begin(engine.SessionOptions{Job: 1, Type: "t"})
+			w.Cleanup(j.Close)
+			return j
+		}
+		ends := []struct {
+			name  string
+			begin func() engine.Session
+			of    func(h engine.Session)
+		}{
+			{"rolled back", own, func(h engine.Session) { h.Rollback(w.ctx) }},
+			{"completed, if it can be", own, func(h engine.Session) {
+				j := w.start(job(t))
+				if w.store.Commit(w.ctx, h, alone(completed(j))) != nil {
+					w.settle(j)
+				}
+			}},
+			{"checkpointed, if it can be", own, func(h engine.Session) {
+				j := w.start(job(t))
+				o := checkpoint(j, "p")
+				if w.store.Commit(w.ctx, h, o) == nil {
+					checkpointed(o)
+				}
+				w.settle(j)
+			}},
+			{"joined and committed", joined, func(h engine.Session) { _ = h.(engine.Joined).CommitOwn(w.ctx) }},
+			{"joined and rolled back", joined, func(h engine.Session) { h.Rollback(w.ctx) }},
+		}
+		w.exec("CREATE TABLE u (id INTEGER PRIMARY KEY)")
+		for _, u := range unrulies {
+			for _, end := range ends {
+				what := u.run + " (" + u.makes + "), " + end.name
+				w.table(0)
+				if u.makes != "" {
+					w.exec("CREATE " + u.makes)
+				}
+				if strings.Contains(u.run, "unruly_view") {
+					w.exec("CREATE VIEW unruly_view AS SELECT unruly() AS one")
+				}
+				h, next := end.begin(), end.begin()
+				made := w.setTo(h)
+				if strings.HasPrefix(u.run, "SELECT") {
+					w.query(h, u.run)
+				} else {
+					w.run(h, u.run)
+				}
+				end.of(h)
+				h.Close()
+				w.same(what+": settings of the next hook", made, w.setTo(next))
+				w.run(next, "INSERT INTO u VALUES (1)")
+				next.Rollback(w.ctx)
+				w.same(what+": rows of the next hook, which fails", int64(0), w.count("SELECT COUNT(*) FROM u"))
+				w.until(what+": the lock is free", func() bool { return w.count("SELECT IS_FREE_LOCK('dsengine_unruly')") == 1 })
+				w.same(what+": the variable", [][]any{{nil}}, w.query(next, "SELECT @unruly"))
+				next.Close()
+				for _, q := range []string{"VIEW IF EXISTS unruly_view", "FUNCTION IF EXISTS unruly", "PROCEDURE IF EXISTS unruly", "TABLE t"} {
+					w.exec("DROP " + q)
+				}
+				if w.Failed() {
+					return
+				}
+			}
+		}
+	}},
+	{"a connection goes on to the next hook where nothing was left on it", func(w *world) {
+		if !w.in.Rows {
+			return // its connections have no numbers
+		}
+		w.table(3)
+		t := w.typ("t")
+		number := func(h engine.Session) any {
+			w.Helper()
+			return w.query(h, "SELECT CONNECTION_ID()")[0][0]
+		}
+		h := w.hook(w.store)
+		was := number(h)
+		h.Close()
+		for _, q := range []string{
+			"INSERT INTO t (id, v) VALUES (7, COALESCE(NULL, 3)), (8, GREATEST(1, 2)) ON DUPLICATE KEY UPDATE v = VALUES(v)",
+			"UPDATE t SET v = (v + 1) WHERE id IN (1, 2) AND (v > 0 OR NOT (v IS NULL))",
+			"REPLACE INTO t (id, v) VALUES (9, 1)",
+			"DELETE FROM t WHERE id IN (SELECT id FROM (SELECT MAX(id) AS id FROM t) AS x)",
+		} {
+			for _, fails := range []bool{true, false} {
+				h := w.hook(w.store)
+				w.run(h, q)
+				w.query(h, "WITH s (id) AS (SELECT MIN(id) FROM t) SELECT COUNT(*), @@autocommit, 'f(@x)' FROM s JOIN t USING (id)")
+				if fails {
+					h.Rollback(w.ctx)
+				} else {
+					w.commitWith(h, alone(completed(w.start(job(t)))))
+				}
+				w.same(q+": the connection", was, number(h))
+				h.Close()
+			}
+		}
+	}},
+	{"a transaction that a statement has rolled back is told as that", func(w *world) {
+		if w.in.Rows {
+			return // it has no such statement
+		}
+		w.table(1)
+		j := w.start(job(w.typ("t")))
+		h := w.hook(w.store)
+		w.run(h, "INSERT INTO t VALUES (2, 0)")
+		m, err := h.Mark(w.ctx)
+		w.must(err)
+		w.failure("the statement", "db.duplicate", exec(h, w.ctx, "INSERT OR ROLLBACK INTO t VALUES (1, 0)"))
+		err = h.Undo(w.ctx, m)
+		w.failure("the end of its catch", "db.ended", err)
+		if text := err.Error(); !strings.Contains(text, "rolled back") || strings.Contains(text, "COMMIT") {
+			w.Errorf("it is told so: %s", text)
+		}
+		h.Rollback(w.ctx)
+		w.same("rows", []string{"1|10"}, w.inTable())
+		w.run(h, "INSERT INTO t VALUES (3, 0)")
+		w.commitWith(h, alone(completed(j)))
+		w.same("rows", []string{"1|10", "3|0"}, w.inTable())
+	}},
+}
