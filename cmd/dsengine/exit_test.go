@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
@@ -22,6 +23,9 @@ func TestExitCodesOfWhatWasStopped(t *testing.T) {
 		{"SIGTERM, no database", errTerminated, gone, exitUnreachable},
 		{"SIGTERM, the connection broke", errTerminated, broke, exitUnreachable},
 		{"SIGTERM, no answer in time", errTerminated, context.DeadlineExceeded, exitUnreachable},
+		{"SIGTERM, a commit without an answer", errTerminated, engine.Wrapf(engine.CodeUnknown, context.Canceled, "COMMIT"), exitUnreachable},
+		{"SIGTERM before it had begun", errTerminated, fmt.Errorf("register the server: %w", context.Canceled), exitDone},
+		{"SIGTERM, told already how it ends", errTerminated, &exitError{exitJobFailed, context.Canceled}, exitJobFailed},
 		{"SIGTERM, drained", errTerminated, nil, exitDone},
 		{"Ctrl-C, no database", errInterrupted, gone, exitInterrupted},
 		{"Ctrl-C", errInterrupted, context.Canceled, exitInterrupted},
