@@ -195,11 +195,11 @@ func drained(ctx context.Context, err error) error {
 		return err
 	}
 	switch code := engine.CodeOf(err); {
+	case code != engine.CodeUnknown && errors.Is(err, context.Canceled):
+		return nil // how a server ends that had begun is not cancelled
 	case code == engine.CodeUnreachable, code == engine.CodeRetry, code == engine.CodeUnknown,
 		errors.Is(err, context.DeadlineExceeded):
 		return &exitError{code: exitUnreachable, err: err}
-	case errors.Is(err, context.Canceled):
-		return nil
 	}
 	return err
 }
