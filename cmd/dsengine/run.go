@@ -124,13 +124,13 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 func (o *runOptions) run(ctx context.Context, env *Env, g *globals) error {
 	log, con := newLogger(env, g)
 	s, err := loadScripts(ctx, env, g, log)
-	if err == nil {
-		err = ctx.Err() // then scripts may seem not to load
-	}
 	if err != nil {
 		return err
 	}
 	defer s.others.Close()
+	if err := ctx.Err(); err != nil { // then scripts may seem not to load
+		return err
+	}
 	if err := o.check(ctx, env, g, &s); err != nil {
 		return err
 	}
