@@ -181,10 +181,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries)
 	o := c.outcome()
 	o.Items, o.Enqueue, o.Writes, o.Records = nil, nil, nil, RecordWrites{}
 	o.Stats, o.NewStats = nil, nil
-	if at == nil {
-		at = c.notPutOff()
-	}
-	if at != nil {
+	if o.notPutOff(); at != nil {
 		o.SetPosition, o.Position = true, at.encode()
 	}
 	s.failed(c, l, o, err)
@@ -228,15 +225,15 @@ func (c *Call) putOff(runs int, err error) (v *Verdict, at *position) {
 	return &Verdict{Event: Snoozed, After: after, Wait: true}, &p
 }
 
-// notPutOff is the position with which the count of put-offs begins anew, since the
-// attempt ends in another way; nil: there is none to count.
-func (c *Call) notPutOff() *position {
-	p, broken := parsePosition(c.job.Position)
+// notPutOff has the count of put-offs begin anew, if there is one, since the attempt ends
+// in another way.
+func (o *Outcome) notPutOff() {
+	p, broken := parsePosition(o.Job.Position)
 	if broken != nil || p.PutOffs == 0 {
-		return nil
+		return
 	}
 	p.PutOffs = 0
-	return &p
+	o.SetPosition, o.Position = true, p.encode()
 }
 
 // fault fails a job for good about which the engine itself has panicked.
@@ -260,6 +257,7 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
 		}
 		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
+		o.notPutOff()
 		giveUp(o, GaveUp, f)
 		if s.claims.rest(j.Claim, j.ID) {
 			o.LastOf = &j.Claim

@@ -104,7 +104,7 @@ func giveUp(o *Outcome, e Event, f *Failure) {
 	o.Because = f
 	if phase != PhaseFinish && j.Emitted > 0 {
 		o.move(Opened, State{phase, StatusOpen})
-		o.Verdict = status
+		o.Verdict, o.FailedPhase = status, phase // it has not ended: a retry goes on there
 		return
 	}
 	o.move(e, State{j.Phase, status})
@@ -151,14 +151,22 @@ func obeyVerdict(o *Outcome, hooks HookSet, policy RetryPolicy, v *Verdict, f *F
 
 // Withdraw turns an outcome that would have the job go on into its end: a
 // person asked to cancel it meanwhile. emitted counts its items, those of the
-// outcome included; if it has any, it is open until they are cancelled too.
+// outcome included; if it has any, it is open until they are cancelled too. A phase
+// that has ended is over: a retry does not run it again, and goes on after it.
 func (o *Outcome) Withdraw(emitted int64) {
 	j := o.Job
 	phase := j.Phase
 	if phase == PhaseFail {
 		phase = j.FailedPhase
 	}
+	if o.Event == HandedOn || o.Event == Finishing {
+		o.move(Withdrawn, State{o.To.Phase, StatusCancelled})
+		return
+	}
 	if phase != PhaseFinish && emitted > 0 {
+		if o.Event != Opened {
+			o.FailedPhase = phase
+		}
 		o.move(Opened, State{phase, StatusOpen})
 		o.Verdict = StatusCancelled
 		return

@@ -128,7 +128,7 @@ func TestDecideVerdict(t *testing.T) {
 		{"retry of the last attempt", ClaimedJob{Phase: PhaseConsume, Attempts: 2}, Verdict{Event: Retried, Reason: "r"}, nil, decision{To: "give up failed", Attempts: 3, Failed: PhaseConsume, Error: "r"}},
 		{"snooze", ClaimedJob{Phase: PhaseProduce, Attempts: 1}, Verdict{Event: Snoozed, After: time.Hour}, nil, decision{To: "snooze produce/waiting", Attempts: 1, Delay: time.Hour}},
 		{"cancel", ClaimedJob{Phase: PhaseConsume, Attempts: 1}, Verdict{Event: Withdrawn}, nil, decision{To: "cancel cancelled", Attempts: 2}},
-		{"cancel with items", ClaimedJob{Phase: PhaseConsume, Emitted: 1}, Verdict{Event: Withdrawn}, nil, decision{To: "open consume/open", Attempts: 1, Verdict: StatusCancelled}},
+		{"cancel with items", ClaimedJob{Phase: PhaseConsume, Emitted: 1}, Verdict{Event: Withdrawn}, nil, decision{To: "open consume/open", Attempts: 1, Failed: PhaseConsume, Verdict: StatusCancelled}},
 		{"fail", ClaimedJob{Phase: PhaseConsume}, Verdict{Event: GaveUp, Reason: "r"}, nil, decision{To: "give up failed", Attempts: 1, Failed: PhaseConsume, Error: "r"}},
 		{"in fail: retry, past the last attempt", ClaimedJob{Phase: PhaseFail, FailedPhase: PhaseConsume, Attempts: 3}, Verdict{Event: Retried, Wait: true, After: time.Minute}, &again, decision{To: "retry consume/waiting", Attempts: 3, Delay: time.Minute}},
 		{"in fail: snooze burns no attempt", ClaimedJob{Phase: PhaseFail, FailedPhase: PhaseConsume, Attempts: 3}, Verdict{Event: Snoozed, After: time.Minute}, &again, decision{To: "snooze consume/waiting", Attempts: 2, Delay: time.Minute}},
@@ -144,6 +144,35 @@ func TestDecideVerdict(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestWithdraw: a phase that has ended when its job is cancelled is over; one that has not
+// is where a retry goes on.
+func TestWithdraw(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		job     ClaimedJob
+		event   Event
+		to      State
+		emitted int64
+		want    Outcome
+	}{
+		{"it waits", ClaimedJob{Phase: PhaseConsume}, "", State{}, 0, Outcome{Event: Withdrawn, To: State{PhaseConsume, StatusCancelled}}},
+		{"it waits behind a checkpoint with items", ClaimedJob{Phase: PhaseConsume}, "", State{}, 2, Outcome{Event: Opened, To: State{PhaseConsume, StatusOpen}, FailedPhase: PhaseConsume, Verdict: StatusCancelled}},
+		{"it would be retried", ClaimedJob{Phase: PhaseProduce}, Retried, State{PhaseProduce, StatusWaiting}, 2, Outcome{Event: Opened, To: State{PhaseProduce, StatusOpen}, FailedPhase: PhaseProduce, Verdict: StatusCancelled}},
+		{"its fail hook retries it", ClaimedJob{Phase: PhaseFail, FailedPhase: PhaseConsume}, Retried, State{PhaseConsume, StatusWaiting}, 2, Outcome{Event: Opened, To: State{PhaseConsume, StatusOpen}, FailedPhase: PhaseConsume, Verdict: StatusCancelled}},
+		{"it has emitted items and ended", ClaimedJob{Phase: PhaseConsume}, Opened, State{PhaseConsume, StatusOpen}, 2, Outcome{Event: Opened, To: State{PhaseConsume, StatusOpen}, Verdict: StatusCancelled}},
+		{"it has returned a payload", ClaimedJob{Phase: PhaseProduce}, HandedOn, State{PhaseConsume, StatusWaiting}, 0, Outcome{Event: Withdrawn, To: State{PhaseConsume, StatusCancelled}}},
+		{"it has produced nothing", ClaimedJob{Phase: PhaseProduce}, Finishing, State{PhaseFinish, StatusWaiting}, 0, Outcome{Event: Withdrawn, To: State{PhaseFinish, StatusCancelled}}},
+		{"its finish waits", ClaimedJob{Phase: PhaseFinish}, "", State{}, 2, Outcome{Event: Withdrawn, To: State{PhaseFinish, StatusCancelled}}},
+	} {
+		o := &Outcome{Job: &x.job, Event: x.event, To: x.to}
+		o.Withdraw(x.emitted)
+		x.want.Job = &x.job
+		if d := cmp.Diff(&x.want, o); d != "" {
+			t.Errorf("%s (-want +got):\n%s", x.name, d)
+		}
 	}
 }
 

@@ -84,6 +84,9 @@ func buildMoves() []Move {
 		add(o, Withdrawn, fin(p, StatusCancelled))
 	}
 	add(State{PhaseProduce, StatusRunning}, HandedOn, State{PhaseConsume, StatusWaiting})
+	// It was cancelled while produce ended: what comes after it is.
+	add(State{PhaseProduce, StatusRunning}, Withdrawn, fin(PhaseConsume, StatusCancelled))
+	add(State{PhaseProduce, StatusRunning}, Withdrawn, fin(PhaseFinish, StatusCancelled))
 	add(State{PhaseProduce, StatusRunning}, Finishing, State{PhaseFinish, StatusWaiting}) // produced nothing
 	for _, s := range []Status{StatusCompleted, StatusFailed, StatusCancelled} {
 		for _, p := range Phases {

@@ -14,15 +14,15 @@ type Outcome struct {
 
 	Attempts    int    // of the phase that is due next
 	Losses      int    // for a checkpoint: those that it does not forget
-	FailedPhase Phase  // for Failing: the phase that failed
+	FailedPhase Phase  // the phase that failed, or that a cancel cut off: a retry goes on there
 	Verdict     Status // Failed or Cancelled: what the job becomes once its items have settled
 	// SetPosition writes Position. A move to another phase clears it anyhow, and so
-	// does one to open, unless the phase has failed for good: a retry goes on there.
+	// does one to open, unless the phase has not ended well: a retry goes on there.
 	// With HandedOn, Position is the one with which the next phase begins.
 	SetPosition bool
 	Position    Raw
 	Checkpoints int // counted so far in this phase, this one included
-	Item        Raw // for HandedOn
+	Item        Raw // for HandsOn
 	SetResult   bool
 	Result      Raw
 	Stats       Stats // the job's counts so far, in all
@@ -46,6 +46,12 @@ type Outcome struct {
 
 // Checkpoint says that the outcome keeps the claim.
 func (o *Outcome) Checkpoint() bool { return o.Event == "" }
+
+// HandsOn says that produce has returned a payload, also where the job was cancelled
+// meanwhile: a retry begins in consume, with Item.
+func (o *Outcome) HandsOn() bool {
+	return o.Event == HandedOn || o.Event == Withdrawn && o.Job.Phase == PhaseProduce && o.To.Phase == PhaseConsume
+}
 
 // Plain says that the outcome is one that can be written together with many
 // others: a success that brings nothing along.

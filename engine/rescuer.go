@@ -126,6 +126,7 @@ func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord, failed *Failure) (o *O
 		}
 	}()
 	o = &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict}
+	o.notPutOff()
 	policy := RetryPolicy{Max: t.MaxAttempts}.WithDefaults()
 	if typ := s.types[t.ID]; typ != nil {
 		policy = typ.Settings.Retry

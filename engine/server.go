@@ -269,8 +269,19 @@ func (s *Server) logDrained() {
 	}
 }
 
-// begin makes the first incarnation, and the schedules of the types.
-func (s *Server) begin(ctx context.Context) error {
+// begin makes the first incarnation, and the schedules of the types. If it cannot, as
+// when ctx ends meanwhile, no server that lives is left behind.
+func (s *Server) begin(ctx context.Context) (err error) {
+	defer func() {
+		if err == nil || s.id() == 0 {
+			return
+		}
+		stopping, done := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Lease/3)
+		defer done()
+		if serr := s.eng.store.StopServer(stopping, s.id()); serr != nil {
+			s.eng.log.Debug("stop the server: others see that it has ended when its lease is over", "error", serr)
+		}
+	}()
 	if err := s.incarnate(ctx); err != nil {
 		return err
 	}

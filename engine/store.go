@@ -279,8 +279,10 @@ type JobStore interface {
 	Cancel(ctx context.Context, id JobID, reason string) (CancelResult, error)
 	// Retry makes a final job due again and reopens its parents. Of an emitter
 	// that is failed because of its items, the failed items are due again instead;
-	// with From or Fresh, too. CodeConflict if it is not final, or if its key was
-	// taken since.
+	// with From or Fresh, too. One that was cancelled while it was open is open
+	// again, and Sweep makes those of its items due that have failed or were
+	// cancelled; so it does where the phase was cut off, and goes on. CodeConflict
+	// if it is not final, or if its key was taken since.
 	Retry(ctx context.Context, id JobID, o RetryOptions) error
 	// CancelAll cancels some hundreds of jobs in one transaction, each as Cancel
 	// does. The results are in the order of the ids; CancelGone, CancelHeld and
@@ -535,7 +537,7 @@ type MaintenanceStore interface {
 	// counters; parents whose items have all settled go on. It gives the queues
 	// in which something became due, and whether there is more to fold.
 	Fold(ctx context.Context, limit int) (queues []Queue, settled []Settled, more bool, err error)
-	// Sweep carries on cancels of open jobs' items.
+	// Sweep carries on cancels of open jobs' items, and retries of cancelled jobs' items.
 	Sweep(ctx context.Context, limit int) (more bool, err error)
 	// Prune deletes final jobs of a type that are older than keep, and what
 	// belongs to them, in small batches. more says that it has not looked at all

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
@@ -22,6 +26,10 @@ func TestExitCodesOfWhatWasStopped(t *testing.T) {
 		{"SIGTERM, no database", errTerminated, gone, exitUnreachable},
 		{"SIGTERM, the connection broke", errTerminated, broke, exitUnreachable},
 		{"SIGTERM, no answer in time", errTerminated, context.DeadlineExceeded, exitUnreachable},
+		{"SIGTERM, a commit without an answer", errTerminated, engine.Wrapf(engine.CodeUnknown, context.Canceled, "COMMIT"), exitUnreachable},
+		{"SIGTERM before it had begun", errTerminated, fmt.Errorf("register the server: %w", context.Canceled), exitDone},
+		{"SIGTERM while it connected", errTerminated, engine.Wrapf(engine.CodeUnreachable, context.Canceled, "reach the database"), exitDone},
+		{"SIGTERM, told already how it ends", errTerminated, &exitError{exitJobFailed, context.Canceled}, exitJobFailed},
 		{"SIGTERM, drained", errTerminated, nil, exitDone},
 		{"Ctrl-C, no database", errInterrupted, gone, exitInterrupted},
 		{"Ctrl-C", errInterrupted, context.Canceled, exitInterrupted},
@@ -38,6 +46,23 @@ func TestExitCodesOfWhatWasStopped(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d", x.name, got, x.want)
 		}
 		end(nil)
+	}
+	// A run that is told before it has begun has nothing to do, whatever it comes to first.
+	for cause, want := range map[error]exitCode{errTerminated: exitDone, errInterrupted: exitInterrupted} {
+		ctx, end := context.WithCancelCause(t.Context())
+		end(cause)
+		var said bytes.Buffer
+		env := &Env{Stdout: &said, Stderr: &said, Lookup: func(string) (string, bool) { return "", false }, Environ: os.Environ,
+			Dir: t.TempDir(), IsTerminal: func(any) bool { return false }, Clock: engine.SystemClock{}, Secrets: engine.NewSecrets()}
+		if err := os.MkdirAll(filepath.Join(env.Dir, "jobs"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(env.Dir, "jobs", "a.star"), []byte("def consume(ctx, item): pass\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := execute(ctx, env, []string{"run"}); got != want {
+			t.Errorf("%v: exit code %d, want %d: %s", cause, got, want, &said)
+		}
 	}
 	// Another command that is stopped has not done what it was to do.
 	ctx, end := context.WithCancelCause(t.Context())

@@ -85,6 +85,9 @@ type steering struct {
 	many func([]engine.JobID) ([]outcome, error)
 	show progress
 	none string // what is said when there is no job to do it to
+	// back retries the items of cancelled emitters that were retried. They come before
+	// what else is selected: each with all its items, and where it was cut off.
+	back func() error
 
 	p      *printer
 	done   int64
@@ -105,8 +108,14 @@ type outcome struct {
 // in one transaction.
 func (s *selection) steer(ctx context.Context, env *Env, g *globals, eng *engine.Engine, statuses []engine.Status,
 	one func(engine.JobID) (string, error), many func([]engine.JobID) ([]outcome, error)) error {
+	return s.steerBack(ctx, env, g, eng, statuses, one, many, nil)
+}
+
+// steerBack is steer for a retry of cancelled jobs: see steering.back.
+func (s *selection) steerBack(ctx context.Context, env *Env, g *globals, eng *engine.Engine, statuses []engine.Status,
+	one func(engine.JobID) (string, error), many func([]engine.JobID) ([]outcome, error), back func() error) error {
 	log, con := newLogger(env, g)
-	t := &steering{selection: s, env: env, json: g.json(), one: one, many: many, p: &printer{w: env.Stdout}, counts: map[string]int64{}}
+	t := &steering{selection: s, env: env, json: g.json(), one: one, many: many, back: back, p: &printer{w: env.Stdout}, counts: map[string]int64{}}
 	if t.json {
 		t.p.print("[")
 	}
@@ -249,6 +258,12 @@ func (t *steering) tell(id engine.JobID, words string, err error) error {
 func (t *steering) all(ctx context.Context, eng *engine.Engine, typ engine.TypeID, statuses []engine.Status) error {
 	f := engine.JobFilter{Type: typ, Limit: steerPage}
 	for _, f.Status = range statuses {
+		before := t.back != nil && f.Status == engine.StatusCancelled
+		if before {
+			if err := t.emitters(ctx, eng, f); err != nil {
+				return err
+			}
+		}
 		f.Before = 0
 		for {
 			jobs, err := eng.Store().Select(ctx, f)
@@ -257,10 +272,10 @@ func (t *steering) all(ctx context.Context, eng *engine.Engine, typ engine.TypeI
 			}
 			var plain, emitters []engine.JobID
 			for _, j := range jobs {
-				if f.Before = j.ID; j.Items > 0 {
-					emitters = append(emitters, j.ID)
-				} else {
+				if f.Before = j.ID; j.Items == 0 {
 					plain = append(plain, j.ID)
+				} else if !before {
+					emitters = append(emitters, j.ID)
 				}
 			}
 			for batch := range slices.Chunk(plain, steerBatch) {
@@ -280,6 +295,33 @@ func (t *steering) all(ctx context.Context, eng *engine.Engine, typ engine.TypeI
 		}
 	}
 	return nil
+}
+
+// emitters does it to those that have emitted items, the oldest first, so that an emitter
+// comes before items of it that are emitters.
+func (t *steering) emitters(ctx context.Context, eng *engine.Engine, f engine.JobFilter) error {
+	var list []engine.JobID
+	for {
+		jobs, err := eng.Store().Select(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if f.Before = j.ID; j.Items > 0 {
+				list = append(list, j.ID)
+			}
+		}
+		if len(jobs) < f.Limit {
+			break
+		}
+	}
+	for _, id := range slices.Backward(list) {
+		if err := t.alone(id); err != nil {
+			return err
+		}
+		t.shown()
+	}
+	return t.back()
 }
 
 // batch does it to some jobs in one transaction.

@@ -120,16 +120,26 @@ func runJobsCancel(ctx context.Context, env *Env, g *globals, o jobsCancelOption
 // sweep cancels the items of open jobs that were cancelled, and adds up, so
 // that it does not need a server that runs.
 func sweep(ctx context.Context, store engine.Store) error {
-	const batch = 500
-	for more := true; more; {
-		var err error
-		if more, err = store.Sweep(ctx, batch); err != nil {
-			return err
-		}
+	if err := sweepItems(ctx, store); err != nil {
+		return err
 	}
 	for more := true; more; {
 		var err error
-		if _, _, more, err = store.Fold(ctx, batch); err != nil {
+		if _, _, more, err = store.Fold(ctx, sweepBatch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const sweepBatch = 500 // items in one transaction
+
+// sweepItems cancels the items of open jobs that were cancelled, and retries those of
+// jobs that were retried.
+func sweepItems(ctx context.Context, store engine.Store) error {
+	for more := true; more; {
+		var err error
+		if more, err = store.Sweep(ctx, sweepBatch); err != nil {
 			return err
 		}
 	}

@@ -32,8 +32,9 @@ A job that waits for its next attempt is made due now. With --type, that is for 
 
 An item that is retried opens its emitter again; while the emitter is being cancelled it
 cannot be retried. A job that failed because of its items is not run again: its failed items
-are. With --from or --fresh it is, and they are too (but not with --from finish, which runs
-the finish hook again).
+are. Nor is one that was cancelled while it waited for its items: those of them that failed or
+were cancelled are. With --from or --fresh it is, and its failed items are too (but not with
+--from finish, which runs the finish hook again); cancelled ones are not, since it emits anew.
 
 With --type, all failed jobs of the type are retried; --status chooses others. Those that
 cannot be retried, or not from there, or whose status is another one by then, are passed over
@@ -95,7 +96,8 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 	if len(o.IDs) == 0 { // one that has moved on since it was listed is left alone
 		options.Only = cmp.Or(o.Status, engine.StatusFailed)
 	}
-	return o.steer(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
+	back := func() error { return sweepItems(ctx, eng.Store()) }
+	err = o.steerBack(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {
 		before, err := eng.Store().Job(ctx, id)
 		if err != nil {
 			return "", err
@@ -131,7 +133,11 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 			list[i] = outcome{fmt.Sprintf("%s in %s", engine.StatusWaiting, r.Phase), r.Err}
 		}
 		return list, err
-	})
+	}, back)
+	if berr := back(); err == nil {
+		err = berr
+	}
+	return err
 }
 
 // hasten makes jobs of a type due now that wait for their next attempt.

@@ -33,12 +33,9 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		s, err := mysqlstore.Open(ctx, g.DB, mysqlstore.Options{Prefix: g.Prefix, Lease: lease, Clock: env.Clock, Logger: log})
 		return opened(s, badURL(g, err))
 	case "sqlite":
-		file := rest
-		if name, ok := strings.CutPrefix(rest, "//"); ok && !strings.HasPrefix(name, "/") {
-			return nil, badURL(g, usage("%q does not name a file", shownURL(g.DB)).WithHint("write it without //: sqlite:%s", name))
-		}
-		if file != "" {
-			file = env.path(file)
+		file, err := sqliteFile(env, g, rest)
+		if err != nil {
+			return nil, badURL(g, err)
 		}
 		if _, err := os.Stat(file); to != toMake && file != "" && errors.Is(err, fs.ErrNotExist) {
 			return nil, engine.Wrapf(engine.CodeUnreachable, errNoFile, "there is no database file %s", rest).
@@ -47,7 +44,37 @@ func openStore(ctx context.Context, env *Env, g *globals, log *slog.Logger, to a
 		s, err := sqlitestore.Open(ctx, "sqlite:"+file, sqlitestore.Options{Prefix: g.Prefix, Clock: env.Clock, Logger: log, ReadOnly: to == toLook})
 		return opened(s, badURL(g, err))
 	}
-	return nil, badURL(g, usage("no database is known by the URL %q", shownURL(g.DB)).
+	return nil, unknownURL(env, g)
+}
+
+// checkURL says what is wrong with --db, as far as it tells by itself.
+func checkURL(env *Env, g *globals) error {
+	switch scheme, rest, _ := strings.Cut(g.DB, ":"); scheme {
+	case "mysql":
+		return badURL(g, mysqlstore.CheckURL(g.DB))
+	case "sqlite":
+		file, err := sqliteFile(env, g, rest)
+		if err == nil {
+			err = sqlitestore.CheckURL("sqlite:" + file)
+		}
+		return badURL(g, err)
+	}
+	return unknownURL(env, g)
+}
+
+// sqliteFile is the file that a URL names behind sqlite:, or "".
+func sqliteFile(env *Env, g *globals, rest string) (string, error) {
+	if name, ok := strings.CutPrefix(rest, "//"); ok && !strings.HasPrefix(name, "/") {
+		return "", usage("%q does not name a file", shownURL(g.DB)).WithHint("write it without //: sqlite:%s", name)
+	}
+	if rest == "" {
+		return "", nil
+	}
+	return env.path(rest), nil
+}
+
+func unknownURL(env *Env, g *globals) error {
+	return badURL(g, usage("no database is known by the URL %q", shownURL(g.DB)).
 		WithHint("%s", schemeHint(env, g.DB)))
 }
 

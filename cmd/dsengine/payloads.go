@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -110,14 +111,23 @@ const (
 )
 
 // enqueueLines makes a job of each line, as many in a transaction as
-// enqueueBatch says. An error says what was made before it.
+// enqueueBatch says. An error says what was made before it, and how to go on.
 func enqueueLines(ctx context.Context, env *Env, g *globals, eng *engine.Engine, show progress, like engine.NewJob, lines *payloadLines) error {
 	var made int64
 	var batch []engine.NewJob
-	bytes, begun := 0, 0 // begun: the last line that was made a job, or passed over
+	bytes, begun, unsure := 0, 0, 0 // begun: the last line that was made a job, or passed over
 	flush := func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if len(batch) > 0 {
-			if _, err := eng.Enqueue(ctx, batch...); err != nil {
+			lasting, done := lingering(ctx, env.Clock)
+			_, err := eng.Enqueue(lasting, batch...)
+			done()
+			if engine.CodeOf(err) == engine.CodeUnknown {
+				unsure = lines.line
+			}
+			if err != nil {
 				return err
 			}
 			made += int64(len(batch))
@@ -153,10 +163,10 @@ func enqueueLines(ctx context.Context, env *Env, g *globals, eng *engine.Engine,
 	show.close()
 	switch {
 	case err != nil && ctx.Err() != nil:
-		env.say("dsengine: %v: %s", context.Cause(ctx), lines.soFar(made, begun, like.Type))
+		env.say("dsengine: %v: %s", context.Cause(ctx), lines.soFar(made, begun, unsure, like.Type))
 		return exit(exitInterrupted)
 	case err != nil:
-		return stopped(err, lines.soFar(made, begun, like.Type))
+		return stopped(err, lines.soFar(made, begun, unsure, like.Type))
 	case g.json():
 		return printJSON(env.Stdout, map[string]int64{"count": made})
 	}
@@ -175,20 +185,42 @@ func stopped(err error, soFar string) error {
 	return engine.Wrapf(code, err, "%s", "enqueue").WithHint("%s", soFar)
 }
 
-// soFar says how many jobs were made, and how to make the others.
-func (l *payloadLines) soFar(made int64, begun int, typ string) string {
-	if made == 0 {
-		return "no job was enqueued before it"
+// linger is for how long a batch may go on that is under way when the command is
+// interrupted: to its end, so that it is known which lines were made jobs.
+const linger = 5 * time.Second
+
+// lingering gives a context that ends so long after ctx.
+func lingering(ctx context.Context, clock engine.Clock) (context.Context, func()) {
+	lasting, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	undo := context.AfterFunc(ctx, func() {
+		clock.After(linger, func() { stop(context.Cause(ctx)) })
+	})
+	return lasting, func() { undo(); stop(nil) }
+}
+
+// soFar says how many jobs were made, to the line begun, and how to make the others. Of
+// the lines behind it up to unsure, if that is not 0, it is not known.
+func (l *payloadLines) soFar(made int64, begun, unsure int, typ string) string {
+	s := "no job was enqueued before it"
+	if made > 0 {
+		s = plural(made, "job was", "jobs were") + " enqueued before it (to line " + fmt.Sprint(begun) + ")"
 	}
-	s := plural(made, "job was", "jobs were") + " enqueued before it (to line " + fmt.Sprint(begun) + ")"
-	first := "to go on"
-	if l.bad > 0 {
-		first = fmt.Sprintf("mend line %d, then", l.bad)
+	goOn := func(line string) string {
+		if l.name == "-" {
+			return fmt.Sprintf("begin with line %s of the input", line)
+		}
+		return fmt.Sprintf("tail -n +%s %s | dsengine enqueue %s --payloads -%s", line, quotedWord(l.name), typ, l.like)
 	}
-	if l.name == "-" {
-		return s + fmt.Sprintf("; %s: begin with line %d of the input", first, begun+1)
+	switch {
+	case unsure > 0:
+		return s + fmt.Sprintf("; lines %d to %d may have been made jobs, all of them or none: the newest job, shown by dsengine jobs list --type %s --limit 1 -o json, has the payload of line %[2]d if they were. Then LINE is %[4]d, else %[1]d, to go on: %[5]s",
+			begun+1, unsure, typ, unsure+1, goOn("LINE"))
+	case made == 0:
+		return s
+	case l.bad > 0:
+		return s + fmt.Sprintf("; mend line %d, then: %s", l.bad, goOn(fmt.Sprint(begun+1)))
 	}
-	return s + fmt.Sprintf("; %s: tail -n +%d %s | dsengine enqueue %s --payloads -%s", first, begun+1, quotedWord(l.name), typ, l.like)
+	return s + "; to go on: " + goOn(fmt.Sprint(begun+1))
 }
 
 // estimate is how many lines there are, by the size of those so far; 0 when it

@@ -107,19 +107,34 @@ func (o *runOptions) validate() error {
 	case o.Lease <= 0:
 		return usage("--lease must be longer than 0s")
 	}
-	return checkPayload("--payload", o.Payload)
+	if err := checkPayload("--payload", o.Payload); err != nil {
+		return err
+	}
+	return o.server(&scripts{}).WithDefaults().Validate()
 }
 
+// runRun runs jobs. What can be said of the command line alone is said before the
+// scripts are loaded, of which there may be much to say.
 func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	if err := checkURL(env, g); err != nil {
+		return err
+	}
+	return drained(ctx, o.run(ctx, env, g))
+}
+
+func (o *runOptions) run(ctx context.Context, env *Env, g *globals) error {
 	log, con := newLogger(env, g)
 	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}
 	defer s.others.Close()
+	if err := ctx.Err(); err != nil { // then scripts may seem not to load
+		return err
+	}
 	if err := o.check(ctx, env, g, &s); err != nil {
 		return err
 	}
@@ -149,12 +164,12 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 		log.Info("running", "server", opts.WithDefaults().Name, "database", shownURL(g.DB), "types", strings.Join(typeNames(srv.Types()), " "), "phases", phaseNames(opts.WithDefaults().Phases))
 	}
 	began := env.Clock.Boot()
-	ended := serve(ctx, env, eng, srv, o, opts.Once, log, con)
+	ended := serve(ctx, env, eng, srv, *o, opts.Once, log, con)
 	cut := srv.Snapshot().CutOff // then the database is not asked for the summary
 	if ended != nil && !cut {
-		return drained(ctx, ended)
+		return ended
 	}
-	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, run: o}
+	sum := summarize{env: env, eng: eng, srv: srv, opts: opts, scripts: &s, begun: begun, took: env.Clock.Boot() - began, run: *o}
 	// What was done is told even if the process was told to stop.
 	look, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
@@ -176,14 +191,18 @@ func runRun(ctx context.Context, env *Env, g *globals, o runOptions) error {
 }
 
 // drained is why a server could not stop as it should. Told to stop by SIGTERM it
-// was not interrupted: the database does not answer.
+// was not interrupted: the database does not answer; or it was told before it had begun,
+// and has nothing to drain.
 func drained(ctx context.Context, err error) error {
-	if !errors.Is(context.Cause(ctx), errTerminated) {
+	var x *exitError
+	if !errors.Is(context.Cause(ctx), errTerminated) || errors.As(err, &x) {
 		return err
 	}
 	switch code := engine.CodeOf(err); {
+	case code != engine.CodeUnknown && errors.Is(err, context.Canceled):
+		return nil // how a server ends that had begun is not cancelled
 	case code == engine.CodeUnreachable, code == engine.CodeRetry, code == engine.CodeUnknown,
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		errors.Is(err, context.DeadlineExceeded):
 		return &exitError{code: exitUnreachable, err: err}
 	}
 	return err

@@ -12,6 +12,12 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
+// CheckURL says what is wrong with a database URL, without looking for the database.
+func CheckURL(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}
+
 // parseURL reads a database URL. Its errors leave the password out.
 func parseURL(raw string) (*mysql.Config, error) {
 	if wrongPort(raw) {

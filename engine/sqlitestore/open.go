@@ -169,6 +169,13 @@ func (o *Options) defaults() {
 	}
 }
 
+// CheckURL says what is wrong with a database URL: it names no file, or one that cannot
+// be made.
+func CheckURL(rawURL string) error {
+	_, _, err := locate(rawURL, &Options{})
+	return err
+}
+
 // locate finds a database's file, and sets the defaults of the options.
 func locate(rawURL string, o *Options) (path, abs string, err error) {
 	path = strings.TrimPrefix(rawURL, "sqlite:")

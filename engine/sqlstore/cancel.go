@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -86,6 +85,11 @@ func (t *Tx) cancel(id engine.JobID, o engine.CancelOptions) (engine.CancelResul
 		if err != nil {
 			return 0, err
 		}
+		if j.Verdict == engine.StatusFailed { // it ends as cancelled
+			if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", j.Type, id); err != nil {
+				return 0, err
+			}
+		}
 		if err := t.noteCancels([]*jobRow{j}, o.Reason); err != nil {
 			return 0, err
 		}
@@ -128,89 +132,4 @@ func (t *Tx) cancel(id engine.JobID, o engine.CancelOptions) (engine.CancelResul
 	}
 	_, err = t.exec("INSERT INTO ds_signals (job, epoch, at) VALUES (?, ?, "+t.s.D.Now()+")", id, j.Epoch)
 	return engine.CancelAsked, err
-}
-
-// startSweep notes that the items of an emitter are to be cancelled, and has
-// the emitter looked at when they have all settled.
-func (t *Tx) startSweep(parent engine.JobID) error {
-	if _, err := t.exec("INSERT INTO ds_sweeps (parent, last_id) VALUES (?, 0)"+t.s.D.Upsert("parent", "last_id = 0"), parent); err != nil {
-		return err
-	}
-	var d deltas
-	d.at(parent, 0)
-	return t.insertDeltas(&d)
-}
-
-// Sweep cancels items of cancelled emitters, a batch of them in a transaction
-// each; how far it came is kept with them.
-func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
-	var parents []engine.JobID
-	err = s.read(ctx, func(t *Tx) error {
-		return t.query(func(r *sql.Rows) error {
-			var id engine.JobID
-			err := r.Scan(&id)
-			parents = append(parents, id)
-			return err
-		}, "SELECT parent FROM ds_sweeps LIMIT 10")
-	})
-	if err != nil {
-		return false, err
-	}
-	moved := false
-	for _, p := range parents {
-		items, err := s.itemsToSweep(ctx, p, limit)
-		if err != nil {
-			return false, err
-		}
-		results, err := s.CancelAll(ctx, items, engine.CancelOptions{})
-		if err != nil {
-			return false, err
-		}
-		waits := slices.Index(results, engine.CancelHeld) // the next pass goes on there
-		if waits == 0 {
-			continue
-		}
-		if waits > 0 {
-			items = items[:waits]
-		}
-		err = s.write(ctx, "cancel items", func(t *Tx) error {
-			if len(items) == 0 {
-				_, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ?", p)
-				return err
-			}
-			_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ?", items[len(items)-1], p)
-			return err
-		}, nil)
-		if err != nil {
-			return false, err
-		}
-		moved, more = true, more || len(items) > 0 && waits < 0
-	}
-	return more || moved && len(parents) == 10, nil
-}
-
-// itemsToSweep are the next items of an emitter, by id.
-func (s *Store) itemsToSweep(ctx context.Context, parent engine.JobID, limit int) (ids []engine.JobID, err error) {
-	err = s.read(ctx, func(t *Tx) error {
-		var last engine.JobID
-		if found, err := t.row([]any{&last}, "SELECT last_id FROM ds_sweeps WHERE parent = ?", parent); err != nil || !found {
-			return err
-		}
-		ids, err = t.items(parent, last, limit)
-		return err
-	})
-	return ids, err
-}
-
-// items are the ids of an emitter's items above after: its ranges, without the
-// jobs in between that are others'.
-func (t *Tx) items(parent, after engine.JobID, limit int) (ids []engine.JobID, err error) {
-	err = t.query(func(r *sql.Rows) error {
-		var id engine.JobID
-		err := r.Scan(&id)
-		ids = append(ids, id)
-		return err
-	}, "SELECT j.id FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND e.last_id > ? AND j.id > ? AND j.parent = ? ORDER BY j.id LIMIT ?",
-		parent, after, after, parent, limit)
-	return ids, err
 }

@@ -18,6 +18,12 @@ import (
 //
 // Locks: jobs ascending, keys by hash, delayed, ready; then new rows.
 func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, o engine.CancelOptions) ([]engine.CancelResult, error) {
+	return s.cancelMany(ctx, ids, o, 0)
+}
+
+// cancelMany cancels jobs; items of an emitter, which is not 0, only if they are to be
+// cancelled with it still: it may have been retried since they were listed.
+func (s *Store) cancelMany(ctx context.Context, ids []engine.JobID, o engine.CancelOptions, emitter engine.JobID) ([]engine.CancelResult, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -33,7 +39,7 @@ func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, o engine.Canc
 		}
 		did := map[engine.JobID]engine.CancelResult{}
 		if len(free) > 0 {
-			did, err = t.cancelAll(free, o, runs > 1)
+			did, err = t.cancelAll(free, o, emitter, runs > 1)
 		}
 		s.noteHeld(err)
 		for _, id := range ids {
@@ -50,10 +56,15 @@ func (s *Store) CancelAll(ctx context.Context, ids []engine.JobID, o engine.Canc
 	})
 }
 
-func (t *Tx) cancelAll(ids []engine.JobID, o engine.CancelOptions, single bool) (map[engine.JobID]engine.CancelResult, error) {
+func (t *Tx) cancelAll(ids []engine.JobID, o engine.CancelOptions, emitter engine.JobID, single bool) (map[engine.JobID]engine.CancelResult, error) {
 	rows, err := t.lockJobRows(ids)
 	if err != nil {
 		return nil, err
+	}
+	if emitter != 0 {
+		if sweeping, err := t.sweeping(emitter); err != nil || !sweeping {
+			return nil, err
+		}
 	}
 	var keys []typedHash
 	for _, j := range rows {

@@ -181,6 +181,13 @@ func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine
 			return nil, nil, nil, err
 		}
 		event, to, because, ok := p.Settled(typ.Hooks)
+		if ok && p.Failed+p.Cancelled > 0 {
+			var again bool
+			if again, err = t.bringsBack(id); err != nil {
+				return nil, nil, nil, err
+			}
+			ok = !again
+		}
 		if !ok {
 			continue
 		}
@@ -244,7 +251,7 @@ func (t *Tx) moveOn(j *jobRow, to engine.State, because *engine.Failure) error {
 		finished = t.s.D.Now()
 	}
 	var at engine.Raw
-	if j.Verdict == engine.StatusFailed { // it failed there, and a retry goes on there
+	if j.Verdict != 0 { // if it has one: it failed there, or was cut off, and a retry goes on there
 		var err error
 		if at, err = t.positionOf(j.ID); err != nil {
 			return err

@@ -22,7 +22,7 @@ func (t *Tx) apply(o *engine.Outcome) error {
 	if err := t.fence(o); err != nil {
 		return err
 	}
-	if o.Event == engine.HandedOn {
+	if o.HandsOn() {
 		if _, err := t.exec("INSERT INTO ds_payloads (id, item) VALUES (?, ?)"+t.s.D.Upsert("id", "item = VALUES(item)"), o.Job.ID, nullRaw(o.Item)); err != nil {
 			return err
 		}
@@ -164,10 +164,10 @@ func (t *Tx) move(o *engine.Outcome, items int64) (int64, error) {
 	}
 	set, args := "", []any(nil)
 	switch {
-	case o.Event == engine.HandedOn:
+	case o.HandsOn():
 		set, args = ", position = ?, checkpoints = 0", []any{nullRaw(o.Position)}
 	case o.To.Phase != o.Job.Phase && o.To.Phase != engine.PhaseFail && o.Job.Phase != engine.PhaseFail,
-		o.To.Status == engine.StatusOpen && o.Verdict != engine.StatusFailed:
+		o.To.Status == engine.StatusOpen && o.Verdict != engine.StatusFailed && o.FailedPhase == 0:
 		set = ", position = NULL, checkpoints = 0" // it belongs to the phase that has ended
 	case o.SetPosition:
 		set, args = ", position = ?", []any{nullRaw(o.Position)}

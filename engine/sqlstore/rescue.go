@@ -276,6 +276,9 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 			return r, err
 		}
 		j.Losses++
+		if j.Position, err = t.positionOf(j.ID); err != nil {
+			return r, err
+		}
 		var failure *engine.Failure // that the fail hook was to work on
 		if j.Phase == engine.PhaseFail {
 			if failure, err = t.lastFailure(j.ID); err != nil {

@@ -12,7 +12,10 @@ import (
 
 // Retry makes a final job due again, and reopens the jobs whose item it is. Of
 // an emitter that is failed because of its items, those are retried instead; of
-// one that begins again, those too, since it could not complete otherwise.
+// one that begins again, those too, since it could not complete otherwise. One that
+// was cancelled while it waited for its items is opened again, and Sweep retries those
+// that have failed or were cancelled; so it does where a phase was cut off that had
+// emitted items, and goes on.
 //
 // Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
 // ready; rejects.
@@ -32,7 +35,8 @@ func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOption
 		return err
 	}
 	var items []engine.JobID
-	if j.status == engine.StatusFailed && j.Emitted > 0 && o.From != engine.PhaseFinish {
+	anew := j.status == engine.StatusCancelled && (o.From != 0 || o.Fresh)
+	if (j.status == engine.StatusFailed || anew) && j.Emitted > 0 && o.From != engine.PhaseFinish {
 		if items, err = s.failedItems(ctx, id); err != nil {
 			return err
 		}
@@ -77,6 +81,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 	}
 	if err := mayBegin(j, rows); err != nil {
 		return 0, err
+	}
+	if j.cutOffOpen() && o.From == 0 && !o.Fresh {
+		return j.Phase, t.openAgain(rows, j)
 	}
 	typ, err := t.typeOf(j.Type)
 	if err != nil {
@@ -124,6 +131,11 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 	}
 	if err := t.dropRejects(id, phase, !begun, !recounts); err != nil {
 		return 0, err
+	}
+	if was == engine.StatusCancelled && j.Emitted > 0 && phase != engine.PhaseFinish && phase == endedIn(j) && j.FailedPhase != 0 && !o.Fresh {
+		if err := t.bringBack(id); err != nil { // it emits them no more
+			return 0, err
+		}
 	}
 	var d deltas // its type's totals: it is not final any more
 	d.at(0, j.Type).uncount(was)
@@ -325,6 +337,41 @@ func (t *Tx) staysOpen(id engine.JobID, items int64) error {
 	return err
 }
 
+// cutOffOpen says that a job was cancelled while it waited for its items: its phase is
+// over, and not to be run again.
+func (j *jobRow) cutOffOpen() bool {
+	return j.status == engine.StatusCancelled && j.Emitted > 0 && j.FailedPhase == 0 && endedIn(j) != engine.PhaseFinish
+}
+
+// openAgain opens a job that was cancelled while it waited for its items.
+func (t *Tx) openAgain(rows map[engine.JobID]*jobRow, j *jobRow) error {
+	if err := t.retakeKey(j); err != nil {
+		return err
+	}
+	if err := t.open(j, j.Phase, 0, nil); err != nil {
+		return err
+	}
+	if err := t.bringBack(j.ID); err != nil {
+		return err
+	}
+	var d deltas
+	d.at(0, j.Type).uncount(j.status)
+	if err := t.insertDeltas(&d); err != nil {
+		return err
+	}
+	return t.reopen(rows, j, j.status)
+}
+
+// open has a job wait for its items again, that were of a phase.
+func (t *Tx) open(j *jobRow, phase engine.Phase, verdict engine.Status, at engine.Raw) error {
+	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, verdict = %d, cancel = 0, attempts = 0, finished_at = '%s', position = ? WHERE id = %d",
+		phase, engine.StatusOpen, verdict, never, j.ID), nullRaw(at)); err != nil {
+		return err
+	}
+	_, err := t.exec("INSERT INTO ds_open (type, id) VALUES (?, ?)"+t.s.D.Upsert("type, id", "id = VALUES(id)"), j.Type, j.ID)
+	return err
+}
+
 // reopen takes a retried item out of its emitter's counts and opens the emitter
 // again if it had gone on, and so on upwards.
 func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Status) error {
@@ -361,11 +408,7 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, verdict = %d, cancel = 0, attempts = 0, finished_at = '%s', position = ? WHERE id = %d",
-			phase, engine.StatusOpen, verdict, never, p.ID), nullRaw(at)); err != nil {
-			return err
-		}
-		if _, err := t.exec("INSERT INTO ds_open (type, id) VALUES (?, ?)"+t.s.D.Upsert("type, id", "id = VALUES(id)"), p.Type, p.ID); err != nil {
+		if err := t.open(p, phase, verdict, at); err != nil {
 			return err
 		}
 		if !p.status.Final() {

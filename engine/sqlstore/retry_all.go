@@ -147,13 +147,11 @@ func (t *Tx) retrySingle(m *manyRetried, id engine.JobID, o engine.RetryOptions)
 	}
 	r.Phase, r.Err = t.retry(id, o)
 	end := "RELEASE SAVEPOINT ds_retry"
-	switch engine.CodeOf(r.Err) {
-	case engine.CodeConflict, engine.CodeUsage, engine.CodeNotFound:
+	switch {
+	case refuses(r.Err):
 		end = "ROLLBACK TO SAVEPOINT ds_retry"
-	default:
-		if r.Err != nil {
-			return r, r.Err
-		}
+	case r.Err != nil:
+		return r, r.Err
 	}
 	if _, err := t.exec(end); err != nil {
 		return r, err

@@ -80,6 +80,7 @@ type checkedJob struct {
 	runAt, instance, key                    string
 	places                                  []string
 	inOpen, hasFailure, hasSweeps           bool
+	comesBack                               bool // its items are being retried
 }
 
 type checkedDelta struct {
@@ -227,9 +228,10 @@ func (c *checker) checkOpen() {
 		}
 		j.inOpen = true
 	})
-	c.each("SELECT parent FROM ds_sweeps", func(v []sql.NullString) {
+	c.each("SELECT parent, last_id FROM ds_sweeps", func(v []sql.NullString) {
 		if j := c.jobs[number(v[0])]; j != nil {
-			j.hasSweeps = true
+			j.comesBack = number(v[1]) >= 1<<62
+			j.hasSweeps = !j.comesBack
 		}
 	})
 	c.each("SELECT job, type FROM ds_failures", func(v []sql.NullString) {
@@ -262,7 +264,7 @@ func (c *checker) checkOpen() {
 		for _, d := range c.deltas {
 			reported = reported || d.parent == j.id
 		}
-		if settled >= j.items && !reported && !c.pruned {
+		if settled >= j.items && !reported && !j.comesBack && !c.pruned {
 			c.bad("%v has %d items, all settled, and nothing will move it on", j, j.items)
 		}
 	}

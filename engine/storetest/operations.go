@@ -410,6 +410,33 @@ var operations = []operation{
 			f.same("jobs left", 0, f.finish(queue(t)))
 		}
 	}},
+	{"retry of a cancelled emitter, with its items", func(f *faulty) (func() error, func(error)) {
+		t := f.typ("t")
+		j := f.start(job(t))
+		f.commit(opened(j, jobs(t, 2)...))
+		f.cancel(j.ID)
+		f.sweep()
+		step := func() error {
+			err := f.bad.Retry(f.ctx, j.ID, engine.RetryOptions{})
+			if engine.CodeOf(err) == engine.CodeConflict { // it is open again already
+				err = nil
+			}
+			for more := true; more && err == nil; {
+				more, err = f.bad.Sweep(f.ctx, 1)
+			}
+			return err
+		}
+		return step, func(err error) {
+			f.again(err, step)
+			if f.died && f.state(j.ID) == "cancelled" {
+				f.must(f.store.Retry(f.ctx, j.ID, engine.RetryOptions{}))
+			}
+			f.sweep()
+			f.stands("consume/open", j.ID)
+			f.same("jobs", 2, f.finish(queue(t)))
+			f.stands("completed", j.ID, j.ID+1, j.ID+2)
+		}
+	}},
 	{"retry of an item of an item", func(f *faulty) (func() error, func(error)) {
 		t := f.typ("t")
 		top, middle, low := f.family(t)

@@ -17,6 +17,15 @@ type steered struct {
 	commit    func(*engine.Outcome) error // before one is committed; an error is the answer
 	committed func(*engine.Outcome)       // after it was
 	release   func(jobs []engine.JobRef)  // before jobs are given back
+	started   func()                      // after a server was registered
+}
+
+func (s *steered) StartServer(ctx context.Context, info engine.ServerInfo, lease time.Duration) (engine.ServerID, error) {
+	id, err := s.Store.StartServer(ctx, info, lease)
+	if err == nil && s.started != nil {
+		s.started()
+	}
+	return id, err
 }
 
 func (s *steered) Settle(ctx context.Context, outcomes []engine.Outcome, done []engine.ClaimID) ([]engine.JobID, error) {

@@ -151,9 +151,11 @@ var failRunCases = []testCase{
 		r.loseFailHook(t, id)
 		// A failure that says it was in the fail phase leads to a move that there is not.
 		r.exec("UPDATE ds_attempts SET failure = ? WHERE job = ?", `{"message":"no","kind":"error","phase":"fail","attempt":1,"retryable":true}`, id)
+		r.exec(`UPDATE ds_jobs SET position = '{"o":7}' WHERE id = ?`, id)
 		r.untilIdle(t)
 		r.stands("failed", id)
 		r.same("code", "internal", r.view(id).Error.Code)
+		r.same("it is not put off any more", []string{""}, r.rows("SELECT COALESCE(position, '') FROM ds_jobs WHERE id = ?", id))
 	}},
 	{"a panic in what runs after a commit is logged, and changes nothing", func(w *world) {
 		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {

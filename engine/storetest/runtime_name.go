@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -34,6 +36,18 @@ var nameCases = []testCase{
 		stopSecond()
 		stopOther()
 		stopFirst()
+	}},
+	{"one that is told to stop while it starts leaves no server that lives", func(w *world) {
+		ctx, stop := context.WithCancel(w.ctx)
+		eng, err := engine.Open(w.ctx, &steered{Store: w.open(Options{}), started: stop}, engine.Options{})
+		w.must(err)
+		s, err := eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{consumes("t", givesNone)}, Name: "brief"})
+		w.must(err)
+		if err := s.Run(ctx); !errors.Is(err, context.Canceled) {
+			w.Errorf("it ended with %v", err)
+		}
+		w.same("servers that live", []string{"one"}, w.rows("SELECT name FROM ds_servers WHERE dead = 0"))
+		w.same("it was there", []string{"brief"}, w.rows("SELECT name FROM ds_servers WHERE dead = 1"))
 	}},
 	{"one that died as soon as it was there is not another process of its name", func(w *world) {
 		const lease = time.Second

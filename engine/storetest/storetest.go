@@ -89,7 +89,7 @@ var groups = []group{
 	{name: "release", cases: releaseCases},
 	{name: "rescue", cases: rescueCases},
 	{name: "cancel", cases: cancelCases},
-	{name: "retry", cases: retryCases},
+	{name: "retry", cases: slices.Concat(retryCases, retryCancelledCases)},
 	{name: "many", cases: slices.Concat(manyCases, onlyCases)},
 	{name: "hasten", cases: hastenCases},
 	{name: "items", cases: itemCases},

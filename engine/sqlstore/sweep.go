@@ -1,0 +1,218 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// A row of ds_sweeps says that the items of an emitter are being cancelled with it, or
+// are being retried with it, and how far that has come: to the item with the id last_id,
+// or for a retry that and retrySweep. It is written by the transaction that cancels or
+// opens the emitter, so that whatever ends whoever began, others carry it on. Whichever
+// comes last stands.
+const retrySweep = 1 << 62
+
+// startSweep notes that the items of an emitter are to be cancelled, and has
+// the emitter looked at when they have all settled.
+func (t *Tx) startSweep(parent engine.JobID) error {
+	if _, err := t.exec("INSERT INTO ds_sweeps (parent, last_id) VALUES (?, 0)"+t.s.D.Upsert("parent", "last_id = 0"), parent); err != nil {
+		return err
+	}
+	var d deltas
+	d.at(parent, 0)
+	return t.insertDeltas(&d)
+}
+
+// bringBack notes that the items of an emitter that have failed or were cancelled are to
+// be retried. Until that is done it does not go on.
+func (t *Tx) bringBack(parent engine.JobID) error {
+	_, err := t.exec("INSERT INTO ds_sweeps (parent, last_id) VALUES (?, ?)"+t.s.D.Upsert("parent", "last_id = VALUES(last_id)"), parent, int64(retrySweep))
+	return err
+}
+
+// bringsBack says that items of an emitter are being retried with it.
+func (t *Tx) bringsBack(parent engine.JobID) (bool, error) {
+	var one int
+	return t.row([]any{&one}, "SELECT 1 FROM ds_sweeps WHERE parent = ? AND last_id >= ?", parent, int64(retrySweep))
+}
+
+// sweeping says that the items of an emitter are being cancelled with it.
+func (t *Tx) sweeping(parent engine.JobID) (bool, error) {
+	var one int
+	return t.row([]any{&one}, "SELECT 1 FROM ds_sweeps WHERE parent = ? AND last_id < ?", parent, int64(retrySweep))
+}
+
+// Sweep cancels items of cancelled emitters, and retries those of emitters that are
+// retried, a batch of them in a transaction each; how far it came is kept with them.
+func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
+	type sweep struct {
+		parent engine.JobID
+		last   int64
+	}
+	var list []sweep
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var x sweep
+			err := r.Scan(&x.parent, &x.last)
+			list = append(list, x)
+			return err
+		}, "SELECT parent, last_id FROM ds_sweeps LIMIT 10")
+	})
+	if err != nil {
+		return false, err
+	}
+	moved := false
+	for _, x := range list {
+		did, left := true, false
+		if x.last >= retrySweep {
+			left, err = s.retrySwept(ctx, x.parent, x.last, limit)
+		} else {
+			did, left, err = s.cancelSwept(ctx, x.parent, x.last, limit)
+		}
+		if err != nil {
+			return false, err
+		}
+		moved, more = moved || did, more || left
+	}
+	return more || moved && len(list) == 10, nil
+}
+
+// cancelSwept cancels the next items of an emitter. did is false where others hold the
+// first of them; left says that there may be more.
+func (s *Store) cancelSwept(ctx context.Context, parent engine.JobID, last int64, limit int) (did, left bool, err error) {
+	var items []engine.JobID
+	err = s.read(ctx, func(t *Tx) (err error) {
+		items, err = t.items(parent, engine.JobID(last), limit)
+		return err
+	})
+	if err != nil {
+		return false, false, err
+	}
+	results, err := s.cancelMany(ctx, items, engine.CancelOptions{}, parent)
+	if err != nil {
+		return false, false, err
+	}
+	waits := slices.Index(results, engine.CancelHeld) // the next pass goes on there
+	if waits == 0 {
+		return false, false, nil
+	}
+	if waits > 0 {
+		items = items[:waits]
+	}
+	return true, len(items) > 0 && waits < 0, s.write(ctx, "cancel items", func(t *Tx) error {
+		if len(items) == 0 {
+			_, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ? AND last_id = ?", parent, last)
+			return err
+		}
+		_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ? AND last_id = ?", items[len(items)-1], parent, last)
+		return err
+	}, nil)
+}
+
+// sweptItem is an item that may be retried with its emitter.
+type sweptItem struct {
+	id      engine.JobID
+	status  engine.Status
+	emitted int64
+}
+
+// retrySwept retries the next items of an emitter that have failed or were cancelled.
+// One that cannot be, as its key is another's, stays as it is.
+//
+// Locks: the items and their ancestors, ascending by id; the sweep; then as Retry.
+func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64, limit int) (left bool, err error) {
+	items, err := s.itemsToRetry(ctx, parent, engine.JobID(last-retrySweep), min(limit, retryBatch))
+	if err != nil {
+		return false, err
+	}
+	refused := map[engine.JobID]error{}
+	var ids []engine.JobID
+	for _, i := range items {
+		if i.status != engine.StatusFailed || i.emitted == 0 {
+			ids = append(ids, i.id)
+			continue
+		}
+		if err := s.Retry(ctx, i.id, engine.RetryOptions{Only: i.status}); err != nil { // its own items first
+			if !refuses(err) {
+				return false, err
+			}
+			refused[i.id] = err
+		}
+	}
+	err = s.write(ctx, "retry items of a job", func(t *Tx) error {
+		if err := t.lockLines(append(slices.Clone(ids), parent)); err != nil {
+			return err
+		}
+		var now int64
+		if found, err := t.row([]any{&now}, "SELECT last_id FROM ds_sweeps WHERE parent = ?"+t.s.D.Lock(), parent); err != nil || !found || now != last {
+			return err // it was cancelled again, or others have done it
+		}
+		for _, id := range ids {
+			j, err := t.lockJob(id, "")
+			if err == nil && (j.status == engine.StatusFailed || j.status == engine.StatusCancelled) {
+				_, err = t.retry(id, engine.RetryOptions{})
+			}
+			if err != nil && !refuses(err) {
+				return err
+			}
+			if err != nil { // before anything was written
+				refused[id] = err
+			}
+		}
+		if len(items) > 0 {
+			_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ?", retrySweep+int64(items[len(items)-1].id), parent)
+			return err
+		}
+		if _, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ?", parent); err != nil {
+			return err
+		}
+		var d deltas
+		d.at(parent, 0) // it is looked at, since all may have settled
+		return t.insertDeltas(&d)
+	}, nil)
+	for id, why := range refused {
+		if err == nil && engine.CodeOf(why) != engine.CodeNotFound { // it was pruned
+			s.Log.Warn("an item is not retried with its emitter", "job", id, "emitter", parent, "error", why)
+		}
+	}
+	return len(items) > 0, err
+}
+
+// refuses says that an error is about the job alone.
+func refuses(err error) bool {
+	switch engine.CodeOf(err) {
+	case engine.CodeConflict, engine.CodeUsage, engine.CodeNotFound:
+		return true
+	}
+	return false
+}
+
+// itemsToRetry are the next items of an emitter that have failed or were cancelled, by id.
+func (s *Store) itemsToRetry(ctx context.Context, parent, after engine.JobID, limit int) (list []sweptItem, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var i sweptItem
+			err := r.Scan(&i.id, &i.status, &i.emitted)
+			list = append(list, i)
+			return err
+		}, "SELECT j.id, j.status, j.items FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND e.last_id > ? AND j.id > ? AND j.parent = ? AND j.status IN (?, ?) ORDER BY j.id LIMIT ?",
+			parent, after, after, parent, engine.StatusFailed, engine.StatusCancelled, limit)
+	})
+	return list, err
+}
+
+// items are the ids of an emitter's items above after: its ranges, without the
+// jobs in between that are others'.
+func (t *Tx) items(parent, after engine.JobID, limit int) (ids []engine.JobID, err error) {
+	err = t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, "SELECT j.id FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND e.last_id > ? AND j.id > ? AND j.parent = ? ORDER BY j.id LIMIT ?",
+		parent, after, after, parent, limit)
+	return ids, err
+}
