@@ -256,7 +256,7 @@ func (q *query) next() (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dict{Names: q.names, Values: vals}, nil
+	return &Dict{Names: q.names, Values: vals, Row: true}, nil
 }
 
 func (q *query) iterator(name string) Iterator { return q.c.openedBy(name, q.next, q.rows.Close) }

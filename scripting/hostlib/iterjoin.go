@@ -204,7 +204,7 @@ func sameNumbers(v Value) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Dict{Names: v.Names, Values: values.([]Value)}, nil
+		return &Dict{Names: v.Names, Values: values.([]Value), Row: v.Row}, nil
 	case float64:
 		if n := int64(v); float64(n) == v && n > -1<<62 && n < 1<<62 { // a conversion that overflows gives anything
 			return n, nil

@@ -124,7 +124,7 @@ func (r *parquetReader) next() (Value, error) {
 		}
 	}
 	r.values, r.text = maxParquetValues, maxParquetText
-	row := &Dict{Names: r.names, Values: make([]Value, len(r.parts))}
+	row := &Dict{Names: r.names, Values: make([]Value, len(r.parts)), Row: true}
 	for i, p := range r.parts {
 		if len(p.columns) == 0 {
 			continue // a group without anything in it

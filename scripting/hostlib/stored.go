@@ -62,7 +62,7 @@ func appendStored(b []byte, v Value) (_ []byte, err error) {
 	case *TextRow:
 		return appendStored(b, v.Dict())
 	case *Dict:
-		b = binary.AppendUvarint(append(b, '{'), uint64(len(v.Names)))
+		b = binary.AppendUvarint(append(b, map[bool]byte{false: '{', true: 'R'}[v.Row]), uint64(len(v.Names)))
 		for i, n := range v.Names {
 			b = append(binary.AppendUvarint(b, uint64(len(n))), n...)
 			if b, err = appendStored(b, v.Values[i]); err != nil {
@@ -136,12 +136,12 @@ func (s storedReader) value() (Value, error) {
 	case '(':
 		list, err := s.list()
 		return Tuple(list), err
-	case '{':
+	case '{', 'R':
 		n, err := binary.ReadUvarint(s.r)
 		if err != nil {
 			return nil, err
 		}
-		d := &Dict{Names: make([]string, n), Values: make([]Value, n)}
+		d := &Dict{Names: make([]string, n), Values: make([]Value, n), Row: kind == 'R'}
 		for i := range d.Names {
 			if d.Names[i], err = s.text(); err != nil {
 				return nil, err

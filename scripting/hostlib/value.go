@@ -22,6 +22,7 @@ type Dict struct {
 	Names  []string
 	Values []Value
 	Unsure bool // it is empty, and as well a list without elements: Lua's {}
+	Row    bool // its names are the columns of what it was read from: to ask for another one is a mistake
 }
 
 // Get is the value of a name; false if there is none.
@@ -65,7 +66,7 @@ func (r *TextRow) Field(i int) (string, bool) {
 
 // Dict is the row as a Dict.
 func (r *TextRow) Dict() *Dict {
-	d := &Dict{Names: r.Names, Values: make([]Value, len(r.Names))}
+	d := &Dict{Names: r.Names, Values: make([]Value, len(r.Names)), Row: true}
 	for i := range d.Values {
 		if s, ok := r.Field(i); ok {
 			d.Values[i] = s

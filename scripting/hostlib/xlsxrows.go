@@ -337,7 +337,7 @@ func (r *xlsxReader) values() (Value, error) {
 	case reason == nil && r.o.lists:
 		return row, nil
 	case reason == nil:
-		return &Dict{Names: r.names, Values: row}, nil
+		return &Dict{Names: r.names, Values: row, Row: true}, nil
 	case r.o.reject == nil:
 		return nil, Errorf("xlsx.cell", "%s, %v", r.label, reason)
 	}

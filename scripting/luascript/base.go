@@ -92,11 +92,11 @@ func init() {
 		case *lua.LTable:
 			mt, ok := v.Metatable.(*lua.LTable)
 			switch {
-			case !ok || mt == arrayMeta || mt == dictMeta:
+			case !ok || isMark(mt):
 				return a.push(lua.LNil)
 			case frozenOf(v) != nil:
 				inner, _ := contents(v).Metatable.(*lua.LTable)
-				if inner == nil || inner == arrayMeta || inner == dictMeta || strings.HasPrefix(frozenOf(v).what, "module ") || frozenOf(v).what == globalsName {
+				if inner == nil || isMark(inner) || strings.HasPrefix(frozenOf(v).what, "module ") || frozenOf(v).what == globalsName {
 					return a.push(lua.LNil)
 				}
 				mt = inner

@@ -20,6 +20,9 @@ const (
 // Metatables that say of an empty table what it is. Scripts do not see them.
 var arrayMeta, dictMeta = boot.NewTable(), boot.NewTable()
 
+// isMark says that a metatable is one of those, or that of rows.
+func isMark(mt *lua.LTable) bool { return mt == arrayMeta || mt == dictMeta || mt == rowMeta }
+
 // kindOf says what a table is.
 func kindOf(t *lua.LTable) kind {
 	mark := t.Metatable

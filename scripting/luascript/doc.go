@@ -15,7 +15,7 @@
 //	machine.go freeze.go              interpreters; what is read-only in them
 //	memory.go                         what ends scripts that take too much of it
 //	failure.go                        errors with their call stack
-//	values.go data.go null.go integer.go object.go iterator.go module.go bind.go
+//	values.go data.go row.go null.go integer.go object.go iterator.go module.go bind.go
 //	                                  values of the host library in Lua, and back
 //	reading.go                        where in an input a loop is
 //	base.go text.go format.go pattern.go list.go number.go thread.go

@@ -147,7 +147,7 @@ func (z *freezer) table(t *lua.LTable, name string) {
 	var before *lua.LTable // its metatable, as it was
 	mt, ok := t.Metatable.(*lua.LTable)
 	switch {
-	case !ok || mt == arrayMeta || mt == dictMeta:
+	case !ok || isMark(mt):
 	case mt == t:
 		before = inner
 	default:

@@ -82,7 +82,7 @@ var hostile = []hostileScript{
 	{"a table that holds itself as data", "", "local t = {}\n  t[1] = t\n  ctx.emit(t)", "it is nested too deeply, or holds itself"},
 	{"a module that is changed", "", `db.query = nil`, `"query" cannot be set: module db does not change`},
 	{"a module that is changed by rawset", "", `rawset(db, "query", 1)`, `"query" cannot be set: module db does not change`},
-	{"the metatable of a module", "", `setmetatable(db, {})`, "cannot be set: module db does not change"},
+	{"the metatable of a module", "", `setmetatable(db, {})`, "cannot be changed: module db does not change"},
 	{"the metatable of strings", "", `getmetatable("").__index = {}`, `which has no "__index"`},
 	{"the module string", "", `string.rep = nil`, `"rep" cannot be set: module string does not change`},
 	{"a global as hidden state", "n = 0", `n = n + 1`, "globals are read-only once the script is loaded"},

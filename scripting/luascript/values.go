@@ -114,7 +114,10 @@ func (r *run) list(list []hostlib.Value) (lua.LValue, error) {
 
 func (r *run) dict(d *hostlib.Dict) (lua.LValue, error) {
 	t := boot.CreateTable(0, len(d.Names))
-	if len(d.Names) == 0 {
+	switch {
+	case d.Row:
+		t.Metatable = rowMeta
+	case len(d.Names) == 0:
 		t.Metatable = dictMeta
 	}
 	for i, e := range d.Values {
@@ -129,6 +132,7 @@ func (r *run) dict(d *hostlib.Dict) (lua.LValue, error) {
 
 func (r *run) textRow(row *hostlib.TextRow) lua.LValue {
 	t := boot.CreateTable(0, len(row.Names))
+	t.Metatable = rowMeta
 	for i, name := range row.Names {
 		var v lua.LValue = null
 		if s, ok := row.Field(i); ok {
