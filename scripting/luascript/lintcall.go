@@ -25,6 +25,15 @@ func (c *linter) calls() {
 			c.call(n)
 		case *luasyntax.Binary:
 			c.equal(n)
+			c.operands(n)
+		case *luasyntax.Unary:
+			c.length(n)
+		case *luasyntax.Assign:
+			for _, e := range n.Left {
+				c.sets(e)
+			}
+		case *luasyntax.FuncStmt:
+			c.sets(n.Target)
 		case *luasyntax.Table:
 			c.keys(n)
 		case *luasyntax.For:
@@ -168,6 +177,8 @@ func (c *linter) call(e *luasyntax.Call) {
 	f := c.callee(e)
 	if f == nil {
 		c.ownCall(e)
+		c.late(e)
+		c.luaCall(e)
 		return
 	}
 	a := c.arguments(f, e)

@@ -64,6 +64,9 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 		}
 		return fmt.Sprintf("%s and %s have no order%s", m[1], m[2], hint)
 	}
+	if strings.HasPrefix(message, "for statement ") {
+		return "a for loop counts from a number to a number, up to 2^53: one of them is none, or is larger (tonumber(...) makes a number of text)"
+	}
 	switch message {
 	case "attempt to call a non-function object":
 		return f.called(line) + " is no function"
