@@ -33,7 +33,7 @@ func init() {
 			if i > 1 {
 				b.WriteByte(' ') // as in Starlark: it is the log that reads it
 			}
-			s := tostring(a.l, a.l.Get(i))
+			s := printed(a.l, a.l.Get(i))
 			a.makes(b.Len() + len(s))
 			b.WriteString(s)
 		}

@@ -40,6 +40,11 @@ func (f *file) compile(count, job bool) (err error) {
 	}
 	f.lines = strings.Split(string(source), "\n")
 	source = luasyntax.Blank(source)
+	if bytes.Contains(source, []byte("\\")) { // the interpreter's parser makes another byte of it
+		if err := f.unread(); err != nil {
+			return err
+		}
+	}
 	tree, err := parse.Parse(bytes.NewReader(source), f.shown)
 	if err != nil {
 		var e *parse.Error
@@ -65,7 +70,7 @@ func (f *file) compile(count, job bool) (err error) {
 	if err != nil {
 		var e *lua.CompileError
 		if errors.As(err, &e) {
-			return &syntaxError{place: place{e.Line & lineMask, 1}, message: withoutNotes(e.Message)}
+			return f.compileError(e)
 		}
 		return err
 	}
@@ -83,11 +88,39 @@ func asError(p any, target **syntaxError) bool {
 	return ok
 }
 
+// compileError words what the compiler says; of what is too much it tells the function.
+func (f *file) compileError(e *lua.CompileError) error {
+	line, message := e.Line&lineMask, withoutNotes(e.Message)
+	of := "the top level"
+	if name := f.names[line]; name != "" {
+		of = name
+	} else if line > 0 {
+		of = "a function"
+	}
+	switch {
+	case strings.Contains(message, "too many local variables"):
+		message = of + " has too many local variables, at most 200 at once: put them into a table, or into do ... end blocks"
+	case strings.Contains(message, "register overflow"):
+		message = of + " has too many values at once, at most some 200 locals, arguments and elements: put them into a table, one after the other"
+	case strings.Contains(message, "too many constants"):
+		message = of + " has too many texts and numbers: read them from a file"
+	}
+	return &syntaxError{place: place{max(line, 1), 1}, message: message}
+}
+
+// unread is the error about a string, or a comment, that cannot be read.
+func (f *file) unread() error {
+	var bad *luasyntax.Error
+	if _, err := luasyntax.Scan(strings.Join(f.lines, "\n")); errors.As(err, &bad) && bad.Open {
+		return &syntaxError{place{bad.Line, bad.Column}, bad.Message}
+	}
+	return nil
+}
+
 // parseError words what the parser says.
 func (f *file) parseError(e *parse.Error) error {
-	var bad *luasyntax.Error
-	if _, err := luasyntax.Scan(strings.Join(f.lines, "\n")); errors.As(err, &bad) && bad.Open { // it knows where a string begins
-		return &syntaxError{place{bad.Line, bad.Column}, bad.Message}
+	if err := f.unread(); err != nil { // it knows where a string begins
+		return err
 	}
 	line, column := e.Pos.Line, e.Pos.Column
 	if line == parse.EOF || line < 1 {

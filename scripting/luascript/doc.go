@@ -18,7 +18,7 @@
 //	values.go data.go row.go null.go integer.go object.go iterator.go module.go bind.go
 //	                                  values of the host library in Lua, and back
 //	reading.go                        where in an input a loop is
-//	base.go text.go format.go pattern.go list.go number.go thread.go
+//	base.go print.go text.go format.go pattern.go list.go number.go thread.go
 //	                                  Lua's own functions
 //	docs.go                           what is told of them, and of Lua here
 //

@@ -6,3 +6,13 @@ func MemoryIsShort() (undo func()) {
 	memoryLimit, leastHeld = func() int64 { return 1 }, 4<<20
 	return func() { memoryLimit, leastHeld = limit, least }
 }
+
+// Printed is what print shows of an expression.
+func Printed(expression string) string {
+	l := lua.NewState()
+	defer l.Close()
+	if err := l.DoString("return " + expression); err != nil {
+		return err.Error()
+	}
+	return printed(l, l.Get(-1))
+}

@@ -143,7 +143,7 @@ func (c *linter) member(x luasyntax.Expr, key *luasyntax.Literal, called bool) {
 		c.add(key.Pos, "name", false, "", fmt.Sprintf("%s has no %q%s", of, name, hostlib.Suggest(name, namesOf(nil, of))))
 	case t != nil:
 		if !slices.Contains(t.Names(), name) {
-			c.report.Missing(spot(key.Pos), t.Name, t.Missing(name))
+			c.report.Missing(spot(key.Pos), t.Name, missingOf(t, name))
 		}
 	case lib != nil:
 		if _, ok := lib.exports[name]; !ok && !lib.open {

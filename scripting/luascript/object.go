@@ -44,7 +44,7 @@ func (o *object) get(name string) (_ lua.LValue, err error) {
 	}
 	f := o.typ.Method(name)
 	if f == nil {
-		return nil, o.typ.Missing(name)
+		return nil, missingOf(o.typ, name)
 	}
 	b := &builtin{Func: f}
 	fn := boot.NewFunction(func(l *lua.LState) int { return b.call(l, o) })
@@ -53,6 +53,15 @@ func (o *object) get(name string) (_ lua.LValue, err error) {
 	}
 	o.methods[name] = fn
 	return fn, nil
+}
+
+// missingOf is the error about what objects of a type do not have: an error is no text,
+// but has one.
+func missingOf(t *hostlib.ObjectType, name string) error {
+	if t.Attr("message") != nil && own["string"][name] != nil && t.Name == "err" {
+		return hostlib.Errorf("usage", "%s; its text is its message: e.message:%s(...)", t.Missing(name).Error(), name)
+	}
+	return t.Missing(name)
 }
 
 // contain makes an error of a panic.

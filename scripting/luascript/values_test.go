@@ -252,6 +252,10 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"http.get(\"http://example.com/\")", `needs = {"http:example.com"}`, "jobs/job.lua:4"},
 		{"csv.read(\"twice.csv\")()", "give the names by header = {...}", "jobs/job.lua:4"},
 		{"db.insert(\"t\", {a = 1})", "put a single row into a list, {row}", "jobs/job.lua:4"},
+		{"for r in csv.read(\"in.csv\") do\n    local x = rawget(r, \"nn\") == nil and r.nn\n  end", "the row has no column \"nn\"", "jobs/job.lua:5: in consume"},
+		{"local r = iter.sort(db.query(\"SELECT 1 AS name, NULL AS b\"))()\n  local x = is_null(r.b) and r.nmae", "the row has no column \"nmae\" (did you mean \"name\"?)", "jobs/job.lua:5: in consume"},
+		{"for i = 1, 9007199254740993 do end", "a for loop counts from a number to a number, up to 2^53", "jobs/job.lua:4"},
+		{"local _, e = pcall(error, \"x\")\n  return e:find(\"x\")", "its text is its message: e.message:find(...)", "jobs/job.lua:5: in consume"},
 		{"return null + 1", "+ does not work with null and number", "jobs/job.lua:4"},
 		{"return -null", "- does not work with null", "jobs/job.lua:4"},
 	} {

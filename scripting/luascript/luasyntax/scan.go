@@ -29,7 +29,7 @@ func (p Pos) Before(q Pos) bool {
 type Error struct {
 	Pos
 	Message string
-	Open    bool // a string, or a comment, does not end
+	Open    bool // a string, or a comment, does not end, or holds what cannot be in it
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Message) }
@@ -181,7 +181,11 @@ func (s *scanner) next() (Token, error) {
 	case c == '#' && from == 0:
 		return done(Comment, s.lineEnd(from))
 	case c == '"' || c == '\'':
-		value, end := s.quoted()
+		value, end, large := s.quoted()
+		if large > 0 {
+			s.to(large)
+			return t, &Error{s.pos, "an escape that is too large: \\255 is the largest byte", true}
+		}
 		if end < 0 {
 			return t, &Error{t.Pos, "a string that does not end", true}
 		}
@@ -279,7 +283,8 @@ func (s *scanner) long(at, level int) (string, int) {
 var escapes = map[byte]byte{'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v'}
 
 // quoted is what is in the quotes that open here, and where they end; -1: they do not.
-func (s *scanner) quoted() (string, int) {
+// large is where an escape stands that is no byte, or 0.
+func (s *scanner) quoted() (value string, end, large int) {
 	var b strings.Builder
 	quote, at := s.text[s.at], s.at+1
 	for ; at < len(s.text) && s.text[at] != quote; at++ {
@@ -302,21 +307,24 @@ func (s *scanner) quoted() (string, int) {
 				at++
 			}
 		case isDigit(c):
-			n := 0
+			n, from := 0, at-1
 			for i := 0; i < 3 && at < len(s.text) && isDigit(s.text[at]); i++ {
 				n = n*10 + int(s.text[at]-'0')
 				at++
 			}
 			at--
+			if n > 255 && large == 0 {
+				large = from
+			}
 			b.WriteByte(byte(n))
 		default:
 			b.WriteByte(c)
 		}
 	}
 	if at >= len(s.text) || s.text[at] != quote {
-		return "", -1
+		return "", -1, 0
 	}
-	return b.String(), at + 1
+	return b.String(), at + 1, large
 }
 
 func isLetter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }

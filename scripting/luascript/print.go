@@ -1,0 +1,88 @@
+package luascript
+
+import (
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// What print shows of a table: so many bytes, and so deep.
+const (
+	printedBytes = 4000
+	printedDepth = 6
+)
+
+// printed is a value as print writes it: tables, but those that have a text of their
+// own, with what is in them, as Lua would have it written.
+func printed(l *lua.LState, v lua.LValue) string {
+	t, ok := v.(*lua.LTable)
+	if !ok || metaOf(t, "__tostring") != lua.LNil {
+		return tostring(l, v)
+	}
+	var b strings.Builder
+	printTable(l, &b, t, 1)
+	return b.String()
+}
+
+func printTable(l *lua.LState, b *strings.Builder, t *lua.LTable, depth int) {
+	if depth > printedDepth {
+		b.WriteString("{...}")
+		return
+	}
+	b.WriteByte('{')
+	t = contents(t)
+	next, first := 1, true
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		if !first {
+			b.WriteString(", ")
+		}
+		first = false
+		if b.Len() > printedBytes {
+			b.WriteString("...")
+			break
+		}
+		switch name, ok := k.(lua.LString); {
+		case k == lua.LNumber(next):
+			next++
+		case ok && isName(string(name)):
+			b.WriteString(string(name) + " = ")
+		case ok:
+			b.WriteString("[" + shortText(string(name)) + "] = ")
+		default:
+			b.WriteString("[" + tostring(l, k) + "] = ")
+		}
+		switch v := v.(type) {
+		case lua.LString:
+			b.WriteString(shortText(string(v)))
+		case *lua.LTable:
+			if metaOf(v, "__tostring") != lua.LNil {
+				b.WriteString(tostring(l, v))
+				continue
+			}
+			printTable(l, b, v, depth+1)
+		case *lua.LFunction:
+			b.WriteString("function")
+		default:
+			b.WriteString(tostring(l, v))
+		}
+	}
+	b.WriteByte('}')
+}
+
+// shortText is a text in quotes, at most as much of it as print shows.
+func shortText(s string) string {
+	if len(s) > printedBytes {
+		return strconv.Quote(strings.ToValidUTF8(s[:printedBytes], "")) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		if !isWord(s[i]) || i == 0 && s[i] >= '0' && s[i] <= '9' {
+			return false
+		}
+	}
+	return s != ""
+}
