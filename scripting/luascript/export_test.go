@@ -1,5 +1,7 @@
 package luascript
 
+import lua "github.com/yuin/gopher-lua"
+
 // MemoryIsShort has scripts end that hold more than 4 MB, until it is undone.
 func MemoryIsShort() (undo func()) {
 	limit, least := memoryLimit, leastHeld
