@@ -130,7 +130,7 @@ func (g *Gatherer) elems(list []Value, depth int) (Value, error) {
 }
 
 func (g *Gatherer) within(d *Dict, depth int) (Value, error) {
-	out := &Dict{Names: d.Names, Values: make([]Value, len(d.Values))}
+	out := &Dict{Names: d.Names, Values: make([]Value, len(d.Values)), Row: d.Row}
 	for i, e := range d.Values {
 		var err error
 		if out.Values[i], err = g.Data(e, depth+1); err != nil {

@@ -98,7 +98,7 @@ func (f *file) compileError(e *lua.CompileError) error {
 		of = "a function"
 	}
 	switch {
-	case strings.Contains(message, "too many local variables"):
+	case strings.HasPrefix(message, "too many local variables"):
 		message = of + " has too many local variables, at most 200 at once: put them into a table, or into do ... end blocks"
 	case strings.Contains(message, "register overflow"):
 		message = of + " has too many values at once, at most some 200 locals, arguments and elements: put them into a table, one after the other"

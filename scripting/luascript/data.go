@@ -87,7 +87,7 @@ func badKey(k lua.LValue) error {
 }
 
 func named(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
-	out := &hostlib.Dict{}
+	out := &hostlib.Dict{Row: t.Metatable == lua.LValue(rowMeta)}
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, ok := k.(lua.LString)
 		if !ok {
