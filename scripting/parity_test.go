@@ -66,7 +66,11 @@ func TestLanguagesDoTheSame(t *testing.T) {
 					}
 					same := map[string]int{}
 					for _, c := range cases {
-						if want := c.wanted(store); told[c.name] != want {
+						want := c.wanted(store)
+						if language == "lua" {
+							want = toWrite.ReplaceAllString(want, "$1{$2}")
+						}
+						if told[c.name] != want {
 							t.Errorf("%s (%s):\ngot\n%s\nwant\n%s", c.name, c.kind, told[c.name], want)
 							continue
 						}
@@ -81,6 +85,9 @@ func TestLanguagesDoTheSame(t *testing.T) {
 		updateParity(t, got["sqlite starlark"], got["mariadb starlark"])
 	}
 }
+
+// toWrite is what an error says to write, which each language has in its own way.
+var toWrite = regexp.MustCompile(`(needs = |key = )\[("[^\]]*")\]`)
 
 func parityUpdate() bool { return os.Getenv("DSENGINE_TEST_UPDATE") != "" }
 
