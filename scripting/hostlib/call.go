@@ -62,6 +62,9 @@ type Host struct {
 	// if it is given: for tests. An error of it is the function's.
 	Around func(c *Call, f *Func, after bool) error
 
+	// Fell is told where the script was when a hook fails, or a test: for tests.
+	Fell func(c *Call, at Caller)
+
 	network network
 	limits  limits
 	tokens  tokens
@@ -205,6 +208,18 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 		return nil, within(f.String(), err)
 	}
 	return result, nil
+}
+
+// Fell is called by the language when its hook, or a test, ends with an error.
+func (c *Call) Fell(err error) {
+	if err == nil || c.Host == nil || c.Host.Fell == nil {
+		return
+	}
+	if in, ok := c.Lang.(Inspector); ok {
+		if at, ok := in.Fell(err); ok {
+			c.Host.Fell(c, at)
+		}
+	}
 }
 
 // Panicked is the error of a panic that was recovered; what says where.

@@ -178,6 +178,10 @@ const MaxVia = 10
 type Inspector interface {
 	Language
 	Caller() Caller
+	// Fell is where the innermost function of the script was when an error arose, and
+	// what its variables were as far as that was kept; false if none ran. It is to be
+	// called before the script goes on.
+	Fell(err error) (Caller, bool)
 }
 
 // asInt says whether v is a whole number that fits in 64 bits.

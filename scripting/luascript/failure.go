@@ -14,9 +14,10 @@ import (
 // thrown is an error on its way through the script.
 type thrown struct {
 	err   error
-	stack []frame // outermost last
-	at    string  // where in an input the script was
-	row   bool    // that is at one row
+	stack []frame         // outermost last
+	at    string          // where in an input the script was
+	row   bool            // that is at one row
+	fell  *hostlib.Caller // where the innermost function was, if that is wanted; its values are Lua's
 }
 
 // Error is the message.
@@ -47,7 +48,7 @@ func (r *run) raise(l *lua.LState, err error) int {
 	if !errors.As(err, &t) {
 		t = r.thrown(l, err, r.stack(l))
 	} else if error(t) != err {
-		t = &thrown{err: err, stack: t.stack, at: t.at, row: t.row} // it was wrapped on its way
+		t = &thrown{err: err, stack: t.stack, at: t.at, row: t.row, fell: t.fell} // it was wrapped on its way
 	}
 	l.Error(&lua.LUserData{Value: t, Metatable: thrownMeta}, 0)
 	panic("unreachable")
@@ -81,7 +82,22 @@ func (r *run) thrown(l *lua.LState, err error, stack []frame) *thrown {
 	if f, ok := err.(*engine.Failure); ok {
 		err = inLua(f)
 	}
-	return &thrown{err: err, stack: stack, at: at, row: row}
+	t := &thrown{err: err, stack: stack, at: at, row: row}
+	if h := r.call.Host; h != nil && h.Fell != nil {
+		c := r.callerAt(l)
+		t.fell = &c
+	}
+	return t
+}
+
+// Fell is where the innermost function of the script was when an error arose; false if
+// none ran.
+func (r *run) Fell(err error) (hostlib.Caller, bool) {
+	var t *thrown
+	if !errors.As(err, &t) || t.fell == nil || t.fell.Line == 0 {
+		return hostlib.Caller{}, false
+	}
+	return r.told(*t.fell), true
 }
 
 func thrownOf(v lua.LValue) *thrown {

@@ -84,6 +84,7 @@ func (r *run) hook(c *engine.Call) (engine.Raw, error) {
 	}
 	v, err := r.callback(r.main, r.globals.RawGetString(r.name).(*lua.LFunction), args...)
 	if err != nil {
+		r.call.Fell(err)
 		return nil, r.Failure(err)
 	}
 	r.top.leaveFrom(0) // goto can leave a loop

@@ -123,6 +123,7 @@ func (s *script) test(ctx context.Context, name string, host *hostlib.Host, self
 	if err == nil {
 		_, err = r.callback(r.main, r.globals.RawGetString(name).(*lua.LFunction), arg)
 	}
+	r.call.Fell(err)
 	line = s.lineOf(err)
 	if err == nil && r.halt != nil {
 		err = r.halt
@@ -144,8 +145,23 @@ func (s *script) lineOf(err error) int {
 }
 
 // Caller is where in the script a host function was called that runs now.
-func (r *run) Caller() hostlib.Caller {
-	l, found := r.l, false
+func (r *run) Caller() hostlib.Caller { return r.told(r.callerAt(r.l)) }
+
+// told is a place with the variables as texts.
+func (r *run) told(c hostlib.Caller) hostlib.Caller {
+	c.Locals = slices.Clone(c.Locals)
+	for i := range c.Locals {
+		if v, ok := c.Locals[i].Value.(lua.LValue); ok {
+			c.Locals[i].Value = r.text(v)
+		}
+	}
+	return c
+}
+
+// callerAt is where the innermost function of the script is, with its variables as
+// they are.
+func (r *run) callerAt(l *lua.LState) hostlib.Caller {
+	found := false
 	var c hostlib.Caller
 	for level := range maxFrames {
 		dbg, ok := l.GetStack(level)
@@ -169,24 +185,33 @@ func (r *run) Caller() hostlib.Caller {
 		if in := r.script.shown(c.File); in != nil && c.Line <= len(in.lines) {
 			c.Text = strings.TrimSpace(in.lines[c.Line-1])
 		}
-		c.Locals = r.locals(l, dbg)
+		c.Locals = r.locals(l, dbg, f)
 	}
 	return c
 }
 
-// locals are the variables of a function where it is, as texts; of those of one
-// name the innermost. What has a name of parentheses is the interpreter's own.
-func (r *run) locals(l *lua.LState, dbg *lua.Debug) (list []hostlib.Named) {
+// locals are the variables of a function where it is, and what it uses of those
+// around it; of one name the innermost. What has a name of parentheses is the
+// interpreter's own.
+func (r *run) locals(l *lua.LState, dbg *lua.Debug, fn *lua.LFunction) (list []hostlib.Named) {
+	add := func(name string, v lua.LValue) {
+		if objectOf(v) != nil || strings.HasPrefix(name, "(") {
+			return
+		}
+		list = slices.DeleteFunc(list, func(n hostlib.Named) bool { return n.Name == name })
+		list = append(list, hostlib.Named{Name: name, Value: v})
+	}
+	for i, name := range fn.Proto.DbgUpvalues {
+		if i < len(fn.Upvalues) && fn.Upvalues[i] != nil && fn.Upvalues[i].Value().Type() != lua.LTFunction {
+			add(name, fn.Upvalues[i].Value())
+		}
+	}
 	for i := 1; ; i++ {
 		name, v := l.GetLocal(dbg, i)
 		if name == "" {
 			return list
 		}
-		if objectOf(v) != nil || strings.HasPrefix(name, "(") {
-			continue
-		}
-		list = slices.DeleteFunc(list, func(n hostlib.Named) bool { return n.Name == name })
-		list = append(list, hostlib.Named{Name: name, Value: r.text(v)})
+		add(name, v)
 	}
 }
 

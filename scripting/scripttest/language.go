@@ -27,6 +27,7 @@ type language struct {
 func languages(fsys fs.FS, dir string, count bool) map[string]*language {
 	star, lua := starscript.NewLoader(fsys, dir, &hostlib.Host{}), luascript.NewLoader(fsys, dir, &hostlib.Host{})
 	star.Coverage, lua.Coverage = count, count
+	star.Frames = true
 	return map[string]*language{
 		starscript.Ending: {
 			script: func(name, p string) (Script, []*hostlib.LoadError) {

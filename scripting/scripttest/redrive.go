@@ -71,9 +71,11 @@ func (t *tester) redriven(c *hostlib.Call, jobs []engine.JobID, want string) (*o
 			return nil, err
 		}
 		one := &outcome{job: j}
-		if one.err, err = t.failure(j); err != nil {
+		at, err := t.failure(j)
+		if err != nil {
 			return nil, err
 		}
+		one.failed(t.world, at)
 		if err := t.expect(c, one, want); err != nil {
 			return nil, err
 		}

@@ -137,9 +137,17 @@ func (f *Failure) text(w io.Writer) {
 	if f.Detail != "" {
 		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(f.Detail, "\n", "\n        "))
 	}
-	for i, v := range f.Locals {
+	if f.Inner != nil {
+		locals(w, fmt.Sprintf("where, at %s:%d in %s:", f.Inner.File, f.Inner.Line, f.Inner.Func), f.Inner.Locals)
+	}
+	locals(w, "where:", f.Locals)
+}
+
+// locals writes variables, if there are any.
+func locals(w io.Writer, head string, vars [][2]string) {
+	for i, v := range vars {
 		if i == 0 {
-			fmt.Fprintln(w, "        where:")
+			fmt.Fprintf(w, "        %s\n", head)
 		}
 		fmt.Fprintf(w, "          %s = %s\n", v[0], v[1])
 	}

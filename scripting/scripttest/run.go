@@ -14,6 +14,7 @@ import (
 type outcome struct {
 	job     *engine.Job
 	err     *engine.Failure
+	fell    *hostlib.Caller // where the script was then; nil: that is not known
 	items   []hostlib.Value // of produce() and consume(): the payloads of what was emitted
 	stats   map[string]int64
 	verdict string // of fail(): what the hook decided
@@ -190,9 +191,11 @@ func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
 			return nil, err
 		}
 	}
-	if o.err, err = t.failure(j); err != nil {
+	at, err := t.failure(j)
+	if err != nil {
 		return nil, err
 	}
+	o.failed(t.world, at)
 	return o, t.expect(c, o, a.String("expect"))
 }
 
@@ -233,14 +236,13 @@ func (t *tester) expect(c *hostlib.Call, o *outcome, want string) error {
 			why = ": " + *o.job.WaitingFor
 		}
 		return failed(c, "", "the job does not end; it is %s in %s%s", got, o.job.Phase, why)
-	case o.err != nil:
-		return failed(c, o.err.Backtrace, "the job ended as %s, not %s: %s", got, want, o.err.Message)
 	}
-	return failed(c, "", "the job ended as %s, not %s", got, want)
+	return hookFailed(c, o, "the job ended as %s, not %s", got, want)
 }
 
-// failure is how a job failed: its own error, or that of its first item that did.
-func (t *tester) failure(j *engine.Job) (*engine.Failure, error) {
+// failure is the attempt by which a job failed: its own, or that of its first item
+// that did; nil if it did not.
+func (t *tester) failure(j *engine.Job) (*engine.Attempt, error) {
 	of := j.ID
 	if j.Status == engine.StatusFailed && (j.Error == nil || j.Error.Code == "items") {
 		list, err := t.store.Jobs(t.ctx, engine.JobFilter{Parent: j.ID, Status: engine.StatusFailed, Limit: 1})
@@ -260,10 +262,11 @@ func (t *tester) failure(j *engine.Job) (*engine.Failure, error) {
 	}
 	for _, at := range slices.Backward(attempts) {
 		if at.Failure != nil {
-			return at.Failure, nil
+			return &at, nil
 		}
 	}
-	return &engine.Failure{Kind: j.Error.Kind, Code: j.Error.Code, Message: j.Error.Message, Backtrace: j.Error.Backtrace}, nil
+	f := &engine.Failure{Kind: j.Error.Kind, Code: j.Error.Code, Message: j.Error.Message, Backtrace: j.Error.Backtrace}
+	return &engine.Attempt{Job: j.ID, Failure: f}, nil
 }
 
 // hook runs one hook alone.
@@ -298,11 +301,7 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 		got = "cancelled"
 	}
 	if got != want && want != "any" {
-		detail, why := "", ""
-		if o.err != nil {
-			detail, why = o.err.Backtrace, ": "+o.err.Message
-		}
-		return nil, failed(c, detail, "%s ended as %s, not %s%s", phase, got, want, why)
+		return nil, hookFailed(c, o, "%s ended as %s, not %s", phase, got, want)
 	}
 	return o, nil
 }
@@ -335,7 +334,7 @@ func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 		return nil, err
 	}
 	if n := len(attempts); n > 0 {
-		o.err = attempts[n-1].Failure
+		o.failed(t.world, &attempts[n-1])
 	}
 	for before := engine.JobID(0); ; {
 		items, err := t.store.Jobs(t.ctx, engine.JobFilter{Parent: id, Before: before, Limit: 500})

@@ -78,6 +78,7 @@ type Failure struct {
 	Via     []string    `json:"via,omitempty"`  // where that was called, innermost first: file:line
 	Text    string      `json:"text,omitempty"` // the call as it is written
 	Locals  [][2]string `json:"locals,omitempty"`
+	Inner   *Inner      `json:"inner,omitempty"` // where the error arose, if it is another function
 	Crash   *Point      `json:"crash,omitempty"` // where the process was killed
 	More    int         `json:"more,omitempty"`  // crashes at the same place that fail the test too
 }
@@ -481,14 +482,14 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	r.Golden = self.wrote
 	w.suite.deps.note(t.File, self.reads)
 	for _, soft := range self.soft {
-		r.Failures = append(r.Failures, soft.failure())
+		r.Failures = append(r.Failures, world.failure(soft))
 	}
 	var end *Stop
 	switch {
 	case errors.As(err, &end) && end.Skipped:
 		r.Status, r.Reason = Skipped, end.Message
 	case end != nil:
-		r.Failures = append(r.Failures, end.failure())
+		r.Failures = append(r.Failures, world.failure(end))
 	case err != nil:
 		f := engine.AsFailure(err)
 		if late := (*engine.Failure)(nil); errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {
@@ -499,12 +500,12 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 		if line == 0 {
 			one.File, one.Line = place(f.Backtrace, t.File)
 		}
+		world.within(one, world.falls.test)
 		r.Failures = append(r.Failures, one)
 	}
 	for _, x := range world.wrong {
 		if err == nil || !strings.Contains(err.Error(), x.message) {
-			s := Stop{Message: x.message, Caller: x.caller}
-			r.Failures = append(r.Failures, s.failure())
+			r.Failures = append(r.Failures, world.failure(&Stop{Message: x.message, Caller: x.caller}))
 		}
 	}
 	k.ended(world, len(r.Failures) > 0, err != nil && r.Status != Skipped)
@@ -540,16 +541,3 @@ func place(backtrace, file string) (in string, line int) {
 
 // frames finds the lines of a call stack.
 var frames = regexp.MustCompile(`(?m)^  (.+?):(\d+)(?::\d+)?: in `)
-
-// failure is a Stop as it is told.
-func (s *Stop) failure() *Failure {
-	f := &Failure{Message: s.Message, Detail: s.Detail, File: s.Caller.File, Line: s.Caller.Line, Text: s.Caller.Text, Via: s.Caller.Via}
-	for _, v := range s.Caller.Locals {
-		text := fmt.Sprint(v.Value)
-		if len(text) > 200 {
-			text = text[:200] + "..."
-		}
-		f.Locals = append(f.Locals, [2]string{v.Name, text})
-	}
-	return f
-}

@@ -31,6 +31,7 @@ type Stop struct {
 	Message string
 	Detail  string // more lines, such as a diff
 	Caller  hostlib.Caller
+	Inner   *hostlib.Caller // where the error arose that it is about; nil: there is none, or it is not known
 }
 
 // Error is the message.

@@ -108,6 +108,7 @@ func verifyMethods() []*hostlib.Func {
 					f := failureText(c, err)
 					s = &Stop{Message: f.Message, Detail: f.Backtrace}
 					s.Caller.File, s.Caller.Line = place(f.Backtrace, t.file)
+					s.Inner = inner(c, err)
 				case s.Skipped:
 					c.Lang.Caught()
 					return nil, nil
@@ -134,12 +135,22 @@ func fails(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 	case errors.As(err, &s) || t.ctx.Err() != nil:
 		return nil, err
 	}
-	f := failureText(c, err)
+	f, at := failureText(c, err), inner(c, err)
 	c.Lang.Caught()
 	if !re.MatchString(f.Message) {
-		return nil, failed(c, f.Backtrace, "it fails with %q, which does not match %q", f.Message, a.String("pattern"))
+		return nil, stop(c, &Stop{Message: fmt.Sprintf("it fails with %q, which does not match %q", f.Message, a.String("pattern")), Detail: f.Backtrace, Inner: at})
 	}
 	return hostlib.NewErr(f), nil
+}
+
+// inner is where in the script an error arose; nil if that is not known.
+func inner(c *hostlib.Call, err error) *hostlib.Caller {
+	if in, ok := c.Lang.(hostlib.Inspector); ok {
+		if at, ok := in.Fell(err); ok {
+			return &at
+		}
+	}
+	return nil
 }
 
 func failureText(c *hostlib.Call, err error) *engine.Failure {

@@ -38,6 +38,8 @@ type world struct {
 	calls   int           // that the test itself has made
 	call    *hostlib.Call // the last one's; nil: there was none
 	secrets map[string]string
+	hides   *engine.Secrets // those that scripts were given
+	falls   falls
 	others  map[reached]connection
 	servers map[string]*server
 	stores  map[string]*store
@@ -58,12 +60,12 @@ type world struct {
 
 // newWorld makes a world on a ground that is as new, for a test of a name.
 func newWorld(ctx context.Context, g *ground, test string) *world {
-	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, others: map[reached]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
+	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, hides: engine.NewSecrets(), others: map[reached]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Random: newDice(test), Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around,
+		Random: newDice(test), Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Fell: w.fell,
 	}
 	w.host.Mail = (*office)(nil).settings()
 	return w
@@ -128,7 +130,7 @@ func (w *world) open() error {
 	if w.crash != nil {
 		store = &crashStore{Store: w.store, k: w.crash}
 	}
-	if w.eng, err = engine.Open(w.ctx, store, engine.Options{Clock: w.clock, Logger: log, ReadOnly: true}); err != nil {
+	if w.eng, err = engine.Open(w.ctx, store, engine.Options{Clock: w.clock, Logger: log, Secrets: w.hides, ReadOnly: true}); err != nil {
 		return err
 	}
 	w.typ = w.tested.Type(w.host)

@@ -2,6 +2,7 @@ package starscript
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -43,35 +44,44 @@ type cover struct {
 	names starlark.StringDict
 }
 
-// covered compiles the file with probes.
-func (f *file) covered(job bool) (*starlark.Program, starlark.StringDict, error) {
-	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte("\xef\xbb\xbf")), 0)
+// probed compiles the file with probes: with count those that count what runs, with
+// frames those that keep what the variables of functions are.
+func (f *file) probed(job, count, frames bool) (*starlark.Program, starlark.StringDict, error) {
+	tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte(byteOrderMark)), 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &cover{job: job, names: starlark.StringDict{}}
-	for name, v := range predeclared {
-		c.names[name] = v
+	names := maps.Clone(predeclared)
+	if count {
+		f.cover = &cover{job: job, names: names}
+		tree.Stmts, _ = f.cover.block(tree.Stmts, nil, false, 0)
 	}
-	tree.Stmts, _ = c.block(tree.Stmts, nil, false, 0)
-	prog, err := starlark.FileProgram(tree, c.names.Has)
-	f.cover = c
-	return prog, c.names, err
+	if frames {
+		keepFrames(tree, names)
+	}
+	f.probes = true
+	prog, err := starlark.FileProgram(tree, names.Has)
+	return prog, names, err
 }
 
 // spare is by how many steps a run of the file may pass its limit.
 func (f *file) spare() uint64 {
-	if f.cover == nil {
+	if !f.probes {
 		return 0
 	}
 	return spareSteps
 }
 
-// call makes an expression that calls a function, under a name that no script
-// can write.
+// call makes an expression that calls a function.
 func (c *cover) call(at syntax.Position, fn func(t *starlark.Thread, args starlark.Tuple) starlark.Value, args ...syntax.Expr) syntax.Expr {
-	name := "\x00" + strconv.Itoa(len(c.names))
-	c.names[name] = starlark.NewBuiltin("coverage", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	return probe(c.names, at, fn, args...)
+}
+
+// probe makes an expression that calls a function, under a name that no script can
+// write.
+func probe(names starlark.StringDict, at syntax.Position, fn func(t *starlark.Thread, args starlark.Tuple) starlark.Value, args ...syntax.Expr) syntax.Expr {
+	name := "\x00" + strconv.Itoa(len(names))
+	names[name] = starlark.NewBuiltin("probe", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return fn(t, args), nil
 	})
 	return &syntax.CallExpr{Fn: &syntax.Ident{NamePos: at, Name: name}, Lparen: at, Args: args, Rparen: at}
@@ -286,9 +296,15 @@ func (c *cover) expr(p *syntax.Expr) {
 		start, end := e.Body.Span()
 		c.expr(&e.Body)
 		probe, n := c.probe(start, lambdaSteps)
-		e.Body = &syntax.CondExpr{If: start, Cond: probe, True: e.Body, ElsePos: start, False: &syntax.Literal{Token: syntax.INT, TokenPos: start, Raw: "0", Value: int64(0)}}
+		e.Body = after(probe, e.Body)
 		c.part(start, end, n)
 	}
+}
+
+// after makes an expression that calls a probe, and then is another.
+func after(probe, x syntax.Expr) syntax.Expr {
+	start, _ := x.Span()
+	return &syntax.CondExpr{If: start, Cond: probe, True: x, ElsePos: start, False: &syntax.Literal{Token: syntax.INT, TokenPos: start, Raw: "0", Value: int64(0)}}
 }
 
 func (c *cover) exprs(list []syntax.Expr) {

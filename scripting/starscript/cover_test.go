@@ -27,7 +27,7 @@ func try(t *testing.T, source string, probes bool) trial {
 	var err error
 	names := predeclared
 	if probes {
-		prog, names, err = f.covered(true)
+		prog, names, err = f.probed(true, true, false)
 	} else {
 		_, prog, err = starlark.SourceProgramOptions(options, "x.star", source, predeclared.Has)
 	}
@@ -213,7 +213,7 @@ func statements(t *testing.T, source string) map[int]uint64 {
 	f := &file{path: "x.star", shown: "x.star", source: []byte(source)}
 	r := newRun("the top level", loadSteps)
 	r.call.Host = &hostlib.Host{}
-	prog, names, err := f.covered(true)
+	prog, names, err := f.probed(true, true, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,9 @@ type Loader struct {
 	// Coverage has the files count what of them runs; see Covered. Files of tests
 	// do not count.
 	Coverage bool
+	// Frames has functions keep what their variables are, so that it can be told when
+	// an error has ended one; see run.Fell.
+	Frames bool
 	// Marks counts the question marks of a statement that stand for values; names says
 	// that double quotes hold names, numbered that the count says nothing. nil: Check
 	// does not count them.
@@ -76,6 +79,7 @@ type file struct {
 	follow sync.Once // see fate
 	fates  map[[2]int32]fate
 	cover  *cover // nil: what runs is not counted
+	probes bool   // it was compiled with some
 }
 
 // Load compiles a job script, runs its top level, and makes a job type of it.
@@ -124,8 +128,8 @@ func (l *Loader) load(p string, job *hostlib.Declaration, above []string) (f *fi
 		return f
 	}
 	names := predeclared
-	if l.Coverage && !strings.HasSuffix(p, testEnding) {
-		if prog, names, err = f.covered(job != nil); err != nil {
+	if count := l.Coverage && !strings.HasSuffix(p, testEnding); count || l.Frames {
+		if prog, names, err = f.probed(job != nil, count, l.Frames); err != nil {
 			f.failed(err, nil)
 			return f
 		}

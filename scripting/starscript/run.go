@@ -32,6 +32,7 @@ type run struct {
 	gave    [8]starlark.Value // dicts that the library gave the script last
 	given   int               // how many in all
 	item    starlark.Value    // what the hook works on; nil: no item
+	frames  []frame           // the functions that run, or have run last, by their depth
 
 	decoder   *hostlib.Decoder[starlark.Value]
 	names     []string // see keys
@@ -79,6 +80,7 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 		v, err := starlark.Call(r.thread, fn, args, nil)
 		if err != nil {
 			r.noteArgs(fn, args)
+			r.call.Fell(err)
 			return nil, r.Failure(err)
 		}
 		if err := c.Poisoned(); err != nil {

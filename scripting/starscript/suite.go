@@ -115,6 +115,7 @@ func (f *file) test(ctx context.Context, fn *starlark.Function, host *hostlib.Ho
 	if err == nil {
 		_, err = starlark.Call(r.thread, fn, starlark.Tuple{arg}, nil)
 	}
+	r.call.Fell(err)
 	line = f.lineOf(err)
 	if err == nil && r.halt != nil {
 		err = r.halt
@@ -160,13 +161,8 @@ func (r *run) Caller() hostlib.Caller {
 			c.Via = append(c.Via, fmt.Sprintf("%s:%d", outer.Position().Filename(), outer.Position().Line))
 		}
 	}
-	for i := range frame.NumLocals() {
-		binding, v := frame.Local(i)
-		if _, isObject := v.(*object); v == nil || isObject || binding.Pos.Filename() != fn.Position().Filename() {
-			continue
-		}
-		c.Locals = append(c.Locals, hostlib.Named{Name: binding.Name, Value: v})
-	}
+	f := newFrame(frame, fn)
+	c.Locals = f.locals()
 	return c
 }
 

@@ -1,0 +1,189 @@
+package scripttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestErrorsShowTheVariablesWhereTheyArise looks at errors of hooks, of tests, of what
+// they call and of what is around them, in both languages.
+func TestErrorsShowTheVariablesWhereTheyArise(t *testing.T) {
+	t.Parallel()
+	for ending, source := range map[string][2]string{
+		".star": {`
+job(needs = ["secret:key"])
+def inner(row, by):
+    sum = 0
+    for x in row["list"]:
+        sum += x
+        half = sum // by
+    return half
+def consume(ctx, item):
+    name = "zz"
+    if item["do"] == "callback":
+        limit = 3
+        return sorted([1, 2, 9], key = lambda n: n // (0 if n > limit else 1))
+    if item["do"] == "deeper":
+        return inner({"list": [4, 5]}, 0)
+    if item["do"] == "caught":
+        catch(inner, {"list": [4, 5]}, 0)
+    if item["do"] == "secret":
+        key = secrets.get("key")
+        long = "\u00fc" * 400
+        ctx.fail("no")
+    big = {"k": 1}
+    return big[item["key"]]
+`, `
+def test_hook(t):
+    other = 1
+    t.run({"do": "", "key": "no"})
+def test_alone(t):
+    t.consume({"do": "", "key": "no"})
+def test_deeper(t):
+    t.run({"do": "deeper"})
+def test_callback(t):
+    t.run({"do": "callback"})
+def test_caught(t):
+    t.run({"do": "caught", "key": "no"})
+def test_secret(t):
+    t.secret("key", "topsecret")
+    t.run({"do": "secret"})
+def test_own(t):
+    rows = [{"a": 1}]
+    return rows[0]["b"]
+def test_case(t):
+    for text, want in [("1", 1), ("2", 3)]:
+        t.case(text, lambda: t.eq(int(text), want))
+def test_case_error(t):
+    by = 0
+    t.case("x", lambda: 1 // by)
+def test_fails(t):
+    by = 0
+    t.fails(lambda: 1 // by, "another")
+`},
+		".lua": {`
+job({needs = {"secret:key"}})
+local function inner(row, by)
+  local sum = 0
+  for _, x in ipairs(row.list) do
+    sum = sum + x
+    local half = by.n
+  end
+end
+function consume(ctx, item)
+  local name = "zz"
+  if item["do"] == "callback" then
+    local limit = 3
+    return list.map({1, 9}, function(n) if n > limit then return n.x.y end return n end)
+  end
+  if item["do"] == "deeper" then
+    local got = inner({list = {4, 5}}, nil)
+    return got
+  end
+  if item["do"] == "caught" then pcall(inner, {list = {4}}, nil) end
+  if item["do"] == "secret" then
+    local key = secrets.get("key")
+    local long = string.rep("\195\188", 400)
+    ctx.fail("no")
+  end
+  local big = {k = 1}
+  return big.x.y
+end
+`, `
+function test_hook(t)
+  local other = 1
+  t.run({["do"] = ""})
+end
+function test_alone(t)
+  t.consume({["do"] = ""})
+end
+function test_deeper(t)
+  t.run({["do"] = "deeper"})
+end
+function test_callback(t)
+  t.run({["do"] = "callback"})
+end
+function test_caught(t)
+  t.run({["do"] = "caught"})
+end
+function test_secret(t)
+  t.secret("key", "topsecret")
+  t.run({["do"] = "secret"})
+end
+function test_own(t)
+  local rows = {{a = 1}}
+  return rows[1].b.c
+end
+function test_case(t)
+  for _, c in ipairs({{"1", 1}, {"2", 3}}) do
+    local text, want = c[1], c[2]
+    t.case(text, function() t.eq(tonumber(text), want) end)
+  end
+end
+function test_case_error(t)
+  local by = nil
+  t.case("x", function() return 1 + by end)
+end
+function test_fails(t)
+  local by = nil
+  t.fails(function() return 1 + by end, "another")
+end
+`},
+	} {
+		for _, count := range []bool{false, true} {
+			t.Run(fmt.Sprint(ending, count), func(t *testing.T) {
+				t.Parallel()
+				if ending == ".lua" {
+					source[0] = strings.Replace(source[0], "list.map", "iter.map", 1)
+				}
+				all := results(t, Options{Jobs: folder(t, map[string]string{"x" + ending: source[0], "x_test" + ending: source[1]}), Coverage: count})
+				for _, c := range []struct{ name, in, has, not string }{
+					{"hook", "consume", "name=zz big={k:1}", "other sum"},
+					{"alone", "consume", "name=zz big={k:1}", "sum"},
+					{"deeper", "inner", "sum=4", "name"},
+					{"callback", "", "n=9 limit=3", "name"},
+					{"caught", "consume", "name=zz big={k:1}", "sum"},
+					{"secret", "consume", "key=***", "big"},
+					{"own", "-", "rows=[{a:1}]", ""},
+					{"case", "-", "text=2 want=3", "c"},
+					{"case_error", "-", "by=", ""},
+					{"fails", "", "by=", ""},
+				} {
+					r := all[c.name]
+					if r == nil || len(r.Failures) != 1 {
+						t.Errorf("%s: %+v", c.name, r)
+						continue
+					}
+					f := r.Failures[0]
+					vars, in := f.Locals, "-"
+					if f.Inner != nil {
+						vars, in = f.Inner.Locals, f.Inner.Func
+					}
+					var got []string
+					for _, v := range vars {
+						text := strings.NewReplacer(`"`, "", " ", "").Replace(v[1])
+						if got = append(got, v[0]+"="+text); v[0] == "long" && (len(v[1]) > maxValue+3 || !strings.HasSuffix(v[1], "ü...")) {
+							t.Errorf("%s: %q is not cut", c.name, v[1])
+						}
+						if slices.Contains(strings.Fields(c.not), v[0]) {
+							t.Errorf("%s: %s is among them: %q", c.name, v[0], vars)
+						}
+					}
+					for _, want := range strings.Fields(c.has) {
+						if !slices.ContainsFunc(got, func(v string) bool { return v == want || strings.HasSuffix(want, "=") && strings.HasPrefix(v, want) }) {
+							t.Errorf("%s: %s is missing: %q", c.name, want, got)
+						}
+					}
+					if c.in != "" && in != c.in {
+						t.Errorf("%s: it is told of %q, want %q", c.name, in, c.in)
+					}
+					if text := r.told(); c.in == "consume" && !strings.Contains(text, fmt.Sprintf("where, at %s:%d in consume:\n          item = ", f.Inner.File, f.Inner.Line)) {
+						t.Errorf("%s: as text\n%s", c.name, text)
+					}
+				}
+			})
+		}
+	}
+}
