@@ -75,6 +75,7 @@ func (f *file) compile(count, job bool) (err error) {
 		return err
 	}
 	leaveAlone(proto)
+	mendScopes(code, proto)
 	if f.cover = w.cover; f.cover != nil {
 		f.cover.link(proto)
 	}
