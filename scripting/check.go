@@ -31,6 +31,8 @@ type CheckOptions struct {
 	// Marks counts the question marks of a statement; see starscript.Loader. nil: they
 	// are not looked at.
 	Marks func(sql string, names bool) (n int, numbered bool)
+	// Owned says that a statement names tables of the engine; nil: it is not looked for.
+	Owned func(sql string) error
 }
 
 // checker looks for mistakes in the files of one language.
@@ -65,6 +67,7 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 	star := starscript.NewLoader(root.FS(), shown, host)
 	lua := luascript.NewLoader(root.FS(), shown, host)
 	star.Marks, lua.Marks = o.Marks, o.Marks
+	star.Owned, lua.Owned = o.Owned, o.Owned
 	checkers := map[string]checker{
 		starscript.Ending: star,
 		luascript.Ending:  lua,

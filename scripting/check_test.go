@@ -60,7 +60,7 @@ func TestCheckFindsSeededMistakes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		problems, files, err := scripting.Check(dir, scripting.CheckOptions{Tests: scripttest.Types(), Marks: sqlstore.Marks})
+		problems, files, err := scripting.Check(dir, scripting.CheckOptions{Tests: scripttest.Types(), Marks: sqlstore.Marks, Owned: sqlstore.Owned})
 		if err != nil || files != len(archive.Files) {
 			t.Fatalf("%s: %d files: %v", name, files, err)
 		}

@@ -172,6 +172,21 @@ func (s *Store) CheckTable(name string) error {
 	return nil
 }
 
+// Owned says that a statement names tables that belong to the engine, if they have
+// their usual names; nil: it does not, or that depends on the database.
+func Owned(sql string) (err error) {
+	s := &Store{}
+	for _, lite := range []bool{true, false} {
+		names := parseStatement(sql, lite).names
+		i := slices.IndexFunc(names, func(n string) bool { return s.CheckTable(n) != nil })
+		if i < 0 {
+			return nil
+		}
+		err = s.CheckTable(names[i])
+	}
+	return err
+}
+
 func orElse(s, def string) string {
 	if s == "" {
 		return def

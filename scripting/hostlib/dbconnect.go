@@ -23,7 +23,7 @@ var connectFunc = &Func{
 		name, writes := a.String("name"), false
 		if c.Needs.db(name, c.instance(), true) == nil {
 			writes = true
-		} else if err := c.Needs.db(name, c.instance(), false); err != nil {
+		} else if err := c.Needs.reads(name, c.instance()); err != nil {
 			return nil, err
 		}
 		if c.Host.Connections == nil {

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"github.com/dsengine/dsengine/engine"
 )
 
 // Needs is what a script may touch, as its job() says. Nothing else can be
@@ -134,6 +136,16 @@ func (n *Needs) db(name, instance string, writes bool) error {
 		line += ":write"
 	}
 	return n.permit(line, line, func(n *Needs) bool { return n.hasConnection(name, instance, writes) })
+}
+
+// reads says whether the script may read from a connection. It is asked before it is
+// known whether the script writes there, so both lines are told.
+func (n *Needs) reads(name, instance string) error {
+	err := n.db(name, instance, false)
+	if f := (*engine.Failure)(nil); errors.As(err, &f) && f.Code == "needs" {
+		return Errorf("needs", "%v, or [%q] if it writes there, too", err, "db:"+name+":write")
+	}
+	return err
 }
 
 func (n *Needs) hasConnection(name, instance string, writes bool) bool {

@@ -144,6 +144,8 @@ func (r *Report) Needs(n *Needs, list Wanting) {
 			lines = append(lines, m.line)
 		}
 	}
+	all := lines
+	lines = fuller(all)
 	for i, line := range lines {
 		lines[i] = fmt.Sprintf("%q", line)
 	}
@@ -151,6 +153,12 @@ func (r *Report) Needs(n *Needs, list Wanting) {
 		if m.line == "" { // it can never be needed
 			r.Add(m.at, "call", false, "", m.err.Error())
 			continue
+		}
+		if slices.Contains(all, m.line+":write") { // a database that is written, here or elsewhere
+			m.line += ":write"
+			if slices.ContainsFunc(list, func(o wanting) bool { return o.line == m.line && o.at.Line == m.at.Line }) {
+				continue
+			}
 		}
 		r.Add(m.at, "needs", false, fmt.Sprintf("in job(): needs = %s%s%s", r.List[0], strings.Join(lines, ", "), r.List[1]),
 			fmt.Sprintf("%q is not among what job() says this script needs", m.line))

@@ -14,6 +14,10 @@ type HookFacts struct {
 	Emits     bool          // produce may emit items, or gives ctx away
 	EmitsHere bool          // it surely emits some for its own type
 	Returns   bool          // produce may return something
+	Always    bool          // on all its ways it returns a payload
+	Feeds     bool          // consume may emit items, or gives ctx away
+	Both      *At           // what produce returns after it has surely emitted an item; nil: nothing
+	EmitLine  int           // where that is emitted
 	Payload   *At           // what produce surely returns; nil: nothing
 	Rejects   bool          // something may reject a row
 }
@@ -31,6 +35,21 @@ func (r *Report) Hooks(h HookFacts) {
 	}
 	if produces && !consumes && h.Payload != nil {
 		r.Add(*h.Payload, "hook", false, "define consume(ctx, item), which gets it, or return nothing", "produce returns a payload, and there is no consume that works on it")
+	}
+	if h.Both != nil {
+		r.Add(*h.Both, "hook", false, "emit all of the work, or return one payload", fmt.Sprintf("produce emits an item, in line %d, and returns a payload: both is an error", h.EmitLine))
+	}
+	if at, ok := h.At["finish"]; ok && (produces || consumes) && !h.Feeds {
+		why := ""
+		switch {
+		case !produces:
+			why = "the job begins in consume, which emits no item"
+		case h.Always && !h.Emits:
+			why = fmt.Sprintf("produce, in line %d, always returns a payload, and nothing emits an item", produce.Line)
+		}
+		if why != "" {
+			r.Add(at, "hook", true, "do it at the end of consume, or emit the work as items by ctx.emit(...)", "finish never runs: "+why)
+		}
 	}
 	if at, ok := h.At[RedriveHook]; ok && !h.Rejects {
 		r.Add(at, "hook", true, "leave it out, or reject rows by reject(row, reason), or by on_bad = \"reject\"", "redrive never runs: nothing here rejects a row")

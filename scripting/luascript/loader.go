@@ -48,6 +48,8 @@ type Loader struct {
 	// Marks counts the question marks of a statement, for Check; names says whether ?name
 	// is one, and numbered that ?1 is there. nil: they are not looked at.
 	Marks func(sql string, names bool) (n int, numbered bool)
+	// Owned says that a statement names tables of the engine; nil: Check does not look.
+	Owned func(sql string) error
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.

@@ -42,6 +42,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.calls()
 		c.tables()
 		c.dropped()
+		c.sure()
 		if c.needs != nil {
 			c.report.Needs(c.needs, c.wanting)
 		}

@@ -178,11 +178,14 @@ func (c *linter) call(e *syntax.CallExpr) {
 
 // marks tells of statements that have not as many ? as they are given values.
 func (c *linter) marks(f *hostlib.Func, args []hostlib.Value, places []syntax.Position, more bool) {
-	if c.loader.Marks == nil || more || len(args) == 0 || len(f.Params) == 0 || f.Params[0].Name != "sql" {
+	if len(args) == 0 || len(f.Params) == 0 || f.Params[0].Name != "sql" {
 		return
 	}
 	sql, ok := args[0].(starlark.String)
-	if !ok {
+	if ok && c.loader.Owned != nil {
+		c.report.Owned(f, spot(places[0]), string(sql), c.loader.Owned)
+	}
+	if !ok || more || c.loader.Marks == nil {
 		return
 	}
 	c.report.Marks(f, spot(places[0]), string(sql), len(args)-1, c.loader.Marks)

@@ -72,21 +72,25 @@ func (c *linter) ensured(f *hostlib.Func, call *syntax.CallExpr, known map[strin
 		return
 	}
 	// Where the types stand: in this file, or only their values are known.
-	places := map[string]syntax.Position{}
+	here := map[string]bool{} // by this call
 	if d, ok := c.literal(arg).(*syntax.DictExpr); ok {
 		for _, x := range d.List {
 			entry := x.(*syntax.DictEntry)
 			key, ok := c.value(entry.Key).(starlark.String)
 			if !ok {
-				t.unknown = true
+				t.unknown, here = true, nil
 				continue
 			}
-			t.columns[string(key)] = true
+			if t.columns[string(key)] = true; here != nil {
+				here[string(key)] = true
+			}
 			where, _ := entry.Value.Span()
-			places[string(key)] = where
 			if typ, ok := c.value(entry.Value).(starlark.String); ok {
 				c.report.ColumnType(f, spot(where), string(key), string(typ))
 			}
+		}
+		if len(here) > 0 {
+			c.ensureKey(f, call, here)
 		}
 		return
 	}

@@ -2,7 +2,6 @@ package starscript
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
@@ -36,20 +35,7 @@ func (c *linter) frozen() {
 		if !ok || hostlib.HookNamed(def.Name.Name) == nil {
 			continue
 		}
-		syntax.Walk(def, func(n syntax.Node) bool {
-			switch n := n.(type) {
-			case *syntax.AssignStmt:
-				if to, ok := n.LHS.(*syntax.IndexExpr); ok {
-					start, _ := n.LHS.Span()
-					tell(to.X, start)
-				}
-			case *syntax.CallExpr:
-				if d, ok := n.Fn.(*syntax.DotExpr); ok && slices.Contains(changing, d.Name.Name) {
-					tell(d.X, d.Name.NamePos)
-				}
-			}
-			return true
-		})
+		c.changes(def, tell)
 	}
 }
 

@@ -82,6 +82,7 @@ func (c *linter) hooks() {
 			facts.Payload = &where
 		}
 	}
+	c.hookFacts(&facts, defs)
 	facts.Rejects = defs[hostlib.RedriveHook] == nil || c.rejects()
 	c.report.Hooks(facts)
 }

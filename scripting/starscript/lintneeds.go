@@ -8,6 +8,7 @@ import (
 // needsOf looks whether job() says what a call needs.
 func (c *linter) needsOf(f *hostlib.Func, e *syntax.CallExpr, args []hostlib.Value, named []hostlib.Named, places []syntax.Position) {
 	start, _ := e.Fn.Span()
+	c.wanting.LookWrite(c.needs, f, c.connection(e), spot(start))
 	c.wanting.Look(c.needs, f, func(p *hostlib.Param) (hostlib.Value, hostlib.At) {
 		i := 0
 		for k := range f.Params {

@@ -1,8 +1,6 @@
 package starscript
 
 import (
-	"strings"
-
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -48,8 +46,7 @@ func (c *linter) value(e syntax.Expr) hostlib.Value {
 	case *syntax.CallExpr:
 		if d, ok := e.Fn.(*syntax.DotExpr); ok && d.Name.Name == "format" {
 			if s, ok := c.value(d.X).(starlark.String); ok {
-				before, _, _ := strings.Cut(string(s), "{")
-				return hostlib.Beginning(before)
+				return c.filled(string(s), "{}", e.Args)
 			}
 		}
 	}
@@ -74,8 +71,11 @@ func (c *linter) joined(e *syntax.BinaryExpr) hostlib.Value {
 	s, isText := x.(starlark.String)
 	switch {
 	case e.Op == syntax.PERCENT && isText:
-		before, _, _ := strings.Cut(string(s), "%")
-		return hostlib.Beginning(before)
+		values := []syntax.Expr{e.Y}
+		if t, ok := unwrapped(e.Y).(*syntax.TupleExpr); ok {
+			values = t.List
+		}
+		return c.filled(string(s), "%s", values)
 	case e.Op != syntax.PLUS:
 		return hostlib.Unknown
 	case isText && y == hostlib.Unknown:

@@ -56,6 +56,8 @@ type Loader struct {
 	// that double quotes hold names, numbered that the count says nothing. nil: Check
 	// does not count them.
 	Marks func(sql string, names bool) (n int, numbered bool)
+	// Owned says that a statement names tables of the engine; nil: Check does not look.
+	Owned func(sql string) error
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.

@@ -1,0 +1,143 @@
+package hostlib
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// What is sure to fail, or to do nothing, when it is reached.
+
+// notFirst are names of the parameters of hooks that are not the first.
+var notFirst = []string{"item", "row", "rows", "err", "error", "summary"}
+
+// HookParams tells of a hook whose parameters are not what it is called with. names
+// are its parameters; at is where the first stands.
+func (r *Report) HookParams(h *Hook, names []string, at At) {
+	switch {
+	case len(names) == 0:
+	case slices.Contains(notFirst, names[0]):
+		r.Add(at, "hook", true, "write "+h.Signature(), fmt.Sprintf("%s of %s(%s) is ctx, the job: the hook is called as %s", names[0], h.Name, strings.Join(names, ", "), h.Signature()))
+	case h.Name == "consume" && len(names) == 1 && names[0] != "ctx" && !strings.HasPrefix(names[0], "_"):
+		r.Add(at, "hook", true, "write "+h.Signature(), fmt.Sprintf("consume(%s) gets the job as %s, and no item: the hook is called as %s", names[0], names[0], h.Signature()))
+	}
+}
+
+// words are the values that attributes have, where those are few.
+var words = map[string][]string{
+	"err.kind":  {string(engine.KindError), string(engine.KindTimeout), string(engine.KindLimit), string(engine.KindLost), string(engine.KindRejects), string(engine.KindPurged)},
+	"err.phase": phaseNames(engine.PhaseFail),
+	"ctx.phase": phaseNames(0),
+}
+
+func phaseNames(but engine.Phase) (list []string) {
+	for _, p := range engine.Phases {
+		if p != but {
+			list = append(list, p.String())
+		}
+	}
+	return list
+}
+
+// Word tells of an attribute that is compared with a text that it never is. of is the
+// type that has it, at where the text stands.
+func (r *Report) Word(at At, of *ObjectType, attr, text string) {
+	if of == nil {
+		return
+	}
+	name := of.Name + "." + attr
+	if list := words[name]; list != nil && !slices.Contains(list, text) {
+		r.Add(at, "compare", true, DocsHint(of.Name), fmt.Sprintf("%s is never %q%s: it is %s", name, text, Suggest(text, list), strings.Join(list, ", ")))
+	}
+}
+
+// Key tells of a column of the key that ensure does not make.
+func (r *Report) Key(f *Func, at At, name string, columns map[string]bool) {
+	if !columns[name] {
+		there := slices.Sorted(maps.Keys(columns))
+		r.Add(at, "column", false, "", fmt.Sprintf("%s: key: there is no column %q%s: the columns are %s", f, name, Suggest(name, there), strings.Join(there, ", ")))
+	}
+}
+
+// Owned tells of a statement that names the engine's own tables.
+func (r *Report) Owned(f *Func, at At, sql string, owned func(sql string) error) {
+	if err := owned(sql); err != nil {
+		r.Add(at, "sql", false, "see dsengine jobs, stats and failures for what they hold", fmt.Sprintf("%s: %v", f, err))
+	}
+}
+
+// Lazy says that a function gives an iterator that runs when it is gone through.
+func Lazy(f *Func) bool { return f != nil && strings.HasPrefix(f.Returns, "iterator") }
+
+// NotRun tells of an iterator that is dropped.
+func (r *Report) NotRun(at At, f *Func) {
+	r.Add(at, "effect", true, "loop over it, give it to what takes rows, or make a list of it by list(...)", fmt.Sprintf("this does nothing: what %s gives is lazy, and nobody goes through it", f))
+}
+
+// NoLength tells of an iterator whose length is asked for, or an element by its number.
+func (r *Report) NoLength(at At, f *Func, asked string) {
+	r.Add(at, "iterator", false, "make a list of it by list(...), if it is short", fmt.Sprintf("%s of what %s gives is not known: it is an iterator, which is read as one goes through it", asked, f))
+}
+
+// Twice tells of a second loop over an iterator.
+func (r *Report) Twice(at At, f *Func, name string, line int) {
+	r.Add(at, "iterator", f.Module == "iter", "do all in one loop, call "+f.String()+" again, or make a list of it by list(...) if it is short",
+		fmt.Sprintf("%s was gone through in line %d already: what %s gives can be gone through once", name, line, f))
+}
+
+// Conversions is how many values a format takes; false if it takes them by name.
+func Conversions(format string) (n int, ok bool) {
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			continue
+		}
+		if i++; i < len(format) && format[i] == '(' {
+			return 0, false
+		}
+		if i == len(format) || format[i] != '%' {
+			n++
+		}
+	}
+	return n, true
+}
+
+// Formatted tells of a format that is not given as many values as it takes.
+func (r *Report) Formatted(at At, format string, given int) {
+	if n, ok := Conversions(format); ok && n != given {
+		r.Add(at, "format", false, "give one value for each %, and write %% for a % itself", fmt.Sprintf("the format %q takes %s and is given %d", format, valueCount(n), given))
+	}
+}
+
+func valueCount(n int) string {
+	if n == 1 {
+		return "1 value"
+	}
+	return fmt.Sprintf("%d values", n)
+}
+
+// writesTo is the line of needs for what writes to another database, and the error if
+// it is not among them.
+func (n *Needs) writesTo(name string) (line string, err error) {
+	return "db:" + name + ":write", n.db(name, "", true)
+}
+
+// LookWrite asks whether job() says that what a method of a connection writes may be
+// written; name is the connection's, "" if that is not known.
+func (w *Wanting) LookWrite(n *Needs, f *Func, name string, at At) {
+	if n == nil || f.Module != connectionType.Name || f.Effect != Write || name == "" || n.byInstance("db") {
+		return
+	}
+	if line, err := n.writesTo(name); err != nil {
+		*w = append(*w, wanting{at, line, err})
+	}
+}
+
+// fuller are the needs, those to read a database left out where it is written, too.
+func fuller(lines []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return strings.HasPrefix(line, "db:") && slices.Contains(lines, line+":write")
+	})
+}
