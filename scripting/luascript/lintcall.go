@@ -200,11 +200,16 @@ func (c *linter) call(e *luasyntax.Call) {
 		}
 		return
 	}
-	if c.loader.Marks != nil && !a.more && len(a.args) > 0 && len(f.Params) > 0 && f.Params[0].Name == "sql" {
-		if sql, ok := a.args[0].(lua.LString); ok {
+	if len(a.args) > 0 && len(f.Params) > 0 && f.Params[0].Name == "sql" {
+		sql, ok := a.args[0].(lua.LString)
+		if ok && c.loader.Owned != nil {
+			c.report.Owned(f, spots[0], string(sql), c.loader.Owned)
+		}
+		if ok && !a.more && c.loader.Marks != nil {
 			c.report.Marks(f, spots[0], string(sql), len(a.args)-1, c.loader.Marks)
 		}
 	}
+	c.wanting.LookWrite(c.needs, f, c.connection(e), start)
 	c.wanting.Look(c.needs, f, func(p *hostlib.Param) (hostlib.Value, hostlib.At) {
 		i := 0
 		for k := range f.Params {

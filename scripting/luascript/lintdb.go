@@ -60,17 +60,23 @@ func (c *linter) ensure(f *hostlib.Func, call *luasyntax.Call, known map[string]
 		known[name] = t
 	}
 	arg := c.argument(f, call, "columns")
+	here := map[string]bool{} // by this call
 	if d, ok := c.written(arg).(*luasyntax.Table); ok {
 		for _, field := range d.Fields {
 			key, ok := field.Key.(*luasyntax.Literal)
 			if !ok || key.Kind != luasyntax.String {
-				t.unknown = true
+				t.unknown, here = true, nil
 				continue
 			}
-			t.columns[key.Value] = true
+			if t.columns[key.Value] = true; here != nil {
+				here[key.Value] = true
+			}
 			if typ, ok := c.value(field.Value).(lua.LString); ok {
 				c.report.ColumnType(f, spot(field.Value.Start()), key.Value, string(typ))
 			}
+		}
+		if len(here) > 0 {
+			c.ensureKey(f, call, here)
 		}
 		return
 	}

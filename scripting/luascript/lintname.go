@@ -208,6 +208,7 @@ func (c *linter) hooks() {
 			return true
 		})
 	}
+	c.hookFacts(&facts)
 	facts.Rejects = c.hook(hostlib.RedriveHook) == nil || c.rejects(map[string]bool{})
 	c.report.Hooks(facts)
 }
@@ -395,6 +396,9 @@ func (c *linter) dropped() {
 				c.add(s.Start(), "catch", true, fmt.Sprintf("write local %s, err = %s(...), and look at err; local _ = %s(...) if it may fail", first, fn, fn), "the error that this catches is dropped: nobody hears of it")
 			}
 		case *luasyntax.Local:
+			if len(s.Values) == 1 && len(s.Names) == 1 && (catches(s.Values[0]) == "catch" && !strings.HasPrefix(s.Names[0].Name, "_") || catches(s.Values[0]) == "pcall" && unused(s.Names[0])) {
+				c.lost(s.Names[0], catches(s.Values[0]))
+			}
 			if len(s.Values) != 1 || len(s.Names) != 2 || !unused(s.Names[1]) {
 				return true
 			}
@@ -404,6 +408,13 @@ func (c *linter) dropped() {
 		}
 		return true
 	})
+}
+
+// lost tells of a name that takes what a catch, or a pcall, gives first, where nothing
+// takes the error.
+func (c *linter) lost(to *luasyntax.Name, fn string) {
+	c.add(to.Pos, "catch", true, fmt.Sprintf("write local %s, err = %s(...), and look at err; local _ = %s(...) if it may fail", to.Name, fn, fn),
+		"the error that this catches is dropped: nobody hears of it")
 }
 
 // instead are methods by which other languages know what is written otherwise here:

@@ -154,23 +154,14 @@ func (c *linter) joined(e *luasyntax.Binary) hostlib.Value {
 	return hostlib.Unknown
 }
 
-// formatted is what string.format gives, up to the first %.
+// formatted is what string.format gives, as far as it is known.
 func (c *linter) formatted(e *luasyntax.Call) hostlib.Value {
-	var format luasyntax.Expr
-	switch {
-	case e.Method != nil && e.Method.Value == "format":
-		format = e.Fn
-	case e.Method == nil && luasyntax.Text(e.Fn) == "string.format" && len(e.Args) > 0:
-		format = e.Args[0]
-	default:
+	format, args := c.formatOf(e)
+	if format == nil {
 		return hostlib.Unknown
 	}
 	if s, ok := c.value(format).(lua.LString); ok {
-		before, _, more := strings.Cut(string(s), "%")
-		if !more {
-			return s
-		}
-		return hostlib.Beginning(before)
+		return c.filled(string(s), args)
 	}
 	return hostlib.Unknown
 }
