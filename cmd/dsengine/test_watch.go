@@ -83,7 +83,8 @@ func shownBelow(dir string, files []string) []string {
 // watcher tells of changes in a folder and in those below it.
 type watcher struct {
 	*fsnotify.Watcher
-	env *Env
+	env  *Env
+	seen map[string]bool // files that are there, or were when somebody looked, and folders
 }
 
 func newWatcher(env *Env, dir string) (*watcher, error) {
@@ -98,7 +99,7 @@ func newWatcher(env *Env, dir string) (*watcher, error) {
 	if err != nil {
 		return nil, engine.Wrapf("", err, "watch %s", dir)
 	}
-	w := &watcher{n, env}
+	w := &watcher{n, env, map[string]bool{}}
 	if err := w.add(dir); err != nil {
 		n.Close()
 		return nil, engine.Wrapf("", err, "watch %s", dir)
@@ -116,10 +117,12 @@ func (w *watcher) add(dir string) error {
 		case err != nil:
 			return err
 		case !d.IsDir():
+			w.seen[p] = true
 			return nil
 		case p != dir && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		}
+		w.seen[p] = true
 		if err := w.Add(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -144,7 +147,10 @@ func (w *watcher) next(ctx context.Context, suite *scripttest.Suite) (changed []
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		case <-quiet:
-			return changed, all, nil
+			if changed = w.lasting(changed); len(changed) > 0 || all {
+				return changed, all, nil
+			}
+			quiet = nil
 		case err, ok := <-w.Errors:
 			if !ok {
 				return nil, false, errors.New("watch the jobs folder: it ended")
@@ -177,6 +183,18 @@ func (w *watcher) next(ctx context.Context, suite *scripttest.Suite) (changed []
 			quiet, timer = done, w.env.Clock.After(settleTime, func() { close(done) })
 		}
 	}
+}
+
+// lasting are the files without those that came and went, as by which editors and tools
+// replace others: they are not there, and were not when somebody looked.
+func (w *watcher) lasting(files []string) []string {
+	return slices.DeleteFunc(files, func(file string) bool {
+		if _, err := os.Lstat(file); err != nil {
+			return !w.seen[file]
+		}
+		w.seen[file] = true
+		return false
+	})
 }
 
 // ofEditor says whether a name is one of a file that editors make beside the one

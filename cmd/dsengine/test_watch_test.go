@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
 // watched runs test --watch on a jobs folder, which t changes by write.
@@ -174,6 +176,46 @@ func TestWatchRefusesWhatItCannotDo(t *testing.T) {
 	w := startWatch(t, map[string]string{"a_test.star": "def test_a(t):\n    pass\n"}, "--format", "json")
 	if code := <-w.code; code != exitUsage {
 		t.Errorf("it ended with %d", code)
+	}
+}
+
+// TestWatchNamesNoFileThatCameAndWent replaces a file as sed -i does, by way of another
+// of any name, and takes one away.
+func TestWatchNamesNoFileThatCameAndWent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, gone, other := filepath.Join(dir, "a.star"), filepath.Join(dir, "b.star"), filepath.Join(dir, "sedQ49B9O")
+	write := func(file string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("x = 1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(script)
+	write(gone)
+	suite, err := scripttest.Find(scripttest.Options{Jobs: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWatcher(&Env{Clock: engine.SystemClock{}}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	write(other)
+	if err := os.Rename(other, script); err != nil {
+		t.Fatal(err)
+	}
+	changed, all, err := w.next(t.Context(), suite)
+	if err != nil || all || !slices.Equal(changed, []string{script}) {
+		t.Errorf("changed: %q %v %v, want %s", changed, all, err, script)
+	}
+	write(other)
+	if err := errors.Join(os.Remove(other), os.Remove(gone)); err != nil {
+		t.Fatal(err)
+	}
+	if changed, all, err = w.next(t.Context(), suite); err != nil || all || !slices.Equal(changed, []string{gone}) {
+		t.Errorf("changed: %q %v %v, want %s", changed, all, err, gone)
 	}
 }
 
