@@ -143,7 +143,7 @@ func (n *Needs) db(name, instance string, writes bool) error {
 func (n *Needs) reads(name, instance string) error {
 	err := n.db(name, instance, false)
 	if f := (*engine.Failure)(nil); errors.As(err, &f) && f.Code == "needs" {
-		return Errorf("needs", "%v, or [%q] if it writes there, too", err, "db:"+name+":write")
+		return Errorf("needs", "%v, or needs = [%q] if it writes there, too", err, "db:"+name+":write")
 	}
 	return err
 }
