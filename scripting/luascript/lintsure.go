@@ -21,12 +21,6 @@ func (c *linter) sure() {
 			if f := c.callee(n.Call); hostlib.Lazy(f) {
 				c.report.NotRun(spot(n.Start()), f)
 			}
-		case *luasyntax.Call:
-			c.formats(n)
-		case *luasyntax.Unary:
-			if f := c.lazy(n.X); n.Op == "#" && f != nil {
-				c.report.NoLength(spot(n.Pos), f, "the length")
-			}
 		case *luasyntax.Index:
 			if _, isNumber := c.value(n.Key).(lua.LNumber); isNumber {
 				if f := c.lazy(n.X); f != nil {
@@ -68,19 +62,6 @@ func (c *linter) word(e *luasyntax.Binary) {
 		if key, ok := x.Key.(*luasyntax.Literal); ok && key.Kind == luasyntax.String {
 			c.report.Word(spot(sides[1].Start()), c.typeOf(x.X), key.Value, string(text))
 		}
-	}
-}
-
-// formats tells of a format that is given fewer values than it takes: others are left
-// out.
-func (c *linter) formats(e *luasyntax.Call) {
-	format, args := c.formatOf(e)
-	s, ok := c.value(format).(lua.LString)
-	if format == nil || !ok || len(args) > 0 && c.expands(args[len(args)-1]) {
-		return
-	}
-	if n, ok := hostlib.Conversions(string(s)); ok && n > len(args) {
-		c.report.Formatted(spot(format.Start()), string(s), len(args))
 	}
 }
 
