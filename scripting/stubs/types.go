@@ -1,6 +1,7 @@
 package stubs
 
 import (
+	"strconv"
 	"slices"
 	"strings"
 
@@ -48,7 +49,7 @@ func (d *dialect) param(p *hostlib.Param) string {
 	}
 	var list []string
 	for _, c := range p.Choices {
-		list = append(list, `"`+c+`"`)
+		list = append(list, strconv.Quote(c))
 	}
 	return d.choice(list)
 }
