@@ -1,8 +1,8 @@
 package stubs
 
 import (
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
