@@ -1,7 +1,9 @@
 package hostlib
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -27,9 +29,9 @@ var (
 	// unicodeClasses are all others.
 	unicodeClasses = sync.OnceValue(func() classes {
 		return classes{
-			'w': `_\p{L}\p{N}`, 'W': allBut(isWord),
+			'w': `_\p{L}\p{N}`, 'W': allBut(unicode.L, unicode.N, besidesWords),
 			'd': `\p{Nd}`, 'D': `\P{Nd}`,
-			's': `\t-\r\x{1c}-\x{20}\x{85}\p{Z}`, 'S': allBut(isSpace),
+			's': `\t-\r\x{1c}-\x{20}\x{85}\p{Z}`, 'S': allBut(unicode.White_Space, besidesSpaces),
 		}
 	})
 )
@@ -39,27 +41,41 @@ func isWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsN
 
 func isASCIIWord(r rune) bool { return r < utf8.RuneSelf && isWord(r) }
 
-// isSpace says that Python's \s has it.
-func isSpace(r rune) bool { return r >= 0x1c && r <= 0x1f || unicode.IsSpace(r) }
+// besides are what tables of Unicode lack. U+0345, a mark, is an iota in another case: by
+// (?i), a class that has it would have that letter.
+var (
+	besidesWords  = &unicode.RangeTable{R16: []unicode.Range16{{Lo: '_', Hi: '_', Stride: 1}, {Lo: 0x345, Hi: 0x345, Stride: 1}}}
+	besidesSpaces = &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x1c, Hi: 0x1f, Stride: 1}}}
+)
 
-// allBut are the ranges of what is not in a class, nor in another case: the marks of
-// which a letter is the other case would bring it in by (?i).
-func allBut(in func(rune) bool) string {
+// allBut are the ranges of all that is in none of the tables.
+func allBut(tables ...*unicode.RangeTable) string {
+	var in [][2]rune
+	add := func(from, to, stride rune) {
+		if stride == 1 {
+			in = append(in, [2]rune{from, to})
+			return
+		}
+		for r := from; r <= to; r += stride {
+			in = append(in, [2]rune{r, r})
+		}
+	}
+	for _, t := range tables {
+		for _, r := range t.R16 {
+			add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
+		}
+		for _, r := range t.R32 {
+			add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
+		}
+	}
+	slices.SortFunc(in, func(a, b [2]rune) int { return cmp.Compare(a[0], b[0]) })
 	var b strings.Builder
 	from := rune(0)
-	for r := rune(0); r <= unicode.MaxRune+1; r++ {
-		out := r > unicode.MaxRune || in(r)
-		if !out {
-			for other := unicode.SimpleFold(r); other != r && !out; other = unicode.SimpleFold(other) {
-				out = in(other)
-			}
+	for _, r := range append(in, [2]rune{unicode.MaxRune + 1}) {
+		if from < r[0] {
+			fmt.Fprintf(&b, `\x{%x}-\x{%x}`, from, r[0]-1)
 		}
-		if out {
-			if from < r {
-				fmt.Fprintf(&b, `\x{%x}-\x{%x}`, from, r-1)
-			}
-			from = r + 1
-		}
+		from = max(from, r[1]+1)
 	}
 	return b.String()
 }
@@ -67,7 +83,7 @@ func allBut(in func(rune) bool) string {
 // cutASCII takes Python's flag "a" from those at the beginning of an expression.
 func cutASCII(expression string) (rest string, ascii bool) {
 	flags, rest, ok := strings.Cut(strings.TrimPrefix(expression, "(?"), ")")
-	if !ok || !strings.HasPrefix(expression, "(?") || !strings.Contains(flags, "a") || strings.Trim(flags, "aims") != "" {
+	if !ok || !strings.HasPrefix(expression, "(?") || !strings.Contains(flags, "a") || strings.Trim(flags, "aimsU") != "" {
 		return expression, false
 	}
 	if flags = strings.ReplaceAll(flags, "a", ""); flags != "" {
