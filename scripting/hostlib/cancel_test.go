@@ -97,7 +97,7 @@ func TestASearchIsLeftWhenTheHookMustEnd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, f := range []func(c *Call, p *pattern) (Value, error){
-		func(c *Call, p *pattern) (Value, error) { return p.first(c, p.re, long) },
+		func(c *Call, p *pattern) (Value, error) { return p.first(c, anywhere, long) },
 		func(c *Call, p *pattern) (Value, error) { return p.findAll(c, long) },
 		func(c *Call, p *pattern) (Value, error) {
 			it, err := p.iterate(c, long)
@@ -137,14 +137,14 @@ func TestALargeExpressionIsSearchedAlone(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("time is over")
 	cancel(why)
-	if _, err := p.first(&Call{Loading: ctx}, p.re, text); err != why {
+	if _, err := p.first(&Call{Loading: ctx}, anywhere, text); err != why {
 		t.Errorf("%d steps for a byte: got %v", p.steps, err)
 	}
 	short, err := compile("y")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := short.first(&Call{Loading: ctx}, short.re, text); err != nil {
+	if _, err := short.first(&Call{Loading: ctx}, anywhere, text); err != nil {
 		t.Errorf("%d steps for a byte: got %v", short.steps, err)
 	}
 }

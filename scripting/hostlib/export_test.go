@@ -249,3 +249,12 @@ func Matches(expression, text string) (func() ([]int, error), error) {
 func ParseTime(text, format string, loc *time.Location) (time.Time, error) {
 	return parseTime(text, format, loc)
 }
+
+// AllMatches is where an expression matches, by one search.
+func AllMatches(expression, text string) ([][]int, error) {
+	p, err := compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	return p.all(&Call{}, text, -1)
+}

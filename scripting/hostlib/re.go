@@ -20,7 +20,9 @@ var (
 var reModule = &Module{
 	Name: "re",
 	Doc: "Regular expressions, called as in Python. They are RE2: every search takes time in proportion to the text, and so there are no back references and no look-around. " +
-		"Flags stand at the beginning of the expression, such as (?i). An empty match right behind another match is left out. Compiled expressions are kept: nothing is gained by re.compile but a name.",
+		"As in Python, \\w, \\d, \\s and \\b know the letters, digits and spaces of all languages, and $ matches at the end and before a line feed there; \\Z is the very end. " +
+		"Accents that are characters of their own are not in \\w: add \\pM, as in [\\w\\pM]+. [[:alpha:]] and its like are ASCII. " +
+		"Flags stand at the beginning of the expression, such as (?i); (?a) keeps \\w, \\d, \\s and \\b to ASCII. An empty match right behind another match is left out. Compiled expressions are kept: nothing is gained by re.compile but a name.",
 	Funcs: append([]*Func{
 		{
 			Name: "compile", Doc: "Reads a regular expression. The result has the functions of this module as methods.",
@@ -67,14 +69,14 @@ func patternFuncs(methods bool) []*Func {
 	text := []Param{textParam}
 	return []*Func{
 		fn("match", "Looks for a match at the beginning of the text; None if there is none.", "match", text,
-			`(\w+)@`, `{f}"ada@example.com").group(1)  # "ada"`, `{f}"ada@example.com").group(1)  -- "ada"`,
-			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, p.atStart(), a.String("text")) }),
+			`(\w+)@`, `{f}"jürgen@example.com").group(1)  # "jürgen"`, `{f}"jürgen@example.com").group(1)  -- "jürgen"`,
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, atStart, a.String("text")) }),
 		fn("fullmatch", "Matches the whole text; None if it does not.", "match", text,
 			`\d{4}`, `{f}"20255")  # None`, `{f}"20255")  -- nil`,
-			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, p.whole(), a.String("text")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, whole, a.String("text")) }),
 		fn("search", "Looks for the first match anywhere in the text; None if there is none.", "match", text,
 			`(?P<year>\d{4})`, `{f}"in 1843").group("year")  # "1843"`, `{f}"in 1843").group("year")  -- "1843"`,
-			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, p.re, a.String("text")) }),
+			func(c *Call, p *pattern, a *Args) (Value, error) { return p.first(c, anywhere, a.String("text")) }),
 		fn("findall", "Lists all matches: their text, or that of the group if the expression has one, or tuples of the groups if it has several.", "list", text,
 			`(\w)=(\d)`, `{f}"a=1 b=2")  # [("a", "1"), ("b", "2")]`, `{f}"a=1 b=2")  -- {{"a", "1"}, {"b", "2"}}`,
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.findAll(c, a.String("text")) }),
@@ -97,21 +99,52 @@ func patternFuncs(methods bool) []*Func {
 
 // pattern is a compiled regular expression.
 type pattern struct {
-	re           *regexp.Regexp
-	steps        int            // it takes at most for a byte
-	looksBack    bool           // see there
-	start, full  *regexp.Regexp // anchored
-	once1, once2 sync.Once
+	source    string         // as the script has it
+	text      string         // as RE2 has it, without (?a)
+	ascii     bool           // (?a)
+	re        *regexp.Regexp // for texts in ASCII, and its groups for all
+	wide      bool           // it has classes that are others for other texts
+	boundary  bool           // it has \b or \B, and not (?a)
+	dollar    bool           // it has $, and not within (?m)
+	looksBack bool           // see there
+	steps     int            // it takes at most for a byte
+	searchers [anchors][programs]struct {
+		sync.Once
+		searcher
+		err error
+	}
 }
+
+// searcher is a *regexp.Regexp or a *machine.
+type searcher interface {
+	FindStringSubmatchIndex(text string) []int
+	FindAllStringSubmatchIndex(text string, n int) [][]int
+}
+
+// Where a match has to be.
+const (
+	anywhere = iota
+	atStart
+	whole
+	anchors
+)
+
+// What a text is searched by.
+const (
+	plainProgram = iota
+	unicodeProgram
+	machineProgram
+	programs
+)
 
 // ObjectType is pattern.
 func (*pattern) ObjectType() *ObjectType { return patternType }
 
 var patternType = &ObjectType{
 	Name: "pattern", Doc: "A regular expression that re.compile has read.",
-	Text: func(v Value) string { return "re.compile(" + strconv.Quote(v.(*pattern).re.String()) + ")" },
+	Text: func(v Value) string { return "re.compile(" + strconv.Quote(v.(*pattern).source) + ")" },
 	Attrs: []Attr{
-		{Name: "pattern", Type: "string", Doc: "The expression as it was written.", Get: func(v Value) (Value, error) { return v.(*pattern).re.String(), nil }},
+		{Name: "pattern", Type: "string", Doc: "The expression as it was written.", Get: func(v Value) (Value, error) { return v.(*pattern).source, nil }},
 		{Name: "groups", Type: "int", Doc: "How many groups it has.", Get: func(v Value) (Value, error) { return int64(v.(*pattern).re.NumSubexp()), nil }},
 	},
 	Methods: patternFuncs(true),
@@ -133,22 +166,29 @@ func compile(expression string) (*pattern, error) {
 	if p != nil {
 		return p, nil
 	}
-	re, err := regexp.Compile(expression)
+	p = &pattern{source: expression, steps: leastSteps}
+	text, ascii := cutASCII(expression)
+	p.text, p.boundary = classes{}.written(text)
+	p.ascii, p.boundary = ascii, p.boundary && !ascii
+	tree, err := syntax.Parse(p.text, syntax.Perl)
+	if err == nil {
+		p.looksBack, p.dollar = looksBack(tree), hasDollar(tree)
+		if prog, err := syntax.Compile(tree.Simplify()); err == nil {
+			p.steps = max(leastSteps, len(prog.Inst))
+		}
+		plain, _ := p.classes(plainProgram).written(p.text)
+		wide, _ := p.classes(unicodeProgram).written(p.text)
+		p.wide = wide != plain
+		p.re, err = regexp.Compile(plain)
+	}
 	if err != nil {
 		message := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 		if strings.Contains(expression, "(?=") || strings.Contains(expression, "(?!") || strings.Contains(expression, "(?<=") || strings.Contains(expression, "(?<!") {
 			message += "; RE2 has no look-around"
 		} else if strings.Contains(message, "invalid escape sequence") {
-			message += "; RE2 has no back references, and \\z for the end of the text"
+			message += "; RE2 has no back references"
 		}
 		return nil, Errorf("re.syntax", "%q is no regular expression: %s", expression, message)
-	}
-	p = &pattern{re: re, steps: leastSteps}
-	if tree, err := syntax.Parse(expression, syntax.Perl); err == nil {
-		p.looksBack = looksBack(tree)
-		if prog, err := syntax.Compile(tree.Simplify()); err == nil {
-			p.steps = max(leastSteps, len(prog.Inst))
-		}
 	}
 	compiled.Lock()
 	defer compiled.Unlock()
@@ -169,18 +209,67 @@ func patternOf(c *Call, v Value) (*pattern, error) {
 	return nil, Errorf("usage", "pattern: got %s, wanted string or what re.compile gives", c.Lang.TypeName(v))
 }
 
-func (p *pattern) atStart() *regexp.Regexp {
-	p.once1.Do(func() { p.start = regexp.MustCompile(`\A(?:` + p.re.String() + `)`) })
-	return p.start
+// classes are those of a program.
+func (p *pattern) classes(program int) classes {
+	switch {
+	case p.ascii:
+		return asciiClasses
+	case program == plainProgram:
+		return plainClasses
+	}
+	return unicodeClasses()
 }
 
-func (p *pattern) whole() *regexp.Regexp {
-	p.once2.Do(func() { p.full = regexp.MustCompile(`\A(?:` + p.re.String() + `)\z`) })
-	return p.full
+// searcher is what finds matches in the text.
+func (p *pattern) searcher(anchor int, text string) (searcher, error) {
+	program := plainProgram
+	switch {
+	case p.dollar && strings.HasSuffix(text, "\n"):
+		program = machineProgram
+	case !p.wide && !p.boundary || isASCII(text):
+	case p.boundary:
+		program = machineProgram
+	default:
+		program = unicodeProgram
+	}
+	s := &p.searchers[anchor][program]
+	s.Do(func() { s.searcher, s.err = p.compiled(anchor, program) })
+	return s.searcher, s.err
 }
 
-func (p *pattern) first(c *Call, re *regexp.Regexp, text string) (Value, error) {
-	at, err := searched(c, p, text, func() []int { return re.FindStringSubmatchIndex(text) })
+func (p *pattern) compiled(anchor, program int) (searcher, error) {
+	if anchor == anywhere && program == plainProgram {
+		return p.re, nil
+	}
+	text, _ := p.classes(program).written(p.text)
+	switch anchor {
+	case atStart:
+		text = `\A(?:` + text + `)`
+	case whole:
+		text = `\A(?:` + text + `)\z`
+	}
+	var s searcher
+	var err error
+	switch {
+	case program != machineProgram:
+		s, err = regexp.Compile(text)
+	case p.ascii:
+		s, err = newMachine(text, isASCIIWord)
+	default:
+		s, err = newMachine(text, isWord)
+	}
+	if err != nil {
+		return nil, Errorf("re.syntax", "%q is no regular expression for a text beyond ASCII: %s", p.source, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return s, nil
+}
+
+func (p *pattern) first(c *Call, anchor int, text string) (Value, error) {
+	s, err := p.searcher(anchor, text)
+	if err != nil {
+		return nil, err
+	}
+	at, err := searched(c, p, text, func() []int { return s.FindStringSubmatchIndex(text) })
 	if at == nil || err != nil {
 		return nil, err
 	}
@@ -189,6 +278,10 @@ func (p *pattern) first(c *Call, re *regexp.Regexp, text string) (Value, error) 
 
 // all are where the pattern matches; the first n of them, or -1 for all.
 func (p *pattern) all(c *Call, text string, n int) ([][]int, error) {
+	s, err := p.searcher(anywhere, text)
+	if err != nil {
+		return nil, err
+	}
 	ctx := c.Context()
 	return searched(c, p, text, func() [][]int {
 		// A search that nobody waits for any more ends between two of these: each begins
@@ -198,7 +291,7 @@ func (p *pattern) all(c *Call, text string, n int) ([][]int, error) {
 			if last {
 				some = n
 			}
-			found := p.re.FindAllStringSubmatchIndex(text, some)
+			found := s.FindAllStringSubmatchIndex(text, some)
 			if last || len(found) < some || ctx.Err() != nil {
 				return found
 			}
@@ -232,12 +325,16 @@ const (
 
 // iterate looks for some matches at a time, as they are asked for.
 func (p *pattern) iterate(c *Call, text string) (Value, error) {
+	s, err := p.searcher(anywhere, text)
+	if err != nil {
+		return nil, err
+	}
 	var found [][]int
 	from, last, given, some := 0, -1, 0, firstAhead // last is where the last match ended
 	done := false
 	more := func() error {
 		rest := text[from:]
-		list, err := searched(c, p, rest, func() [][]int { return p.re.FindAllStringSubmatchIndex(rest, some) })
+		list, err := searched(c, p, rest, func() [][]int { return s.FindAllStringSubmatchIndex(rest, some) })
 		if err != nil {
 			return err
 		}
@@ -287,6 +384,10 @@ func looksBack(e *syntax.Regexp) bool {
 		return true
 	}
 	return slices.ContainsFunc(e.Sub, looksBack)
+}
+
+func hasDollar(e *syntax.Regexp) bool {
+	return isDollar(e) || slices.ContainsFunc(e.Sub, hasDollar)
 }
 
 // limitOf is a number of matches as Go has it, of one in which 0 is all.

@@ -3,7 +3,6 @@ package hostlib_test
 import (
 	"io"
 	"math/rand/v2"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,13 +23,17 @@ func TestMatchesThatAreIteratedAreAllMatches(t *testing.T) {
 		}
 		text := b.String()
 		for _, expression := range []string{
-			`a`, `a*`, `\b\w`, `\B`, `(a)|b?`, `^a`, `(?m)^.`, `(?m)^`, `x*$`, `(?m)$`, `(?i)É*`, `(a|ab)(c|bcd)?`, `(?s).*?b`, `(?:)`, `[^a]+?`, `\z`, `(?:a|\Ab)*`, `.`,
+			`a`, `a*`, `\b\w`, `\B`, `(a)|b?`, `^a`, `(?m)^.`, `(?m)^`, `x*$`, `(?m)$`, `(?i)É*`, `(a|ab)(c|bcd)?`, `(?s).*?b`, `(?:)`, `[^a]+?`, `\w+\b`, `(?a)\b\w`, `\W`, `(?:x|$)*`, `\z`, `(?:a|\Ab)*`, `.`,
 		} {
 			next, err := hostlib.Matches(expression, text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, want := range regexp.MustCompile(expression).FindAllStringSubmatchIndex(text, -1) {
+			all, err := hostlib.AllMatches(expression, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range all {
 				if got, err := next(); err != nil || !slices.Equal(got, want) {
 					t.Fatalf("%s in %q: match %d is %v, %v, want %v", expression, text, i, got, err, want)
 				}

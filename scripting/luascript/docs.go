@@ -22,7 +22,7 @@ var Differences = []Doc{
 	{"globals", "They are set at the top level alone, and read-only once the script is loaded, with all that can be reached from them, as are the variables around functions: hooks share nothing but by state and vars. A name that nobody has set is an error, not nil.", ""},
 	{"require", "require(\"lib/x\") loads a helper file of the jobs folder once, at the top level, and gives what it returns, or its globals. Nothing else loads code.", ""},
 	{"not there", "os, io, debug, package, load, loadstring, loadfile, dofile, module, collectgarbage, newproxy, getfenv, setfenv, math.random, string.dump. print goes to the job's log.", ""},
-	{"patterns", "Lua's own; they count steps and end with the time-out. %w and its like know ASCII alone. re has regular expressions.", ""},
+	{"patterns", "Lua's own; they count steps and end with the time-out. %w and its like know ASCII alone. re has regular expressions, whose \\w has the letters of all languages.", ""},
 	{"table.sort", "It takes an order that contradicts itself for some order; it is no error. Numbers of any size have an order.", ""},
 	{"#t", "Of a list with gaps it is one of the places before a gap.", ""},
 }
