@@ -184,6 +184,7 @@ func (st *Stepper) attempt(ctx context.Context, l *lane, j *ClaimedJob) (err err
 			return err
 		}
 	}
+	defer context.AfterFunc(ctx, func() { st.srv.running.stopCalls(context.Cause(ctx)) })()
 	st.srv.attempt(ctx, l, j)
 	return nil
 }

@@ -496,15 +496,20 @@ def consume(ctx, item):
     db.insert("made", [{"id": 1}])
     http.get("https://api.example.com/", timeout = "1m")
 `)
+		var ended error // what ended the request
 		s.web = func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
-			return nil, context.Cause(r.Context())
+			ended = context.Cause(r.Context())
+			return nil, ended
 		}
 		before := s.picture()
 		w, types := s.open(plan.Options{Timeout: 3 * time.Second}, s.Files)
 		_, err := w.Plan(types, plan.Job{Type: typeOf(t, types, "slow")})
 		if err == nil || !strings.Contains(err.Error(), "the plan takes longer than 3s") {
 			t.Errorf("got %v", err)
+		}
+		if ended == nil || !strings.Contains(ended.Error(), "the plan takes longer than 3s") {
+			t.Errorf("the request ended by %v, not with the plan", ended)
 		}
 		s.must(w.Close())
 		s.same(before, tree(t, s.Files))
