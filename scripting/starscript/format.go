@@ -106,8 +106,12 @@ func plainly(shown string, tree *syntax.File, source []byte) ([]byte, map[string
 
 // requoted is a literal in double quotes, if it is a text in single ones that
 // neither is raw nor has double quotes in it. buildtools writes what is not ASCII
-// in it by its bytes, which Starlark does not take.
+// in it by its bytes, which Starlark does not take. A number is one without the plus of
+// its exponent.
 func requoted(l *syntax.Literal) string {
+	if l.Token == syntax.FLOAT { // it takes the sign for an operator
+		return strings.NewReplacer("e+", "e", "E+", "E").Replace(l.Raw)
+	}
 	if l.Token != syntax.STRING || l.Raw[0] != '\'' || strings.Contains(l.Value.(string), `"`) {
 		return l.Raw
 	}
