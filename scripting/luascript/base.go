@@ -33,7 +33,7 @@ func init() {
 			if i > 1 {
 				b.WriteByte(' ') // as in Starlark: it is the log that reads it
 			}
-			s := printed(a.l, a.l.Get(i))
+			s := printed(a.l, a.l.Get(i), a.run.strike)
 			a.makes(b.Len() + len(s))
 			b.WriteString(s)
 		}
@@ -345,25 +345,38 @@ func tonumber(a *args) int {
 
 // numeral is the number that a text holds, or nil.
 func (r *run) numeral(text string, base int) lua.LValue {
+	n, f, ok := parseNumber(text, base)
+	switch {
+	case n != nil:
+		return r.bigInt(n)
+	case ok:
+		return lua.LNumber(f)
+	}
+	return lua.LNil
+}
+
+// parseNumber gives the number that a text holds, as tonumber reads it: n if it is a
+// whole one and written as such, else f.
+func parseNumber(text string, base int) (n *big.Int, f float64, ok bool) {
 	s, given := trimSpace(text), base
 	if len(s) > maxDigits || strings.Contains(s, "_") {
-		return lua.LNil
+		return nil, 0, false
 	}
 	digits := s
 	hex := strings.TrimLeft(s, "+-")
 	if base == 10 && (strings.HasPrefix(hex, "0x") || strings.HasPrefix(hex, "0X")) || base == 16 && len(hex) > 2 && hex[1]|0x20 == 'x' {
 		base, digits = 16, s[:len(s)-len(hex)]+hex[2:]
 		if strings.HasPrefix(hex[2:], "-") || strings.HasPrefix(hex[2:], "+") {
-			return lua.LNil
+			return nil, 0, false
 		}
 	}
 	if n, ok := new(big.Int).SetString(digits, base); ok {
-		return r.bigInt(n)
+		return n, 0, true
 	}
 	if given == 10 && len(s) > 0 && !strings.ContainsAny(s, "nNiIxXpP") { // no "nan", "inf", hex floats
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
-			return lua.LNumber(f)
+			return nil, f, true
 		}
 	}
-	return lua.LNil
+	return nil, 0, false
 }

@@ -21,7 +21,7 @@ const (
 var arrayMeta, dictMeta = boot.NewTable(), boot.NewTable()
 
 // isMark says that a metatable is one of those, or that of rows.
-func isMark(mt *lua.LTable) bool { return mt == arrayMeta || mt == dictMeta || mt == rowMeta }
+func isMark(mt *lua.LTable) bool { return mt == arrayMeta || mt == dictMeta || isRow(mt) }
 
 // kindOf says what a table is.
 func kindOf(t *lua.LTable) kind {
@@ -87,7 +87,7 @@ func badKey(k lua.LValue) error {
 }
 
 func named(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
-	out := &hostlib.Dict{Row: t.Metatable == lua.LValue(rowMeta)}
+	out := &hostlib.Dict{Row: isRow(t.Metatable)}
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, ok := k.(lua.LString)
 		if !ok {

@@ -16,5 +16,5 @@ func Printed(expression string) string {
 	if err := l.DoString("return " + expression); err != nil {
 		return err.Error()
 	}
-	return printed(l, l.Get(-1))
+	return printed(l, l.Get(-1), func(text string) string { return text })
 }

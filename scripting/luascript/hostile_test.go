@@ -6,10 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
+	"github.com/dsengine/dsengine/scripting/luascript"
 )
 
 const (
@@ -190,5 +193,37 @@ end
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// What is deep takes as long to load as the same beside each other.
+func TestADeepScriptLoadsLikeAFlatOne(t *testing.T) {
+	t.Parallel()
+	const depth = 180 // of functions within functions, and of blocks in those
+	lines := strings.Repeat("  x = {x, 2}\n", 1000)
+	many := func(s string) string { return strings.Repeat(s+"\n", depth) }
+	took := func(inner string) (least time.Duration) {
+		source := "function consume(ctx, item)\n  local x = 1\n" + inner + "end\n"
+		for range 3 {
+			l := luascript.NewLoader(fstest.MapFS{"job.lua": {Data: []byte(source)}}, "jobs", &hostlib.Host{})
+			begin := time.Now()
+			if _, errs := l.Load("job", "job.lua"); len(errs) > 0 {
+				t.Fatal(errs[0])
+			}
+			if d := time.Since(begin); least == 0 || d < least {
+				least = d
+			}
+		}
+		return least
+	}
+	for _, c := range []struct{ name, begin, end string }{
+		{"blocks", "do", "end"},
+		{"branches", "if x then", "end"},
+		{"functions", "x = function()", "end"},
+	} {
+		flat, deep := took(many(c.begin+" "+c.end)+lines), took(many(c.begin)+lines+many(c.end))
+		if t.Logf("%s: flat %s, deep %s", c.name, flat, deep); deep > 5*flat+50*time.Millisecond {
+			t.Errorf("%s: %d deep it took %s, beside each other %s", c.name, depth, deep, flat)
+		}
 	}
 }

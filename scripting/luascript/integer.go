@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"math/big"
-	"strconv"
 	"strings"
 	"weak"
 
@@ -76,9 +75,8 @@ func asInteger(v lua.LValue) (*big.Int, bool) {
 			return i.n, true
 		}
 	case lua.LString:
-		if n, ok := new(big.Int).SetString(string(v), 10); ok && len(v) < maxDigits {
-			return n, true
-		}
+		n, _, _ := parseNumber(string(v), 10)
+		return n, n != nil
 	}
 	return nil, false
 }
@@ -90,14 +88,22 @@ func asFloat(v lua.LValue) (float64, bool) {
 		return float64(v), true
 	case *lua.LUserData:
 		if i, ok := v.Value.(*integer); ok {
-			f, _ := new(big.Float).SetInt(i.n).Float64()
-			return f, true
+			return rounded(i.n), true
 		}
 	case lua.LString:
-		f, err := strconv.ParseFloat(string(v), 64)
-		return f, err == nil
+		n, f, ok := parseNumber(string(v), 10)
+		if n != nil {
+			f = rounded(n)
+		}
+		return f, ok
 	}
 	return 0, false
+}
+
+// rounded is the nearest of Lua's own numbers.
+func rounded(n *big.Int) float64 {
+	f, _ := new(big.Float).SetInt(n).Float64()
+	return f
 }
 
 // order compares two numbers by their value; false: one is none, or is not a number.

@@ -55,6 +55,9 @@ var prepare = sync.OnceFunc(func() {
 		textMeta.RawSetString(event, boot.NewFunction(textArith(event)))
 	}
 	textMeta.RawSetString("__unm", boot.NewFunction(func(l *lua.LState) int {
+		if _, number := asFloat(l.Get(1)); !number {
+			return runOf(l).raisef(l, "- does not work with %s", typeName(l.Get(1)))
+		}
 		l.Insert(lua.LNumber(0), 1) // 0 - x
 		return textArith("__sub")(l)
 	}))

@@ -41,14 +41,14 @@ func init() {
 	ownFunc("math", "ldexp", func(a *args) int { return a.push(lua.LNumber(math.Ldexp(a.number(1), a.int(2)))) })
 	best := func(name string, sign int) {
 		ownFunc("math", name, func(a *args) int {
-			which, x := 1, a.numeric(1)
+			x := a.numeric(1)
 			for i := 2; i <= a.n; i++ {
 				y := a.numeric(i)
 				if c, ok := order(y, x); ok && c == sign {
-					which, x = i, y
+					x = y
 				}
 			}
-			return a.push(a.l.Get(which))
+			return a.push(x)
 		})
 	}
 	best("max", 1)

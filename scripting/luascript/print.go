@@ -14,18 +14,28 @@ const (
 )
 
 // printed is a value as print writes it: tables, but those that have a text of their
-// own, with what is in them, as Lua would have it written.
-func printed(l *lua.LState, v lua.LValue) string {
+// own, with what is in them, as Lua would have it written. strike takes secrets out, which
+// could not be told any more where a text is cut.
+func printed(l *lua.LState, v lua.LValue, strike func(text string) string) string {
 	t, ok := v.(*lua.LTable)
 	if !ok || metaOf(t, "__tostring") != lua.LNil {
 		return tostring(l, v)
 	}
 	var b strings.Builder
-	printTable(l, &b, t, 1)
+	p := printer{l, &b, strike}
+	p.table(t, 1)
 	return b.String()
 }
 
-func printTable(l *lua.LState, b *strings.Builder, t *lua.LTable, depth int) {
+// printer writes tables.
+type printer struct {
+	l      *lua.LState
+	b      *strings.Builder
+	strike func(text string) string
+}
+
+func (p printer) table(t *lua.LTable, depth int) {
+	l, b := p.l, p.b
 	if depth > printedDepth {
 		b.WriteString("{...}")
 		return
@@ -48,19 +58,19 @@ func printTable(l *lua.LState, b *strings.Builder, t *lua.LTable, depth int) {
 		case ok && isName(string(name)):
 			b.WriteString(string(name) + " = ")
 		case ok:
-			b.WriteString("[" + shortText(string(name)) + "] = ")
+			b.WriteString("[" + p.short(string(name)) + "] = ")
 		default:
 			b.WriteString("[" + tostring(l, k) + "] = ")
 		}
 		switch v := v.(type) {
 		case lua.LString:
-			b.WriteString(shortText(string(v)))
+			b.WriteString(p.short(string(v)))
 		case *lua.LTable:
 			if metaOf(v, "__tostring") != lua.LNil {
 				b.WriteString(tostring(l, v))
 				continue
 			}
-			printTable(l, b, v, depth+1)
+			p.table(v, depth+1)
 		case *lua.LFunction:
 			b.WriteString("function")
 		default:
@@ -70,8 +80,11 @@ func printTable(l *lua.LState, b *strings.Builder, t *lua.LTable, depth int) {
 	b.WriteByte('}')
 }
 
-// shortText is a text in quotes, at most as much of it as print shows.
-func shortText(s string) string {
+// short is a text in quotes, at most as much of it as print shows.
+func (p printer) short(s string) string {
+	if len(s) > printedBytes {
+		s = p.strike(s)
+	}
 	if len(s) > printedBytes {
 		return strconv.Quote(strings.ToValidUTF8(s[:printedBytes], "")) + "..."
 	}
@@ -85,4 +98,12 @@ func isName(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// strike takes secrets out of a text.
+func (r *run) strike(text string) string {
+	if r.call.Hook == nil {
+		return text
+	}
+	return r.call.Hook.Strike(text)
 }

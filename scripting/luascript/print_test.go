@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dsengine/dsengine/scripting/internal/world"
 	"github.com/dsengine/dsengine/scripting/luascript"
 )
 
@@ -51,5 +52,24 @@ func TestWhatIsTooMuchForTheCompilerIsToldOfItsFunction(t *testing.T) {
 		if !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("%.60q...\ngot  %s\nwant %s", source, got, want)
 		}
+	}
+}
+
+// TestPrintStrikesSecretsBeforeItCuts: half a secret would not be told from other text.
+func TestPrintStrikesSecretsBeforeItCuts(t *testing.T) {
+	t.Parallel()
+	const secret = "longsecretvalue12345678901234567890"
+	w := world.New(t)
+	w.Host.Secret = func(string) (string, error) { return secret, nil }
+	w.Lua("job", `job({needs = {"secret:*"}})
+function consume(ctx, item)
+  local s = string.rep("a", 3980) .. secrets.get("k") .. string.rep("b", 50)
+  print({s}, {[s] = 1})
+end
+`)
+	j := w.Do("job", "1")
+	logs := strings.Join(w.Logs(j.ID), "\n")
+	if j.Error != nil || strings.Contains(logs, secret[:8]) || strings.Count(logs, "a***") != 2 || !strings.Contains(logs, `b"...`) {
+		t.Errorf("%+v: %d bytes: ...%s", j.Error, len(logs), strings.ReplaceAll(logs, strings.Repeat("a", 3980), "aa"))
 	}
 }

@@ -2,6 +2,7 @@ package luascript
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,17 +10,72 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// rowMeta is the metatable of rows that were read from a table or a file: all have the
-// columns of that, NULL or not, so that a name which is none of them is a mistake, and
-// would else be written as NULL. What reads a table past its metatable finds nil:
-// rawget, next and pairs.
-var rowMeta = boot.NewTable()
+// rowMark is the metatable of the metatables of rows that were read from a table or a
+// file: all rows of that have its columns, NULL or not, so that a name which is none of
+// them is a mistake, and would else be written as NULL. A column that was set to nil is
+// nil, as in any table. What reads a table past its metatable finds nil: rawget, next
+// and pairs.
+var rowMark = boot.NewTable()
 
-func init() {
-	rowMeta.RawSetString("__index", boot.NewFunction(func(l *lua.LState) int {
-		t, _ := l.Get(1).(*lua.LTable)
-		return runOf(l).noColumn(l, t, l.Get(2))
-	}))
+// isRow says that a metatable is that of a row.
+func isRow(mt lua.LValue) bool {
+	t, ok := mt.(*lua.LTable)
+	return ok && t.Metatable == lua.LValue(rowMark)
+}
+
+// maxSources bounds the sources of rows whose metatables are kept for their next row.
+const maxSources = 64
+
+// sourceID tells sources apart: the rows of one share the names of their columns.
+type sourceID struct {
+	first *string
+	n     int
+}
+
+// source is where rows come from.
+type source struct {
+	names []string
+	known map[string]bool // made when it is asked for
+	meta  *lua.LTable     // of its rows
+}
+
+// rowMeta is the metatable of the rows with these columns.
+func (r *run) rowMeta(names []string) *lua.LTable {
+	id := sourceID{n: len(names)}
+	if id.n > 0 {
+		id.first = &names[0]
+	}
+	s := r.sources[id]
+	if s != nil {
+		return s.meta
+	}
+	if r.sources == nil {
+		r.sources = map[sourceID]*source{}
+	}
+	if len(r.sources) >= maxSources {
+		clear(r.sources)
+	}
+	s = &source{names: names, meta: boot.NewTable()}
+	s.meta.Metatable = rowMark
+	s.meta.RawSetString("__index", boot.NewFunction(s.index))
+	r.sources[id] = s
+	return s.meta
+}
+
+// index gives what a row does not hold.
+func (s *source) index(l *lua.LState) int {
+	if s.known == nil {
+		s.known = make(map[string]bool, len(s.names))
+		for _, n := range s.names {
+			s.known[n] = true
+		}
+	}
+	if name, ok := l.Get(2).(lua.LString); ok && s.known[string(name)] {
+		l.Push(lua.LNil)
+		return 1
+	}
+	t, _ := l.Get(1).(*lua.LTable)
+	return runOf(l).noColumn(l, s, t, l.Get(2))
 }
 
 // Columns are listed where there are few, and short ones.
@@ -30,21 +86,24 @@ const (
 
 // noColumn raises the error about a column that a row does not have. If the row is one
 // of a local file, that does not change from one attempt to the next.
-func (r *run) noColumn(l *lua.LState, row *lua.LTable, key lua.LValue) int {
+func (r *run) noColumn(l *lua.LState, s *source, row *lua.LTable, key lua.LValue) int {
 	name, ok := key.(lua.LString)
 	if !ok {
 		return r.raisef(l, "the row has no element %s: its elements have the names of the columns", keyText(key))
 	}
-	var columns, shown []string
-	short := true
+	columns := slices.Clone(s.names)
 	t := contents(row)
 	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
-		column := nameText(k)
-		short = short && len(column) <= listedBytes && len(columns) < listedColumns
-		columns, shown = append(columns, column), append(shown, strconv.Quote(column))
+		if column := nameText(k); !s.known[column] {
+			columns = append(columns, column)
+		}
 	}
 	hint := engine.SuggestColumn(string(name), columns)
-	if hint == "" && short && len(columns) > 0 {
+	if hint == "" && len(columns) > 0 && len(columns) <= listedColumns && !slices.ContainsFunc(columns, func(c string) bool { return len(c) > listedBytes }) {
+		var shown []string
+		for _, c := range columns {
+			shown = append(shown, strconv.Quote(c))
+		}
 		hint = ", it has " + strings.Join(shown, ", ")
 	}
 	err := fmt.Errorf("the row has no column %q%s; if it need not have it, write rawget(row, %[1]q)", string(name), hint)

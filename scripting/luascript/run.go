@@ -41,6 +41,7 @@ type run struct {
 	fronts   map[*lua.LTable]*lua.LTable // of the contents of tables that are frozen
 
 	integers  integers
+	sources   map[sourceID]*source
 	lookAgain time.Time // at how much memory it holds
 	decoder   *hostlib.Decoder[lua.LValue]
 }

@@ -116,7 +116,7 @@ func (r *run) dict(d *hostlib.Dict) (lua.LValue, error) {
 	t := boot.CreateTable(0, len(d.Names))
 	switch {
 	case d.Row:
-		t.Metatable = rowMeta
+		t.Metatable = r.rowMeta(d.Names)
 	case len(d.Names) == 0:
 		t.Metatable = dictMeta
 	}
@@ -132,7 +132,7 @@ func (r *run) dict(d *hostlib.Dict) (lua.LValue, error) {
 
 func (r *run) textRow(row *hostlib.TextRow) lua.LValue {
 	t := boot.CreateTable(0, len(row.Names))
-	t.Metatable = rowMeta
+	t.Metatable = r.rowMeta(row.Names)
 	for i, name := range row.Names {
 		var v lua.LValue = null
 		if s, ok := row.Field(i); ok {

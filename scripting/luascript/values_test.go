@@ -49,7 +49,14 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
   eq(setmetatable({}, {__add = function(a, b) return b end}) + "x", "x")
   eq("x" + setmetatable({}, {__add = function(a, b) return a end}), "x")
   fails("+ does not work with string and number", function() return "a" + 1 end)
-  fails("- does not work with number and string", function() return -"a" end)
+  fails("- does not work with string", function() return -"a" end)
+  -- and to functions as well
+  eq({string.rep("x", " 0x3 "), math.max("0x10", 1), math.frexp(" 16 "), math.fmod("1.6e1", 6), string.format("%d", "0x10")}, {"xxx", 16, 0.5, 4, "16"})
+  eq({math.max("9007199254740993", 1), item.big + " 0x1 ", item.big - "1e0"}, {item.big, item.big + 1, 2 ^ 53 - 1})
+  for _, text in ipairs({"nan", "inf", "0x1p4", "1_000", "", "0x"}) do
+    fails("math.fmod: argument 1: got string, wanted number", math.fmod, text, 1)
+    fails("+ does not work with string and number", function() return text + 1 end)
+  end
   eq(item.big > -item.big, true)
   fails("math.compare(a, b) < 0 takes any two", function() return item.big > 1 end)
   eq({math.compare(item.big, 1), math.compare(1, item.big), math.compare(item.big, item.big), math.compare(1, 1)}, {1, -1, 0, 0})
@@ -145,6 +152,42 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
   return {big = item.big, s = "\228\246"  == "x"}
 `)
 	if got := string(j.Result); got != `{"big":9007199254740993,"s":false}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A column that is set to nil is nil, and is no mistake; what never was one stays that.
+func TestAColumnThatIsSetToNil(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in.csv", "id,price\n1,5\n2,abc\n3,7\n")
+	w.File("other.csv", "id,name\n1,x\n2,y\n3,z\n")
+	j := holds(t, w, `job({needs = {"files:*"}, rejects = "50%"})`, `
+  db.ensure("t", {id = "integer", price = "integer", name = "text"}, {key = {"id"}})
+  db.insert("t", {{id = 2, price = 9, name = "kept"}, {id = 4, price = null, name = "d"}})
+  local rows, others = {}, csv.read("other.csv")
+  for row in csv.read("in.csv") do
+    local other = others() -- the rows of two files, in turn
+    row.price = tonumber(row.price)
+    if row.price == nil then reject(row, "no price") end
+    other.name = nil
+    eq({other.name == nil, rawget(other, "name") == nil}, {true, true})
+    fails('the row has no column "price", it has "id", "name"', function() return other.price end)
+    fails('the row has no column "nmae" (did you mean "name"?)', function() return other.nmae end)
+    fails('the row has no column "x", it has "id", "price"', function() return row.x end)
+    fails("the row has no element 1", function() return row[1] end)
+    row.id = tonumber(row.id)
+    rows[#rows + 1] = row
+  end
+  db.upsert("t", rows, {key = {"id"}})
+  eq(json.encode(rows[2]), '{"id":2}')
+  for row in db.query("SELECT * FROM t WHERE id = 4") do
+    row.name, row.extra = nil, 1
+    eq({row.name == nil, row.extra, is_null(row.price)}, {true, 1, true})
+    fails('the row has no column "extr" (did you mean "extra"?)', function() return row.extr end)
+  end
+  return list(db.query("SELECT id, price, name FROM t ORDER BY id"))`)
+	if got := string(j.Result); got != `[{"id":1,"price":5,"name":null},{"id":2,"price":9,"name":"kept"},{"id":3,"price":7,"name":null},{"id":4,"price":null,"name":"d"}]` {
 		t.Errorf("got %s", got)
 	}
 }

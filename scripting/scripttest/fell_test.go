@@ -184,3 +184,58 @@ end
 		}
 	}
 }
+
+// TestAVariableIsToldAtOnce: in the first instruction behind its declaration, and
+// parameters in the first of all.
+func TestAVariableIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"x.lua": "job({})\nfunction consume(ctx, item) end\n", "x_test.lua": `
+local function parameter(row)
+  return row.x
+end
+function test_parameter(t)
+  local got = parameter(nil)
+  return got
+end
+function test_below(t)
+  local rate = nil
+  return rate.x
+end
+function test_comparator(t)
+  table.sort({{}, {}}, function(a, b)
+    local p = a.p
+    return p.x < b.p.x
+  end)
+end
+function test_inner(t)
+  do local gone = 1 end
+  for i = 1, 2 do
+    local n = i
+    local m = nil
+    m.x = n
+  end
+end
+`})
+	for _, count := range []bool{false, true} {
+		all := results(t, Options{Jobs: dir, Coverage: count})
+		for name, want := range map[string][][2]string{
+			"parameter":  {{"row", "nil"}},
+			"below":      {{"rate", "nil"}},
+			"comparator": {{"a", "{}"}, {"b", "{}"}, {"p", "nil"}},
+			"inner":      {{"i", "1"}, {"n", "1"}, {"m", "nil"}},
+		} {
+			if all[name] == nil || len(all[name].Failures) != 1 {
+				t.Fatalf("%s: %+v", name, all[name])
+			}
+			f := all[name].Failures[0]
+			vars := f.Locals
+			if f.Inner != nil {
+				vars = f.Inner.Locals
+			}
+			vars = slices.DeleteFunc(vars, func(v [2]string) bool { return v[0] == "t" })
+			if !slices.Equal(vars, want) {
+				t.Errorf("%s: got %q, want %q", name, vars, want)
+			}
+		}
+	}
+}
