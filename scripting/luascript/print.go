@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -45,7 +46,7 @@ func printTable(l *lua.LState, b *strings.Builder, t *lua.LTable, depth int) {
 		switch name, ok := k.(lua.LString); {
 		case k == lua.LNumber(next):
 			next++
-		case ok && isName(string(name)):
+		case ok && IsName(string(name)):
 			b.WriteString(string(name) + " = ")
 		case ok:
 			b.WriteString("[" + shortText(string(name)) + "] = ")
@@ -78,11 +79,12 @@ func shortText(s string) string {
 	return strconv.Quote(s)
 }
 
-func isName(s string) bool {
+// IsName says that a text is a name: as a key it stands without quotes.
+func IsName(s string) bool {
 	for i := range len(s) {
 		if !isWord(s[i]) || i == 0 && s[i] >= '0' && s[i] <= '9' {
 			return false
 		}
 	}
-	return s != ""
+	return s != "" && !luasyntax.IsKeyword(s)
 }
