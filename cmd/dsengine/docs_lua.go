@@ -27,11 +27,11 @@ func docLua() *docPage {
 // inLua has a page say as Lua does what is given, and what comes back: what is given by
 // name is in a table.
 func (d *docPage) inLua() {
-	d.Default, d.Returns = stubs.InLua(d.Default), luaWords(d.Returns)
+	d.Type, d.Default, d.Returns = luaWords(d.Type), stubs.InLua(d.Default), luaWords(d.Returns)
 	var given, named []string
 	for i := range d.Params {
 		p := &d.Params[i]
-		p.Default, p.Doc = stubs.InLua(p.Default), luaWords(p.Doc)
+		p.Type, p.Default, p.Doc = luaWords(p.Type), stubs.InLua(p.Default), luaWords(p.Doc)
 		text := p.Name
 		switch {
 		case strings.HasPrefix(p.Name, "**"):
@@ -50,7 +50,8 @@ func (d *docPage) inLua() {
 		}
 	}
 	for i := range d.Settings {
-		d.Settings[i].Default = stubs.InLua(d.Settings[i].Default)
+		s := &d.Settings[i]
+		s.Type, s.Default, s.Doc = luaWords(s.Type), stubs.InLua(s.Default), luaWords(s.Doc)
 	}
 	if len(named) > 0 {
 		given = append(given, "{"+strings.Join(named, ", ")+"}")

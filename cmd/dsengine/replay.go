@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -78,6 +79,10 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 	if err != nil {
 		return err
 	}
+	item, err := firstFailed(ctx, p, j)
+	if err != nil {
+		return err
+	}
 	if save {
 		file := filepath.FromSlash(j.Type) + "_test" + endingOf(env, g, j.Type)
 		name, err := p.Save(filepath.Join(env.path(g.Jobs), file))
@@ -85,7 +90,7 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 			return err
 		}
 		shown := filepath.ToSlash(filepath.Join(g.Jobs, file))
-		how, err := tryTest(ctx, env, g, file, name, r, j.Error)
+		how, err := tryTest(ctx, env, g, file, name, r, j.Error, item)
 		if err != nil {
 			return err
 		}
@@ -95,14 +100,8 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 		}
 		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
 	}
-	if j.Error != nil && j.Error.Code == "items" {
-		item, err := firstFailed(ctx, p, j)
-		if err != nil {
-			return err
-		}
-		if item != nil {
-			env.say("job %d failed by its items; the first of them that failed: dsengine replay %d", id, item.ID)
-		}
+	if item != nil {
+		env.say("job %d failed by its items; the first of them that failed: dsengine replay %d", id, item.ID)
 	}
 	return o.tell(env, g, r)
 }
@@ -116,8 +115,8 @@ func endingOf(env *Env, g *globals, typ string) string {
 }
 
 // tryTest runs a test that was written of a replay, and says whether it goes as the job
-// did, whose error is given, or else as the replay.
-func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *plan.Report, job *engine.JobError) (string, error) {
+// did, whose error is given and the item by which it failed, or else as the replay.
+func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *plan.Report, job *engine.JobError, item *failedItem) (string, error) {
 	jobs := env.path(g.Jobs)
 	suite, err := scripttest.Find(scripttest.Options{
 		Jobs: jobs, Paths: []string{filepath.Join(jobs, file)}, Run: regexp.MustCompile(": " + strings.TrimPrefix(name, "test_") + "$"),
@@ -133,15 +132,16 @@ func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *pl
 	if len(results) != 1 {
 		return "it is not found there", nil
 	}
-	return comparedTo(job, r, results[0]), nil
+	return comparedTo(job, item, r, results[0]), nil
 }
 
 // comparedTo says how a test goes that was written of a replay.
-func comparedTo(job *engine.JobError, r *plan.Report, got *scripttest.Result) string {
-	byItems := job != nil && job.Code == "items"
+func comparedTo(job *engine.JobError, item *failedItem, r *plan.Report, got *scripttest.Result) string {
+	as := "it fails as the job does"
+	if item != nil && item.Error != nil {
+		as, job = fmt.Sprintf("it fails as item %d of the job does", item.ID), item.Error
+	}
 	switch {
-	case got.Status == scripttest.Passed && byItems:
-		return "it passes: the job failed by its items, which are jobs of their own"
 	case got.Status == scripttest.Passed && job == nil && r.OK:
 		return "it passes, as the job does"
 	case got.Status == scripttest.Passed && r.OK:
@@ -156,7 +156,7 @@ func comparedTo(job *engine.JobError, r *plan.Report, got *scripttest.Result) st
 	asReplay := slices.ContainsFunc(r.Failures, func(f *plan.Failed) bool { return has(f.Message) })
 	switch {
 	case job != nil && has(job.Message):
-		return "it fails as the job does"
+		return as
 	case asReplay && job == nil:
 		return "it fails as the replay does; the job has not failed"
 	case asReplay:

@@ -97,12 +97,13 @@ function consume(ctx, item)
     for x in iter.map(function(n) if n > limit then return n.x.y end return n end, {1, 9}) do log.info(x) end
   end
   if item["do"] == "iterated" then
-    for x in iter.map(function(v) return v.x.y end, {7}) do log.info(x) end
+    for x in iter.map(function(v) local u = v return u.x.y end, {7}) do log.info(x) end
   end
   if item["do"] == "inner" then
     local function mapped(v)
       local w = v
-      return w.x.y
+      local u = w
+      return u.x.y
     end
     for x in iter.map(mapped, {7}) do log.info(x) end
   end
