@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/scripttest"
+	"github.com/dsengine/dsengine/scripting/stubs"
 )
 
 // docPage is what is told of a name.
@@ -126,6 +128,9 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 	for i, page := range pages {
 		if i > 0 {
 			p.line("")
+		}
+		if lua {
+			page.inLua()
 		}
 		page.print(p, lua)
 	}
@@ -377,11 +382,15 @@ func (d *docPage) print(p *printer, lua bool) {
 		p.line("")
 	}
 	p.line("%s", wrapped(d.Doc, docWidth))
+	none := "None"
+	if lua {
+		none = stubs.InLua(none)
+	}
 	if d.Type != "" {
 		p.line("")
 		p.field("type", "%s", d.Type)
 		if d.Kind == "setting" {
-			p.field("default", "%s", orNone(d.Default))
+			p.field("default", "%s", cmp.Or(d.Default, none))
 		}
 	}
 	if len(d.Params) > 0 {
@@ -407,7 +416,7 @@ func (d *docPage) print(p *printer, lua bool) {
 		p.field("returns", "%s", hanging(d.Returns))
 	case d.Signature != "":
 		p.line("")
-		p.field("returns", "%s", orNone(d.Returns))
+		p.field("returns", "%s", cmp.Or(d.Returns, none))
 		if d.Needs != "" {
 			p.field("needs", "%s: in job(needs = [...]), as %q", d.Needs, hostlib.NeedExample(d.Needs))
 		} else {
@@ -450,13 +459,6 @@ func (d *docPage) example(p *printer, lua bool) {
 // hanging is a text beside the name of a field.
 func hanging(s string) string {
 	return strings.ReplaceAll(wrapped(s, docWidth-15), "\n", "\n"+strings.Repeat(" ", 15))
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "None"
-	}
-	return s
 }
 
 // wrapped is a text on lines of at most so many characters.

@@ -1,6 +1,12 @@
 package main
 
-import "github.com/dsengine/dsengine/scripting/luascript"
+import (
+	"regexp"
+	"strings"
+
+	"github.com/dsengine/dsengine/scripting/luascript"
+	"github.com/dsengine/dsengine/scripting/stubs"
+)
 
 // docLua is the page about scripts in Lua.
 func docLua() *docPage {
@@ -17,3 +23,45 @@ func docLua() *docPage {
 	}
 	return page
 }
+
+// inLua has a page say as Lua does what is given, and what comes back: what is given by
+// name is in a table.
+func (d *docPage) inLua() {
+	d.Type, d.Default, d.Returns = luaWords(d.Type), stubs.InLua(d.Default), luaWords(d.Returns)
+	var given, named []string
+	for i := range d.Params {
+		p := &d.Params[i]
+		p.Type, p.Default, p.Doc = luaWords(p.Type), stubs.InLua(p.Default), luaWords(p.Doc)
+		text := p.Name
+		switch {
+		case strings.HasPrefix(p.Name, "**"):
+			p.Name = strings.TrimPrefix(p.Name, "**")
+			named = append(named, "...")
+			continue
+		case strings.HasPrefix(p.Name, "*"):
+			p.Name, text = "...", "..."
+		case p.Default != "":
+			text += " = " + p.Default
+		}
+		if p.Named {
+			named = append(named, text)
+		} else {
+			given = append(given, text)
+		}
+	}
+	for i := range d.Settings {
+		s := &d.Settings[i]
+		s.Type, s.Default, s.Doc = luaWords(s.Type), stubs.InLua(s.Default), luaWords(s.Doc)
+	}
+	if len(named) > 0 {
+		given = append(given, "{"+strings.Join(named, ", ")+"}")
+	}
+	if d.Signature != "" && d.Kind != "hook" {
+		d.Signature = d.Name + "(" + strings.Join(given, ", ") + ")"
+	}
+}
+
+// constantWords are words of Starlark that Lua has others for.
+var constantWords = regexp.MustCompile(`\b(?:None|True|False)\b`)
+
+func luaWords(text string) string { return constantWords.ReplaceAllStringFunc(text, stubs.InLua) }

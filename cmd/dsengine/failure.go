@@ -22,8 +22,13 @@ const (
 	itemPage  = 500
 )
 
+// jobLister lists jobs.
+type jobLister interface {
+	Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, error)
+}
+
 // firstFailed is the item by which a job failed; nil if it failed by itself.
-func firstFailed(ctx context.Context, store engine.Store, j *engine.Job) (*failedItem, error) {
+func firstFailed(ctx context.Context, store jobLister, j *engine.Job) (*failedItem, error) {
 	var first *engine.Job
 	for of := j; of.Status == engine.StatusFailed && of.Children != nil && of.Children.Failed > 0 && (of.Error == nil || of.Error.Code == "items"); of = first {
 		f := engine.JobFilter{Parent: of.ID, Status: engine.StatusFailed, Limit: itemPage}

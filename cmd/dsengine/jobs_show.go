@@ -323,10 +323,10 @@ func (g *jobPage) failure(p *printer) {
 	}
 	p.line("\n%s (%s)", title, clean(kind))
 	if !strings.HasSuffix(e.Backtrace, ": "+e.Message) { // else it stands at its end
-		p.line("%s", indented(e.Message))
+		p.line("%s", g.calls(indented(e.Message)))
 	}
 	if e.Backtrace != "" {
-		p.line("%s", indented(e.Backtrace))
+		p.line("%s", g.calls(indented(e.Backtrace)))
 	}
 }
 

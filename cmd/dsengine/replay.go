@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,6 +79,10 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 	if err != nil {
 		return err
 	}
+	item, err := firstFailed(ctx, p, j)
+	if err != nil {
+		return err
+	}
 	if save {
 		file := filepath.FromSlash(j.Type) + "_test" + endingOf(env, g, j.Type)
 		name, err := p.Save(filepath.Join(env.path(g.Jobs), file))
@@ -84,7 +90,7 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 			return err
 		}
 		shown := filepath.ToSlash(filepath.Join(g.Jobs, file))
-		how, err := tryTest(ctx, env, g, file, name, r)
+		how, err := tryTest(ctx, env, g, file, name, r, j.Error, item)
 		if err != nil {
 			return err
 		}
@@ -93,6 +99,9 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 			env.say("left out of the test: %s", what)
 		}
 		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
+	}
+	if item != nil {
+		env.say("job %d failed by its items; the first of them that failed: dsengine replay %d", id, item.ID)
 	}
 	return o.tell(env, g, r)
 }
@@ -105,9 +114,9 @@ func endingOf(env *Env, g *globals, typ string) string {
 	return starscript.Ending
 }
 
-// tryTest runs a test that was written of a replay, and says whether it goes as the
-// replay did.
-func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *plan.Report) (string, error) {
+// tryTest runs a test that was written of a replay, and says whether it goes as the job
+// did, whose error is given and the item by which it failed, or else as the replay.
+func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *plan.Report, job *engine.JobError, item *failedItem) (string, error) {
 	jobs := env.path(g.Jobs)
 	suite, err := scripttest.Find(scripttest.Options{
 		Jobs: jobs, Paths: []string{filepath.Join(jobs, file)}, Run: regexp.MustCompile(": " + strings.TrimPrefix(name, "test_") + "$"),
@@ -123,20 +132,35 @@ func tryTest(ctx context.Context, env *Env, g *globals, file, name string, r *pl
 	if len(results) != 1 {
 		return "it is not found there", nil
 	}
-	got := results[0]
+	return comparedTo(job, item, r, results[0]), nil
+}
+
+// comparedTo says how a test goes that was written of a replay.
+func comparedTo(job *engine.JobError, item *failedItem, r *plan.Report, got *scripttest.Result) string {
+	as := "it fails as the job does"
+	if item != nil && item.Error != nil {
+		as, job = fmt.Sprintf("it fails as item %d of the job does", item.ID), item.Error
+	}
 	switch {
-	case r.OK && got.Status == scripttest.Passed:
-		return "it passes, as the job does", nil
+	case got.Status == scripttest.Passed && job == nil && r.OK:
+		return "it passes, as the job does"
+	case got.Status == scripttest.Passed && r.OK:
+		return "it passes, as the replay does, though the job failed: " + clip(job.Message, 500)
 	case got.Status == scripttest.Passed:
-		return "it passes, though the job failed: what it fails by is not among what a test can set up", nil
+		return "it passes, though the replay failed: what it fails by is not among what a test can set up"
 	case len(got.Failures) == 0:
-		return "it ends as " + string(got.Status), nil
+		return "it ends as " + string(got.Status)
 	}
 	said := got.Failures[0].Message
-	for _, f := range r.Failures {
-		if strings.Contains(said, strings.TrimSpace(f.Message)) {
-			return "it fails as the job does", nil
-		}
+	has := func(message string) bool { return strings.Contains(said, strings.TrimSpace(message)) }
+	asReplay := slices.ContainsFunc(r.Failures, func(f *plan.Failed) bool { return has(f.Message) })
+	switch {
+	case job != nil && has(job.Message):
+		return as
+	case asReplay && job == nil:
+		return "it fails as the replay does; the job has not failed"
+	case asReplay:
+		return "it fails as the replay does, and not as the job did: " + clip(job.Message, 500)
 	}
-	return "it fails in another way than the job: " + clip(said, 500), nil
+	return "it fails in another way than the job: " + clip(said, 500)
 }

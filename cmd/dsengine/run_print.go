@@ -179,7 +179,7 @@ func (s *runSummary) print(env *Env, g *globals) error {
 	}
 	p := &printer{w: env.Stdout}
 	if s.Job != nil {
-		p.line("%s", endOf(s.Job, s.reason))
+		p.line("%s", env.calls(endOf(s.Job, s.reason)))
 		for _, line := range failureWords(s.Job, s.FailedItem) {
 			p.line("%s", env.calls(line))
 		}

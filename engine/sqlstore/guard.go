@@ -172,10 +172,10 @@ func (s *Store) CheckTable(name string) error {
 	return nil
 }
 
-// Owned says that a statement names tables that belong to the engine, if they have
-// their usual names; nil: it does not, or that depends on the database.
-func Owned(sql string) (err error) {
-	s := &Store{}
+// Owned says that a statement names tables that belong to the engine, which begin with
+// a prefix; nil: it does not, or that depends on the database.
+func Owned(prefix, sql string) (err error) {
+	s := &Store{Prefix: prefix}
 	for _, lite := range []bool{true, false} {
 		names := parseStatement(sql, lite).names
 		i := slices.IndexFunc(names, func(n string) bool { return s.CheckTable(n) != nil })

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -88,25 +89,40 @@ func (r *Report) Twice(at At, f *Func, name string, line int) {
 		fmt.Sprintf("%s was gone through in line %d already: what %s gives can be gone through once", name, line, f))
 }
 
-// Conversions is how many values a format takes; false if it takes them by name.
-func Conversions(format string) (n int, ok bool) {
+// Conversions is how many values a format takes; false if it takes them by name. wrong
+// is the first conversion that there is not, such as %05d.
+func Conversions(format string) (n int, wrong string, ok bool) {
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
 			continue
 		}
 		if i++; i < len(format) && format[i] == '(' {
-			return 0, false
+			return 0, "", false
 		}
 		if i == len(format) || format[i] != '%' {
 			n++
 		}
+		if i < len(format) && !strings.ContainsRune("%srdioxXeEfFgGc", rune(format[i])) && wrong == "" {
+			end := i + len(format[i:]) - len(strings.TrimLeft(format[i:], "#0123456789.*+- "))
+			_, size := utf8.DecodeRuneInString(format[end:])
+			wrong = format[i-1 : end+size]
+		}
 	}
-	return n, true
+	return n, wrong, true
 }
 
-// Formatted tells of a format that is not given as many values as it takes.
+// Formatted tells of a format that is not given as many values as it takes, or that has
+// a conversion that there is not; given is -1 if it is not known how many there are.
 func (r *Report) Formatted(at At, format string, given int) {
-	if n, ok := Conversions(format); ok && n != given {
+	n, wrong, ok := Conversions(format)
+	switch {
+	case ok && wrong != "":
+		hint := "write %% for a % itself"
+		if len(wrong) > 2 {
+			hint = "there are no widths and no digits: (\"0000\" + str(n))[-5:] fills up, math.round(x, 2) rounds; " + hint
+		}
+		r.Add(at, "format", false, hint, fmt.Sprintf("the format %q has %s, which Starlark does not know: it has %%s, %%r, %%d, %%x, %%o, %%f, %%e, %%g and %%c", format, wrong))
+	case ok && given >= 0 && n != given:
 		r.Add(at, "format", false, "give one value for each %, and write %% for a % itself", fmt.Sprintf("the format %q takes %s and is given %d", format, valueCount(n), given))
 	}
 }

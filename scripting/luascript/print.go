@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -55,7 +56,7 @@ func (p printer) table(t *lua.LTable, depth int) {
 		switch name, ok := k.(lua.LString); {
 		case k == lua.LNumber(next):
 			next++
-		case ok && isName(string(name)):
+		case ok && IsName(string(name)):
 			b.WriteString(string(name) + " = ")
 		case ok:
 			b.WriteString("[" + p.short(string(name)) + "] = ")
@@ -91,13 +92,14 @@ func (p printer) short(s string) string {
 	return strconv.Quote(s)
 }
 
-func isName(s string) bool {
+// IsName says that a text is a name: as a key it stands without quotes.
+func IsName(s string) bool {
 	for i := range len(s) {
 		if !isWord(s[i]) || i == 0 && s[i] >= '0' && s[i] <= '9' {
 			return false
 		}
 	}
-	return s != ""
+	return s != "" && !luasyntax.IsKeyword(s)
 }
 
 // strike takes secrets out of a text.

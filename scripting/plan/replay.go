@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -37,6 +38,11 @@ func (w *World) Job(id engine.JobID) (*engine.Job, error) {
 		return nil, engine.Errorf(engine.CodeNotFound, "there is no job %d: the database has no tables of the engine yet", id)
 	}
 	return w.target.Job(w.ctx, id)
+}
+
+// Jobs are those of the database that a filter lets through.
+func (w *World) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, error) {
+	return w.target.Jobs(ctx, f)
 }
 
 // Replay runs a job of the database once more, from where its last attempt began:

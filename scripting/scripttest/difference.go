@@ -9,12 +9,13 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 )
 
 // difference shows how two values differ: short ones side by side, longer ones
 // line by line, rows a line each.
-func difference(got, want hostlib.Value) string {
-	g, w := literal(got, 0), literal(want, 0)
+func difference(in notation, got, want hostlib.Value) string {
+	g, w := in.literal(got, 0), in.literal(want, 0)
 	if gs, ok := got.(string); ok && strings.Contains(gs, "\n") {
 		if ws, ok := want.(string); ok {
 			return lineDiff(gs, ws)
@@ -22,22 +23,46 @@ func difference(got, want hostlib.Value) string {
 	}
 	if !strings.Contains(g+w, "\n") && len(g)+len(w) < 200 {
 		if g == w { // of different types
-			g, w = fmt.Sprintf("%s (%s)", g, kind(got)), fmt.Sprintf("%s (%s)", w, kind(want))
+			g, w = fmt.Sprintf("%s (%s)", g, in.kind(got)), fmt.Sprintf("%s (%s)", w, in.kind(want))
 		}
 		return "  got:    " + g + "\n  wanted: " + w
 	}
 	return lineDiff(g, w)
 }
 
+// notation is how a language writes data.
+type notation struct {
+	nothing, inside string // no value, alone and in a list or a dict
+	yes, no         string
+	bytes           string // what stands before them
+	bytesKind       string
+	list            [2]string // the brackets
+	key             string    // what stands behind a key
+	names           bool      // keys that are names stand without quotes
+}
+
+var (
+	inStarlark = notation{"None", "None", "True", "False", "b", "bytes", [2]string{"[", "]"}, ": ", false}
+	inLua      = notation{"nil", "null", "true", "false", "", "string of bytes", [2]string{"{", "}"}, " = ", true}
+)
+
+// notationOf is that of the script that calls.
+func notationOf(c *hostlib.Call) notation {
+	if c.Lang.TypeName(nil) == inLua.nothing {
+		return inLua
+	}
+	return inStarlark
+}
+
 // kind names what a value is.
-func kind(v hostlib.Value) string {
+func (in notation) kind(v hostlib.Value) string {
 	switch v.(type) {
 	case nil:
-		return "None"
+		return in.nothing
 	case string:
 		return "string"
 	case []byte:
-		return "bytes"
+		return in.bytesKind
 	case int, int64, *big.Int:
 		return "int"
 	case float64:
@@ -65,21 +90,27 @@ func indented(text string) string {
 // widest is how long a list or a dict may be to stand in one line.
 const widest = 100
 
+// literal writes data as a script in Starlark would.
+func literal(v hostlib.Value, depth int) string { return inStarlark.literal(v, depth) }
+
 // literal writes data as a script would: lists and dicts that are long an
 // element a line, rows in one line each.
-func literal(v hostlib.Value, depth int) string {
+func (in notation) literal(v hostlib.Value, depth int) string {
 	switch v := v.(type) {
 	case nil:
-		return "None"
+		if depth > 0 {
+			return in.inside
+		}
+		return in.nothing
 	case bool:
 		if v {
-			return "True"
+			return in.yes
 		}
-		return "False"
+		return in.no
 	case string:
 		return fmt.Sprintf("%q", v)
 	case []byte:
-		return fmt.Sprintf("b%q", v)
+		return fmt.Sprintf("%s%q", in.bytes, v)
 	case float64:
 		text := fmt.Sprint(v)
 		if !strings.ContainsAny(text, ".eIN") {
@@ -93,13 +124,13 @@ func literal(v hostlib.Value, depth int) string {
 	case []hostlib.Value:
 		parts := make([]string, len(v))
 		for i, e := range v {
-			parts[i] = literal(e, depth+1)
+			parts[i] = in.literal(e, depth+1)
 		}
-		return brackets("[", parts, "]", depth, len(v) > 0 && rows(v))
+		return brackets(in.list[0], parts, in.list[1], depth, len(v) > 0 && rows(v))
 	case *hostlib.Dict:
 		parts := make([]string, len(v.Names))
 		for i, n := range v.Names {
-			parts[i] = fmt.Sprintf("%q: %s", n, literal(v.Values[i], depth+1))
+			parts[i] = in.entry(n) + in.literal(v.Values[i], depth+1)
 		}
 		return brackets("{", parts, "}", depth, false)
 	}
@@ -107,6 +138,17 @@ func literal(v hostlib.Value, depth int) string {
 		return t.String(v)
 	}
 	return fmt.Sprint(v)
+}
+
+// entry is the beginning of an entry of a dict.
+func (in notation) entry(key string) string {
+	switch {
+	case !in.names:
+		return fmt.Sprintf("%q", key) + in.key
+	case luascript.IsName(key):
+		return key + in.key
+	}
+	return fmt.Sprintf("[%q]", key) + in.key
 }
 
 // rows says whether a list holds dicts, more than one.

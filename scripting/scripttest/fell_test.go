@@ -25,6 +25,14 @@ def consume(ctx, item):
     if item["do"] == "callback":
         limit = 3
         return sorted([1, 2, 9], key = lambda n: n // (0 if n > limit else 1))
+    if item["do"] == "iterated":
+        for x in iter.map(lambda v: v // 0, [7]):
+            y = x
+    if item["do"] == "inner":
+        def mapped(v):
+            w = v
+            return w // 0
+        return [r for r in iter.map(mapped, [7])]
     if item["do"] == "deeper":
         return inner({"list": [4, 5]}, 0)
     if item["do"] == "caught":
@@ -45,6 +53,16 @@ def test_deeper(t):
     t.run({"do": "deeper"})
 def test_callback(t):
     t.run({"do": "callback"})
+def test_iterated(t):
+    t.run({"do": "iterated"})
+def test_inner(t):
+    t.run({"do": "inner"})
+def test_own_iterator(t):
+    def f(v):
+        w = v * 2
+        return 1 // (w - 4)
+    for x in iter.map(f, [1, 2]):
+        pass
 def test_caught(t):
     t.run({"do": "caught", "key": "no"})
 def test_secret(t):
@@ -78,6 +96,17 @@ function consume(ctx, item)
     local limit = 3
     for x in iter.map(function(n) if n > limit then return n.x.y end return n end, {1, 9}) do log.info(x) end
   end
+  if item["do"] == "iterated" then
+    for x in iter.map(function(v) local u = v return u.x.y end, {7}) do log.info(x) end
+  end
+  if item["do"] == "inner" then
+    local function mapped(v)
+      local w = v
+      local u = w
+      return u.x.y
+    end
+    for x in iter.map(mapped, {7}) do log.info(x) end
+  end
   if item["do"] == "deeper" then
     local got = inner({list = {4, 5}}, nil)
     return got
@@ -104,6 +133,19 @@ function test_deeper(t)
 end
 function test_callback(t)
   t.run({["do"] = "callback"})
+end
+function test_iterated(t)
+  t.run({["do"] = "iterated"})
+end
+function test_inner(t)
+  t.run({["do"] = "inner"})
+end
+function test_own_iterator(t)
+  local function f(v)
+    local w = v * 2
+    return w == 4 and w.x.y or w
+  end
+  for x in iter.map(f, {1, 2}) do log.info(x) end
 end
 function test_caught(t)
   t.run({["do"] = "caught"})
@@ -141,6 +183,9 @@ end
 					{"alone", "consume", "name=zz big={k:1}", "sum"},
 					{"deeper", "inner", "sum=4", "name"},
 					{"callback", "", "n=9 limit=3", "name"},
+					{"iterated", "", "v=7", "name item"},
+					{"inner", "", "w=7", "name item"},
+					{"own_iterator", "", "v=2 w=4", "x"},
 					{"caught", "consume", "name=zz big={k:1}", "sum"},
 					{"secret", "consume", "key=***", "big"},
 					{"own", "-", "rows=[{a:1}]", ""},

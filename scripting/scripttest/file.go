@@ -32,7 +32,11 @@ func fileMethods() []*hostlib.Func {
 				if !doublestar.ValidatePattern(glob) {
 					return nil, hostlib.Errorf("usage", "%q is no glob", glob)
 				}
-				names, err := t.found(path.Clean(glob))
+				clean, err := within(glob)
+				if err != nil {
+					return nil, err
+				}
+				names, err := t.found(clean)
 				list := []hostlib.Value{}
 				for _, n := range names {
 					list = append(list, n)

@@ -40,6 +40,8 @@ def test_what_is_not_there(t):
     t.fails(lambda: t.file("in/a.csv"), 'there is no file "in/a.csv": there are: in/b.csv')
     t.fails(lambda: t.file("in"), '"in" is a folder, not a file')
     t.fails(lambda: t.file("../x"), "leads out of the files folder")
+    for glob in ["/in/*", "../*", "in/../../*"]:
+        t.fails(lambda: t.files(glob), '"%s" leads out of the files folder' % glob.replace("*", "\\*"))
     t.fails(lambda: t.files("[in"), "is no glob")
     for call in [lambda: files.read("in/b.csv"), lambda: files.list("**"), lambda: csv.read("in/b.csv"), lambda: xlsx.rows("a.xlsx")]:
         t.fails(call, "not in a test: t.file\\(path\\) reads a file, t.file\\(path, content\\) makes one, t.files\\(glob\\) lists them")

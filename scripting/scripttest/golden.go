@@ -50,12 +50,12 @@ func (t *tester) compare(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 	defer g.mu.Unlock()
 	mine := &golden{by: t.path[0], content: content}
 	if g.update {
-		if before := g.seen[shown]; before != nil && differs(got, before.content) != "" {
+		if before := g.seen[shown]; before != nil && differs(notationOf(c), got, before.content) != "" {
 			why := fmt.Sprintf("the test %q has given another value for it", before.by)
 			if before.by == mine.by {
 				why = "the test has given another value for it before"
 			}
-			return nil, failed(c, difference(got, before.value()), "%s holds one value, and %s: take two names", shown, why)
+			return nil, failed(c, difference(notationOf(c), got, before.value()), "%s holds one value, and %s: take two names", shown, why)
 		}
 	}
 	root, err := os.OpenRoot(t.folder)
@@ -71,7 +71,7 @@ func (t *tester) compare(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 	}
 	wrong := ""
 	if !missing {
-		wrong = differs(got, want)
+		wrong = differs(notationOf(c), got, want)
 	}
 	if g.update {
 		if before := g.seen[shown]; before != nil {
@@ -130,7 +130,7 @@ func goldenOf(c *hostlib.Call, v hostlib.Value) (got hostlib.Value, content []by
 }
 
 // differs says how a value is not what a golden file holds; "" if it is.
-func differs(got hostlib.Value, want []byte) string {
+func differs(in notation, got hostlib.Value, want []byte) string {
 	switch g := got.(type) {
 	case string:
 		switch {
@@ -142,7 +142,7 @@ func differs(got hostlib.Value, want []byte) string {
 		if diff := lineDiff(g, string(want)); strings.Contains(g+string(want), "\n") && diff != "" {
 			return diff
 		}
-		return difference(g, string(want))
+		return difference(in, g, string(want))
 	case []byte:
 		if bytes.Equal(g, want) {
 			return ""
@@ -161,7 +161,7 @@ func differs(got hostlib.Value, want []byte) string {
 	if same(got, w) {
 		return ""
 	}
-	return difference(got, w)
+	return difference(in, got, w)
 }
 
 // pretty writes JSON for people: what is long an element a line, rows in one

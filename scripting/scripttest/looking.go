@@ -182,7 +182,7 @@ func (s *autocommit) table(ctx context.Context, quote func(string) string, name,
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, &hostlib.Dict{Names: names, Values: row})
+		list = append(list, &hostlib.Dict{Names: names, Values: row, Row: true})
 	}
 }
 

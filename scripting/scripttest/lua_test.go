@@ -188,6 +188,47 @@ end
 	}
 }
 
+// TestWhatATestInLuaShowsIsWrittenInLua: values, and names of columns that are not there.
+func TestWhatATestInLuaShowsIsWrittenInLua(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"a.lua": "function consume(ctx, item)\n  db.ensure(\"p\", {id = \"integer\", name = \"text\"})\n  db.insert(\"p\", {{id = 1, name = \"Ada\"}})\nend\n", "a_test.lua": `function test_nil(t)
+  t.eq(nil, false)
+end
+function test_row(t)
+  t.run()
+  t.eq(t.table("p")[1], {id = 1, name = "Ada"})
+  t.eq(t.table("p"), {{id = 1, name = null, ["end"] = true}})
+end
+function test_part(t)
+  t.contains({a = {1, 2}}, {a = {}})
+end
+function test_bytes(t)
+  t.eq("\255", "a")
+end
+function test_column(t)
+  t.run()
+  t.eq(t.table("p")[1].nmae, nil)
+end
+function test_connected(t)
+  t.run()
+  t.ok(not t.table("p")[1].nmae)
+end
+`})
+	for name, want := range map[string]string{
+		"nil": "got:    nil\n  wanted: false", "row": "  got:    {{id = 1, name = \"Ada\"}}\n  wanted: {{end", "part": "wanted in it:\n  {a = {}}",
+		"bytes": "got:    \"\\xff\"\n", "column": `the row has no column "nmae" (did you mean "name"?)`, "connected": `the row has no column "nmae"`,
+	} {
+		r := results(t, Options{Jobs: dir, Run: regexp.MustCompile(": " + name + "$")})[name]
+		want = strings.ReplaceAll(want, "{{end", "{{id = 1, name = null, [\"end\"] = true}}")
+		if r == nil || r.Status != Failed || !strings.Contains(r.Failures[0].Message+"\n"+r.Failures[0].Detail, want) {
+			t.Errorf("%s: want %s\n%+v", name, want, r)
+			if r != nil {
+				t.Log(text(r))
+			}
+		}
+	}
+}
+
 func equal(a, b [][2]string) bool {
 	for i := range a {
 		if i >= len(b) || a[i] != b[i] {

@@ -24,7 +24,7 @@ func verifyMethods() []*hostlib.Func {
 				if err != nil || same(g, w) {
 					return nil, err
 				}
-				return nil, failed(c, difference(g, w), "%snot equal", saying(a))
+				return nil, failed(c, difference(notationOf(c), g, w), "%snot equal", saying(a))
 			}),
 		method("ne", "Ends the test if two values are equal.", "t.ne(1, 2)", []param{got, want, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
@@ -32,7 +32,7 @@ func verifyMethods() []*hostlib.Func {
 				if err != nil || !same(g, w) {
 					return nil, err
 				}
-				return nil, failed(c, indented(literal(g, 0)), "%sboth are equal", saying(a))
+				return nil, failed(c, indented(notationOf(c).literal(g, 0)), "%sboth are equal", saying(a))
 			}),
 		method("ok", "Ends the test unless a value counts as true.", "t.ok([1])", []param{got, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
@@ -66,7 +66,7 @@ func verifyMethods() []*hostlib.Func {
 				case held:
 					return nil, nil
 				}
-				return nil, failed(c, "got:\n"+indented(literal(g, 0))+"\nwanted in it:\n"+indented(literal(part, 0)), "%sit is not in it", saying(a))
+				return nil, failed(c, "got:\n"+indented(notationOf(c).literal(g, 0))+"\nwanted in it:\n"+indented(notationOf(c).literal(part, 0)), "%sit is not in it", saying(a))
 			}),
 		method("matches", "Ends the test unless a string matches a regular expression (RE2) somewhere.", "t.matches(\"feed 7\", \"feed [0-9]+\")",
 			[]param{{Name: "got", Type: hostlib.String, Doc: "the string"}, {Name: "pattern", Type: hostlib.String, Doc: "the pattern"}, messageParam}, "",
@@ -318,7 +318,7 @@ func holds(got, part hostlib.Value) (held, known bool) {
 // shown is a value in a message.
 func shown(c *hostlib.Call, v hostlib.Value) string {
 	if d, err := data(c, "", v); err == nil {
-		text := literal(d, 0)
+		text := notationOf(c).literal(d, 0)
 		if len(text) > 200 {
 			text = text[:200] + "..."
 		}

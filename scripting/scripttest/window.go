@@ -40,5 +40,5 @@ func momentOf(v hostlib.Value) (time.Time, error) {
 		}
 		return time.Time{}, hostlib.Errorf("usage", "window: %q is no time like \"2024-01-01\" or \"2024-01-01T06:00:00Z\"", v)
 	}
-	return time.Time{}, hostlib.Errorf("usage", "window: got %s, wanted a time, or text such as \"2024-01-01\"", kind(v))
+	return time.Time{}, hostlib.Errorf("usage", "window: got %s, wanted a time, or text such as \"2024-01-01\"", inStarlark.kind(v))
 }

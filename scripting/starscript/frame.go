@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"sync"
@@ -140,6 +141,10 @@ func (r *run) keep(depth int, f frame) {
 // Fell is where the innermost function of the script was when an error arose, with its
 // variables if Loader.Frames had them kept; false if no function of the script ran.
 func (r *run) Fell(err error) (hostlib.Caller, bool) {
+	// A loop over an iterator whose function has failed does not see its error.
+	if ev := (*starlark.EvalError)(nil); r.halt != nil && errors.As(r.halt, &ev) {
+		err = r.halt
+	}
 	stack := r.stack(err)
 	for depth := len(stack) - 1; depth >= 0; depth-- {
 		at := stack[depth]

@@ -73,7 +73,8 @@ type linter struct {
 	loaded  map[*syntax.Ident]starlark.Value // what helper files gave, where that is known
 	needs   *hostlib.Needs                   // what job() says; nil: that is not known
 	wanting hostlib.Wanting
-	attrs   map[string]bool // see anybody
+	attrs   map[string]bool        // see anybody
+	reads   map[*syntax.Ident]bool // see untouched
 	report  hostlib.Report
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
@@ -159,18 +160,27 @@ func argument(f *hostlib.Func, call *syntax.CallExpr, name string) syntax.Expr {
 	return nil
 }
 
-// literal is the expression that a name is set to, where that is once; others are
-// as they are.
+// literal is the expression that a name is set to, where that is once and a list or a
+// dict is not changed then; others are as they are.
 func (c *linter) literal(e syntax.Expr) syntax.Expr {
 	switch x := e.(type) {
 	case *syntax.ParenExpr:
 		return c.literal(x.X)
 	case *syntax.Ident:
-		if n := c.nameOf(x); n != nil && n.value != nil && len(n.writes) == 1 {
+		if n := c.nameOf(x); n != nil && n.value != nil && len(n.writes) == 1 && (!changeable(n.value) || c.untouched(n)) {
 			return n.value
 		}
 	}
 	return e
+}
+
+// changeable says that an expression is a list or a dict that stands there.
+func changeable(e syntax.Expr) bool {
+	switch unwrapped(e).(type) {
+	case *syntax.ListExpr, *syntax.DictExpr, *syntax.Comprehension:
+		return true
+	}
+	return false
 }
 
 // rowKey is a key of a row as it is written.
@@ -232,25 +242,82 @@ func (c *linter) rowKeys(e syntax.Expr, depth int) (keys []rowKey) {
 	return keys
 }
 
-// untouched says that nothing can change what a name is set to before it is used:
-// no method of it is called, and nothing in it is set.
+// untouched says that a file only reads what a name stands for: nothing in it is set, no
+// method changes it, and it is given to nobody who might.
 func (c *linter) untouched(n *name) bool {
-	touched := false
-	syntax.Walk(c.tree, func(node syntax.Node) bool {
-		var of syntax.Expr
-		switch x := node.(type) {
-		case *syntax.DotExpr:
-			of = x.X
-		case *syntax.IndexExpr:
-			of = x.X
-		}
-		if id, ok := of.(*syntax.Ident); ok && c.nameOf(id) == n {
-			touched = true
-		}
-		return !touched
-	})
-	return !touched
+	if c.reads == nil {
+		c.reads = c.readings()
+	}
+	return !slices.ContainsFunc(n.uses, func(id *syntax.Ident) bool { return !c.reads[id] })
 }
+
+// readings are the names that are only read where they stand.
+func (c *linter) readings() map[*syntax.Ident]bool {
+	reads := map[*syntax.Ident]bool{}
+	read := func(e syntax.Expr) {
+		if id, ok := unwrapped(e).(*syntax.Ident); ok {
+			reads[id] = true
+		}
+	}
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CallExpr:
+			if !c.readsOnly(n.Fn) {
+				break
+			}
+			for _, arg := range n.Args {
+				if x, ok := arg.(*syntax.BinaryExpr); ok && x.Op == syntax.EQ {
+					arg = x.Y
+				}
+				read(arg)
+			}
+		case *syntax.DotExpr:
+			if !slices.Contains(changing, n.Name.Name) && !slices.Contains(removing, n.Name.Name) {
+				read(n.X)
+			}
+		case *syntax.IndexExpr:
+			read(n.X)
+			read(n.Y)
+		case *syntax.BinaryExpr:
+			if n.Op != syntax.EQ && n.Op != syntax.AND && n.Op != syntax.OR {
+				read(n.X)
+				read(n.Y)
+			}
+		case *syntax.UnaryExpr:
+			if n.Op == syntax.NOT {
+				read(n.X)
+			}
+		case *syntax.IfStmt:
+			read(n.Cond)
+		case *syntax.CondExpr:
+			read(n.Cond)
+		}
+		return true
+	})
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		if to, ok := n.(*syntax.AssignStmt); ok {
+			if at, ok := to.LHS.(*syntax.IndexExpr); ok {
+				if id, ok := unwrapped(at.X).(*syntax.Ident); ok {
+					delete(reads, id)
+				}
+			}
+		}
+		return true
+	})
+	return reads
+}
+
+// readsOnly says that a call keeps nothing of what it is given, and changes nothing of it.
+func (c *linter) readsOnly(fn syntax.Expr) bool {
+	if id, ok := fn.(*syntax.Ident); ok && scopeOf(id) == resolve.Universal {
+		return slices.Contains(readers, id.Name)
+	}
+	f := c.callee(fn)
+	return f != nil && (f.Module == "db" || f.Module == "connection" || f.Module == "log")
+}
+
+// readers are functions of Starlark that only read what they are given.
+var readers = []string{"all", "any", "bool", "len", "print", "repr", "str", "type"}
 
 // results are what the statements of a function return.
 func results(body []syntax.Stmt) (list []syntax.Expr) {

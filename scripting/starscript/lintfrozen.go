@@ -12,6 +12,9 @@ import (
 // changing are the methods that change a list, a dict or a set.
 var changing = []string{"append", "extend", "insert", "add", "update", "clear"}
 
+// removing are those that take something out of one, or put it in where it is missing.
+var removing = []string{"pop", "popitem", "remove", "setdefault", "discard"}
+
 // frozen tells of hooks that change a list, a dict or a set of the top level, which
 // cannot be changed any more when they run. What a function changes is not told of:
 // the top level may call it.

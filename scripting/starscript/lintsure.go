@@ -68,6 +68,10 @@ func (c *linter) recursive(def *syntax.DefStmt) {
 	}
 	for _, s := range def.Body {
 		syntax.Walk(s, func(n syntax.Node) bool {
+			switch n.(type) {
+			case *syntax.DefStmt, *syntax.LambdaExpr: // it may be run when the call is over
+				return false
+			}
 			call, ok := n.(*syntax.CallExpr)
 			if !ok {
 				return true
@@ -140,7 +144,7 @@ func (c *linter) word(e *syntax.BinaryExpr) {
 	}
 }
 
-// percent tells of a format that is not given as many values as it takes.
+// percent tells of a format that does not fit, or is none.
 func (c *linter) percent(e *syntax.BinaryExpr) {
 	format, ok := c.value(e.X).(starlark.String)
 	if e.Op != syntax.PERCENT || !ok {
@@ -154,7 +158,7 @@ func (c *linter) percent(e *syntax.BinaryExpr) {
 		switch c.kindOf(y) {
 		case "string", "int", "float", "bool", "list":
 		default:
-			return
+			given = -1
 		}
 	}
 	start, _ := e.Y.Span()

@@ -84,6 +84,7 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 			return nil, r.Failure(err)
 		}
 		if err := c.Poisoned(); err != nil {
+			r.call.Fell(err)
 			return nil, err
 		}
 		result, err := r.result(v)

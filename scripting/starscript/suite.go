@@ -115,11 +115,11 @@ func (f *file) test(ctx context.Context, fn *starlark.Function, host *hostlib.Ho
 	if err == nil {
 		_, err = starlark.Call(r.thread, fn, starlark.Tuple{arg}, nil)
 	}
-	r.call.Fell(err)
 	line = f.lineOf(err)
 	if err == nil && r.halt != nil {
 		err = r.halt
 	}
+	r.call.Fell(err)
 	return line, r.Failure(err)
 }
 

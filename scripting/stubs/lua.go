@@ -147,11 +147,16 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 // inLua writes the defaults of the tables, which are Starlark's.
 var inLua = map[string]string{"None": "nil", "True": "true", "False": "false", "[]": "{}", `["*"]`: `{"*"}`, `{"produce": 1, "consume": 4}`: "{produce = 1, consume = 4}"}
 
-func byDefault(def string) string {
+// InLua is a default as Lua writes it.
+func InLua(def string) string {
 	if lua, ok := inLua[def]; ok {
-		def = lua
+		return lua
 	}
-	if def == "" || def == "nil" {
+	return def
+}
+
+func byDefault(def string) string {
+	if def = InLua(def); def == "" || def == "nil" {
 		return ""
 	}
 	return " (default: " + def + ")"

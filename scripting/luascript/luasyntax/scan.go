@@ -67,6 +67,9 @@ var keywords = map[string]bool{
 	"in": true, "local": true, "nil": true, "not": true, "or": true, "repeat": true, "return": true, "then": true, "true": true, "until": true, "while": true,
 }
 
+// IsKeyword says that a word is one of Lua's, and no name.
+func IsKeyword(word string) bool { return keywords[word] }
+
 // signs are those of more than one character, long ones first.
 var signs = []string{"...", "..", "==", "~=", "<=", ">=", "::"}
 
