@@ -51,14 +51,14 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		if rerun.n == 0 {
 			rerun.since = s.eng.clock.Boot()
 		}
-		pause := time.Duration(1+rand.IntN(20)) * time.Millisecond << min(rerun.n, 6)
+		pause := rerun.wait()
 		for {
 			if !sleep(ctx, s.eng.clock, pause) {
 				s.cut(context.WithoutCancel(ctx), j)
 				return
 			}
 			if !s.claims.known(j.Claim) {
-				s.noteUnleased(j)
+				s.noteUnleased(j, rerun.began)
 				s.unleased(j)
 				return
 			}
@@ -143,7 +143,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries)
 	}
 	switch code := CodeOf(err); {
 	case errors.Is(err, ErrLost):
-		s.noteUnleased(j)
+		s.noteUnleased(j, rerun.began)
 		s.unleased(j)
 		return false
 	case code == CodeLost:
@@ -194,7 +194,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries)
 	}
 	switch {
 	case errors.Is(err, ErrLost):
-		s.noteUnleased(j)
+		s.noteUnleased(j, rerun.began)
 		s.unleased(j)
 		return false
 	case CodeOf(err) == CodeLost:

@@ -43,7 +43,7 @@ func (s *Server) heartbeat(ctx context.Context) {
 		}
 		if !alive {
 			s.eng.log.Warn("this server was declared dead, since its lease was not renewed in time: others have its jobs now, and it starts anew", "incarnation", s.id())
-			s.lapsed.Store(true)
+			s.lapsed.Store(int64(s.eng.clock.Boot()))
 			s.loseAll()
 			if err := s.incarnate(ctx); err != nil {
 				return 0, err
@@ -79,7 +79,7 @@ func (s *Server) watchLease(ctx context.Context) {
 		}
 		if !s.suspended.Swap(true) {
 			level := slog.LevelWarn
-			s.lapsed.Store(true)
+			s.lapsed.Store(int64(s.eng.clock.Boot()))
 			n := s.loseAll()
 			if n == 0 && s.away.on() {
 				level = slog.LevelDebug // nothing is stopped by that

@@ -118,15 +118,21 @@ func TestAnOutageCountsOnceAmongReruns(t *testing.T) {
 	ran("a dead-lock", nil, 1, 0)
 	s.away.fails(duty, clock.Boot(), clock.Boot(), refused)
 	ran("the outage begins", refused, 2, 1)
-	for range 50 {
+	for range maxSpared {
 		ran("it goes on", refused, 2, 1)
 	}
+	ran("the hook may be what ends the database", refused, 3, 2)
 	s.away.works(duty, true, clock.Boot())
 	clock.boot.Add(int64(time.Second))
-	ran("the hook breaks its own connection", refused, 3, 2)
-	ran("and again", refused, 4, 3)
+	ran("the hook breaks its own connection", refused, 4, 3)
+	ran("and again", refused, 5, 4)
 	s.away.fails(duty, clock.Boot(), clock.Boot(), refused)
-	ran("another outage", refused, 5, 4)
+	ran("another outage", refused, 6, 5)
+	ran("there is no connection", Unbegun(refused), 6, 6)
+	ran("and none again", Unbegun(refused), 6, 6)
+	if got := s.logs.lines[5].Message; got != "there was no connection to the database (connection refused): consume runs again, from its beginning, until there is one. It burns no attempt; what it did outside the database, such as requests, is done once more each time" {
+		t.Errorf("it says %q", got)
+	}
 	if got := s.logs.lines[0].Message; got != "the transaction of the job was lost with the connection to the database (connection refused): consume runs again, from its beginning. It burns no attempt; what it did outside the database, such as requests, is done once more" {
 		t.Errorf("it says %q", got)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -22,17 +23,19 @@ type sighting struct {
 // nobody.
 func (s *Server) rescue(ctx context.Context) {
 	seen := map[ServerID]sighting{}
+	var looked time.Duration // when we looked last
 	namesake := false
 	s.keepTrying(ctx, "rescue jobs", nil, func(ctx context.Context) (time.Duration, error) {
 		asked := s.eng.clock.Boot()
 		servers, err := s.eng.store.Servers(ctx, false)
 		now := s.eng.clock.Boot()
-		if err != nil || now-asked > s.opts.Lease/3 {
-			clear(seen) // others could not renew their leases either
+		if err != nil || now-asked > s.opts.Lease/3 || now-looked > 2*s.opts.Lease/3 {
+			clear(seen) // others could not renew their leases either, or this process stood still
 		}
 		if err != nil {
 			return 0, err
 		}
+		looked = now
 		still := map[ServerID]sighting{}
 		for _, o := range servers {
 			if o.ID == s.id() {
@@ -53,11 +56,11 @@ func (s *Server) rescue(ctx context.Context) {
 			}
 			dead, err := s.eng.store.MarkDead(ctx, o.ID, o.Beat)
 			if err != nil { // its row may be locked: the others are not to wait for it
-				level := slog.LevelWarn
-				if isAway(err) {
-					level = slog.LevelDebug
+				if isAway(err) || errors.Is(err, ErrSevered) {
+					clear(seen)
+					return 0, err
 				}
-				s.log(level, "declare a server dead", err, "server", o.Name, "incarnation", o.ID)
+				s.log(slog.LevelWarn, "declare a server dead", err, "server", o.Name, "incarnation", o.ID)
 				continue
 			}
 			if dead {
@@ -67,6 +70,9 @@ func (s *Server) rescue(ctx context.Context) {
 		}
 		seen = still
 		r, err := s.eng.store.Rescue(ctx, s.lossOutcome)
+		if isAway(err) || errors.Is(err, ErrSevered) {
+			clear(seen)
+		}
 		if r.Jobs > 0 { // also beside a claim that could not be had
 			s.tellRescue(ctx, r)
 			s.tally.rescued(r)

@@ -101,8 +101,8 @@ type Server struct {
 	incarnation atomic.Int64
 	offset      atomic.Int64 // database's clock minus ours, in ns
 	drains      atomic.Bool
-	suspended   atomic.Bool // the lease could not be renewed: nothing is claimed
-	lapsed      atomic.Bool // hooks were once ended because the lease was, or may have been
+	suspended   atomic.Bool  // the lease could not be renewed: nothing is claimed
+	lapsed      atomic.Int64 // when hooks were ended last because the lease was, or may have been, by Clock.Boot
 	lease       leaseClock
 
 	claims   *claimTable

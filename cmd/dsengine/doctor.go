@@ -166,7 +166,7 @@ func (d *diagnosis) connections(ctx context.Context, store engine.Store, r engin
 	servers := 0
 	if rows, err := store.Servers(ctx, false); err == nil { // else there are no tables yet
 		for _, row := range rows {
-			if row.Lives() {
+			if row.Lives() || row.Stops() { // it has its connections until it is gone
 				servers++
 			}
 		}

@@ -68,15 +68,17 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	engineDB := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
 	s.scriptPools(cfg, nil)
 	bound(engineDB, engineConnections)
+	patient := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "10"}))
+	bound(patient, patientConnections)
 	brisk := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "1"}))
 	bound(brisk, briskConnections)
 	beats := s.pool(cfg, true, s.patience(map[string]string{"innodb_lock_wait_timeout": "2"}))
 	bound(beats, beatConnections)
-	for _, db := range []*sql.DB{engineDB, brisk, s.hooks, beats} { // gone before the server ends them
+	for _, db := range []*sql.DB{engineDB, patient, brisk, s.hooks, beats} { // gone before the server ends them
 		db.SetConnMaxIdleTime(s.opts.Lease / 2)
 	}
 	s.Store = s.shared(engineDB, s.control)
-	s.Store.Brisk = brisk
+	s.Store.Brisk, s.Store.Patient = brisk, patient
 	s.Store.Anchored = s.galera
 	s.beats = s.shared(beats, beats)
 	if err := s.checkSession(ctx); err != nil {
@@ -135,14 +137,16 @@ func (s *Store) scriptPools(cfg *mysql.Config, more map[string]string) {
 // How many connections a process has at most. What holds one of the engine's
 // transactions takes another of the same pool for nothing, and may read on one of
 // control, whose statements wait for no other connection; so no pool waits for itself,
-// nor two for each other. Connections of hooks are bounded by SessionOptions.Seat.
+// nor two for each other. What may wait for long, for a row that a caller holds, does so on
+// patient, and keeps no claim or duty waiting. Connections of hooks are bounded by SessionOptions.Seat.
 const (
-	engineConnections  = 16
+	engineConnections  = 8
+	patientConnections = 8
 	briskConnections   = 4
 	controlConnections = 8
 	beatConnections    = 2
 
-	ownConnections = engineConnections + briskConnections + controlConnections + beatConnections
+	ownConnections = engineConnections + patientConnections + briskConnections + controlConnections + beatConnections
 )
 
 // bound has a pool keep as many connections as it may have.
@@ -165,7 +169,7 @@ func (s *Store) shared(db, reader *sql.DB) *sqlstore.Store {
 
 // Close closes all connections.
 func (s *Store) Close() error {
-	for _, db := range []*sql.DB{s.Store.DB, s.Store.Brisk, s.hooks, s.control, s.beats.DB} {
+	for _, db := range []*sql.DB{s.Store.DB, s.Store.Patient, s.Store.Brisk, s.hooks, s.control, s.beats.DB} {
 		if db != nil {
 			db.Close()
 		}

@@ -13,10 +13,18 @@ var _ sqlstore.Settings = (*Store)(nil)
 // or whether they are one transaction. Each costs the fence a microsecond or two: those
 // that a trigger can leave are here, but for what only makes another text of a number.
 func (d *dialect) settings() string {
-	return "CRC32(CONCAT_WS(',', @@SESSION." + strings.Join([]string{
+	names := []string{
 		"autocommit", d.isolation, d.readOnly, "foreign_key_checks", "unique_checks", "sql_mode", "sql_notes", "sql_select_limit",
-		"time_zone", "collation_connection", "group_concat_max_len", "innodb_lock_wait_timeout", "lock_wait_timeout",
-	}, ", @@SESSION.") + "))"
+		"sql_safe_updates", "time_zone", "collation_connection", "group_concat_max_len", "innodb_lock_wait_timeout", "lock_wait_timeout",
+	}
+	if d.name == "mariadb" {
+		names = append(names, "check_constraint_checks", "max_statement_time")
+	} else {
+		names = append(names, "max_execution_time")
+	}
+	// A clock that stands still is seen by the one that SYSDATE reads: its variable says
+	// what time it is, set or not.
+	return "CRC32(CONCAT_WS(',', @@SESSION." + strings.Join(names, ", @@SESSION.") + ", ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 10))"
 }
 
 // Settings is the SQL of a number that stands for what a hook's connection is set to.

@@ -36,7 +36,7 @@ func (s *Store) Commit(ctx context.Context, session engine.Session, o *engine.Ou
 		}
 	}
 	was := *o
-	return s.write(ctx, committing(o), func(t *Tx) error {
+	return s.writeOn(ctx, s.patient(), committing(o), func(t *Tx) error {
 		*o = was // a person's cancel may have turned it, in a run that was undone
 		return t.apply(o)
 	}, func(t *Tx) (bool, error) { return t.took(o) })

@@ -218,7 +218,7 @@ func parse(sql string, lite, body bool) (st statement) {
 	word := func(w string, quoted bool) {
 		before, dotted := last, sign == '.'
 		table = dotted && table || columnsFollow[before]
-		own = !table && (quoted || dotted || !builtin[strings.ToUpper(w)])
+		own = !table && (quoted || dotted || !isBuiltin(w))
 		if last, sign = "", 0; !quoted {
 			last = strings.ToUpper(w)
 			if !dotted {

@@ -90,6 +90,14 @@ func (s *Store) brisk() *sql.DB {
 	return s.Brisk
 }
 
+// patient is where transactions run that may wait for what callers hold.
+func (s *Store) patient() *sql.DB {
+	if s.Patient == nil {
+		return s.DB
+	}
+	return s.Patient
+}
+
 // noteHeld notes whether a transaction has waited in vain.
 func (s *Store) noteHeld(err error) {
 	if s.D.Locked(err) {

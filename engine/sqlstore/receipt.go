@@ -70,7 +70,7 @@ func (r *receipts) giveBack(x *receipt) {
 //
 // Locks: those of f, then the receipt.
 func writeOnce[T any](ctx context.Context, s *Store, what string, f func(*Tx) (T, error)) (v T, err error) {
-	return writeOnceOn(ctx, s, s.DB, what, f)
+	return writeOnceOn(ctx, s, s.patient(), what, f)
 }
 
 func writeOnceOn[T any](ctx context.Context, s *Store, db *sql.DB, what string, f func(*Tx) (T, error)) (v T, err error) {

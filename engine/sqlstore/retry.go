@@ -58,19 +58,9 @@ func (s *Store) retryJob(ctx context.Context, id engine.JobID, o engine.RetryOpt
 // retry retries a job and gives the phase in which it waits. CodeConflict and
 // CodeUsage: it cannot be.
 func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error) {
-	line, err := t.ancestors(id)
+	rows, err := t.lockLine(id)
 	if err != nil {
 		return 0, err
-	}
-	rows := map[engine.JobID]*jobRow{}
-	for chunk := range slices.Chunk(line, listMost) { // ascending: an item is younger than its emitter
-		list, err := t.lockJobRows(chunk) // one that is pruned is not among them
-		if err != nil {
-			return 0, err
-		}
-		for _, a := range list {
-			rows[a.ID] = a
-		}
 	}
 	j := rows[id]
 	if j == nil {
@@ -126,6 +116,9 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 			return 0, err
 		}
 	}
+	if err := t.stopSweep(id); err != nil {
+		return 0, err
+	}
 	if err := t.reopen(rows, j, was); err != nil {
 		return 0, err
 	}
@@ -143,6 +136,25 @@ func (t *Tx) retry(id engine.JobID, o engine.RetryOptions) (engine.Phase, error)
 		return 0, err
 	}
 	return phase, t.makeDue(j.JobRef, j.Queue(phase), j.Priority, 0, false)
+}
+
+// lockLine locks a job and its ancestors, those that are there.
+func (t *Tx) lockLine(id engine.JobID) (map[engine.JobID]*jobRow, error) {
+	line, err := t.ancestors(id)
+	if err != nil {
+		return nil, err
+	}
+	rows := map[engine.JobID]*jobRow{}
+	for chunk := range slices.Chunk(line, listMost) { // ascending: an item is younger than its emitter
+		list, err := t.lockJobRows(chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range list {
+			rows[a.ID] = a
+		}
+	}
+	return rows, nil
 }
 
 // mayRetry refuses a job that is not final, or not in the status that is asked for.
@@ -362,14 +374,70 @@ func (t *Tx) openAgain(rows map[engine.JobID]*jobRow, j *jobRow) error {
 	return t.reopen(rows, j, j.status)
 }
 
+// openFailed opens a job that has failed because of its items, to have these retried.
+func (t *Tx) openFailed(j *jobRow) error {
+	rows, err := t.lockLine(j.ID)
+	if err != nil {
+		return err
+	}
+	if err := mayBegin(j, rows); err != nil {
+		return err
+	}
+	if err := t.openEmitter(j); err != nil {
+		return err
+	}
+	if err := t.bringBack(j.ID); err != nil {
+		return err
+	}
+	return t.reopen(rows, j, j.status)
+}
+
+// openEmitter has an emitter that had gone on wait for its items again. If it was final,
+// it remains to be taken out of the counts of its own emitter.
+func (t *Tx) openEmitter(p *jobRow) error {
+	if p.status.Final() {
+		if err := t.retakeKey(p); err != nil {
+			return err
+		}
+	}
+	var phase engine.Phase
+	if _, err := t.row([]any{&phase}, "SELECT phase FROM ds_parents WHERE id = ?", p.ID); err != nil {
+		return err
+	}
+	verdict := engine.Status(0)
+	if p.Verdict == engine.StatusFailed {
+		verdict = p.Verdict // it failed itself, whatever its items do
+	}
+	at, err := t.positionOf(p.ID)
+	if err == nil && endedIn(p) == engine.PhaseFinish {
+		at, err = engine.KeptPosition(at)
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.open(p, phase, verdict, at); err != nil || !p.status.Final() {
+		return err
+	}
+	if verdict == 0 {
+		if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", p.Type, p.ID); err != nil {
+			return err
+		}
+	}
+	var d deltas
+	d.at(0, p.Type).uncount(p.status)
+	return t.insertDeltas(&d)
+}
+
 // open has a job wait for its items again, that were of a phase.
 func (t *Tx) open(j *jobRow, phase engine.Phase, verdict engine.Status, at engine.Raw) error {
 	if _, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET epoch = epoch + 1, phase = %d, status = %d, verdict = %d, cancel = 0, attempts = 0, finished_at = '%s', position = ? WHERE id = %d",
 		phase, engine.StatusOpen, verdict, never, j.ID), nullRaw(at)); err != nil {
 		return err
 	}
-	_, err := t.exec("INSERT INTO ds_open (type, id) VALUES (?, ?)"+t.s.D.Upsert("type, id", "id = VALUES(id)"), j.Type, j.ID)
-	return err
+	if _, err := t.exec("INSERT INTO ds_open (type, id) VALUES (?, ?)"+t.s.D.Upsert("type, id", "id = VALUES(id)"), j.Type, j.ID); err != nil {
+		return err
+	}
+	return t.stopSweep(j.ID)
 }
 
 // reopen takes a retried item out of its emitter's counts and opens the emitter
@@ -393,38 +461,7 @@ func (t *Tx) reopen(rows map[engine.JobID]*jobRow, item *jobRow, was engine.Stat
 				return err
 			}
 		}
-		var phase engine.Phase
-		if _, err := t.row([]any{&phase}, "SELECT phase FROM ds_parents WHERE id = ?", p.ID); err != nil {
-			return err
-		}
-		verdict := engine.Status(0)
-		if p.Verdict == engine.StatusFailed {
-			verdict = p.Verdict // it failed itself, whatever its items do
-		}
-		at, err := t.positionOf(p.ID)
-		if err == nil && endedIn(p) == engine.PhaseFinish {
-			at, err = engine.KeptPosition(at)
-		}
-		if err != nil {
-			return err
-		}
-		if err := t.open(p, phase, verdict, at); err != nil {
-			return err
-		}
-		if !p.status.Final() {
-			return nil
-		}
-		if err := t.retakeKey(p); err != nil {
-			return err
-		}
-		if verdict == 0 {
-			if _, err := t.exec("DELETE FROM ds_failures WHERE type = ? AND job = ?", p.Type, p.ID); err != nil {
-				return err
-			}
-		}
-		var d deltas
-		d.at(0, p.Type).uncount(p.status)
-		if err := t.insertDeltas(&d); err != nil {
+		if err := t.openEmitter(p); err != nil || !p.status.Final() {
 			return err
 		}
 		item, was = p, p.status

@@ -274,7 +274,9 @@ func (s *Session) fail(err error) {
 		s.broken = true
 	}
 	if (class == ClassUnreachable || class == ClassFull) && !s.store.Foreign { // to run the hook again at once is no help
-		s.ended = s.store.wrap(err, "")
+		if s.ended = s.store.wrap(err, ""); class == ClassUnreachable {
+			s.ended = engine.Wrapf(engine.CodeUnreachable, engine.Severed(err), "reach the database").WithHint("%s", s.store.D.Hint(err))
+		}
 		return
 	}
 	if s.ended = engine.Wrapf(engine.CodeRetry, err, "the job's transaction was ended"); class == ClassConnection {

@@ -34,11 +34,14 @@ type Store struct {
 	Reader *sql.DB // for reading; may be DB
 	// Brisk is for transactions that know what to do when a row is held: they wait
 	// for it a second or so only. Default: DB.
-	Brisk  *sql.DB
-	D      Dialect
-	Clock  engine.Clock
-	Log    *slog.Logger
-	Prefix string // of the tables; default "ds_"
+	Brisk *sql.DB
+	// Patient is for transactions that may wait for long for a row that a caller holds,
+	// so that they leave the connections of DB to those that do not. Default: DB.
+	Patient *sql.DB
+	D       Dialect
+	Clock   engine.Clock
+	Log     *slog.Logger
+	Prefix  string // of the tables; default "ds_"
 	// Foreign says that it is another database than the jobs'. What begins with
 	// the default prefix is an engine's there too.
 	Foreign bool

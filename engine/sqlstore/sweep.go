@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/dsengine/dsengine/engine"
@@ -26,6 +28,13 @@ func (t *Tx) startSweep(parent engine.JobID) error {
 	return t.insertDeltas(&d)
 }
 
+// stopSweep ends the cancel of an emitter's items, since the emitter goes on: it may be
+// retried before all of them were looked at, and what it emits then is not to be cancelled.
+func (t *Tx) stopSweep(parent engine.JobID) error {
+	_, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ? AND last_id < ?", parent, int64(retrySweep))
+	return err
+}
+
 // bringBack notes that the items of an emitter that have failed or were cancelled are to
 // be retried. Until that is done it does not go on.
 func (t *Tx) bringBack(parent engine.JobID) error {
@@ -45,64 +54,81 @@ func (t *Tx) sweeping(parent engine.JobID) (bool, error) {
 	return t.row([]any{&one}, "SELECT 1 FROM ds_sweeps WHERE parent = ? AND last_id < ?", parent, int64(retrySweep))
 }
 
+// sweep is a row of ds_sweeps.
+type sweep struct {
+	parent engine.JobID
+	last   int64
+}
+
 // Sweep cancels items of cancelled emitters, and retries those of emitters that are
-// retried, a batch of them in a transaction each; how far it came is kept with them.
+// retried, a batch of each in a transaction of its own; how far it came is kept with
+// them. One that cannot be carried on keeps no other one waiting.
 func (s *Store) Sweep(ctx context.Context, limit int) (more bool, err error) {
-	type sweep struct {
-		parent engine.JobID
-		last   int64
+	const page = 10
+	var failed []error
+	for after := engine.JobID(0); ; {
+		list, err := s.sweeps(ctx, after, page)
+		if err != nil {
+			return false, errors.Join(append(failed, err)...)
+		}
+		for _, x := range list {
+			after = x.parent
+			left := false
+			if x.last >= retrySweep {
+				left, err = s.retrySwept(ctx, x.parent, x.last, limit)
+			} else {
+				left, err = s.cancelSwept(ctx, x.parent, x.last, limit)
+			}
+			more = more || left
+			if err != nil {
+				failed = append(failed, fmt.Errorf("items of job %d: %w", x.parent, err))
+			}
+			if ctx.Err() != nil || engine.CodeOf(err) == engine.CodeUnreachable { // the others would fare no better
+				return false, errors.Join(failed...)
+			}
+		}
+		if len(list) < page {
+			return more, errors.Join(failed...)
+		}
 	}
-	var list []sweep
+}
+
+// sweeps are the next sweeps, by emitter.
+func (s *Store) sweeps(ctx context.Context, after engine.JobID, limit int) (list []sweep, err error) {
 	err = s.read(ctx, func(t *Tx) error {
 		return t.query(func(r *sql.Rows) error {
 			var x sweep
 			err := r.Scan(&x.parent, &x.last)
 			list = append(list, x)
 			return err
-		}, "SELECT parent, last_id FROM ds_sweeps LIMIT 10")
+		}, "SELECT parent, last_id FROM ds_sweeps WHERE parent > ? ORDER BY parent LIMIT ?", after, limit)
 	})
-	if err != nil {
-		return false, err
-	}
-	moved := false
-	for _, x := range list {
-		did, left := true, false
-		if x.last >= retrySweep {
-			left, err = s.retrySwept(ctx, x.parent, x.last, limit)
-		} else {
-			did, left, err = s.cancelSwept(ctx, x.parent, x.last, limit)
-		}
-		if err != nil {
-			return false, err
-		}
-		moved, more = moved || did, more || left
-	}
-	return more || moved && len(list) == 10, nil
+	return list, err
 }
 
-// cancelSwept cancels the next items of an emitter. did is false where others hold the
-// first of them; left says that there may be more.
-func (s *Store) cancelSwept(ctx context.Context, parent engine.JobID, last int64, limit int) (did, left bool, err error) {
+// cancelSwept cancels the next items of an emitter; left says that there may be more,
+// and that others do not hold the first of them.
+func (s *Store) cancelSwept(ctx context.Context, parent engine.JobID, last int64, limit int) (left bool, err error) {
 	var items []engine.JobID
 	err = s.read(ctx, func(t *Tx) (err error) {
 		items, err = t.items(parent, engine.JobID(last), limit)
 		return err
 	})
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
 	results, err := s.cancelMany(ctx, items, engine.CancelOptions{}, parent)
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
 	waits := slices.Index(results, engine.CancelHeld) // the next pass goes on there
 	if waits == 0 {
-		return false, false, nil
+		return false, nil
 	}
 	if waits > 0 {
 		items = items[:waits]
 	}
-	return true, len(items) > 0 && waits < 0, s.write(ctx, "cancel items", func(t *Tx) error {
+	return len(items) > 0 && waits < 0, s.write(ctx, "cancel items", func(t *Tx) error {
 		if len(items) == 0 {
 			_, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ? AND last_id = ?", parent, last)
 			return err
@@ -112,37 +138,18 @@ func (s *Store) cancelSwept(ctx context.Context, parent engine.JobID, last int64
 	}, nil)
 }
 
-// sweptItem is an item that may be retried with its emitter.
-type sweptItem struct {
-	id      engine.JobID
-	status  engine.Status
-	emitted int64
-}
-
 // retrySwept retries the next items of an emitter that have failed or were cancelled.
 // One that cannot be, as its key is another's, stays as it is.
 //
 // Locks: the items and their ancestors, ascending by id; the sweep; then as Retry.
 func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64, limit int) (left bool, err error) {
-	items, err := s.itemsToRetry(ctx, parent, engine.JobID(last-retrySweep), min(limit, retryBatch))
+	ids, err := s.itemsToRetry(ctx, parent, engine.JobID(last-retrySweep), min(limit, retryBatch))
 	if err != nil {
 		return false, err
 	}
-	refused := map[engine.JobID]error{}
-	var ids []engine.JobID
-	for _, i := range items {
-		if i.status != engine.StatusFailed || i.emitted == 0 {
-			ids = append(ids, i.id)
-			continue
-		}
-		if err := s.Retry(ctx, i.id, engine.RetryOptions{Only: i.status}); err != nil { // its own items first
-			if !refuses(err) {
-				return false, err
-			}
-			refused[i.id] = err
-		}
-	}
+	var refused map[engine.JobID]error // of the run that was committed
 	err = s.write(ctx, "retry items of a job", func(t *Tx) error {
+		refused = map[engine.JobID]error{}
 		if err := t.lockLines(append(slices.Clone(ids), parent)); err != nil {
 			return err
 		}
@@ -151,10 +158,7 @@ func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64,
 			return err // it was cancelled again, or others have done it
 		}
 		for _, id := range ids {
-			j, err := t.lockJob(id, "")
-			if err == nil && (j.status == engine.StatusFailed || j.status == engine.StatusCancelled) {
-				_, err = t.retry(id, engine.RetryOptions{})
-			}
+			err := t.retryItem(id)
 			if err != nil && !refuses(err) {
 				return err
 			}
@@ -162,8 +166,8 @@ func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64,
 				refused[id] = err
 			}
 		}
-		if len(items) > 0 {
-			_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ?", retrySweep+int64(items[len(items)-1].id), parent)
+		if len(ids) > 0 {
+			_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ?", retrySweep+int64(ids[len(ids)-1]), parent)
 			return err
 		}
 		if _, err := t.exec("DELETE FROM ds_sweeps WHERE parent = ?", parent); err != nil {
@@ -178,7 +182,30 @@ func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64,
 			s.Log.Warn("an item is not retried with its emitter", "job", id, "emitter", parent, "error", why)
 		}
 	}
-	return len(items) > 0, err
+	return len(ids) > 0, err
+}
+
+// retryItem retries a locked item with its emitter, if it has failed or was cancelled.
+// Of one that has failed and has emitted items, those that have failed or were cancelled
+// come back too.
+func (t *Tx) retryItem(id engine.JobID) error {
+	j, err := t.lockJob(id, "")
+	if err != nil || j.status != engine.StatusFailed && j.status != engine.StatusCancelled {
+		return err
+	}
+	items := false
+	if j.status == engine.StatusFailed && j.Emitted > 0 {
+		if items, err = t.hasFailedItems(id); err != nil {
+			return err
+		}
+	}
+	if items && j.Verdict != engine.StatusFailed {
+		return t.openFailed(j)
+	}
+	if _, err := t.retry(id, engine.RetryOptions{}); err != nil || !items {
+		return err
+	}
+	return t.bringBack(id)
 }
 
 // refuses says that an error is about the job alone.
@@ -191,17 +218,24 @@ func refuses(err error) bool {
 }
 
 // itemsToRetry are the next items of an emitter that have failed or were cancelled, by id.
-func (s *Store) itemsToRetry(ctx context.Context, parent, after engine.JobID, limit int) (list []sweptItem, err error) {
+func (s *Store) itemsToRetry(ctx context.Context, parent, after engine.JobID, limit int) (ids []engine.JobID, err error) {
 	err = s.read(ctx, func(t *Tx) error {
 		return t.query(func(r *sql.Rows) error {
-			var i sweptItem
-			err := r.Scan(&i.id, &i.status, &i.emitted)
-			list = append(list, i)
+			var id engine.JobID
+			err := r.Scan(&id)
+			ids = append(ids, id)
 			return err
-		}, "SELECT j.id, j.status, j.items FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND e.last_id > ? AND j.id > ? AND j.parent = ? AND j.status IN (?, ?) ORDER BY j.id LIMIT ?",
+		}, "SELECT j.id FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND e.last_id > ? AND j.id > ? AND j.parent = ? AND j.status IN (?, ?) ORDER BY j.id LIMIT ?",
 			parent, after, after, parent, engine.StatusFailed, engine.StatusCancelled, limit)
 	})
-	return list, err
+	return ids, err
+}
+
+// hasFailedItems says whether an item of an emitter has failed.
+func (t *Tx) hasFailedItems(parent engine.JobID) (bool, error) {
+	var one int
+	return t.row([]any{&one}, "SELECT 1 FROM ds_emissions e JOIN ds_jobs j ON j.id BETWEEN e.first_id AND e.last_id WHERE e.parent = ? AND j.parent = ? AND j.status = ? LIMIT 1",
+		parent, parent, engine.StatusFailed)
 }
 
 // items are the ids of an emitter's items above after: its ranges, without the

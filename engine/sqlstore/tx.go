@@ -299,9 +299,12 @@ func (s *Store) wrap(err error, q string) error {
 	case ClassRetry:
 		return engine.Wrapf(engine.CodeRetry, err, "%.40s", q)
 	case ClassConnection:
+		if q == "BEGIN" || q == "connect" {
+			return engine.Wrapf(engine.CodeRetry, engine.Unbegun(err), "%s", q)
+		}
 		return engine.Wrapf(engine.CodeRetry, engine.Severed(err), "%.40s", q)
 	case ClassUnreachable:
-		return engine.Wrapf(engine.CodeUnreachable, engine.Severed(err), "reach the database").WithHint("%s", s.D.Hint(err))
+		return engine.Wrapf(engine.CodeUnreachable, engine.Unbegun(err), "reach the database").WithHint("%s", s.D.Hint(err))
 	case ClassFull:
 		return engine.Wrapf(engine.CodeUnreachable, err, "the database has no room").WithHint("%s", s.D.Hint(err))
 	case ClassNoTable:

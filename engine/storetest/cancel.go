@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
+	"github.com/dsengine/dsengine/engine"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/dsengine/dsengine/engine"
 )
 
 // cancel cancels a job.
@@ -115,6 +117,28 @@ var cancelCases = []testCase{
 		w.stands("cancelled", top.ID, middle.ID)
 		w.same("cancelled", int64(6), w.count("SELECT COUNT(*) FROM ds_jobs WHERE status = 6"))
 		w.same("sweeps", int64(0), w.count("SELECT COUNT(*) FROM ds_sweeps"))
+	}},
+	{"an emitter whose items cannot be read keeps those of others from nothing", func(w *world) {
+		t := w.typ("t")
+		var items []engine.JobID
+		for range 2 {
+			p := w.start(job(t))
+			w.commit(opened(p, job(t)))
+			items = append(items, w.list(engine.JobFilter{Parent: p.ID})[0].ID)
+			w.cancel(p.ID)
+			t = w.typ(fmt.Sprint("t", p.ID)) // or the next one would claim it
+		}
+		f := &Faults{}
+		s := w.open(Options{Wrap: f.Wrap})
+		f.Arm(Fault{Mode: Fail, Err: errors.New("the page is corrupt")}, 2)
+		_, err := s.Sweep(w.ctx, 100)
+		if where := f.Disarm(); !strings.Contains(where, "emissions") || engine.CodeOf(err) != engine.CodeInternal {
+			w.Fatalf("at %.200q: %v", where, err)
+		}
+		w.stands("consume/waiting", items[0])
+		w.stands("cancelled", items[1])
+		w.sweep()
+		w.stands("cancelled", items...)
 	}},
 	{"thousands of items are cancelled in batches", func(w *world) {
 		t := w.typ("t")

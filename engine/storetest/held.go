@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -11,6 +14,51 @@ import (
 
 // heldCases are about rows that a caller's transaction holds until it ends.
 var heldCases = []testCase{
+	{"jobs that wait for keys which a caller holds keep nobody from claiming", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		const many = 20
+		a, b := w.typ("a"), w.typ("b")
+		var list []engine.JobInsert
+		for i := range many {
+			list = append(list, keyed(a, fmt.Sprint("k", i), active))
+		}
+		w.enqueue(list...)
+		held := w.claim(queue(a), many)
+		w.enqueue(jobs(b, many)...)
+		f := &Faults{}
+		s := w.open(Options{Wrap: f.Wrap})
+		srv := w.server(s)
+		var waiting atomic.Int64
+		f.Before(func(q string) {
+			if strings.Contains(q, "ds_keys") {
+				waiting.Add(1)
+			}
+		})
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, list...)
+		ends := make(chan error, many)
+		for _, j := range held {
+			o := among(failed(j))
+			o.Server = w.srv
+			go func() { ends <- s.Commit(w.ctx, nil, o) }()
+		}
+		w.until("some of them wait", func() bool { return waiting.Load() >= 4 })
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		for range many {
+			if _, err := claimed(ctx, s, request(srv, queue(b), 1)); err != nil {
+				w.Errorf("claim: %v", err)
+				break
+			}
+		}
+		f.Before(nil)
+		w.must(tx.Rollback())
+		for range many {
+			w.must(<-ends)
+		}
+	}},
 	{"a key that a caller holds keeps no other job from completing", func(w *world) {
 		if !w.in.Rows {
 			return // there is one writer at a time

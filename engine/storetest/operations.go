@@ -440,6 +440,43 @@ var operations = []operation{
 			f.stands("completed", j.ID, j.ID+1, j.ID+2)
 		}
 	}},
+	{"retry of a cancelled emitter, one of whose items had failed with items of its own", func(f *faulty) (func() error, func(error)) {
+		t := f.typ("t")
+		j := f.start(job(t))
+		f.commit(opened(j, jobs(t, 2)...))
+		list := f.claim(queue(t), 2)
+		nested, other := list[0], list[1]
+		o := among(opened(nested, job(t)))
+		o.Failure, o.FailedPhase, o.Because, o.Verdict = problem(nested), nested.Phase, problem(nested), engine.StatusFailed
+		f.commit(o)
+		low := f.take(queue(t))
+		f.commit(failed(low))
+		f.fold()
+		f.must(f.store.Release(f.ctx, other.Claim, []engine.JobRef{other.JobRef}))
+		f.cancel(j.ID)
+		f.sweep()
+		f.stands("cancelled", j.ID, other.ID)
+		f.stands("failed", nested.ID, low.ID)
+		f.must(f.store.Retry(f.ctx, j.ID, engine.RetryOptions{}))
+		step := func() error {
+			_, err := f.bad.Sweep(f.ctx, 100)
+			return err
+		}
+		return step, func(err error) {
+			f.again(err, step)
+			f.sweep()
+			f.stands("consume/waiting", nested.ID, other.ID, low.ID)
+			for range 3 {
+				if again := f.take(queue(t)); again.ID == nested.ID {
+					f.commit(opened(again))
+				} else {
+					f.settle(again)
+				}
+			}
+			f.fold()
+			f.stands("completed", j.ID, nested.ID, other.ID, low.ID)
+		}
+	}},
 	{"retry of an item of an item", func(f *faulty) (func() error, func(error)) {
 		t := f.typ("t")
 		top, middle, low := f.family(t)

@@ -144,6 +144,46 @@ var retryCancelledCases = []testCase{
 		w.fold()
 		w.stands("completed", j.ID)
 	}},
+	{"a cancel that has not come to its end touches nothing that was retried after it", func(w *world) {
+		cancelledSoon := func(t engine.TypeID) (p, item engine.JobID) {
+			j := w.start(job(t))
+			w.commit(opened(j, jobs(t, 2)...))
+			a := w.take(queue(t))
+			b := w.take(queue(t))
+			w.settle(b)
+			w.must(w.store.Release(w.ctx, a.Claim, []engine.JobRef{a.JobRef}))
+			w.cancel(j.ID)
+			_, err := w.store.Sweep(w.ctx, 1)
+			w.must(err)
+			w.fold()
+			w.stands("cancelled", j.ID, a.ID)
+			return j.ID, b.ID
+		}
+		for name, o := range map[string]engine.RetryOptions{"from": {From: engine.PhaseConsume}, "fresh": {Fresh: true}} {
+			t := w.typ(name)
+			p, _ := cancelledSoon(t)
+			w.again(p, o)
+			again := w.take(queue(t))
+			w.commit(opened(again, job(t)))
+			c := w.take(queue(t))
+			w.must(w.store.Release(w.ctx, c.Claim, []engine.JobRef{c.JobRef}))
+			w.sweep()
+			w.stands("consume/waiting", c.ID)
+			w.settle(w.claim(queue(t), 10)...)
+			w.fold()
+			w.stands("completed", p, c.ID)
+		}
+		for name, retry := range map[string]func(id engine.JobID) error{"one": w.retryOne, "many": w.retryMany} {
+			t := w.typ(name)
+			p, item := cancelledSoon(t)
+			w.must(retry(item)) // and so opens its emitter
+			w.sweep()
+			w.stands("consume/waiting", item)
+			w.settle(w.claim(queue(t), 10)...)
+			w.fold()
+			w.stands("completed", p, item)
+		}
+	}},
 	{"items of items come back too, each as it was cancelled", func(w *world) {
 		t := w.typ("t")
 		top := w.start(job(t))

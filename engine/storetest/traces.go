@@ -9,7 +9,8 @@ import (
 // setTo is what a session's connection is set to, as far as it matters to hooks.
 func (w *world) setTo(h engine.Session) [][]any {
 	w.Helper()
-	return w.query(h, "SHOW SESSION VARIABLES WHERE variable_name IN ('autocommit', 'tx_isolation', 'transaction_isolation', 'foreign_key_checks', 'unique_checks', 'innodb_lock_wait_timeout', 'sql_mode')")
+	set := w.query(h, "SHOW SESSION VARIABLES WHERE variable_name IN ('autocommit', 'tx_isolation', 'transaction_isolation', 'foreign_key_checks', 'unique_checks', 'innodb_lock_wait_timeout', 'sql_mode', 'sql_safe_updates', 'check_constraint_checks')")
+	return append(set, w.query(h, "SELECT ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 10")...) // its clock stands still
 }
 
 // unruly leaves something on its connection that no ROLLBACK takes back.
@@ -28,6 +29,8 @@ var unrulies = []unruly{
 	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END", "SELECT `unruly`()"},
 	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END", "SELECT one FROM unruly_view"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET foreign_key_checks = 0", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET sql_safe_updates = 1", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET timestamp = UNIX_TIMESTAMP() - 60", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET innodb_lock_wait_timeout = 1", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "INSERT INTO t VALUES (1, 0)"},
 }
@@ -121,6 +124,7 @@ var traceCases = []testCase{
 			"INSERT INTO t (id, v) VALUES (7, COALESCE(NULL, 3)), (8, GREATEST(1, 2)) ON DUPLICATE KEY UPDATE v = VALUES(v)",
 			"UPDATE t SET v = (v + 1) WHERE id IN (1, 2) AND (v > 0 OR NOT (v IS NULL))",
 			"REPLACE INTO t (id, v) VALUES (9, 1)",
+			"INSERT INTO t (id, v) SELECT 100 + a.id, ST_X(POINT(1, 2)) FROM t a STRAIGHT_JOIN (SELECT MAX(id) AS id FROM t) b ON a.id = b.id ON DUPLICATE KEY UPDATE v = 3",
 			"DELETE FROM t WHERE id IN (SELECT id FROM (SELECT MAX(id) AS id FROM t) AS x)",
 		} {
 			for _, fails := range []bool{true, false} {
