@@ -446,7 +446,9 @@ var valueCases = []testCase{
 		}
 		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, c TIME, f TIME(6))")
 		h := w.hook(w.store)
-		row := func(v any) engine.Row { return engine.Row{Names: []string{"id", "c", "f"}, Values: []any{int64(1), v, v}} }
+		row := func(v any) engine.Row {
+			return engine.Row{Names: []string{"id", "c", "f"}, Values: []any{int64(1), v, v}}
+		}
 		for name, write := range w.writers(h) {
 			for _, v := range []string{"36:00:00", "-12:00:00", "838:59:59", "-838:59:59", "-0:00:01", "23:59:59"} {
 				w.run(h, "DELETE FROM t")
