@@ -83,6 +83,10 @@ func (w *writer) write(ctx context.Context, c *sql.Conn, b *batch) error {
 	return w.sift(ctx, c, b, &b.refused, w.flush, false)
 }
 
+// siftRows is how many rows of a batch that fails SQLite is given at once, before it is
+// given them one by one.
+const siftRows = 64
+
 // sift writes a batch without the rows that cannot be written. One that fails is
 // halved, and each half written so, the first one first: what can be written stays, as
 // it would without the others, and a row that fails by itself is refused. That takes a
@@ -108,6 +112,18 @@ func (w *writer) sift(ctx context.Context, c *sql.Conn, b *batch, refused *[]ref
 		case !row && !errors.As(err, &several):
 			return err
 		}
+	}
+	if w.s.store.D.Name() == "sqlite" { // a statement costs little there, and its text more
+		step := 1
+		if b.count > siftRows {
+			step = siftRows
+		}
+		for i := 0; i < b.count; i += step {
+			if err := w.sift(ctx, c, b.part(i, min(i+step, b.count)), refused, flush, false); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	half, before := b.count/2, len(*refused)
 	if err := w.sift(ctx, c, b.part(0, half), refused, flush, false); err != nil {
