@@ -232,6 +232,31 @@ func TestADrySessionLeavesNothing(t *testing.T) {
 	})
 }
 
+// A table that the session made for itself is a temporary one, which MySQL does not read
+// twice in one statement.
+func TestADrySessionMergesIntoATableOfItsOwn(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		p := newDryPlace(t, s)
+		root := *s.url
+		root.Path = "/" + p.name
+		h := p.session(&root)
+		if _, err := h.Ensure(t.Context(), "fresh", []engine.Column{{Name: "id", Type: "integer"}, {Name: "v", Type: "text", Nullable: true}}, []string{"id"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range []engine.Merge{{}, {Where: "id < ?", Args: []any{int64(9)}}, {Where: "fresh.id IN (1, 2) OR v = 'x'"}} {
+			spec.Key = []string{"id"}
+			if _, err := h.Merge(t.Context(), "fresh", &oneRow{id: 1}, spec); err != nil {
+				t.Errorf("where %q: %v", spec.Where, err)
+			}
+		}
+		_, err := h.Merge(t.Context(), "fresh", &oneRow{id: 1}, engine.Merge{Key: []string{"id"}, Where: "id > 5"})
+		if err == nil || !strings.Contains(err.Error(), "the row with id = 1 is outside of where") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // What the user may not look into could do anything.
 func TestADrySessionRefusesWhatItCannotSee(t *testing.T) {
 	t.Parallel()

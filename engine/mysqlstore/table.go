@@ -3,6 +3,7 @@ package mysqlstore
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ const (
 // textless are types whose values are no text, or to which the text of a number
 // means something else than the number.
 var textless = []string{"bit", "enum", "set", "year", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "vector"}
+
+// ensured are the types of columns that CreateTable makes.
+var ensured = regexp.MustCompile(`^(?i:bigint(\(20\))?|double|decimal\(.*\)|varchar\(.*\)|longtext|tinyint\(1\)|date|time\(6\)|datetime\(6\)|varbinary\(255\)|longblob|json)$`)
 
 // Engines: InnoDB is one of several.
 func (s *Store) Engines() bool { return true }
@@ -82,6 +86,7 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		if base := strings.FieldsFunc(strings.ToLower(typ), func(r rune) bool { return r == '(' || r == ' ' }); len(base) == 0 || slices.Contains(textless, base[0]) {
 			shape.Texts = false
 		}
+		shape.Spans = shape.Spans || extra != "" || !ensured.MatchString(typ)
 	}
 	if err := rows.Err(); err != nil || len(shape.Columns) == 0 {
 		return sqlstore.Shape{}, err
@@ -307,14 +312,14 @@ func (s *Store) Updated(affected, fresh int64) int64 { return (affected - fresh)
 
 // KeyTable is made in a way that keeps the columns' types and collations.
 // Neither making nor dropping it ends the transaction.
-func (s *Store) KeyTable(name, table string, key []string, _ func(string) string) (create []string, insert, drop string) {
+func (s *Store) KeyTable(name, table string, key []string, _ func(string) string) (create []string, insert, tail, drop string) {
 	quoted := make([]string, len(key))
 	for i, k := range key {
 		quoted[i] = s.Quote(k)
 	}
 	columns := strings.Join(quoted, ", ")
 	return []string{fmt.Sprintf("CREATE TEMPORARY TABLE %s (PRIMARY KEY (%s)) ENGINE=InnoDB SELECT %s FROM %s LIMIT 0", s.Quote(name), columns, columns, s.quoteTable(table))},
-		"INSERT IGNORE INTO " + s.Quote(name) + " (" + columns + ") VALUES ", "DROP TEMPORARY TABLE " + s.Quote(name)
+		"INSERT INTO " + s.Quote(name) + " (" + columns + ") VALUES ", " ON DUPLICATE KEY UPDATE " + quoted[0] + " = " + quoted[0], "DROP TEMPORARY TABLE " + s.Quote(name)
 }
 
 // quoteTable quotes "table" or "database.table".

@@ -291,7 +291,7 @@ func (s *Store) CountUpserts() (before, after string) { return "", "" }
 func (s *Store) Updated(affected, fresh int64) int64 { return affected - fresh }
 
 // KeyTable is rolled back with the transaction.
-func (s *Store) KeyTable(name, table string, key []string, typeOf func(string) string) (create []string, insert, drop string) {
+func (s *Store) KeyTable(name, table string, key []string, typeOf func(string) string) (create []string, insert, tail, drop string) {
 	columns, temp := s.quoteAll(key), "temp."+s.Quote(name)
 	var index []string
 	for _, k := range key {
@@ -305,7 +305,7 @@ func (s *Store) KeyTable(name, table string, key []string, typeOf func(string) s
 			fmt.Sprintf("CREATE TEMP TABLE %s AS SELECT %s FROM main.%s WHERE 0", s.Quote(name), columns, s.Quote(table)),
 			fmt.Sprintf("CREATE UNIQUE INDEX temp.%s ON %s (%s)", s.Quote(name+"_key"), s.Quote(name), strings.Join(index, ", ")),
 		},
-		"INSERT OR IGNORE INTO " + temp + " (" + columns + ") VALUES ", "DROP TABLE " + temp
+		"INSERT OR IGNORE INTO " + temp + " (" + columns + ") VALUES ", "", "DROP TABLE " + temp
 }
 
 func (s *Store) quoteAll(names []string) string {
@@ -460,7 +460,7 @@ func fitOf(columnType string, ours bool) func(any) (any, string) {
 		if why != "" {
 			x = v
 		}
-		if text, ok := x.(string); ok && name == "timestamp" {
+		if text, ok := x.(string); ok && name == "timestamp" && (why != "" || len(text) != len(timestampLayout)) {
 			return timeAs(text, asTimestamp), ""
 		}
 		return x, ""

@@ -167,7 +167,7 @@ func (w *writer) insertText(ctx context.Context, c *sql.Conn, l Loader, b *batch
 		if w.rejects == nil {
 			err = w.insert(ctx, c, part)
 		} else {
-			err = w.sift(ctx, c, part, &b.refused, w.insert)
+			err = w.sift(ctx, c, part, &b.refused, w.insert, false)
 		}
 		part.count, part.size, part.args, part.at, part.rows = 0, 0, part.args[:0], part.at[:0], part.rows[:0]
 		return err

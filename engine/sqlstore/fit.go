@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"encoding/json"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -45,14 +46,14 @@ func fitTimestamp(v any) (any, string) {
 		return nil, ""
 	case string:
 		if plainTimestamp(x) {
-			return x, ""
+			return v, ""
 		}
 		if t, ok := ParseTimestamp(x); ok && hasYear(t) {
 			return t.Format(timeLayout), "" // without what is behind the microseconds, which a server would round
 		}
 	case time.Time:
 		if t := x.UTC(); hasYear(t) {
-			return t, ""
+			return TimeText(t), ""
 		}
 	}
 	return nil, notOfType
@@ -65,7 +66,7 @@ func fitDate(v any) (any, string) {
 		return nil, ""
 	case string:
 		if len(x) == len(time.DateOnly) && plainDate(x) {
-			return x, ""
+			return v, ""
 		}
 		if t, ok := ParseTimestamp(x); ok && hasYear(t) {
 			return t.Format(time.DateOnly), ""
@@ -87,7 +88,10 @@ func fitTime(v any) (any, string) {
 	case nil:
 		return nil, ""
 	case string:
-		if plainTime(x) {
+		switch {
+		case len(x) == len(time.TimeOnly) && plainTime(x):
+			return v, ""
+		case plainTime(x):
 			return TimeOfDay(x), ""
 		}
 		if t, ok := ParseTimestamp(x); ok && len(x) > len(time.DateOnly) {
@@ -97,6 +101,33 @@ func fitTime(v any) (any, string) {
 		return TimeOfDay(x.UTC().Format(timeOfDayLayout)), ""
 	}
 	return nil, notOfType
+}
+
+// span is a span of time as servers that keep some in columns of times write it.
+var span = regexp.MustCompile(`^-?([0-9]{1,3}):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?$`)
+
+// longestSpan is how many hours one has at most.
+const longestSpan = 838
+
+// fitSpan takes what fitTime takes, and spans of time.
+func fitSpan(v any) (any, string) {
+	if x, ok := v.(string); ok {
+		if m := span.FindStringSubmatch(x); m != nil {
+			if hours, _ := digits(m[1]); hours <= longestSpan {
+				return TimeOfDay(x), ""
+			}
+		}
+	}
+	return fitTime(v)
+}
+
+// fitOf is FitOf for a column of the table.
+func (s *Shape) fitOf(column string) func(v any) (fit any, why string) {
+	typ := s.typeOf(column)
+	if typ == "time" && s.Spans {
+		return fitSpan
+	}
+	return FitOf(typ)
 }
 
 // noUTF8 says why a text does not hold a value.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,9 +69,13 @@ type merge struct {
 	part   string // the condition; "": the whole table
 	name   string // of the temporary table
 	before point  // a savepoint
-	insert string
+	insert string // up to its VALUES
+	tail   string // behind them
 	drop   string
 	total  int64 // rows of the part at first
+
+	refusedKeys []any // of rows that could not be written
+	refusedSize int
 }
 
 // begin counts the rows of the part, sets a savepoint and makes the table of keys.
@@ -84,8 +89,8 @@ func (m *merge) begin(ctx context.Context, c *sql.Conn) error {
 	}
 	s.tables++
 	m.name = "dsengine_merge_" + strconv.Itoa(s.tables)
-	create, insert, drop := s.d.KeyTable(m.name, m.w.table, m.spec.Key, m.u.shape.typeOf)
-	m.insert, m.drop = insert, drop
+	var create []string
+	create, m.insert, m.tail, m.drop = s.d.KeyTable(m.name, m.w.table, m.spec.Key, m.u.shape.typeOf)
 	if m.before = s.newPoint(m.name); !m.before.certain() {
 		return errUncertain
 	}
@@ -134,84 +139,140 @@ func (m *merge) told(ctx context.Context, c *sql.Conn, query string, err error) 
 
 // flush writes a batch and notes its keys.
 func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
-	if err := m.u.flush(ctx, c, b); err != nil {
-		return err
+	at := make([]int, len(m.spec.Key))
+	for i, k := range m.spec.Key {
+		if at[i] = indexFold(b.names, k); at[i] < 0 {
+			return m.u.lacks(b, k, partOfKey)
+		}
 	}
-	args := make([]any, 0, b.count*len(m.spec.Key))
+	keys := make([]any, 0, b.count*len(at))
 	for r := range b.count {
-		for _, k := range m.spec.Key {
-			v := b.args[r*len(b.names)+indexFold(b.names, k)]
+		for i, k := range m.spec.Key {
+			v := b.args[r*len(b.names)+at[i]]
 			if v == nil {
 				return &engine.Failure{Kind: engine.KindError, Code: "db.value", Row: b.at[r], Message: fmt.Sprintf("row %d: column %q of its key is None, and no row of the table could be known by it", b.at[r], k)}
 			}
-			args = append(args, v)
+			keys = append(keys, v)
 		}
 	}
-	_, err := c.ExecContext(ctx, m.insert+strings.TrimSuffix(strings.Repeat("("+marks(len(m.spec.Key))+"),", b.count), ","), args...)
+	if err := m.u.flush(ctx, c, b); err != nil {
+		return err
+	}
+	return m.note(ctx, c, keys)
+}
+
+// note notes keys in the temporary table.
+func (m *merge) note(ctx context.Context, c *sql.Conn, keys []any) error {
+	tuple := "(" + marks(len(m.spec.Key)) + "),"
+	_, err := c.ExecContext(ctx, m.insert+strings.TrimSuffix(strings.Repeat(tuple, len(keys)/len(m.spec.Key)), ",")+m.tail, keys...)
 	return err
 }
 
-// refusedRow notes the key of a row that could not be written, so that the one that
+// refusedBytes bounds the keys of rows that could not be written, which are kept until
+// the end: about a million numbers.
+const refusedBytes = 32 << 20
+
+// refusedRow keeps the key of a row that could not be written, so that the one that
 // is there stays.
-func (m *merge) refusedRow(ctx context.Context, row engine.Row) error {
-	args := make([]any, len(m.spec.Key))
-	for i, k := range m.spec.Key {
+func (m *merge) refusedRow(row engine.Row) error {
+	was, size := len(m.refusedKeys), m.refusedSize
+	for _, k := range m.spec.Key {
 		at := indexFold(row.Names, k)
-		if at < 0 || row.Values[at] == nil {
+		var v any
+		if at >= 0 {
+			v = row.Values[at]
+		}
+		why := ""
+		if fit := m.w.fits.Of(k); fit != nil {
+			v, why = fit(v)
+		}
+		if v = m.w.s.d.ToDB(v); v == nil || why != "" { // no row of the table can have such a key
+			m.refusedKeys, m.refusedSize = m.refusedKeys[:was], size
 			return nil
 		}
-		v := row.Values[at]
-		if fit := m.w.fits.Of(k); fit != nil {
-			why := ""
-			if v, why = fit(v); why != "" {
-				return nil // no row of the table can have such a key
-			}
+		m.refusedSize += 32
+		switch x := v.(type) {
+		case string:
+			m.refusedSize += len(x)
+		case []byte:
+			m.refusedSize += len(x)
 		}
-		args[i] = m.w.s.d.ToDB(v)
+		m.refusedKeys = append(m.refusedKeys, v)
 	}
-	s := m.w.s
-	return s.run(ctx, func(c *sql.Conn) error {
-		before := s.newPoint("ds_refused")
-		if err := before.set(ctx, c); err != nil {
-			return err
-		}
-		_, err := c.ExecContext(ctx, m.insert+"("+marks(len(args))+")", args...)
-		if err == nil {
-			return before.release(ctx, c)
-		}
-		said, ended := s.hookError(err)
-		if f := engine.AsFailure(said); ended || ctx.Err() != nil || f.Code != "db.value" && f.Code != "db.constraint" {
-			return err
-		}
-		return s.undo(ctx, c, before, nil) // no row of the table can have such a key
-	})
+	if m.refusedSize > refusedBytes {
+		return &engine.Failure{Kind: engine.KindLimit, Code: "db.merge", Row: row.At, Message: fmt.Sprintf(
+			"row %d: the keys of the rows that were rejected until here take more than %d MB, and a merge keeps them until its end, so that what is in the table of these rows stays (nothing was changed): is this the right file?", row.At, refusedBytes>>20)}
+	}
+	return nil
 }
 
-// same is the condition that a row of the table of keys, k, is the key of one of the
-// table.
-func (m *merge) same() string {
+// noteRefused notes the keys of the rows that could not be written.
+func (m *merge) noteRefused(ctx context.Context, c *sql.Conn) error {
+	n := len(m.spec.Key)
+	for part := range slices.Chunk(m.refusedKeys, n*max(1, min(writeRows, m.w.s.store.D.MaxParams()/n))) {
+		if err := m.notePossible(ctx, c, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notePossible notes keys, without those that no row of the table can have.
+func (m *merge) notePossible(ctx context.Context, c *sql.Conn, keys []any) error {
+	err := m.note(ctx, c, keys)
+	if err == nil || ctx.Err() != nil || !m.w.ofRows(err) {
+		return err
+	}
+	n := len(m.spec.Key)
+	if len(keys) == n {
+		return nil
+	}
+	half := len(keys) / n / 2 * n
+	if err := m.notePossible(ctx, c, keys[:half]); err != nil {
+		return err
+	}
+	return m.notePossible(ctx, c, keys[half:])
+}
+
+// same is the condition that a row of the table of keys is the key of one of the
+// table; column gives its i-th column.
+func (m *merge) same(column func(i int, name string) string) string {
 	d := m.w.s.d
 	var on []string
-	for _, k := range m.spec.Key {
-		left := "k." + d.Quote(k)
+	for i, k := range m.spec.Key {
+		left := column(i, k)
 		if typ := m.u.shape.typeOf(k); strings.HasPrefix(typ, "decimal") {
 			left = d.Comparable(left, typ)
 		}
-		on = append(on, left+" = "+d.Quote(bare(m.w.table))+"."+d.Quote(k))
+		on = append(on, left+" = "+m.own(k))
 	}
 	return strings.Join(on, " AND ")
 }
 
-// outside is an error if a row that was given is not of the part: it would overwrite
-// one of another part, and no later merge of this one would know it.
+// own is a column of the table.
+func (m *merge) own(column string) string {
+	d := m.w.s.d
+	return d.Quote(bare(m.w.table)) + "." + d.Quote(column)
+}
+
+// outside is an error if a row that was written is not of the part: it would overwrite
+// one of another part, and no later merge of this one would know it. MySQL does not
+// read a temporary table twice in one statement, and the table may be one, too: see
+// makeDry. The columns of the keys have names that the part does not mean, and SQLite
+// is to begin with the keys (CROSS).
 func (m *merge) outside(ctx context.Context, c *sql.Conn) error {
 	if m.part == "" {
 		return nil
 	}
 	s := m.w.s
-	row := "(SELECT 1 FROM " + quoteTable(s.d, m.w.table) + " WHERE " + m.same()
-	q := "SELECT " + quoteAll(s.d, m.spec.Key) + " FROM " + s.d.Quote(m.name) + " k WHERE EXISTS " + row + // one that was rejected may be in none
-		") AND NOT EXISTS " + row + " AND " + m.part + ") LIMIT 1"
+	var keys, own []string
+	named := func(i int) string { return s.d.Quote("dsengine_key_" + strconv.Itoa(i)) }
+	for i, k := range m.spec.Key {
+		keys = append(keys, s.d.Quote(k)+" AS "+named(i))
+		own = append(own, m.own(k))
+	}
+	q := "SELECT " + strings.Join(own, ", ") + " FROM (SELECT " + strings.Join(keys, ", ") + " FROM " + s.d.Quote(m.name) + ") k CROSS JOIN " + quoteTable(s.d, m.w.table) +
+		" WHERE " + m.same(func(i int, _ string) string { return "k." + named(i) }) + " AND " + m.part + " IS NOT TRUE LIMIT 1"
 	st, err := s.rewrite(ctx, c, q, m.spec.Args)
 	if err != nil {
 		return err
@@ -250,11 +311,14 @@ func (m *merge) end(ctx context.Context, c *sql.Conn) error {
 	if err := m.outside(ctx, c); err != nil {
 		return m.undo(ctx, c, err)
 	}
+	if err := m.noteRefused(ctx, c); err != nil {
+		return m.undo(ctx, c, err)
+	}
 	from := " FROM " + quoteTable(d, m.w.table) + " WHERE "
 	if m.part != "" {
 		from += m.part + " AND "
 	}
-	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + m.same() + ")"
+	from += "NOT EXISTS (SELECT 1 FROM " + d.Quote(m.name) + " k WHERE " + m.same(func(_ int, k string) string { return "k." + d.Quote(k) }) + ")"
 	counts, removes := "SELECT COUNT(*)"+from, "DELETE"+from
 	count, err := m.w.s.rewrite(ctx, c, counts, m.spec.Args)
 	if err != nil {

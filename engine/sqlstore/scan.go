@@ -77,7 +77,7 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 		}
 	}
 	for what, bound := range map[string]*[]any{"after": &spec.After, "until": &spec.Until} {
-		if *bound, err = fitKey(what, *bound, spec.By, shape.typeOf); err != nil {
+		if *bound, err = fitKey(what, *bound, spec.By, &shape); err != nil {
 			return nil, err
 		}
 	}
@@ -87,16 +87,16 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 
 // fitKey makes values ones of the key's columns: a point in time, say, of the text as
 // which a checkpoint keeps it.
-func fitKey(what string, values []any, by []string, typeOf func(string) string) ([]any, error) {
+func fitKey(what string, values []any, by []string, shape *Shape) ([]any, error) {
 	values = slices.Clone(values)
 	for i := range values {
-		fit := FitOf(typeOf(by[i]))
+		fit := shape.fitOf(by[i])
 		if fit == nil {
 			continue
 		}
 		v, why := fit(values[i])
 		if why != "" {
-			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.value", Message: fmt.Sprintf("%s: column %s is of type %s and cannot hold %.60q: %s", what, by[i], typeOf(by[i]), fmt.Sprint(values[i]), why)}
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "db.value", Message: fmt.Sprintf("%s: column %s is of type %s and cannot hold %.60q: %s", what, by[i], shape.typeOf(by[i]), fmt.Sprint(values[i]), why)}
 		}
 		values[i] = v
 	}

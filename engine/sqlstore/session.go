@@ -65,10 +65,11 @@ type SessionDialect interface {
 	// Updated tells from what an upsert of rows reported how many rows it changed,
 	// when fresh of them were new.
 	Updated(affected, fresh int64) int64
-	// KeyTable gives the statements that make, fill (up to its VALUES) and drop a
-	// temporary table for a table's keys, which no transaction is ended by. typeOf
-	// is the type of a column.
-	KeyTable(name, table string, key []string, typeOf func(column string) string) (create []string, insert, drop string)
+	// KeyTable gives the statements that make, fill and drop a temporary table for a
+	// table's keys, which no transaction is ended by: insert is up to VALUES, tail what
+	// is behind them. A key that is there already is none of its errors, one that the
+	// table's columns do not take as it is, is. typeOf is the type of a column.
+	KeyTable(name, table string, key []string, typeOf func(column string) string) (create []string, insert, tail, drop string)
 	// Comparable is the SQL for a column's value so that versions of the type are
 	// compared the same way on every store.
 	Comparable(sql, columnType string) string
@@ -80,6 +81,7 @@ type Shape struct {
 	Unique  [][]string // the columns of each unique index
 	Auto    string     // the column that numbers new rows; "": none does
 	Texts   bool       // its columns take the text of a value for the value
+	Spans   bool       // a time in it may be a span of time: Ensure did not make it
 	Engine  string     // of the server that keeps it, if that knows no transactions; else ""
 
 	at time.Duration // when it was looked at

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/dsengine/dsengine/engine"
@@ -16,6 +15,9 @@ type refusal struct {
 	why *engine.Failure
 }
 
+// rowCodes are those of what is wrong with a row, and not with all of them.
+var rowCodes = []string{"db.value", "db.duplicate", "db.constraint"}
+
 // rowFault says whether an error is about a row, so that others can be written
 // without it.
 func rowFault(err error) (*engine.Failure, bool) {
@@ -23,7 +25,19 @@ func rowFault(err error) (*engine.Failure, bool) {
 	if !errors.As(err, &f) || f.Row == 0 {
 		return nil, false
 	}
-	return f, slices.Contains([]string{"db.value", "db.duplicate", "db.constraint"}, f.Code)
+	return f, slices.Contains(rowCodes, f.Code)
+}
+
+// unplaced is the error of a statement of several rows that is about one of them, or
+// more.
+type unplaced struct{ error }
+
+func (u *unplaced) Unwrap() error { return u.error }
+
+// ofRows says whether a statement failed because of its rows.
+func (w *writer) ofRows(err error) bool {
+	said, ended := w.s.hookError(err)
+	return !ended && slices.Contains(rowCodes, engine.AsFailure(said).Code)
 }
 
 // keep keeps the last row of a batch as it was given, if it may have to be set aside.
@@ -54,7 +68,7 @@ func (w *writer) setAside(ctx context.Context, row engine.Row) error {
 // reject hands a row back to its source.
 func (w *writer) reject(ctx context.Context, r refusal) error {
 	if w.refused != nil {
-		if err := w.refused(ctx, r.row); err != nil {
+		if err := w.refused(r.row); err != nil {
 			return err
 		}
 	}
@@ -66,44 +80,77 @@ func (w *writer) write(ctx context.Context, c *sql.Conn, b *batch) error {
 	if w.rejects == nil || len(b.text) > 0 { // those are sifted when they are statements
 		return w.flush(ctx, c, b)
 	}
-	return w.sift(ctx, c, b, &b.refused, w.flush)
+	return w.sift(ctx, c, b, &b.refused, w.flush, false)
 }
 
-// sift writes a batch without the rows that cannot be written: from the first of
-// them on it is taken back and written again, so that the others stand as they
-// would without it.
-func (w *writer) sift(ctx context.Context, c *sql.Conn, b *batch, refused *[]refusal, flush func(context.Context, *sql.Conn, *batch) error) error {
-	for rest := b; rest.count > 0; {
-		before, stats := w.s.newPoint("ds_sift"), maps.Clone(w.stats)
-		if err := before.set(ctx, c); err != nil {
-			return err
-		}
-		err := flush(ctx, c, rest)
+// siftRows is how many rows of a batch that fails SQLite is given at once, before it is
+// given them one by one.
+const siftRows = 64
+
+// sift writes a batch without the rows that cannot be written. One that fails is
+// halved, and each half written so, the first one first: what can be written stays, as
+// it would without the others, and a row that fails by itself is refused. That takes a
+// few statements for each of these rows, and not one for every row. fails says that the
+// batch is known to fail.
+func (w *writer) sift(ctx context.Context, c *sql.Conn, b *batch, refused *[]refusal, flush func(context.Context, *sql.Conn, *batch) error, fails bool) error {
+	if b.count == 0 {
+		return nil
+	}
+	if b.count == 1 || !fails {
+		err := w.whole(ctx, c, b, flush)
 		if err == nil {
-			return before.release(ctx, c)
+			return nil
 		}
-		f, ok := rowFault(err)
-		if !ok || ctx.Err() != nil || !before.certain() {
+		f, row := rowFault(err)
+		var several *unplaced
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case row && b.count == 1:
+			*refused = append(*refused, refusal{b.rows[0], f})
+			return nil
+		case !row && !errors.As(err, &several):
 			return err
 		}
-		i := slices.Index(rest.at, f.Row)
-		if i < 0 {
-			return err
+	}
+	if w.s.store.D.Name() == "sqlite" { // a statement costs little there, and its text more
+		step := 1
+		if b.count > siftRows {
+			step = siftRows
 		}
-		if err := w.s.undo(ctx, c, before, nil); err != nil {
-			return err
-		}
-		clear(w.stats)
-		maps.Copy(w.stats, stats)
-		if i > 0 {
-			if err := w.sift(ctx, c, rest.part(0, i), refused, flush); err != nil {
+		for i := 0; i < b.count; i += step {
+			if err := w.sift(ctx, c, b.part(i, min(i+step, b.count)), refused, flush, false); err != nil {
 				return err
 			}
 		}
-		*refused = append(*refused, refusal{rest.rows[i], f})
-		rest = rest.part(i+1, rest.count)
+		return nil
 	}
-	return nil
+	half, before := b.count/2, len(*refused)
+	if err := w.sift(ctx, c, b.part(0, half), refused, flush, false); err != nil {
+		return err
+	}
+	return w.sift(ctx, c, b.part(half, b.count), refused, flush, len(*refused) == before)
+}
+
+// whole writes a batch, or nothing of it. A server takes back a statement that fails,
+// and flush writes nothing else before it; a constraint of SQLite's with ON CONFLICT
+// FAIL leaves the rows that came before.
+func (w *writer) whole(ctx context.Context, c *sql.Conn, b *batch, flush func(context.Context, *sql.Conn, *batch) error) error {
+	if w.s.store.D.Name() != "sqlite" {
+		return flush(ctx, c, b)
+	}
+	before := w.s.newPoint("ds_sift")
+	if err := before.set(ctx, c); err != nil {
+		return err
+	}
+	err := flush(ctx, c, b)
+	if err == nil {
+		return before.release(ctx, c)
+	}
+	if _, ended := w.s.hookError(err); ended || ctx.Err() != nil {
+		return err
+	}
+	return w.s.undo(ctx, c, before, err)
 }
 
 // part is some rows of a batch.

@@ -131,7 +131,7 @@ func (u *upserter) prepare(b *batch, counting bool) error {
 	}
 	for _, k := range u.spec.Key {
 		if indexFold(b.names, k) < 0 {
-			return u.lacks(b, k, "which is part of the key")
+			return u.lacks(b, k, partOfKey)
 		}
 	}
 	update := slices.Clone(u.spec.Update)
@@ -150,6 +150,8 @@ func (u *upserter) prepare(b *batch, counting bool) error {
 	u.sql = u.w.s.d.UpsertSQL(u.tail)
 	return nil
 }
+
+const partOfKey = "which is part of the key"
 
 func (u *upserter) lacks(b *batch, column, why string) error {
 	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: b.at[0], Message: fmt.Sprintf("row %d has no column %q, %s: it has %s%s", b.at[0], column, why, strings.Join(b.names, ", "), engine.OtherSeparator(b.names))}

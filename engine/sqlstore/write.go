@@ -36,8 +36,8 @@ type writer struct {
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
 	load  *loading // nil: rows are gathered as arguments
 
-	rejects engine.Rejecter                                 // takes rows that cannot be written; nil: they are errors
-	refused func(ctx context.Context, row engine.Row) error // is told of them before; nil: nobody is
+	rejects engine.Rejecter            // takes rows that cannot be written; nil: they are errors
+	refused func(row engine.Row) error // is told of them before; nil: nobody is
 
 	fits Fit
 	bad  error // why a row cannot be written
@@ -100,7 +100,7 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 	}
 	if w.fits.Whole == nil { // servers round
 		w.fits.Type = shape.typeOf
-		w.fits.Of = func(column string) func(any) (any, string) { return FitOf(shape.typeOf(column)) }
+		w.fits.Of = shape.fitOf
 		w.fits.Whole = func(column string) bool { return shape.typeOf(column) == "integer" }
 		w.fits.Truth = func(column string) bool { return shape.typeOf(column) == "boolean" }
 	}
@@ -163,6 +163,12 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 			row.At = w.n
 		}
 		for !w.add(row) {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if w.now.count == 0 {
+				return engine.Errorf(engine.CodeInternal, "row %d does not go into an empty batch", row.At)
+			}
 			if err := w.send(ctx); err != nil {
 				return err
 			}
@@ -234,20 +240,17 @@ func (w *writer) add(row engine.Row) bool {
 	if b.count > 0 && (b.count >= writeRows || b.size >= writeBytes || len(b.args)+len(row.Names) > w.s.store.D.MaxParams()) {
 		return false
 	}
+	key := ""
 	if w.once != nil {
-		if b.seen == nil {
-			b.seen = map[string]bool{}
-		}
-		key := w.keyOf(b, row)
-		if b.seen[key] {
+		if key = w.keyOf(b, row); b.seen[key] {
 			return false
 		}
-		b.seen[key] = true
 	}
+	was := b.size
 	for at, i := range b.place {
 		var v any
 		if v, w.bad = w.taken(b, at, row.Values[i], row); w.bad != nil {
-			b.args = b.args[:b.count*len(b.names)]
+			b.args, b.size = b.args[:b.count*len(b.names)], was
 			return true
 		}
 		switch x := v.(type) {
@@ -258,6 +261,12 @@ func (w *writer) add(row engine.Row) bool {
 		}
 		b.size += 8
 		b.args = append(b.args, v)
+	}
+	if w.once != nil {
+		if b.seen == nil {
+			b.seen = map[string]bool{}
+		}
+		b.seen[key] = true
 	}
 	b.count++
 	b.at = append(b.at, row.At)
@@ -297,6 +306,9 @@ func (w *writer) keyOf(b *batch, row engine.Row) string {
 func (w *writer) exec(ctx context.Context, c *sql.Conn, b *batch, tail string) (sql.Result, error) {
 	r, err := c.ExecContext(ctx, w.statement(b.names, b.count, tail), b.args...)
 	if err != nil {
+		if w.rejects != nil && b.count > 1 && w.ofRows(err) {
+			return nil, &unplaced{err} // see sift
+		}
 		return nil, w.locate(ctx, c, b, tail, err)
 	}
 	n, err := r.RowsAffected()

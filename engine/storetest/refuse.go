@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -102,4 +103,144 @@ var refuseCases = []testCase{
 		w.commitWith(h, alone(completed(j)))
 		w.same("rows", []string{"9|9|x"}, w.rows("SELECT id, v, s FROM t"))
 	}},
+	{"a row that is refused does not stand in the way of its key", func(w *world) {
+		h := w.hook(w.store)
+		key := []string{"id"}
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "at", Type: "date", Nullable: true}}, key)
+		w.must(err)
+		if w.in.Rows { // rows of one key are kept apart there
+			w.exec("ALTER TABLE t MODIFY id BIGINT NOT NULL AUTO_INCREMENT")
+		}
+		row := func(id int64, at string) engine.Row {
+			return engine.Row{Names: []string{"id", "at"}, Values: []any{id, at}}
+		}
+		for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+			"upsert": func(s engine.RowSource) (engine.Stats, error) {
+				return h.Upsert(w.ctx, "t", s, engine.Upsert{Key: key})
+			},
+			"bulk":  func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, &engine.Upsert{Key: key}) },
+			"merge": func(s engine.RowSource) (engine.Stats, error) { return h.Merge(w.ctx, "t", s, percent(100)) },
+		} {
+			for _, c := range []struct {
+				rows  []engine.Row
+				after string
+			}{
+				{[]engine.Row{row(1, "soon"), row(1, "2026-01-01")}, `1 "2026-01-01"`},
+				{[]engine.Row{row(1, "soon"), row(1, "later"), row(2, "2026-01-02")}, `2 "2026-01-02"`},
+				{[]engine.Row{row(1, "2026-01-01"), row(1, "later"), row(1, "2026-01-03")}, `1 "2026-01-03"`},
+			} {
+				w.run(h, "DELETE FROM t")
+				_, err := write(&given{slice: slice{c.rows}})
+				w.must(err)
+				w.same(what, c.after, Shown(w.query(h, "SELECT id, at FROM t")))
+			}
+		}
+	}},
+	{"a row that is set aside keeps what is there of its key, and no more", func(w *world) {
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "k", Type: "text(5)"}, {Name: "d", Type: "date"}, {Name: "r", Type: "text(2)"}, {Name: "v", Type: "text(5)", Nullable: true}}, []string{"k", "d"})
+		w.must(err)
+		row := func(k, d, r, v any) engine.Row {
+			return engine.Row{Names: []string{"k", "d", "r", "v"}, Values: []any{k, d, r, v}}
+		}
+		const day = "2026-01-01"
+		for _, c := range []struct {
+			what         string
+			where        string
+			there, given []engine.Row
+			back         int
+			after        string
+		}{
+			{"a key that is too long", "", []engine.Row{row("abcde", day, "eu", "1"), row("b", day, "eu", "1")}, []engine.Row{row("abcdefgh", day, "eu", "2"), row("b", day, "eu", "2")}, 1, `"b" "eu" "2"`},
+			{"one of another part", "r = 'eu'", []engine.Row{row("a", day, "eu", "1"), row("b", day, "us", "1"), row("c", day, "eu", "1")}, []engine.Row{row("a", day, "eu", "2"), row("b", day, "eu", "too long")}, 1, `"a" "eu" "2" / "b" "us" "1"`},
+			{"one of the part", "r = 'eu'", []engine.Row{row("a", day, "eu", "1"), row("b", day, "us", "1")}, []engine.Row{row("a", day, "us", "too long"), row("c", day, "eu", "too long")}, 2, `"a" "eu" "1" / "b" "us" "1"`},
+			{"keys that are none", "", []engine.Row{row("a", day, "eu", "1"), row("b", day, "eu", "1"), row("c", day, "eu", "1")},
+				[]engine.Row{row("abcdefgh", day, "eu", "too long"), row("a", "x", "eu", "1"), row("b", day, "eu", "too long"), row("c", "x", "eu", "too long"), row("c", nil, "eu", "1"), row("bcdefgh", day, "eu", "1"), row("b", day, "eu", "too long")}, 7, `"b" "eu" "1"`},
+			{"a key that is written too", "", []engine.Row{row("a", day, "eu", "1")}, []engine.Row{row("a", day, "eu", "2"), row("a", day, "eu", "too long")}, 1, `"a" "eu" "2"`},
+		} {
+			w.run(h, "DELETE FROM t")
+			_, err := h.Insert(w.ctx, "t", source(c.there...))
+			w.must(err)
+			spec := percent(100)
+			spec.Key, spec.Where = []string{"k", "d"}, c.where
+			g := &given{slice: slice{c.given}}
+			_, err = h.Merge(w.ctx, "t", g, spec)
+			w.must(err)
+			w.same(c.what+": given back", c.back, g.back)
+			w.same(c.what, c.after, Shown(w.query(h, "SELECT k, r, v FROM t ORDER BY k")))
+		}
+		long := strings.Repeat("x", 1<<20)
+		_, err = h.Merge(w.ctx, "t", &given{slice: slice{slices.Repeat([]engine.Row{row(long, day, "eu", "x"), row(long, "no date", "eu", "x"), {Names: []string{"k", "d", "v"}, Values: []any{long, day, "\xff"}}}, 33)}}, engine.Merge{Key: []string{"k", "d"}})
+		w.failure("too much to keep", "db.merge", err)
+		w.same("nothing was changed", `"a" "eu" "2"`, Shown(w.query(h, "SELECT k, r, v FROM t ORDER BY k")))
+	}},
+	{"of rows that cannot stand together the first one stays", func(w *world) {
+		unique := "UNIQUE"
+		if !w.in.Rows {
+			unique += " ON CONFLICT FAIL"
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER " + unique + ")")
+		h := w.hook(w.store)
+		const n = 1700
+		for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+			"insert": func(s engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, "t", s) },
+			"bulk":   func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, nil) },
+			"upsert": func(s engine.RowSource) (engine.Stats, error) {
+				return h.Upsert(w.ctx, "t", s, engine.Upsert{Key: []string{"id"}})
+			},
+		} {
+			w.run(h, "DELETE FROM t")
+			g, bad := &given{}, int64(0)
+			for i := range n { // some come in pairs, near each other or far away
+				v := i
+				if i%64 == 7 {
+					v = i - 1
+				} else if i%64 == 3 && i > 1000 {
+					v = i - 1000
+				}
+				if v != i {
+					bad++
+				}
+				g.rows = append(g.rows, engine.Row{Names: []string{"id", "v"}, Values: []any{int64(i), int64(v)}})
+			}
+			got, err := write(g)
+			w.must(err)
+			w.same(what+": given back", int(bad), g.back)
+			w.same(what+": counts", stats(n-bad, 0, 0), got)
+			w.same(what+": rows", [][]any{{n - bad, int64(0), int64(0)}}, w.query(h, "SELECT COUNT(*), SUM(id % 64 = 7), SUM(v <> id) FROM t"))
+		}
+	}},
+	{"what a trigger refuses is given back", func(w *world) {
+		w.table(0)
+		if w.in.Rows {
+			w.exec("CREATE TRIGGER odd BEFORE INSERT ON t FOR EACH ROW IF NEW.v = 13 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'v brings bad luck'; END IF")
+		} else {
+			w.exec("CREATE TRIGGER odd BEFORE INSERT ON t WHEN NEW.v = 13 BEGIN SELECT RAISE(ABORT, 'v brings bad luck'); END")
+		}
+		h := w.hook(w.store)
+		_, err := h.Insert(w.ctx, "t", pairs(1, 1, 2, 13))
+		w.failure("without it", "db.constraint", err)
+		if said := engine.AsFailure(err).Message; !strings.HasPrefix(said, "row 2: ") || !strings.Contains(said, "v brings bad luck") {
+			w.Errorf("got %q", said)
+		}
+		g := &given{slice: *pairs(1, 1, 2, 13, 3, 3).(*slice)}
+		got, err := h.Insert(w.ctx, "t", g)
+		w.must(err)
+		w.same("counts", stats(2, 0, 0), got)
+		w.same("given back", 1, g.back)
+	}},
+}
+
+// given are rows of which those come back that cannot be written.
+type given struct {
+	slice
+	back int
+}
+
+func (g *given) Reject(_ context.Context, row engine.Row, why *engine.Failure) error {
+	g.back++
+	if !strings.HasPrefix(why.Message, fmt.Sprintf("row %d: ", row.At)) {
+		return why
+	}
+	return nil
 }

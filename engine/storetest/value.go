@@ -430,8 +430,37 @@ var valueCases = []testCase{
 		w.failure("second row", "db.value", err)
 		rows.Close()
 		for _, bad := range []string{"2024-05-00", "0000-00-00"} {
-			if err := exec(h, w.ctx, "UPDATE t SET d = ? WHERE id = 5", bad); err == nil {
-				w.Errorf("%s was written", bad)
+			for name, write := range w.writers(h) {
+				w.failure(name+" of "+bad, "db.value", write(engine.Row{Names: []string{"id", "d"}, Values: []any{int64(9), bad}}))
+			}
+		}
+		w.same("found", "1 / 2", Shown(w.query(h, "SELECT id FROM t WHERE d = '0000-00-00' OR d = ? ORDER BY id", "2024-05-00")))
+		w.run(h, "UPDATE t SET d = NULL WHERE d = '0000-00-00'")
+		w.run(h, "UPDATE t SET d = '2024-05-01' WHERE d = ?", "2024-05-00")
+		w.run(h, "DELETE FROM t WHERE m < '2024-01-01'")
+		w.same("mended", `2 "2024-05-01" NULL / 5 "2024-03-01" 2024-03-01T00:00:00.000001`, Shown(w.query(h, "SELECT id, d, m FROM t ORDER BY id")))
+	}},
+	{"a server's columns of times that hold spans of time do so", func(w *world) {
+		if !w.in.Rows {
+			return // it has none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, c TIME, f TIME(6))")
+		h := w.hook(w.store)
+		row := func(v any) engine.Row {
+			return engine.Row{Names: []string{"id", "c", "f"}, Values: []any{int64(1), v, v}}
+		}
+		for name, write := range w.writers(h) {
+			for _, v := range []string{"36:00:00", "-12:00:00", "838:59:59", "-838:59:59", "-0:00:01", "23:59:59"} {
+				w.run(h, "DELETE FROM t")
+				if err := write(row(v)); err != nil {
+					w.Errorf("%s of %s: %v", name, v, err)
+				}
+				want := strings.Replace(v, "-0:", "-00:", 1)
+				w.same(name+" of "+v, [][]any{{want, want}}, w.query(h, "SELECT c, f FROM t"))
+			}
+			w.run(h, "DELETE FROM t")
+			for _, v := range []string{"839:00:00", "1000:00:00", "36:60:00", "36:00", "36", "--1:00:00", "36:00:00.", "soon"} {
+				w.failure(name+" of "+v, "db.value", write(row(v)))
 			}
 		}
 	}},

@@ -210,6 +210,16 @@ func TestCalendar(t *testing.T) {
     fails("it has \"x\" where %H is wanted", time.parse, "2024 x", "%Y %H")
     fails("behind it there is \"!\"", time.parse, "2024!", "%Y")
     eq(day(time.parse("1.3.2031 8:30", "%d.%m.%Y %H:%M")), "2031-03-01")
+    fails("it has \"24\" where %Y (4 digits) is wanted", time.parse, "01.02.24", "%d.%m.%Y")
+    fails("it has \"202-1\" where %G (4 digits) is wanted", time.parse, "202-1", "%G-%V")
+    fails("it ends where %Y (4 digits) is wanted", time.parse, "1.", "%m.%Y")
+    fails("where %y (2 digits) is wanted", time.parse, "5", "%y")
+    fails("where %C (2 digits) is wanted", time.parse, "2-1", "%C-%d")
+    fails("%-y is for writing times", time.parse, "5", "%-y")
+    eq([day(time.parse("01.02." + y, "%d.%m.%y")) for y in ["24", "68", "69"]], ["2024-02-01", "2068-02-01", "1969-02-01"])
+    fails("the hour 13 is not AM", time.parse, "13:00 AM", "%H:%M %p")
+    fails("the hour 0 is not PM", time.parse, "00:30 pm", "%H:%M %p")
+    eq([time.parse(h, "%H %p").hour for h in ["13 PM", "00 AM", "02 PM", "12 AM", "12 PM"]], [13, 0, 14, 0, 12])
 `)
 }
 

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -64,10 +65,14 @@ type timeFields struct {
 	weekBy                             byte // V, U or W: how weeks are counted
 	weekday                            int  // 0 is Sunday
 	hour, half, minute, second, nanos  int
+	day24                              bool // hour is one of the 24 of a day
 	unix                               *time.Time
 	zone                               string         // a name
 	offset                             *time.Location // by %z
 }
+
+// halves are those of a day.
+var halves = []string{"AM", "PM"}
 
 const noYear = -1 << 30
 
@@ -120,7 +125,11 @@ func (f *timeFields) read(format string) (why string, err error) {
 			return "", err
 		}
 		if flags != "" {
-			return "", Errorf("usage", "format: %%%s%c is for writing times; %%%c reads a number of less digits too", flags, letter, letter)
+			less := ""
+			if strings.IndexByte("YGCyg", letter) < 0 {
+				less = fmt.Sprintf("; %%%c reads a number of less digits too", letter)
+			}
+			return "", Errorf("usage", "format: %%%s%c is for writing times%s", flags, letter, less)
 		}
 		format = rest
 		if parts := composites[letter]; parts != "" {
@@ -155,6 +164,16 @@ func (f *timeFields) number(letter byte, to *int, digits, least, most int) (why 
 	return ""
 }
 
+// years takes all digits of a year, or of a part of one: of others it is not known what
+// they mean.
+func (f *timeFields) years(letter byte, to *int, digits int) (why string) {
+	before := *f
+	if why = f.number(letter, to, digits, 0, 9999); why != "" || len(before.text)-len(f.text) < digits {
+		return before.wanted(fmt.Sprintf("%%%c (%d digits)", letter, digits))
+	}
+	return ""
+}
+
 // word takes one of some names, or what they begin with, and gives its place.
 func (f *timeFields) word(letter byte, to *int, n, short int, name func(int) string) (why string) {
 	for i := range n {
@@ -186,16 +205,16 @@ func (f *timeFields) take(letter byte, colons int) (why string) {
 	case 'Y', 'G':
 		f.isoYear = letter == 'G'
 		sign := f.sign()
-		why = f.number(letter, &f.year, 4, 0, 9999)
+		why = f.years(letter, &f.year, 4)
 		f.year *= sign
 	case 'y', 'g':
 		f.isoYear = letter == 'g'
-		if why = f.number(letter, &f.year, 2, 0, 99); f.year < 69 {
+		if why = f.years(letter, &f.year, 2); f.year < 69 {
 			f.year += 100
 		}
 		f.year += 1900
 	case 'C':
-		why = f.number(letter, &f.century, 2, 0, 99)
+		why = f.years(letter, &f.century, 2)
 	case 'm':
 		why = f.number(letter, &f.month, 2, 1, 12)
 	case 'b', 'h', 'B':
@@ -229,13 +248,14 @@ func (f *timeFields) take(letter byte, colons int) (why string) {
 		why = f.number(letter, &f.yearday, 3, 1, 366)
 	case 'k', 'H':
 		f.space(letter == 'k')
+		f.day24 = true
 		why = f.number(letter, &f.hour, 2, 0, 23)
 	case 'l', 'I':
 		f.space(letter == 'l')
 		why = f.number(letter, &f.hour, 2, 1, 12)
 		f.hour %= 12
 	case 'p', 'P':
-		why = f.word(letter, &f.half, 2, 0, func(i int) string { return []string{"AM", "PM"}[i] })
+		why = f.word(letter, &f.half, 2, 0, func(i int) string { return halves[i] })
 	case 'M':
 		why = f.number(letter, &f.minute, 2, 0, 59)
 	case 'S':
@@ -328,6 +348,9 @@ func (f *timeFields) time(loc *time.Location) (t time.Time, why string) {
 		return f.unix.Add(time.Duration(f.nanos)).In(loc), ""
 	}
 	if f.half >= 0 {
+		if f.day24 && (f.half == 0 && f.hour > 12 || f.half == 1 && f.hour == 0) {
+			return t, fmt.Sprintf("the hour %d is not %s", f.hour, halves[f.half])
+		}
 		f.hour = f.hour%12 + 12*f.half
 	}
 	if f.century >= 0 {
