@@ -138,7 +138,7 @@ def test_after_a_run(t):
     t.run({"n": 1})
     t.redrive([{"n": 2}])
     t.consume({"n": 3})
-    t.eq(t.table("t"), [{"n": 1}, {"n": 2}])
+    t.eq(t.table("t"), [{"n": 1}, {"n": 2}, {"n": 3}])
 
 def test_twice(t):
     t.redrive([{"n": 1}])
