@@ -80,6 +80,8 @@ type pending struct {
 
 	rejectBytes int
 	left        LeftOut
+	doubles     int64  // items that are not made, as one with the key and another payload waits
+	double      string // the key of the first of them
 }
 
 type pendingKey struct {

@@ -115,6 +115,16 @@ func (c *Call) outcome() *Outcome {
 	}
 }
 
+// allSkipped is how many rows a job has read and then skipped, if it has made nothing
+// else of any; 0: that is not so.
+func (c *Call) allSkipped(s Stats) int64 {
+	n := s["skipped"]
+	if c.stats["skipped"] == 0 || n != s["read"] || s["inserted"]+s["updated"]+s["unchanged"]+s["deleted"]+s["rejected"] > 0 {
+		return 0
+	}
+	return n
+}
+
 // remember reads what earlier phases, attempts and checkpoints of the job have
 // counted, before counts of this call are first added to it. A job that was
 // never committed before has nothing, and pays nothing.
@@ -149,6 +159,9 @@ func (c *Call) committed() {
 	if c.pend.left.Jobs > 0 {
 		c.Log(slog.LevelWarn, c.pend.left.String(), nil)
 		c.srv.tally.leftOut(&c.pend.left)
+	}
+	if n := c.pend.doubles; n > 0 {
+		c.Log(slog.LevelInfo, fmt.Sprintf("items that are not made, as the hook had emitted one with the key and another payload before: %d; the first has the key %q", n, c.pend.double), nil)
 	}
 	run := c.pend.onCommit
 	c.whole += c.pend.whole

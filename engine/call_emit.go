@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -83,6 +84,10 @@ func (c *Call) add(to *[]JobInsert, j JobInsert, holder *KeyHolder) (bool, error
 		if i, ok := c.pend.find(j); ok {
 			if j.Replace {
 				c.pend.replace(i, j.Payload)
+			} else if to == &c.pend.items && i >= 0 && !bytes.Equal(c.pend.items[i].Payload, j.Payload) {
+				if c.pend.doubles++; c.pend.doubles == 1 {
+					c.pend.double = j.Key
+				}
 			}
 			return false, nil
 		}

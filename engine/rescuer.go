@@ -64,8 +64,8 @@ func (s *Server) rescue(ctx context.Context) {
 				continue
 			}
 			if dead {
-				s.eng.log.Warn("a server is lost: other servers take its jobs", "server", o.Name, "host", o.Host, "pid", o.PID, "incarnation", o.ID,
-					"last_heard_of", o.SeenAt.UTC().Format(time.DateTime+" UTC"))
+				args := append([]any{"server", o.Name, "host", o.Host, "pid", o.PID, "incarnation", o.ID}, lastHeardOf(o, o.Liveness != 0)...)
+				s.eng.log.Warn("a server is lost: other servers take its jobs", args...)
 			}
 		}
 		seen = still
@@ -95,6 +95,15 @@ func (s *Server) tellNamesake(o ServerRow) bool {
 	return true
 }
 
+// lastHeardOf says when a server that is lost was heard of last. Where the store itself
+// tells who lives, beats are rare, and the last one says nothing.
+func lastHeardOf(o ServerRow, told bool) []any {
+	if told {
+		return nil
+	}
+	return []any{"last_heard_of", o.SeenAt.UTC().Format(time.DateTime + " UTC")}
+}
+
 // tellRescue says whose jobs were taken back.
 func (s *Server) tellRescue(ctx context.Context, r Rescue) {
 	rows := map[ServerID]ServerRow{}
@@ -102,13 +111,14 @@ func (s *Server) tellRescue(ctx context.Context, r Rescue) {
 	if err != nil {
 		s.log(slog.LevelDebug, "list the servers", err) // then they have no names
 	}
+	told := false // by the store, which servers live
 	for _, o := range list {
-		rows[o.ID] = o
+		rows[o.ID], told = o, told || o.Liveness != 0
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.From)) {
 		args := []any{"jobs", r.From[id]}
 		if o, known := rows[id]; known {
-			args = append(args, "server", o.Name, "host", o.Host, "pid", o.PID, "last_heard_of", o.SeenAt.UTC().Format(time.DateTime+" UTC"))
+			args = append(append(args, "server", o.Name, "host", o.Host, "pid", o.PID), lastHeardOf(o, told)...)
 		}
 		args = append(args, "incarnation", id)
 		s.eng.log.Info("took back jobs of a server that is gone: they are due again, from their last checkpoints, and burn no attempt", args...)

@@ -33,7 +33,7 @@ type TypeTally struct {
 	Completed int64  `json:"completed"`
 	Failed    int64  `json:"failed"`
 	Cancelled int64  `json:"cancelled"`
-	Retried   int64  `json:"retried"` // failed attempts that another follows
+	Retried   int64  `json:"retried"` // failed attempts that another follows, by a retry of the failed job too
 	Running   int64  `json:"running"`
 	Claimed   int64  `json:"-"`     // and not begun
 	Passed    int64  `json:"-"`     // handed on to a phase that this server does not work
@@ -53,12 +53,17 @@ type tally struct {
 	handed  []JobID // given back at a checkpoint
 	back    []JobID // given back, with what their hooks did since a checkpoint undone
 	left    LeftOut
-	cut     bool    // the database could not be used at the end
-	ours    []JobID // that could not be given back
+	failed  map[JobID]struct{} // counted as failed, maxFailed of them
+	cut     bool               // the database could not be used at the end
+	ours    []JobID            // that could not be given back
 }
 
 // namedJobs bounds how many jobs a tally names.
 const namedJobs = 100
+
+// maxFailed bounds of how many jobs a tally knows that they failed: one of them that is
+// retried, and settles again, counts as retried instead.
+const maxFailed = 10_000
 
 // overdue notes that the time to drain is over.
 func (t *tally) overdue() {
@@ -109,7 +114,7 @@ func (t *tally) cutOff() {
 
 func (t *tally) init(types []*Type, ids map[string]TypeID, works func(Queue) bool) {
 	t.works = works
-	t.types = map[TypeID]*TypeTally{}
+	t.types, t.failed = map[TypeID]*TypeTally{}, map[JobID]struct{}{}
 	for _, ty := range types {
 		id := ids[ty.Name]
 		t.types[id] = &TypeTally{Type: ty.Name, Stats: Stats{}}
@@ -135,7 +140,7 @@ func (t *tally) settled(now time.Time, outcomes []Outcome) {
 		if y == nil {
 			continue
 		}
-		t.count(y, o.To.Status, o.Event == Retried)
+		t.count(y, o.Job.ID, o.To.Status, o.Event == Retried)
 		if o.Event == HandedOn && !t.works(o.Job.Queue(o.To.Phase)) {
 			y.Passed++
 		}
@@ -148,12 +153,20 @@ func (t *tally) settled(now time.Time, outcomes []Outcome) {
 	}
 }
 
-func (t *tally) count(y *TypeTally, s Status, retried bool) {
+func (t *tally) count(y *TypeTally, id JobID, s Status, retried bool) {
+	if _, again := t.failed[id]; again {
+		delete(t.failed, id)
+		y.Failed--
+		y.Retried++
+	}
 	switch {
 	case s == StatusCompleted:
 		y.Completed++
 	case s == StatusFailed:
 		y.Failed++
+		if len(t.failed) < maxFailed {
+			t.failed[id] = struct{}{}
+		}
 	case s == StatusCancelled:
 		y.Cancelled++
 	case retried:
@@ -177,7 +190,7 @@ func (t *tally) folded(jobs []Settled) {
 	defer t.mu.Unlock()
 	for _, j := range jobs {
 		if y := t.types[j.Type]; y != nil {
-			t.count(y, j.Status, false)
+			t.count(y, j.Job, j.Status, false)
 		}
 	}
 }

@@ -20,6 +20,9 @@ func Suggest(name string, candidates []string) string {
 		if d == 2 && len(name) <= 3 && letters(name) != letters(c) {
 			continue // of so few letters, two others make another word
 		}
+		if d == 2 && letters(name) == letters(c) {
+			d = 1 // letters that are mixed up
+		}
 		if d < least && d < len(c) {
 			best, least = c, d
 		}

@@ -70,7 +70,7 @@ failed; null without it.`,
   zcat big.jsonl.gz | dsengine enqueue geocode --payloads -
   dsengine enqueue report --at "2026-03-28 06:00"
   dsengine enqueue airports --wait && echo imported`,
-		Args:              arguments("TYPE"),
+		Args:              argumentsBut("payload", "TYPE"),
 		ValidArgsFunction: completeTypes(env, g),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Type = args[0]

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -141,6 +142,28 @@ func tellUnrun(ctx context.Context, env *Env, g *globals, eng *engine.Engine, s 
 	case !slices.ContainsFunc(rows, func(r engine.ServerRow) bool { return r.Lives() && r.Types[name].Version == t.Version }):
 		env.say("dsengine: warning: %s has another version of %s than is here, and runs that: servers load scripts when they start; restart that server (on SIGTERM it ends its hooks first)",
 			strings.Join(has, ", "), s.file(g, name))
+	}
+	return nil
+}
+
+// tellStale is tellUnrun for jobs of types that are to run again. What is not here, or
+// does not load, is not told: they had a server before.
+func tellStale(ctx context.Context, env *Env, g *globals, eng *engine.Engine, log *slog.Logger, types map[string]bool) error {
+	rows, err := eng.Store().Servers(ctx, false)
+	if err != nil || len(types) == 0 || !slices.ContainsFunc(rows, engine.ServerRow.Lives) {
+		return err
+	}
+	s, err := loadScripts(ctx, env, g, log)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		if s.of(name) == nil {
+			continue
+		}
+		if err := tellUnrun(ctx, env, g, eng, &s, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -89,8 +89,15 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		return err
 	}
 	defer done()
+	types := map[string]bool{} // of the jobs that were run again
+	if o.Type != "" {
+		types[o.Type] = true
+	}
 	if o.Now && len(o.IDs) == 0 {
-		return o.hasten(ctx, env, g, eng)
+		if err := o.hasten(ctx, env, g, eng); err != nil {
+			return err
+		}
+		return tellStale(ctx, env, g, eng, log, types)
 	}
 	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
 	if len(o.IDs) == 0 { // one that has moved on since it was listed is left alone
@@ -102,6 +109,7 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		if err != nil {
 			return "", err
 		}
+		types[before.Type] = true
 		if before.Status == engine.StatusWaiting && before.RunAt != nil && o.From == 0 && !o.Fresh {
 			if words, err := hastenOne(ctx, eng, before); words != "" || err != nil {
 				return words, err
@@ -137,7 +145,10 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 	if berr := back(); err == nil {
 		err = berr
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tellStale(ctx, env, g, eng, log, types)
 }
 
 // hasten makes jobs of a type due now that wait for their next attempt.

@@ -117,14 +117,14 @@ func TestAPageOfAJobTellsOfItsReruns(t *testing.T) {
 	}
 }
 
-func TestASummaryOfJobsThatArePrunedHasNoEmptyList(t *testing.T) {
+func TestASummaryOfJobsThatFailedNoMoreHasNoEmptyList(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	s := runSummary{Failed: 2, Message: "no row was changed"}
 	if err := s.print(&Env{Stdout: &b}, &globals{}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "2 jobs failed, and nothing of them is kept.\n"; !strings.Contains(b.String(), want) {
+	if want := "2 jobs failed, and none of them is there as failed any more: they were run again, or deleted.\n"; !strings.Contains(b.String(), want) {
 		t.Errorf("got\n%s\nwithout %q", b.String(), want)
 	}
 }

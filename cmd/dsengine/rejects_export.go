@@ -36,7 +36,7 @@ stand beside _id, _job, _at, _state, _reason, _source and _line; a row that is n
 and what does not fit into the first 1,000 columns, is JSON in _row.`,
 		Example: `  dsengine rejects export --type airports > rejects.jsonl
   dsengine rejects export --job 42 --format csv --to rejects.csv`,
-		Args: arguments(),
+		Args: argumentsBut("to"),
 		RunE: func(c *cobra.Command, _ []string) error { return runRejectsExport(c.Context(), env, g, o) },
 	}
 	o.flags(c.Flags())

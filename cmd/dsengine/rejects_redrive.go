@@ -74,6 +74,11 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 	if err != nil {
 		return err
 	}
+	if len(r.Jobs) > 0 {
+		if err := tellUnrun(ctx, env, g, eng, &s, o.Type); err != nil {
+			return err
+		}
+	}
 	if g.json() {
 		if err := printJSON(env.Stdout, r); err != nil {
 			return err

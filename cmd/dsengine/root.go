@@ -272,12 +272,17 @@ func flagError(c *cobra.Command, err error) error {
 }
 
 // arguments checks the number of a command's arguments, which are named.
-func arguments(names ...string) cobra.PositionalArgs {
+func arguments(names ...string) cobra.PositionalArgs { return argumentsBut("", names...) }
+
+// argumentsBut is arguments where one too many is likely to be what a flag takes.
+func argumentsBut(flag string, names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		see := fmt.Sprintf("see: %s --help", c.CommandPath())
 		switch {
 		case len(args) < len(names):
 			return usage("%s needs %s", c.CommandPath(), strings.Join(names[len(args):], " and ")).WithHint("%s", see)
+		case len(args) == len(names)+1 && flag != "" && !c.Flags().Changed(flag):
+			return usage("%s does not know what to do with %q", c.CommandPath(), args[len(names)]).WithHint("give it as --%s %s", flag, quotedWord(args[len(names)]))
 		case len(args) > len(names):
 			return usage("%s does not know what to do with %q", c.CommandPath(), args[len(names)]).WithHint("%s", see)
 		}

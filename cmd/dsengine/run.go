@@ -90,7 +90,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	phasesFlag(f, &o.Phases, "phases", "run only these `phases`: produce, consume, finish, fail")
 	slotsFlag(f, &o.Slots, "slots", "how many hooks of a type's phase run at once: `TYPE.PHASE=N` (repeatable)")
 	durationFlag(f, &o.Drain, "drain", "how long running hooks may go on when it stops: a `time` (default 30s)")
-	durationFlag(f, &o.Lease, "lease", "for what `time` a server may be silent; others then take its jobs, within two thirds of it more (default 15s)")
+	durationFlag(f, &o.Lease, "lease", "for what `time` a server may be silent; others then take its jobs, within two thirds of it more; on SQLite within a third of it once the process is gone (default 15s)")
 	numberFlag(f, &o.Batch, "batch", 1, "how many jobs are claimed or completed at once, at most: a `number` (default 1000)")
 	durationFlag(f, &o.Poll, "poll", "longest `time` between looks at an idle database (default 1s)")
 	numberFlag(f, &o.Connections, "connections", 1, fmt.Sprintf("how many hooks have connections to databases at once, at most; others wait: a `number` (default %d)", engine.DefaultConnections))

@@ -194,7 +194,7 @@ func (s *runSummary) print(env *Env, g *globals) error {
 		if failed := plural(s.Failed, "job failed", "jobs failed"); s.CutOff {
 			p.line("%s; which ones is not known here.", failed)
 		} else if len(list) == 0 {
-			p.line("%s, and nothing of them is kept.", failed)
+			p.line("%s, and none of them is there as failed any more: they were run again, or deleted.", failed)
 		} else {
 			p.line("%s: %s.", failed, ids(list, s.Failed))
 		}

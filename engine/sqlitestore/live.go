@@ -128,6 +128,16 @@ func (l *liveness) lives(id engine.ServerID) int {
 	return -1
 }
 
+// made says that a server had its file: it is locked as soon as it is made. Who is taken
+// for dead in between has nothing yet, and begins anew.
+func (l *liveness) made(id engine.ServerID) bool {
+	if l.path == "" {
+		return false
+	}
+	_, err := os.Stat(l.file(id))
+	return err == nil
+}
+
 // sweep removes the files of servers that are gone for good.
 func (l *liveness) sweep(alive map[engine.ServerID]bool) {
 	if l.path == "" {
@@ -244,8 +254,9 @@ func (s *Store) lives(list []engine.ServerRow) {
 		if list[i].Dead {
 			continue
 		}
+		made := s.live.made(list[i].ID)
 		list[i].Liveness = s.live.lives(list[i].ID)
-		if young := s.opts.Clock.Now().Sub(list[i].StartedAt); list[i].Liveness < 0 && young < startTime {
+		if young := s.opts.Clock.Now().Sub(list[i].StartedAt); list[i].Liveness < 0 && !made && young < startTime {
 			list[i].Liveness = 0 // its row is there before its lock: only the lease can tell
 		}
 		alive[list[i].ID] = true

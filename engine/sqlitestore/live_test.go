@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -104,5 +105,47 @@ func TestASweeperLeavesTheFileOfAProcessThatCameMeanwhile(t *testing.T) {
 	}
 	if other.lives(7) != 1 {
 		t.Error("a process that lives is taken for dead")
+	}
+}
+
+// A process that dies right after its start is known to be gone at once, too; of one that
+// has not locked its file yet, nothing is known.
+func TestAYoungServerThatIsGoneIsKnown(t *testing.T) {
+	t.Parallel()
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "jobs.db")
+	var stores [2]*Store
+	for i := range stores {
+		s, err := Open(ctx, path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		stores[i] = s
+	}
+	one, other := stores[0], stores[1]
+	if _, err := one.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	killed, err := one.StartServer(ctx, engine.ServerInfo{Name: "killed"}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begins, err := one.Store.StartServer(ctx, engine.ServerInfo{Name: "begins"}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.live.mine[killed].Close(); err != nil { // what the operating system does
+		t.Fatal(err)
+	}
+	servers, err := other.Servers(ctx, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[engine.ServerID]int{}
+	for _, x := range servers {
+		got[x.ID] = x.Liveness
+	}
+	if got[killed] != -1 || got[begins] != 0 {
+		t.Errorf("liveness: of the one that is gone %d, want -1; of the one that begins %d, want 0", got[killed], got[begins])
 	}
 }

@@ -64,6 +64,7 @@ func (c *linter) check(errs []*hostlib.LoadError) (list []*hostlib.Problem) {
 		c.unused()
 		c.block(tree.Body)
 		c.reruns()
+		c.lostRows()
 	}
 	for _, e := range errs {
 		if e.File != c.file.shown || !c.told(e) {

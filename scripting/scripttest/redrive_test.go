@@ -130,6 +130,30 @@ func TestRedrivingIsCrashed(t *testing.T) {
 	}
 }
 
+// TestACrashBeforeARedriveIsOver: the hook that it killed has run again by then.
+func TestACrashBeforeARedriveIsOver(t *testing.T) {
+	t.Parallel()
+	by := crashed(t, wholeItems, `
+def test_after_a_run(t):
+    t.run({"n": 1})
+    t.redrive([{"n": 2}])
+    t.consume({"n": 3})
+    t.eq(t.table("t"), [{"n": 1}, {"n": 2}, {"n": 3}])
+
+def test_twice(t):
+    t.redrive([{"n": 1}])
+    t.redrive([{"n": 1}])
+`)
+	for name, r := range by {
+		if r.Status != Passed || r.Crashes < 4 {
+			t.Errorf("%s: %s", name, text(r))
+		}
+	}
+	if len(by) != 2 {
+		t.Errorf("%d tests ran", len(by))
+	}
+}
+
 func TestRowsThatNobodyTakesFailTheTest(t *testing.T) {
 	t.Parallel()
 	all := results(t, Options{Jobs: folder(t, map[string]string{

@@ -378,6 +378,7 @@ func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook e
 		return instead(j, hook), nil
 	}
 	defer func() { t.step.Before = t.bound }()
+	t.crash.again() // of a hook that t.run has run again since
 	for again := true; again; ran = false {
 		_, err := t.step.Step(t.ctx)
 		if err == nil && !ran {

@@ -1,0 +1,78 @@
+package hostlib
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What is lost without an error: rows that a function forgets to return, that are
+// rejected and kept all the same, and items whose key another one has.
+
+// Mapping says that a function of the table goes on with what its first argument, a
+// function, returns.
+func Mapping(f *Func) bool { return f != nil && f.String() == "iter.map" }
+
+// Nothing tells of the value of a function that returns none.
+func (r *Report) Nothing(at At, name string) {
+	r.Add(at, "return", true, "return in it what it makes", fmt.Sprintf("%s returns nothing, but its value is used", name))
+}
+
+// KeptReject tells of a row that is rejected and, some lines later, goes on all the same.
+func (r *Report) KeptReject(at At, row string, line int) {
+	r.Add(at, "reject", true, "return, or go on with the next row, behind reject", fmt.Sprintf("%s is rejected here, and yet goes on in line %d", row, line))
+}
+
+// OneKey tells of a loop that emits all its items with one key.
+func (r *Report) OneKey(at At, key string) {
+	r.Add(at, "key", true, "make the key of what tells the items apart", fmt.Sprintf("ctx.emit: each item of this loop has the key %q: only the first is made", key))
+}
+
+// Counted tells of the number of an element that is taken for the element.
+func (r *Report) Counted(at At, name string) {
+	r.Add(at, "loop", false, fmt.Sprintf("write: for _, %s in ipairs(...)", name), fmt.Sprintf("%s is the number of the element here, not the element", name))
+}
+
+// KeysOf are the primary keys that a script makes its tables with, by what tells the
+// tables apart, as far as they are known.
+type KeysOf map[string]*madeKey
+
+type madeKey struct {
+	columns []string // nil: that is not known
+	line    int
+}
+
+// Made notes the key of a call of ensure; nil: that is not known.
+func (k KeysOf) Made(table string, key []string, line int) {
+	slices.Sort(key)
+	if m := k[table]; m == nil {
+		k[table] = &madeKey{key, line}
+	} else if !slices.Equal(m.columns, key) {
+		m.columns = nil
+	}
+}
+
+// MadeUnique says that a script may make other unique indexes.
+func MadeUnique(source string) bool { return strings.Contains(strings.ToUpper(source), "UNIQUE") }
+
+// UpsertKey tells of rows that are written by a key that is not the table's.
+func (r *Report) UpsertKey(f *Func, at At, table string, key []string, made KeysOf) {
+	m := made[table]
+	slices.Sort(key)
+	if f.Name != "upsert" || m == nil || len(m.columns) == 0 || len(key) == 0 || slices.Equal(m.columns, key) {
+		return
+	}
+	if slices.ContainsFunc(r.Problems, func(p *Problem) bool { return p.Line == at.Line && p.Code == "column" }) { // it is no column at all
+		return
+	}
+	r.Add(at, "key", true, "", fmt.Sprintf("%s: key: %s is not the key of the table, which is made with %s in line %d", f, strings.Join(key, ", "), strings.Join(m.columns, ", "), m.line))
+}
+
+// OfTexts says that the rows of an iterator have texts alone.
+func OfTexts(f *Func) bool { return f != nil && f.String() == "csv.read" }
+
+// TextNumber tells of a field of a row of texts that is compared with a number. number
+// is how it becomes one.
+func (r *Report) TextNumber(at At, differs bool, number string) {
+	r.Add(at, "compare", true, "compare numbers: "+number, fmt.Sprintf("this is always %t: what csv.read gives are texts, which are never equal to a number", differs))
+}
