@@ -34,10 +34,7 @@ func literal(v any) string {
 		case v == math.Trunc(v) && math.Abs(v) < 1e15:
 			return strconv.FormatFloat(v, 'f', 1, 64)
 		}
-		if a := math.Abs(v); a >= 1e-6 && a < 1e15 {
-			return strconv.FormatFloat(v, 'f', -1, 64)
-		}
-		return strings.Replace(strconv.FormatFloat(v, 'e', -1, 64), "e+", "e", 1)
+		return strconv.FormatFloat(v, 'g', -1, 64)
 	case string:
 		return text(v)
 	case []byte:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -104,13 +105,23 @@ func plainly(shown string, tree *syntax.File, source []byte) ([]byte, map[string
 	return []byte(text), literals, nil
 }
 
+// noPower is a number with an exponent of zeros.
+var noPower = regexp.MustCompile(`^(.*)[eE][+-]?0+$`)
+
 // requoted is a literal in double quotes, if it is a text in single ones that
 // neither is raw nor has double quotes in it. buildtools writes what is not ASCII
-// in it by its bytes, which Starlark does not take. A number is one without the plus of
-// its exponent.
+// in it by its bytes, which Starlark does not take. A number is one without an
+// exponent of zeros.
 func requoted(l *syntax.Literal) string {
-	if l.Token == syntax.FLOAT { // it takes the sign for an operator
-		return strings.NewReplacer("e+", "e", "E+", "E").Replace(l.Raw)
+	if l.Token == syntax.FLOAT { // of an exponent of zeros it leaves the e alone
+		m := noPower.FindStringSubmatch(l.Raw)
+		switch {
+		case m == nil:
+			return l.Raw
+		case !strings.Contains(m[1], "."):
+			return m[1] + ".0"
+		}
+		return m[1]
 	}
 	if l.Token != syntax.STRING || l.Raw[0] != '\'' || strings.Contains(l.Value.(string), `"`) {
 		return l.Raw

@@ -43,7 +43,7 @@ var forms = map[string][2]string{
 		"A='\\u00e9\\x41\\t\\\\' + r'\\d' + \"it's\"\nB=[0x1F, 0o17, 1e3, .5, 10//2 if True else -1]\n",
 		"",
 	},
-	"exponents with a plus": {"A=[4.5e+10,1E+16,1e-7]\n", "A = [4.5e10, 1E16, 1e-7]\n"},
+	"exponents": {"A=[4.5e+00,45e0,1.e-0,4.5e+10,1E+16,1e-7]\n", "A = [4.5, 45.0, 1., 4.5e10, 1E+16, 1e-7]\n"},
 	"quotes around what is not ASCII": {
 		"A='é' + 'x\\u00e9\\'\\\\' + '''é\\'\n\\x41''' + 'a\"é' + r'é\\d'\n",
 		"A = \"é\" + \"x\\u00e9'\\\\\" + \"\"\"é'\n\\x41\"\"\" + 'a\"é' + r\"é\\d\"\n",
