@@ -30,19 +30,19 @@ type seat struct {
 // takeSeat is for one more connection of the hook. A wait is not part of its own time.
 func (c *Call) takeSeat(ctx context.Context) (leave func(), err error) {
 	c.seat.mu.Lock()
-	first := c.seat.used == 0
-	if !first {
-		c.seat.used++
-	}
-	c.seat.mu.Unlock()
-	if first {
-		if err := c.waitForSeat(ctx); err != nil {
+	defer c.seat.mu.Unlock()
+	if c.seat.used == 0 {
+		c.seat.mu.Unlock()
+		err := c.waitForSeat(ctx)
+		c.seat.mu.Lock()
+		if err != nil {
 			return nil, err
 		}
-		c.seat.mu.Lock()
-		c.seat.used++
-		c.seat.mu.Unlock()
+		if c.seat.used > 0 { // another connection took one meanwhile
+			<-c.srv.seats
+		}
 	}
+	c.seat.used++
 	return c.leaveSeat, nil
 }
 
