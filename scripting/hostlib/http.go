@@ -289,7 +289,7 @@ var ownHeaders = map[string]bool{
 func headersOf(d *Dict) (http.Header, error) {
 	h := http.Header{}
 	var bad error
-	err := eachParam("headers", d, func(name, value string) {
+	err := EachParam("headers", d, func(name, value string) {
 		switch canonical := http.CanonicalHeaderKey(name); {
 		case !httpguts.ValidHeaderFieldName(name):
 			bad = Errorf("usage", "headers: %q is no name of a header", name)

@@ -74,7 +74,7 @@ func bodyOf(c *Call, a *Args) (*httpBody, error) {
 // name, None leaves it out.
 func queryOf(arg string, d *Dict) (string, error) {
 	var b strings.Builder
-	err := eachParam(arg, d, func(name, value string) {
+	err := EachParam(arg, d, func(name, value string) {
 		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
@@ -83,8 +83,8 @@ func queryOf(arg string, d *Dict) (string, error) {
 	return b.String(), err
 }
 
-// eachParam gives each parameter as text.
-func eachParam(arg string, d *Dict, yield func(name, value string)) error {
+// EachParam gives each parameter as text.
+func EachParam(arg string, d *Dict, yield func(name, value string)) error {
 	if d == nil {
 		return nil
 	}
@@ -137,7 +137,7 @@ func multipartBody(c *Call, form, files *Dict) (*httpBody, error) {
 		parts = append(parts, bytesBody(text).open)
 	}
 	var bad error
-	if err := eachParam("form", form, func(name, value string) {
+	if err := EachParam("form", form, func(name, value string) {
 		if err := w.WriteField(name, value); err != nil {
 			bad = err
 		}

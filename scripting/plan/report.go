@@ -307,11 +307,14 @@ func (r *Report) strike(s *engine.Secrets) {
 			for _, m := range []map[string]any{t.Rows[i].Before, t.Rows[i].After} {
 				for name, v := range m {
 					if text, ok := v.(string); ok {
-						m[name] = s.Strike(text)
+						m[name] = clip(s.Strike(text), maxValue) // in this order, or a part would be shown
 					}
 				}
 			}
 		}
+	}
+	for i := range r.Needs.Touched {
+		r.Needs.Touched[i] = s.Strike(r.Needs.Touched[i])
 	}
 	for _, x := range r.Statements {
 		x.SQL = s.Strike(x.SQL)

@@ -1,7 +1,6 @@
 package scripttest
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,14 +60,14 @@ func (s *stubs) on(a *hostlib.Args) error {
 	}
 	if d := a.Dict("params"); d != nil {
 		st.params = url.Values{}
-		for i, n := range d.Names {
-			st.params.Set(n, fmt.Sprint(d.Values[i]))
+		if err := hostlib.EachParam("params", d, func(name, value string) { st.params.Add(name, value) }); err != nil {
+			return err
 		}
 		st.text += " with " + st.params.Encode()
 	}
 	if d := a.Dict("headers"); d != nil {
-		for i, n := range d.Names {
-			st.header.Set(n, fmt.Sprint(d.Values[i]))
+		if err := hostlib.EachParam("headers", d, func(name, value string) { st.header.Add(name, value) }); err != nil {
+			return err
 		}
 	}
 	switch {

@@ -1,7 +1,9 @@
 package scripttest
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 type outcome struct {
 	job     *engine.Job
 	err     *engine.Failure
+	ended   error           // how the hook ended, of a hook that was run alone
 	fell    *hostlib.Caller // where the script was then; nil: that is not known
 	items   []hostlib.Value // of produce() and consume(): the payloads of what was emitted
 	stats   map[string]int64
@@ -160,6 +163,9 @@ func (t *tester) enqueue(c *hostlib.Call, j engine.NewJob) (engine.JobID, error)
 		return 0, err
 	}
 	j.Type = t.typ.Name
+	if err := t.instance(j.Instance); err != nil {
+		return 0, err
+	}
 	first := -100 // before what waits
 	j.Priority = &first
 	made, err := t.eng.Enqueue(t.ctx, j)
@@ -170,6 +176,20 @@ func (t *tester) enqueue(c *hostlib.Call, j engine.NewJob) (engine.JobID, error)
 		return 0, failed(c, "", "no job is created: job %d has the key %q", made[0].ID, j.Key)
 	}
 	return made[0].ID, nil
+}
+
+// instance says whether the job has an instance of the name, or needs one.
+func (t *tester) instance(name string) error {
+	there := slices.Sorted(maps.Keys(t.typ.Settings.Instances))
+	switch {
+	case t.typ.Settings.InstancesVar != "" || slices.Contains(there, name) || name == "" && len(there) == 0:
+		return nil
+	case len(there) == 0:
+		return hostlib.Errorf("usage", "instance: the job has none")
+	case name == "":
+		return hostlib.Errorf("usage", "instance: say which: the job has %s", strings.Join(there, ", "))
+	}
+	return hostlib.Errorf("usage", "instance: the job has no %q%s: it has %s", name, hostlib.Suggest(name, there), strings.Join(there, ", "))
 }
 
 func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
@@ -245,12 +265,21 @@ func (t *tester) expect(c *hostlib.Call, o *outcome, want string) error {
 func (t *tester) failure(j *engine.Job) (*engine.Attempt, error) {
 	of := j.ID
 	if j.Status == engine.StatusFailed && (j.Error == nil || j.Error.Code == "items") {
-		list, err := t.store.Jobs(t.ctx, engine.JobFilter{Parent: j.ID, Status: engine.StatusFailed, Limit: 1})
-		if err != nil || len(list) > 0 {
-			if err == nil {
-				return t.failure(list[0])
+		var first *engine.Job
+		for f := (engine.JobFilter{Parent: j.ID, Status: engine.StatusFailed, Limit: 500}); ; f.Before = first.ID {
+			list, err := t.store.Jobs(t.ctx, f) // newest first
+			if err != nil {
+				return nil, err
 			}
-			return nil, err
+			if len(list) > 0 {
+				first = list[len(list)-1]
+			}
+			if len(list) < f.Limit {
+				break
+			}
+		}
+		if first != nil {
+			return t.failure(first)
 		}
 	}
 	if j.Error == nil {
@@ -311,14 +340,14 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 // checkpoint; nil: none.
 func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 	var result engine.Raw
+	var ended error
 	if err := t.only(id, func(j *engine.ClaimedJob, hook engine.Hook) engine.Hook {
 		if position != nil && j.Position == nil {
 			j.Position = position
 		}
 		return func(c *engine.Call) (engine.Raw, error) {
-			var err error
-			result, err = hook(c)
-			return result, err
+			result, ended = hook(c)
+			return result, ended
 		}
 	}); err != nil {
 		return nil, err
@@ -327,7 +356,7 @@ func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{job: j, stats: j.AllStats()}
+	o := &outcome{job: j, stats: j.AllStats(), ended: ended}
 	j.Result = result
 	attempts, err := t.store.Attempts(t.ctx, id)
 	if err != nil {
@@ -427,12 +456,8 @@ func (t *tester) failHook(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, erro
 		return nil, err
 	}
 	o.err = nil
-	if logs, err := t.store.Logs(t.ctx, id, 0, 0, false, 1000); err == nil {
-		for _, l := range logs {
-			if strings.HasPrefix(l.Message, "the fail hook failed: ") {
-				return nil, failed(c, "", "%s", l.Message)
-			}
-		}
+	if v := (*engine.Verdict)(nil); o.ended != nil && !errors.As(o.ended, &v) {
+		return nil, failed(c, "", "the fail hook failed: %s", engine.AsFailure(o.ended).Message)
 	}
 	switch o.job.Status {
 	case engine.StatusFailed:

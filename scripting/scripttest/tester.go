@@ -182,7 +182,7 @@ var clockType = &hostlib.ObjectType{
 	Methods: []*hostlib.Func{
 		method("now", "Gives the time.", "t.clock.now()", nil, "time",
 			func(_ *hostlib.Call, k *watch, _ *hostlib.Args) (hostlib.Value, error) { return k.w.clock.Now(), nil }),
-		method("set", "Sets the clock, and does all that becomes due on the way, schedules too.", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))",
+		method("set", "Sets the clock, and does all that becomes due on the way, schedules too. As the first call of a test it only says when the test begins.", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))",
 			[]param{{Name: "time", Type: hostlib.Moment, Doc: "a later time"}}, "",
 			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
 				to := a.Time("time")

@@ -135,6 +135,7 @@ func (w *world) open() error {
 	}
 	w.typ = w.tested.Type(w.host)
 	w.typ.Settings.Retry.Jitter = -1 // the same waits each time
+	w.typ.Settings.Servers = nil     // a test is no server
 	if w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"}); err != nil {
 		return err
 	}
