@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -29,7 +30,11 @@ func (c *Call) Join(name string, other Connection) Joined {
 // commitJoined commits what was written to other databases.
 func (c *Call) commitJoined(ctx context.Context) error {
 	for _, j := range c.joined {
-		if err := j.session.CommitOwn(ctx); err != nil {
+		err := j.session.CommitOwn(ctx)
+		if errors.Is(err, ErrLost) {
+			return err
+		}
+		if err != nil {
 			return joinedError(j.name, err)
 		}
 	}

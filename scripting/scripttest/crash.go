@@ -305,6 +305,42 @@ func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engi
 	return nil
 }
 
+// crashConnection has a process die before and after what it commits on another database.
+type crashConnection struct {
+	engine.Connection
+	k    *crash
+	name string
+}
+
+// Begin opens a hook's session.
+func (c *crashConnection) Begin(o engine.SessionOptions) engine.Joined {
+	return &crashJoined{c.Connection.Begin(o), c}
+}
+
+type crashJoined struct {
+	engine.Joined
+	on *crashConnection
+}
+
+// CommitOwn commits what is open.
+func (s *crashJoined) CommitOwn(ctx context.Context) error {
+	if !s.Wrote() {
+		return s.Joined.CommitOwn(ctx)
+	}
+	k, what := s.on.k, fmt.Sprintf("the commit on connection %q", s.on.name)
+	j := k.last.Hook.Job() // that has called db.connect
+	if k.commits(early+what, j, false) {
+		return engine.ErrLost
+	}
+	if err := s.Joined.CommitOwn(ctx); err != nil {
+		return err
+	}
+	if k.commits(late+what, j, false) {
+		return engine.ErrLost
+	}
+	return nil
+}
+
 // When a process is killed, beside what it does.
 const early, late = "before ", "after "
 

@@ -120,6 +120,22 @@ def test_it(t):
     t.run()
     t.eq(crm.value("SELECT COUNT(*) FROM seen"), 1)
 `, []string{"killed before the commit behind connection.insert in consume (", "x.star:6)", "got:    2"}},
+		{"a mark in a database that commits later", `
+job(needs = ["db:crm:write", "db:erp:write"])
+
+def consume(ctx, item):
+    crm, erp = db.connect("crm"), db.connect("erp")
+    if not erp.value("SELECT COUNT(*) FROM done"):
+        crm.insert("seen", [{"id": 1}])
+        erp.insert("done", [{"id": 1}])
+`, `
+def test_it(t):
+    crm, erp = t.connection("crm"), t.connection("erp")
+    crm.exec("CREATE TABLE seen (id INTEGER)")
+    erp.exec("CREATE TABLE done (id INTEGER)")
+    t.run()
+    t.eq(crm.value("SELECT COUNT(*) FROM seen"), 1)
+`, []string{"killed after the commit on connection \"crm\" behind connection.insert in consume (", "x.star:8)", "got:    2"}},
 		{"a hook that writes nothing has its commit behind what it does", `
 job(needs = ["http:api.example.com"])
 

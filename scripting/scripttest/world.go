@@ -171,7 +171,11 @@ type reached struct {
 
 // Connect opens the database that scripts reach by a name: one of its own.
 func (w *world) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
-	return w.connect(ctx, name, readOnly)
+	c, err := w.connect(ctx, name, readOnly)
+	if err != nil || w.crash == nil {
+		return c, err
+	}
+	return &crashConnection{c, w.crash, name}, nil
 }
 
 func (w *world) connect(ctx context.Context, name string, readOnly bool) (connection, error) {
