@@ -22,10 +22,11 @@ type notation interface {
 	call(fn string, args []string, named []argument) string
 	comment(text string) string
 	// head begins a file of tests, beginning tells where a test of a name begins in
-	// one, and test is a test.
+	// one, test is a test, and format has it stand as dsengine fmt does.
 	head(typ string) string
 	beginning(name string) string
-	test(file, name, doc string, lines []string) ([]byte, error)
+	test(name, doc string, lines []string) string
+	format(file string, source []byte) ([]byte, error)
 }
 
 // argument is one by name.
@@ -65,17 +66,17 @@ func (starlark) head(typ string) string {
 
 func (starlark) beginning(name string) string { return "def " + name + "(" }
 
-func (starlark) test(file, name, doc string, lines []string) ([]byte, error) {
+func (starlark) test(name, doc string, lines []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "def %s(t):\n    %s\n", name, text(doc))
 	for _, l := range lines {
 		b.WriteString("    " + l + "\n")
 	}
-	chunk, err := starscript.Format(filepath.Base(file), []byte(b.String()))
-	if err != nil {
-		return nil, fmt.Errorf("format the test: %w", err)
-	}
-	return chunk, nil
+	return b.String()
+}
+
+func (starlark) format(file string, source []byte) ([]byte, error) {
+	return starscript.Format(file, source)
 }
 
 // tableOf writes items, one to a line.

@@ -12,8 +12,10 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
+	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 // replay replays a job, sees that nothing is left of it, and saves it.
@@ -113,6 +115,8 @@ func TestAReplayFailsAsTheJobDidAndSoDoesItsTest(t *testing.T) {
 	}
 }
 
+var formats = map[string]func(string, []byte) ([]byte, error){".star": starscript.Format, ".lua": luascript.Format}
+
 func replaysOrders(t *testing.T, s *site, orders string) {
 	s.script("orders", orders)
 	s.File("in/o.csv", "id,customer\n1,1\n2,2\n3,2\n")
@@ -147,6 +151,9 @@ func replaysOrders(t *testing.T, s *site, orders string) {
 	if strings.Contains(string(written), "hush-hush") {
 		t.Errorf("the test has the secret:\n%s", written)
 	}
+	if formed, err := formats[s.ending]("x", written); err != nil || string(formed) != string(written) {
+		t.Errorf("dsengine fmt would change it: %v\n%s", err, written)
+	}
 	got := s.test(strings.TrimPrefix(name, "test_"))
 	if got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, want) {
 		t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures, written)
@@ -159,6 +166,19 @@ func replaysOrders(t *testing.T, s *site, orders string) {
 	// A second one is written beside it.
 	if _, again, err := s.replay(failed.ID); err != nil || again != name+"_2" {
 		t.Errorf("again: %s %v", again, err)
+	}
+	// A file that it would break stays as it is.
+	if s.ending == ".lua" {
+		file := filepath.Join(s.jobs, "orders_test.lua")
+		written, err := os.ReadFile(file)
+		s.must(err)
+		ends := append(written, "\nreturn {}\n"...)
+		s.must(os.WriteFile(file, ends, 0o644))
+		_, _, err = s.replay(failed.ID)
+		if now, rerr := os.ReadFile(file); err == nil || !strings.Contains(err.Error(), "no longer a script") || rerr != nil || string(now) != string(ends) {
+			t.Errorf("behind a return: %v\n%s", err, now)
+		}
+		s.must(os.WriteFile(file, written, 0o644))
 	}
 	// What produce of the emitter does is replayed too.
 	if r, _, err := s.replay(jobs[0].ID); err != nil || r.Items.Count != 1 || r.Hooks[0].Phase != engine.PhaseProduce {

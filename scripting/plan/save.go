@@ -59,20 +59,27 @@ func (w *World) Save(file string) (string, error) {
 	if err != nil {
 		return "", cannot("%v", err)
 	}
-	chunk, err := n.test(file, name, w.doc(), lines)
+	shown := filepath.Base(file)
+	chunk, err := n.format(shown, []byte(n.test(name, w.doc(), lines)))
 	switch {
 	case err != nil:
-		return "", err
+		return "", fmt.Errorf("format the test: %w", err)
 	case len(chunk) > maxKeptAll:
 		return "", cannot("it would have %d bytes, more than 1 MB", len(chunk))
 	case w.opts.Secrets.Strike(string(chunk)) != string(chunk):
 		return "", cannot("a secret would stand in it, in the name of a table, a column or a header")
 	}
-	all := bytes.TrimRight(old, "\n")
+	all := bytes.TrimRight(old, "\r\n")
 	if len(old) == 0 {
 		all = []byte(n.head(w.typ.Name))
 	}
 	all = append(append(all, "\n\n"...), chunk...)
+	if bytes.Contains(old, []byte("\r\n")) {
+		all = bytes.ReplaceAll(bytes.ReplaceAll(all, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
+	}
+	if _, err := n.format(shown, all); err != nil {
+		return "", cannot("behind what stands in %s it is no longer a script: %v", shown, err)
+	}
 	temp := file + ".tmp"
 	if err := os.WriteFile(temp, all, 0o644); err != nil {
 		return "", err
