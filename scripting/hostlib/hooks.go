@@ -73,7 +73,7 @@ var Hooks = []*Hook{
 	{
 		Name: RedriveHook,
 		Doc: "Does what could not be done with rows that were rejected, once the script is mended. It runs in a job of its own, whose ctx.phase is \"consume\"; jobs show tells which rejects it redrives. Loop by ctx.batches(rows, n), which commits after each pass: " +
-			"rows of committed passes are redriven for good, whatever becomes of the rest; if the job fails, those are open again. A row that is rejected again is a new reject, which keeps source and line.",
+			"rows of committed passes are redriven for good, whatever becomes of the rest; if the job fails, those are open again. Something newer may have been imported since a row was rejected: db.upsert(..., newer = \"changed_at\") keeps that. The setting rejects does not bound a redrive. A row that is rejected again is a new reject, which keeps source and line.",
 		When: "by dsengine rejects redrive, for up to 10,000 rejects a job. A script without it: rows that were whole items go to consume again, a job each, and others cannot be redriven",
 		Params: []HookParam{ctxParam, {Name: "rows", Type: "iterator of data",
 			Doc: "the rows as they were rejected, oldest first. One that a reader set aside (on_bad = \"reject\") may lack columns, have some more in \"_more\", or be a text, where it could not be split: look before you use it"}},

@@ -25,13 +25,13 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	fill := strings.NewReplacer("$.", of+".", "$/", base)
 	return &Func{
 		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that is asked for a second time is an error, so that it ends; so is one with the content of another one, if it names the same next page or is merely counted, and content that comes more than 20 times in a row. If the first page has nothing where next looks, and looks as if there were more, the job's log says so. " +
-			"To go on where the last job stopped, ask for pages and keep the cursor of each in state, with what was made of its items. Secrets of params that the server's URLs repeat are *** in it; params gives them again.",
+			"To go on where the last job stopped, ask for pages and keep in state the cursor of each that has one, with what was made of its items: only the last page, which has none, is asked for again. Secrets of params that the server's URLs repeat are *** in it; params gives them again.",
 		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
 			"for page in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = True):\n" +
-			"    db.upsert(\"users\", page.items, key = [\"id\"])\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()"),
+			"    db.upsert(\"users\", page.items, key = [\"id\"])\n    if page.cursor:\n        state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()"),
 		Lua: fill.Replace("for page in $.paginate(\"$/users\", {items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = true}) do\n" +
-			"    db.upsert(\"users\", page.items, {key = {\"id\"}})\n    state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()\nend"),
+			"    db.upsert(\"users\", page.items, {key = {\"id\"}})\n    if page.cursor then\n      state.set(\"cursor\", page.cursor)\n    end\n    ctx.checkpoint()\nend"),
 		Do: func(c *Call, a *Args) (Value, error) {
 			p, err := newPager(c, a, via(a.Self))
 			if err != nil {

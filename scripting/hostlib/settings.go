@@ -75,7 +75,7 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{name: "rejects", kind: Data, doc: `rows that may be rejected: a number, a share of the rows read such as "10%", or "all"; above it the job fails, what it has committed stays, and its rejects can be redriven before it is retried`, set: setRejects},
+	{name: "rejects", kind: Data, doc: `rows that may be rejected: a number, a share of the rows read such as "10%", or "all"; above it the job fails, what it has committed stays, and its rejects can be redriven before it is retried; a redrive is not bound by it`, set: setRejects},
 	{name: "limit", notYet: true}, {name: "rate", notYet: true}, {name: "limit_by", notYet: true},
 	{name: "pack", notYet: true}, {name: "memory", notYet: true},
 }

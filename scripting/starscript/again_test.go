@@ -31,6 +31,11 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"after a write", `db.ensure("t", {"id": "integer"})
     db.insert("t", [{"id": 1}])
     {}["x"]`, 1},
+		{"a value that its column cannot hold", `db.ensure("t", {"name": "text", "size": "integer"})
+    for rows in ctx.batches(csv.read("data/n.csv"), 1): db.insert("t", rows)`, 1},
+		{"such a value after state", `state.get("x")
+    db.ensure("t", {"name": "text", "size": "integer"})
+    for rows in ctx.batches(csv.read("data/n.csv"), 1): db.insert("t", rows)`, 2},
 		{"after an item is made", `ctx.emit({"id": 1})
     {}["x"]`, 1},
 		{"a row of a batch of iter's", `for rows in iter.batch(csv.read("data/one.csv"), 10): [int(r["size"]) for r in rows]`, 1},

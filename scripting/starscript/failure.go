@@ -50,6 +50,8 @@ func (r *run) Failure(err error) error {
 		}
 		f.Retryable = f.Retryable && !sure
 		f.Message = r.reword(aboutDecimal(f.Message), stack)
+	} else {
+		r.call.Judge(&f, cmp.Or(r.halt, err), row)
 	}
 	if at != "" && !strings.Contains(f.Message, at) && !strings.Contains(f.Message, " (while at ") {
 		f.Message += " (while at " + at + ")"
