@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -424,6 +425,41 @@ func TestShippedScriptsArePlanned(t *testing.T) {
 			s.must(w.Close())
 			if after := s.picture(); after != before {
 				t.Fatalf("%s: the database is another one\nbefore:\n%s\nafter:\n%s", typ.Name, before, after)
+			}
+		}
+	})
+}
+
+// A secret is struck out before a long value is cut off in the midst of it; the advice to
+// see to a job that is not there is left out.
+func TestAPlanTellsNoPartOfASecret(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *site) {
+		s.script("cut", `
+job(retry = retry(max = 1), needs = ["files:**", "secret:key"])
+
+def consume(ctx, item):
+    db.ensure("made", {"id": "integer", "v": "text(2000)"}, key = ["id"])
+    db.insert("made", [{"id": 1, "v": "x" * 495 + secrets.get("key") + "y" * 100}])
+    files.write("out/" + secrets.get("key") + ".txt", "x")
+`)
+		s.script("strict", `
+job(retry = retry(max = 1), rejects = 0)
+
+def consume(ctx, item):
+    reject({"a": 1}, "no good")
+`)
+		told := func(name string) string {
+			raw, err := json.Marshal(s.plan(name, "{}", plan.Options{}))
+			s.must(err)
+			return string(raw)
+		}
+		for got, parts := range map[string][2]string{
+			told("cut"):    {"hush", `"files:out/***.txt"`},
+			told("strict"): {"see them with", "no good"},
+		} {
+			if strings.Contains(got, parts[0]) || !strings.Contains(got, parts[1]) {
+				t.Errorf("it has %q, or not %q:\n%s", parts[0], parts[1], got)
 			}
 		}
 	})

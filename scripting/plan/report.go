@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -233,6 +234,12 @@ func (w *World) finish(began time.Time) (*Report, error) {
 	return r, nil
 }
 
+// unadvised leaves out what a message advises to do to the job: there is none.
+func unadvised(message string) string {
+	message, _, _ = strings.Cut(message, "; see them with: ")
+	return message
+}
+
 // tell adds what a job has logged, how it failed, and what it counted.
 func (w *World) tell(id engine.JobID, item engine.Raw) error {
 	r := w.report
@@ -242,6 +249,7 @@ func (w *World) tell(id engine.JobID, item engine.Raw) error {
 	}
 	for _, a := range attempts {
 		if a.Failure != nil {
+			a.Failure.Message, a.Failure.Backtrace = unadvised(a.Failure.Message), unadvised(a.Failure.Backtrace)
 			r.Failures = append(r.Failures, &Failed{Job: id, Failure: a.Failure, Item: item})
 		}
 	}
@@ -249,6 +257,9 @@ func (w *World) tell(id engine.JobID, item engine.Raw) error {
 		lines, err := w.scratch.Logs(w.ctx, id, 0, 0, false, left)
 		if err != nil {
 			return err
+		}
+		for i := range lines {
+			lines[i].Message = unadvised(lines[i].Message)
 		}
 		r.Log = append(r.Log, lines...)
 	}

@@ -206,6 +206,67 @@ def look(ctx):
 	}
 }
 
+// What a test says of the job is as it is outside of tests.
+func TestInstancesServersAndStubsAreAsOutsideOfTests(t *testing.T) {
+	t.Parallel()
+	all := results(t, Options{Jobs: folder(t, map[string]string{"x.star": `
+job(servers = ["import-*"], instances = {"de": {"n": 1}, "fr": {"n": 2}}, needs = ["http:api.example.com"], retry = retry(max = 1))
+
+def produce(ctx):
+    return ctx.params
+
+def consume(ctx, item):
+    if "n" in item:
+        return item["n"]
+    return http.get("https://api.example.com/x", params = {"l": [1, 2], "n": 1.0, "no": None}, headers = {"a": 7}).text()
+
+def fail(ctx, item, err):
+    for n in range(1200):
+        log.info("line %d" % n)
+    error("in fail")
+`, "x_test.star": `
+def test_runs(t):
+    t.eq(t.run(instance = "fr").result, 2)
+
+def test_unknown(t):
+    t.run(instance = "dee")
+
+def test_none(t):
+    t.run()
+
+def test_params(t):
+    t.http.on("GET", "https://api.example.com/x", params = {"l": [1, 2], "n": 1.0, "no": None}, body = "yes")
+    t.eq(t.consume({"id": 1}, instance = "de").result, "yes")
+
+def test_fails(t):
+    t.fail({"id": 1}, "no", instance = "de")
+`, "y.star": `
+job(retry = retry(max = 1))
+
+def produce(ctx):
+    for n in range(700):
+        ctx.emit({"id": n + 1})
+
+def consume(ctx, item):
+    if item["id"] != 1:
+        error("item %d" % item["id"])
+`, "y_test.star": `
+def test_first(t):
+    t.eq(t.run(expect = "failed").error.message, "item 2")
+`})})
+	for name, want := range map[string]string{
+		"runs": "", "params": "", "first": "",
+		"unknown": "instance: the job has no \"dee\"",
+		"none":    "instance: say which: the job has de, fr",
+		"fails":   "the fail hook failed: in fail",
+	} {
+		told := text(all[name])
+		if (want == "") != (all[name].Status == Passed) || !strings.Contains(told, want) {
+			t.Errorf("%s: wanted %q:\n%s", name, want, told)
+		}
+	}
+}
+
 func TestSkippedTodoAndHelpers(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{
