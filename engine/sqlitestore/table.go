@@ -78,12 +78,15 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 	for _, index := range indexes {
 		var columns []string
 		var column sql.NullString // none for an expression
+		whole := true
 		if err = errors.Join(err, pragma(ctx, x, "index_info", index, []any{new(any), new(any), &column}, func() {
-			columns = append(columns, column.String)
+			columns, whole = append(columns, column.String), whole && column.Valid
 		})); err != nil {
 			return shape, err
 		}
-		shape.Unique = append(shape.Unique, columns)
+		if whole {
+			shape.Unique = append(shape.Unique, columns)
+		}
 	}
 	return shape, err
 }

@@ -169,6 +169,7 @@ func (s *Session) checkKey(ctx context.Context, table string, spec engine.Upsert
 		}
 	}
 	found := false
+	guarded = shape.Loose
 	for _, u := range shape.Unique {
 		if sameSet(u, spec.Key) {
 			found = true
