@@ -14,8 +14,6 @@ import (
 const (
 	selectDesign = `SELECT column_name, column_type, is_nullable, column_key, extra, COALESCE(column_default, ''), column_default IS NULL
  FROM information_schema.columns WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position`
-	selectKeys = `SELECT index_name, COALESCE(column_name, ''), sub_part IS NOT NULL FROM information_schema.statistics
- WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 AND index_name <> 'PRIMARY' ORDER BY index_name, seq_in_index`
 	selectConstraints = `SELECT constraint_type, constraint_name FROM information_schema.table_constraints
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND constraint_type IN ('CHECK', 'FOREIGN KEY') ORDER BY constraint_name`
 	selectTableTriggers = `SELECT trigger_name FROM information_schema.triggers
@@ -68,32 +66,18 @@ func (s *Store) DesignTable(ctx context.Context, x sqlstore.Execer, table string
 	if err != nil {
 		return d, err
 	}
-	type key struct {
-		name, why string
-		columns   []string
-	}
-	var keys []*key
-	if err := texts(ctx, x, 3, func(row []string) {
-		if len(keys) == 0 || keys[len(keys)-1].name != row[0] {
-			keys = append(keys, &key{name: row[0]})
-		}
-		k := keys[len(keys)-1]
-		k.columns = append(k.columns, row[1])
-		switch {
-		case row[1] == "":
-			k.why = "which is of an expression"
-		case row[2] == "1":
-			k.why = "which is of the beginning of a text"
-		}
-	}, selectKeys, schema, name); err != nil {
+	indexes, err := uniqueIndexes(ctx, x, schema, name)
+	if err != nil {
 		return d, err
 	}
-	for _, k := range keys {
-		if k.why != "" {
-			leave("the unique key %s, %s", k.name, k.why)
-			continue
+	for _, i := range indexes {
+		switch {
+		case i.name == "PRIMARY":
+		case i.loose != "":
+			leave("the unique key %s, %s", i.name, i.loose)
+		default:
+			d.Unique = append(d.Unique, i.columns)
 		}
-		d.Unique = append(d.Unique, k.columns)
 	}
 	valid := map[string]bool{} // conditions that MariaDB has made for its JSON
 	if s.dialect.name == "mariadb" {

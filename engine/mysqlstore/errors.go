@@ -165,6 +165,8 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 	case 1054, 1136, 1110, 1052:
 		code, retryable = "db.column", false
 	case 1048, 1364, 1451, 1452, 1216, 1217, 3819, 4025,
+		1369, // the CHECK OPTION of a view
+		1526, // no partition is for the value
 		1644: // a trigger's own (SIGNAL)
 		code = "db.constraint"
 	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 1690, 3140:

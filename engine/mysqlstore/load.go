@@ -58,6 +58,8 @@ func (s *Store) AppendValue(b []byte, v any, columnType string) ([]byte, bool) {
 		b = appendText(b, x)
 	case int64:
 		b = strconv.AppendInt(b, x, 10)
+	case uint64:
+		b = strconv.AppendUint(b, x, 10)
 	case bool:
 		if x {
 			b = append(b, '1')

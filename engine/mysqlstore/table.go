@@ -25,7 +25,7 @@ const (
 	selectEngine = `SELECT t.engine FROM information_schema.tables t JOIN information_schema.engines e ON e.engine = t.engine
  WHERE t.table_schema = COALESCE(?, DATABASE()) AND t.table_name = ? AND COALESCE(e.transactions, 'NO') <> 'YES'`
 	selectTables = `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() LIMIT ?`
-	selectUnique = `SELECT index_name, column_name FROM information_schema.statistics
+	selectUnique = `SELECT index_name, COALESCE(column_name, ''), sub_part IS NOT NULL FROM information_schema.statistics
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index`
 )
 
@@ -99,25 +99,38 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 	if shape.Engine, err = engineOf(ctx, x, schema, name); err != nil {
 		return shape, err
 	}
-	indexes, err := x.QueryContext(ctx, selectUnique, schema, name)
-	if err != nil {
-		return shape, err
-	}
-	defer indexes.Close()
-	last := ""
-	for indexes.Next() {
-		var index, column string
-		if err := indexes.Scan(&index, &column); err != nil {
-			return shape, err
+	indexes, err := uniqueIndexes(ctx, x, schema, name)
+	for _, i := range indexes {
+		if shape.Loose = shape.Loose || i.loose != ""; i.loose == "" {
+			shape.Unique = append(shape.Unique, i.columns)
 		}
-		if index != last || len(shape.Unique) == 0 {
-			shape.Unique = append(shape.Unique, nil)
-			last = index
-		}
-		n := len(shape.Unique) - 1
-		shape.Unique[n] = append(shape.Unique[n], column)
 	}
-	return shape, indexes.Err()
+	return shape, err
+}
+
+// uniqueIndex is a unique index of a table.
+type uniqueIndex struct {
+	name    string
+	columns []string
+	loose   string // why its columns are no key; "": they are
+}
+
+// uniqueIndexes are those of a table.
+func uniqueIndexes(ctx context.Context, x sqlstore.Execer, schema any, table string) (list []*uniqueIndex, err error) {
+	err = texts(ctx, x, 3, func(row []string) {
+		if len(list) == 0 || list[len(list)-1].name != row[0] {
+			list = append(list, &uniqueIndex{name: row[0]})
+		}
+		i := list[len(list)-1]
+		i.columns = append(i.columns, row[1])
+		switch {
+		case row[1] == "":
+			i.loose = "which is of an expression"
+		case row[2] == "1":
+			i.loose = "which is of the beginning of a text"
+		}
+	}, selectUnique, schema, table)
+	return list, err
 }
 
 // engineOf is what keeps a table, if that knows no transactions.

@@ -36,7 +36,7 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) (any, error) {
 		case "TIME":
 			return sqlstore.TimeOfDay(string(x)), nil
 		case "BIT":
-			return new(big.Int).SetBytes(x).Int64(), nil
+			return s.FromDB(new(big.Int).SetBytes(x).Uint64(), column)
 		case "DECIMAL":
 			if _, scale, ok := column.DecimalSize(); ok && scale == 0 {
 				return sqlstore.WholeNumber(string(x)), nil
@@ -67,6 +67,9 @@ func when(text string, column *sql.ColumnType) (any, error) {
 func (s *Store) ToDB(v any) any {
 	switch x := v.(type) {
 	case *big.Int:
+		if x.IsUint64() { // to a column of bits a text is bytes
+			return x.Uint64()
+		}
 		return x.String()
 	case engine.Decimal:
 		return string(x)

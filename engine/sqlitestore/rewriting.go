@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +76,7 @@ func (w *rewriting) Rewrite(ctx context.Context, x sqlstore.Execer, query string
 // Fits has columns keep values as MySQL would give them back.
 func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (sqlstore.Fit, error) {
 	rel, err := w.table(ctx, x, strings.ToLower(table[strings.LastIndexByte(table, '.')+1:]))
-	fit := sqlstore.Fit{Needs: rel.needs}
+	fit := sqlstore.Fit{Needs: rel.needs, Ours: rel.ours}
 	fit.Whole = func(name string) bool { return slices.Contains(rel.whole, strings.ToLower(name)) }
 	fit.Truth = func(name string) bool { return slices.Contains(rel.truth, strings.ToLower(name)) }
 	fit.Type = func(name string) string {
@@ -87,8 +88,18 @@ func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (
 		return ""
 	}
 	fit.Of = func(name string) func(any) (any, string) { return fitOf(fit.Type(name), rel.ours) }
+	fit.Odd = func(name string) string {
+		if form := keptAs[fit.Type(name)]; form != "" {
+			return fmt.Sprintf("typeof(%[1]s) = 'text' AND %[1]s NOT GLOB '%[2]s'", w.s.Quote(name), form)
+		}
+		return ""
+	}
 	return fit, err
 }
+
+// keptAs is how fitOf writes values of a type. Other programs write others, which are
+// read as what they are, but are other texts in keys.
+var keptAs = map[string]string{"timestamp": "????-??-?? ??:??:??.??????", "date": "????-??-??"}
 
 // table looks at a table. What others see of it is remembered for all hooks; what
 // only the hook's own transaction sees may be rolled back.

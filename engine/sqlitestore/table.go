@@ -78,12 +78,15 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 	for _, index := range indexes {
 		var columns []string
 		var column sql.NullString // none for an expression
+		whole := true
 		if err = errors.Join(err, pragma(ctx, x, "index_info", index, []any{new(any), new(any), &column}, func() {
-			columns = append(columns, column.String)
+			columns, whole = append(columns, column.String), whole && column.Valid
 		})); err != nil {
 			return shape, err
 		}
-		shape.Unique = append(shape.Unique, columns)
+		if whole {
+			shape.Unique = append(shape.Unique, columns)
+		}
 	}
 	return shape, err
 }
@@ -268,15 +271,14 @@ func (s *Store) UpsertSQL(u sqlstore.UpsertTail) string {
 	return tail
 }
 
-// Comparable has points in time, which are kept as text, compared as such
-// whatever digits they were written with, and decimals by their value.
+// Comparable has points in time and dates, which are kept as text, compared as such
+// whatever way they were written in, and decimals by their value.
 func (s *Store) Comparable(sql, columnType string) string {
 	switch columnType {
 	case "timestamp":
-		at := "replace(" + sql + ", 'T', ' ')"
-		return "substr(" + at + " || CASE WHEN length(" + sql + ") <= 10 THEN ' 00:00:00.000000' WHEN length(" + sql + ") <= 16 THEN ':00.000000' WHEN instr(" + sql + ", '.') > 0 THEN '000000' ELSE '.000000' END, 1, 26)"
+		return fnTime + "(" + sql + ", '" + asTimestamp + "')"
 	case "date":
-		return "substr(" + sql + ", 1, 10)"
+		return fnTime + "(" + sql + ", '" + asDay + "')"
 	}
 	if strings.HasPrefix(columnType, "decimal") {
 		return sql + " COLLATE " + decimalOrder

@@ -35,6 +35,11 @@ type Fit struct {
 	// Truth says whether a column is of booleans, which are small numbers to the
 	// database.
 	Truth func(column string) bool
+	// Odd is the condition that a column's value is a date or a time that is written in
+	// another way than Of writes it; "": there is none.
+	Odd func(column string) string
+	// Ours says that Ensure made the table.
+	Ours bool
 	// Needs is the column without which a row would be numbered instead of refused;
 	// "": none.
 	Needs string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -81,7 +82,25 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 			return nil, err
 		}
 	}
+	fit, err := j.fits(ctx, table)
+	if err != nil {
+		return nil, err
+	}
 	r := &scan{j: j, table: table, spec: spec, after: spec.After}
+	for _, k := range spec.By {
+		by, typ := j.d.Quote(k), shape.typeOf(k)
+		_, found, err := j.odd(ctx, table, k, fit)
+		if err != nil {
+			return nil, err
+		}
+		if found { // the index does not have the order of time
+			by, r.spec.Page = j.d.Comparable(by, typ), math.MaxInt
+		}
+		if typ != "timestamp" && typ != "date" {
+			typ = ""
+		}
+		r.by, r.times = append(r.by, by), append(r.times, typ)
+	}
 	return r, r.turn(ctx)
 }
 
@@ -108,7 +127,9 @@ type scan struct {
 	j     *Joined
 	table string
 	spec  engine.Scan
-	after []any // the key of the last row; nil: none was read
+	by    []string // SQL of the key's columns
+	times []string // their types, of dates and times; "": it is another
+	after []any    // the key of the last row; nil: none was read
 	page  engine.Rows
 	at    []int // where the key's columns are in a row
 	n     int   // rows of the page so far
@@ -164,7 +185,7 @@ func (c *scan) turn(ctx context.Context) error {
 	if len(conds) > 0 {
 		q += " WHERE " + strings.Join(conds, " AND ")
 	}
-	q += " ORDER BY " + quoteAll(c.j.d, c.spec.By) + fmt.Sprintf(" LIMIT %d", c.spec.Page)
+	q += " ORDER BY " + strings.Join(c.by, ", ") + fmt.Sprintf(" LIMIT %d", c.spec.Page)
 	page, err := c.j.query(ctx, q, args, false)
 	if err != nil {
 		return err
@@ -184,32 +205,35 @@ func (c *scan) beyond(values []any, last, others string) (string, []any) {
 	for i := range values {
 		var ands []string
 		for k := range i {
-			mark, arg := place(values[k])
-			ands, args = append(ands, c.j.d.Quote(c.spec.By[k])+" = "+mark), append(args, arg...)
+			mark, arg := c.place(k, values[k])
+			ands, args = append(ands, c.by[k]+" = "+mark), append(args, arg...)
 		}
 		op := others
 		if i == len(values)-1 {
 			op = last
 		}
-		mark, arg := place(values[i])
-		ands, args = append(ands, c.j.d.Quote(c.spec.By[i])+" "+op+" "+mark), append(args, arg...)
+		mark, arg := c.place(i, values[i])
+		ands, args = append(ands, c.by[i]+" "+op+" "+mark), append(args, arg...)
 		ors = append(ors, "("+strings.Join(ands, " AND ")+")")
 	}
 	if len(values) == 1 {
 		return ors[0], args
 	}
-	mark, arg := place(values[0])
-	return c.j.d.Quote(c.spec.By[0]) + " " + others + "= " + mark + " AND (" + strings.Join(ors, " OR ") + ")", append(arg, args...)
+	mark, arg := c.place(0, values[0])
+	return c.by[0] + " " + others + "= " + mark + " AND (" + strings.Join(ors, " OR ") + ")", append(arg, args...)
 }
 
-// place writes a value: a whole number of many digits as itself, since as text
-// it would be compared as a float.
-func place(v any) (mark string, args []any) {
+// place writes a value of the i-th column: a whole number of many digits as itself, since
+// as text it would be compared as a float.
+func (c *scan) place(i int, v any) (mark string, args []any) {
 	switch v := v.(type) {
 	case *big.Int:
 		return v.String(), nil
 	case engine.Decimal: // as the text that the key may be
 		return "?", []any{string(v)}
+	}
+	if c.times[i] != "" {
+		return c.j.d.Comparable("?", c.times[i]), []any{v}
 	}
 	return "?", []any{v}
 }

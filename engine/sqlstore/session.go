@@ -78,7 +78,8 @@ type SessionDialect interface {
 // Shape is what is known of a script's table.
 type Shape struct {
 	Columns []engine.Column
-	Unique  [][]string // the columns of each unique index
+	Unique  [][]string // the columns of each unique index that is a key
+	Loose   bool       // it has other unique indexes: of expressions, or of the beginning of a text
 	Auto    string     // the column that numbers new rows; "": none does
 	Texts   bool       // its columns take the text of a value for the value
 	Spans   bool       // a time in it may be a span of time: Ensure did not make it

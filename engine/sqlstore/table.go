@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -169,6 +170,7 @@ func (s *Session) checkKey(ctx context.Context, table string, spec engine.Upsert
 		}
 	}
 	found := false
+	guarded = shape.Loose
 	for _, u := range shape.Unique {
 		if sameSet(u, spec.Key) {
 			found = true
@@ -188,6 +190,31 @@ func (s *Session) checkKey(ctx context.Context, table string, spec engine.Upsert
 		return shape, false, &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf("%s of %s: [%s] is no unique index of the table; %s", what, table, strings.Join(spec.Key, ", "), have)}
 	}
 	return shape, guarded, checkNewer(shape, table, spec)
+}
+
+// odd finds a value in a column of a key that is the same as what a row may have, but is
+// written in another way, so that the database does not take them for the same.
+func (s *Session) odd(ctx context.Context, table, column string, fit Fit) (value string, found bool, err error) {
+	if fit.Odd == nil || fit.Odd(column) == "" {
+		return "", false, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.readConn(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	if err := s.spoolOn(ctx, c); err != nil {
+		return "", false, err
+	}
+	err = c.QueryRowContext(ctx, "SELECT CAST("+s.d.Quote(column)+" AS TEXT) FROM "+quoteTable(s.d, table)+" WHERE "+fit.Odd(column)+" LIMIT 1").Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, s.explain(ctx, err)
+	}
+	return value, true, nil
 }
 
 // checkNewer says whether a column can tell versions: of a type that has the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -43,6 +44,9 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkForms(ctx, w, spec.Key, what); err != nil {
+		return nil, err
+	}
 	u := &upserter{w: w, spec: spec, shape: shape, tail: UpsertTail{Table: w.table, Key: spec.Key, Guarded: guarded, Newer: spec.Newer}}
 	u.tail.TypeOf = u.shape.typeOf
 	if spec.Newer != "" {
@@ -54,6 +58,29 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 	}
 	w.flush = u.flush
 	return u, nil
+}
+
+// checkForms refuses a key with a value by which no row would know it. What it finds is
+// remembered, and a table that is ours is not looked through for a few rows.
+func (s *Session) checkForms(ctx context.Context, w *writer, key []string, what string) error {
+	if w.fits.Ours && what != "merge" {
+		return nil
+	}
+	for _, k := range key {
+		now, column := s.store.Clock.Boot(), w.table+"\x00"+k
+		if at, ok := s.store.even.Load(column); ok && now-at.(time.Duration) < shapeFor {
+			continue
+		}
+		switch value, found, err := s.odd(ctx, w.table, k, w.fits); {
+		case err != nil:
+			return err
+		case found:
+			return &engine.Failure{Kind: engine.KindError, Code: "db.key", Message: fmt.Sprintf(
+				"%s of %s: another program has written %q into the column %s of the key, which is not how it is written here, so rows that are the same would come twice: take another key", what, w.table, value, k)}
+		}
+		s.store.even.Store(column, now)
+	}
+	return nil
 }
 
 // flush writes a batch.

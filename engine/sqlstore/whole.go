@@ -25,6 +25,8 @@ func fitsBoolean(v any) bool {
 	switch x := v.(type) {
 	case int64:
 		f = float64(x)
+	case uint64:
+		f = float64(x)
 	case float64:
 		f = x
 	case string:

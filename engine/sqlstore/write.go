@@ -290,12 +290,16 @@ func (b *batch) reshape(names []string) bool {
 	return true
 }
 
-// keyOf is the row's values of the columns in once, as text.
+// keyOf is the row's values of the columns in once, as text: one for all texts that differ
+// only by case and by spaces at their end, which may be the same to the database.
 func (w *writer) keyOf(b *batch, row engine.Row) string {
 	var key strings.Builder
 	for _, k := range w.once {
-		if i := slices.Index(b.names, k); i >= 0 {
+		if i := indexFold(b.names, k); i >= 0 {
 			v, _ := w.value(b, i, row.Values[b.place[i]]) // what does not fit is refused behind this
+			if text, ok := v.(string); ok {
+				v = strings.ToLower(strings.TrimRight(text, " "))
+			}
 			fmt.Fprintf(&key, "%v\x00", v)
 		}
 	}

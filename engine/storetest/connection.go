@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -215,5 +216,87 @@ var connectionCases = []testCase{
 		}
 		_, err = j.Scan(w.ctx, "nowhere", engine.Scan{By: []string{"id"}, Page: 1})
 		w.failure("no table", "db.missing", err)
+	}},
+	{"a key has times that another program writes in a way of its own", func(w *world) {
+		if w.in.Rows {
+			return // servers have one way to keep a time
+		}
+		ids := func(j engine.Joined, table string, spec engine.Scan) string {
+			w.Helper()
+			rows, err := j.Scan(w.ctx, table, spec)
+			w.must(err)
+			defer rows.Close()
+			var list [][]any
+			for len(list) < 20 { // it may come to no end
+				row, err := rows.Next(w.ctx)
+				if err == io.EOF {
+					break
+				}
+				w.must(err)
+				list = append(list, row[1:2])
+			}
+			return Shown(list)
+		}
+		w.exec("CREATE TABLE theirs (at TIMESTAMP, id INTEGER, v INTEGER, PRIMARY KEY (at, id))")
+		h := w.hook(w.store)
+		o := checkpoint(w.start(job(w.typ("t"))), "p")
+		_, err := h.Ensure(w.ctx, "ours", []engine.Column{{Name: "at", Type: "timestamp"}, {Name: "id", Type: "integer"}, {Name: "v", Type: "integer"}}, []string{"at", "id"})
+		w.must(err)
+		w.commitWith(h, o)
+		w.commit(alone(completed(o.Job)))
+		ten := time.Date(2024, 1, 1, 10, 0, 0, 0, time.UTC)
+		for _, table := range []string{"theirs", "ours"} {
+			_, err := w.joined(false).Upsert(w.ctx, table, source(), engine.Upsert{Key: []string{"at", "id"}})
+			w.must(err) // there is nothing to be said against it yet
+			for i, at := range []string{"2024-01-01T10:00:00", "2024-01-01T10:00:00", "2024-01-01T10:00:00", "2024-01-01 09:00:00", "2024-01-01T11:00:00+02:00", "2024-01-01T10:00:00.5", "2024-01-02"} {
+				if table == "ours" && i == 4 {
+					at = "2024-01-01T09:00:00" // its conditions keep others out
+				}
+				w.exec("INSERT INTO "+table+" VALUES (?, ?, 0)", at, i+1)
+			}
+			j := w.joined(false)
+			by := []string{"at", "id"}
+			for _, page := range []int{1, 2, 100} {
+				w.same(fmt.Sprint(table, " by ", page), "4 / 5 / 1 / 2 / 3 / 6 / 7", ids(j, table, engine.Scan{By: by, Page: page}))
+				for _, bound := range []any{ten, "2024-01-01T10:00:00", "2024-01-01 10:00:00"} {
+					w.same("after", "3 / 6 / 7", ids(j, table, engine.Scan{By: by, After: []any{bound, int64(2)}, Page: page}))
+					w.same("until", "4 / 5 / 1 / 2", ids(j, table, engine.Scan{By: by, Until: []any{bound, int64(2)}, Page: page}))
+				}
+			}
+			var own []engine.Row
+			for _, r := range w.query(j, "SELECT * FROM "+table) {
+				own = append(own, engine.Row{Names: []string{"at", "id", "v"}, Values: r})
+			}
+			s := w.open(Options{}) // which knows no table yet
+			h := w.hook(s)
+			_, err = h.Merge(w.ctx, table, source(own...), engine.Merge{Key: []string{"id", "at"}, MaxDelete: 100, Share: true})
+			w.failure("merge of "+table, "db.key", err)
+			if table == "theirs" {
+				_, err = h.Upsert(w.ctx, table, source(own...), engine.Upsert{Key: by})
+				w.failure("upsert", "db.key", err)
+				if want := `upsert of theirs: another program has written "2024-01-01 09:00:00" into the column at of the key`; !strings.HasPrefix(err.Error(), want) {
+					w.Errorf("got %v, want it to begin with %s", err, want)
+				}
+			}
+			w.same("rows", int64(7), w.count("SELECT COUNT(*) FROM "+table))
+			h.Close()
+			w.exec("UPDATE " + table + " SET at = strftime('%Y-%m-%d %H:%M:%f000', at)")
+			h = w.hook(s)
+			got, err := h.Upsert(w.ctx, table, source(own...), engine.Upsert{Key: by})
+			w.must(err)
+			w.same("upsert of what is written as here", stats(0, 0, 7), got)
+			got, err = h.Merge(w.ctx, table, source(own[:6]...), engine.Merge{Key: by, MaxDelete: 1})
+			w.must(err)
+			w.same("merge of what is written as here", merged(0, 0, 6, 1), got)
+			h.Close()
+			w.same("by 2", "4 / 5 / 1 / 2 / 3 / 6 / 7", ids(j, table, engine.Scan{By: by, Page: 2}))
+			w.same("after", "3 / 6 / 7", ids(j, table, engine.Scan{By: by, After: []any{"2024-01-01 10:00:00", int64(2)}, Page: 2}))
+			j.Close()
+		}
+		w.exec("CREATE TABLE days (d DATE, id INTEGER, PRIMARY KEY (d, id))")
+		w.exec("INSERT INTO days VALUES ('2024-01-02', 1), ('2024-01-01 00:00:00', 2), ('2024-01-01T00:00:00', 3)")
+		j := w.joined(true)
+		w.same("days", "2 / 3 / 1", ids(j, "days", engine.Scan{By: []string{"d", "id"}, Page: 1}))
+		w.same("days after one", "3 / 1", ids(j, "days", engine.Scan{By: []string{"d", "id"}, After: []any{"2024-01-01", int64(2)}, Page: 1}))
 	}},
 }

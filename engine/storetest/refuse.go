@@ -229,6 +229,33 @@ var refuseCases = []testCase{
 		w.same("counts", stats(2, 0, 0), got)
 		w.same("given back", 1, g.back)
 	}},
+	{"what no partition is for, and what is not of a view, is given back", func(w *world) {
+		if !w.in.Rows {
+			return // it has no partitions, and its views are for reading
+		}
+		w.exec("CREATE TABLE parts (id INTEGER PRIMARY KEY, v INTEGER) PARTITION BY RANGE (id) (PARTITION few VALUES LESS THAN (10))")
+		w.table(0)
+		w.exec("CREATE VIEW few AS SELECT id, v FROM t WHERE id < 10 WITH CHECK OPTION")
+		defer w.exec("DROP VIEW few")
+		h := w.hook(w.store)
+		defer h.Close()
+		for _, table := range []string{"parts", "few"} {
+			for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+				"insert": func(r engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, table, r) },
+				"bulk":   func(r engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, table, r, nil) },
+			} {
+				_, err := write(pairs(1, 1, 13, 2))
+				w.failure(what+" into "+table+" without it", "db.constraint", err)
+				w.run(h, "DELETE FROM "+table)
+				g := &given{slice: *pairs(1, 1, 13, 2, 3, 3).(*slice)}
+				got, err := write(g)
+				w.must(err)
+				w.same(what+" into "+table+": counts", stats(2, 0, 0), got)
+				w.same(what+" into "+table+": given back", 1, g.back)
+				w.run(h, "DELETE FROM "+table)
+			}
+		}
+	}},
 }
 
 // given are rows of which those come back that cannot be written.

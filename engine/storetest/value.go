@@ -440,6 +440,30 @@ var valueCases = []testCase{
 		w.run(h, "DELETE FROM t WHERE m < '2024-01-01'")
 		w.same("mended", `2 "2024-05-01" NULL / 5 "2024-03-01" 2024-03-01T00:00:00.000001`, Shown(w.query(h, "SELECT id, d, m FROM t ORDER BY id")))
 	}},
+	{"a server's columns of bits hold whole numbers of 64 bits", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, few BIT(3), v BIT(64), u BIGINT UNSIGNED)")
+		h := w.hook(w.store)
+		want := [][]any{
+			{int64(1), int64(5), bigInt("18446744073709551615"), bigInt("18446744073709551615")},
+			{int64(2), int64(0), bigInt("9223372036854775808"), bigInt("9223372036854775808")},
+			{int64(3), nil, int64(math.MaxInt64), int64(math.MaxInt64)},
+		}
+		w.run(h, "INSERT INTO t VALUES (1, b'101', ~0, ~0), (2, 0, 1 << 63, 1 << 63), (3, NULL, ~0 >> 1, ~0 >> 1)")
+		w.same("rows", want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
+		for what, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			var rows []engine.Row
+			for _, r := range want {
+				rows = append(rows, engine.Row{Names: []string{"id", "few", "v", "u"}, Values: r})
+			}
+			w.must(write(rows...))
+			w.same("rows after "+what, want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
+		}
+		w.same("found", [][]any{{int64(2)}}, w.query(h, "SELECT id FROM t WHERE v = ? AND u = ?", want[1][2], want[1][3]))
+	}},
 	{"a server's columns of times that hold spans of time do so", func(w *world) {
 		if !w.in.Rows {
 			return // it has none

@@ -347,6 +347,12 @@ func (w *world) exec(q string, args ...any) {
 	}
 }
 
+// mariadb says that the server is MariaDB: it has no indexes of expressions.
+func (w *world) mariadb() bool {
+	w.Helper()
+	return w.in.Rows && strings.Contains(w.rows("SELECT VERSION()")[0], "MariaDB")
+}
+
 // count is the number that a query gives.
 func (w *world) count(q string, args ...any) (n int64) {
 	w.Helper()

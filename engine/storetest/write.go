@@ -272,6 +272,83 @@ var writeCases = []testCase{
 		_, err = h.Upsert(w.ctx, "nowhere", pairs(), engine.Upsert{Key: []string{"id"}})
 		w.failure("a table that is not there", "db.missing", err)
 	}},
+	{"an index of the beginning of a text, of an expression or of some rows is no key", func(w *world) {
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s VARCHAR(50) NOT NULL)")
+		indexes := []string{"t (s) WHERE id < 9", "t (LOWER(s))"}
+		switch {
+		case w.mariadb():
+			indexes = []string{"t (s(3))"}
+		case w.in.Rows:
+			indexes = []string{"t (s(3))", "t ((LOWER(s)))"}
+		}
+		row := func(id int64, s string) engine.Row {
+			return engine.Row{Names: []string{"id", "s"}, Values: []any{id, s}}
+		}
+		for _, index := range indexes {
+			w.exec("CREATE UNIQUE INDEX part ON " + index)
+			h := w.hook(w.open(Options{})) // which knows no table yet
+			_, err := h.Insert(w.ctx, "t", source(row(1, "abc1")))
+			w.must(err)
+			for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+				"upsert": func(r engine.RowSource) (engine.Stats, error) {
+					return h.Upsert(w.ctx, "t", r, engine.Upsert{Key: []string{"s"}})
+				},
+				"bulk": func(r engine.RowSource) (engine.Stats, error) {
+					return h.Bulk(w.ctx, "t", r, &engine.Upsert{Key: []string{"s"}})
+				},
+				"merge": func(r engine.RowSource) (engine.Stats, error) {
+					return h.Merge(w.ctx, "t", r, engine.Merge{Key: []string{"s"}})
+				},
+			} {
+				_, err := write(source(row(2, "abc2")))
+				w.failure(what+" of "+index, "db.key", err)
+				if !strings.HasSuffix(err.Error(), "it has [id]") {
+					w.Errorf("%s of %s: %v", what, index, err)
+				}
+			}
+			got, err := h.Upsert(w.ctx, "t", source(row(1, "ABC1"), row(2, "x")), engine.Upsert{Key: []string{"id"}})
+			w.must(err)
+			w.same(index, stats(1, 1, 0), got)
+			_, err = h.Upsert(w.ctx, "t", source(row(2, "ABC1")), engine.Upsert{Key: []string{"id"}})
+			w.failure("a row that has what another one has by "+index, "db.duplicate", err)
+			_, err = h.Upsert(w.ctx, "t", source(row(3, "ABC1")), engine.Upsert{Key: []string{"id"}})
+			w.failure("a new row that has what another one has by "+index, "db.duplicate", err)
+			w.same(index, `1 "ABC1" / 2 "x"`, Shown(w.query(h, "SELECT id, s FROM t ORDER BY id")))
+			h.Close()
+			drop := "DROP INDEX part"
+			if w.in.Rows {
+				drop += " ON t"
+			}
+			w.exec(drop)
+		}
+	}},
+	{"texts that differ by case are counted as the column's collation has them", func(w *world) {
+		if w.in.Rows {
+			w.exec("CREATE TABLE t (id INTEGER AUTO_INCREMENT PRIMARY KEY, s VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci UNIQUE, v INTEGER)")
+		} else {
+			w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, s VARCHAR(20) COLLATE NOCASE UNIQUE, v INTEGER)")
+		}
+		h := w.hook(w.store)
+		row := func(s string, v int64) engine.Row { return engine.Row{Names: []string{"s", "v"}, Values: []any{s, v}} }
+		got, err := h.Upsert(w.ctx, "t", source(row("A@x.de", 1), row("a@x.de", 2), row("b@x.de", 3), row("B@X.DE", 3)), engine.Upsert{Key: []string{"s"}, Update: []string{"v"}})
+		w.must(err)
+		w.same("counts", stats(2, 1, 1), got)
+		w.same("rows", `"A@x.de" 2 / "b@x.de" 3`, Shown(w.query(h, "SELECT s, v FROM t ORDER BY id")))
+	}},
+	{"a key that is spelt in other letters is written many rows to a statement", func(w *world) {
+		w.table(0)
+		faults := &Faults{}
+		h := w.hook(w.open(Options{Wrap: faults.Wrap}))
+		stop := faults.Listen()
+		for _, want := range []engine.Stats{stats(2000, 0, 0), stats(0, 0, 2000)} {
+			got, err := h.Upsert(w.ctx, "t", many(1, 2000, 1), engine.Upsert{Key: []string{"ID"}})
+			w.must(err)
+			w.same("counts", want, got)
+		}
+		if n := len(stop()); n > 40 {
+			w.Errorf("it took %d statements", n)
+		}
+	}},
 	{"a conflict in another unique index changes no other row", func(w *world) {
 		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER UNIQUE)")
 		w.exec("INSERT INTO t VALUES (1, 10), (2, 20)")

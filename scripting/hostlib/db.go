@@ -11,7 +11,7 @@ import (
 var (
 	tableParam  = Param{Name: "table", Type: String, Doc: "the table's name"}
 	rowsParam   = Param{Name: "rows", Type: Iterable, Doc: "dicts by column; None in place of a row is skipped and counted"}
-	keyParam    = Param{Name: "key", Type: Strings, Named: true, Doc: "the columns of the table's primary key, or of a unique index"}
+	keyParam    = Param{Name: "key", Type: Strings, Named: true, Doc: "the columns of the table's primary key, or of a unique index that is of them as they are (not of the beginning of a text, nor of an expression)"}
 	updateParam = Param{Name: "update", Type: Strings, Default: None, Named: true, Doc: "the columns to update; None: all but the key"}
 	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
 	refuseParam = Param{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that the database refuses (too long, out of range, a key twice, none where one must be): \"reject\" sets it aside, as reject() does, with the reason, and writes the others; bytes in it are kept as base64"}
