@@ -244,6 +244,51 @@ var heldCases = []testCase{
 			return w.view(p.ID).Status == engine.StatusCancelled
 		})
 	}},
+	{"the items of an emitter are retried with it up to a key that a caller holds, which keeps no other emitter's", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		emitters := w.enqueue(jobs(t, 3)...)
+		list := w.claim(queue(t), 3)
+		for i, keys := range [][]string{{"before", "k", "behind"}, {"other", "another"}, {"cancelled"}} {
+			var items []engine.JobInsert
+			for _, k := range keys {
+				items = append(items, keyed(t, k, active))
+			}
+			w.commit(opened(list[i], append(items, job(t))...))
+		}
+		w.cancel(emitters[0])
+		w.cancel(emitters[1])
+		w.sweep()
+		for _, id := range emitters[:2] {
+			w.stands("cancelled", id)
+			w.must(w.store.Retry(w.ctx, id, engine.RetryOptions{}))
+		}
+		items := func(emitter engine.JobID, status engine.Status) int64 {
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE parent = ? AND status = ?", emitter, status)
+		}
+		tx := w.begin(sql.LevelDefault)
+		made := w.enqueueTx(tx, keyed(t, "k", active)) // a row that nobody else sees
+		w.same("made", true, made[0].Created)
+		ctx, stop := context.WithTimeout(w.ctx, 12*time.Second)
+		defer stop()
+		w.same("cancel", engine.CancelAsked, w.cancel(emitters[2]))
+		for range 3 {
+			_, err := w.store.Sweep(ctx, 100)
+			w.must(err)
+		}
+		w.same("items retried before the key, with the other emitter, cancelled", []int64{1, 3, 2},
+			[]int64{items(emitters[0], engine.StatusWaiting), items(emitters[1], engine.StatusWaiting), items(emitters[2], engine.StatusCancelled)})
+		w.same("sweeps", int64(1), w.count("SELECT COUNT(*) FROM ds_sweeps"))
+		w.must(tx.Rollback())
+		w.until("it goes on afterwards", func() bool {
+			_, err := w.store.Sweep(w.ctx, 100)
+			w.must(err)
+			return items(emitters[0], engine.StatusWaiting) == 4
+		})
+		w.sweep()
+	}},
 	{"a key that a caller holds keeps no other history", func(w *world) {
 		if !w.in.Rows {
 			return
