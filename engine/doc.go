@@ -15,7 +15,7 @@
 //	call.go             one execution of one hook: what the hook may do
 //	attempt.go          what becomes of the job afterwards
 //	completer.go        how plain jobs are completed in batches
-//	heartbeat.go rescuer.go folder.go promoter.go ticker.go pruner.go
+//	heartbeat.go undertaker.go rescuer.go folder.go promoter.go ticker.go pruner.go
 //	                    the background duties, one file each
 //	store.go            what the engine needs of a database
 //

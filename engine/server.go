@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path"
@@ -120,8 +121,9 @@ type Server struct {
 	instancesSeen map[string]Raw    // by type: the variable's value that was saved last; the ticker's alone
 	said          map[string]string // complaints, by what they are about; the ticker's alone
 
-	wakeFold, wakePromote, wakeTick, wakePoll chan struct{}
-	firedOnce                                 chan struct{} // closed when what was due has fired
+	wakeFold, wakePromote, wakeTick, wakePoll, wakeRescue chan struct{}
+
+	firedOnce chan struct{} // closed when what was due has fired
 
 	strandedMu sync.Mutex
 	stranded   map[Queue]int64 // what Once waited for and nobody runs
@@ -147,7 +149,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 	s := &Server{
 		eng: e, opts: o, types: map[TypeID]*Type{}, lanes: map[Queue]*lane{}, seats: make(seats, o.Connections),
 		wakeFold: make(chan struct{}, 1), wakePromote: make(chan struct{}, 1),
-		wakeTick: make(chan struct{}, 1), wakePoll: make(chan struct{}, 1),
+		wakeTick: make(chan struct{}, 1), wakePoll: make(chan struct{}, 1), wakeRescue: make(chan struct{}, 1),
 		firedOnce:     make(chan struct{}),
 		instancesSeen: map[string]Raw{}, said: map[string]string{},
 	}
@@ -205,7 +207,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run, s.notices.run} {
 		serving.Go(func() { duty(serve) })
 	}
-	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.rescue, s.sweep}
+	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.bury, s.rescue, s.sweep}
 	if len(s.opts.Once) == 0 { // one job's process keeps no other jobs
 		duties = append(duties, s.tick, s.prune)
 	}
@@ -438,10 +440,17 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 	defer cancel()
 	for try := 0; try < 5; try++ {
 		err := s.eng.store.Release(ctx, claim, jobs)
-		if err == nil {
-			for _, j := range jobs {
+		var locked *LockedError
+		errors.As(err, &locked)
+		var left []JobRef
+		for _, j := range jobs {
+			if err == nil || locked != nil && !slices.Contains(locked.Jobs, j.ID) {
 				s.claims.settled(claim, j.ID)
+			} else {
+				left = append(left, j)
 			}
+		}
+		if jobs = left; err == nil {
 			return
 		}
 		level := slog.LevelWarn

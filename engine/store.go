@@ -375,7 +375,8 @@ type ClaimStore interface {
 	// OwnClaims lists what the database holds in a server's name.
 	OwnClaims(ctx context.Context, id ServerID) (map[ClaimID][]JobRef, error)
 	// Release gives jobs of a claim back, unharmed; the rest stays. A claim of
-	// which nothing is left goes.
+	// which nothing is left goes. Those whose rows others hold stay, too, and are
+	// named by a LockedError.
 	Release(ctx context.Context, claim ClaimID, jobs []JobRef) error
 	// Rescue takes the claims of dead and unknown servers and makes their jobs
 	// due again. lost decides about a job that was alone in its claim: it gets

@@ -40,7 +40,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	})
 
 	r.server.Kill()
-	for _, duty := range []string{"renew the lease", "make delayed jobs ready", "fire schedules", "add up settled items", "cancel items", "read signals", "rescue jobs"} {
+	for _, duty := range []string{"renew the lease", "make delayed jobs ready", "fire schedules", "add up settled items", "cancel items", "read signals", "look for servers that are gone", "rescue jobs"} {
 		r.within(30*time.Second, duty+" fails", func() bool {
 			return len(lines(here, `(msg|doing)="`+duty+`".* error=`)) > 0
 		})

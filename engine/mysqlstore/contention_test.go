@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -219,6 +220,123 @@ func TestKeysNeverDeadlock(t *testing.T) {
 		}
 		if n := retries.Load(); n != 0 {
 			t.Errorf("%d dead-locks between jobs that bring each other's keys", n)
+		}
+	})
+}
+
+// What retries items takes their keys, and that of their emitter, in the order in which
+// an enqueue of several takes its own: by hash, whatever their ids, and also those that
+// nobody holds.
+func TestRetriesTakeKeysInOrder(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		name, _, _ := s.database(t)
+		var retries atomic.Int64
+		ctx := t.Context()
+		open := func() *Store {
+			store, err := Open(ctx, s.urlOf(name), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { store.Close() })
+			if err := store.Prepare(ctx); err != nil {
+				t.Fatal(err)
+			}
+			store.Store.D = counting{store.dialect, &retries}
+			return store
+		}
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		store, other := open(), open()
+		types, err := store.SaveTypes(ctx, []engine.TypeRecord{{Name: "t", Hooks: 1 << engine.PhaseConsume, MaxAttempts: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		queue := engine.QueueOf(types["t"], engine.PhaseConsume)
+		// cancelled is an emitter with a key that was cancelled with its items, which
+		// have keys, too, and all these jobs.
+		cancelled := func(what string) (engine.JobID, []engine.JobInsert) {
+			var list []engine.JobInsert
+			for n := range 9 {
+				list = append(list, engine.JobInsert{Type: types["t"], Phase: engine.PhaseConsume, Key: fmt.Sprint(what, n)})
+			}
+			_, err := store.Enqueue(ctx, list[:1])
+			must(err)
+			claims, err := store.Claim(ctx, engine.ClaimRequest{Server: 1, Queue: queue, Max: 1, NewID: func() (id engine.ClaimID) {
+				rand.Read(id[:])
+				return id
+			}})
+			if err != nil || len(claims) != 1 {
+				t.Fatalf("%d claims: %v", len(claims), err)
+			}
+			must(store.Load(ctx, queue, &claims[0]))
+			p := &claims[0].Jobs[0]
+			items := slices.Clone(list[1:])
+			for i := range items {
+				items[i].Parent = p.ID
+			}
+			must(store.Commit(ctx, nil, &engine.Outcome{Job: p, Event: engine.Opened, To: engine.State{Phase: p.Phase, Status: engine.StatusOpen}, Items: items, LastOf: &p.Claim}))
+			_, err = store.Cancel(ctx, p.ID, "")
+			must(err)
+			for more := true; more; {
+				more, err = store.Sweep(ctx, 100)
+				must(err)
+			}
+			_, _, _, err = store.Fold(ctx, 100)
+			must(err)
+			if j, err := store.Job(ctx, p.ID); err != nil || j.Status != engine.StatusCancelled {
+				t.Fatalf("the emitter: %+v, %v", j, err)
+			}
+			return p.ID, list
+		}
+		for what, retry := range map[string]func(engine.JobID) error{
+			"a sweep": func(id engine.JobID) error {
+				if err := store.Retry(ctx, id, engine.RetryOptions{}); err != nil {
+					return err
+				}
+				_, err := store.Sweep(ctx, 100)
+				return err
+			},
+			"a retry of failed items": func(id engine.JobID) error { return store.Retry(ctx, id, engine.RetryOptions{}) },
+			"a retry of many": func(id engine.JobID) error {
+				var items []engine.JobID
+				for n := range engine.JobID(8) {
+					items = append(items, id+1+n)
+				}
+				_, err := store.RetryAll(ctx, items, engine.RetryOptions{})
+				return err
+			},
+		} {
+			for n := range 60 {
+				id, list := cancelled(fmt.Sprint(what, n, " "))
+				if what != "a sweep" {
+					_, err := store.Store.DB.ExecContext(ctx, "UPDATE ds_jobs SET status = ?, verdict = 0 WHERE id = ? OR parent = ?", engine.StatusFailed, id, id)
+					must(err)
+				}
+				retries.Store(0)
+				var enqueued sync.WaitGroup
+				enqueued.Go(func() {
+					_, err := other.Enqueue(ctx, list)
+					must(err)
+				})
+				if err := retry(id); err != nil && engine.CodeOf(err) != engine.CodeConflict {
+					t.Error(err)
+				}
+				enqueued.Wait()
+				if n := retries.Load(); n != 0 {
+					t.Fatalf("%s: %d dead-locks with an enqueue", what, n)
+				}
+				_, err := store.Store.DB.ExecContext(ctx, "DELETE FROM ds_ready WHERE id > 0")
+				must(err)
+			}
+		}
+		var reserved int
+		if err := store.Store.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM ds_keys WHERE job = 0").Scan(&reserved); err != nil || reserved != 0 {
+			t.Errorf("%d keys are nobody's: %v", reserved, err)
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (d *dialect) Class(err error) sqlstore.Class {
 // Locked says that a row was not to be had in time.
 func (d *dialect) Locked(err error) bool {
 	var me *mysql.MySQLError
-	return errors.As(err, &me) && me.Number == 1205
+	return errors.As(err, &me) && (me.Number == 1205 || me.Number == 3572) // 3572: MySQL, to NOWAIT
 }
 
 // classified gives an error that happened outside of sqlstore its code.

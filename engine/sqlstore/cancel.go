@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -32,11 +33,11 @@ func (t *Tx) lockJob(id engine.JobID, lock string) (j *jobRow, err error) {
 
 // lockJobRows reads and locks jobs, ascending by id; those that are there.
 func (t *Tx) lockJobRows(ids []engine.JobID) (list []*jobRow, err error) {
-	err = t.query(func(r *sql.Rows) error {
+	err = t.queryIDs(func(r *sql.Rows) error {
 		j, err := scanJobRow(r)
 		list = append(list, j)
 		return err
-	}, "SELECT "+jobRowColumns+" FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") ORDER BY id"+t.s.D.Lock())
+	}, "SELECT "+jobRowColumns+" FROM ds_jobs"+t.s.D.ByKey()+" WHERE id", slices.Sorted(slices.Values(ids)), " ORDER BY id"+t.s.D.Lock())
 	return list, err
 }
 

@@ -21,8 +21,8 @@ const allTime = "1970-01-01 00:00:00"
 //
 // Reports of an emitter whose row or key somebody holds for longer stay for a while.
 //
-// Locks: the reports (skipping those that others fold), jobs ascending,
-// parents, keys, stored ends, ready, counters. Only folders lock reports, so that they come
+// Locks: the reports (skipping those that others fold), jobs ascending, parents
+// ascending, keys by hash, stored ends, ready, counters. Only folders lock reports, so that they come
 // first does no harm. Where nothing can be skipped, the DELETE by key finds
 // fewer reports than were read, and the transaction is run again.
 func (s *Store) Fold(ctx context.Context, limit int) (queues []engine.Queue, settled []engine.Settled, more bool, err error) {
@@ -161,15 +161,13 @@ func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine
 		x.stats.Add(list[i].stats)
 	}
 	slices.Sort(order)
-	for _, id := range order {
-		j, err := t.lockJob(id, t.s.D.Lock())
-		if engine.CodeOf(err) == engine.CodeNotFound {
-			continue // pruned
-		}
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		p, err := t.addToParent(j, sums[id])
+	jobs, err := t.lockJobRows(order) // those that were pruned are missing
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var moves []parentMove
+	for _, j := range jobs {
+		p, err := t.addToParent(j, sums[j.ID])
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -183,7 +181,7 @@ func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine
 		event, to, because, ok := p.Settled(typ.Hooks)
 		if ok && p.Failed+p.Cancelled > 0 {
 			var again bool
-			if again, err = t.bringsBack(id); err != nil {
+			if again, err = t.bringsBack(j.ID); err != nil {
 				return nil, nil, nil, err
 			}
 			ok = !again
@@ -194,25 +192,49 @@ func (t *Tx) foldParents(list []report) (queues []engine.Queue, settled []engine
 		if err := engine.CheckMove(engine.State{Phase: j.Phase, Status: j.status}, event, to); err != nil {
 			return nil, nil, nil, err
 		}
-		if err := t.moveOn(j, to, because); err != nil {
+		moves = append(moves, parentMove{j, to, because})
+	}
+	return t.moveParents(moves)
+}
+
+// parentMove is an open job's next state.
+type parentMove struct {
+	*jobRow
+	to      engine.State
+	because *engine.Failure
+}
+
+// moveParents moves locked jobs on whose items have all settled: see foldParents.
+func (t *Tx) moveParents(moves []parentMove) (queues []engine.Queue, settled []engine.Settled, own []report, err error) {
+	var keys []typedHash
+	for _, m := range moves {
+		if m.Key != "" && m.to.Status.Final() {
+			keys = append(keys, typedHash{m.Type, engine.KeyHash(m.Instance, m.Key)})
+		}
+	}
+	if err := t.lockKeys(keys); err != nil {
+		return nil, nil, nil, err
+	}
+	for _, m := range moves {
+		if err := t.moveOn(m.jobRow, m.to, m.because); err != nil {
 			return nil, nil, nil, err
 		}
-		if to.Status.Final() {
-			r := report{delta: delta{parent: j.Parent, typ: j.Type}}
-			r.count(to.Status)
-			if j.Parent != 0 {
-				err = t.insertDeltas(&deltas{[]*delta{&r.delta}})
-			} else {
-				r.at, err = t.clock()
-				own = append(own, r)
-			}
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			settled = append(settled, engine.Settled{Job: id, Type: j.Type, Status: to.Status})
-		} else {
-			queues = append(queues, j.Queue(to.Phase))
+		if !m.to.Status.Final() {
+			queues = append(queues, m.Queue(m.to.Phase))
+			continue
 		}
+		r := report{delta: delta{parent: m.Parent, typ: m.Type}}
+		r.count(m.to.Status)
+		if m.Parent != 0 {
+			err = t.insertDeltas(&deltas{[]*delta{&r.delta}})
+		} else {
+			r.at, err = t.clock()
+			own = append(own, r)
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		settled = append(settled, engine.Settled{Job: m.ID, Type: m.Type, Status: m.to.Status})
 	}
 	return queues, settled, own, nil
 }

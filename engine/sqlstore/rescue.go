@@ -17,7 +17,13 @@ const rescueBatch = 100
 // heldJob is a job of a claim, locked, with its epoch still the claim's.
 type heldJob struct {
 	engine.ClaimedJob
-	cancel bool
+	cancel  bool
+	becomes *engine.Outcome // if it is not simply made due again
+}
+
+// ends says that the job is to end, which frees its key.
+func (j *heldJob) ends() bool {
+	return j.cancel || j.becomes != nil && j.becomes.To.Status.Final()
 }
 
 // OwnClaims lists what the database holds in a server's name.
@@ -38,11 +44,14 @@ func (s *Store) OwnClaims(ctx context.Context, id engine.ServerID) (map[engine.C
 	return held, err
 }
 
-// Release gives jobs of a claim back, unharmed; the rest stays in the claim.
+// Release gives jobs of a claim back, unharmed; the rest stays in the claim, and so do
+// those whose rows others hold for longer: a LockedError names them.
 //
-// Locks: claim, jobs ascending, ready.
+// Locks: claim, jobs ascending, keys by hash, ready.
 func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine.JobRef) error {
-	return s.write(ctx, "give jobs back", func(t *Tx) error {
+	var held []engine.JobRef
+	err := s.aroundHeld(ctx, "give jobs back", func(t *Tx, skip bool) error {
+		held = nil
 		c, found, err := t.lockClaim(claim, t.s.D.Lock())
 		if err != nil || !found {
 			return err
@@ -59,15 +68,33 @@ func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine
 				keep = append(keep, j)
 			}
 		}
-		if err := t.shrinkClaim(claim, keep); err != nil {
+		lock := t.s.D.Lock()
+		if skip {
+			lock = t.s.D.Skip()
+		}
+		mine, err := t.lockJobs(claim, back, lock)
+		if err != nil {
 			return err
 		}
-		mine, err := t.lockJobs(claim, back, t.s.D.Lock())
-		if err != nil {
+		if mine, err = t.leaveHeld(mine, skip); err != nil {
+			return err
+		}
+		if held, err = t.stillHeld(back, mine); err != nil {
+			return err
+		}
+		if err := t.shrinkClaim(claim, append(keep, held...)); err != nil {
 			return err
 		}
 		return t.requeue(mine, c.size == 1, 0)
 	}, nil)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	locked := &engine.LockedError{}
+	for _, j := range held {
+		locked.Jobs = append(locked.Jobs, j.ID)
+	}
+	return engine.Wrapf(engine.CodeRetry, locked, "give jobs back")
 }
 
 // claimRow is a claim as it is stored.
@@ -128,6 +155,23 @@ func (t *Tx) lockJobs(claim engine.ClaimID, want []engine.JobRef, lock string) (
 	return mine, err
 }
 
+// leaveHeld locks the keys of those of the locked jobs that are to end. With skip it
+// leaves out the jobs whose keys others hold.
+func (t *Tx) leaveHeld(jobs []heldJob, skip bool) ([]heldJob, error) {
+	var ends []engine.JobID
+	var keys []typedHash
+	for i := range jobs {
+		if j := &jobs[i]; j.Key != "" && j.ends() {
+			ends, keys = append(ends, j.ID), append(keys, typedHash{j.Type, engine.KeyHash(j.Instance, j.Key)})
+		}
+	}
+	if len(ends) == 0 || !skip {
+		return jobs, t.lockKeys(keys)
+	}
+	_, held, err := t.divideHeld(ends)
+	return slices.DeleteFunc(jobs, func(j heldJob) bool { return held[j.ID] }), err
+}
+
 // requeue makes locked jobs due again at once; those that a person asked to
 // cancel end. losses is added to their count of lost processes.
 func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
@@ -184,7 +228,8 @@ func b2i(b bool) int64 {
 //
 // Locks: claim (skipping those that others rescue), jobs ascending (skipping
 // those that somebody has locked: they stay in the claim for the next pass),
-// keys, delayed, ready; then new rows.
+// keys by hash (jobs that are to end and whose keys others hold for longer stay, too),
+// delayed, ready; then new rows.
 func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) (engine.Rescue, error) {
 	var total engine.Rescue
 	var claims []engine.ClaimID
@@ -205,8 +250,8 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 	var failed error
 	for _, id := range claims {
 		var r engine.Rescue
-		err := s.write(ctx, "take back the claim of a lost server", func(t *Tx) (err error) {
-			r, err = t.rescue(id, lost)
+		err := s.aroundHeld(ctx, "take back the claim of a lost server", func(t *Tx, skip bool) (err error) {
+			r, err = t.rescue(id, skip, lost)
 			return err
 		}, nil)
 		if err != nil { // the others are not to wait for it
@@ -230,7 +275,7 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 	return total, failed
 }
 
-func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) (r engine.Rescue, err error) {
+func (t *Tx) rescue(id engine.ClaimID, skip bool, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) (r engine.Rescue, err error) {
 	c, found, err := t.lockClaim(id, t.s.D.Skip())
 	if err != nil || !found {
 		return r, err
@@ -239,6 +284,16 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 	// Those that another has locked are missing from mine, and seen by a plain read.
 	mine, err := t.lockJobs(id, c.jobs, t.s.D.Skip())
 	if err != nil {
+		return r, err
+	}
+	for i := range mine {
+		if j := &mine[i]; c.size == 1 && !j.cancel {
+			if err := t.decideLoss(j, lost); err != nil {
+				return r, err
+			}
+		}
+	}
+	if mine, err = t.leaveHeld(mine, skip); err != nil {
 		return r, err
 	}
 	keep, err := t.stillHeld(c.jobs, mine)
@@ -270,32 +325,37 @@ func (t *Tx) rescue(id engine.ClaimID, lost func(*engine.ClaimedJob, engine.Type
 		return r, err
 	}
 	for i := range mine {
-		j := &mine[i]
-		typ, err := t.typeOf(j.Type)
+		if o := mine[i].becomes; o != nil {
+			err = t.apply(o)
+		} else {
+			err = t.requeue(mine[i:i+1], true, 1)
+		}
 		if err != nil {
-			return r, err
-		}
-		j.Losses++
-		if j.Position, err = t.positionOf(j.ID); err != nil {
-			return r, err
-		}
-		var failure *engine.Failure // that the fail hook was to work on
-		if j.Phase == engine.PhaseFail {
-			if failure, err = t.lastFailure(j.ID); err != nil {
-				return r, err
-			}
-		}
-		if o := lost(&j.ClaimedJob, typ, failure); o != nil && !j.cancel {
-			if err := t.apply(o); err != nil {
-				return r, err
-			}
-			continue
-		}
-		if err := t.requeue(mine[i:i+1], true, 1); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
+}
+
+// decideLoss asks what becomes of a job that was alone in its claim, with the loss
+// counted.
+func (t *Tx) decideLoss(j *heldJob, lost func(*engine.ClaimedJob, engine.TypeRecord, *engine.Failure) *engine.Outcome) error {
+	typ, err := t.typeOf(j.Type)
+	if err != nil {
+		return err
+	}
+	j.Losses++
+	if j.Position, err = t.positionOf(j.ID); err != nil {
+		return err
+	}
+	var failure *engine.Failure // that the fail hook was to work on
+	if j.Phase == engine.PhaseFail {
+		if failure, err = t.lastFailure(j.ID); err != nil {
+			return err
+		}
+	}
+	j.becomes = lost(&j.ClaimedJob, typ, failure)
+	return nil
 }
 
 // noteLosses keeps a row for each job that a lost process had, beside those of

@@ -17,7 +17,7 @@ import (
 // that have failed or were cancelled; so it does where a phase was cut off that had
 // emitted items, and goes on.
 //
-// Locks: its ancestors and the job, ascending by id; parents; keys; delayed,
+// Locks: its ancestors and the job, ascending by id; keys by hash; parents; delayed,
 // ready; rejects.
 func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
 	var j *jobRow
@@ -51,7 +51,16 @@ func (s *Store) Retry(ctx context.Context, id engine.JobID, o engine.RetryOption
 
 // retryJob retries the job itself.
 func (s *Store) retryJob(ctx context.Context, id engine.JobID, o engine.RetryOptions) error {
-	_, err := writeOnce(ctx, s, fmt.Sprintf("retry job %d", id), func(t *Tx) (engine.Phase, error) { return t.retry(id, o) })
+	_, err := writeOnce(ctx, s, fmt.Sprintf("retry job %d", id), func(t *Tx) (phase engine.Phase, err error) {
+		rows, err := t.lockLines([]engine.JobID{id})
+		if err != nil {
+			return 0, err
+		}
+		return phase, t.withKeys(rows, func() error {
+			phase, err = t.retry(id, o)
+			return err
+		})
+	})
 	return err
 }
 
@@ -144,17 +153,12 @@ func (t *Tx) lockLine(id engine.JobID) (map[engine.JobID]*jobRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := map[engine.JobID]*jobRow{}
-	for chunk := range slices.Chunk(line, listMost) { // ascending: an item is younger than its emitter
-		list, err := t.lockJobRows(chunk)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range list {
-			rows[a.ID] = a
-		}
+	list, err := t.lockJobRows(line)
+	rows := make(map[engine.JobID]*jobRow, len(list))
+	for _, a := range list {
+		rows[a.ID] = a
 	}
-	return rows, nil
+	return rows, err
 }
 
 // mayRetry refuses a job that is not final, or not in the status that is asked for.
@@ -283,16 +287,7 @@ func keysOf(jobs []*jobRow) (list []engine.JobInsert, ks []keyed) {
 func (t *Tx) insertKeys(jobs []*jobRow) error {
 	list, ks := keysOf(jobs)
 	for chunk := range slices.Chunk(ks, insertChunk) {
-		q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
-		var args []any
-		n := 0
-		for i := range chunk {
-			j := jobs[chunk[i].i]
-			q = append(appendInts(openTuple(q, &n), int64(j.Type)), ",?,"...)
-			q = append(appendInts(q, int64(j.ID)), ",?,0)"...)
-			args = append(args, chunk[i].hash[:], chunk[i].hash[:8])
-		}
-		if _, err := t.exec(string(q)+t.s.D.Upsert("type, hash", "job = ds_keys.job"), args...); err != nil {
+		if err := t.insertKeyRows(jobs, chunk, false); err != nil {
 			return err
 		}
 		held, err := t.readKeys(list, chunk)
@@ -307,6 +302,49 @@ func (t *Tx) insertKeys(jobs []*jobRow) error {
 		}
 	}
 	return nil
+}
+
+// insertKeyRows locks keys of jobs, and writes the jobs, or with reserve nobody, into
+// those that nobody holds.
+func (t *Tx) insertKeyRows(jobs []*jobRow, ks []keyed, reserve bool) error {
+	q := []byte("INSERT INTO ds_keys (type, hash, job, token, keep_for) VALUES ")
+	var args []any
+	n := 0
+	for i := range ks {
+		j := jobs[ks[i].i]
+		holder := int64(j.ID)
+		if reserve {
+			holder = 0
+		}
+		q = append(appendInts(openTuple(q, &n), int64(j.Type)), ",?,"...)
+		q = append(appendInts(q, holder), ",?,0)"...)
+		args = append(args, ks[i].hash[:], ks[i].hash[:8])
+	}
+	_, err := t.exec(string(q)+t.s.D.Upsert("type, hash", "job = CASE WHEN ds_keys.job = 0 THEN VALUES(job) ELSE ds_keys.job END"), args...)
+	return err
+}
+
+// withKeys runs f, which retries some of the locked jobs, with the keys of those that
+// are final locked by hash: also those that nobody holds, which f may take in any order.
+func (t *Tx) withKeys(jobs []*jobRow, f func() error) error {
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *jobRow) bool { return j.Key == "" || !j.status.Final() })
+	if t.s.D.Lock() == "" || len(jobs) < 2 {
+		return f() // one writer, or one key
+	}
+	_, ks := keysOf(jobs)
+	var reserved []heldKey
+	for chunk := range slices.Chunk(ks, insertChunk) {
+		if err := t.insertKeyRows(jobs, chunk, true); err != nil {
+			return err
+		}
+		for _, k := range chunk {
+			reserved = append(reserved, heldKey{jobs[k.i].Type, k.hash, 0})
+		}
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return t.deleteKeys(reserved, "")
 }
 
 // keyHolder is the job that holds the key of a job; 0 if none does, or it has none.

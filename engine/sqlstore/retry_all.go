@@ -23,37 +23,16 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 		if err := anchor.Write(ctx, t.x); err != nil {
 			return nil, err
 		}
-		if err := t.lockLines(ids); err != nil {
+		rows, err := t.lockLines(ids)
+		if err != nil {
 			return nil, err
 		}
-		m, err := t.lookAtMany(ids)
+		m, err := t.lookAtMany(ids, rows)
 		if err != nil {
 			return nil, err
 		}
 		results := make(map[engine.JobID]engine.RetryResult, len(ids))
-		seen := make(map[engine.JobID]bool, len(ids))
-		for _, id := range ids {
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			if j := m.jobs[id]; j != nil && j.status.Final() {
-				err := mayRetry(j, o)
-				if err == nil {
-					err = mayBegin(j, m.parents)
-				}
-				if err != nil {
-					results[id] = engine.RetryResult{Err: err}
-					continue
-				}
-			}
-			if m.plain(id) {
-				m.plains = append(m.plains, m.jobs[id])
-			} else if results[id], err = t.retrySingle(m, id, o); err != nil {
-				return nil, err
-			}
-		}
-		if err := t.retryPlain(m, o, results); err != nil {
+		if err := t.withKeys(rows, func() error { return t.retryMany(m, ids, o, results) }); err != nil {
 			return nil, err
 		}
 		list := make([]engine.RetryResult, len(ids))
@@ -66,49 +45,53 @@ func (s *Store) RetryAll(ctx context.Context, ids []engine.JobID, o engine.Retry
 	return list, err
 }
 
+// retryMany retries jobs that are locked with their ancestors.
+func (t *Tx) retryMany(m *manyRetried, ids []engine.JobID, o engine.RetryOptions, results map[engine.JobID]engine.RetryResult) error {
+	seen := make(map[engine.JobID]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if j := m.jobs[id]; j != nil && j.status.Final() {
+			err := mayRetry(j, o)
+			if err == nil {
+				err = mayBegin(j, m.parents)
+			}
+			if err != nil {
+				results[id] = engine.RetryResult{Err: err}
+				continue
+			}
+		}
+		if m.plain(id) {
+			m.plains = append(m.plains, m.jobs[id])
+			continue
+		}
+		var err error
+		if results[id], err = t.retrySingle(m, id, o); err != nil {
+			return err
+		}
+	}
+	return t.retryPlain(m, o, results)
+}
+
 // manyRetried is what is known of jobs that are retried together; all are locked.
 type manyRetried struct {
-	jobs, parents map[engine.JobID]*jobRow // parents are all ancestors
+	jobs, parents map[engine.JobID]*jobRow // parents are all ancestors, among others
 	special       map[engine.JobID]bool    // they have a position, or rejects
 	plains        []*jobRow
 }
 
-func (t *Tx) lookAtMany(ids []engine.JobID) (*manyRetried, error) {
+// lookAtMany looks at jobs, which are among the locked rows with all their ancestors.
+func (t *Tx) lookAtMany(ids []engine.JobID, rows []*jobRow) (*manyRetried, error) {
 	m := &manyRetried{jobs: map[engine.JobID]*jobRow{}, parents: map[engine.JobID]*jobRow{}, special: map[engine.JobID]bool{}}
-	rows, err := t.lockJobRows(ids)
-	if err != nil {
-		return nil, err
-	}
 	for _, j := range rows {
-		m.jobs[j.ID] = j
+		m.parents[j.ID] = j
 	}
-	for level := rows; ; {
-		var parents []engine.JobID
-		for _, j := range level {
-			if j.Parent != 0 && m.parents[j.Parent] == nil {
-				parents = append(parents, j.Parent)
-			}
+	for _, id := range ids {
+		if j := m.parents[id]; j != nil {
+			m.jobs[id] = j
 		}
-		if len(parents) == 0 {
-			break
-		}
-		slices.Sort(parents)
-		if level, err = t.lockJobRows(slices.Compact(parents)); err != nil {
-			return nil, err
-		}
-		for _, p := range level {
-			m.parents[p.ID] = p
-		}
-		rows = append(rows, level...)
-	}
-	var keys []typedHash
-	for _, j := range rows {
-		if j.Key != "" {
-			keys = append(keys, typedHash{j.Type, engine.KeyHash(j.Instance, j.Key)})
-		}
-	}
-	if err := t.lockKeys(keys); err != nil {
-		return nil, err
 	}
 	list := idList(ids)
 	return m, t.query(func(r *sql.Rows) error {
@@ -282,7 +265,7 @@ func (t *Tx) retakeKeys(jobs []*jobRow, results map[engine.JobID]engine.RetryRes
 		at := typedHash{j.Type, engine.KeyHash(j.Instance, j.Key)}
 		k := held[at]
 		switch {
-		case k == nil:
+		case k == nil || k.job == 0: // it is reserved
 			free = append(free, j)
 			held[at] = &keyRow{job: j.ID}
 		case k.job != j.ID:

@@ -58,7 +58,7 @@ func (s *Store) failedItems(ctx context.Context, emitter engine.JobID) (list []e
 // retryItems retries those of an emitter's items that are failed still, a batch
 // in a transaction. One whose key was taken since is left out and told of.
 //
-// Locks: the items and their ancestors, ascending by id; then as Retry.
+// Locks: the items and their ancestors, ascending by id; keys by hash; then as Retry.
 func (s *Store) retryItems(ctx context.Context, emitter engine.JobID, items []engine.JobID) error {
 	left, first := 0, engine.JobID(0)
 	for batch := range slices.Chunk(items, retryBatch) {
@@ -82,37 +82,41 @@ func (s *Store) retryItems(ctx context.Context, emitter engine.JobID, items []en
 // retryAll retries those of the jobs that are failed; taken are those whose key
 // is another's.
 func (t *Tx) retryAll(ids []engine.JobID) (taken []engine.JobID, err error) {
-	if err := t.lockLines(ids); err != nil {
+	rows, err := t.lockLines(ids)
+	if err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		j, err := t.lockJob(id, "")
-		if engine.CodeOf(err) == engine.CodeNotFound {
-			continue // pruned
+	err = t.withKeys(rows, func() error {
+		for _, id := range ids {
+			j, err := t.lockJob(id, "")
+			if engine.CodeOf(err) == engine.CodeNotFound {
+				continue // pruned
+			}
+			if err != nil {
+				return err
+			}
+			if j.status != engine.StatusFailed {
+				continue
+			}
+			holder, _, err := t.keyHolder(j)
+			if err != nil {
+				return err
+			}
+			if holder != 0 && holder != id {
+				taken = append(taken, id)
+				continue
+			}
+			if _, err := t.retry(id, engine.RetryOptions{}); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if j.status != engine.StatusFailed {
-			continue
-		}
-		holder, _, err := t.keyHolder(j)
-		if err != nil {
-			return nil, err
-		}
-		if holder != 0 && holder != id {
-			taken = append(taken, id)
-			continue
-		}
-		if _, err := t.retry(id, engine.RetryOptions{}); err != nil {
-			return nil, err
-		}
-	}
-	return taken, nil
+		return nil
+	})
+	return taken, err
 }
 
-// lockLines locks jobs and all their ancestors, ascending by id.
-func (t *Tx) lockLines(ids []engine.JobID) error {
+// lockLines reads and locks jobs and all their ancestors, ascending by id.
+func (t *Tx) lockLines(ids []engine.JobID) ([]*jobRow, error) {
 	lock := slices.Clone(ids)
 	seen := make(map[engine.JobID]bool, len(ids))
 	for level := ids; len(level) > 0; {
@@ -127,17 +131,10 @@ func (t *Tx) lockLines(ids []engine.JobID) error {
 			return err
 		}, "SELECT DISTINCT parent FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(level)+") AND parent > 0")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		lock, level = append(lock, parents...), parents
 	}
 	slices.Sort(lock)
-	for chunk := range slices.Chunk(slices.Compact(lock), listMost) {
-		err := t.query(func(r *sql.Rows) error { return r.Scan(new(engine.JobID), new(engine.Epoch)) },
-			"SELECT "+lockedRow+" FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(chunk)+") ORDER BY id"+t.s.D.Lock())
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.lockJobRows(slices.Compact(lock))
 }

@@ -110,6 +110,9 @@ func (s *Store) divideStale(ctx context.Context, outcomes []*engine.Outcome, dou
 		if err != nil {
 			return err
 		}
+		if late, err = t.leaveHeld(late, false); err != nil {
+			return err
+		}
 		return t.requeue(late, false, 0)
 	}, nil)
 	return left, lost, err

@@ -139,34 +139,41 @@ func (s *Store) cancelSwept(ctx context.Context, parent engine.JobID, last int64
 }
 
 // retrySwept retries the next items of an emitter that have failed or were cancelled.
-// One that cannot be, as its key is another's, stays as it is.
+// One that cannot be, as its key is another's, stays as it is. left says that there may
+// be more, and that others do not hold the key of the first of them: the next pass goes
+// on there, since one that is retried before it may have failed again by then.
 //
-// Locks: the items and their ancestors, ascending by id; the sweep; then as Retry.
+// Locks: the items and their ancestors, ascending by id; the sweep; keys by hash; then as
+// Retry.
 func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64, limit int) (left bool, err error) {
-	ids, err := s.itemsToRetry(ctx, parent, engine.JobID(last-retrySweep), min(limit, retryBatch))
+	all, err := s.itemsToRetry(ctx, parent, engine.JobID(last-retrySweep), min(limit, retryBatch))
 	if err != nil {
 		return false, err
 	}
 	var refused map[engine.JobID]error // of the run that was committed
-	err = s.write(ctx, "retry items of a job", func(t *Tx) error {
-		refused = map[engine.JobID]error{}
-		if err := t.lockLines(append(slices.Clone(ids), parent)); err != nil {
+	err = s.aroundHeld(ctx, "retry items of a job", func(t *Tx, skip bool) error {
+		refused, left = nil, len(all) > 0
+		ids := all
+		if skip {
+			n, err := s.beforeHeld(ctx, all)
+			if err != nil || n == 0 && left {
+				left = false
+				return err
+			}
+			ids, left = all[:n], left && n == len(all)
+		}
+		rows, err := t.lockLines(append(slices.Clone(ids), parent))
+		if err != nil {
 			return err
 		}
 		var now int64
 		if found, err := t.row([]any{&now}, "SELECT last_id FROM ds_sweeps WHERE parent = ?"+t.s.D.Lock(), parent); err != nil || !found || now != last {
 			return err // it was cancelled again, or others have done it
 		}
-		for _, id := range ids {
-			err := t.retryItem(id)
-			if err != nil && !refuses(err) {
+		if len(ids) > 0 {
+			if refused, err = t.retryRows(rows, ids); err != nil {
 				return err
 			}
-			if err != nil { // before anything was written
-				refused[id] = err
-			}
-		}
-		if len(ids) > 0 {
 			_, err := t.exec("UPDATE ds_sweeps SET last_id = ? WHERE parent = ?", retrySweep+int64(ids[len(ids)-1]), parent)
 			return err
 		}
@@ -182,7 +189,61 @@ func (s *Store) retrySwept(ctx context.Context, parent engine.JobID, last int64,
 			s.Log.Warn("an item is not retried with its emitter", "job", id, "emitter", parent, "error", why)
 		}
 	}
-	return len(ids) > 0, err
+	return left, err
+}
+
+// beforeHeld is how many of the jobs come before the first one whose key somebody else
+// has locked. That may be a row that he makes just now: only a statement that asks for
+// the key itself meets it. It keeps no lock.
+func (s *Store) beforeHeld(ctx context.Context, ids []engine.JobID) (n int, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		keys := map[engine.JobID]typedHash{}
+		err := t.queryIDs(func(r *sql.Rows) error {
+			var id engine.JobID
+			var typ engine.TypeID
+			var instance, key text
+			err := r.Scan(&id, &typ, &instance, &key)
+			keys[id] = typedHash{typ, engine.KeyHash(string(instance), string(key))}
+			return err
+		}, "SELECT id, type, instance, job_key FROM ds_jobs"+s.D.ByKey()+" WHERE id", ids, " AND job_key <> ''")
+		if err != nil {
+			return err
+		}
+		for n = range ids {
+			k, ok := keys[ids[n]]
+			if !ok {
+				continue
+			}
+			_, err := t.row([]any{new(engine.JobID)}, "SELECT job FROM ds_keys WHERE type = ? AND hash = ?"+s.D.Lock()+" NOWAIT", k.typ, k.hash[:])
+			if s.D.Locked(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		n = len(ids)
+		return nil
+	})
+	return n, err
+}
+
+// retryRows retries items, which are among the locked rows, with their emitter; refused
+// are those that cannot be.
+func (t *Tx) retryRows(rows []*jobRow, ids []engine.JobID) (refused map[engine.JobID]error, err error) {
+	refused = map[engine.JobID]error{}
+	return refused, t.withKeys(rows, func() error {
+		for _, id := range ids {
+			err := t.retryItem(id)
+			if err != nil && !refuses(err) {
+				return err
+			}
+			if err != nil { // before anything was written
+				refused[id] = err
+			}
+		}
+		return nil
+	})
 }
 
 // retryItem retries a locked item with its emitter, if it has failed or was cancelled.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -9,6 +10,35 @@ import (
 )
 
 var foldCases = []testCase{
+	{"the rows of all emitters are locked before their keys, as a hook's commit does", func(w *world) {
+		t := w.typ("t")
+		var emitters []engine.JobID
+		for _, k := range []string{"one", "two"} {
+			p := w.start(keyed(t, k, active))
+			w.commit(opened(p, job(t)))
+			w.settle(w.take(queue(t)))
+			emitters = append(emitters, p.ID)
+		}
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		heard := faults.Listen()
+		w.foldOn(s, nil)
+		rows, keys := 0, 0
+		for _, q := range heard() {
+			switch {
+			case strings.Contains(q, "ds_keys"):
+				keys++
+			case strings.HasPrefix(q, "SELECT id, epoch, ") && strings.Contains(q, "ds_jobs"):
+				if rows++; keys > 0 {
+					w.Errorf("after a key: %.200s", q)
+				}
+			}
+		}
+		if rows == 0 || keys == 0 {
+			w.Errorf("%d statements about rows, %d about keys", rows, keys)
+		}
+		w.stands("completed", emitters...)
+	}},
 	{"there is nothing to fold, and it says so", func(w *world) {
 		w.fold()
 		queues, settled, more, err := w.store.Fold(w.ctx, 10)

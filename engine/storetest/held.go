@@ -124,6 +124,80 @@ var heldCases = []testCase{
 			return w.view(parents[0]).Status == engine.StatusCompleted
 		})
 	}},
+	{"a key that a caller holds keeps no other job of a dead server from being rescued", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		keys := []engine.JobInsert{keyed(t, "one", active), keyed(t, "k", active), keyed(t, "free", active), keyed(t, "runs", active), keyed(t, "lost", active)}
+		made := w.enqueue(append(keys, job(t))...)
+		other := w.open(Options{})
+		srv := w.server(other)
+		for _, n := range []int{1, 3, 1, 1} {
+			w.claimOn(other, srv, queue(t), n)
+		}
+		for _, id := range made[:3] {
+			w.same("cancel", engine.CancelAsked, w.cancel(id))
+		}
+		w.die(other, srv)
+		w.bury(srv)
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keys[0], keys[1], keys[3], keys[4])
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		lost := func(j *engine.ClaimedJob, _ engine.TypeRecord, _ *engine.Failure) *engine.Outcome {
+			if j.ID == made[4] {
+				return among(failed(j))
+			}
+			return nil
+		}
+		r, err := w.store.Rescue(ctx, lost)
+		w.must(err)
+		w.same("rescue", engine.Rescue{Claims: 4, Jobs: 3, Losses: 1, Left: 3}, w.counted(r))
+		w.stands("consume/running", made[0], made[1], made[4])
+		w.stands("cancelled", made[2])
+		w.stands("consume/waiting", made[3], made[5])
+		w.must(tx.Rollback())
+		w.until("they are rescued afterwards", func() bool {
+			_, err := w.store.Rescue(w.ctx, lost)
+			w.must(err)
+			return w.count("SELECT COUNT(*) FROM ds_claims") == 0
+		})
+		w.stands("cancelled", made[:3]...)
+		w.stands("failed", made[4])
+		w.fold()
+		w.same("losses", int64(3), w.counts("t").Losses)
+	}},
+	{"a key that a caller holds keeps no other job from being given back", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		w.enqueue(keyed(t, "k", active), keyed(t, "free", active), keyed(t, "runs", active), job(t))
+		list := w.claim(queue(t), 4)
+		w.same("cancel", engine.CancelAsked, w.cancel(list[0].ID))
+		w.same("cancel", engine.CancelAsked, w.cancel(list[1].ID))
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(t, "k", active), keyed(t, "runs", active))
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		refs := []engine.JobRef{list[0].JobRef, list[1].JobRef, list[2].JobRef}
+		err := w.store.Release(ctx, list[0].Claim, refs)
+		var locked *engine.LockedError
+		if !errors.As(err, &locked) {
+			w.Fatalf("release says %v", err)
+		}
+		w.same("left", []engine.JobID{list[0].ID}, locked.Jobs)
+		held, err := w.store.OwnClaims(w.ctx, w.srv)
+		w.must(err)
+		w.same("held", map[engine.ClaimID][]engine.JobRef{list[0].Claim: {list[3].JobRef, list[0].JobRef}}, held)
+		w.stands("cancelled", list[1].ID)
+		w.stands("consume/waiting", list[2].ID)
+		w.must(tx.Rollback())
+		w.until("it is given back afterwards", func() bool { return w.store.Release(w.ctx, list[0].Claim, refs) == nil })
+		w.stands("cancelled", list[0].ID)
+		w.settle(list[3])
+	}},
 	{"a key that a caller holds keeps no other job from being cancelled", func(w *world) {
 		if !w.in.Rows {
 			return
@@ -169,6 +243,51 @@ var heldCases = []testCase{
 			w.fold()
 			return w.view(p.ID).Status == engine.StatusCancelled
 		})
+	}},
+	{"the items of an emitter are retried with it up to a key that a caller holds, which keeps no other emitter's", func(w *world) {
+		if !w.in.Rows {
+			return
+		}
+		t := w.typ("t")
+		emitters := w.enqueue(jobs(t, 3)...)
+		list := w.claim(queue(t), 3)
+		for i, keys := range [][]string{{"before", "k", "behind"}, {"other", "another"}, {"cancelled"}} {
+			var items []engine.JobInsert
+			for _, k := range keys {
+				items = append(items, keyed(t, k, active))
+			}
+			w.commit(opened(list[i], append(items, job(t))...))
+		}
+		w.cancel(emitters[0])
+		w.cancel(emitters[1])
+		w.sweep()
+		for _, id := range emitters[:2] {
+			w.stands("cancelled", id)
+			w.must(w.store.Retry(w.ctx, id, engine.RetryOptions{}))
+		}
+		items := func(emitter engine.JobID, status engine.Status) int64 {
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE parent = ? AND status = ?", emitter, status)
+		}
+		tx := w.begin(sql.LevelDefault)
+		made := w.enqueueTx(tx, keyed(t, "k", active)) // a row that nobody else sees
+		w.same("made", true, made[0].Created)
+		ctx, stop := context.WithTimeout(w.ctx, 12*time.Second)
+		defer stop()
+		w.same("cancel", engine.CancelAsked, w.cancel(emitters[2]))
+		for range 3 {
+			_, err := w.store.Sweep(ctx, 100)
+			w.must(err)
+		}
+		w.same("items retried before the key, with the other emitter, cancelled", []int64{1, 3, 2},
+			[]int64{items(emitters[0], engine.StatusWaiting), items(emitters[1], engine.StatusWaiting), items(emitters[2], engine.StatusCancelled)})
+		w.same("sweeps", int64(1), w.count("SELECT COUNT(*) FROM ds_sweeps"))
+		w.must(tx.Rollback())
+		w.until("it goes on afterwards", func() bool {
+			_, err := w.store.Sweep(w.ctx, 100)
+			w.must(err)
+			return items(emitters[0], engine.StatusWaiting) == 4
+		})
+		w.sweep()
 	}},
 	{"a key that a caller holds keeps no other history", func(w *world) {
 		if !w.in.Rows {
