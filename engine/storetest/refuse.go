@@ -173,6 +173,40 @@ var refuseCases = []testCase{
 		w.failure("too much to keep", "db.merge", err)
 		w.same("nothing was changed", `"a" "2026-01-01"`, Shown(w.query(h, "SELECT k, d FROM longs")))
 	}},
+	{"a row that its source knows to be bad is given back, and what is there of its key stays", func(w *world) {
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "float"}, {Name: "v", Type: "integer", Nullable: true}}, []string{"id"})
+		w.must(err)
+		row := func(at int64, id, v any, bad bool) engine.Row {
+			r := engine.Row{Names: []string{"id", "v"}, Values: []any{id, v}, At: at}
+			if bad {
+				r.Bad = &engine.Failure{Kind: engine.KindError, Code: "db.value", Row: at, Message: fmt.Sprintf("row %d: bad", at)}
+			}
+			return r
+		}
+		rows := []engine.Row{row(1, 1.0, int64(2), false), row(2, 2.0, []any{}, true), row(3, []any{}, int64(2), true), row(4, "NaN", nil, true)}
+		for name, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			w.failure(name, "db.value", write(rows...))
+		}
+		for name, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+			"insert": func(s engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, "t", s) },
+			"bulk":   func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, nil) },
+			"merge":  func(s engine.RowSource) (engine.Stats, error) { return h.Merge(w.ctx, "t", s, percent(100)) },
+		} {
+			w.run(h, "DELETE FROM t")
+			w.run(h, "INSERT INTO t VALUES (2.0, 1), (3.0, 1)")
+			g := &given{slice: slice{slices.Clone(rows)}}
+			_, err := write(g)
+			w.must(err)
+			w.same(name+": given back", 3, g.back)
+			left := "float(1) 2 / float(2) 1"
+			if name != "merge" {
+				left += " / float(3) 1"
+			}
+			w.same(name, left, Shown(w.query(h, "SELECT id, v FROM t ORDER BY id")))
+		}
+	}},
 	{"of rows that cannot stand together the first one stays", func(w *world) {
 		unique := "UNIQUE"
 		if !w.in.Rows {
