@@ -68,6 +68,9 @@ type Row struct {
 	Names  []string
 	Values []any
 	At     int64 // its number in the source, for errors; 0: counted by the session
+	// Bad is what its source knows to be wrong with it; nil: nothing. A Rejecter takes
+	// it back as one that the database refuses. Its values may be of any type.
+	Bad *Failure
 }
 
 // RowSource gives rows until io.EOF. A session does not keep a row's values

@@ -169,7 +169,7 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 		1526, // no partition is for the value
 		1644: // a trigger's own (SIGNAL)
 		code = "db.constraint"
-	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 1690, 3140:
+	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 1690, 3140, 3157:
 		code = "db.value"
 	case 1792:
 		code, retryable = "db.read_only", false
@@ -244,7 +244,7 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 		if m := ofKey.FindStringSubmatch(me.Message); m != nil {
 			f.Kind, f.Index = sqlstore.FaultDuplicate, m[1][strings.LastIndexByte(m[1], '.')+1:]
 		}
-	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140:
+	case 1264, 1265, 1292, 1366, 1406, 1411, 1367, 3140, 3157:
 		m := column.FindStringSubmatch(me.Message)
 		if m == nil {
 			break

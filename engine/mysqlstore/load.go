@@ -48,9 +48,8 @@ func (s *Store) LoadsText(ctx context.Context) bool {
 	return s.loads.on.Load()
 }
 
-// AppendValue writes a value and what separates it from the next one. A float in
-// a text column is written by the server in a way of its own, so it is left to it.
-func (s *Store) AppendValue(b []byte, v any, columnType string) ([]byte, bool) {
+// AppendValue writes a value and what separates it from the next one.
+func (s *Store) AppendValue(b []byte, v any) ([]byte, bool) {
 	switch x := v.(type) {
 	case nil:
 		b = append(b, `\N`...)
@@ -67,7 +66,7 @@ func (s *Store) AppendValue(b []byte, v any, columnType string) ([]byte, bool) {
 			b = append(b, '0')
 		}
 	case float64:
-		if columnType == "" || strings.HasPrefix(columnType, "text") || columnType == "bytes" || columnType == "json" || math.IsNaN(x) || math.IsInf(x, 0) {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return b, false
 		}
 		b = strconv.AppendFloat(b, x+0, 'g', -1, 64) // no negative zero

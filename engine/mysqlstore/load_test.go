@@ -23,7 +23,7 @@ func FuzzTextOfRowsComesApartAgain(f *testing.F) {
 		for range 2 {
 			for _, v := range []any{a, b, nil, c} {
 				var ok bool
-				if text, ok = s.AppendValue(text, v, "text"); !ok {
+				if text, ok = s.AppendValue(text, v); !ok {
 					t.Fatalf("%q has no text", v)
 				}
 			}

@@ -191,6 +191,9 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 	if len(key) > 0 {
 		defs = append(defs, "PRIMARY KEY ("+s.quoteAll(key)+")")
 	}
+	if !slices.ContainsFunc(defs, func(def string) bool { return strings.Contains(def, valueConstraint) }) {
+		defs = append(defs, "CONSTRAINT "+s.Quote(valueConstraint)+" CHECK (1)") // by which the table is known to be ours
+	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", s.Quote(table), strings.Join(defs, ", ")), nil
 }
 
@@ -445,10 +448,14 @@ func fitOf(columnType string, ours bool) func(any) (any, string) {
 		}
 	case "bytes":
 		return func(v any) (any, string) {
-			if x, ok := v.(string); ok && ours {
-				return []byte(x), ""
+			if !ours {
+				return v, ""
 			}
-			return v, ""
+			x, why := fit(v)
+			if text, ok := x.(string); ok {
+				return []byte(text), why
+			}
+			return x, why
 		}
 	}
 	if fit == nil {

@@ -3,10 +3,8 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -61,12 +59,6 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 		is := ""
 		if typ != "" {
 			is = " is of type " + typ + " and"
-		}
-		if text, ok := row[indexFold(b.names, column)].(string); ok && t.Kind == FaultType {
-			size, sized := textSize(typ)
-			if n, nerr := strconv.Atoi(size); sized && nerr == nil && utf8.RuneCountInString(text) > n {
-				t.Kind = FaultLong
-			}
 		}
 		f.Message = fmt.Sprintf("column %s%s cannot hold %s: %s", column, is, told[0], t.why(typ))
 	}

@@ -11,9 +11,8 @@ import (
 type Loader interface {
 	// LoadsText says whether the server takes rows so.
 	LoadsText(ctx context.Context) bool
-	// AppendValue writes a value, as ToDB gives it, for a column of the type; false
-	// if its text may come to mean something else there than the value.
-	AppendValue(b []byte, v any, columnType string) ([]byte, bool)
+	// AppendValue writes a value, as ToDB gives it; false if no text stands for it.
+	AppendValue(b []byte, v any) ([]byte, bool)
 	// EndRow puts the end of a row in the place of what separates values.
 	EndRow(b []byte) []byte
 	// LoadText inserts rows. clean says that the server had nothing to say about any of
@@ -50,7 +49,7 @@ func (s *Session) Bulk(ctx context.Context, table string, rows engine.RowSource,
 			return nil, err
 		}
 		if shape.Texts {
-			w.load = &loading{l: l, shape: shape}
+			w.load = &loading{l}
 			w.flush = func(ctx context.Context, c *sql.Conn, b *batch) error {
 				if len(b.text) == 0 {
 					return w.insert(ctx, c, b)
@@ -63,11 +62,7 @@ func (s *Session) Bulk(ctx context.Context, table string, rows engine.RowSource,
 }
 
 // loading gathers batches as text.
-type loading struct {
-	l     Loader
-	shape Shape
-	types []string // of the batch's columns
-}
+type loading struct{ l Loader }
 
 // Kinds of columns in a text.
 const (
@@ -79,10 +74,6 @@ const (
 // begin prepares an empty batch.
 func (l *loading) begin(b *batch) {
 	b.hex = append(b.hex[:0], make([]int8, len(b.names))...)
-	l.types = l.types[:0]
-	for _, n := range b.names {
-		l.types = append(l.types, l.shape.typeOf(n))
-	}
 }
 
 // add takes a row into the batch; false if it must go into another one. From
@@ -112,7 +103,7 @@ func (l *loading) add(w *writer, b *batch, row engine.Row) bool {
 			ok = false
 		}
 		if ok {
-			if b.text, ok = l.l.AppendValue(b.text, v, l.types[i]); !ok {
+			if b.text, ok = l.l.AppendValue(b.text, v); !ok {
 				w.load = nil
 			}
 		}

@@ -57,7 +57,7 @@ func (f *Fault) why(typ string) string {
 	case f.Kind == FaultRange:
 		return "it is out of range"
 	case f.Kind == FaultLong && sized:
-		return "it is longer than " + size + " characters"
+		return tooLong(size)
 	case f.Kind == FaultLong:
 		return "it is too long"
 	case sized:

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"regexp"
 	"strconv"
@@ -14,11 +15,16 @@ import (
 
 // FitOf gives what makes of a script's value the one that a column of the type is
 // given, or says why the column cannot hold it; nil: the column takes values as they
-// come. Left to themselves, each database reads texts of dates and times, bytes for a
-// text and what is JSON in a way of its own.
+// come. Left to themselves, each database reads texts of dates and times in a way of its
+// own, writes numbers as text so, and takes other things for JSON; servers cut spaces at
+// the end of a text that is too long, and do not tell.
 func FitOf(columnType string) func(v any) (fit any, why string) {
-	name, _, _ := strings.Cut(columnType, "(")
-	switch name {
+	if size, sized := textSize(columnType); sized {
+		if most, err := strconv.Atoi(size); err == nil {
+			return func(v any) (any, string) { return fitSized(v, most) }
+		}
+	}
+	switch columnType {
 	case "timestamp":
 		return fitTimestamp
 	case "date":
@@ -27,6 +33,8 @@ func FitOf(columnType string) func(v any) (fit any, why string) {
 		return fitTime
 	case "text":
 		return fitText
+	case "bytes":
+		return fitBytes
 	case "json":
 		return fitJSON
 	}
@@ -133,43 +141,101 @@ func (s *Shape) fitOf(column string) func(v any) (fit any, why string) {
 // noUTF8 says why a text does not hold a value.
 const noUTF8 = "it is no text in UTF-8"
 
-// fitText takes bytes that are text.
+// fitText takes bytes that are text, and the text of whatever else there is.
 func fitText(v any) (any, string) {
 	switch x := v.(type) {
 	case string:
 		if !utf8.ValidString(x) {
 			return nil, noUTF8
 		}
+		return v, ""
 	case []byte:
 		if !utf8.Valid(x) {
 			return nil, noUTF8
 		}
 		return string(x), ""
 	}
-	return v, ""
+	return textOf(v), ""
 }
+
+// fitSized is fitText for a column of text of so many characters at most.
+func fitSized(v any, most int) (any, string) {
+	fit, why := fitText(v)
+	if x, ok := fit.(string); ok && len(x) > most && utf8.RuneCountInString(x) > most {
+		return nil, tooLong(strconv.Itoa(most))
+	}
+	return fit, why
+}
+
+// tooLong says why a column of text of so many characters does not hold a value.
+func tooLong(most string) string { return "it is longer than " + most + " characters" }
+
+// fitBytes takes bytes and texts, and the text of whatever else there is.
+func fitBytes(v any) (any, string) {
+	if x, ok := v.([]byte); ok {
+		return x, ""
+	}
+	return textOf(v), ""
+}
+
+// textOf is a value as text; NULL stays. What is text is kept.
+func textOf(v any) any {
+	switch x := v.(type) {
+	case bool:
+		if x {
+			return "1"
+		}
+		return "0"
+	case int64:
+		return strconv.FormatInt(x, 10)
+	case *big.Int:
+		return x.String()
+	case engine.Decimal:
+		return string(x)
+	case float64:
+		return floatText(x)
+	case time.Time:
+		return TimeText(x)
+	}
+	return v
+}
+
+// Floats from plainFrom on and below plainTo are written without an exponent.
+const plainFrom, plainTo = 1e-15, 1e15
+
+// floatText writes a float with as many digits as tell it from all others, as servers do
+// where they have the room: 1, 0.5, 1e21.
+func floatText(x float64) string {
+	if size := math.Abs(x); size == 0 {
+		return "0"
+	} else if size >= plainFrom && size < plainTo {
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return strings.Replace(strconv.FormatFloat(x, 'e', -1, 64), "e+", "e", 1)
+}
+
+// noJSON says why a column of JSON does not hold a value.
+const noJSON = "it is no JSON, as json.encode writes it"
 
 // fitJSON takes JSON as text, and numbers and truth, which are JSON as they are.
 func fitJSON(v any) (any, string) {
 	switch x := v.(type) {
+	case string:
+		if !utf8.ValidString(x) || !json.Valid([]byte(x)) {
+			return nil, noJSON
+		}
 	case bool:
 		return strconv.FormatBool(x), ""
-	case int64:
-		return strconv.FormatInt(x, 10), ""
-	case *big.Int:
-		return x.String(), ""
-	case engine.Decimal:
-		return string(x), ""
 	case float64:
 		text, err := json.Marshal(x)
 		if err != nil {
-			return nil, notOfType
+			return nil, noJSON
 		}
 		return string(text), ""
 	case time.Time, []byte:
-		return nil, notOfType
+		return nil, noJSON
 	}
-	return v, ""
+	return textOf(v), ""
 }
 
 // ParseTimestamp reads a point in time as texts tell it: RFC 3339, the same with

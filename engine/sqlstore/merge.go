@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -186,7 +187,7 @@ func (m *merge) refusedRow(row engine.Row) error {
 		if fit := m.w.fits.Of(k); fit != nil {
 			v, why = fit(v)
 		}
-		if v = m.w.s.d.ToDB(v); v == nil || why != "" { // no row of the table can have such a key
+		if v = m.w.s.d.ToDB(v); v == nil || why != "" || !driver.IsValue(v) { // no row of the table can have such a key
 			m.refusedKeys, m.refusedSize = m.refusedKeys[:was], size
 			return nil
 		}

@@ -109,7 +109,8 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 func fitKey(what string, values []any, by []string, shape *Shape) ([]any, error) {
 	values = slices.Clone(values)
 	for i := range values {
-		fit := shape.fitOf(by[i])
+		name, _, _ := strings.Cut(shape.typeOf(by[i]), "(") // a bound may be longer than what the column holds
+		fit := FitOf(name)
 		if fit == nil {
 			continue
 		}

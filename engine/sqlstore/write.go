@@ -162,7 +162,10 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 		if w.n++; row.At == 0 {
 			row.At = w.n
 		}
-		for !w.add(row) {
+		if row.Bad != nil {
+			w.bad = row.Bad
+		}
+		for w.bad == nil && !w.add(row) {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

@@ -188,34 +188,55 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 		case len(s.row.Names) == 0:
 			return engine.Row{}, s.bad(" has no columns")
 		}
-		var none error // why it lacks a key
+		row := engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}
 		for i, v := range s.row.Values {
+			code, why := "db.value", ""
 			switch v.(type) {
 			case string, int64:
 				continue
 			case nil:
-				if none == nil && slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
-					none = s.bad(", column %q: got None, wanted a value: the column is part of the key", s.row.Names[i])
+				if !slices.Contains(s.key, s.row.Names[i]) {
+					continue
 				}
+				code, why = "db.constraint", "got None, wanted a value: the column is part of the key" // it would be equal to nothing, not even to None
+			default:
+				if v, ok = scalar(v); !ok {
+					why = fmt.Sprintf("got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.c.kindOf(s.row.Values[i]))
+					v, err = s.c.Lang.Data(s.row.Values[i])
+				}
+			}
+			switch {
+			case why == "":
+				s.row.Values[i] = v
 				continue
+			case !s.rejecting, err != nil: // what is no data, such as a function, is no fault of the row
+				return engine.Row{}, s.bad(", column %q: %s", s.row.Names[i], why)
+			case row.Bad == nil:
+				row.Bad = Errorf(code, "column %q: %s", s.row.Names[i], why)
+				row.Bad.Row = s.n
 			}
-			w, ok := scalar(v)
-			if !ok {
-				return engine.Row{}, s.bad(", column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.row.Names[i], s.c.kindOf(v))
-			}
-			s.row.Values[i] = w
+			s.row.Values[i] = floatsAsText(v)
 		}
-		row := engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}
-		if none == nil {
-			return row, nil
+		return row, nil
+	}
+}
+
+// floatsAsText puts text in the place of floats that JSON has no numbers for, in what
+// Language.Data has made.
+func floatsAsText(v Value) Value {
+	switch x := v.(type) {
+	case float64:
+		if !finite(v) {
+			return fmt.Sprint(x)
 		}
-		if !s.rejecting {
-			return engine.Row{}, none
-		}
-		if err := s.reject(row, Errorf("db.constraint", "%s", strings.TrimPrefix(none.Error(), fmt.Sprintf("row %d, ", s.n)))); err != nil {
-			return engine.Row{}, err
+	case *Dict:
+		floatsAsText(x.Values)
+	case []Value:
+		for i, e := range x {
+			x[i] = floatsAsText(e)
 		}
 	}
+	return v
 }
 
 // bad is what is wrong with the last row.

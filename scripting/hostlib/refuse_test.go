@@ -49,13 +49,74 @@ end
 				}
 				continue
 			}
-			const want = `a.csv:4 {"id":null,"v":"3"} column "id": got None, wanted a value: the column is part of the key (db.constraint)
-a.csv:3 {"id":"long","v":"2"} column id is of type text(3) and cannot hold "long": it is longer than 3 characters (db.value)
+			const want = `a.csv:3 {"id":"long","v":"2"} column id is of type text(3) and cannot hold "long": it is longer than 3 characters (db.value)
+a.csv:4 {"id":null,"v":"3"} column "id": got None, wanted a value: the column is part of the key (db.constraint)
 a.csv:5 {"id":"b","v":"x"} column v is of type integer and cannot hold "x": it is not of that type, or out of its range (db.value)
 `
 			if j.Error != nil || string(j.Result) != `[2,3,"a,c"]` || set != want || j.Stats["rejected"] != 3 {
 				t.Errorf("%s: %+v %s %v\n%s", name, j.Error, j.Result, j.Stats, set)
 			}
+		}
+	}
+}
+
+// TestValuesThatNoDatabaseHasAreSetAside: a merge leaves what is there of their rows.
+func TestValuesThatNoDatabaseHasAreSetAside(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"job.star": `job(rejects = "all")
+def consume(ctx, item):
+    db.ensure("t", {"id": "text(3)", "v": "float"}, key = ["id"])
+    nan, inf = float("nan"), float("-inf")
+    db.insert("t", [{"id": k, "v": 0.5} for k in "abcdefg".elems()])
+    rows = [{"id": "a", "v": 1}, {"id": "b", "v": nan}, {"id": "c", "v": [inf, {"x": 1.5}]}, {"id": nan, "v": 1}, {"id": ["d"], "v": {"y": 1}}, {"v": nan, "x": 1}, {"id": "e", "v": "x"}]
+    s = db.merge("t", rows, key = ["id"], max_delete = "all", on_bad = "reject")
+    def bad(): return db.insert("t", [{"id": "z", "v": nan}])
+    def function(): return db.insert("t", [{"id": "z", "v": bad}], on_bad = "reject")
+    return [s.updated, s.deleted, s.rejected, db.value("SELECT group_concat(id) FROM t"), catch(bad)[1].message, catch(function)[1].code]
+`,
+		"job.lua": `job({rejects = "all"})
+function consume(ctx, item)
+  db.ensure("t", {id = "text(3)", v = "float"}, {key = {"id"}})
+  local nan, inf = 0 / 0, -1 / 0
+  db.insert("t", {{id = "a", v = 0.5}, {id = "b", v = 0.5}, {id = "c", v = 0.5}, {id = "d", v = 0.5}, {id = "e", v = 0.5}, {id = "f", v = 0.5}, {id = "g", v = 0.5}})
+  local rows = {{id = "a", v = 1}, {id = "b", v = nan}, {id = "c", v = {inf, {x = 1.5}}}, {id = nan, v = 1}, {id = {"d"}, v = {y = 1}}, {v = nan, id = nil, x = 1}, {id = "e", v = "x"}}
+  local s = db.merge("t", rows, {key = {"id"}, max_delete = "all", on_bad = "reject"})
+  local function bad() return db.insert("t", {{id = "z", v = nan}}) end
+  local function func() return db.insert("t", {{id = "z", v = bad}}, {on_bad = "reject"}) end
+  local _, one = catch(bad)
+  local _, two = catch(func)
+  return {s.updated, s.deleted, s.rejected, db.value("SELECT group_concat(id) FROM t"), one.message, two.code}
+end
+`,
+	} {
+		w, list := world.New(t), "list"
+		if name == "job.lua" {
+			list = "table"
+			w.Lua("job", script)
+		} else {
+			w.Script("job", script)
+		}
+		j := w.Do("job", "1")
+		set := ""
+		err := w.Store.Rejects(t.Context(), engine.RejectFilter{}, func(r *engine.Reject) bool {
+			set += fmt.Sprintf("%s %s\n", r.Row, r.Reason)
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const wanted = ", wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode"
+		const result = `[1,3,6,"a,b,c,e","db.insert: row 1, column \"v\": got a float that is not a number` + wanted + `","usage"]`
+		want := `{"id":"b","v":"NaN"} column "v": got a float that is not a number` + wanted + ` (db.value)
+{"id":"c","v":["-Inf",{"x":1.5}]} column "v": got ` + list + wanted + ` (db.value)
+{"id":"NaN","v":1} column "id": got a float that is not a number` + wanted + ` (db.value)
+{"id":["d"],"v":{"y":1}} column "id": got ` + list + wanted + ` (db.value)
+{"v":"NaN","x":1} column "v": got a float that is not a number` + wanted + ` (db.value)
+{"id":"e","v":"x"} column v is of type float and cannot hold "x": it is not of that type, or out of its range (db.value)
+`
+		if j.Error != nil || string(j.Result) != result || set != want {
+			t.Errorf("%s: %+v %s\n%s", name, j.Error, j.Result, set)
 		}
 	}
 }

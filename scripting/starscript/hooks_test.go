@@ -60,7 +60,7 @@ func TestTheExamplesOfHooksRun(t *testing.T) {
 				"consume": {`{"path": "incoming/a.csv"}`, `consume completed {"rows":2}; ` + "1|1,5\n2|2\n"},
 				"fail":    {`{"n": 1}`, "consume waiting  error: not yet; "},
 				"finish":  {"", `finish completed {"sum":14}; consume completed 1; consume completed 4; consume completed 9; `},
-				"redrive": {`{"path": "incoming/b.csv"}`, "consume completed ; consume completed ; 1|1.0\n7|1.5\n"},
+				"redrive": {`{"path": "incoming/b.csv"}`, "consume completed ; consume completed ; 1|1\n7|1.5\n"},
 			}[h.Name]
 			job := engine.NewJob{Type: typ.Name}
 			if c.payload != "" {
