@@ -32,6 +32,7 @@ func Texts(ctx context.Context, x Execer, query string) (list []string, err erro
 // from outside. Nothing may use the store meanwhile.
 func (s *Store) Forget() {
 	s.shapes.Clear()
+	s.leavers.forget()
 	s.bounds.forget()
 	s.prune.forget()
 	s.receipts.forget()

@@ -67,6 +67,7 @@ type Store struct {
 
 	stmts    sync.Map // SQL with the default prefix -> with ours
 	shapes   sync.Map // scripts' tables -> tableShape
+	leavers  leavers
 	bounds   bounds
 	alone    sync.Map // queues whose head must be claimed alone, when it was looked at last
 	prune    pruned
