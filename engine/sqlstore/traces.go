@@ -142,21 +142,26 @@ func (s *Session) again(c *sql.Conn) bool {
 }
 
 // seated is BeginHook for a hook that has a seat, as long as it has the connection.
-func (s *Session) seated(ctx context.Context) (*sql.Conn, func(bool), error) {
+func (s *Session) seated(ctx context.Context) (c *sql.Conn, free func(bool), err error) {
 	if s.opts.Seat == nil {
 		return s.d.BeginHook(ctx, s.opts)
 	}
-	leave, err := s.opts.Seat(ctx)
-	if err != nil {
-		return nil, nil, err
+	only, leave := s.store.D.Name() == "sqlite", func() {}
+	if !only {
+		if leave, err = s.opts.Seat(ctx, false); err != nil {
+			return nil, nil, err
+		}
 	}
-	c, free, err := s.d.BeginHook(ctx, s.opts)
+	c, end, err := s.d.BeginHook(ctx, s.opts)
+	if err == nil && only {
+		leave, err = s.opts.Seat(ctx, true)
+	}
 	if err != nil {
 		leave()
 		return nil, nil, err
 	}
 	return c, func(broken bool) {
-		free(broken)
+		end(broken)
 		leave()
 	}, nil
 }

@@ -157,4 +157,38 @@ var seatCases = []testCase{
 		w.stands("completed", held, read)
 		w.must(reads)
 	}},
+	{"hooks that want the only writer keep nobody from another database", func(w *world) {
+		if w.in.Rows {
+			return // it has as many writers as connections
+		}
+		w.table(0)
+		other := w.in.Elsewhere(w.t)
+		holds, writes, leave := make(chan bool), make(chan bool), make(chan bool)
+		holder := consumes("holder", func(c *engine.Call) (engine.Raw, error) {
+			err := exec(c.Session(), c.Context(), "INSERT INTO t VALUES (1, 0)")
+			close(holds)
+			<-leave
+			return nil, err
+		})
+		writer := consumes("writer", func(c *engine.Call) (engine.Raw, error) {
+			<-holds
+			_, err := c.Join("other", other).Ensure(c.Context(), "u", []engine.Column{{Name: "id", Type: "integer"}}, []string{"id"})
+			close(writes)
+			return nil, err
+		})
+		r := w.runtime(Options{})
+		ids := []engine.JobID{r.make(engine.NewJob{Type: "holder"}, holder, writer), r.make(engine.NewJob{Type: "writer"})}
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{holder, writer}, Connections: 1})
+		select {
+		case <-writes:
+		case <-time.After(patience):
+			w.Error("it waits for the other hook")
+		}
+		close(leave)
+		w.until("both have ended", func() bool {
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status <> ?", int64(engine.StatusWaiting)) == 2
+		})
+		stop()
+		w.stands("completed", ids...)
+	}},
 }
