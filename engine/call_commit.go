@@ -91,7 +91,7 @@ func (c *Call) commitPosition() error {
 	for _, f := range c.resets {
 		f()
 	}
-	c.watch.left = c.watch.limit // resumed by the deferred call
+	c.watch.anew()
 	if c.srv.drains.Load() {
 		return ErrDrained
 	}
@@ -176,17 +176,16 @@ func (c *Call) committed() {
 // runCommitted runs one of them. What it does cannot take back the commit, nor
 // end the hook: it has a time-out and a poison of its own.
 func (c *Call) runCommitted(f func() error) {
-	outer, poison := c.ctx, c.poison
+	outer, poison, watch := c.ctx, c.poison, c.watch // which is paused, or has been stopped
 	ctx, stop := context.WithCancelCause(outer)
-	limit := c.watch.limit
-	watch := newStopwatch(c.eng.clock, limit, func() {
-		stop(&Failure{Kind: KindTimeout, Code: "timeout", Message: "it ran longer than the hook's timeout of " + FormatDuration(limit)})
+	c.watch = newStopwatch(c.eng.clock, watch.limit, func() {
+		stop(&Failure{Kind: KindTimeout, Code: "timeout", Message: "it ran longer than the hook's timeout of " + FormatDuration(watch.limit)})
 	})
 	c.ctx, c.poison, c.done = ctx, nil, true
 	defer func() {
-		watch.stop()
+		c.watch.stop()
 		stop(nil)
-		c.ctx, c.poison, c.done = outer, poison, false
+		c.ctx, c.poison, c.watch, c.done = outer, poison, watch, false
 	}()
 	defer func() {
 		if p := recover(); p != nil {

@@ -209,9 +209,10 @@ type SessionOptions struct {
 	// while no statement runs on it: there is no use in going on. It is ErrSevered.
 	Ended func(err error)
 	// Seat is called before the session takes a connection for a transaction, and what
-	// it gives when that is given back: how many hooks have connections is bounded. nil:
-	// it is not.
-	Seat func(ctx context.Context) (leave func(), err error)
+	// it gives when that is given back: how many hooks have connections is bounded. Of
+	// a database's only writer it is called, with only, once the session has it. nil: it
+	// is not.
+	Seat func(ctx context.Context, only bool) (leave func(), err error)
 	// Strike strikes secrets out of what an error shows of a row.
 	Strike func(text string) string
 	// StrikeParts strikes parts of secrets too: it is for a database's own words, in

@@ -50,12 +50,8 @@ func (s *Store) Objects(ctx context.Context, x sqlstore.Execer, database string,
 		marks, args := listed(names)
 		return texts(ctx, x, 5, func(row []string) {
 			o := sqlstore.Object{Kind: row[0], Database: database, Name: row[1], Engine: row[2], Body: row[3]}
-			switch mode := row[4]; {
-			case o.Kind == "table":
-			case o.Body == "":
-				o.Hidden = "the user may not look into it"
-			case strings.Contains(mode, "ANSI_QUOTES") || strings.Contains(mode, "ORACLE") || strings.Contains(mode, "NO_BACKSLASH_ESCAPES"):
-				o.Hidden = "it is written for another mode of SQL"
+			if o.Kind != "table" {
+				o.Hidden = hidden(o.Body, row[4])
 			}
 			list = append(list, o)
 		}, fmt.Sprintf(query, marks), append([]any{database}, args...)...)
@@ -80,6 +76,17 @@ func (s *Store) Objects(ctx context.Context, x sqlstore.Execer, database string,
 		}
 	}
 	return list, ask(selectTriggers, writes)
+}
+
+// hidden says why what a body does cannot be told by its words, if so.
+func hidden(body, mode string) string {
+	switch {
+	case body == "":
+		return "the user may not look into it"
+	case strings.Contains(mode, "ANSI_QUOTES") || strings.Contains(mode, "ORACLE") || strings.Contains(mode, "NO_BACKSLASH_ESCAPES"):
+		return "it is written for another mode of SQL"
+	}
+	return ""
 }
 
 // Unseen says why there may be routines that the user does not see.

@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"context"
 	"database/sql"
 	"strings"
 
@@ -39,4 +40,33 @@ func (s *Store) Made(c *sql.Conn) (made int64) {
 		return nil
 	})
 	return made
+}
+
+// What runs where only a table or a view is named: its name, the body, and a mode of SQL.
+const (
+	ownSchemas = "('information_schema', 'mysql', 'performance_schema', 'sys')"
+
+	allTriggers = `SELECT event_object_table, action_statement, sql_mode FROM information_schema.triggers
+ WHERE event_object_schema NOT IN ` + ownSchemas
+	// allViews: MariaDB opens all tables to tell them, so not where no view can call a function.
+	allViews = `SELECT table_name, view_definition, '' FROM information_schema.views WHERE table_schema NOT IN ` + ownSchemas + `
+   AND EXISTS (SELECT 1 FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema NOT IN ` + ownSchemas + ")"
+)
+
+// Unwritten gives what runs when a statement only names a table or a view.
+func (s *Store) Unwritten(ctx context.Context) (list []sqlstore.Object, unseen bool, err error) {
+	for _, query := range []string{allTriggers, allViews} {
+		err := texts(ctx, s.control, 3, func(row []string) {
+			list = append(list, sqlstore.Object{Name: row[0], Body: row[1], Hidden: hidden(row[1], row[2])})
+		}, query)
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	g, err := grantsOf(ctx, s.control)
+	if err != nil {
+		return nil, false, err
+	}
+	err = texts(ctx, s.control, 1, func(row []string) { unseen = !g.has("TRIGGER", row[0], "*") }, "SELECT COALESCE(DATABASE(), '')")
+	return list, unseen, err
 }

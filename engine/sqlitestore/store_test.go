@@ -109,13 +109,23 @@ func instance(t testing.TB) storetest.Instance {
 		},
 		Connect: func(t testing.TB, readOnly bool) engine.Connection {
 			t.Helper()
-			c, err := Connect(context.Background(), path, readOnly, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			return c
+			return connected(t, path, readOnly)
+		},
+		Elsewhere: func(t testing.TB) engine.Connection {
+			t.Helper()
+			return connected(t, filepath.Join(t.TempDir(), "other"), false)
 		},
 		DB: db, Handle: func(s engine.Store) *sql.DB { return s.(*Store).Handle() }, Spoil: func() {},
 	}
+}
+
+// connected is a file that scripts reach by a name.
+func connected(t testing.TB, path string, readOnly bool) engine.Connection {
+	t.Helper()
+	c, err := Connect(context.Background(), path, readOnly, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }

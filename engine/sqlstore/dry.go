@@ -106,7 +106,7 @@ func (s *Session) checkDryTable(ctx context.Context, table string, writes bool) 
 	if !s.opts.Dry {
 		return nil
 	}
-	return s.checkNames(ctx, strings.SplitN(table, ".", 2), writes)
+	return s.checkNames(ctx, partsOf(table), writes)
 }
 
 // checkNames is checkDry for the names in a statement.

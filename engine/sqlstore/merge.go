@@ -37,7 +37,8 @@ func (s *Session) Merge(ctx context.Context, table string, rows engine.RowSource
 	}
 	w.flush, w.refused = m.flush, m.refusedRow
 	err = s.run(ctx, func(c *sql.Conn) error {
-		s.sent(m.part, false)
+		s.sent(ctx, m.part, false)
+		s.named(ctx, partsOf(table), true)
 		return m.begin(ctx, c)
 	})
 	if err != nil {

@@ -33,6 +33,7 @@ func Texts(ctx context.Context, x Execer, query string) (list []string, err erro
 func (s *Store) Forget() {
 	s.shapes.Clear()
 	s.even.Clear()
+	s.leavers.forget()
 	s.bounds.forget()
 	s.prune.forget()
 	s.receipts.forget()

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"regexp"
@@ -300,7 +301,7 @@ func (s *Session) Exec(ctx context.Context, query string, args []any) (n int64, 
 		if err != nil {
 			return err
 		}
-		s.sent(query, true)
+		s.sent(ctx, query, true)
 		r, err := c.ExecContext(ctx, st.SQL, st.Args...)
 		if err != nil {
 			return s.told(ctx, c, query, err)
@@ -348,9 +349,7 @@ func (s *Session) query(ctx context.Context, query string, args []any, written b
 	} else if st, err = s.rewrite(ctx, c, query, args); err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	if written {
-		s.sent(query, false)
-	}
+	s.sent(ctx, query, false)
 	rows, err := c.QueryContext(ctx, st.SQL, st.Args...)
 	if err != nil {
 		return nil, s.explain(ctx, s.told(ctx, c, query, err))
@@ -531,8 +530,10 @@ func (s *Session) release() {
 		}
 	}
 	s.open = slices.DeleteFunc(s.open, func(r *result) bool { return r.rows == nil })
-	// Temporary tables, and whatever else was left on it, end with their connection.
-	s.free(s.broken || s.temps > 0 || s.left || !s.asMade(s.conn))
+	if !s.again(s.conn) {
+		_ = s.conn.Raw(func(any) error { return driver.ErrBadConn }) // has the pool throw it away
+	}
+	s.free(s.broken)
 	s.conn, s.free, s.temps, s.left, s.proved = nil, nil, 0, false, false
 }
 

@@ -77,6 +77,7 @@ func (w *writer) reject(ctx context.Context, r refusal) error {
 
 // write writes a batch.
 func (w *writer) write(ctx context.Context, c *sql.Conn, b *batch) error {
+	w.s.named(ctx, partsOf(w.table), true)
 	if w.rejects == nil || len(b.text) > 0 { // those are sifted when they are statements
 		return w.flush(ctx, c, b)
 	}

@@ -68,6 +68,7 @@ type Store struct {
 	stmts    sync.Map // SQL with the default prefix -> with ours
 	shapes   sync.Map // scripts' tables -> tableShape
 	even     sync.Map // columns of their keys whose values are all written as rows are -> when that was so
+	leavers  leavers
 	bounds   bounds
 	alone    sync.Map // queues whose head must be claimed alone, when it was looked at last
 	prune    pruned

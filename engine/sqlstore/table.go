@@ -12,9 +12,12 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// quoteTable quotes "table" or "database.table".
+// partsOf are the names in "table" or "database.table".
+func partsOf(table string) []string { return strings.SplitN(table, ".", 2) }
+
+// quoteTable quotes them.
 func quoteTable(d SessionDialect, table string) string {
-	parts := strings.SplitN(table, ".", 2)
+	parts := partsOf(table)
 	for i, p := range parts {
 		parts[i] = d.Quote(p)
 	}

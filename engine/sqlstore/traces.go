@@ -3,6 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -12,12 +15,15 @@ import (
 // there that no ROLLBACK takes back: settings, locks by name, variables. A hook after
 // a routine that has switched autocommit on would write its rows as it goes. So a
 // connection is not used again after a statement that may leave something, as far as
-// can be told by its words. Triggers and views may run what the words do not show:
-// they cannot touch autocommit, and whether they have touched another setting is told
-// by the fence, and where there is none by a look.
+// can be told by its words and by those of the triggers and views that it may run: see
+// leavers. Those cannot touch autocommit, and whether they have touched another setting
+// is told by the fence, and where there is none by a look.
 
 // Settings is a SessionDialect on whose connections statements can leave something.
 type Settings interface {
+	// Unwritten gives what runs when a statement only names a table or a view, under the
+	// name of that. unseen: tables may have triggers that the user is not shown.
+	Unwritten(ctx context.Context) (list []Object, unseen bool, err error)
 	// Settings is the SQL of a number that stands for what a connection is set to.
 	Settings() string
 	// Made is that number of a connection as it was made.
@@ -32,12 +38,76 @@ type traces struct {
 }
 
 // sent notes what a script's statement may leave, before it is run.
-func (s *Session) sent(query string, writes bool) {
+func (s *Session) sent(ctx context.Context, query string, writes bool) {
 	if s.settings == nil || s.left {
 		return
 	}
 	st := parseStatement(query, false)
 	s.left = st.leaves || writes && !rowVerbs[st.verb]
+	s.named(ctx, st.names, writes)
+}
+
+// named notes what a statement may leave that names tables and views.
+func (s *Session) named(ctx context.Context, names []string, writes bool) {
+	if s.settings == nil || s.left {
+		return
+	}
+	s.left = s.store.leavers.among(ctx, s, names, writes)
+}
+
+// leavers are the tables and views that a statement may leave something by that only
+// names them, a variable, a lock or a temporary table: by a trigger, or a function.
+// They are remembered as the shapes of tables are.
+type leavers struct {
+	mu     sync.Mutex
+	names  map[string]bool // in lower case, of whatever database; nil: not known
+	unseen bool            // and any table that is written to
+	at     time.Duration   // when they were looked for
+}
+
+// among says whether one of the names may be of those.
+func (l *leavers) among(ctx context.Context, s *Session, names []string, writes bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := s.store.Clock.Boot(); l.names == nil || now-l.at >= shapeFor {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		list, unseen, err := s.settings.Unwritten(ctx)
+		if err != nil {
+			return true
+		}
+		l.names, l.unseen, l.at = leaving(list), unseen, now
+	}
+	return writes && l.unseen || len(l.names) > 0 && mentions(l.names, names)
+}
+
+func (l *leavers) forget() {
+	l.mu.Lock()
+	l.names = nil
+	l.mu.Unlock()
+}
+
+// leaving are the names of those that may leave something, or that name one of those.
+func leaving(list []Object) map[string]bool {
+	found := map[string]bool{}
+	for again := true; again; {
+		n := len(found)
+		list = slices.DeleteFunc(list, func(o Object) bool {
+			st := parseBody(o.Body)
+			leaves := o.Hidden != "" || st.hides != "" || st.leaves || slices.Contains(st.bare, "CALL") || slices.Contains(st.bare, "TEMPORARY")
+			if leaves = leaves || mentions(found, st.names); leaves {
+				found[strings.ToLower(o.Name)] = true
+			}
+			return leaves
+		})
+		again = len(found) > n
+	}
+	return found
+}
+
+// mentions says whether one of the names is in a set of lower case.
+func mentions(set map[string]bool, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return set[strings.ToLower(n)] })
 }
 
 // Fenced has the fence tell what the connection is set to: more of its condition, and
@@ -55,8 +125,8 @@ func (s *Session) Fenced() (condition string, found func(int64)) {
 
 // asMade says whether the connection is set as it was made.
 func (s *Session) asMade(c *sql.Conn) bool {
-	if s.settings == nil || s.proved || s.left || s.broken {
-		return true // or it is not used again anyway
+	if s.settings == nil || s.proved || s.broken { // one that is broken is not used again
+		return true
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -65,22 +135,33 @@ func (s *Session) asMade(c *sql.Conn) bool {
 	return err == nil && now == s.settings.Made(c)
 }
 
+// again says whether the next hook may have the connection: temporary tables, and
+// whatever else was left on it, end with it.
+func (s *Session) again(c *sql.Conn) bool {
+	return s.temps == 0 && !s.left && s.asMade(c)
+}
+
 // seated is BeginHook for a hook that has a seat, as long as it has the connection.
-func (s *Session) seated(ctx context.Context) (*sql.Conn, func(bool), error) {
+func (s *Session) seated(ctx context.Context) (c *sql.Conn, free func(bool), err error) {
 	if s.opts.Seat == nil {
 		return s.d.BeginHook(ctx, s.opts)
 	}
-	leave, err := s.opts.Seat(ctx)
-	if err != nil {
-		return nil, nil, err
+	only, leave := s.store.D.Name() == "sqlite", func() {}
+	if !only {
+		if leave, err = s.opts.Seat(ctx, false); err != nil {
+			return nil, nil, err
+		}
 	}
-	c, free, err := s.d.BeginHook(ctx, s.opts)
+	c, end, err := s.d.BeginHook(ctx, s.opts)
+	if err == nil && only {
+		leave, err = s.opts.Seat(ctx, true)
+	}
 	if err != nil {
 		leave()
 		return nil, nil, err
 	}
 	return c, func(broken bool) {
-		free(broken)
+		end(broken)
 		leave()
 	}, nil
 }

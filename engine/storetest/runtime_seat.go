@@ -104,10 +104,91 @@ var seatCases = []testCase{
 		w.stands("consume/running", held, waits)
 		close(leave)
 		w.until("both have ended", func() bool {
-			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status <> ?", int64(engine.StatusRunning)) == 2
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status <> ?", int64(engine.StatusWaiting)) == 2
 		})
 		stop()
 		w.stands("completed", held, waits)
 		w.same("rows", 2, len(w.inTable()))
+	}},
+	{"a wait for a connection is not the own time of what runs after a commit", func(w *world) {
+		if !w.in.Rows {
+			return // reading waits for nobody there
+		}
+		w.table(0)
+		begun, holds, waits, leave := make(chan bool), make(chan bool), make(chan bool), make(chan bool)
+		holder := consumes("holder", func(c *engine.Call) (engine.Raw, error) {
+			<-begun
+			err := exec(c.Session(), c.Context(), "INSERT INTO t VALUES (1, 0)")
+			close(holds)
+			<-leave
+			return nil, err
+		})
+		const limit = 500 * time.Millisecond
+		var reads error
+		reader := consumes("reader", func(c *engine.Call) (engine.Raw, error) {
+			if err := exec(c.Session(), c.Context(), "INSERT INTO t VALUES (2, 0)"); err != nil {
+				return nil, err
+			}
+			close(begun)
+			c.OnCommit(func() error {
+				<-holds
+				close(waits)
+				var rows engine.Rows
+				if rows, reads = c.Session().Query(c.Context(), "SELECT id FROM t", nil); reads == nil {
+					rows.Close()
+				}
+				return reads
+			})
+			return nil, c.Checkpoint(raw("half"), true)
+		})
+		reader.Settings.Timeout = map[engine.Phase]time.Duration{engine.PhaseConsume: limit}
+		r := w.runtime(Options{})
+		held, read := r.make(engine.NewJob{Type: "holder"}, holder, reader), r.make(engine.NewJob{Type: "reader"})
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{holder, reader}, Connections: 1})
+		<-waits
+		began := time.Now()
+		w.until("its time would be over", func() bool { return time.Since(began) > 2*limit })
+		w.stands("consume/running", held, read)
+		close(leave)
+		w.until("both have ended", func() bool {
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status <> ?", int64(engine.StatusWaiting)) == 2
+		})
+		stop()
+		w.stands("completed", held, read)
+		w.must(reads)
+	}},
+	{"hooks that want the only writer keep nobody from another database", func(w *world) {
+		if w.in.Rows {
+			return // it has as many writers as connections
+		}
+		w.table(0)
+		other := w.in.Elsewhere(w.t)
+		holds, writes, leave := make(chan bool), make(chan bool), make(chan bool)
+		holder := consumes("holder", func(c *engine.Call) (engine.Raw, error) {
+			err := exec(c.Session(), c.Context(), "INSERT INTO t VALUES (1, 0)")
+			close(holds)
+			<-leave
+			return nil, err
+		})
+		writer := consumes("writer", func(c *engine.Call) (engine.Raw, error) {
+			<-holds
+			_, err := c.Join("other", other).Ensure(c.Context(), "u", []engine.Column{{Name: "id", Type: "integer"}}, []string{"id"})
+			close(writes)
+			return nil, err
+		})
+		r := w.runtime(Options{})
+		ids := []engine.JobID{r.make(engine.NewJob{Type: "holder"}, holder, writer), r.make(engine.NewJob{Type: "writer"})}
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{holder, writer}, Connections: 1})
+		select {
+		case <-writes:
+		case <-time.After(patience):
+			w.Error("it waits for the other hook")
+		}
+		close(leave)
+		w.until("both have ended", func() bool {
+			return w.count("SELECT COUNT(*) FROM ds_jobs WHERE status <> ?", int64(engine.StatusWaiting)) == 2
+		})
+		stop()
+		w.stands("completed", ids...)
 	}},
 }

@@ -29,6 +29,8 @@ type Instance struct {
 	// Connect opens the database as one that scripts reach by a name. It is closed
 	// with the test.
 	Connect func(t testing.TB, readOnly bool) engine.Connection
+	// Elsewhere opens another one, which is empty, where Rows is not set.
+	Elsewhere func(t testing.TB) engine.Connection
 	// DB is the database itself, for set-up, for checks and, as Handle, for the
 	// transactions of callers. It has the server's defaults.
 	DB *sql.DB

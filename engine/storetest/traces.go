@@ -13,7 +13,8 @@ func (w *world) setTo(h engine.Session) [][]any {
 	return append(set, w.query(h, "SELECT ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) > 10")...) // its clock stands still
 }
 
-// unruly leaves something on its connection that no ROLLBACK takes back.
+// unruly leaves something on its connection that no ROLLBACK takes back. If it runs
+// nothing, rows are written.
 type unruly struct{ makes, run string }
 
 var unrulies = []unruly{
@@ -33,6 +34,13 @@ var unrulies = []unruly{
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET timestamp = UNIX_TIMESTAMP() - 60", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET innodb_lock_wait_timeout = 1", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET @unruly = 7", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET @unruly = 7", ""},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW BEGIN SET @unruly = 7; SIGNAL SQLSTATE '45000'; END", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW BEGIN SET @unruly = 7; SIGNAL SQLSTATE '45000'; END", ""},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET NEW.v = GET_LOCK('dsengine_unruly', 0)", "INSERT INTO t VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW BEGIN CREATE TEMPORARY TABLE u (id INTEGER); INSERT INTO u VALUES (3); END", "INSERT INTO t VALUES (1, 0)"},
+	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET @unruly = 7; RETURN 1; END", "SELECT one FROM unruly_view"},
 }
 
 var traceCases = []testCase{
@@ -41,8 +49,9 @@ var traceCases = []testCase{
 			return // it has no routines, and its triggers set nothing
 		}
 		t := w.typ("t")
-		other := w.in.Connect(w.t, false)
-		own := func() engine.Session { return w.hook(w.store) }
+		var store engine.Store
+		var other engine.Connection
+		own := func() engine.Session { return w.hook(store) }
 		joined := func() engine.Session {
 			j := other.Begin(engine.SessionOptions{Job: 1, Type: "t"})
 			w.Cleanup(j.Close)
@@ -56,14 +65,14 @@ var traceCases = []testCase{
 			{"rolled back", own, func(h engine.Session) { h.Rollback(w.ctx) }},
 			{"completed, if it can be", own, func(h engine.Session) {
 				j := w.start(job(t))
-				if w.store.Commit(w.ctx, h, alone(completed(j))) != nil {
+				if store.Commit(w.ctx, h, alone(completed(j))) != nil {
 					w.settle(j)
 				}
 			}},
 			{"checkpointed, if it can be", own, func(h engine.Session) {
 				j := w.start(job(t))
 				o := checkpoint(j, "p")
-				if w.store.Commit(w.ctx, h, o) == nil {
+				if store.Commit(w.ctx, h, o) == nil {
 					checkpointed(o)
 				}
 				w.settle(j)
@@ -73,6 +82,7 @@ var traceCases = []testCase{
 		}
 		w.exec("CREATE TABLE u (id INTEGER PRIMARY KEY)")
 		for _, u := range unrulies {
+			store, other = w.open(Options{}), w.in.Connect(w.t, false) // they remember what triggers there are
 			for _, end := range ends {
 				what := u.run + " (" + u.makes + "), " + end.name
 				w.table(0)
@@ -84,14 +94,22 @@ var traceCases = []testCase{
 				}
 				h, next := end.begin(), end.begin()
 				made := w.setTo(h)
-				if strings.HasPrefix(u.run, "SELECT") {
+				var err error
+				switch {
+				case u.run == "":
+					_, err = h.Insert(w.ctx, "t", source(engine.Row{Names: []string{"id"}, Values: []any{int64(1)}}))
+				case strings.HasPrefix(u.run, "SELECT"):
 					w.query(h, u.run)
-				} else {
-					w.run(h, u.run)
+				default:
+					err = exec(h, w.ctx, u.run)
+				}
+				if fails := strings.Contains(u.makes, "SIGNAL"); fails != (err != nil) {
+					w.Fatalf("%s: it fails: %v, got %v", what, fails, err)
 				}
 				end.of(h)
 				h.Close()
 				w.same(what+": settings of the next hook", made, w.setTo(next))
+				w.same(what+": rows that the next hook sees", [][]any{{int64(0)}}, w.query(next, "SELECT COUNT(*) FROM u"))
 				w.run(next, "INSERT INTO u VALUES (1)")
 				next.Rollback(w.ctx)
 				w.same(what+": rows of the next hook, which fails", int64(0), w.count("SELECT COUNT(*) FROM u"))
