@@ -91,8 +91,13 @@ func (c *connections) Close() {
 
 var notInVariables = regexp.MustCompile(`[^A-Z0-9_]`)
 
+// connectionVariable is the variable of the environment that has a connection's URL.
+func connectionVariable(name string) string {
+	return "DSENGINE_CONNECTION_" + notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+}
+
 func (c *connections) url(name string) (string, error) {
-	variable := "DSENGINE_CONNECTION_" + notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+	variable := connectionVariable(name)
 	if url, ok := c.env.lookup(variable); ok {
 		return url, nil
 	}
