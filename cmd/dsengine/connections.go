@@ -27,7 +27,15 @@ type connections struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
-	open map[connectionKey]engine.Connection
+	open map[connectionKey]*opening
+}
+
+// opening is a connection that is open, or about to be.
+type opening struct {
+	stop context.CancelFunc
+	done chan struct{} // closed when what follows is known
+	conn engine.Connection
+	err  error
 }
 
 type connectionKey struct {
@@ -38,23 +46,44 @@ type connectionKey struct {
 var _ hostlib.Connector = (*connections)(nil)
 
 // Connect gives a connection: of the environment's DSENGINE_CONNECTION_NAME,
-// else of the file of settings.
+// else of the file of settings. Whoever waits for one that is being opened waits
+// for no other, and not for longer than ctx.
 func (c *connections) Connect(ctx context.Context, name string, readOnly bool) (engine.Connection, error) {
+	o := c.opening(ctx, connectionKey{name, readOnly})
+	select {
+	case <-o.done:
+		return o.conn, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// opening begins to open a connection, unless it is open. That goes on when the first
+// who asked for it has left: others wait for it too.
+func (c *connections) opening(ctx context.Context, key connectionKey) *opening {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := connectionKey{name, readOnly}
-	if conn := c.open[key]; conn != nil {
-		return conn, nil
+	if o := c.open[key]; o != nil {
+		return o
 	}
-	conn, err := c.openApart(ctx, "", name, readOnly)
-	if err != nil {
-		return nil, err
-	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	o := &opening{stop: stop, done: make(chan struct{})}
 	if c.open == nil {
-		c.open = map[connectionKey]engine.Connection{}
+		c.open = map[connectionKey]*opening{}
 	}
-	c.open[key] = conn
-	return conn, nil
+	c.open[key] = o
+	go func() {
+		defer close(o.done)
+		defer stop()
+		if o.conn, o.err = c.openApart(ctx, "", key.name, key.readOnly); o.err != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.open[key] == o {
+				delete(c.open, key)
+			}
+		}
+	}()
+	return o
 }
 
 // openApart opens a connection for its caller alone. With dir, a file that would be
@@ -82,17 +111,26 @@ func (c *connections) openApart(ctx context.Context, dir, name string, readOnly 
 // Close closes them all.
 func (c *connections) Close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.open {
-		conn.Close()
-	}
+	all := c.open
 	c.open = nil
+	c.mu.Unlock()
+	for _, o := range all {
+		o.stop()
+		if <-o.done; o.conn != nil {
+			o.conn.Close()
+		}
+	}
 }
 
 var notInVariables = regexp.MustCompile(`[^A-Z0-9_]`)
 
+// connectionVariable is the variable of the environment that has a connection's URL.
+func connectionVariable(name string) string {
+	return "DSENGINE_CONNECTION_" + notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+}
+
 func (c *connections) url(name string) (string, error) {
-	variable := "DSENGINE_CONNECTION_" + notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+	variable := connectionVariable(name)
 	if url, ok := c.env.lookup(variable); ok {
 		return url, nil
 	}
@@ -107,11 +145,16 @@ func (c *connections) dial(ctx context.Context, url, dir string, readOnly bool) 
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
 	case "mysql":
-		return dialled(mysqlstore.Connect(ctx, url, readOnly, mysqlstore.Options{Prefix: c.g.Prefix, Clock: c.env.Clock, Logger: c.log}))
+		conn, err := mysqlstore.Connect(ctx, url, readOnly, mysqlstore.Options{Prefix: c.g.Prefix, Clock: c.env.Clock, Logger: c.log})
+		if err == nil && conn.Reaches(ctx, c.g.DB) {
+			conn.Close()
+			return nil, errJobDatabase()
+		}
+		return dialled(conn, err)
 	case "sqlite":
 		if rest != "" {
 			if rest = c.env.path(rest); c.isJobDatabase(rest) {
-				return nil, usage("it is the job database itself, which db reaches: two transactions of one hook would wait for each other")
+				return nil, errJobDatabase()
 			}
 		}
 		if dir != "" && !readOnly {
@@ -166,6 +209,11 @@ func dialled[C engine.Connection](conn C, err error) (engine.Connection, error) 
 		return nil, err
 	}
 	return conn, nil
+}
+
+// errJobDatabase refuses a connection to the database that has the jobs.
+func errJobDatabase() error {
+	return usage("it is the job database itself, which db reaches: two transactions of one hook would wait for each other")
 }
 
 // isJobDatabase says whether a file is that of --db.

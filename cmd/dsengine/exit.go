@@ -197,7 +197,7 @@ func shownURL(url string) string {
 	} else if m := notAPort.FindString(rest); m != "" { // the @ was forgotten
 		user, host = m, rest[len(m):]
 	}
-	if name, _, found := strings.Cut(user, ":"); found {
+	if name, password, _ := strings.Cut(user, ":"); password != "" {
 		user = name + ":***"
 	}
 	return scheme + user + host

@@ -138,15 +138,16 @@ func readTables(env *Env, name, text string, tree map[string]any) (tables, error
 		}
 	}
 	t.Secrets, t.Mail, t.Connections, t.S3 = read.Secrets, read.Mail, read.Connections, read.S3
-	return t, t.checkPrivate(env, name)
+	db, _ := tree["db"].(string)
+	return t, t.checkPrivate(env, name, db)
 }
 
 // checkPrivate refuses secrets in a file of settings that others can read.
-func (t *tables) checkPrivate(env *Env, name string) error {
+func (t *tables) checkPrivate(env *Env, name, db string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	held := ""
+	held, instead := "", `name where the secret is: {env = "NAME"} or {file = "path"}`
 	for _, n := range slices.Sorted(maps.Keys(t.Secrets)) {
 		if t.Secrets[n].Value != "" {
 			held = "secrets." + n
@@ -171,6 +172,14 @@ func (t *tables) checkPrivate(env *Env, name string) error {
 			}
 		}
 	}
+	for _, n := range slices.Sorted(maps.Keys(t.Connections)) {
+		if url := t.Connections[n].URL; shownURL(url) != url {
+			held, instead = "connections."+n+".url, with a password,", "set "+connectionVariable(n)+" in its place"
+		}
+	}
+	if shownURL(db) != db {
+		held, instead = "db, with a password,", "set DSENGINE_DB in its place"
+	}
 	if held == "" {
 		return nil
 	}
@@ -179,7 +188,7 @@ func (t *tables) checkPrivate(env *Env, name string) error {
 		return err
 	}
 	return usage("%s: %s is in it, and the file can be read by others (mode %04o)", name, held, info.Mode().Perm()).
-		WithHint("chmod 600 %s, or name where the secret is: {env = \"NAME\"} or {file = \"path\"}", name)
+		WithHint("chmod 600 %s, or %s", name, instead)
 }
 
 // path is a path of the file of settings: relative to that file.

@@ -1,9 +1,12 @@
 package mysqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
@@ -16,8 +19,11 @@ var _ engine.Connection = (*Connection)(nil)
 
 // Connect opens another database by its URL, as Open does. With readOnly, the
 // server refuses whatever would write. Of the options, Prefix is that of the
-// engine's own tables, which scripts do not reach here either.
+// engine's own tables, which scripts do not reach here either. A server that accepts
+// connections and then says nothing is given up after twice Lease.
 func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*cmp.Or(o.Lease, defaultLease))
+	defer cancel()
 	s, cfg, err := reach(ctx, rawURL, o)
 	if err != nil {
 		return nil, err
@@ -31,6 +37,45 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	s.Store = s.shared(s.control, s.control)
 	s.Store.Foreign, s.Store.ReadOnly, s.Store.Restarts = true, readOnly, s.galera
 	return &Connection{s}, nil
+}
+
+// Reaches says whether it is the very database of a URL: of the same name, on one
+// server. Where that cannot be found out, it is another one. A server counts the calls of
+// UUID_SHORT, from a number that it makes of its id and of the second in which it was
+// started: what it gives between two calls of one session lies between what these
+// give, and what another server gives does not. Addresses tell less, and
+// @@server_uuid is copied with a server's files; other nodes of a cluster are others.
+func (c *Connection) Reaches(ctx context.Context, rawURL string) bool {
+	cfg, err := parseURL(rawURL)
+	if err != nil {
+		return false
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return false
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(ctx, 2*c.s.opts.Lease)
+	defer cancel()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	var first, ours, last uint64
+	var name, own string
+	const ask = "SELECT UUID_SHORT(), IF(@@lower_case_table_names = 0, DATABASE(), LOWER(DATABASE()))"
+	for _, err := range []error{
+		conn.QueryRowContext(ctx, ask).Scan(&first, &name),
+		c.s.control.QueryRowContext(ctx, ask).Scan(&ours, &own),
+		conn.QueryRowContext(ctx, ask).Scan(&last, &name),
+	} {
+		if err != nil {
+			return false
+		}
+	}
+	return name == own && first < ours && ours < last
 }
 
 // Begin opens a hook's session.

@@ -26,7 +26,7 @@ import (
 // Options are for Open. Zero values are defaults.
 type Options struct {
 	Prefix string        // of the tables; default "ds_"
-	Lease  time.Duration // of the servers; an idle transaction is ended after it; default 15 s
+	Lease  time.Duration // of the servers; an idle transaction is ended after it; default defaultLease
 	Clock  engine.Clock
 	Logger *slog.Logger
 	// Strategy forces how jobs are claimed: "skip locked" or "compare and set".
@@ -40,6 +40,8 @@ type Options struct {
 
 	clocked bool // the server's clock is Clock: see Scratch
 }
+
+const defaultLease = 15 * time.Second
 
 // Store is a job database on MySQL or MariaDB.
 type Store struct {
@@ -101,7 +103,7 @@ func reach(ctx context.Context, rawURL string, o Options) (*Store, *mysql.Config
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Lease == 0 {
-		o.Lease = 15 * time.Second
+		o.Lease = defaultLease
 	}
 	if o.Prefix == "" {
 		o.Prefix = sqlstore.DefaultPrefix

@@ -2,7 +2,6 @@ package hostlib
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"math"
 	"slices"
@@ -59,16 +58,10 @@ func (s rejecter) Reject(_ context.Context, row engine.Row, why *engine.Failure)
 
 // reject sets a row aside.
 func (s *rowSource) reject(row engine.Row, why *engine.Failure) error {
-	d := &Dict{Names: row.Names, Values: slices.Clone(row.Values)}
-	for i, v := range d.Values {
-		if raw, ok := v.([]byte); ok {
-			d.Values[i] = base64.StdEncoding.EncodeToString(raw)
-		}
-	}
 	at := s.origins.spot(row.At)
 	reason := strings.TrimPrefix(why.Message, fmt.Sprintf("row %d: ", row.At)) + " (" + why.Code + ")"
 	s.rejected++
-	return s.c.reject(d, engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: at.Source, Line: at.N, Loose: at.N == 0})
+	return s.c.reject(&Dict{Names: row.Names, Values: row.Values}, engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: at.Source, Line: at.N, Loose: at.N == 0})
 }
 
 // mergeSpec reads the arguments of merge.

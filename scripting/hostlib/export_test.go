@@ -91,6 +91,30 @@ func XMLFind(e *XMLNode, path string) ([]Value, error) {
 	return found, nil
 }
 
+// XMLOutermost are the elements at a path of a document that are in no other one there.
+func XMLOutermost(root *XMLNode, path string) (list []*XMLNode) {
+	p, err := xmlStreamPath(path, nil)
+	if err != nil {
+		return nil
+	}
+	found := map[*xmlNode]bool{}
+	p.find(&xmlNode{kids: []xmlKid{{node: root}}}, func(v Value) bool { found[v.(*xmlNode)] = true; return true })
+	var walk func(e *xmlNode)
+	walk = func(e *xmlNode) {
+		if found[e] {
+			list = append(list, e)
+			return
+		}
+		for _, k := range e.kids {
+			if k.node != nil {
+				walk(k.node)
+			}
+		}
+	}
+	walk(root)
+	return list
+}
+
 // ParquetRows reads the rows of a file that is in memory.
 func ParquetRows(file []byte, columns ...string) (func() (Value, error), error) {
 	in := &seekable{ReaderAt: bytes.NewReader(file), size: int64(len(file)), name: "the file", close: nothing}

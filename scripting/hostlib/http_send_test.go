@@ -532,10 +532,10 @@ func TestWhatIsSentArrives(t *testing.T) {
 		json.NewEncoder(w).Encode(out)
 	})
 	for _, c := range []struct{ call, want string }{
-		{`http.get(item + "/?z=0", params = {"b": [1, 2], "a": "x y&", "none": None, "yes": True, "f": 1.5})`,
-			`{"agent":"dsengine","auth":"","body":"","length":0,"query":"z=0&b=1&b=2&a=x+y%26&none=&yes=true&f=1.5","type":""}`},
+		{`http.get(item + "/?z=0", params = {"b": [1, 2], "a": "x y&", "none": None, "yes": True, "f": 1.5, "d": decimal.of("1.50")})`,
+			`{"agent":"dsengine","auth":"","body":"","length":0,"query":"z=0&b=1&b=2&a=x+y%26&none=&yes=true&f=1.5&d=1.50","type":""}`},
 		{`http.post(item, json = {"id": 9007199254740993})`, `{"agent":"dsengine","auth":"","body":"{\"id\":9007199254740993}","length":23,"query":"","type":"application/json"}`},
-		{`http.post(item, form = {"a": "ü", "b": [1, 2]}, auth = ("me", "p"))`, `{"agent":"dsengine","auth":"Basic bWU6cA==","body":"a=%C3%BC&b=1&b=2","length":16,"query":"","type":"application/x-www-form-urlencoded"}`},
+		{`http.post(item, form = {"a": "ü", "b": [1, decimal.of("2.50")]}, auth = ("me", "p"))`, `{"agent":"dsengine","auth":"Basic bWU6cA==","body":"a=%C3%BC&b=1&b=2.50","length":19,"query":"","type":"application/x-www-form-urlencoded"}`},
 		{`http.put(item, body = "text", headers = {"User-Agent": "mine"}, auth = "tok")`, `{"agent":"mine","auth":"Bearer tok","body":"text","length":4,"query":"","type":"text/plain; charset=utf-8"}`},
 		{`http.patch(item, body = bytes("raw"), headers = {"content-type": "x/y"})`, `{"agent":"dsengine","auth":"","body":"raw","length":3,"query":"","type":"x/y"}`},
 		{`http.get(item.replace("//", "//ann:pw@"))`, `{"agent":"dsengine","auth":"Basic YW5uOnB3","body":"","length":0,"query":"","type":""}`},

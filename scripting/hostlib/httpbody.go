@@ -112,7 +112,7 @@ func paramText(v Value) (string, error) {
 	switch v := v.(type) {
 	case string:
 		return v, nil
-	case bool, int64, *big.Int:
+	case bool, int64, *big.Int, Decimal:
 		return fmt.Sprint(v), nil
 	case time.Time, time.Duration, float64:
 		raw, err := EncodeJSON(v)

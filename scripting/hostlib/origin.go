@@ -52,7 +52,7 @@ func (l *origins) tell(err error) error {
 		return err
 	}
 	at := l.spot(f.Row)
-	if at == (Spot{}) {
+	if at.String() == "" {
 		return err
 	}
 	told := *f

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"encoding/base64"
 	"regexp"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 var rejectFunc = &Func{
 	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out; give it to one of them, or to none. The row is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
 	Params: []Param{
-		{Name: "row", Type: Any, Doc: "the row, or the whole item: data"},
+		{Name: "row", Type: Any, Doc: "the row, or the whole item: data; bytes in it are kept as base64"},
 		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message. Where the row is (\"while at ...\") is left out of it: see source and line"},
 		{Name: "source", Type: String, Default: None, Named: true, Doc: "where it came from; None: what the loop over it reads, else the file that the hook has read, if it was one only. A row that is redriven keeps its own"},
 		{Name: "line", Type: Int, Default: None, Named: true, Doc: "its line there, from 1; None: the one of the row that the loop is at, or of the very row, if it is one of a batch"},
@@ -63,12 +64,29 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 
 // reject keeps a row that cannot be used, as r says. An error ends the hook.
 func (c *Call) reject(row Value, r engine.Rejection) error {
-	raw, err := c.encode(row)
+	data, err := c.Lang.Data(row)
+	if err == nil {
+		r.Row, err = EncodeJSON(withBase64(data))
+	}
 	if err != nil {
 		return Errorf("usage", "row: %v", err)
 	}
-	r.Row = raw
 	return c.Hook.Reject(r)
+}
+
+// withBase64 puts base64 in place of the bytes in what Language.Data has made.
+func withBase64(v Value) Value {
+	switch v := v.(type) {
+	case []byte:
+		return base64.StdEncoding.EncodeToString(v)
+	case *Dict:
+		withBase64(v.Values)
+	case []Value:
+		for i, e := range v {
+			v[i] = withBase64(e)
+		}
+	}
+	return v
 }
 
 // rejectRead keeps a row that a reader cannot use. reason may begin with source

@@ -490,8 +490,10 @@ func (s *server) move(src, dst, exists string) (Value, error) {
 	}
 	if _, err := s.file(src); err != nil {
 		if isMissing(err) {
-			// By an attempt of which we do not know that it came so far?
+			// By an attempt of which we do not know that it came so far? Nothing is noted of
+			// that on the servers of others.
 			if to := movedTo(dst, exists, func(p string) bool { _, none := s.file(p); return none == nil }); to != "" {
+				s.c.Log(slog.LevelWarn, fmt.Sprintf("%s.move: there is no file %q; %q is taken for it, as an earlier run of this job may have moved it there: if none has, the first path is wrong", s.at.kind, src, to), map[string]any{"server": s.at.name})
 				return to, nil
 			}
 		}

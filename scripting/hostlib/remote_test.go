@@ -251,6 +251,9 @@ fails("it is a folder, not a file", s.remove, "in")
 		if j.Error != nil {
 			t.Error(j.Error.Message)
 		}
+		if told, want := strings.Join(w.Logs(j.ID), "\n"), `warn `+r.kind+`.move: there is no file "in/new/deep/a.csv"; "done/a-2.csv" is taken for it, as an earlier run of this job may have moved it there`; strings.Count(told, "is taken for it") != 2 || !strings.Contains(told, want) {
+			t.Errorf("got  %s\nwant %s", told, want)
+		}
 		want := fmt.Sprintf(`done/a-2.csv="again\n" done/a.csv="one\ntwo\n" in/b.gz=%q in/copy.gz=%q in/empty="" in/old.csv="id\n1\n"`, packed, packed)
 		if got := tree(t, r.dir); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

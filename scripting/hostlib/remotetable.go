@@ -114,7 +114,7 @@ var serverType = &ObjectType{
 			Dry: dryPutRemote,
 		},
 		{
-			Name: "move", Doc: "Gives a file another path on the server, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A hook that runs again may find it moved already, which is no error.",
+			Name: "move", Doc: "Gives a file another path on the server, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A hook that runs again may find it moved already, which is no error: where there is no such file, and one at the new path, that one is taken for it, and the job's log has a warning, as the path may be wrong.",
 			Params: []Param{
 				{Name: "src", Type: String, Doc: "the file"},
 				{Name: "dst", Type: String, Doc: "its new path; with / at the end, the folder that it goes to"},

@@ -52,13 +52,13 @@ var timeModule = &Module{
 			Lua:     "time.from_unix(0).format(\"%Y-%m-%d\")  -- \"1970-01-01\"",
 			Do: func(_ *Call, a *Args) (Value, error) {
 				if n, ok := a.Value("seconds").(int64); ok && n < 1<<40 && n > -1<<40 {
-					return time.Unix(n, 0).UTC(), nil
+					return inYears(time.Unix(n, 0).UTC())
 				}
 				whole, frac := math.Modf(a.Float("seconds"))
 				if !(math.Abs(whole) < 1<<40) {
 					return nil, Errorf("usage", "seconds: %v is out of range", a.Value("seconds"))
 				}
-				return time.Unix(int64(whole), int64(math.Round(frac*1e9))).UTC(), nil
+				return inYears(time.Unix(int64(whole), int64(math.Round(frac*1e9))).UTC())
 			},
 		},
 		{
@@ -183,7 +183,7 @@ func timeAttr(name, doc string, get func(t time.Time) int64) Attr {
 }
 
 var timeType = &ObjectType{
-	Name: "time", Doc: "A moment in a time zone. Times can be compared; time + \"5m\", time - \"5m\" and time - time are possible. As JSON it is RFC 3339 text.",
+	Name: "time", Doc: "A moment in a time zone, in the years 1 to 9999. Times can be compared; time + \"5m\", time - \"5m\" and time - time are possible. As JSON it is RFC 3339 text.",
 	Text:    func(v Value) string { return v.(time.Time).Format(time.RFC3339Nano) },
 	Compare: func(a, b Value) int { return a.(time.Time).Compare(b.(time.Time)) },
 	Key:     func(v Value) string { return v.(time.Time).UTC().Format(time.RFC3339Nano) },
@@ -232,7 +232,7 @@ var timeType = &ObjectType{
 						return nil, Errorf("usage", "%d is out of range", x)
 					}
 				}
-				return engine.AddCalendar(a.Self.(time.Time), int(12*n[0]+n[1]), int(7*n[2]+n[3])), nil
+				return inYears(engine.AddCalendar(a.Self.(time.Time), int(12*n[0]+n[1]), int(7*n[2]+n[3])))
 			},
 		},
 		{
@@ -246,7 +246,7 @@ var timeType = &ObjectType{
 				if err != nil {
 					return nil, err
 				}
-				return a.Self.(time.Time).In(loc), nil
+				return inYears(a.Self.(time.Time).In(loc))
 			},
 		},
 	},
@@ -255,7 +255,7 @@ var timeType = &ObjectType{
 		case time.Time:
 			if u, ok := b.(time.Time); ok {
 				if op == "-" {
-					return t.Sub(u), nil
+					return between(u, t)
 				}
 				return nil, nil
 			}
@@ -264,9 +264,9 @@ var timeType = &ObjectType{
 			case err != nil:
 				return nil, err
 			case ok && op == "+":
-				return t.Add(d), nil
+				return inYears(t.Add(d))
 			case ok && op == "-":
-				return t.Add(-d), nil
+				return inYears(t.Add(-d))
 			}
 		default:
 			d, ok, err := durationOf(a)
@@ -274,11 +274,28 @@ var timeType = &ObjectType{
 				return nil, err
 			}
 			if u, isTime := b.(time.Time); ok && isTime && op == "+" {
-				return u.Add(d), nil
+				return inYears(u.Add(d))
 			}
 		}
 		return nil, nil
 	},
+}
+
+// inYears gives a time that was calculated, if it is one that can be written.
+func inYears(t time.Time) (Value, error) {
+	if y := t.Year(); y < 1 || y > 9999 {
+		return nil, Errorf("usage", "a time lies in the years 1 to 9999, not in %d", y)
+	}
+	return t, nil
+}
+
+// between is the length of time from u to t.
+func between(u, t time.Time) (Value, error) {
+	d := t.Sub(u)
+	if _, err := lengthOfTime(float64(d)); err != nil {
+		return nil, Errorf("usage", "%v; t.unix - u.unix gives the seconds between two times", err)
+	}
+	return d, nil
 }
 
 func durationAttr(name, doc string, unit time.Duration) Attr {

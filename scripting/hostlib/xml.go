@@ -11,7 +11,7 @@ var xmlModule = &Module{
 	Doc:  "XML. Entities that a document declares, and whatever is outside of it, are not read.",
 	Funcs: []*Func{
 		{
-			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. An element has up to 16 MB. It is no data: to pass elements to ctx.batches, or to keep them, make dicts of them, by dict() or by hand, as the example does. It reads through " + packedDoc + ".",
+			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. An element has up to 16 MB. Of elements at the path that lie within one another it gives the outer one only: its find_all(\"//item\") has those within. It is no data: to pass elements to ctx.batches, or to keep them, make dicts of them, by dict() or by hand, as the example does. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Doc: "which elements, from the outermost one on, " + xmlPathDoc + "; [ ] may test attributes"},

@@ -122,6 +122,8 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
   eq(re.search("[0-9]+", "in 1843"):group(0), "1843")
   eq(time.parse("2024-02-03", "%Y-%m-%d"):format("%d.%m.%Y"), "03.02.2024")
   eq(time.parse("2024-02-03", "%Y-%m-%d") + time.duration("24h") == time.parse("2024-02-04", "%Y-%m-%d"), true)
+  fails("out of range: at most 106751 days; t.unix - u.unix gives the seconds", function() return time.date(9999) - time.date(2026) end)
+  fails("a time lies in the years 1 to 9999, not in 10011", function() return time.date(9999, 12, 31) + time.duration("100000h") end)
   eq(tostring(decimal.of("1.10") + 1), "2.10")
   eq(2 * decimal.of("1.10") > decimal.of("2"), true)
   local ok, err = pcall(error, "no", {code = "feed.empty"})
