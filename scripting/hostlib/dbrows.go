@@ -208,28 +208,10 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 				row.Bad = Errorf(code, "column %q: %s", s.row.Names[i], why)
 				row.Bad.Row = s.n
 			}
-			s.row.Values[i] = floatsAsText(v)
+			s.row.Values[i] = jsonable(v)
 		}
 		return row, nil
 	}
-}
-
-// floatsAsText puts text in the place of floats that JSON has no numbers for, in what
-// Language.Data has made.
-func floatsAsText(v Value) Value {
-	switch x := v.(type) {
-	case float64:
-		if !finite(v) {
-			return fmt.Sprint(x)
-		}
-	case *Dict:
-		floatsAsText(x.Values)
-	case []Value:
-		for i, e := range x {
-			x[i] = floatsAsText(e)
-		}
-	}
-	return v
 }
 
 // bad is what is wrong with the last row.

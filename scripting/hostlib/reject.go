@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"encoding/base64"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -66,7 +67,7 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 func (c *Call) reject(row Value, r engine.Rejection) error {
 	data, err := c.Lang.Data(row)
 	if err == nil {
-		r.Row, err = EncodeJSON(withBase64(data))
+		r.Row, err = EncodeJSON(jsonable(data))
 	}
 	if err != nil {
 		return Errorf("usage", "row: %v", err)
@@ -74,16 +75,21 @@ func (c *Call) reject(row Value, r engine.Rejection) error {
 	return c.Hook.Reject(r)
 }
 
-// withBase64 puts base64 in place of the bytes in what Language.Data has made.
-func withBase64(v Value) Value {
+// jsonable puts base64 in place of bytes, and text in that of floats that are no numbers,
+// in what Language.Data has made.
+func jsonable(v Value) Value {
 	switch v := v.(type) {
 	case []byte:
 		return base64.StdEncoding.EncodeToString(v)
+	case float64:
+		if !finite(v) {
+			return fmt.Sprint(v)
+		}
 	case *Dict:
-		withBase64(v.Values)
+		jsonable(v.Values)
 	case []Value:
 		for i, e := range v {
-			v[i] = withBase64(e)
+			v[i] = jsonable(e)
 		}
 	}
 	return v
