@@ -252,9 +252,9 @@ func (s *Server) failForGood(ctx context.Context, j *ClaimedJob, message, backtr
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()
-		f := (&Failure{Kind: KindError, Code: "internal", Message: s.eng.secrets.Strike(message), Phase: j.Phase, Attempt: j.Attempts + 1, Final: true, Backtrace: backtrace}).bounded()
+		f := (&Failure{Kind: KindError, Code: "internal", Message: s.eng.secrets.Strike(message), Phase: j.Phase, Attempt: j.Attempt(), Final: true, Backtrace: backtrace}).bounded()
 		if j.Phase == PhaseFail {
-			f.Phase, f.Attempt = j.FailedPhase, j.Attempts
+			f.Phase = j.FailedPhase
 		}
 		o := &Outcome{Job: j, Server: s.id(), Verdict: j.Verdict, Failure: f}
 		o.notPutOff()

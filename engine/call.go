@@ -129,7 +129,7 @@ func (c *Call) Attempt() int {
 	if c.failure != nil {
 		return c.failure.Attempt
 	}
-	return c.job.Attempts + 1
+	return c.job.Attempt()
 }
 
 // Server is the name of the server that runs the hook.

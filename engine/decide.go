@@ -23,17 +23,17 @@ func success(o *Outcome, hooks HookSet, result Raw, emitted int64, summary *Summ
 		o.move(Finishing, State{PhaseFinish, StatusWaiting})
 	case j.Phase != PhaseFinish && emitted > 0:
 		o.move(Opened, State{j.Phase, StatusOpen})
-		o.Attempts = j.Attempts + 1
+		o.Attempts = j.Attempt()
 	case j.Phase == PhaseFinish && j.Verdict == StatusCancelled:
 		o.move(Withdrawn, State{PhaseFinish, StatusCancelled})
-		o.Attempts = j.Attempts + 1
+		o.Attempts = j.Attempt()
 	case j.Phase == PhaseFinish && (j.Verdict == StatusFailed || summary != nil && summary.Failed > 0):
 		o.move(GaveUp, State{PhaseFinish, StatusFailed})
-		o.Attempts = j.Attempts + 1
+		o.Attempts = j.Attempt()
 		o.Because = itemsFailed(summary)
 	default:
 		o.move(Succeeded, State{j.Phase, StatusCompleted})
-		o.Attempts = j.Attempts + 1
+		o.Attempts = j.Attempt()
 	}
 	if result != nil {
 		o.SetResult, o.Result = true, result
@@ -55,7 +55,7 @@ func itemsFailed(s *Summary) *Failure {
 // one, else where the policy says.
 func failure(o *Outcome, hooks HookSet, policy RetryPolicy, f *Failure) {
 	j := o.Job
-	f.Phase, f.Attempt = j.Phase, j.Attempts+1
+	f.Phase, f.Attempt = j.Phase, j.Attempt()
 	f.Final = !f.Retryable || f.Attempt >= policy.Max
 	o.Failure = f
 	if hooks.Has(PhaseFail) {
@@ -92,10 +92,9 @@ func giveUp(o *Outcome, e Event, f *Failure) {
 	if e == Withdrawn {
 		status = StatusCancelled
 	}
+	o.Attempts = j.Attempt()
 	if j.Phase == PhaseFail { // a retry begins in the phase that failed
-		o.Attempts, o.FailedPhase = j.Attempts, j.FailedPhase
-	} else {
-		o.Attempts = j.Attempts + 1
+		o.FailedPhase = j.FailedPhase
 	}
 	if f != nil {
 		o.Attempts = f.Attempt

@@ -73,7 +73,7 @@ func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
 		s.unleased(j)
 		return
 	}
-	s.logs.note(j, j.attempt(), s.cutWords(j, s.tally.drained(j.ID)))
+	s.logs.note(j, j.Attempt(), s.cutWords(j, s.tally.drained(j.ID)))
 	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 }
 

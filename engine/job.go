@@ -75,6 +75,19 @@ type ClaimedJob struct {
 // Queue is the job's queue when a phase is due.
 func (j *ClaimedJob) Queue(p Phase) Queue { return QueueOf(j.Type, p).For(j.Windowed) }
 
+// MaxAttempt is where the count of attempts stops, as its column does: a fail hook may
+// ask for another one for ever.
+const MaxAttempt = 1<<16 - 1
+
+// Attempt is the number of the attempt that runs; in the fail hook, of the one that
+// failed.
+func (j *ClaimedJob) Attempt() int {
+	if j.Phase == PhaseFail {
+		return j.Attempts
+	}
+	return min(j.Attempts+1, MaxAttempt)
+}
+
 // State is the job's state while it is claimed.
 func (j *ClaimedJob) State() State { return State{j.Phase, StatusRunning} }
 

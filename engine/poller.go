@@ -6,7 +6,8 @@ import (
 )
 
 // pollFirst is the pause between looks after something happened; it doubles
-// while nothing does, up to ServerOptions.Poll.
+// while nothing does, up to ServerOptions.Poll. That a queue still has what its lane
+// did not get is nothing: a caller's transaction may hold it.
 const pollFirst = 20 * time.Millisecond
 
 // poll looks, with one statement, which of the queues that found nothing have
@@ -14,6 +15,7 @@ const pollFirst = 20 * time.Millisecond
 // them at once; this is for what others do.
 func (s *Server) poll(ctx context.Context) {
 	pause := pollFirst
+	woken := map[Queue]int64{} // lanes that were woken by the last look, and their claims then
 	s.keepTrying(ctx, "look for jobs", s.wakePoll, func(ctx context.Context) (time.Duration, error) {
 		var idle []Queue
 		for _, q := range s.queues() {
@@ -28,12 +30,16 @@ func (s *Server) poll(ctx context.Context) {
 		if err != nil {
 			return 0, err
 		}
-		s.wake(ready...)
-		if len(ready) > 0 {
-			pause = pollFirst
-		} else {
-			pause = min(2*pause, s.opts.Poll)
+		pause = min(2*pause, s.opts.Poll)
+		before := woken
+		woken = map[Queue]int64{}
+		for _, q := range ready {
+			woken[q] = s.lanes[q].claims.Load()
+			if n, ok := before[q]; !ok || n != woken[q] {
+				pause = pollFirst
+			}
 		}
+		s.wake(ready...)
 		return pause, nil
 	})
 }

@@ -62,7 +62,7 @@ func (s *Server) ranInVain(j *ClaimedJob, t *Type, r *tries) {
 	case errors.Is(r.severed, ErrUnbegun):
 		if r.unbegun++; r.unbegun == 1 {
 			why, from := s.eng.secrets.Strike(fmt.Sprint(innermost(r.severed))), whence(j)
-			s.logs.note(j, j.attempt(), fmt.Sprintf("there was no connection to the database (%s): %s runs again, %s, until there is one. It burns no attempt; what it did outside the database, such as requests, is done once more each time", why, j.Phase, from))
+			s.logs.note(j, j.Attempt(), fmt.Sprintf("there was no connection to the database (%s): %s runs again, %s, until there is one. It burns no attempt; what it did outside the database, such as requests, is done once more each time", why, j.Phase, from))
 		}
 		return
 	}
@@ -84,7 +84,7 @@ func (s *Server) tellSevered(j *ClaimedJob, t *Type, err error) {
 	why := s.eng.secrets.Strike(fmt.Sprint(innermost(err)))
 	from := whence(j)
 	s.eng.log.Info("the transaction of a job was lost with the connection to the database: its hook runs again, "+from, "job", j.ID, "type", t.Name, "phase", j.Phase, "error", why)
-	s.logs.note(j, j.attempt(), fmt.Sprintf("the transaction of the job was lost with the connection to the database (%s): %s runs again, %s. It burns no attempt; what it did outside the database, such as requests, is done once more", why, j.Phase, from))
+	s.logs.note(j, j.Attempt(), fmt.Sprintf("the transaction of the job was lost with the connection to the database (%s): %s runs again, %s. It burns no attempt; what it did outside the database, such as requests, is done once more", why, j.Phase, from))
 }
 
 // whence is where a job's hook goes on when it runs again.
@@ -105,16 +105,7 @@ func (s *Server) noteUnleased(j *ClaimedJob, began time.Duration) {
 	if _, away := s.away.during(s.eng.clock.Boot() - s.opts.Lease); away {
 		why = "since the database could not be used"
 	}
-	s.logs.note(j, j.attempt(), fmt.Sprintf("server %s could not renew its lease in time, %s: %s was ended, and what it had not committed is taken back. The process goes on. It burns no attempt, and the job goes on, from its last checkpoint if it has one, on the next server that takes it", s.opts.Name, why, j.Phase))
-}
-
-// attempt is the number of the attempt that runs; in the fail hook, of the one that
-// failed.
-func (j *ClaimedJob) attempt() int {
-	if j.Phase == PhaseFail {
-		return j.Attempts
-	}
-	return j.Attempts + 1
+	s.logs.note(j, j.Attempt(), fmt.Sprintf("server %s could not renew its lease in time, %s: %s was ended, and what it had not committed is taken back. The process goes on. It burns no attempt, and the job goes on, from its last checkpoint if it has one, on the next server that takes it", s.opts.Name, why, j.Phase))
 }
 
 // tellTries says that a job cannot go on because of the database, for all jobs

@@ -436,7 +436,8 @@ type ScheduleStore interface {
 	Schedules(ctx context.Context) ([]ScheduleRow, error)
 	// Fire fires what is due of the types: for each, decide says what to do, and
 	// the jobs and the next time are written in one transaction. It returns the
-	// jobs made and how long until the next one is due (negative: none is).
+	// jobs made and how long until the next one is due (negative: none is), both also
+	// with the errors of those that could not be fired.
 	Fire(ctx context.Context, types []TypeID, decide func(r ScheduleRow, now time.Time, active bool) (Tick, error)) (fired []Fired, wait time.Duration, err error)
 }
 
@@ -531,8 +532,9 @@ type LogStore interface {
 
 // MaintenanceStore has the duties that any server does for all.
 type MaintenanceStore interface {
-	// Promote makes delayed jobs ready whose time has come. wait is how long
-	// until the next one is due (negative: none); more says that it stopped at limit.
+	// Promote makes delayed jobs ready whose time has come. wait is how long until
+	// the next one is due (negative: none), but for those that others hold; more says
+	// that it stopped at limit.
 	Promote(ctx context.Context, limit int) (queues []Queue, wait time.Duration, more bool, err error)
 	// Fold adds up what settled items reported to their parents and to the
 	// counters; parents whose items have all settled go on. It gives the queues

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"time"
 )
@@ -145,6 +146,7 @@ func (s *Server) tick(ctx context.Context) {
 		wakeUp = nil // what is due fires once
 	}
 	readAt := s.eng.clock.Boot()
+	var nag Nag
 	s.keepTrying(ctx, "fire schedules", wakeUp, func(ctx context.Context) (time.Duration, error) {
 		if now := s.eng.clock.Boot(); len(fromVars) > 0 && now-readAt > instancesEvery {
 			if err := s.saveSchedules(ctx, fromVars); err != nil {
@@ -153,9 +155,6 @@ func (s *Server) tick(ctx context.Context) {
 			readAt = now
 		}
 		jobs, wait, err := s.eng.store.Fire(ctx, ids, decideTick)
-		if err != nil {
-			return 0, err
-		}
 		for _, f := range jobs {
 			t := s.types[f.Type]
 			if f.Skipped > 0 {
@@ -164,6 +163,12 @@ func (s *Server) tick(ctx context.Context) {
 			if f.Job != 0 {
 				s.wake(QueueOf(f.Type, t.First()))
 			}
+		}
+		if ctx.Err() != nil || mayPass(err) {
+			return 0, err
+		}
+		if err != nil && nag.Due(s.eng.clock.Boot()) { // the others go on in their time
+			s.log(slog.LevelError, "fire schedules", err)
 		}
 		if s.opts.UntilIdle {
 			close(s.firedOnce)

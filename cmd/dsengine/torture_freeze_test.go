@@ -14,25 +14,38 @@ import (
 
 // TestTortureFrozen: a process that is stopped (SIGSTOP) for three lease times
 // and then continued commits nothing for the jobs that it lost, and does not
-// keep others from their rows meanwhile.
+// keep others from their rows meanwhile: the server ends its transactions, and its
+// lease its hooks.
 func TestTortureFrozen(t *testing.T) {
 	t.Parallel()
+	whereRowsAreLocked(t, frozen)
+}
+
+// TestTortureFenced: a process that is stopped for less than its lease, and is declared
+// dead all the same, as it is after a step of the database's clock, goes on to commit
+// what others have done meanwhile. The fence alone keeps it from that.
+func TestTortureFenced(t *testing.T) {
+	t.Parallel()
+	whereRowsAreLocked(t, fenced)
+}
+
+func whereRowsAreLocked(t *testing.T, test func(*testing.T, *rig)) {
 	t.Run("mariadb", func(t *testing.T) {
 		t.Parallel()
-		frozen(t, onMariaDB(t))
+		test(t, onMariaDB(t))
 	})
 	for i, u := range given() {
 		t.Run(fmt.Sprintf("mysql/%d", i), func(t *testing.T) {
 			t.Parallel()
-			frozen(t, onGiven(t, u))
+			test(t, onGiven(t, u))
 		})
 	}
 }
 
 func frozen(t *testing.T, r *rig) {
 	const lease = 3 * time.Second
-	// The first run writes, holds its locks and waits to be frozen; later ones do
-	// not wait. "frozen" tells which run it is, outside of any transaction.
+	// The victim's first run writes, holds its locks and waits to be frozen. Others
+	// do not wait, nor does the victim once the gate is open.
 	r.script("slow", `job(slots = {"consume": 1}, needs = ["files:gate"])
 
 def consume(ctx, item):
@@ -84,6 +97,7 @@ def consume(ctx, item):
 	r.within(time.Minute, "the others' jobs are completed", func() bool {
 		return r.number("SELECT COUNT(*) FROM ds_jobs WHERE status = 4") == 10
 	})
+	r.want(1, "processes whose jobs were rescued", robbed)
 	if left := 3*lease - time.Since(froze); left > 0 {
 		pass(left)
 	}
@@ -107,6 +121,58 @@ def consume(ctx, item):
 	r.want(11, "updates", "SELECT n FROM counter WHERE id = 1")
 	r.want(1, "updates of the other client", "SELECT other FROM counter WHERE id = 1")
 	r.want(0, "failed attempts", failedAttempts)
+}
+
+func fenced(t *testing.T, r *rig) {
+	// One is committed in a transaction of its own, the other one completed in a batch.
+	const wait = `
+    if ctx.server == "victim":
+        log.info("holding")
+        for i in range(6000):
+            if files.read("gate") == "open":
+                break
+            time.sleep("10ms")
+`
+	r.script("row", `job(needs = ["files:gate"])
+
+def consume(ctx, item):
+    db.insert("seen", [{"n": 1}])`+wait)
+	r.script("none", `job(needs = ["files:gate"])
+
+def consume(ctx, item):`+wait)
+	gate := r.dir + "/gate"
+	if err := os.WriteFile(gate, []byte("shut"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.exec("CREATE TABLE seen (n BIGINT NOT NULL) ENGINE=InnoDB")
+	for _, name := range []string{"row", "none"} {
+		r.do("enqueue", name)
+	}
+	victim := r.start("victim", "--lease", "10m") // it would find that it is dead when it renews that
+	r.within(30*time.Second, "the victim has both jobs", func() bool {
+		return r.number("SELECT COUNT(*) FROM ds_logs WHERE message = 'holding'") == 2
+	})
+	victim.signal(syscall.SIGSTOP)
+	r.exec("UPDATE ds_servers SET dead = 1 WHERE name = 'victim'")
+	other := r.start("other", "--lease", "3s")
+	r.within(30*time.Second, "another one completes both", func() bool {
+		return r.number("SELECT COUNT(*) FROM ds_jobs WHERE status = 4") == 2
+	})
+	r.stop(other)
+	r.want(1, "processes whose jobs were rescued", robbed)
+	if err := os.WriteFile(gate, []byte("open"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	victim.signal(syscall.SIGCONT)
+	r.within(30*time.Second, "the victim finds that both are lost", func() bool {
+		b, _ := os.ReadFile(victim.log)
+		return strings.Count(string(b), "lost the claim of a job") == 2
+	})
+	r.stop(victim)
+	r.want(1, "rows", "SELECT COUNT(*) FROM seen")
+	r.want(2, "jobs that the other one completed", "SELECT COUNT(*) FROM ds_jobs j JOIN ds_servers s ON s.id = j.server WHERE j.status = 4 AND s.name = 'other'")
+	r.do("run", "--until-idle")
+	r.want(2, "completions that were counted", "SELECT SUM(completed) FROM ds_counters WHERE hour = '1970-01-01'")
 }
 
 // touch updates the contested row, trying again after lock time-outs.

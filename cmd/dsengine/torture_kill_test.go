@@ -93,6 +93,13 @@ func eachRowOnce(t *testing.T, r *rig, databaseKills int) {
 	if databaseKills > 0 && dbKills != databaseKills {
 		t.Errorf("the database was killed %d times, want %d: too few jobs", dbKills, databaseKills)
 	}
+	if least := sized(5, 20); kills < least {
+		t.Errorf("%d kills, want %d: too few jobs", kills, least)
+	}
+	met := r.number(robbed)
+	if least := int64(kills / 4); met < least {
+		t.Errorf("%d processes had jobs when they were killed, want %d of %d", met, least, kills)
+	}
 	r.want(int64(jobs), "rows", "SELECT COUNT(*) FROM seen")
 	r.want(int64(jobs), "different rows", "SELECT COUNT(DISTINCT n) FROM seen")
 	r.want(int64(jobs), "completed jobs", "SELECT COUNT(*) FROM ds_jobs WHERE status = 4")
@@ -102,5 +109,5 @@ func eachRowOnce(t *testing.T, r *rig, databaseKills int) {
 	// Each completion was reported once: to the counters, with the job's commit.
 	r.do("run", "--until-idle")
 	r.want(int64(jobs), "completions that were counted", "SELECT completed FROM ds_counters WHERE hour = '1970-01-01' AND type = (SELECT id FROM ds_types WHERE name = 'seen')")
-	t.Logf("%d jobs, %d kills of dsengine, %d of the database: %s", jobs, kills, dbKills, took)
+	t.Logf("%d jobs, %d kills of dsengine, %d processes had jobs, %d kills of the database: %s", jobs, kills, met, dbKills, took)
 }

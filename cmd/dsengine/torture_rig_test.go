@@ -360,6 +360,9 @@ func poll(d time.Duration, f func() bool) bool {
 // pass lets time pass: for tests whose subject is time.
 func pass(d time.Duration) { <-time.After(d) }
 
+// robbed counts the processes from which a rescue has taken jobs.
+const robbed = `SELECT COUNT(DISTINCT server) FROM ds_attempts WHERE failure LIKE '%"code"%"loss"%'`
+
 // failedAttempts counts the attempts that failed: not those that were lost with
 // their process, which burn none.
 const failedAttempts = `SELECT COUNT(*) FROM ds_attempts WHERE failure IS NOT NULL AND failure NOT LIKE '%"code"%"loss"%'`

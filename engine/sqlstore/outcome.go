@@ -225,10 +225,7 @@ func (t *Tx) makeDue(ref engine.JobRef, queue engine.Queue, priority int, delay 
 func (t *Tx) saveFailure(o *engine.Outcome) error {
 	d := t.s.D
 	if o.Failure != nil || o.Logged {
-		attempt := o.Job.Attempts + 1
-		if o.Job.Phase == engine.PhaseFail {
-			attempt = o.Job.Attempts // the one that failed
-		}
+		attempt := o.Job.Attempt()
 		var failure any
 		if o.Failure != nil {
 			failure, attempt = toJSON(o.Failure), o.Failure.Attempt

@@ -10,32 +10,34 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// Promote moves delayed jobs whose time has come into ready.
+// Promote moves delayed jobs whose time has come into ready. Where others hold all of
+// those, it says when the next one is due.
 //
 // Locks: delayed (skipping rows that others have), then new rows in ready.
 func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, wait time.Duration, more bool, err error) {
-	var next, now Time
+	var now Time
+	look := func(cond string) error {
+		return s.read(ctx, func(t *Tx) error {
+			var next Time
+			found, err := t.row([]any{&next, &now}, "SELECT due, "+s.D.Now()+" FROM ds_delayed WHERE id > 0"+cond+" ORDER BY due LIMIT 1")
+			if wait = max(next.Sub(now.Time), 0); !found {
+				wait = -1
+			}
+			return err
+		})
+	}
 	began := s.Clock.Boot()
 	cond, full := s.due.condition("due", began)
-	err = s.read(ctx, func(t *Tx) error {
-		found, err := t.row([]any{&next, &now}, "SELECT due, "+s.D.Now()+" FROM ds_delayed WHERE id > 0"+cond+" ORDER BY due LIMIT 1")
-		if !found {
-			wait = -1
-		}
-		return err
-	})
+	err = look(cond)
 	if now := s.Clock.Boot(); full {
 		s.due.scanned(now, now-began)
 	}
-	if err != nil || wait < 0 {
+	if err != nil || wait != 0 {
 		return nil, wait, false, err
-	}
-	if wait = next.Sub(now.Time); wait > 0 {
-		return nil, wait, false, nil
 	}
 	last := ""
 	err = s.write(ctx, "make delayed jobs ready", func(t *Tx) error {
-		queues = nil
+		queues, last = nil, ""
 		n := 0
 		ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES ")
 		keys := []byte{'['}
@@ -73,7 +75,11 @@ func (s *Store) Promote(ctx context.Context, limit int) (queues []engine.Queue, 
 		_, err = t.exec(string(ready))
 		return err
 	}, func(*Tx) (bool, error) { return false, nil }) // run again: a row is moved with its deletion
-	if err == nil && last != "" {
+	if err == nil && last == "" { // others have it: promoters, who are at it, or a caller, for as long as it likes
+		err = look(" AND due > " + literal(now.Time))
+		return nil, wait, false, err
+	}
+	if err == nil {
 		s.due.advance(last)
 	}
 	return queues, 0, more, err

@@ -13,17 +13,13 @@ import (
 func (t *Tx) insertRejects(o *engine.Outcome) error {
 	const head = "INSERT INTO ds_rejects (job, type, phase, attempt, kept, at, whole, cut, line, instance, source, reason, data) VALUES "
 	j := o.Job
-	attempt := int64(j.Attempts)
-	if j.Phase != engine.PhaseFail { // there it is that of the attempt that failed
-		attempt++
-	}
 	q := []byte(head)
 	var args []any
 	n, size := 0, 0
 	for i := range o.Rejects {
 		r := &o.Rejects[i]
 		q = openTuple(q, &n)
-		q = append(appendInts(q, int64(j.ID), int64(j.Type), int64(j.Phase), attempt, b2i(o.Failure != nil)), ',')
+		q = append(appendInts(q, int64(j.ID), int64(j.Type), int64(j.Phase), int64(j.Attempt()), b2i(o.Failure != nil)), ',')
 		q = append(append(q, t.s.D.Now()...), ',')
 		q = append(appendInts(q, b2i(r.WholeItem), b2i(r.Cut), r.Line), ",?,?,?,?)"...)
 		args = append(args, nullText(j.Instance), nullText(r.Source), r.Reason, string(r.Row))

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,26 +15,48 @@ import (
 
 const scheduleColumns = "type, instance, definition, phase, priority, next_at, owes, last_job, last_at"
 
-func scanSchedule(r *sql.Rows) (row engine.ScheduleRow, err error) {
+// scheduleRow is a row of ds_schedules. Where its definition cannot be read, err says
+// so, and the row has none.
+type scheduleRow struct {
+	engine.ScheduleRow
+	err error
+}
+
+func scanSchedule(r *sql.Rows) (row scheduleRow, err error) {
 	var definition raw
 	var next, last Time
 	if err = r.Scan(&row.Type, &row.Instance, &definition, &row.Phase, &row.Priority, &next, &row.Owes, &row.LastJob, &last); err != nil {
 		return row, err
 	}
 	row.NextAt, row.LastAt = next.Time, last.Time
-	return row, json.Unmarshal(definition, &row.Schedule)
+	if row.err = json.Unmarshal(definition, &row.Schedule); row.err != nil {
+		row.Schedule = engine.Schedule{}
+	}
+	return row, nil
+}
+
+// named says which schedule an error is about.
+func (r *scheduleRow) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("schedule of type %d, instance %q: %w", r.Type, r.Instance, err)
 }
 
 // Schedules lists all schedules.
 func (s *Store) Schedules(ctx context.Context) (rows []engine.ScheduleRow, err error) {
 	err = s.read(ctx, func(t *Tx) error {
-		rows, err = t.schedules("1 = 1", "")
+		rows = nil
+		list, err := t.schedules("1 = 1", "")
+		for _, r := range list {
+			rows, err = append(rows, r.ScheduleRow), errors.Join(err, r.named(r.err))
+		}
 		return err
 	})
 	return rows, err
 }
 
-func (t *Tx) schedules(where, lock string) (rows []engine.ScheduleRow, err error) {
+func (t *Tx) schedules(where, lock string) (rows []scheduleRow, err error) {
 	err = t.query(func(r *sql.Rows) error {
 		row, err := scanSchedule(r)
 		rows = append(rows, row)
@@ -43,7 +67,8 @@ func (t *Tx) schedules(where, lock string) (rows []engine.ScheduleRow, err error
 
 // SaveSchedules makes the given rows the schedules of the types. One whose
 // definition is known already, by its hash, keeps its next time; also if another
-// process made it, and fired it, since this one looked.
+// process made it, and fired it, since this one looked. One that cannot be read is
+// replaced.
 //
 // Locks: schedules, in the order of their key.
 func (s *Store) SaveSchedules(ctx context.Context, types []engine.TypeID, rows []engine.ScheduleRow) error {
@@ -67,7 +92,7 @@ func (s *Store) SaveSchedules(ctx context.Context, types []engine.TypeID, rows [
 			typ      engine.TypeID
 			instance string
 		}
-		known := map[key]engine.ScheduleRow{}
+		known := map[key]scheduleRow{}
 		for _, r := range old {
 			known[key{r.Type, r.Instance}] = r
 		}
@@ -101,7 +126,8 @@ func (s *Store) SaveSchedules(ctx context.Context, types []engine.TypeID, rows [
 }
 
 // Fire fires what is due of the types, each schedule in a transaction of its
-// own: the claim of the firing, the job and the next time are one.
+// own: the claim of the firing, the job and the next time are one. One that cannot be
+// fired keeps no other one waiting, and does not count for when the next is due.
 //
 // Locks: schedule (skipping those that others fire); then new rows.
 func (s *Store) Fire(ctx context.Context, types []engine.TypeID, decide func(engine.ScheduleRow, time.Time, bool) (engine.Tick, error)) (fired []engine.Fired, wait time.Duration, err error) {
@@ -109,7 +135,7 @@ func (s *Store) Fire(ctx context.Context, types []engine.TypeID, decide func(eng
 	if len(types) == 0 {
 		return nil, wait, nil
 	}
-	var rows []engine.ScheduleRow
+	var rows []scheduleRow
 	var now time.Time
 	err = s.read(ctx, func(t *Tx) error {
 		if now, err = t.clock(); err != nil {
@@ -121,12 +147,20 @@ func (s *Store) Fire(ctx context.Context, types []engine.TypeID, decide func(eng
 	if err != nil {
 		return nil, wait, err
 	}
+	var failed []error
 	for _, r := range rows {
 		next := r.NextAt
 		if !next.After(now) {
 			var made []engine.Fired
-			if made, next, err = s.fireOne(ctx, r, decide); err != nil {
-				return fired, wait, err
+			if err = r.err; err == nil {
+				made, next, err = s.fireOne(ctx, r.ScheduleRow, decide)
+			}
+			if err != nil {
+				failed = append(failed, r.named(err))
+				if ctx.Err() != nil || engine.CodeOf(err) == engine.CodeUnreachable { // the others would fare no better
+					break
+				}
+				continue
 			}
 			fired = append(fired, made...)
 		}
@@ -137,7 +171,7 @@ func (s *Store) Fire(ctx context.Context, types []engine.TypeID, decide func(eng
 			wait = d
 		}
 	}
-	return fired, wait, nil
+	return fired, wait, errors.Join(failed...)
 }
 
 // fireOne fires one schedule that was seen to be due, if it still is.
@@ -154,7 +188,7 @@ func (s *Store) fireOne(ctx context.Context, seen engine.ScheduleRow, decide fun
 	}
 	err = s.write(ctx, "fire a schedule", func(t *Tx) error {
 		fired, next = nil, time.Time{}
-		var row engine.ScheduleRow
+		var row scheduleRow
 		found := false
 		err := t.query(func(r *sql.Rows) (err error) {
 			found = true
@@ -164,7 +198,10 @@ func (s *Store) fireOne(ctx context.Context, seen engine.ScheduleRow, decide fun
 		if err != nil || !found {
 			return err // another server has it
 		}
-		tick, now, err := t.decideTick(row, decide)
+		if row.err != nil {
+			return row.err
+		}
+		tick, now, err := t.decideTick(row.ScheduleRow, decide)
 		if err != nil {
 			return err
 		}

@@ -190,8 +190,8 @@ func groupPlain(outcomes []*engine.Outcome) []*plainGroup {
 }
 
 func (g *plainGroup) sql(d Dialect) string {
-	return fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = attempts + 1, server = %d, started_at = %s, finished_at = %s WHERE id IN (%s) AND epoch = %d AND checkpoints = %d",
-		d.ByKey(), g.phase, engine.StatusCompleted, g.server, d.In(-g.ran), d.Now(), idList(g.ids), g.epoch, g.points)
+	return fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, phase = %d, status = %d, attempts = attempts + (attempts < %d), server = %d, started_at = %s, finished_at = %s WHERE id IN (%s) AND epoch = %d AND checkpoints = %d",
+		d.ByKey(), g.phase, engine.StatusCompleted, engine.MaxAttempt, g.server, d.In(-g.ran), d.Now(), idList(g.ids), g.epoch, g.points)
 }
 
 // stored is what a job's row says of how it was settled last.

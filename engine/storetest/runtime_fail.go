@@ -52,6 +52,36 @@ var failRunCases = []testCase{
 			r.same(name+": variable", `"set"`, string(v.Value))
 		}
 	}},
+	{"a job that is tried for ever goes on where its count of attempts ends", func(w *world) {
+		var seen []int
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+				seen = append(seen, c.Attempt())
+				if len(seen) < 4 {
+					return nil, errors.New("no")
+				}
+				if string(c.Item()) == "2" { // else it is completed in a batch
+					return nil, c.Reject(reject(1))
+				}
+				return nil, nil
+			},
+			engine.PhaseFail: func(c *engine.Call) (engine.Raw, error) {
+				seen = append(seen, -c.Attempt())
+				return nil, c.Retry(time.Nanosecond, true, "again")
+			},
+		})
+		t.Settings.Rejects = engine.RejectCount(1)
+		r := w.runtime(Options{})
+		for payload := range 2 {
+			seen = nil
+			id := r.make(engine.NewJob{Type: "t", Payload: raw(payload + 1)}, t)
+			w.exec("UPDATE ds_jobs SET attempts = ? WHERE id = ?", engine.MaxAttempt-1, id)
+			r.untilIdle(t)
+			w.stands("completed", id)
+			w.same("attempts", []int{engine.MaxAttempt, -engine.MaxAttempt, engine.MaxAttempt, -engine.MaxAttempt, engine.MaxAttempt}, seen)
+			w.same("attempt", engine.MaxAttempt, w.view(id).Attempt)
+		}
+	}},
 	{"what the fail hook wrote before an error is rolled back, and the policy applies", func(w *world) {
 		tries := 0
 		t := goType("t", map[engine.Phase]engine.Hook{

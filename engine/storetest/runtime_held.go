@@ -4,7 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -20,6 +22,41 @@ var heldRunCases = []testCase{
 		for n, commits := range []bool{true, false} {
 			w.aroundCaller(n, commits)
 		}
+	}},
+	{"what a caller holds is not asked for again and again", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		f := &Faults{}
+		r := w.runtime(Options{Wrap: f.Wrap})
+		t := consumes("t", givesNone)
+		types, err := r.eng.RegisterTypes(w.ctx, t)
+		w.must(err)
+		ready, delayed := keyed(types["t"], "ready", waits), keyed(types["t"], "delayed", waits)
+		ready.Replace, delayed.Replace = true, true
+		delayed.Delay = time.Hour
+		made := w.enqueue(ready, delayed)
+		w.due(made[1])
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, ready, delayed)
+
+		var beats, forReady, forDelayed atomic.Int64
+		f.Before(func(q string) {
+			for what, n := range map[string]*atomic.Int64{"SET beat = ": &beats, "FROM ds_ready": &forReady, "FROM ds_delayed": &forDelayed} {
+				if strings.Contains(q, what) {
+					n.Add(1)
+				}
+			}
+		})
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Lease: time.Second, Poll: 3 * time.Second})
+		w.until("two seconds have passed by the beat of its lease", func() bool { return beats.Load() >= 6 })
+		const most = 60
+		if a, b := forReady.Load(), forDelayed.Load(); a == 0 || a > most || b == 0 || b > most {
+			w.Errorf("%d statements asked for ready jobs and %d for delayed ones, want 1 to %d", a, b, most)
+		}
+		w.must(tx.Rollback())
+		w.until("both are completed", func() bool { return w.state(made[0]) == "completed" && w.state(made[1]) == "completed" })
+		stop()
 	}},
 	{"no more is claimed than can wait for rows that are held", func(w *world) {
 		if !w.in.Rows {

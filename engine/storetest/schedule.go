@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -275,6 +276,40 @@ var scheduleCases = []testCase{
 		w.fire(t)
 		w.ago(t, time.Second)
 		w.same("fired", []engine.Fired{{Type: t, Skipped: 1}}, w.fire(t))
+	}},
+	{"one that cannot be fired keeps no other one waiting", func(w *world) {
+		bad, refused, good := w.typ("a"), w.typ("b"), w.typ("c")
+		types := []engine.TypeID{bad, refused, good}
+		hourly := engine.Schedule{Every: time.Hour}
+		w.schedule(map[engine.TypeID]engine.Schedule{bad: hourly, refused: hourly, good: hourly})
+		w.exec("UPDATE ds_schedules SET definition = ? WHERE type = ?", `{"every": []}`, bad)
+		var now []engine.TypeID
+		fire := func() (time.Duration, error) {
+			fired, wait, err := w.store.Fire(w.ctx, types, func(r engine.ScheduleRow, now time.Time, active bool) (engine.Tick, error) {
+				if r.Type == refused {
+					return engine.Tick{}, engine.Errorf(engine.CodeInternal, "no")
+				}
+				return decide(r, now, active)
+			})
+			now = nil
+			for _, f := range fired {
+				now = append(now, f.Type)
+			}
+			return wait, err
+		}
+		wait, err := fire()
+		w.code("one was refused", engine.CodeInternal, err)
+		for _, t := range types[:2] {
+			if name := fmt.Sprintf("schedule of type %d, instance \"\"", t); err == nil || !strings.Contains(err.Error(), name) {
+				w.Errorf("no %q in: %v", name, err)
+			}
+		}
+		w.same("fired", []engine.TypeID{good}, now)
+		w.same("when the next one is due, of those that can be fired", time.Hour, wait, roughly(time.Minute))
+		w.schedule(map[engine.TypeID]engine.Schedule{bad: hourly})
+		_, err = fire()
+		w.code("one is still refused", engine.CodeInternal, err)
+		w.same("fired, since it was saved again", []engine.TypeID{bad}, now)
 	}},
 	{"what a decision refuses is not fired", func(w *world) {
 		t := w.typ("t")
