@@ -25,7 +25,7 @@ var floors = []struct {
 	{"engine/sqlitestore", []string{"engine", "engine/sqlstore"}, []string{"net/http", "go.starlark.net", "github.com/go-sql-driver", "github.com/spf13/cobra"}},
 	{"scripting", []string{"engine", "scripting/hostlib", "scripting/luascript", "scripting/starscript"}, []string{"github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/hostlib", []string{"engine"}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
-	{"scripting/plan", []string{"engine", "engine/sqlitestore", "scripting/hostlib", "scripting/starscript"}, []string{"go.starlark.net", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
+	{"scripting/plan", []string{"engine", "engine/sqlitestore", "scripting/hostlib", "scripting/luascript", "scripting/starscript"}, []string{"go.starlark.net", "github.com/go-sql-driver", "modernc.org/sqlite", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/stubs", []string{"scripting/hostlib", "scripting/scripttest"}, []string{"go.starlark.net", "github.com/spf13/cobra", "database/sql"}},
 	{"scripting/coverage", []string{}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "net/http", "github.com/spf13/cobra"}},
 	{"scripting/luascript/luasyntax", []string{}, []string{"go.starlark.net", "github.com/yuin/gopher-lua", "net/http"}},

@@ -184,7 +184,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			s.skipped++
 			continue
 		case !ok:
-			return engine.Row{}, s.bad(": got %s, wanted a dict by column, or None to leave it out", s.c.Lang.TypeName(v))
+			return engine.Row{}, s.bad(": got %s, wanted a dict by column, or %s to leave it out", s.c.Lang.TypeName(v), s.c.Lang.TypeName(nil))
 		case len(s.row.Names) == 0:
 			return engine.Row{}, s.bad(" has no columns")
 		}
@@ -195,13 +195,13 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 				continue
 			case nil:
 				if none == nil && slices.Contains(s.key, s.row.Names[i]) { // it would be equal to nothing, not even to None
-					none = s.bad(", column %q: got None, wanted a value: the column is part of the key", s.row.Names[i])
+					none = s.bad(", column %q: got %s, wanted a value: the column is part of the key", s.row.Names[i], s.c.Lang.TypeName(nil))
 				}
 				continue
 			}
 			w, ok := scalar(v)
 			if !ok {
-				return engine.Row{}, s.bad(", column %q: got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.row.Names[i], s.c.kindOf(v))
+				return engine.Row{}, s.bad(", column %q: got %s, wanted %s, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.row.Names[i], s.c.kindOf(v), s.c.Lang.TypeName(nil))
 			}
 			s.row.Values[i] = w
 		}

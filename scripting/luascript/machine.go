@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -82,7 +83,7 @@ func (r *run) globalNames() (names []string) {
 	for _, env := range r.envs {
 		t := contents(env)
 		for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
-			if s, ok := k.(lua.LString); ok && s[0] != '(' {
+			if s, ok := k.(lua.LString); ok && !strings.HasPrefix(string(s), "(") {
 				names = append(names, string(s))
 			}
 		}

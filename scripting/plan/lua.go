@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/dsengine/dsengine/scripting/luascript"
 )
 
 // lua is the notation of Lua.
@@ -152,12 +154,16 @@ func (lua) head(typ string) string {
 
 func (lua) beginning(name string) string { return "function " + name + "(" }
 
-func (lua) test(_, name, doc string, lines []string) ([]byte, error) {
+func (lua) test(file, name, doc string, lines []string) ([]byte, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- %s\nfunction %s(t)\n", doc, name)
 	for _, l := range lines {
 		b.WriteString("  " + l + "\n")
 	}
 	b.WriteString("end\n")
-	return []byte(b.String()), nil
+	chunk, err := luascript.Format(filepath.Base(file), []byte(b.String()))
+	if err != nil {
+		return nil, fmt.Errorf("format the test: %w", err)
+	}
+	return chunk, nil
 }

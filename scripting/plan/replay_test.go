@@ -12,8 +12,10 @@ import (
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
 	"github.com/dsengine/dsengine/scripting/hostlib"
+	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
+	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
 // replay replays a job, sees that nothing is left of it, and saves it.
@@ -146,6 +148,10 @@ func replaysOrders(t *testing.T, s *site, orders string) {
 	s.must(err)
 	if strings.Contains(string(written), "hush-hush") {
 		t.Errorf("the test has the secret:\n%s", written)
+	}
+	format := map[string]func(string, []byte) ([]byte, error){".star": starscript.Format, ".lua": luascript.Format}[s.ending]
+	if form, err := format("orders_test"+s.ending, written); err != nil || string(form) != string(written) {
+		t.Errorf("the test is not formatted: %v\n%s", err, written)
 	}
 	got := s.test(strings.TrimPrefix(name, "test_"))
 	if got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, want) {
