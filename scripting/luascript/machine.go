@@ -20,7 +20,8 @@ const (
 )
 
 func init() {
-	// A list that is set far behind its end is filled up to there.
+	// A list that is set far behind its end is filled up to there, in one instruction;
+	// #t counts no element from this one on, so it is not smaller.
 	lua.MaxArrayIndex = 16 << 20
 }
 
