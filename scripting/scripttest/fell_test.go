@@ -70,7 +70,7 @@ def test_secret(t):
     t.run({"do": "secret"})
 def test_own(t):
     at = time.date(2020)
-    _, err = catch(error, "gone")
+    err = t.consume({"do": ""}, expect = "failed").error
     rows = [{"a": 1}]
     return rows[0]["b"]
 def test_case(t):
@@ -190,7 +190,7 @@ end
 					{"own_iterator", "", "v=2 w=4", "x"},
 					{"caught", "consume", "name=zz big={k:1}", "sum"},
 					{"secret", "consume", "key=***", "big"},
-					{"own", "-", "rows=[{a:1}] at=2020-01-01T00:00:00Z err=gone", "t"},
+					{"own", "-", "rows=[{a:1}] at=2020-01-01T00:00:00Z err=", "t"},
 					{"case", "-", "text=2 want=3", "c"},
 					{"case_error", "-", "by=", ""},
 					{"fails", "", "by=", ""},
