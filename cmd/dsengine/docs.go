@@ -51,6 +51,8 @@ type docGroup struct {
 type docLine struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
+
+	of *hostlib.Func // that it is about; nil: it is about none
 }
 
 func newDocs(env *Env, g *globals) *cobra.Command {
@@ -287,14 +289,18 @@ func docIndex() *docPage {
 }
 
 func (g *docGroup) add(name, doc string) {
-	g.Names = append(g.Names, docLine{name, hostlib.FirstSentence(doc)})
+	g.Names = append(g.Names, docLine{Name: name, Doc: hostlib.FirstSentence(doc)})
+}
+
+func (g *docGroup) addFunc(f *hostlib.Func) {
+	g.Names = append(g.Names, docLine{f.Signature(), hostlib.FirstSentence(f.Doc), f})
 }
 
 func docModule(m *hostlib.Module) *docPage {
 	page := &docPage{Name: m.Name, Kind: "module", Doc: m.Doc}
 	var funcs, consts docGroup
 	for _, f := range m.Funcs {
-		funcs.add(f.Signature(), f.Doc)
+		funcs.addFunc(f)
 	}
 	for _, c := range m.Consts {
 		consts.add(m.Name+"."+c.Name, c.Doc)
@@ -307,10 +313,10 @@ func docType(t *hostlib.ObjectType) *docPage {
 	page := &docPage{Name: t.Name, Kind: "type", Doc: t.Doc, Example: t.Example, Lua: t.Lua}
 	var attrs, methods docGroup
 	for _, a := range t.Attrs {
-		attrs.Names = append(attrs.Names, docLine{t.Name + "." + a.Name, a.Type + ". " + a.Doc})
+		attrs.Names = append(attrs.Names, docLine{Name: t.Name + "." + a.Name, Doc: a.Type + ". " + a.Doc})
 	}
 	for _, f := range t.Methods {
-		methods.add(f.Signature(), f.Doc)
+		methods.addFunc(f)
 	}
 	page.groups("attributes", attrs, "methods", methods)
 	return page
@@ -418,7 +424,11 @@ func (d *docPage) print(p *printer, lua bool) {
 		p.line("")
 		p.field("returns", "%s", cmp.Or(d.Returns, none))
 		if d.Needs != "" {
-			p.field("needs", "%s: in job(needs = [...]), as %q", d.Needs, hostlib.NeedExample(d.Needs))
+			where := "job(needs = [...])"
+			if lua {
+				where = "job({needs = {...}})"
+			}
+			p.field("needs", "%s: in %s, as %q", d.Needs, where, hostlib.NeedExample(d.Needs))
 		} else {
 			p.field("needs", "nothing")
 		}

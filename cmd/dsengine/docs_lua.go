@@ -17,7 +17,7 @@ func docLua() *docPage {
 	}{{"what is different", luascript.Differences}, {"bounds", luascript.Bounds}, {"functions of Lua's own", luascript.Functions}} {
 		group := docGroup{Title: g.title}
 		for _, d := range g.docs {
-			group.Names = append(group.Names, docLine{d.Name, d.Doc})
+			group.Names = append(group.Names, docLine{Name: d.Name, Doc: d.Doc})
 		}
 		page.Groups = append(page.Groups, group)
 	}
@@ -27,7 +27,17 @@ func docLua() *docPage {
 // inLua has a page say as Lua does what is given, and what comes back: what is given by
 // name is in a table.
 func (d *docPage) inLua() {
-	d.Type, d.Default, d.Returns = luaWords(d.Type), stubs.InLua(d.Default), luaWords(d.Returns)
+	d.Doc, d.Type, d.Default, d.Returns = luaWords(d.Doc), luaWords(d.Type), stubs.InLua(d.Default), luaWords(d.Returns)
+	for _, g := range d.Groups {
+		for i := range g.Names {
+			line := &g.Names[i]
+			if line.Doc = luaWords(line.Doc); line.of != nil {
+				f := docFunc(line.of, d.Kind)
+				f.inLua()
+				line.Name = f.Signature
+			}
+		}
+	}
 	var given, named []string
 	for i := range d.Params {
 		p := &d.Params[i]

@@ -293,7 +293,7 @@ func (c *Call) sqlArgs(rest []Value) ([]any, error) {
 		}
 		s, ok := scalar(plain)
 		if !ok {
-			return nil, Errorf("usage", "value %d: got %s, wanted None, bool, number, string, bytes or time", i+1, c.kindOf(v))
+			return nil, Errorf("usage", "value %d: got %s, wanted %s, bool, number, string, bytes or time", i+1, c.kindOf(v), c.Lang.TypeName(nil))
 		}
 		args[i] = s
 	}

@@ -177,7 +177,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 			s.skipped++
 			continue
 		case !ok:
-			return engine.Row{}, s.bad(": got %s, wanted a dict by column, or None to leave it out", s.c.Lang.TypeName(v))
+			return engine.Row{}, s.bad(": got %s, wanted a dict by column, or %s to leave it out", s.c.Lang.TypeName(v), s.c.Lang.TypeName(nil))
 		case len(s.row.Names) == 0:
 			return engine.Row{}, s.bad(" has no columns")
 		}
@@ -191,10 +191,10 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 				if !slices.Contains(s.key, s.row.Names[i]) {
 					continue
 				}
-				code, why = "db.constraint", "got None, wanted a value: the column is part of the key" // it would be equal to nothing, not even to None
+				code, why = "db.constraint", fmt.Sprintf("got %s, wanted a value: the column is part of the key", s.c.Lang.TypeName(nil)) // it would be equal to nothing, not even to None
 			default:
 				if v, ok = scalar(v); !ok {
-					why = fmt.Sprintf("got %s, wanted None, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.c.kindOf(s.row.Values[i]))
+					why = fmt.Sprintf("got %s, wanted %s, bool, number, string, bytes or time; lists and dicts go in as text by json.encode", s.c.kindOf(s.row.Values[i]), s.c.Lang.TypeName(nil))
 					v, err = s.c.Lang.Data(s.row.Values[i])
 				}
 			}

@@ -109,6 +109,9 @@ func (f *Func) Param(name string) *Param {
 	return nil
 }
 
+// TakesDict says that a dict can be given for the parameter.
+func (p *Param) TakesDict() bool { return p.Type == Any || p.Type == Data || p.Type == DictOf }
+
 // open says whether the function takes any argument by name.
 func (f *Func) open() bool {
 	n := len(f.Params)
@@ -258,6 +261,10 @@ func (t *ObjectType) String(self Value) string {
 	}
 	return "<" + t.Name + ">"
 }
+
+// Told says that values of the type are told of with a script's variables: errors, and
+// those that are equal by what they are, such as times.
+func (t *ObjectType) Told() bool { return t.Key != nil || t.Name == "err" }
 
 // Dict holds all attributes of a value of a Record type.
 func (t *ObjectType) Dict(self Value) (*Dict, error) {

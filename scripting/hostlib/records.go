@@ -347,7 +347,7 @@ func (c *Call) contentOf(v Value) (*Dict, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, Errorf("usage", "got %s, wanted a dict by column, or None to leave it out", c.Lang.TypeName(v))
+		return nil, Errorf("usage", "got %s, wanted a dict by column, or %s to leave it out", c.Lang.TypeName(v), c.Lang.TypeName(nil))
 	}
 	whole := row
 	for i, v := range row.Values {

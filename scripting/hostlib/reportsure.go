@@ -15,16 +15,33 @@ import (
 // notFirst are names of the parameters of hooks that are not the first.
 var notFirst = []string{"item", "row", "rows", "err", "error", "summary"}
 
+// errNames are names that scripts give to an error.
+var errNames = []string{"err", "error", "e"}
+
 // HookParams tells of a hook whose parameters are not what it is called with. names
 // are its parameters; at is where the first stands.
 func (r *Report) HookParams(h *Hook, names []string, at At) {
+	for i, name := range names[:min(len(names), len(h.Params))] {
+		is := h.Params[i].Name
+		if is == "ctx" {
+			is = "ctx, the job"
+		}
+		if i == 0 && slices.Contains(notFirst, name) || i > 0 && h.meansOther(i, name) {
+			r.Add(at, "hook", true, "write "+h.Signature(), fmt.Sprintf("%s of %s(%s) is %s: the hook is called as %s", name, h.Name, strings.Join(names, ", "), is, h.Signature()))
+			return
+		}
+	}
 	switch {
-	case len(names) == 0:
-	case slices.Contains(notFirst, names[0]):
-		r.Add(at, "hook", true, "write "+h.Signature(), fmt.Sprintf("%s of %s(%s) is ctx, the job: the hook is called as %s", names[0], h.Name, strings.Join(names, ", "), h.Signature()))
 	case h.Name == "consume" && len(names) == 1 && names[0] != "ctx" && !strings.HasPrefix(names[0], "_"):
 		r.Add(at, "hook", true, "write "+h.Signature(), fmt.Sprintf("consume(%s) gets the job as %s, and no item: the hook is called as %s", names[0], names[0], h.Signature()))
 	}
+}
+
+// meansOther says that the name of a hook's i-th parameter is that of another one.
+func (h *Hook) meansOther(i int, name string) bool {
+	return slices.ContainsFunc(h.Params, func(p HookParam) bool {
+		return p.Name != h.Params[i].Name && (p.Name == name || p.Name == "err" && slices.Contains(errNames, name))
+	})
 }
 
 // words are the values that attributes have, where those are few.

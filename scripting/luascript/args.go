@@ -27,6 +27,9 @@ func (a *args) wrong(i int, wanted string) {
 			hint = ": go through an iterator by for x in it do, or make a list of it by list(...)"
 		}
 	}
+	if o := objectOf(a.l.Get(i)); o != nil && o.typ.Name == "err" && wanted == "string" {
+		hint = ": its text is its message, e.message"
+	}
 	a.run.raisef(a.l, "%s: argument %d: got %s, wanted %s%s", a.name, i, got, wanted, hint)
 }
 
@@ -89,6 +92,15 @@ func (a *args) int(i int) int {
 		return math.MinInt32
 	}
 	return int(f)
+}
+
+// byte is a whole number from 0 to 255.
+func (a *args) byte(i int) byte {
+	c := a.int(i)
+	if c < 0 || c > 255 {
+		a.run.raisef(a.l, "%s: argument %d: got %d, wanted 0 to 255", a.name, i, c)
+	}
+	return byte(c)
 }
 
 func (a *args) intOr(i, otherwise int) int {

@@ -39,8 +39,8 @@ func (b *builtin) call(l *lua.LState, o *object) int {
 	}
 	if o != nil && o.typ.Name == "t" && named == nil && n == first {
 		if t, ok := l.Get(n).(*lua.LTable); ok {
-			if p := b.mistaken(t); p != nil {
-				return r.give(l, nil, b.mistakenError(p))
+			if err := b.mistakenError(t, b.mistaken(t, 0)); err != nil {
+				return r.give(l, nil, err)
 			}
 		}
 	}
@@ -63,19 +63,24 @@ var errorFunc = hostlib.GlobalNamed("error")
 // optional says whether nil as the argument after so many others means that it
 // is left out.
 func (b *builtin) optional(before int) bool {
-	place := 0
+	p := b.due(before)
+	return p == nil || p.Default != nil && !p.Rest
+}
+
+// due is the parameter of the argument that stands after so many others; nil: there is
+// none.
+func (b *builtin) due(before int) *hostlib.Param {
 	for i := range b.Params {
-		switch p := &b.Params[i]; {
-		case p.Rest:
-			return false
+		p := &b.Params[i]
+		switch {
 		case p.Named || p.Others:
-		case place == before:
-			return p.Default != nil
-		default:
-			place++
+			continue
+		case p.Rest || before == 0:
+			return p
 		}
+		before--
 	}
-	return true
+	return nil
 }
 
 // required is how many positional arguments it cannot do without.
@@ -96,45 +101,29 @@ func (b *builtin) takesNames(t *lua.LTable, before int) bool {
 		return false
 	}
 	named, rest, others := false, false, false
-	var due *hostlib.Param
-	place := 0
 	for i := range b.Params {
-		switch p := &b.Params[i]; {
-		case p.Rest:
-			rest = true
-		case p.Others:
-			others = true
-		case p.Named:
-			named = true
-		default:
-			if place == before {
-				due = p
-			}
-			place++
-		}
+		p := &b.Params[i]
+		named, rest, others = named || p.Named, rest || p.Rest, others || p.Others
 	}
+	due := b.due(before)
 	switch {
 	case rest && others:
 		return b.Name == "job" // catch(fn, ...) passes all on
-	case due != nil:
-		return !takesTable(due, t) || b.allNames(t) && !takesDict(due)
-	case rest:
+	case due == nil:
+		return true
+	case due.Rest:
 		return named && b.allNames(t)
 	}
-	return true
+	return !takesTable(due) || b.allNames(t) && !due.TakesDict()
 }
 
 // takesTable says whether a parameter can be given a table that is no list.
-func takesTable(p *hostlib.Param, t *lua.LTable) bool {
+func takesTable(p *hostlib.Param) bool {
 	switch p.Type {
 	case hostlib.Iterable, hostlib.Strings, hostlib.Source:
 		return true
 	}
-	return takesDict(p)
-}
-
-func takesDict(p *hostlib.Param) bool {
-	return p.Type == hostlib.Any || p.Type == hostlib.Data || p.Type == hostlib.DictOf
+	return p.TakesDict()
 }
 
 // allNames says whether all that a table has are names of parameters.
@@ -151,20 +140,21 @@ func (b *builtin) allNames(t *lua.LTable) bool {
 	return any
 }
 
-// mistaken is the parameter that takes a table, the only argument, whose names are all
-// those of arguments by name; nil if it is not so.
-func (b *builtin) mistaken(t *lua.LTable) *hostlib.Param {
-	if len(b.Params) == 0 || b.Param("expect") == nil || b.Params[0].Named || b.Params[0].Default == nil || !takesDict(&b.Params[0]) || !b.allNames(t) {
-		return nil
+// mistaken is the parameter, one that may be left out, that takes a table after so many
+// other arguments, whose names are all those of arguments; nil if it is not so.
+func (b *builtin) mistaken(t *lua.LTable, before int) *hostlib.Param {
+	if p := b.due(before); p != nil && p.Default != nil && !p.Rest && p.TakesDict() && b.allNames(t) {
+		return p
 	}
-	if t = contents(t); t.RawGetString(b.Params[0].Name) != lua.LNil {
-		return nil
-	}
-	return &b.Params[0]
+	return nil
 }
 
-// mistakenError is the error about a table that was meant to be arguments by name.
-func (b *builtin) mistakenError(p *hostlib.Param) error {
+// mistakenError is the error about a table, the only argument of a function of tests,
+// that was meant to be arguments by name; nil if it is none.
+func (b *builtin) mistakenError(t *lua.LTable, p *hostlib.Param) error {
+	if p == nil || b.Param("expect") == nil || contents(t).RawGetString(p.Name) != lua.LNil {
+		return nil
+	}
 	return hostlib.Errorf("usage", "%s: the table is the %s here, and its names are arguments of %[1]s: write %[1]s(nil, {...}); if it is the %[2]s, write %[1]s({...}, {expect = \"completed\"})", b.Func, p.Name)
 }
 

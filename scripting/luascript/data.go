@@ -38,7 +38,7 @@ func kindOf(t *lua.LTable) kind {
 			return aDict
 		}
 		return aList
-	case mark == lua.LValue(dictMeta):
+	case mark == lua.LValue(dictMeta), isRow(mark):
 		return aDict
 	}
 	if k, _ := t.Next(lua.LNil); k == lua.LNil {
@@ -88,16 +88,42 @@ func badKey(k lua.LValue) error {
 
 func named(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
 	out := &hostlib.Dict{Row: isRow(t.Metatable)}
+	err := entries(t, func(name string, v lua.LValue) error { return g.Entry(out, name, v, depth) })
+	return out, err
+}
+
+// entries gives what a dict has, in its order. A row has all of its columns: those
+// that were set to nil too.
+func entries(t *lua.LTable, give func(name string, v lua.LValue) error) error {
+	columns := columnsOf(t.Metatable)
+	absent := func() bool { return t.RawGetString(columns[0]) == lua.LNil }
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		name, ok := k.(lua.LString)
+		s, ok := k.(lua.LString)
 		if !ok {
-			return nil, badKey(k)
+			return badKey(k)
 		}
-		if err := g.Entry(out, string(name), v, depth); err != nil {
-			return nil, err
+		name := string(s)
+		for len(columns) > 0 && columns[0] != name && absent() {
+			if err := give(columns[0], lua.LNil); err != nil {
+				return err
+			}
+			columns = columns[1:]
+		}
+		if len(columns) > 0 && columns[0] == name {
+			columns = columns[1:]
+		}
+		if err := give(name, v); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	for ; len(columns) > 0; columns = columns[1:] {
+		if absent() {
+			if err := give(columns[0], lua.LNil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func listed(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
@@ -159,22 +185,19 @@ func (r *run) RowInto(v hostlib.Value, into *hostlib.Dict) (bool, error) {
 func (r *run) fillRow(t *lua.LTable, row *hostlib.Dict) error {
 	like, same := row.Names, true
 	row.Values = row.Values[:0]
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		name, ok := k.(lua.LString)
-		if !ok {
-			return badKey(k)
-		}
+	err := entries(t, func(name string, v lua.LValue) error {
 		i := len(row.Values)
-		if same && (i >= len(like) || like[i] != string(name)) {
+		if same && (i >= len(like) || like[i] != name) {
 			row.Names, same = append(make([]string, 0, max(len(like), 8)), like[:i]...), false
 		}
 		if !same {
-			row.Names = append(row.Names, string(name))
+			row.Names = append(row.Names, name)
 		}
 		row.Values = append(row.Values, r.Plain(v))
-	}
+		return nil
+	})
 	if n := len(row.Values); same && n < len(like) { // names are told apart by where they are
 		row.Names = slices.Clone(like[:n])
 	}
-	return nil
+	return err
 }

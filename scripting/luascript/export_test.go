@@ -1,6 +1,17 @@
 package luascript
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// TakesNames says whether a table with a name, given to a function after so many other
+// arguments, gives arguments by name.
+func TakesNames(f *hostlib.Func, before int, name string) bool {
+	t := boot.NewTable()
+	t.RawSetString(name, lua.LTrue)
+	return (&builtin{Func: f}).takesNames(t, before)
+}
 
 // MemoryIsShort has scripts end that hold more than 4 MB, until it is undone.
 func MemoryIsShort() (undo func()) {

@@ -78,8 +78,7 @@ func (a *args) formatted(opts string, verb byte, i int) string {
 		}
 		return fmt.Sprintf("%"+opts+string(verb), n)
 	case 'c':
-		c := a.int(i)
-		return fmt.Sprintf("%"+width(opts)+"s", string([]byte{byte(c)}))
+		return fmt.Sprintf("%"+width(opts)+"s", string([]byte{a.byte(i)}))
 	case 'e', 'E', 'f', 'F', 'g', 'G':
 		f := a.number(i)
 		if strings.Contains(opts, ".") || verb != 'g' && verb != 'G' {

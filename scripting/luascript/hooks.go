@@ -2,15 +2,17 @@ package luascript
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
 )
 
-// checkHooks looks at how the hooks are defined.
+// checkHooks finds the hooks among the globals and looks at how they are defined.
 func (s *script) checkHooks(r *run) {
 	s.checkSeal(r)
 	found := false
@@ -19,13 +21,14 @@ func (s *script) checkHooks(r *run) {
 		at := s.file.places[h.Name]
 		fn, ok := v.(*lua.LFunction)
 		switch {
-		case v == lua.LNil:
+		case v == lua.LNil && !s.file.assigns(h.Name):
 			continue
 		case !ok:
 			s.fail(at, "%s is the name of a hook: got %s, wanted a function %s", h.Name, typeName(v), h.Signature())
 		case fn.IsG || int(fn.Proto.NumParameters) > len(h.Params):
 			s.fail(at, "the hook is called as %s, but is defined as %s; see: dsengine docs %s", h.Signature(), definedAs(h.Name, fn), h.Name)
 		}
+		s.hooks = append(s.hooks, h.Name)
 		found = found || h.Name == engine.PhaseProduce.String() || h.Name == engine.PhaseConsume.String()
 	}
 	if len(s.errs) == 0 && !found {
@@ -65,11 +68,11 @@ func (s *script) typ(host *hostlib.Host) *engine.Type {
 		Hooks: map[engine.Phase]engine.Hook{},
 	}
 	for _, phase := range engine.Phases {
-		if _, ok := s.file.places[phase.String()]; ok {
+		if slices.Contains(s.hooks, phase.String()) {
 			t.Hooks[phase] = s.hook(phase.String(), host, s.job.Needs)
 		}
 	}
-	if _, ok := s.file.places[hostlib.RedriveHook]; ok {
+	if slices.Contains(s.hooks, hostlib.RedriveHook) {
 		t.Redrive = s.hook(hostlib.RedriveHook, host, s.job.Needs)
 	}
 	return t
@@ -96,9 +99,47 @@ func (f *file) misspelt() (errs []*hostlib.LoadError) {
 
 // check looks for mistakes that can be seen without running the file.
 func (f *file) check(job bool) []*hostlib.LoadError {
-	var errs []*hostlib.LoadError
+	errs := f.twice()
 	if job {
-		errs = f.misspelt()
+		errs = append(errs, f.misspelt()...)
+	}
+	return errs
+}
+
+// assigns says that a statement of the top level sets a global to a value, which may be
+// nil.
+func (f *file) assigns(name string) bool {
+	return slices.ContainsFunc(f.tree, func(s ast.Stmt) bool {
+		a, ok := s.(*ast.AssignStmt)
+		return ok && slices.ContainsFunc(a.Lhs, func(e ast.Expr) bool { return isIdent(e, name) })
+	})
+}
+
+func isIdent(e ast.Expr, name string) bool {
+	id, ok := e.(*ast.IdentExpr)
+	return ok && id.Value == name
+}
+
+// twice finds hooks and tests that the top level defines a second time, which would be
+// instead of the first.
+func (f *file) twice() (errs []*hostlib.LoadError) {
+	first := map[string]place{}
+	for _, s := range f.tree {
+		def, ok := s.(*ast.FuncDefStmt)
+		if !ok {
+			continue
+		}
+		id, ok := def.Name.Func.(*ast.IdentExpr)
+		if !ok || hostlib.HookNamed(id.Value) == nil && hostlib.TestNamed(id.Value) == nil {
+			continue
+		}
+		at := f.find(def.Line(), id.Value)
+		if before, ok := first[id.Value]; ok {
+			errs = append(errs, &hostlib.LoadError{File: f.shown, Line: at.line, Column: at.column,
+				Message: fmt.Sprintf("cannot reassign global %s declared at %s:%d:%d", id.Value, f.shown, before.line, before.column)})
+			continue
+		}
+		first[id.Value] = at
 	}
 	return errs
 }

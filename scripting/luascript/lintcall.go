@@ -186,6 +186,10 @@ func (c *linter) call(e *luasyntax.Call) {
 		c.add(a.places[0], "call", false, hostlib.DocsHint(f.String()), a.mistaken.Error())
 		return
 	}
+	if a.taken != nil {
+		c.add(a.places[len(a.args)-1], "call", true, fmt.Sprintf("write nil before the table, or the %s alone", a.taken.Name),
+			fmt.Sprintf("%s: the table is the %s here, and its names are arguments of %[1]s", f, a.taken.Name))
+	}
 	spots := make([]hostlib.At, len(a.places))
 	for i, at := range a.places {
 		spots[i] = spot(at)
@@ -236,7 +240,8 @@ type given struct {
 	exprs    map[string]luasyntax.Expr // of those by name
 	places   []luasyntax.Pos           // of args, then of named
 	more     bool                      // there may be others
-	mistaken error
+	taken    *hostlib.Param            // by a table whose names are all those of arguments
+	mistaken error                     // that is one
 
 	bases      []hostlib.Named // settings in the bases of job()
 	basePlaces []hostlib.At
@@ -268,9 +273,9 @@ func (c *linter) arguments(f *hostlib.Func, e *luasyntax.Call) (a given) {
 			named, list = table.Fields, list[:n-1]
 		case ok && !known && b.takesNames(someNames, n-1):
 			list, a.more = list[:n-1], true
-		case ok && f.Param("expect") != nil && f.Module == "t" && n == 1:
-			if p := b.mistaken(t); p != nil {
-				a.mistaken = b.mistakenError(p)
+		case ok && known:
+			if a.taken = b.mistaken(t, n-1); a.taken != nil && f.Module == "t" && n == 1 {
+				a.mistaken = b.mistakenError(t, a.taken)
 			}
 		case !ok && c.kindOf(list[n-1]) == "" && b.takesNames(someNames, n-1):
 			list, a.more = list[:n-1], true

@@ -87,6 +87,7 @@ type script struct {
 	errs  []*hostlib.LoadError
 
 	testing bool     // it is a file of tests: it may require job scripts
+	hooks   []string // functions that are hooks
 	tested  []string // functions that are tests
 	loaded  bool     // for the first time
 	spare   int64    // steps beyond the limit that probes may take; see cover.go
@@ -317,7 +318,11 @@ func (r *run) require(a *args) int {
 	case r.script.testing && r.testable(p):
 		job = &hostlib.Declaration{Type: strings.TrimSuffix(p, Ending), Needs: &hostlib.Needs{}} // once more, for its functions alone
 	case !hostlib.IsHelper(p):
-		return r.raisef(a.l, "require: %q: only helper files can be loaded: those below lib/, and those whose name begins with _", name)
+		hint := ""
+		if slashes := strings.ReplaceAll(strings.TrimSuffix(name, Ending), ".", "/"); hostlib.IsHelper(slashes + Ending) {
+			hint = fmt.Sprintf(" (did you mean %q?)", slashes)
+		}
+		return r.raisef(a.l, "require: %q: only helper files can be loaded%s: those below lib/, and those whose name begins with _", name, hint)
 	case slices.Contains(r.above, p):
 		return r.raisef(a.l, "require: files load each other in a circle: %s", strings.Join(append(r.above, p), " -> "))
 	}

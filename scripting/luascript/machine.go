@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -19,7 +20,8 @@ const (
 )
 
 func init() {
-	// A list that is set far behind its end is filled up to there.
+	// A list that is set far behind its end is filled up to there, in one instruction;
+	// #t counts no element from this one on, so it is not smaller.
 	lua.MaxArrayIndex = 16 << 20
 }
 
@@ -82,7 +84,7 @@ func (r *run) globalNames() (names []string) {
 	for _, env := range r.envs {
 		t := contents(env)
 		for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
-			if s, ok := k.(lua.LString); ok && s[0] != '(' {
+			if s, ok := k.(lua.LString); ok && !strings.HasPrefix(string(s), "(") {
 				names = append(names, string(s))
 			}
 		}

@@ -13,9 +13,20 @@ import (
 // rowMark is the metatable of the metatables of rows that were read from a table or a
 // file: all rows of that have its columns, NULL or not, so that a name which is none of
 // them is a mistake, and would else be written as NULL. A column that was set to nil is
-// nil, as in any table. What reads a table past its metatable finds nil: rawget, next
-// and pairs.
+// nil, as in any table, and is written as NULL. What reads a table past its metatable
+// finds nil: rawget, next and pairs.
 var rowMark = boot.NewTable()
+
+// sourceKey is where the metatable of rows has their source.
+const sourceKey = "(source)"
+
+// columnsOf are the columns that a row was read with, by its metatable; nil: it is none.
+func columnsOf(mt lua.LValue) []string {
+	if !isRow(mt) {
+		return nil
+	}
+	return mt.(*lua.LTable).RawGetString(sourceKey).(*lua.LUserData).Value.(*source).names
+}
 
 // isRow says that a metatable is that of a row.
 func isRow(mt lua.LValue) bool {
@@ -58,6 +69,7 @@ func (r *run) rowMeta(names []string) *lua.LTable {
 	s = &source{names: names, meta: boot.NewTable()}
 	s.meta.Metatable = rowMark
 	s.meta.RawSetString("__index", boot.NewFunction(s.index))
+	s.meta.RawSetString(sourceKey, &lua.LUserData{Value: s})
 	r.sources[id] = s
 	return s.meta
 }

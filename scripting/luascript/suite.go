@@ -58,7 +58,10 @@ func (l *Loader) testFile(p string) (*script, []*hostlib.Test) {
 	s := &script{files: map[string]*file{}, testing: true, spare: l.spare()}
 	s.file = l.read(p)
 	s.add(s.file)
-	if s.errs = append(s.errs, s.file.errs...); len(s.errs) > 0 {
+	if s.errs = append(s.errs, s.file.errs...); len(s.errs) == 0 {
+		s.errs = s.file.check(false)
+	}
+	if len(s.errs) > 0 {
 		return s, nil
 	}
 	r, err := s.open(l.host, nil, func(p string) *file {
@@ -195,7 +198,7 @@ func (r *run) callerAt(l *lua.LState) hostlib.Caller {
 // interpreter's own.
 func (r *run) locals(l *lua.LState, dbg *lua.Debug, fn *lua.LFunction) (list []hostlib.Named) {
 	add := func(name string, v lua.LValue) {
-		if objectOf(v) != nil || strings.HasPrefix(name, "(") {
+		if o := objectOf(v); o != nil && !o.typ.Told() || strings.HasPrefix(name, "(") {
 			return
 		}
 		list = slices.DeleteFunc(list, func(n hostlib.Named) bool { return n.Name == name })
@@ -224,6 +227,9 @@ func (r *run) text(v lua.LValue) string {
 		return "nil"
 	case *lua.LFunction:
 		return "function " + r.script.nameOf(v)
+	}
+	if o := objectOf(v); o != nil {
+		return o.typ.String(o.self)
 	}
 	if data, err := r.Data(v); err == nil {
 		if text, err := hostlib.EncodeJSON(data); err == nil {

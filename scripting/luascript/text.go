@@ -72,11 +72,7 @@ func init() {
 	ownFunc("string", "char", func(a *args) int {
 		b := make([]byte, a.n)
 		for i := range b {
-			c := a.int(i + 1)
-			if c < 0 || c > 255 {
-				return a.run.raisef(a.l, "string.char: argument %d: got %d, wanted 0 to 255", i+1, c)
-			}
-			b[i] = byte(c)
+			b[i] = a.byte(i + 1)
 		}
 		return a.push(lua.LString(b))
 	})

@@ -159,6 +159,7 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
 }
 
 // A column that is set to nil is nil, and is no mistake; what never was one stays that.
+// It is written as NULL, as None is in Starlark.
 func TestAColumnThatIsSetToNil(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
@@ -182,16 +183,55 @@ func TestAColumnThatIsSetToNil(t *testing.T) {
     rows[#rows + 1] = row
   end
   db.upsert("t", rows, {key = {"id"}})
-  eq(json.encode(rows[2]), '{"id":2}')
+  eq(json.encode(rows[2]), '{"id":2,"price":null}')
   for row in db.query("SELECT * FROM t WHERE id = 4") do
     row.name, row.extra = nil, 1
     eq({row.name == nil, row.extra, is_null(row.price)}, {true, 1, true})
     fails('the row has no column "extr" (did you mean "extra"?)', function() return row.extr end)
   end
   return list(db.query("SELECT id, price, name FROM t ORDER BY id"))`)
-	if got := string(j.Result); got != `[{"id":1,"price":5,"name":null},{"id":2,"price":9,"name":"kept"},{"id":3,"price":7,"name":null},{"id":4,"price":null,"name":"d"}]` {
+	if got := string(j.Result); got != `[{"id":1,"price":5,"name":null},{"id":2,"price":null,"name":"kept"},{"id":3,"price":7,"name":null},{"id":4,"price":null,"name":"d"}]` {
 		t.Errorf("got %s", got)
 	}
+}
+
+// Whatever writes rows writes a column that was set to nil, in its place.
+func TestAColumnThatIsSetToNilIsWritten(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in.csv", "a,id,b\nx,1,5\n")
+	holds(t, w, `job({needs = {"files:*"}})
+local function row(set)
+  local r = list(csv.read("in.csv"))[1]
+  r.id = tonumber(r.id)
+  set(r)
+  return r
+end
+local function last(r) r.b = nil end
+local function first(r) r.a, r.b = nil, tonumber("n/a") end
+local function again(r) r.a = nil r.a = "y" r.b = nil end
+local function all(r) r.a, r.b, r.id = nil, nil, nil end
+ways = {last = last, first = first, again = again}
+writes = {
+  upsert = function(rows) db.upsert("t", rows, {key = {"id"}}) end,
+  bulk = function(rows) db.bulk("t", rows, {mode = "upsert", key = {"id"}}) end,
+  merge = function(rows) db.merge("t", rows, {key = {"id"}, max_delete = "all"}) end,
+}
+function rowOf(way) return row(ways[way]) end
+function none() return row(all) end`, `
+  db.ensure("t", {id = "integer", a = "text", b = "integer"}, {key = {"id"}})
+  for name, write in pairs(writes) do
+    for way, want in pairs({last = "x null", first = "null null", again = "y null"}) do
+      db.exec("DELETE FROM t")
+      db.insert("t", {{id = 1, a = "kept", b = 9}})
+      write({rowOf(way)})
+      local got = db.one("SELECT a, b FROM t")
+      eq({name, way, tostring(got.a) .. " " .. tostring(got.b)}, {name, way, want})
+    end
+  end
+  eq(json.encode({rowOf("last"), rowOf("first"), none()}), '[{"a":"x","id":1,"b":null},{"a":null,"id":1,"b":null},{"a":null,"id":null,"b":null}]')
+  csv.write("out.csv", {rowOf("first"), rowOf("last")})
+  eq(files.read("out.csv"), "a,id,b\n,1,\nx,1,\n")`)
 }
 
 func TestLuasOwnFunctions(t *testing.T) {
@@ -259,6 +299,11 @@ func TestLuasOwnFunctions(t *testing.T) {
   fails("string.rep: argument 2: got nothing, wanted number", string.rep, "x")
   fails("table.insert: argument 1: got nil, wanted table", table.insert, nil, 1)
   fails('the pattern "[a": a ] is missing', string.find, "x", "[a")
+  eq(string.format("%c%3c", 65, 255), "A  \255")
+  fails("string.format: argument 2: got 300, wanted 0 to 255", string.format, "%c", 300)
+  fails("string.char: argument 1: got -1, wanted 0 to 255", string.char, -1)
+  local _, e = pcall(error, "x")
+  fails("string.find: argument 1: got err, wanted string: its text is its message, e.message", string.find, e, "x")
   fails("there is no capture %2", string.gsub, "x", "x", "%2", 1)
 `)
 }
@@ -302,9 +347,10 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"for i = 1, 9007199254740993 do end", "a for loop counts from a number to a number, up to 2^53", "jobs/job.lua:4"},
 		{"local _, e = pcall(error, \"x\")\n  return e:find(\"x\")", "its text is its message: e.message:find(...)", "jobs/job.lua:5: in consume"},
 		{"return null + 1", "+ does not work with null and number", "jobs/job.lua:4"},
+		{"db.insert(\"t\", {{j = {}}})", "row 1, column \"j\": got table, wanted nil, bool, number", "jobs/job.lua:4"},
 		{"return -null", "- does not work with null", "jobs/job.lua:4"},
 	} {
-		w.Lua("job", "local function helper(n)\n  error(\"boom \" .. n) end\nfunction consume(ctx, item)\n  "+c.code+"\nend\njob({needs = {\"files:*\"}}) require(\"lib/check\") fixed = {1}\n")
+		w.Lua("job", "local function helper(n)\n  error(\"boom \" .. n) end\nfunction consume(ctx, item)\n  "+c.code+"\nend\njob({needs = {\"files:*\"}}) require(\"lib/check\") require(\"lib/globals\")[\"\"] = 1 fixed = {1}\n")
 		j := w.Do("job", `{"a": 1, "none": null}`)
 		if j.Error == nil || !strings.Contains(j.Error.Message, c.message) || !strings.Contains(j.Error.Backtrace, c.trace) {
 			t.Errorf("%s:\ngot  %+v\nwant %s\n%s", c.code, j.Error, c.message, c.trace)
@@ -321,6 +367,11 @@ func TestWhyAScriptDoesNotLoad(t *testing.T) {
 		{"x = 1", "it defines neither produce(ctx) nor consume(ctx, item)"},
 		{"function consume(ctx, item, more) end", "jobs/job.lua:1:10: the hook is called as consume(ctx, item), but is defined as consume(ctx, item, more)"},
 		{"consume = 5", "jobs/job.lua:1:1: consume is the name of a hook: got number, wanted a function consume(ctx, item)"},
+		{"consume = nil", "jobs/job.lua:1:1: consume is the name of a hook: got nil, wanted a function consume(ctx, item)"},
+		{"local common = {}\nconsume, fail = function(ctx, item) end, common.fail", "jobs/job.lua:2:10: fail is the name of a hook: got nil, wanted a function fail(ctx, item, err)"},
+		{"if false then" + consume + "end", "it defines neither produce(ctx) nor consume(ctx, item)"},
+		{"function consume(ctx, item) end" + consume, "jobs/job.lua:2:10: cannot reassign global consume declared at jobs/job.lua:1:10"},
+		{"function test_a(t) end\nfunction test_a(t) end" + consume, "jobs/job.lua:2:10: cannot reassign global test_a declared at jobs/job.lua:1:10"},
 		{"function consum(ctx, item) end", "jobs/job.lua:1:10: nothing calls consum: the hook is called consume"},
 		{"if x != 1 then end" + consume, "jobs/job.lua:1:6: syntax error near \"!\": for != Lua has ~="},
 		{"function consume(ctx, item)", "the file ends where more is expected"},
@@ -339,7 +390,8 @@ func TestWhyAScriptDoesNotLoad(t *testing.T) {
 		{"db.exec(\"x\")" + consume, "db.exec: it can be called in a hook only, not while the script is loaded"},
 		{"require(\"lib/none\")" + consume, "lib/none.lua: there is no such file in the jobs folder (by way of jobs/job.lua:1)"},
 		{"require(\"../x\")" + consume, "names start in the jobs folder and cannot leave it"},
-		{"require(\"other\")" + consume, "only helper files can be loaded"},
+		{"require(\"other\")" + consume, "only helper files can be loaded: those"},
+		{"require(\"lib.x\")" + consume, "only helper files can be loaded (did you mean \"lib/x\"?): those"},
 		{strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300) + consume, "jobs/job.lua:"},
 		{"local x = " + strings.Repeat("{", 5000) + strings.Repeat("}", 5000) + consume, "it is nested more than 1000 deep"},
 		{"local x = " + strings.Repeat("not ", 5000) + "1" + consume, "it is nested more than 1000 deep"},

@@ -69,6 +69,8 @@ def test_secret(t):
     t.secret("key", "topsecret")
     t.run({"do": "secret"})
 def test_own(t):
+    at = time.date(2020)
+    err = t.consume({"do": ""}, expect = "failed").error
     rows = [{"a": 1}]
     return rows[0]["b"]
 def test_case(t):
@@ -155,7 +157,7 @@ function test_secret(t)
   t.run({["do"] = "secret"})
 end
 function test_own(t)
-  local rows = {{a = 1}}
+  local rows, at, _, err = {{a = 1}}, time.date(2020), pcall(error, "gone")
   return rows[1].b.c
 end
 function test_case(t)
@@ -188,7 +190,7 @@ end
 					{"own_iterator", "", "v=2 w=4", "x"},
 					{"caught", "consume", "name=zz big={k:1}", "sum"},
 					{"secret", "consume", "key=***", "big"},
-					{"own", "-", "rows=[{a:1}]", ""},
+					{"own", "-", "rows=[{a:1}] at=2020-01-01T00:00:00Z err=", "t"},
 					{"case", "-", "text=2 want=3", "c"},
 					{"case_error", "-", "by=", ""},
 					{"fails", "", "by=", ""},

@@ -132,7 +132,7 @@ func TestWhereATestInLuaFails(t *testing.T) {
 	dir := folder(t, map[string]string{"people.lua": peopleLua, "lib/h.lua": "local h = {}\nfunction h.bad() error(\"no\") end\nreturn h\n", "people_test.lua": `local h = require("lib/h")
 function test_eq(t)
   local n, list = 1, {"a", {b = 2}}
-  local s = "x"
+  local s, _, e = "x", pcall(error, "gone")
   t.eq(n, 2, "so it is")
 end
 function test_error(t)
@@ -179,7 +179,7 @@ end
 		if !strings.Contains(f.Message, c.message) || filepath.Base(f.File) != "people_test.lua" || f.Line != c.line || f.Text != c.text {
 			t.Errorf("%s: %s:%d: %q %q\n%s", c.name, f.File, f.Line, f.Message, f.Text, f.Detail)
 		}
-		if want := [][2]string{{"n", "1"}, {"list", `["a",{"b":2}]`}, {"s", `"x"`}}; c.name == "eq" && !equal(f.Locals, want) {
+		if want := [][2]string{{"n", "1"}, {"list", `["a",{"b":2}]`}, {"s", `"x"`}, {"_", "false"}, {"e", "gone"}}; c.name == "eq" && !equal(f.Locals, want) {
 			t.Errorf("its variables: %q", f.Locals)
 		}
 		if c.name == "cases" && len(r.Failures) != 2 {

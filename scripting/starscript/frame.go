@@ -76,7 +76,7 @@ func content(v starlark.Value) starlark.Value {
 func (f *frame) locals() (list []hostlib.Named) {
 	add := func(b starlark.Binding, v starlark.Value) {
 		v = content(v)
-		if _, isObject := v.(*object); v == nil || isObject || b.Pos.Filename() != f.fn.Position().Filename() {
+		if o, isObject := v.(*object); v == nil || isObject && !o.typ.Told() || b.Pos.Filename() != f.fn.Position().Filename() {
 			return
 		}
 		list = slices.DeleteFunc(list, func(n hostlib.Named) bool { return n.Name == b.Name })

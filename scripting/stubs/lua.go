@@ -240,11 +240,16 @@ func (s *luaStub) function(of string, f *hostlib.Func) {
 		}
 	}
 	class := strings.TrimPrefix(of+f.Name+".options", ".")
-	var byName []*hostlib.Param // what can be left out, too
+	var byName []*hostlib.Param // what can be left out, too; none if a table is the first of it
 	for i := range f.Params {
-		if p := &f.Params[i]; !rest && !p.NotYet && !p.Named && !p.Others && p.Default != nil {
-			byName = append(byName, p)
+		p := &f.Params[i]
+		if rest || p.NotYet || p.Named || p.Others || p.Default == nil {
+			continue
 		}
+		if len(byName) == 0 && p.TakesDict() {
+			break
+		}
+		byName = append(byName, p)
 	}
 	overload := ""
 	if len(byName) > 0 {
