@@ -256,7 +256,7 @@ func settingsText(t *engine.Type) string {
 var (
 	aPlace  = regexp.MustCompile(`(jobs/[\w/]+)\.(?:star|lua)(?::\d+)*`)
 	aJob    = regexp.MustCompile(`(--job|jobs retry) \d+`)
-	aType   = regexp.MustCompile(`got (?:NoneType|None|nil|null|dict|list|tuple|table|float|int|number)\b`)
+	aType   = regexp.MustCompile(`got (?:NoneType|None|nil|null|dict|list|tuple|table|float|int|number|function|builtin_function_or_method)\b`)
 	wholeAs = regexp.MustCompile(`^(-?\d+)\.0$`)
 )
 
@@ -264,7 +264,7 @@ var (
 // and none are called; and the numbers of jobs.
 func neutral(message string) string {
 	message = aPlace.ReplaceAllString(message, "$1")
-	message = aType.ReplaceAllString(message, "got TYPE")
+	message = strings.Replace(aType.ReplaceAllString(message, "got TYPE"), "wanted nil,", "wanted None,", 1)
 	return aJob.ReplaceAllString(message, "$1 N")
 }
 
