@@ -94,6 +94,7 @@ func (r *run) hook(c *engine.Call) (engine.Raw, error) {
 	}
 	result, err := r.result(v)
 	if err == nil {
+		r.stopThreads() // those that wait within pcall
 		err = r.Failure(r.call.Finish())
 	}
 	return result, err

@@ -109,6 +109,25 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
   eq(json.encode({b = 1, a = 2, c = {1}}), '{"b":1,"a":2,"c":[1]}')
   fails("a table is a list or a dict, not both", json.encode, {1, 2, x = 3})
   fails("element 1 is nil: a list has no gaps", json.encode, {[5] = 1})
+  local mixed = {
+    ["it has the elements 1 to 2 and 0 besides"] = {[0] = {id = 10}, {id = 11}, {id = 12}},
+    ['it has 2 elements without a name and "x" besides'] = {{id = 11}, {id = 12}, x = {id = 10}},
+    ["it has the elements 1 to 2 and 1.5 besides"] = {{id = 11}, {id = 12}, [1.5] = {id = 10}},
+    ["it has element 100000000, and element 3 is nil"] = {{id = 11}, {id = 12}, [1e8] = {id = 10}},
+  }
+  for what, rows in pairs(mixed) do
+    fails(what, db.upsert, "ids", rows, {key = {"id"}})
+    fails(what, db.insert, "ids", iter.map(function(r) return r end, rows))
+    fails(what, db.insert, "ids", iter.filter(function(r) return true end, rows))
+    fails(what, db.bulk, "ids", rows)
+    fails(what, db.merge, "ids", rows, {key = {"id"}})
+    fails(what, list, rows)
+    fails(what, json.encode, rows)
+    fails(what, function() for b in iter.batch(rows, 10) do end end)
+    fails(what, iter.sorted, rows)
+  end
+  fails("and 0 besides", db.upsert, "ids", {{id = 5, name = "x"}}, {key = {"id", [0] = "name"}})
+  eq(db.value("SELECT count(*) FROM ids"), 2)
   fails("no string but number", json.encode, {[0.5] = 1})
   eq(json.encode({1.5, 3.0, 1e300 * 0}), "[1.5,3,0]")
   -- calls
