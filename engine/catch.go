@@ -15,7 +15,7 @@ func Catchable(err error) bool {
 		return false
 	}
 	var f *Failure
-	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects) {
+	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects || f.Code == codeWaits) {
 		return false
 	}
 	for _, stop := range []error{ErrLost, ErrDrained, ErrCancelled, context.Canceled, context.DeadlineExceeded} {
@@ -159,8 +159,12 @@ func (c *Call) Writing() error {
 	return nil
 }
 
+// codeWaits is of an error that no catch holds: it would be one of those that are
+// entangled, and what it undoes were lost without a word.
+const codeWaits = "usage.coroutine"
+
 func (c *Call) waits() error {
-	return c.misuse("a coroutine waits within pcall where it has written something: what is written outside of it now would be undone with that. Resume it until that pcall has ended, or write outside of it, where its values are taken")
+	return &Failure{Kind: KindError, Code: codeWaits, Message: "a coroutine waits within pcall where it has written something: what is written outside of it now would be undone with that. Resume it until that pcall has ended, or write outside of it, where its values are taken"}
 }
 
 // catchDone is Catch after a commit, where nothing is written that could be undone.
