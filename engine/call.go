@@ -42,7 +42,8 @@ type Call struct {
 	counted  bool              // see checkGenerations
 	done     bool              // a function runs after its commit
 	seen     map[seenKey]int64 // versions of the variables that were read
-	catching int               // catches around the running function
+	catches  Catches           // around what runs
+	marked   Catches           // those that have begun to write, in that order, of coroutines that wait too
 	closers  []io.Closer
 	resumed  bool            // it goes on from a checkpoint
 	rejected map[uint64]bool // places of the rejects kept before that; nil: not read
@@ -311,99 +312,6 @@ func (c *Call) Cancel(reason string) error {
 // Fail fails the job for good.
 func (c *Call) Fail(reason string) error {
 	return &Verdict{Event: GaveUp, Reason: reason}
-}
-
-// Catchable says whether catch may hold an error: it never holds verdicts,
-// time-outs, limits, too many rejects, a lost claim, or what ended the
-// transaction.
-func Catchable(err error) bool {
-	var v *Verdict
-	if errors.As(err, &v) {
-		return false
-	}
-	var f *Failure
-	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects) {
-		return false
-	}
-	for _, stop := range []error{ErrLost, ErrDrained, ErrCancelled, context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, stop) {
-			return false
-		}
-	}
-	switch CodeOf(err) {
-	case CodeRetry, CodeConflict, CodeLost, CodeUnknown, CodeUnreachable:
-		return false
-	}
-	return true
-}
-
-// Catch runs fn on a savepoint: if it fails with an error that may be caught,
-// what it wrote, emitted and set is undone, and the error is given as caught.
-// err is an error that must end the hook.
-func (c *Call) Catch(fn func() error) (caught, err error) {
-	if c.poison != nil {
-		return nil, c.poison
-	}
-	if c.done {
-		return c.catchDone(fn)
-	}
-	before, loops, stats, restarts := c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
-	before.writes = append([]VariableWrite(nil), c.pend.writes...)
-	logged, scans := c.pend.records.len(), c.records.scans
-	mark, err := c.mark()
-	if err != nil {
-		return nil, err
-	}
-	c.catching++
-	ferr := fn()
-	c.catching--
-	if c.poison != nil {
-		ferr, c.poison = c.poison, nil
-	}
-	// A loop that is gone on with after a crash takes back what was done before
-	// it, and the savepoint went with that.
-	restarted := c.restarts != restarts
-	if ferr == nil && restarted {
-		return nil, nil
-	}
-	if ferr == nil {
-		return nil, c.keep(mark)
-	}
-	if c.ctx.Err() != nil {
-		return nil, context.Cause(c.ctx)
-	}
-	if !Catchable(ferr) {
-		return nil, ferr
-	}
-	c.loops.undo(loops)
-	if restarted {
-		c.restart()
-		return ferr, nil
-	}
-	if err := c.undo(mark); err != nil {
-		return nil, err
-	}
-	c.pend, c.stats = before, stats
-	c.pend.keys = nil
-	c.pend.records.undo(logged)
-	c.records.scans = scans
-	c.records.gen++
-	return ferr, nil
-}
-
-// catchDone is Catch after a commit, where nothing is written that could be undone.
-func (c *Call) catchDone(fn func() error) (caught, err error) {
-	caught = fn()
-	if c.poison != nil {
-		caught, c.poison = c.poison, nil
-	}
-	switch {
-	case caught != nil && c.ctx.Err() != nil:
-		return nil, context.Cause(c.ctx)
-	case caught != nil && !Catchable(caught):
-		return nil, caught
-	}
-	return caught, nil
 }
 
 // end closes what the hook left open, rolls back what was not committed, and

@@ -17,7 +17,7 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 		return c.poison
 	case c.job.Phase == PhaseFail:
 		return c.misuse("ctx.checkpoint is for produce, consume and finish")
-	case c.catching > 0:
+	case len(c.catches) > 0:
 		return c.misuse("ctx.checkpoint commits, so it cannot be called inside catch")
 	case c.job.Redrive == RedriveRows && c.job.Phase == PhaseConsume:
 		return c.misuse("ctx.checkpoint does not know which rows are done: in redrive loop over them by ctx.batches(rows, n), which commits after each pass")
@@ -42,6 +42,9 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 func (c *Call) commitPosition() error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
+	}
+	if len(c.marked) > 0 {
+		return c.waits()
 	}
 	if err := c.judgeRejects(c.ctx, false); err != nil {
 		return err

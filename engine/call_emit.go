@@ -71,6 +71,9 @@ func (c *Call) Enqueue(e Emission) (bool, error) {
 // add puts a job among the pending ones, unless its key is taken in the
 // database; holder is the job that has it there, or nil: not looked up.
 func (c *Call) add(to *[]JobInsert, j JobInsert, holder *KeyHolder) (bool, error) {
+	if err := c.Writing(); err != nil {
+		return false, err
+	}
 	if err := c.noSecret("the key", j.Key); err != nil {
 		return false, err
 	}
@@ -120,7 +123,7 @@ func (c *Call) add(to *[]JobInsert, j JobInsert, holder *KeyHolder) (bool, error
 // tooMuch says what to do when too much waits.
 func (c *Call) tooMuch() string {
 	what := "call ctx.checkpoint() now and then, or use ctx.emit_all"
-	if c.catching > 0 {
+	if len(c.catches) > 0 {
 		what = "nothing can be committed inside catch: emit fewer there"
 	}
 	return fmt.Sprintf("too many items wait to be committed (at most %d, or %d MB): %s", MaxPendingItems, MaxPendingBytes>>20, what)
@@ -244,7 +247,7 @@ func (c *Call) EmitAll(src EmissionSource) (int64, error) {
 		}
 		// Whatever src did to give these emissions is committed with them: so only
 		// where all that were read are counted.
-		if l.sure && (c.pend.full() && c.catching == 0 || len(c.pend.items) >= emitAllBatch && c.mayCommitAlone()) {
+		if l.sure && (c.pend.full() && len(c.catches) == 0 || len(c.pend.items) >= emitAllBatch && c.mayCommitAlone()) {
 			if err := c.commitPosition(); err != nil {
 				return made, err
 			}
@@ -287,7 +290,7 @@ func (p *pending) full() bool {
 // mayCommitAlone says whether a loop may commit by itself: nothing would be
 // committed that the script would do once more after a crash.
 func (c *Call) mayCommitAlone() bool {
-	return c.catching == 0 && !c.pend.touched() && (c.session == nil || !c.session.Changed())
+	return len(c.catches) == 0 && !c.pend.touched() && (c.session == nil || !c.session.Changed())
 }
 
 func (c *Call) misuse(format string, args ...any) error {

@@ -367,7 +367,7 @@ type Batches struct {
 // and Commit when it asks for the next one, Abandon when it leaves the loop in a
 // pass, and Done at the end of the source.
 func (c *Call) Batches() (*Batches, error) {
-	if c.catching > 0 {
+	if len(c.catches) > 0 {
 		return nil, c.misuse("ctx.batches commits after each pass, so it cannot be used inside catch")
 	}
 	if c.job.Phase == PhaseFail {

@@ -145,6 +145,9 @@ func (c *Call) flushRecords() error {
 
 // addRecord has something written at the next commit, or before.
 func (c *Call) addRecord(w RecordWrite) error {
+	if err := c.Writing(); err != nil {
+		return err
+	}
 	if err := c.noSecret("a key of records", w.Key.Text); err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ func (c *Call) Variable(shared bool, name string) (Raw, error) {
 // nil deletes it. If the hook has read it, and somebody else changes it before
 // the commit, the hook runs again.
 func (c *Call) SetVariable(shared bool, name string, value Raw) error {
+	if err := c.Writing(); err != nil {
+		return err
+	}
 	err := CheckVariable(name, value)
 	if err == nil {
 		err = c.eng.secrets.checkVariable(name, value)

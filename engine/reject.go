@@ -47,6 +47,9 @@ const rejectSample = 10_000
 // Reject sets a row aside: it is kept with its reason, and counted as rejected,
 // when the job commits. An error says that the job may not reject so many.
 func (c *Call) Reject(r Rejection) error {
+	if err := c.Writing(); err != nil {
+		return err
+	}
 	if !json.Valid(r.Row) {
 		return c.misuse("the row is no JSON")
 	}

@@ -72,6 +72,9 @@ func hasFraction(v any) bool {
 	return false
 }
 
+// inexact is where floats begin to stand for several whole numbers each.
+const inexact = 1 << 53
+
 // checked says which columns of a batch are looked at before they are written.
 type checked struct {
 	whole []bool // must not have fractions
@@ -128,10 +131,16 @@ func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
 		}
 		return nil
 	}
-	if i >= len(b.checked.whole) || !b.checked.whole[i] || !hasFraction(v) {
+	if i >= len(b.checked.whole) || !b.checked.whole[i] {
 		return nil
 	}
-	return rowFailure(row, fmt.Sprintf("column %s is of type integer and cannot hold %s: %s", b.names[i], w.s.shown(v), notOfType))
+	why := notOfType
+	if x, ok := v.(float64); ok && math.Abs(x) >= inexact && math.Abs(x) <= math.MaxUint64 {
+		why = "it is a float of 2^53 or more, and may stand for other whole numbers as well: calculate it by decimal.of(...), or give it as text"
+	} else if !hasFraction(v) {
+		return nil
+	}
+	return rowFailure(row, fmt.Sprintf("column %s is of type integer and cannot hold %s: %s", b.names[i], w.s.shown(v), why))
 }
 
 // keyless refuses a row whose key the database would invent; names are those of the

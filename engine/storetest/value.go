@@ -246,6 +246,7 @@ var valueCases = []testCase{
 			in, out any
 		}{
 			{"timestamp", "2026-01-02 03:04", time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)},
+			{"integer", 9007199254740991.0, int64(1<<53 - 1)}, {"integer", float64(1 << 53), refused{}}, {"integer", -1e18, refused{}}, {"integer", engine.Decimal("12345000000000001"), int64(12345000000000001)},
 			{"timestamp", "2026-02-30T00:00:00Z", refused{}}, {"timestamp", "20260102", refused{}}, {"timestamp", "2026-1-2 10:00:00", refused{}},
 			{"timestamp", "0000-00-00 00:00:00", refused{}}, {"timestamp", "2026-05-00", refused{}}, {"timestamp", "0000-01-01", refused{}}, {"timestamp", "", refused{}},
 			{"timestamp", int64(20260102), refused{}}, {"timestamp", true, refused{}}, {"timestamp", []byte("2026-01-02"), refused{}}, {"timestamp", year(0), refused{}}, {"timestamp", year(10_000), refused{}},

@@ -196,7 +196,12 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 			do = f.Dry
 		}
 	}
-	result, err = do(c, a)
+	if f.Effect == Write && c.Hook != nil {
+		err = c.Hook.Writing()
+	}
+	if err == nil {
+		result, err = do(c, a)
+	}
 	if watched {
 		if over := c.Host.Around(c, f, true); over != nil {
 			a.leave()

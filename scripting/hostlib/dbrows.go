@@ -13,7 +13,7 @@ import (
 
 // write hands rows to a session, and counts what became of them.
 func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (Value, error) {
-	rows := &rowSource{c: c, it: a.Iterator("rows")}
+	rows := &rowSource{c: c, it: a.Iterator("rows"), writes: true}
 	rows.origins.on = Steady(rows.it)
 	if a.f.Param("key") != nil {
 		rows.key = a.Strings("key")
@@ -149,6 +149,7 @@ type rowSource struct {
 	origins origins
 	n       int64
 	skipped int64
+	writes  bool // into a database
 
 	rejecting bool // rows that cannot be written are set aside
 	rejected  int64
@@ -158,6 +159,9 @@ type rowSource struct {
 func (s *rowSource) Next(context.Context) (engine.Row, error) {
 	for {
 		v, err := s.it.Next()
+		if err == nil && s.writes && s.c.Hook != nil {
+			err = s.c.Hook.Writing() // what gives the rows may wait in a catch now
+		}
 		if err != nil {
 			return engine.Row{}, err
 		}

@@ -141,15 +141,16 @@ var Globals = []*Func{
 }
 
 // Catch runs fn, whose error has the form that Language.Failure gives it, on a
-// savepoint. What it may catch it gives as caught; err must end the hook.
+// savepoint, set once it writes. What it may catch it gives as caught; err must end the hook.
 func (c *Call) Catch(fn func() error) (caught *engine.Failure, err error) {
-	finals, nones := len(c.finals), c.nones
-	failed, err := c.Hook.Catch(fn)
+	failed, err := c.Hook.CatchWrites(func() (undo func()) {
+		finals, nones := len(c.finals), c.nones
+		return func() { c.finals, c.nones = c.finals[:finals], nones }
+	}, fn)
 	if failed == nil || err != nil {
 		return nil, err
 	}
 	c.Lang.Caught()
-	c.finals, c.nones = c.finals[:finals], nones
 	f := engine.AsFailure(failed)
 	f.Phase, f.Attempt = c.Hook.Job().Phase, c.Hook.Attempt()
 	return f, nil

@@ -98,7 +98,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 				}
 				resp, err := c.send(rq)
 				if err == nil && m != nil {
-					m.keep(c, resp)
+					err = m.keep(c, resp)
 				}
 				return orNil(resp, err)
 			},

@@ -62,9 +62,12 @@ func (c *Call) conditional(rq *httpRequest) (*remembered, error) {
 
 // keep remembers an answer once the hook has ended well, with its last commit:
 // a hook that is run again after a crash gets the same answer again.
-func (m *remembered) keep(c *Call, resp *response) {
+func (m *remembered) keep(c *Call, resp *response) error {
 	if resp.status != http.StatusOK {
-		return
+		return nil
+	}
+	if err := c.Hook.Writing(); err != nil {
+		return err
 	}
 	d := &Dict{}
 	for _, h := range []struct{ name, header string }{{"etag", "Etag"}, {"modified", "Last-Modified"}} {
@@ -96,6 +99,7 @@ func (m *remembered) keep(c *Call, resp *response) {
 		}
 		return c.Hook.SetVariable(false, m.name, raw)
 	})
+	return nil
 }
 
 // makeRoom forgets another answer if a new one would be too many.

@@ -231,7 +231,13 @@ func (a *args) marked(mt *lua.LTable) int {
 func (a *args) caught(fn lua.LValue, list []lua.LValue, handler *lua.LFunction) int {
 	r, l := a.run, a.l
 	base := l.GetTop()
-	call := func() error { return r.Failure(r.protect(l, fn, list, lua.MultRet)) }
+	call := func() error {
+		err := r.protect(l, fn, list, lua.MultRet)
+		if r.halt == errStopped { // what it has written stays
+			return nil
+		}
+		return r.Failure(err)
+	}
 	var caught error
 	if r.call.Hook == nil {
 		if caught = call(); r.halt != nil || caught != nil && (hostlib.Decided(caught) || hostlib.EndsTest(caught)) {
@@ -242,6 +248,9 @@ func (a *args) caught(fn lua.LValue, list []lua.LValue, handler *lua.LFunction) 
 		}
 	} else {
 		f, err := r.call.Catch(call)
+		if r.halt == errStopped {
+			err = errStopped
+		}
 		if err != nil {
 			return r.raise(l, err)
 		}

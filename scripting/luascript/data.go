@@ -126,12 +126,32 @@ func entries(t *lua.LTable, give func(name string, v lua.LValue) error) error {
 	return nil
 }
 
+// onlyList says what a list has besides its elements: nothing that is a list may be lost.
+func onlyList(t *lua.LTable) error {
+	n := t.Len()
+	if n == 0 {
+		return nil
+	}
+	switch k, _ := t.Next(lua.LNumber(n)); k := k.(type) {
+	case *lua.LNilType:
+		return nil
+	case lua.LNumber:
+		if int(k) > n && k == lua.LNumber(int(k)) {
+			return fmt.Errorf("it has element %s, and element %d is nil: a list has no gaps, null stands for nothing", k, n+1)
+		}
+		return fmt.Errorf("it has the elements 1 to %d and %s besides: a list has the elements 1, 2, 3 and so on alone", n, keyText(k))
+	default:
+		return fmt.Errorf("it has %d elements without a name and %s besides: a table is a list or a dict, not both", n, keyText(k))
+	}
+}
+
 func listed(g *hostlib.Gatherer, t *lua.LTable, depth int) (hostlib.Value, error) {
+	if err := onlyList(t); err != nil {
+		return nil, err
+	}
 	out := make([]hostlib.Value, 0, t.Len())
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if n, ok := k.(lua.LNumber); !ok {
-			return nil, fmt.Errorf("it has %d elements without a name and %s besides: a table is a list or a dict, not both", len(out), keyText(k))
-		} else if int(n) != len(out)+1 {
+		if k != lua.LValue(lua.LNumber(len(out)+1)) {
 			return nil, fmt.Errorf("it has element %s, and element %d is nil: a list has no gaps, null stands for nothing", k, len(out)+1)
 		}
 		e, err := g.Elem(v, len(out), depth)

@@ -192,6 +192,10 @@ func (r *run) stack(l *lua.LState) (list []frame) {
 			list = append(list, f)
 		}
 	}
+	if r.hooked != nil && (len(list) == 0 || list[len(list)-1].name != r.name) {
+		p := r.hooked.Proto
+		list = append(list, frame{p.SourceName, p.LineDefined, r.name + " (calls that end it, return f(x), are left out)"})
+	}
 	return list
 }
 

@@ -71,7 +71,11 @@ func (c *linter) check(errs []*hostlib.LoadError) (list []*hostlib.Problem) {
 			c.report.Tell(*e, "load", false, "")
 		}
 	}
-	return c.report.Sorted(source)
+	list = c.report.Sorted(source)
+	for _, p := range list {
+		p.Message = toldInLua(p.Message)
+	}
+	return list
 }
 
 // told says that a mistake was found that is what the error of loading is about: the

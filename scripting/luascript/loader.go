@@ -189,7 +189,7 @@ func (f *file) fail(at place, format string, args ...any) {
 }
 
 func (s *script) fail(at place, format string, args ...any) {
-	s.errs = append(s.errs, &hostlib.LoadError{File: s.file.shown, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...)})
+	s.errs = append(s.errs, &hostlib.LoadError{File: s.file.shown, Line: at.line, Column: at.column, Message: toldInLua(fmt.Sprintf(format, args...))})
 }
 
 // add notes a file that the script is made of.

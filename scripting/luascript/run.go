@@ -14,7 +14,8 @@ type run struct {
 	call   hostlib.Call
 	script *script
 	main   *lua.LState
-	name   string // of what runs
+	name   string         // of what runs
+	hooked *lua.LFunction // the function of the hook, while it runs
 	ctx    *object
 
 	l       *lua.LState // the one that has called a host function last
@@ -83,7 +84,9 @@ func (r *run) hook(c *engine.Call) (engine.Raw, error) {
 	if err != nil {
 		return nil, r.Failure(err)
 	}
-	v, err := r.callback(r.main, r.globals.RawGetString(r.name).(*lua.LFunction), args...)
+	r.hooked = r.globals.RawGetString(r.name).(*lua.LFunction)
+	v, err := r.callback(r.main, r.hooked, args...)
+	r.hooked = nil
 	if err != nil {
 		r.call.Fell(err)
 		return nil, r.Failure(err)
@@ -94,6 +97,7 @@ func (r *run) hook(c *engine.Call) (engine.Raw, error) {
 	}
 	result, err := r.result(v)
 	if err == nil {
+		r.stopThreads() // those that wait within pcall
 		err = r.Failure(r.call.Finish())
 	}
 	return result, err

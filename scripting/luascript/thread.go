@@ -4,15 +4,17 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/dsengine/dsengine/engine"
 	lua "github.com/yuin/gopher-lua"
 )
 
 // thread is a coroutine, or the main part of a script.
 type thread struct {
-	l     *lua.LState
-	by    *thread // who has resumed it; nil: nobody, or it is the main part
-	loops []*loop // that it is in
-	fn    *lua.LFunction
+	l       *lua.LState
+	by      *thread        // who has resumed it; nil: nobody, or it is the main part
+	loops   []*loop        // that it is in
+	catches engine.Catches // that it is in
+	fn      *lua.LFunction
 
 	// A coroutine runs in a goroutine of its own: the interpreter's yield cannot
 	// pass through what Go has called.
@@ -67,7 +69,15 @@ func (r *run) resume(l *lua.LState, t *thread, given []lua.LValue) []lua.LValue 
 	by := r.cur
 	by.state, t.state = "normal", "running"
 	t.by, t.given, r.cur, r.l = by, given, t, t.l
+	var outer engine.Catches
+	if c := r.call.Hook; c != nil {
+		outer = c.Catches()
+		c.Within(append(outer, t.catches...))
+	}
 	yielded, more := t.next()
+	if c := r.call.Hook; c != nil {
+		t.catches = c.Within(outer)[len(outer):]
+	}
 	r.cur, r.l, t.by = by, l, nil
 	by.state = "running"
 	if more {

@@ -241,6 +241,11 @@ type elements struct {
 }
 
 func (e *elements) Next() (hostlib.Value, error) {
+	if e.i == 0 {
+		if err := onlyList(e.list); err != nil {
+			return nil, hostlib.Errorf("usage", "a table is taken as a list, and %v", err)
+		}
+	}
 	if e.i >= e.list.Len() {
 		return nil, io.EOF
 	}

@@ -58,7 +58,7 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
     fails("+ does not work with string and number", function() return text + 1 end)
   end
   eq(item.big > -item.big, true)
-  fails("math.compare(a, b) < 0 takes any two", function() return item.big > 1 end)
+  fails("math.compare(a, b) < 0 takes any two numbers", function() return item.big > 1 end)
   eq({math.compare(item.big, 1), math.compare(1, item.big), math.compare(item.big, item.big), math.compare(1, 1)}, {1, -1, 0, 0})
   eq({math.compare(item.big, 2 ^ 53), math.compare(2 ^ 60, tonumber("1152921504606846977")), math.compare(math.huge, item.big)}, {1, -1, 1})
   fails("nan has no order", math.compare, 0 / 0, item.big)
@@ -109,6 +109,27 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
   eq(json.encode({b = 1, a = 2, c = {1}}), '{"b":1,"a":2,"c":[1]}')
   fails("a table is a list or a dict, not both", json.encode, {1, 2, x = 3})
   fails("element 1 is nil: a list has no gaps", json.encode, {[5] = 1})
+  local mixed = {
+    ["it has the elements 1 to 2 and 0 besides"] = {[0] = {id = 10}, {id = 11}, {id = 12}},
+    ['it has 2 elements without a name and "x" besides'] = {{id = 11}, {id = 12}, x = {id = 10}},
+    ["it has the elements 1 to 2 and 1.5 besides"] = {{id = 11}, {id = 12}, [1.5] = {id = 10}},
+    ["it has element 100000000, and element 3 is nil"] = {{id = 11}, {id = 12}, [1e8] = {id = 10}},
+  }
+  for what, rows in pairs(mixed) do
+    fails(what, db.upsert, "ids", rows, {key = {"id"}})
+    fails(what, db.insert, "ids", iter.map(function(r) return r end, rows))
+    fails(what, db.insert, "ids", iter.filter(function(r) return true end, rows))
+    fails(what, db.bulk, "ids", rows)
+    fails(what, db.merge, "ids", rows, {key = {"id"}})
+    fails(what, list, rows)
+    fails(what, json.encode, rows)
+    fails(what, function() for b in iter.batch(rows, 10) do end end)
+    fails(what, iter.sorted, rows)
+  end
+  eq(db.insert("ids", {{id = decimal.of(12345) * 1000000000000 + 1, name = "c"}, {id = "12345" .. string.format("%012d", 2), name = "c"}}).inserted, 2)
+  eq(db.exec("DELETE FROM ids WHERE id IN (12345000000000001, 12345000000000002)"), 2)
+  fails("and 0 besides", db.upsert, "ids", {{id = 5, name = "x"}}, {key = {"id", [0] = "name"}})
+  eq(db.value("SELECT count(*) FROM ids"), 2)
   fails("no string but number", json.encode, {[0.5] = 1})
   eq(json.encode({1.5, 3.0, 1e300 * 0}), "[1.5,3,0]")
   -- calls
@@ -322,6 +343,13 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"return \"x\" .. nil", ".. does not work with string and nil", "jobs/job.lua:4: in consume"},
 		{"item.a()", "item.a is no function", "jobs/job.lua:4: in consume"},
 		{"local n = 1\n  helper(n)", "boom 1", "jobs/job.lua:5: in consume\n  jobs/job.lua:2: in helper\nError: boom 1"},
+		{"return helper(1)", "boom 1", "jobs/job.lua:3: in consume (calls that end it, return f(x), are left out)\n  jobs/job.lua:2: in helper\nError: boom 1"},
+		{"return item.a < tonumber(\"9007199254740993\")", "a number has no order with the other value, which is a whole number beyond 2^53, an object or null: math.compare(a, b) < 0", "jobs/job.lua:4: in consume"},
+		{"db.ensure(\"full\", {n = \"integer\", i = \"integer\"}, {key = {\"n\", \"i\"}})\n  db.insert(\"full\", {{n = 1, i = 1}, {n = 1, i = 1}})", `db.upsert("full", rows, {key = {"n", "i"}}) updates a row that is there`, "jobs/job.lua:5"},
+		{"db.ensure(\"full\", {n = \"integer\", i = \"integer\"}, {key = {\"n\", \"i\"}})\n  db.insert(\"full\", {{n = 1, i = null}})", "cannot be NULL, and it is null here", "jobs/job.lua:5"},
+		{"db.query(\"SELECT ?\", {1})", "got table, wanted null, bool, number", "jobs/job.lua:4"},
+		{"return item.none > \"x\"", "a string has no order with the other value", "jobs/job.lua:4: in consume"},
+		{"db.ensure(\"ids\", {id = \"integer\"})\n  db.insert(\"ids\", {{id = 12345 * 1000000000000 + 1}})", "column id is of type integer and cannot hold 1.2345e+16: it is a float of 2^53 or more, and may stand for other whole numbers as well: calculate it by decimal.of(...), or give it as text", "jobs/job.lua:5"},
 		{"csv.raed(\"x\")", `csv has no "raed" (did you mean "read"?)`, "jobs/job.lua:4"},
 		{"csv.read(\"x\", {haeder = false})", `csv.read: there is no argument "haeder" (did you mean "header"?)`, "jobs/job.lua:4"},
 		{"ctx.emti({})", `ctx has no "emti" (did you mean "emit"?)`, "jobs/job.lua:4"},
@@ -376,6 +404,8 @@ func TestWhyAScriptDoesNotLoad(t *testing.T) {
 		{"if x != 1 then end" + consume, "jobs/job.lua:1:6: syntax error near \"!\": for != Lua has ~="},
 		{"function consume(ctx, item)", "the file ends where more is expected"},
 		{"job({evry = \"1h\"})" + consume, "jobs/job.lua:1:6: job: there is no setting \"evry\" (did you mean \"every\"?)"},
+		{"job({needs = \"files:*\"})" + consume, "job: needs: got string, wanted list of strings: write {\"files:*\"}"},
+		{"job({retry = {max = 3}})" + consume, "job: retry: got table, wanted retry({max = ..., first = ...})"},
 		{"job({every = 5})" + consume, "jobs/job.lua:1:6: job: every"},
 		{"job({every = \"1h\"})\njob({every = \"1h\"})" + consume, "jobs/job.lua:2:1"},
 		{"local x = undefined_thing" + consume, "jobs/job.lua:1:11: undefined: undefined_thing"},

@@ -20,18 +20,27 @@ var (
 // What errors of the host library say to write: lists and dicts, as Starlark has them.
 var (
 	listToWrite = regexp.MustCompile(`(needs = |header = |key = |write |list, )\[((?:"(?:[^"\\]|\\.)*"(?:, )?)+|\.\.\.|row)\]`)
+	callToWrite = regexp.MustCompile(`\b((?:db|t|ctx|csv|json|http|iter|records)(?:\.\w+)+|retry)\(((?:"(?:[^"\\]|\\.)*", |[^()="]*, )*)(\w+ = [^()]*)\)`)
+	noneToWrite = regexp.MustCompile(`((?:wanted|got|is|or) )None\b`)
 	dictToWrite = regexp.MustCompile(`(such as )\{"(\w+)": ([^{}]*)\}`)
 )
 
 // inLua is an error with what it says to write as Lua has it.
 func inLua(f *engine.Failure) *engine.Failure {
-	m := listToWrite.ReplaceAllString(f.Message, "$1{$2}")
-	if m = dictToWrite.ReplaceAllString(m, "$1{$2 = $3}"); m == f.Message {
+	m := toldInLua(f.Message)
+	if m == f.Message {
 		return f
 	}
 	g := *f
 	g.Message = m
 	return &g
+}
+
+func toldInLua(message string) string {
+	m := listToWrite.ReplaceAllString(message, "$1{$2}")
+	m = callToWrite.ReplaceAllString(m, "$1($2{$3})")
+	m = noneToWrite.ReplaceAllString(m, "${1}null")
+	return dictToWrite.ReplaceAllString(m, "$1{$2 = $3}")
 }
 
 // reworded says what the interpreter has raised in other words: what it is that
@@ -58,11 +67,14 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 		return fmt.Sprintf("%s does not work with %s and %s", operators[m[1]], m[2], m[3])
 	}
 	if m := aboutCompare.FindStringSubmatch(message); m != nil {
-		hint := ""
 		if m[1] == "userdata" || m[2] == "userdata" {
-			hint = " (null has none; whole numbers beyond 2^53 are compared with their like alone: math.compare(a, b) < 0 takes any two)"
+			other := m[1]
+			if other == "userdata" {
+				other = m[2]
+			}
+			return fmt.Sprintf("a %s has no order with the other value, which is a whole number beyond 2^53, an object or null: math.compare(a, b) < 0 takes any two numbers, a.compare(b) < 0 a decimal, and null has none", other)
 		}
-		return fmt.Sprintf("%s and %s have no order%s", m[1], m[2], hint)
+		return fmt.Sprintf("%s and %s have no order", m[1], m[2])
 	}
 	if strings.HasPrefix(message, "for statement ") {
 		return "a for loop counts from a number to a number, up to 2^53: one of them is none, or is larger (tonumber(...) makes a number of text)"

@@ -116,7 +116,7 @@ func (w *world) open() error {
 		return nil
 	}
 	if w.tested == nil {
-		return hostlib.Errorf("usage", "there is no job script that the file of tests belongs to: the tests of jobs/NAME.star are in jobs/NAME_test.star")
+		return hostlib.Errorf("usage", "there is no job script that the file of tests belongs to: the tests of jobs/NAME.star are in jobs/NAME_test.star, those of jobs/NAME.lua in jobs/NAME_test.lua")
 	}
 	if err := w.place(); err != nil {
 		return err
