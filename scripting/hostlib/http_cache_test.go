@@ -207,7 +207,7 @@ def consume(ctx, item):
 	}
 	for _, n := range names {
 		v, err := w.Store.Variable(t.Context(), engine.Scope{Type: typ.ID}, n)
-		if err != nil || strings.Contains(n+string(v.Value), "secret") || strings.Contains(n+string(v.Value), "ada") {
+		if err != nil || strings.Contains(n+string(v.Value), "secret") || strings.Contains(n+string(v.Value), "grace") /* no hash has it */ {
 			t.Errorf("%s is %s: %v", n, v.Value, err)
 		}
 	}
