@@ -192,7 +192,7 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 	}
 	for _, given := range paths {
 		found := []string{given}
-		_, err := os.Stat(env.path(given))
+		info, err := os.Stat(env.path(given))
 		named := ""
 		for _, ending := range slices.Backward(endings) {
 			file := filepath.Join(g.Jobs, given+ending)
@@ -201,8 +201,8 @@ func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {
 			}
 		}
 		switch {
-		case err == nil:
-		case strings.ContainsAny(given, "*?[{"):
+		case err == nil && !(info.IsDir() && named != ""):
+		case err != nil && strings.ContainsAny(given, "*?[{"):
 			if found, err = doublestar.FilepathGlob(env.path(given)); err != nil {
 				return nil, usage("%q is no glob", given)
 			}

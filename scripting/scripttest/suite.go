@@ -271,9 +271,10 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 	return wanted, nil
 }
 
-// inside is a path below the jobs folder: as it is, or a job type's name.
+// inside is a path below the jobs folder: as it is, or a job type's name, also where a
+// folder has that name.
 func inside(jobs, file string) (string, error) {
-	if _, err := os.Stat(file); err != nil {
+	if info, err := os.Stat(file); err != nil || info.IsDir() {
 		for _, ending := range endings {
 			named := filepath.Join(jobs, file+ending)
 			if _, err := os.Stat(named); err == nil {

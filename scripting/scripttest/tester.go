@@ -138,7 +138,7 @@ func worldMethods() []*hostlib.Func {
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.bucket(a.String("name"))
 			}),
-		method("table", "Gives the rows of a table of the job database.", "t.table(\"people\", order_by = \"id\")",
+		method("table", "Gives the rows of a table of the job database. A json column comes as its text, which MySQL writes in a way of its own: compare json.decode of it.", "t.table(\"people\", order_by = \"id\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.table(a.String("name"), a.String("order_by"))
