@@ -15,7 +15,9 @@ import (
 // A bound is exact: the id after the last one claimed. What appears below it
 // (a commit that was late, another server's retry), or at a priority that has
 // no bound, is found by a full scan; one is due when twenty times the duration
-// of the last one have passed, so that they cost a twentieth at most.
+// of the last one have passed, so that they cost a twentieth at most. A process that
+// has claimed nothing of a queue yet has the last job's id for a bound, once a look that
+// found nothing has taken long.
 type bounds struct {
 	mu sync.Mutex
 	m  map[engine.Queue]*bound
@@ -34,6 +36,8 @@ const (
 	fullScanShare = 20
 	// fullScanCheap is a full scan that needs no bound.
 	fullScanCheap = 2 * time.Millisecond
+	// slowLook is a look at queues without bounds after which each is looked at by itself.
+	slowLook = 20 * time.Millisecond
 )
 
 // view is a queue's bounds at a moment.

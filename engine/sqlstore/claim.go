@@ -376,7 +376,7 @@ func (c *claimedRow) filled() *engine.ClaimedJob {
 
 // Ready says which of the queues have something to claim: a dive into the index
 // for each, many in one statement. Queues for which a full scan is due get one
-// of their own.
+// of their own. Those without bounds are asked first: if that takes long, they get some.
 func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engine.Queue, err error) {
 	const dive = "SELECT %d AS queue FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT 1) x"
 	ask := func(parts []string) error {
@@ -396,18 +396,65 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 			}, strings.Join(parts, " UNION ALL "))
 		})
 	}
+	full := func(q engine.Queue) (took time.Duration, empty bool, err error) {
+		began, before := s.Clock.Boot(), len(ready)
+		if err := ask([]string{fmt.Sprintf(dive, q, q, allIDs)}); err != nil {
+			return 0, false, err
+		}
+		now := s.Clock.Boot()
+		took, empty = now-began, len(ready) == before
+		s.bounds.scanned(q, now, took, empty)
+		if !empty {
+			s.bounds.found(q)
+		}
+		return took, empty, nil
+	}
 	var parts []string
+	var open []engine.Queue
 	for _, q := range queues {
-		v := s.bounds.get(q, s.Clock.Boot())
-		if len(v.at) > 0 && v.full {
-			began, before := s.Clock.Boot(), len(ready)
-			if err := ask([]string{fmt.Sprintf(dive, q, q, allIDs)}); err != nil {
+		if len(s.bounds.get(q, s.Clock.Boot()).at) == 0 {
+			parts, open = append(parts, fmt.Sprintf(dive, q, q, allIDs)), append(open, q)
+		}
+	}
+	began := s.Clock.Boot()
+	for some := range slices.Chunk(parts, 200) {
+		if err := ask(some); err != nil {
+			return nil, err
+		}
+	}
+	if looked := s.Clock.Boot() - began; looked >= slowLook && s.D.Bounds() != BoundsNone {
+		var last engine.JobID
+		began = s.Clock.Boot()
+		if err := s.read(ctx, func(t *Tx) error {
+			_, err := t.row([]any{into(&last)}, "SELECT COALESCE(MAX(id), 0) FROM ds_jobs")
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		plain := s.Clock.Boot() - began // how long a statement takes that has nothing to look for
+		for _, q := range open {
+			if looked-plain < slowLook || slices.Contains(ready, q) {
+				continue
+			}
+			v := s.bounds.get(q, s.Clock.Boot())
+			took, empty, err := full(q)
+			if err != nil {
 				return nil, err
 			}
-			now := s.Clock.Boot()
-			s.bounds.scanned(q, now, now-began, len(ready) == before)
-			if len(ready) > before {
-				s.bounds.found(q)
+			if empty && took-plain >= fullScanCheap { // as if the last job had been claimed
+				s.milestones(ctx, q, s.bounds.raise(q, v, []readyRow{{ref: engine.JobRef{ID: last}}}))
+			}
+		}
+	}
+	parts = nil
+	for _, q := range queues {
+		v := s.bounds.get(q, s.Clock.Boot())
+		switch {
+		case slices.Contains(open, q):
+			continue
+		case v.full:
+			if _, _, err := full(q); err != nil {
+				return nil, err
 			}
 			continue
 		}

@@ -99,6 +99,54 @@ var boundCases = []testCase{
 			w.found(t, made[0].ID)
 		}
 	}},
+	{"dead rows under an open snapshot do not slow who has claimed nothing yet", func(w *world) {
+		if !w.in.Rows {
+			return // a deleted row is gone
+		}
+		w.in.Spoil()
+		t := w.typ("t")
+		const dead = 1_000_000
+		w.exec(fmt.Sprintf("ALTER TABLE ds_jobs AUTO_INCREMENT = %d", dead+1000))
+		digits := "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+		w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, 0, 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 100000 * f.n, 0 FROM %s a, %s b, %s c, %s d, %s e, %s f", queue(t), digits, digits, digits, digits, digits, digits))
+		snapshot := w.begin(sql.LevelRepeatableRead)
+		var n int
+		w.must(snapshot.QueryRow("SELECT COUNT(*) FROM ds_ready").Scan(&n))
+		w.exec("DELETE FROM ds_ready")
+		w.enqueue(jobs(t, 1)...) // whose id is above
+		w.same("claimed by another", 1, len(w.claim(queue(t), 5)))
+
+		faults := &Faults{}
+		s := w.open(Options{Wrap: faults.Wrap})
+		srv := w.server(s)
+		look := func() int {
+			ready, err := s.Ready(w.ctx, []engine.Queue{queue(t)})
+			w.must(err)
+			return len(ready)
+		}
+		w.same("ready", 0, look())
+		listen := faults.Listen()
+		for range 10 {
+			w.same("ready", 0, look())
+		}
+		dives := 0
+		for _, q := range listen() {
+			if strings.Contains(q, "FROM ds_ready") && !strings.Contains(q, "id >= ") {
+				dives++
+			}
+		}
+		if dives > 3 { // one is due at times
+			w.Errorf("%d of 10 looks were at the whole queue", dives)
+		}
+		// What others enqueue is found at once, and what is below in time.
+		w.enqueue(jobs(t, 1)...)
+		w.same("ready", 1, look())
+		w.same("claimed", 1, len(w.claimOn(s, srv, queue(t), 5)[0].Jobs))
+		w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES (%d, 0, 500, 0)", queue(t)))
+		w.until("one below is found", func() bool { return look() == 1 })
+		w.exec("DELETE FROM ds_ready WHERE id = 500")
+		w.must(snapshot.Rollback())
+	}},
 	{"dead rows under an open snapshot do not slow claims", func(w *world) {
 		if !w.in.Rows {
 			return // a deleted row is gone
