@@ -210,13 +210,22 @@ func ofEditor(name string) bool {
 	return strings.Contains(name, "___jb_")
 }
 
-// files are those that an event is about: of a folder that is new, all in it.
+// files are those that an event is about: of a folder that is new, or gone, all in it.
 func (w *watcher) files(e fsnotify.Event) []string {
 	info, err := os.Stat(e.Name)
 	switch {
 	case ofEditor(filepath.Base(e.Name)):
 		return nil
-	case err != nil || !info.IsDir():
+	case err != nil:
+		files := []string{e.Name}
+		for p := range w.seen {
+			if strings.HasPrefix(p, e.Name+string(filepath.Separator)) {
+				files = append(files, p)
+			}
+		}
+		slices.Sort(files)
+		return files
+	case !info.IsDir():
 		return []string{e.Name}
 	}
 	if !e.Has(fsnotify.Create) || strings.HasPrefix(filepath.Base(e.Name), ".") {

@@ -125,6 +125,17 @@ func TestWatchRunsWhatAChangeTouches(t *testing.T) {
 	w.write("new/c_test.star", "def test_c(t):\n    pass\n")
 	w.expect("a file in a new folder", "ok c")
 
+	// What was in a folder that is moved away has changed, and when it is there again.
+	lib, away := filepath.Join(w.jobs, "lib"), filepath.Join(filepath.Dir(w.jobs), "lib")
+	if err := os.Rename(lib, away); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a folder that is moved away")
+	if err := os.Rename(away, lib); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a folder that is there again", "ok a")
+
 	// What does not load is told, and run when it is mended; tests of other files
 	// are not.
 	w.write("a.star", "def consume(ctx:\n")

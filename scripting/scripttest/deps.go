@@ -51,6 +51,12 @@ func (d *deps) touched(p string, on []string) bool {
 	}) || slices.ContainsFunc(d.reads[shown], func(p string) bool { return slices.Contains(d.changed, p) })
 }
 
+// scripts says whether a change touches any script or helper file: what does not load may
+// have wanted it, though it is gone now.
+func (d *deps) scripts() bool {
+	return d.changed == nil || slices.ContainsFunc(d.changed, func(p string) bool { return slices.Contains(endings, filepath.Ext(p)) })
+}
+
 // note keeps which files the tests of a file have read.
 func (d *deps) note(file string, reads []string) {
 	d.mu.Lock()

@@ -163,7 +163,7 @@ func Find(o Options) (*Suite, error) {
 			continue
 		}
 		broken[stem(p)] = true
-		if asked(p) && s.deps.touched(p, all) {
+		if asked(p) && s.deps.scripts() {
 			s.Errors = append(s.Errors, errs...)
 		}
 	}
@@ -179,7 +179,7 @@ func Find(o Options) (*Suite, error) {
 			}
 			var errs []*hostlib.LoadError
 			if tests, errs = by[path.Ext(p)].testFile(p); len(errs) > 0 {
-				if s.deps.touched(p, all) {
+				if s.deps.scripts() {
 					s.Errors = append(s.Errors, errs...)
 				}
 				continue
