@@ -347,7 +347,7 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"return item.a < tonumber(\"9007199254740993\")", "a number has no order with the other value, which is a whole number beyond 2^53, an object or null: math.compare(a, b) < 0", "jobs/job.lua:4: in consume"},
 		{"db.ensure(\"full\", {n = \"integer\", i = \"integer\"}, {key = {\"n\", \"i\"}})\n  db.insert(\"full\", {{n = 1, i = 1}, {n = 1, i = 1}})", `db.upsert("full", rows, {key = {"n", "i"}}) updates a row that is there`, "jobs/job.lua:5"},
 		{"db.ensure(\"full\", {n = \"integer\", i = \"integer\"}, {key = {\"n\", \"i\"}})\n  db.insert(\"full\", {{n = 1, i = null}})", "cannot be NULL, and it is null here", "jobs/job.lua:5"},
-		{"db.query(\"SELECT ?\", {1})", "got table, wanted null, bool, number", "jobs/job.lua:4"},
+		{"db.query(\"SELECT ?\", {1})", "got table, wanted nil, bool, number", "jobs/job.lua:4"},
 		{"return item.none > \"x\"", "a string has no order with the other value", "jobs/job.lua:4: in consume"},
 		{"db.ensure(\"ids\", {id = \"integer\"})\n  db.insert(\"ids\", {{id = 12345 * 1000000000000 + 1}})", "column id is of type integer and cannot hold 1.2345e+16: it is a float of 2^53 or more, and may stand for other whole numbers as well: calculate it by decimal.of(...), or give it as text", "jobs/job.lua:5"},
 		{"csv.raed(\"x\")", `csv has no "raed" (did you mean "read"?)`, "jobs/job.lua:4"},
