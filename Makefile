@@ -24,11 +24,12 @@ build: ## build ./dsengine
 run: build ## import the sample data into dsengine.db and show the result
 	@./dsengine run --until-idle
 
+# One package more than there are processors at once: tests wait for databases, and for time to pass.
 .PHONY: test
 test: ## run every test, on SQLite and on a private MariaDB (race detector on)
 	@./.ci/mariadb
 	@test -n "$(RACE)" || { echo "no C compiler: the race detector is off; .ci/gcc says what to install" >&2; test -z "$${CI:-}"; }
-	@CGO_ENABLED=$(if $(RACE),1,0) go run ./.ci/testsum go test $(RACE) -timeout 60m -skip '^TestModel' -json ./...
+	@CGO_ENABLED=$(if $(RACE),1,0) go run ./.ci/testsum go test $(RACE) -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 60m -skip '^TestModel' -json ./...
 	@go run ./.ci/testsum go test -run '^TestModel' -json ./engine # it computes for long, in one goroutine
 
 .PHONY: check

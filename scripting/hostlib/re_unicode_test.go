@@ -208,6 +208,9 @@ func TestComplementsAreWhole(t *testing.T) {
 		class, rest := by(`[\`+letter+`]`), by(`[\`+strings.ToUpper(letter)+`]`)
 		folded := by(`(?i)[\` + strings.ToUpper(letter) + `]`)
 		for r := rune(0); r <= unicode.MaxRune; r++ {
+			if r > 0x33000 && r>>12 != 0xE0 { // nothing is assigned there: some of them will do
+				r += 100
+			}
 			s := string(r)
 			if in := class.MatchString(s); in == rest.MatchString(s) && r != 0x345 || in && folded.MatchString(s) {
 				t.Fatalf("%q: in both or neither of \\%s and its complement", r, letter)
