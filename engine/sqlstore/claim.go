@@ -410,11 +410,13 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 		return took, empty, nil
 	}
 	var parts []string
-	var open []engine.Queue
+	var open, bounded []engine.Queue
 	for _, q := range queues {
-		if len(s.bounds.get(q, s.Clock.Boot()).at) == 0 {
-			parts, open = append(parts, fmt.Sprintf(dive, q, q, allIDs)), append(open, q)
+		if len(s.bounds.get(q, s.Clock.Boot()).at) > 0 {
+			bounded = append(bounded, q)
+			continue
 		}
+		parts, open = append(parts, fmt.Sprintf(dive, q, q, allIDs)), append(open, q)
 	}
 	began := s.Clock.Boot()
 	for some := range slices.Chunk(parts, 200) {
@@ -422,7 +424,8 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 			return nil, err
 		}
 	}
-	if looked := s.Clock.Boot() - began; looked >= slowLook && s.D.Bounds() != BoundsNone {
+	looked := s.Clock.Boot() - began
+	if looked >= slowLook && s.D.Bounds() != BoundsNone {
 		var last engine.JobID
 		began = s.Clock.Boot()
 		if err := s.read(ctx, func(t *Tx) error {
@@ -447,12 +450,9 @@ func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engin
 		}
 	}
 	parts = nil
-	for _, q := range queues {
+	for _, q := range bounded {
 		v := s.bounds.get(q, s.Clock.Boot())
-		switch {
-		case slices.Contains(open, q):
-			continue
-		case v.full:
+		if v.full {
 			if _, _, err := full(q); err != nil {
 				return nil, err
 			}

@@ -60,7 +60,8 @@ func (s *Session) named(ctx context.Context, names []string, writes bool) {
 // They are remembered as the shapes of tables are.
 type leavers struct {
 	mu     sync.Mutex
-	names  map[string]bool // in lower case, of whatever database; nil: not known
+	looked bool            // what follows is known
+	names  map[string]bool // in lower case, of whatever database; nil: any may be, as the look failed
 	unseen bool            // and any table that is written to
 	at     time.Duration   // when they were looked for
 }
@@ -69,21 +70,24 @@ type leavers struct {
 func (l *leavers) among(ctx context.Context, s *Session, names []string, writes bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := s.store.Clock.Boot(); l.names == nil || now-l.at >= shapeFor {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	if now := s.store.Clock.Boot(); !l.looked || now-l.at >= shapeFor {
+		look, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		list, unseen, err := s.settings.Unwritten(ctx)
-		if err != nil {
-			return true
+		list, unseen, err := s.settings.Unwritten(look)
+		if ctx.Err() != nil {
+			return true // of the hook's own accord
 		}
-		l.names, l.unseen, l.at = leaving(list), unseen, now
+		// A look that fails, or takes too long, is not made again for each statement.
+		if l.looked, l.names, l.unseen, l.at = true, nil, unseen, now; err == nil {
+			l.names = leaving(list)
+		}
 	}
-	return writes && l.unseen || len(l.names) > 0 && mentions(l.names, names)
+	return l.names == nil || writes && l.unseen || mentions(l.names, names)
 }
 
 func (l *leavers) forget() {
 	l.mu.Lock()
-	l.names = nil
+	l.looked = false
 	l.mu.Unlock()
 }
 
