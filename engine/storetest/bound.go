@@ -17,6 +17,26 @@ func contextEnded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
+// deadReady leaves 10^digits deleted rows in the queue of a type, that the server keeps
+// for the snapshot. New jobs have ids above theirs.
+func (w *world) deadReady(t engine.TypeID, digits int) (snapshot *sql.Tx) {
+	w.Helper()
+	id, from, dead := "1", make([]string, digits), 1
+	for i := range from {
+		id += fmt.Sprintf(" + %d * d%d.n", dead, i)
+		from[i] = fmt.Sprintf("(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) d%d", i)
+		dead *= 10
+	}
+	w.exec(fmt.Sprintf("ALTER TABLE ds_jobs AUTO_INCREMENT = %d", dead+1000))
+	w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, 0, %s, 0 FROM %s", queue(t), id, strings.Join(from, ", ")))
+	snapshot = w.begin(sql.LevelRepeatableRead)
+	var n int
+	w.must(snapshot.QueryRow("SELECT COUNT(*) FROM ds_ready").Scan(&n))
+	w.same("rows in the snapshot", dead, n)
+	w.exec("DELETE FROM ds_ready")
+	return snapshot
+}
+
 // Claims begin where the last one ended; what appears before that is found all
 // the same.
 var boundCases = []testCase{
@@ -105,14 +125,7 @@ var boundCases = []testCase{
 		}
 		w.in.Spoil()
 		t := w.typ("t")
-		const dead = 1_000_000
-		w.exec(fmt.Sprintf("ALTER TABLE ds_jobs AUTO_INCREMENT = %d", dead+1000))
-		digits := "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
-		w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, 0, 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 100000 * f.n, 0 FROM %s a, %s b, %s c, %s d, %s e, %s f", queue(t), digits, digits, digits, digits, digits, digits))
-		snapshot := w.begin(sql.LevelRepeatableRead)
-		var n int
-		w.must(snapshot.QueryRow("SELECT COUNT(*) FROM ds_ready").Scan(&n))
-		w.exec("DELETE FROM ds_ready")
+		snapshot := w.deadReady(t, 6)
 		w.enqueue(jobs(t, 1)...) // whose id is above
 		w.same("claimed by another", 1, len(w.claim(queue(t), 5)))
 
@@ -153,15 +166,7 @@ var boundCases = []testCase{
 		}
 		w.in.Spoil()
 		t := w.typ("t")
-		const dead = 100_000
-		w.exec(fmt.Sprintf("ALTER TABLE ds_jobs AUTO_INCREMENT = %d", dead+1000))
-		digits := "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
-		w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, 0, 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, 0 FROM %s a, %s b, %s c, %s d, %s e", queue(t), digits, digits, digits, digits, digits))
-		snapshot := w.begin(sql.LevelRepeatableRead)
-		var n int
-		w.must(snapshot.QueryRow("SELECT COUNT(*) FROM ds_ready").Scan(&n))
-		w.same("rows in the snapshot", dead, n)
-		w.exec("DELETE FROM ds_ready")
+		snapshot := w.deadReady(t, 5)
 		w.enqueue(jobs(t, 400)...)
 
 		faults := &Faults{}
