@@ -301,7 +301,7 @@ func TestWhatRunsOnCommitCannotEndTheHook(t *testing.T) {
 	t.Parallel()
 	world.Each(t, func(t *testing.T, w *world.World) {
 		w.Script("job", `
-job(timeout = "400ms", steps = 1000000000000)
+job(timeout = "2s", steps = 1000000000000)
 def bad(n):
     return 1 // n
 def loop():
@@ -318,7 +318,7 @@ def consume(ctx, item):
     ctx.on_commit(spin)
     ctx.on_commit(caught)
     ctx.checkpoint()
-    for i in range(100000): pass
+    for i in range(10000): pass
     ctx.on_commit(time.sleep, "1h")
     ctx.on_commit(loop)
     ctx.on_commit(log.info, "at the end")
@@ -331,11 +331,11 @@ def consume(ctx, item):
 			lines = append(lines, l)
 		}
 		got := strings.Join(lines, "\n")
-		want := `error on_commit: it ran longer than the hook's timeout of 400ms
+		want := `error on_commit: it ran longer than the hook's timeout of 2s
 error on_commit: floored division by zero
-error on_commit: it ran longer than the hook's timeout of 400ms
+error on_commit: it ran longer than the hook's timeout of 2s
 info caught {"message":"floored division by zero","rows":7}
-error on_commit: it ran longer than the hook's timeout of 400ms
+error on_commit: it ran longer than the hook's timeout of 2s
 error on_commit: floored division by zero
 info at the end`
 		if got != want || end(j) != "consume completed 1" {
