@@ -87,7 +87,7 @@ var seatCases = []testCase{
 			<-leave
 			return nil, nil
 		})
-		const limit = 100 * time.Millisecond
+		const limit = time.Second
 		waiter := consumes("waiter", func(c *engine.Call) (engine.Raw, error) {
 			close(begun)
 			return nil, write(c)
@@ -123,7 +123,7 @@ var seatCases = []testCase{
 			<-leave
 			return nil, err
 		})
-		const limit = 500 * time.Millisecond
+		const limit = 1500 * time.Millisecond
 		var reads error
 		reader := consumes("reader", func(c *engine.Call) (engine.Raw, error) {
 			if err := exec(c.Session(), c.Context(), "INSERT INTO t VALUES (2, 0)"); err != nil {

@@ -290,8 +290,8 @@ func TestNoAnswerIsATimeout(t *testing.T) {
 	}{
 		{`http.get(item, timeout = "30ms", retry = 2)`, `http.timeout: http.get: GET URL: no answer within 30ms`, 2},
 		{`http.post(item, timeout = "30ms", retry = 2)`, `http.timeout: http.post: POST URL: no answer within 30ms`, 0},
-		{`http.get(item + "/body", timeout = "500ms").text()`, `http.timeout: response.text: GET URL/body: nothing more of the answer came for 500ms`, 0},
-		{`http.get(item + "/body", timeout = "500ms").save("x.bin")`, `http.timeout: response.save: GET URL/body: nothing more of the answer came for 500ms`, 0},
+		{`http.get(item + "/body", timeout = "2s").text()`, `http.timeout: response.text: GET URL/body: nothing more of the answer came for 2s`, 0},
+		{`http.get(item + "/body", timeout = "2s").save("x.bin")`, `http.timeout: response.save: GET URL/body: nothing more of the answer came for 2s`, 0},
 	} {
 		j := ask(t, w, url, c.body)
 		if got := outcome(j, url); got != c.want || len(w.Logs(j.ID)) != c.retries {
