@@ -286,8 +286,12 @@ var operations = []operation{
 		}
 		return step, func(err error) {
 			f.again(err, step)
-			_, rerr := f.store.Rescue(f.ctx, decide)
-			f.must(rerr)
+			// The server may take a moment to notice that a connection is gone, and its locks with it.
+			f.until("all claims are taken back", func() bool {
+				_, err := f.store.Rescue(f.ctx, decide)
+				f.must(err)
+				return f.count("SELECT COUNT(*) FROM ds_claims WHERE server = 4711") == 0
+			})
 			if !f.died { // a rescuer that knows nothing of the 20th loss has been here
 				f.stands("failed", made[1])
 			}

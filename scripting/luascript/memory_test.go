@@ -1,7 +1,7 @@
 package luascript_test
 
 import (
-	"strings"
+	"regexp"
 	"testing"
 
 	"github.com/dsengine/dsengine/scripting/internal/world"
@@ -30,7 +30,8 @@ func TestAScriptThatHoldsTooMuchEndsWhenMemoryIsShort(t *testing.T) {
 		}
 		w.Lua("job", "function consume(ctx, item)\n  "+code+"\nend\n")
 		j := w.Do("job", "1")
-		if j.Error == nil || j.Error.Code != "limit.memory" || !strings.Contains(j.Error.Message, "consume holds more than 4 MB, and memory is short") {
+		// On a machine that is busy it may not be counted in time.
+		if j.Error == nil || j.Error.Code != "limit.memory" || !regexp.MustCompile(`^consume holds more (than 4 MB|values than can be counted in time), and memory is short`).MatchString(j.Error.Message) {
 			t.Errorf("%s: got %+v", name, j.Error)
 		}
 		w.Forget("job")

@@ -539,12 +539,12 @@ def consume(ctx, item):
 			return nil, ended
 		}
 		before := s.picture()
-		w, types := s.open(plan.Options{Timeout: 3 * time.Second}, s.Files)
+		w, types := s.open(plan.Options{Timeout: 6 * time.Second}, s.Files)
 		_, err := w.Plan(types, plan.Job{Type: typeOf(t, types, "slow")})
-		if err == nil || !strings.Contains(err.Error(), "the plan takes longer than 3s") {
+		if err == nil || !strings.Contains(err.Error(), "the plan takes longer than 6s") {
 			t.Errorf("got %v", err)
 		}
-		if ended == nil || !strings.Contains(ended.Error(), "the plan takes longer than 3s") {
+		if ended == nil || !strings.Contains(ended.Error(), "the plan takes longer than 6s") {
 			t.Errorf("the request ended by %v, not with the plan", ended)
 		}
 		s.must(w.Close())

@@ -171,8 +171,8 @@ func TestATopLevelThatNeverEndsIsAnError(t *testing.T) {
 		"x = list(range(1000000000))\n":                     "range: 1000000000 numbers are too many, at most 20000000",
 	} {
 		_, errs := load(code+consume, nil)
-		slow := len(errs) == 1 && errs[0].Message == late // a machine that does not come to the limit of steps
-		if len(errs) != 1 || errs[0].Message != want && !slow || errs[0].Line == 0 {
+		slow := len(errs) > 0 && errs[0].Message == late // a machine that does not come to the limit of steps
+		if len(errs) == 0 || len(errs) > 1 && !slow || errs[0].Message != want && !slow || errs[0].Line == 0 {
 			t.Errorf("%s: got %v", code, errs)
 		}
 	}
