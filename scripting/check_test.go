@@ -127,11 +127,7 @@ func TestCheckAcceptsTheExamples(t *testing.T) {
 			lua = strings.Replace(lua, "function consume(ctx, item)", "function test_it(t)", 1)
 			base += "_test"
 		}
-		in := map[string]string{base + ".star": star}
-		if f.Lua != "" {
-			in["lua_"+base+".lua"] = lua
-		}
-		for name, text := range in {
+		for name, text := range map[string]string{base + ".star": star, "lua_" + base + ".lua": lua} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -459,8 +459,6 @@ func (d *docPage) example(p *printer, lua bool) {
 	switch {
 	case lua && d.Lua != "":
 		p.line("\nexample in Lua\n%s", indented(d.Lua))
-	case lua && d.Example != "":
-		p.line("\nexample (there is none in Lua)\n%s", indented(d.Example))
 	case d.Example != "":
 		p.line("\nexample\n%s", indented(d.Example))
 	}

@@ -22,7 +22,7 @@ func TestThereAreDocsOfEverything(t *testing.T) {
 			t.Errorf("%s: none", name)
 		}
 		for _, p := range pages {
-			if p.Doc == "" || p.Kind == "" || p.Signature != "" && (p.Example == "" || p.Lua == "" && !strings.Contains(p.Effect, "in tests only") || p.Effect == "" && p.Called == "") {
+			if p.Doc == "" || p.Kind == "" || p.Signature != "" && (p.Example == "" || p.Lua == "" || p.Effect == "" && p.Called == "") {
 				t.Errorf("%s: %+v", name, p)
 			}
 		}
@@ -65,6 +65,12 @@ func TestThePageOfAFunctionTellsAllAboutIt(t *testing.T) {
 				if !strings.Contains(page, w) {
 					t.Errorf("%s: its page does not have %q:\n%s", name, w, page)
 				}
+			}
+			b.Reset()
+			d.inLua()
+			d.print(p, true)
+			if page = b.String(); !strings.Contains(page, "\nexample in Lua\n"+indented(d.Lua)+"\n") || constantWords.MatchString(page) {
+				t.Errorf("%s: its page in Lua has no example, or words of Starlark:\n%s", name, page)
 			}
 			if p.err != nil {
 				t.Error(p.err)

@@ -56,9 +56,7 @@ var gathered = sync.OnceValues(func() (map[string]string, error) {
 		return nil
 	})
 	note := func(f *hostlib.Func) {
-		if f.Lua != "" {
-			list[f.String()] = shown.ReplaceAllString(f.Lua, "local _ = $0") + "\n"
-		}
+		list[f.String()] = shown.ReplaceAllString(f.Lua, "local _ = $0") + "\n"
 	}
 	for _, f := range hostlib.Globals {
 		note(f)

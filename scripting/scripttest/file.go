@@ -17,7 +17,9 @@ import (
 // written there.
 func fileMethods() []*hostlib.Func {
 	return []*hostlib.Func{
-		method("file", "Puts a file into the files folder. Without content it gives what is in a file that is there, such as one that the script has written.", "t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\nt.file(\"incoming/a.csv\")  # \"id,name\\n1,Ada\\n\"",
+		method("file", "Puts a file into the files folder. Without content it gives what is in a file that is there, such as one that the script has written.",
+			"t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\nt.file(\"incoming/a.csv\")  # \"id,name\\n1,Ada\\n\"",
+			"t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\nt.file(\"incoming/a.csv\")  -- \"id,name\\n1,Ada\\n\"",
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the files folder"}, {Name: "content", Type: hostlib.Text, Default: hostlib.None, Doc: "what is in it; None: the file is read"}}, "string, or bytes if it is no UTF-8; None if it was put there",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				if a.Given("content") {
@@ -25,7 +27,7 @@ func fileMethods() []*hostlib.Func {
 				}
 				return t.read(a.String("path"))
 			}),
-		method("files", "Lists the paths of the files in the files folder, sorted: those that the test has put there, and what the script has made of them.", "t.files(\"incoming/*\")  # [\"incoming/a.csv\"]",
+		method("files", "Lists the paths of the files in the files folder, sorted: those that the test has put there, and what the script has made of them.", "t.files(\"incoming/*\")  # [\"incoming/a.csv\"]", "t.files(\"incoming/*\")  -- {\"incoming/a.csv\"}",
 			[]param{{Name: "glob", Type: hostlib.String, Default: "**", Doc: "only those that it finds, such as \"out/*.csv\""}}, "list of string",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				glob := a.String("glob")

@@ -26,7 +26,7 @@ var httpType = &hostlib.ObjectType{
 		}},
 	},
 	Methods: []*hostlib.Func{
-		method("on", "Says what a request gets. Of the stubs that fit, the first that is not spent answers.", "t.http.on(\"GET\", \"https://api.example.com/items\", json = [{\"id\": 1}])",
+		method("on", "Says what a request gets. Of the stubs that fit, the first that is not spent answers.", "t.http.on(\"GET\", \"https://api.example.com/items\", json = [{\"id\": 1}])", "t.http.on(\"GET\", \"https://api.example.com/items\", {json = {{id = 1}}})",
 			[]param{
 				{Name: "method", Type: hostlib.String, Doc: "GET, POST and so on"},
 				{Name: "url", Type: hostlib.String, Doc: "the whole URL; its query, if it has one, must be in the request's"},

@@ -60,7 +60,7 @@ var mailType = &hostlib.ObjectType{
 		}},
 	},
 	Methods: []*hostlib.Func{
-		method("refuse", "Has the server refuse mail to an address for good, so that notify.email fails with mail.refused.", "t.mail.refuse(\"ada@example.com\")",
+		method("refuse", "Has the server refuse mail to an address for good, so that notify.email fails with mail.refused.", "t.mail.refuse(\"ada@example.com\")", "t.mail.refuse(\"ada@example.com\")",
 			[]param{{Name: "address", Type: hostlib.String, Doc: "the address"}}, "",
 			func(_ *hostlib.Call, o *office, a *hostlib.Args) (hostlib.Value, error) {
 				o.mu.Lock()

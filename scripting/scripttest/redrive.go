@@ -11,7 +11,7 @@ import (
 func redriveMethod() *hostlib.Func {
 	return method("redrive", "Redrives rejected rows, as dsengine rejects redrive does: all that are open, or rows that are given, as if they had been rejected. "+
 		"The hook redrive gets them; without that hook, rows that were whole items go to consume again, a job each, and others fail the test.",
-		"t.redrive([{\"id\": \"3\", \"name\": \"Edsger\"}]).status  # \"completed\"",
+		"t.redrive([{\"id\": \"3\", \"name\": \"Edsger\"}]).status  # \"completed\"", "t.redrive({{id = \"3\", name = \"Edsger\"}}).status  -- \"completed\"",
 		[]param{
 			{Name: "rows", Type: hostlib.Data, Default: hostlib.None, Doc: "a list of rows as they were rejected; None: what the job has rejected and is open"},
 			{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "for rows that are given: of which instance"},

@@ -117,20 +117,20 @@ var (
 
 func runMethods() []*hostlib.Func {
 	return []*hostlib.Func{
-		method("run", "Runs a job through its whole life: produce, every item, retries in skipped time, the fail hook, finish.", "t.run().stats[\"inserted\"]",
+		method("run", "Runs a job through its whole life: produce, every item, retries in skipped time, the fail hook, finish.", "t.run().stats[\"inserted\"]  # 2", "t.run().stats.inserted  -- 2",
 			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
-		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items",
+		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items  # [{\"path\": \"incoming/a.csv\"}]", "t.produce().items  -- {{path = \"incoming/a.csv\"}}",
 			[]param{payloadParam, positionParam, loopsParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseProduce, a.Value("payload"))
 			}),
-		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"})",
+		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"}).status  # \"completed\"", "t.consume({path = \"incoming/a.csv\"}).status  -- \"completed\"",
 			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, positionParam, loopsParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseConsume, a.Value("item"))
 			}),
-		method("fail", "Runs the hook fail alone, for an attempt of consume that failed.", "t.fail({\"id\": 1}, {\"message\": \"the feed is empty\", \"final\": True}).verdict",
+		method("fail", "Runs the hook fail alone, for an attempt of consume that failed.", "t.fail({\"id\": 1}, {\"message\": \"the feed is empty\", \"final\": True}).verdict  # \"fail\"", "t.fail({id = 1}, {message = \"the feed is empty\", final = true}).verdict  -- \"fail\"",
 			[]param{
 				{Name: "item", Type: hostlib.Data, Doc: "the item"},
 				{Name: "err", Type: hostlib.Data, Doc: "a message, or a dict with message, kind, code, attempt, final, retryable"},

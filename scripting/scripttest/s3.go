@@ -43,12 +43,12 @@ var bucketType = &hostlib.ObjectType{
 	Name: "test_s3", Doc: "A bucket, which scripts reach by its name. It is empty at first.",
 	Text: func(v hostlib.Value) string { return "<bucket " + v.(*bucket).name + ">" },
 	Methods: []*hostlib.Func{
-		method("file", "Puts an object into the bucket.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")",
+		method("file", "Puts an object into the bucket.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "key", Type: hostlib.String, Doc: "the object's key"}, {Name: "content", Type: hostlib.Text, Doc: "what is in it"}}, "",
 			func(_ *hostlib.Call, b *bucket, a *hostlib.Args) (hostlib.Value, error) {
 				return nil, b.put(a.String("key"), contentOf(a.Value("content")))
 			}),
-		method("read", "Gives what is in an object.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")\nt.s3(\"archive\").read(\"in/a.csv\")",
+		method("read", "Gives what is in an object.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")\nt.s3(\"archive\").read(\"in/a.csv\")  # \"id\\n1\\n\"", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")\nt.s3(\"archive\").read(\"in/a.csv\")  -- \"id\\n1\\n\"",
 			[]param{{Name: "key", Type: hostlib.String, Doc: "the object's key"}}, "string, or bytes if it is no UTF-8",
 			func(_ *hostlib.Call, b *bucket, a *hostlib.Args) (hostlib.Value, error) {
 				data, err := b.read(a.String("key"))
@@ -57,7 +57,7 @@ var bucketType = &hostlib.ObjectType{
 				}
 				return textOrBytes(data), nil
 			}),
-		method("files", "Lists the keys of all objects, sorted.", "t.s3(\"archive\").files()", nil, "list of string",
+		method("files", "Lists the keys of all objects, sorted.", "t.s3(\"archive\").files()  # []", "t.s3(\"archive\").files()  -- {}", nil, "list of string",
 			func(_ *hostlib.Call, b *bucket, _ *hostlib.Args) (hostlib.Value, error) {
 				keys, err := b.keys()
 				list := []hostlib.Value{}

@@ -58,13 +58,14 @@ func serverType(kind string) *hostlib.ObjectType {
 
 // serverMethods are their methods; bank is how examples call one.
 func serverMethods(bank string) []*hostlib.Func {
+	file := bank + ".file(\"out/a.csv\", \"id\\n1\\n\")"
 	return []*hostlib.Func{
-		method("file", "Puts a file on the server.", bank+".file(\"out/a.csv\", \"id\\n1\\n\")",
+		method("file", "Puts a file on the server.", file, file,
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder where scripts begin"}, {Name: "content", Type: hostlib.Text, Doc: "what is in it"}}, "",
 			func(_ *hostlib.Call, s *server, a *hostlib.Args) (hostlib.Value, error) {
 				return nil, s.put(a.String("path"), contentOf(a.Value("content")))
 			}),
-		method("read", "Gives what is in a file of the server.", bank+".file(\"out/a.csv\", \"id\\n1\\n\")\n"+bank+".read(\"out/a.csv\")",
+		method("read", "Gives what is in a file of the server.", file+"\n"+bank+".read(\"out/a.csv\")  # \"id\\n1\\n\"", file+"\n"+bank+".read(\"out/a.csv\")  -- \"id\\n1\\n\"",
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder where scripts begin"}}, "string, or bytes if it is no UTF-8",
 			func(_ *hostlib.Call, s *server, a *hostlib.Args) (hostlib.Value, error) {
 				data, err := s.root.ReadFile(local(a.String("path")))
@@ -73,7 +74,7 @@ func serverMethods(bank string) []*hostlib.Func {
 				}
 				return textOrBytes(data), nil
 			}),
-		method("files", "Lists the paths of all files of the server, sorted.", bank+".files()", nil, "list of string",
+		method("files", "Lists the paths of all files of the server, sorted.", bank+".files()  # []", bank+".files()  -- {}", nil, "list of string",
 			func(_ *hostlib.Call, s *server, _ *hostlib.Args) (hostlib.Value, error) {
 				list := []hostlib.Value{}
 				err := fs.WalkDir(s.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {

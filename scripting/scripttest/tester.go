@@ -54,10 +54,10 @@ func failed(c *hostlib.Call, detail, format string, args ...any) error {
 
 type param = hostlib.Param
 
-// method makes a function of t, or of one of its parts.
-func method[T any](name, doc, example string, params []param, returns string, do func(c *hostlib.Call, self T, a *hostlib.Args) (hostlib.Value, error)) *hostlib.Func {
+// method makes a function of t, or of one of its parts, with an example in each language.
+func method[T any](name, doc, example, lua string, params []param, returns string, do func(c *hostlib.Call, self T, a *hostlib.Args) (hostlib.Value, error)) *hostlib.Func {
 	return &hostlib.Func{
-		Name: name, Doc: doc, Params: params, Returns: returns, Effect: hostlib.Outside, Testing: true, Example: example,
+		Name: name, Doc: doc, Params: params, Returns: returns, Effect: hostlib.Outside, Testing: true, Example: example, Lua: lua,
 		Do: func(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) { return do(c, a.Self.(T), a) },
 	}
 }
@@ -103,18 +103,18 @@ func Types() []*hostlib.ObjectType {
 // worldMethods say what the world is like.
 func worldMethods() []*hostlib.Func {
 	return []*hostlib.Func{
-		method("fixture", "Reads a file beside the file of tests, or below its folder.", "t.file(\"a.csv\", t.fixture(\"fixtures/a.csv\"))",
+		method("fixture", "Reads a file beside the file of tests, or below its folder.", "t.file(\"a.csv\", t.fixture(\"fixtures/a.csv\"))", "t.file(\"a.csv\", t.fixture(\"fixtures/a.csv\"))",
 			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the folder of the file of tests"}}, "string, or bytes if it is no UTF-8",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.fixture(a.String("path"))
 			}),
-		method("secret", "Sets a secret that scripts get by secrets.get.", "t.secret(\"crm_token\", \"a-long-token\")",
+		method("secret", "Sets a secret that scripts get by secrets.get.", "t.secret(\"crm_token\", \"a-long-token\")", "t.secret(\"crm_token\", \"a-long-token\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "its name"}, {Name: "value", Type: hostlib.String, Doc: "its value, at least 4 characters"}}, "",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				t.secrets[a.String("name")] = a.String("value")
 				return nil, nil
 			}),
-		method("connection", "Gives the database that scripts reach by db.connect(name): an empty one at first.", "t.connection(\"crm\").exec(\"CREATE TABLE people (id INTEGER PRIMARY KEY)\")",
+		method("connection", "Gives the database that scripts reach by db.connect(name): an empty one at first.", "t.connection(\"crm\").exec(\"CREATE TABLE people (id INTEGER PRIMARY KEY)\")", "t.connection(\"crm\").exec(\"CREATE TABLE people (id INTEGER PRIMARY KEY)\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the connection's name"}}, "connection",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				c, err := t.connect(t.ctx, a.String("name"), false)
@@ -123,33 +123,35 @@ func worldMethods() []*hostlib.Func {
 				}
 				return hostlib.NewConnection(a.String("name"), autocommitOn(c)), nil
 			}),
-		method("sftp", "Gives the server of files that scripts reach by sftp.connect(name): an empty one at first.", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")",
+		method("sftp", "Gives the server of files that scripts reach by sftp.connect(name): an empty one at first.", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")", "t.sftp(\"bank\").file(\"a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_sftp",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.server("sftp", a.String("name"))
 			}),
-		method("ftp", "Gives the server of files that scripts reach by ftp.connect(name): an empty one at first.", "t.ftp(\"partner\").file(\"a.csv\", \"id\\n1\\n\")",
+		method("ftp", "Gives the server of files that scripts reach by ftp.connect(name): an empty one at first.", "t.ftp(\"partner\").file(\"a.csv\", \"id\\n1\\n\")", "t.ftp(\"partner\").file(\"a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the server's name"}}, "test_ftp",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.server("ftp", a.String("name"))
 			}),
-		method("s3", "Gives the bucket that scripts reach by its name: an empty one at first.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")",
+		method("s3", "Gives the bucket that scripts reach by its name: an empty one at first.", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")", "t.s3(\"archive\").file(\"in/a.csv\", \"id\\n1\\n\")",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the bucket as scripts call it: the name of [s3.NAME], or \"NAME/BUCKET\" where that has several"}}, "test_s3",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.bucket(a.String("name"))
 			}),
-		method("table", "Gives the rows of a table of the job database. A json column comes as its text, which MySQL writes in a way of its own: compare json.decode of it.", "t.table(\"people\", order_by = \"id\")",
+		method("table", "Gives the rows of a table of the job database. A json column comes as its text, which MySQL writes in a way of its own: compare json.decode of it.",
+			"t.table(\"people\", order_by = \"id\")  # [{\"id\": 1, \"name\": \"Ada\"}, {\"id\": 2, \"name\": \"Grace\"}]",
+			"t.table(\"people\", {order_by = \"id\"})  -- {{id = 1, name = \"Ada\"}, {id = 2, name = \"Grace\"}}",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.table(a.String("name"), a.String("order_by"))
 			}),
-		method("logs", "Gives what the hooks have logged: dicts with level, message, fields, phase and attempt.", "[l[\"message\"] for l in t.logs()]", nil, "list of dict",
+		method("logs", "Gives what the hooks have logged: dicts with level, message, fields, phase and attempt.", "t.logs()[0][\"message\"]  # \"imported\"", "t.logs()[1].message  -- \"imported\"", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.logged() }),
-		method("rejects", "Gives the rows that were rejected: dicts with row, reason, source, line and state: open, redriving or redriven.", "len(t.rejects())", nil, "list of dict",
+		method("rejects", "Gives the rows that were rejected: dicts with row, reason, source, line and state: open, redriving or redriven.", "len(t.rejects())  # 0", "#t.rejects()  -- 0", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.rejected() }),
-		method("enqueued", "Gives the jobs of other types, and of this one, that were made and have not been run: dicts with type, payload, key, phase, priority and run_at.", "t.enqueued()[0][\"type\"]", nil, "list of dict",
+		method("enqueued", "Gives the jobs of other types, and of this one, that were made and have not been run: dicts with type, payload, key, phase, priority and run_at.", "t.enqueued()[0][\"type\"]  # \"mail\"", "t.enqueued()[1].type  -- \"mail\"", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.waiting() }),
-		method("skip", "Ends the test: it is left out, for a reason.", "t.skip(\"needs the new feed\")",
+		method("skip", "Ends the test: it is left out, for a reason.", "t.skip(\"needs the new feed\")", "t.skip(\"needs the new feed\")",
 			[]param{{Name: "reason", Type: hostlib.String, Doc: "why"}}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return nil, stop(c, &Stop{Skipped: true, Message: a.String("reason")})
@@ -180,9 +182,9 @@ func (*watch) ObjectType() *hostlib.ObjectType { return clockType }
 var clockType = &hostlib.ObjectType{
 	Name: "test_clock", Doc: "A test's clock: it stands still while the test computes, and skips over waits.",
 	Methods: []*hostlib.Func{
-		method("now", "Gives the time.", "t.clock.now()", nil, "time",
+		method("now", "Gives the time.", "t.clock.now().year  # 2020", "t.clock.now().year  -- 2020", nil, "time",
 			func(_ *hostlib.Call, k *watch, _ *hostlib.Args) (hostlib.Value, error) { return k.w.clock.Now(), nil }),
-		method("set", "Sets the clock, and does all that becomes due on the way, schedules too. As the first call of a test it only says when the test begins.", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))",
+		method("set", "Sets the clock, and does all that becomes due on the way, schedules too. As the first call of a test it only says when the test begins.", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))",
 			[]param{{Name: "time", Type: hostlib.Moment, Doc: "a later time"}}, "",
 			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
 				to := a.Time("time")
@@ -195,7 +197,7 @@ var clockType = &hostlib.ObjectType{
 				}
 				return nil, k.w.advance(to)
 			}),
-		method("advance", "Moves the clock on, and does all that becomes due on the way, schedules too: the job's schedule is known from here on, and fires.", "t.clock.advance(\"2h\")",
+		method("advance", "Moves the clock on, and does all that becomes due on the way, schedules too: the job's schedule is known from here on, and fires.", "t.clock.advance(\"2h\")", "t.clock.advance(\"2h\")",
 			[]param{{Name: "by", Type: hostlib.Duration, Doc: "how far"}}, "",
 			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
 				if err := k.w.open(); err != nil {
@@ -222,7 +224,7 @@ var instanceParam = param{Name: "instance", Type: hostlib.String, Default: hostl
 var valuesType = &hostlib.ObjectType{
 	Name: "test_values", Doc: "A job type's own values (t.state), or those that all share (t.vars).",
 	Methods: []*hostlib.Func{
-		method("get", "Gives a value.", "t.state.get(\"since\")",
+		method("get", "Gives a value.", "t.state.get(\"since\")  # 1", "t.state.get(\"since\")  -- 1",
 			[]param{valueName, {Name: "default", Type: hostlib.Any, Default: hostlib.None, Doc: "what to give if it is not set"}, instanceParam}, "any value",
 			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
 				scope, err := v.scope(a.String("instance"))
@@ -235,7 +237,7 @@ var valuesType = &hostlib.ObjectType{
 				}
 				return a.Value("default"), nil
 			}),
-		method("set", "Sets a value.", "t.state.set(\"since\", \"2024-01-01\")",
+		method("set", "Sets a value.", "t.state.set(\"since\", \"2024-01-01\")", "t.state.set(\"since\", \"2024-01-01\")",
 			[]param{valueName, {Name: "value", Type: hostlib.Data, Doc: "data"}, instanceParam}, "",
 			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
 				raw, err := hostlib.EncodeJSON(a.Value("value"))
@@ -244,11 +246,11 @@ var valuesType = &hostlib.ObjectType{
 				}
 				return nil, v.set(a.String("instance"), a.String("name"), raw)
 			}),
-		method("delete", "Forgets a value.", "t.state.delete(\"since\")", []param{valueName, instanceParam}, "",
+		method("delete", "Forgets a value.", "t.state.delete(\"since\")", "t.state.delete(\"since\")", []param{valueName, instanceParam}, "",
 			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
 				return nil, v.set(a.String("instance"), a.String("name"), nil)
 			}),
-		method("keys", "Lists the names that are set, sorted.", "t.state.keys()", []param{instanceParam}, "list of string",
+		method("keys", "Lists the names that are set, sorted.", "t.state.keys()  # [\"since\"]", "t.state.keys()  -- {\"since\"}", []param{instanceParam}, "list of string",
 			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
 				scope, err := v.scope(a.String("instance"))
 				if err != nil {

@@ -48,8 +48,10 @@ func TestAllThatTestsCanDoIsDocumented(t *testing.T) {
 			if !strings.HasPrefix(f.String(), "t.") || !f.Testing {
 				t.Errorf("%s: it is not called as tests call it, or is not for tests", f)
 			}
-			if !strings.Contains(f.Example, f.Name+"(") {
-				t.Errorf("%s: its example does not call it: %s", f, f.Example)
+			for language, example := range map[string]string{"Starlark": f.Example, "Lua": f.Lua} {
+				if !strings.Contains(example, f.Name+"(") {
+					t.Errorf("%s: its example in %s does not call it: %s", f, language, example)
+				}
 			}
 			for _, p := range f.Params {
 				named(f.String(), p.Name)
@@ -64,18 +66,24 @@ func TestAllThatTestsCanDoIsDocumented(t *testing.T) {
 	}
 }
 
-// exampleWorld is what goes before the examples: a job that has run, and all
-// that they name.
-const exampleWorld = `
-    t.file("incoming/a.csv", "id,name\n1,Ada\n2,Grace\n")
-    t.http.on("GET", "https://api.example.com/items", json = [], times = 1)
-    t.run()
-    t.clock.advance("1s")
-    t.state.set("since", 1)
-`
+// exampleLanguage is how examples of tests are run in a language.
+type exampleLanguage struct {
+	ending  string
+	example func(f *hostlib.Func) string
+	test    string // a test, of a name and what it does
+	checked *regexp.Regexp
+	world   string // goes before the examples: all that they name
+	job     string // what the examples test. It makes a job of another type
+	mail    string // that type
+}
 
-// exampleJob is the job that the examples test. It makes a job of another type.
-const exampleJob = `
+var exampleLanguages = []exampleLanguage{
+	{
+		"star", func(f *hostlib.Func) string { return f.Example }, "def test_%s(t):\n%s\n", regexp.MustCompile(`^(\S.*?)  # (.+)$`),
+		`t.file("incoming/a.csv", "id,name\n1,Ada\n2,Grace\n")
+t.http.on("GET", "https://api.example.com/items", json = [])
+t.state.set("since", 1)
+`, `
 job(needs = ["files:incoming/*.csv", "http:api.example.com", "secret:crm_token"])
 
 def produce(ctx):
@@ -88,6 +96,7 @@ def consume(ctx, item):
     db.ensure("people", {"id": "integer", "name": "text"}, key = ["id"])
     for row in csv.read(item["path"]):
         db.upsert("people", [{"id": int(row["id"]), "name": row["name"]}], key = ["id"])
+    log.info("imported", path = item["path"])
 
 def redrive(ctx, rows):
     db.upsert("people", [{"id": int(r["id"]), "name": r["name"]} for r in rows], key = ["id"])
@@ -95,45 +104,84 @@ def redrive(ctx, rows):
 def fail(ctx, item, err):
     if err.final:
         ctx.fail(err.message)
-`
+`, "def consume(ctx, item):\n    pass\n",
+	},
+	{
+		"lua", func(f *hostlib.Func) string { return f.Lua }, "function test_%s(t)\n%send\n", regexp.MustCompile(`^(\S.*?)  -- (.+)$`),
+		`t.file("incoming/a.csv", "id,name\n1,Ada\n2,Grace\n")
+t.http.on("GET", "https://api.example.com/items", {json = json.array()})
+t.state.set("since", 1)
+`, `
+job({needs = {"files:incoming/*.csv", "http:api.example.com", "secret:crm_token"}})
 
+function produce(ctx)
+  http.get("https://api.example.com/items")
+  for _, f in ipairs(files.list("incoming/*.csv")) do
+    ctx.emit({path = f.path})
+  end
+  ctx.enqueue("mail", {to = 7})
+end
+
+function consume(ctx, item)
+  db.ensure("people", {id = "integer", name = "text"}, {key = {"id"}})
+  for row in csv.read(item.path) do
+    db.upsert("people", {{id = tonumber(row.id), name = row.name}}, {key = {"id"}})
+  end
+  log.info("imported", {path = item.path})
+end
+
+function redrive(ctx, rows)
+  for r in rows do
+    db.upsert("people", {{id = tonumber(r.id), name = r.name}}, {key = {"id"}})
+  end
+end
+
+function fail(ctx, item, err)
+  if err.final then ctx.fail(err.message) end
+end
+`, "function consume(ctx, item) end\n",
+	},
+}
+
+// TestTheExamplesOfTestsPass runs each as a test of its own, in both languages.
 func TestTheExamplesOfTestsPass(t *testing.T) {
 	t.Parallel()
-	// Example, and what it is given before.
-	before := map[string]string{
-		"t.run": "    t.http.on(\"GET\", \"https://api.example.com/items\", json = [])\n", "t.produce": "    t.http.on(\"GET\", \"https://api.example.com/items\", json = [])\n",
-	}
-	var tests strings.Builder
-	want := map[string]Status{}
-	checked := regexp.MustCompile(`^(\S.*?)  # (.+)$`)
-	for _, typ := range Types() {
-		for _, f := range typ.Methods {
-			name := strings.ReplaceAll(f.String(), ".", "_")
-			fmt.Fprintf(&tests, "def test_%s(t):%s%s", name, exampleWorld, before[f.String()])
-			for _, line := range strings.Split(f.Example, "\n") {
-				if m := checked.FindStringSubmatch(line); m != nil {
-					line = fmt.Sprintf("t.eq(%s, %s)", m[1], m[2])
+	for _, in := range exampleLanguages {
+		t.Run(in.ending, func(t *testing.T) {
+			t.Parallel()
+			var tests strings.Builder
+			want := map[string]Status{}
+			for _, typ := range Types() {
+				for _, f := range typ.Methods {
+					name, body := strings.ReplaceAll(f.String(), ".", "_"), in.world
+					if name != "t_run" && name != "t_produce" {
+						body += "t.run()\nt.clock.advance(\"1s\")\n"
+					}
+					for _, line := range strings.Split(in.example(f), "\n") {
+						if m := in.checked.FindStringSubmatch(line); m != nil {
+							line = fmt.Sprintf("t.eq(%s, %s)", m[1], m[2])
+						}
+						body += line + "\n"
+					}
+					fmt.Fprintf(&tests, in.test, name, "    "+strings.ReplaceAll(strings.TrimSuffix(body, "\n"), "\n", "\n    ")+"\n")
+					if want[name] = Passed; f == testerType.Method("skip") {
+						want[name] = Skipped
+					}
 				}
-				fmt.Fprintf(&tests, "    %s\n", line)
 			}
-			tests.WriteString("\n")
-			if want[name] = Passed; f == testerType.Method("skip") {
-				want[name] = Skipped
+			all := results(t, Options{Jobs: folder(t, map[string]string{
+				"people." + in.ending: in.job, "people_test." + in.ending: tests.String(), "mail." + in.ending: in.mail,
+				"fixtures/a.csv": "id,name\n", "golden/people.json": "[{\"id\": 1, \"name\": \"Ada\"}, {\"id\": 2, \"name\": \"Grace\"}]\n",
+			})})
+			for name, status := range want {
+				if r := all[name]; r == nil || r.Status != status {
+					t.Errorf("%s: %+v", name, r)
+				}
 			}
-		}
-	}
-	dir := folder(t, map[string]string{
-		"people.star": exampleJob, "people_test.star": tests.String(), "mail.star": "def consume(ctx, item):\n    pass\n",
-		"fixtures/a.csv": "id,name\n", "golden/people.json": "[{\"id\": 1, \"name\": \"Ada\"}, {\"id\": 2, \"name\": \"Grace\"}]\n",
-	})
-	all := results(t, Options{Jobs: dir})
-	for name, status := range want {
-		if r := all[name]; r == nil || r.Status != status {
-			t.Errorf("%s: %+v", name, r)
-		}
-	}
-	if t.Failed() {
-		t.Log(told(all))
+			if t.Failed() {
+				t.Log(told(all))
+			}
+		})
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func verifyMethods() []*hostlib.Func {
 	got, want := anyValue("got", "what there is"), anyValue("want", "what it should be")
 	return []*hostlib.Func{
-		method("eq", "Ends the test unless two values are equal.", "t.eq(1 + 1, 2)", []param{got, want, messageParam}, "",
+		method("eq", "Ends the test unless two values are equal.", "t.eq(1 + 1, 2)", "t.eq(1 + 1, 2)", []param{got, want, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				g, w, err := both(c, a)
 				if err != nil || same(g, w) {
@@ -26,7 +26,7 @@ func verifyMethods() []*hostlib.Func {
 				}
 				return nil, failed(c, difference(notationOf(c), g, w), "%snot equal", saying(a))
 			}),
-		method("ne", "Ends the test if two values are equal.", "t.ne(1, 2)", []param{got, want, messageParam}, "",
+		method("ne", "Ends the test if two values are equal.", "t.ne(1, 2)", "t.ne(1, 2)", []param{got, want, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				g, w, err := both(c, a)
 				if err != nil || !same(g, w) {
@@ -34,21 +34,21 @@ func verifyMethods() []*hostlib.Func {
 				}
 				return nil, failed(c, indented(notationOf(c).literal(g, 0)), "%sboth are equal", saying(a))
 			}),
-		method("ok", "Ends the test unless a value counts as true.", "t.ok([1])", []param{got, messageParam}, "",
+		method("ok", "Ends the test unless a value counts as true.", "t.ok(t.table(\"people\"))", "t.ok(#t.table(\"people\") > 0)", []param{got, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				if c.Lang.Truth(a.Value("got")) {
 					return nil, nil
 				}
 				return nil, failed(c, "", "%sgot %s, wanted something true", saying(a), shown(c, a.Value("got")))
 			}),
-		method("not_ok", "Ends the test if a value counts as true.", "t.not_ok([])", []param{got, messageParam}, "",
+		method("not_ok", "Ends the test if a value counts as true.", "t.not_ok(t.rejects())", "t.not_ok(#t.rejects() > 0)", []param{got, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				if !c.Lang.Truth(a.Value("got")) {
 					return nil, nil
 				}
 				return nil, failed(c, "", "%sgot %s, wanted something that is not true", saying(a), shown(c, a.Value("got")))
 			}),
-		method("contains", "Ends the test unless a string has a part, a list an element, or a dict all of another's entries.", "t.contains({\"id\": 1, \"name\": \"Ada\"}, {\"id\": 1})",
+		method("contains", "Ends the test unless a string has a part, a list an element, or a dict all of another's entries.", "t.contains({\"id\": 1, \"name\": \"Ada\"}, {\"id\": 1})", "t.contains({id = 1, name = \"Ada\"}, {id = 1})",
 			[]param{got, anyValue("part", "what must be in it"), messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				g, err := data(c, "got", a.Value("got"))
@@ -68,7 +68,7 @@ func verifyMethods() []*hostlib.Func {
 				}
 				return nil, failed(c, "got:\n"+indented(notationOf(c).literal(g, 0))+"\nwanted in it:\n"+indented(notationOf(c).literal(part, 0)), "%sit is not in it", saying(a))
 			}),
-		method("matches", "Ends the test unless a string matches a regular expression (RE2) somewhere.", "t.matches(\"feed 7\", \"feed [0-9]+\")",
+		method("matches", "Ends the test unless a string matches a regular expression (RE2) somewhere.", "t.matches(\"feed 7\", \"feed [0-9]+\")", "t.matches(\"feed 7\", \"feed [0-9]+\")",
 			[]param{{Name: "got", Type: hostlib.String, Doc: "the string"}, {Name: "pattern", Type: hostlib.String, Doc: "the pattern"}, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				re, err := pattern(a.String("pattern"))
@@ -77,7 +77,7 @@ func verifyMethods() []*hostlib.Func {
 				}
 				return nil, failed(c, "", "%s%q does not match %q", saying(a), a.String("got"), a.String("pattern"))
 			}),
-		method("close", "Ends the test unless two numbers are within a tolerance.", "t.close(0.1 + 0.2, 0.3)",
+		method("close", "Ends the test unless two numbers are within a tolerance.", "t.close(0.1 + 0.2, 0.3)", "t.close(0.1 + 0.2, 0.3)",
 			[]param{
 				{Name: "got", Type: hostlib.Number, Doc: "a number"}, {Name: "want", Type: hostlib.Number, Doc: "another one"},
 				{Name: "tolerance", Type: hostlib.Number, Default: 1e-9, Named: true, Doc: "how far apart they may be"}, messageParam,
@@ -88,13 +88,17 @@ func verifyMethods() []*hostlib.Func {
 				}
 				return nil, failed(c, "", "%sgot %v, wanted %v within %v", saying(a), a.Float("got"), a.Float("want"), a.Float("tolerance"))
 			}),
-		method("fails", "Ends the test unless a function fails, with a message that matches a regular expression. It gives the error.", "t.fails(lambda: int(\"x\"), \"invalid\").message",
+		method("fails", "Ends the test unless a function fails, with a message that matches a regular expression. It gives the error.",
+			"t.fails(lambda: error(\"the feed is empty\"), \"empty\").message  # \"the feed is empty\"",
+			"t.fails(function() error(\"the feed is empty\") end, \"empty\").message  -- \"the feed is empty\"",
 			[]param{{Name: "fn", Type: hostlib.Function, Doc: "a function without parameters"}, {Name: "pattern", Type: hostlib.String, Default: "", Doc: "what its message must match"}}, "err",
 			fails),
-		method("golden", "Ends the test unless a value is what a golden file holds: golden/NAME beside the file of tests. Text and bytes are there as they are, all else as JSON. dsengine test --update writes the files that are missing or hold something else.", "t.golden(t.table(\"people\"), \"people.json\")",
+		method("golden", "Ends the test unless a value is what a golden file holds: golden/NAME beside the file of tests. Text and bytes are there as they are, all else as JSON. dsengine test --update writes the files that are missing or hold something else.", "t.golden(t.table(\"people\"), \"people.json\")", "t.golden(t.table(\"people\"), \"people.json\")",
 			[]param{anyValue("value", "data, text or bytes"), {Name: "name", Type: hostlib.String, Doc: "the file's name, below the folder golden"}}, "",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.compare(c, a) }),
-		method("case", "Runs a part of a test under a name: if it fails, the test fails, but what follows is run too. For tables of cases.", "for text, want in [(\"1\", 1), (\"2\", 2)]:\n    t.case(text, lambda: t.eq(int(text), want))",
+		method("case", "Runs a part of a test under a name: if it fails, the test fails, but what follows is run too. For tables of cases.",
+			"for text, want in [(\"1\", 1), (\"2\", 2)]:\n    t.case(text, lambda: t.eq(int(text), want))",
+			"for text, want in pairs({[\"1\"] = 1, [\"2\"] = 2}) do\n  t.case(text, function() t.eq(tonumber(text), want) end)\nend",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "its name"}, {Name: "fn", Type: hostlib.Function, Doc: "a function without parameters"}}, "",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				t.path = append(t.path, a.String("name"))

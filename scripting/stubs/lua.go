@@ -288,9 +288,7 @@ func (s *luaStub) function(of string, f *hostlib.Func) {
 			s.doc(fmt.Sprintf("- %s: %s. %s%s", p.Name, lua.param(p), oneLine(p.Doc), byDefault(p.DefaultText())))
 		}
 	}
-	if f.Lua != "" {
-		s.doc("\n```lua\n" + f.Lua + "\n```")
-	}
+	s.doc("\n```lua\n" + f.Lua + "\n```")
 	if overload != "" {
 		s.line("%s", overload)
 	}

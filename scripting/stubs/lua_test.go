@@ -134,6 +134,9 @@ func TestAllThatScriptsCanCallIsInTheStubsForLua(t *testing.T) {
 			t.Errorf("%s is missing", name)
 			return
 		}
+		if example := "\n---```lua\n---" + strings.ReplaceAll(f.Lua, "\n", "\n---") + "\n---```\n"; !strings.Contains(text, example) {
+			t.Errorf("%s: its example is missing", name)
+		}
 		for i := range f.Params {
 			p := &f.Params[i]
 			switch {

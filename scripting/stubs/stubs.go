@@ -233,10 +233,7 @@ func (s *stub) about(f *hostlib.Func) []string {
 	if f.Needs != "" {
 		lines = append(lines, "", fmt.Sprintf("Needs %s: in job(needs = [...]), as %q.", f.Needs, hostlib.NeedExample(f.Needs)))
 	}
-	if f.Example != "" {
-		lines = append(lines, "", "Example:", "    "+strings.ReplaceAll(f.Example, "\n", "\n    "))
-	}
-	return lines
+	return append(lines, "", "Example:", "    "+strings.ReplaceAll(f.Example, "\n", "\n    "))
 }
 
 // setting is a setting of job() as a parameter.
