@@ -418,10 +418,11 @@ func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	k := &crash{}
+	k := &crash{look: true}
 	r := w.live(t.Context(), s.tests[0], k)
 	came := k.seen
-	w.crashes(t.Context(), s.tests[0], r, came+3)
+	k.seen += 3
+	w.crashes(t.Context(), s.tests[0], r, k)
 	if r.Status != Passed || r.Crashes != came || r.Points != came+3 || r.Missed != 3 {
 		t.Errorf("%s with %d crashes, %d points, %d missed; %d came", r.Status, r.Crashes, r.Points, r.Missed, came)
 	}
@@ -442,8 +443,10 @@ func TestATestThatMissesAllPointsFails(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	r := w.live(t.Context(), s.tests[0], &crash{})
-	w.crashes(t.Context(), s.tests[0], r, 2)
+	k := &crash{look: true}
+	r := w.live(t.Context(), s.tests[0], k)
+	k.seen = 2
+	w.crashes(t.Context(), s.tests[0], r, k)
 	if r.Status != Failed || r.Crashes != 0 || r.Missed != 2 || !strings.Contains(text(r), "no crash was tried: none of the 2 points came again") {
 		t.Errorf("%s with %d crashes, %d missed: %s", r.Status, r.Crashes, r.Missed, text(r))
 	}
