@@ -79,9 +79,15 @@ func lineDiff(got, want string) string { return unified("got", got, "wanted", wa
 
 // unified marks what only the second text has with - and what only the first has with +.
 func unified(gotName, got, wantName, want string) string {
-	text := udiff.Unified(wantName, gotName, want+"\n", got+"\n")
-	return indented(strings.TrimRight(text, "\n"))
+	list := strings.Split(strings.TrimRight(udiff.Unified(wantName, gotName, want+"\n", got+"\n"), "\n"), "\n")
+	if n := len(list); n > maxDiff {
+		list = append(list[:maxDiff:maxDiff], fmt.Sprintf("(%d lines are left out)", n-maxDiff))
+	}
+	return indented(strings.Join(list, "\n"))
 }
+
+// maxDiff bounds how many lines of a diff are shown.
+const maxDiff = 200
 
 func indented(text string) string {
 	return "  " + strings.ReplaceAll(text, "\n", "\n  ")
