@@ -21,13 +21,22 @@ func difference(in notation, got, want hostlib.Value) string {
 			return lineDiff(gs, ws)
 		}
 	}
-	if !strings.Contains(g+w, "\n") && len(g)+len(w) < 200 {
-		if g == w { // of different types
-			g, w = fmt.Sprintf("%s (%s)", g, in.kind(got)), fmt.Sprintf("%s (%s)", w, in.kind(want))
-		}
-		return "  got:    " + g + "\n  wanted: " + w
+	if g == w && isShort(g, w) { // of different types
+		g, w = fmt.Sprintf("%s (%s)", g, in.kind(got)), fmt.Sprintf("%s (%s)", w, in.kind(want))
 	}
-	return lineDiff(g, w)
+	return compared(g, w)
+}
+
+// compared are two texts side by side, or line by line.
+func compared(got, want string) string {
+	if isShort(got, want) {
+		return "  got:    " + got + "\n  wanted: " + want
+	}
+	return lineDiff(got, want)
+}
+
+func isShort(got, want string) bool {
+	return !strings.Contains(got+want, "\n") && len(got)+len(want) < 200
 }
 
 // notation is how a language writes data.
@@ -67,6 +76,8 @@ func (in notation) kind(v hostlib.Value) string {
 		return "int"
 	case float64:
 		return "float"
+	case hostlib.Set:
+		return "set"
 	}
 	if t := hostlib.TypeOf(v); t != nil {
 		return t.Name
@@ -133,6 +144,12 @@ func (in notation) literal(v hostlib.Value, depth int) string {
 			parts[i] = in.literal(e, depth+1)
 		}
 		return brackets(in.list[0], parts, in.list[1], depth, len(v) > 0 && rows(v))
+	case hostlib.Set:
+		parts := make([]string, len(v))
+		for i, e := range inOrder(v) {
+			parts[i] = in.literal(e, depth+1)
+		}
+		return brackets("set([", parts, "])", depth, false)
 	case *hostlib.Dict:
 		parts := make([]string, len(v.Names))
 		for i, n := range v.Names {
