@@ -172,6 +172,8 @@ func (f *Func) tooMany(n int) error {
 // Check says whether a string may be given for the parameter.
 func (p *Param) Check(s string) error {
 	switch {
+	case p.Fits != nil:
+		return p.Fits(s)
 	case len(p.Choices) == 0 || slices.Contains(p.Choices, s):
 		return nil
 	case slices.Contains(p.Later, s):

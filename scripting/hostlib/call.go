@@ -86,6 +86,8 @@ type Call struct {
 	Loading context.Context
 	// Testing says that a test runs, whose own functions may be called without a hook.
 	Testing bool
+	// Sets has Data give sets as sets, to compare them.
+	Sets bool
 	// Job takes what job() says; nil where job() has no place.
 	Job *Declaration
 

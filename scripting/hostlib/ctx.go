@@ -41,7 +41,7 @@ func (c *Call) once(to *Value, raw engine.Raw) (Value, error) {
 // emitParams are those that emit and its like share.
 var emitParams = []Param{
 	{Name: "key", Type: String, Default: None, Named: true, Doc: "while a job with this key counts, no second one is created"},
-	{Name: "unique", Type: String, Default: "active", Named: true, Doc: "how long the key counts: \"active\" (until the job is final), \"waiting\" (until it starts), \"forever\", or a time such as \"30d\" after it completed. A job that failed or was cancelled keeps a key that counts for ever until it is retried or pruned; what is left out for that is told in the log"},
+	{Name: "unique", Type: String, Default: "active", Named: true, Fits: fitsUnique, Doc: "how long the key counts: \"active\" (until the job is final), \"waiting\" (until it starts), \"forever\", or a time such as \"30d\" after it completed. A job that failed or was cancelled keeps a key that counts for ever until it is retried or pruned; what is left out for that is told in the log"},
 	{Name: "replace", Type: Bool, Default: false, Named: true, Doc: "gives the job that waits under the key the new payload"},
 	{Name: "priority", Type: Int, Default: None, Named: true, Doc: "-100 to 100, smaller runs first; None: the type's"},
 	{Name: "after", Type: Duration, Default: None, Named: true, Doc: "how long it waits before it is due"},
@@ -51,6 +51,15 @@ var emitParams = []Param{
 const endsHook = "it ends the hook: nothing behind it runs"
 
 var typeParam = Param{Name: "type", Type: String, Default: None, Named: true, Doc: "another type whose consume gets it; None: this one's"}
+
+// fitsUnique says whether a string says how long a key counts.
+func fitsUnique(s string) error {
+	_, err := engine.ParseUnique(s)
+	if err != nil {
+		return Errorf("usage", "%v%s", err, Suggest(s, []string{"active", "waiting", "forever"}))
+	}
+	return nil
+}
 
 // emission reads what emit and its like were given.
 func emission(a *Args) (e engine.Emission, err error) {

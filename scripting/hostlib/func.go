@@ -46,13 +46,14 @@ type Param struct {
 	Type     ParamType
 	Default  Value // nil: it must be given; None: it may be left out or be None
 	Doc      string
-	Named    bool     // by name only
-	Negative bool     // a Duration may be one
-	Rest     bool     // takes all further positional arguments
-	Others   bool     // takes all further arguments by name
-	Choices  []string // the strings that it may be; none: any
-	Later    []string // choices that this version does not have yet
-	NotYet   bool     // this version does not have it yet
+	Named    bool                 // by name only
+	Negative bool                 // a Duration may be one
+	Rest     bool                 // takes all further positional arguments
+	Others   bool                 // takes all further arguments by name
+	Choices  []string             // the strings that it may be; none: any
+	Later    []string             // choices that this version does not have yet
+	Fits     func(s string) error // says of a string that it may not be; nil: Choices tell
+	NotYet   bool                 // this version does not have it yet
 }
 
 // None is the Default of a parameter that may be left out.

@@ -1,6 +1,9 @@
 package hostlib
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Hook is a function that a script may define, and that the engine calls.
 type Hook struct {
@@ -93,6 +96,11 @@ func HookNamed(name string) *Hook {
 		}
 	}
 	return nil
+}
+
+// Mismatch says that the hook is defined otherwise than it is called.
+func (h *Hook) Mismatch(head string) string {
+	return fmt.Sprintf("the hook is called as %s, but is defined as %s; see: dsengine docs %s", h.Signature(), head, h.Name)
 }
 
 // Signature is how it is called: consume(ctx, item).

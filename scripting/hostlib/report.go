@@ -59,7 +59,7 @@ func (r *Report) Faults(f *Func, start At, places []At, faults []Fault, code str
 func (r *Report) Told(e *LoadError) bool {
 	for _, p := range r.Problems {
 		switch {
-		case p.Line == e.Line && p.Column == e.Column && !p.Warning:
+		case p.Line == e.Line && (p.Column == e.Column || p.Message == e.Message) && !p.Warning:
 			return true
 		case p.Code == "setting" && !p.Warning && strings.Contains(e.Message, strings.TrimPrefix(p.Message, "job: ")):
 			return true // told of the whole call when it was made

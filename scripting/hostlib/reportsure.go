@@ -3,6 +3,7 @@ package hostlib
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -35,6 +36,12 @@ func (r *Report) HookParams(h *Hook, names []string, at At) {
 	case h.Name == "consume" && len(names) == 1 && names[0] != "ctx" && !strings.HasPrefix(names[0], "_"):
 		r.Add(at, "hook", true, "write "+h.Signature(), fmt.Sprintf("consume(%s) gets the job as %s, and no item: the hook is called as %s", names[0], names[0], h.Signature()))
 	}
+}
+
+// HookTakes tells of a hook that cannot be called with what it is called with, as the
+// script is told when it is loaded. at is where its name stands, head how it is defined.
+func (r *Report) HookTakes(h *Hook, at At, head string) {
+	r.Tell(LoadError{File: r.File, Line: at.Line, Column: at.Column, Message: h.Mismatch(head)}, "hook", false, "")
 }
 
 // meansOther says that the name of a hook's i-th parameter is that of another one.
@@ -104,6 +111,25 @@ func (r *Report) NoLength(at At, f *Func, asked string) {
 func (r *Report) Twice(at At, f *Func, name string, line int) {
 	r.Add(at, "iterator", f.Module == "iter", "do all in one loop, call "+f.String()+" again, or make a list of it by list(...) if it is short",
 		fmt.Sprintf("%s was gone through in line %d already: what %s gives can be gone through once", name, line, f))
+}
+
+var (
+	counts  = regexp.MustCompile(`(?is)^\s*select\s+count\s*\([^()]*\)\s*(?:(?:as\s+)?[\w"` + "`" + `]+\s+)?from\b`)
+	regroup = regexp.MustCompile(`(?i)\b(?:group|having|union|except|intersect|limit|offset)\b`)
+)
+
+// Counts says that a function gives what a statement counts: a whole number, whatever
+// is there.
+func Counts(f *Func, sql string) bool {
+	return f.Name == "value" && (f.Module == "db" || f.Module == connectionType.Name) && counts.MatchString(sql) && !regroup.MatchString(sql)
+}
+
+// Raised tells of an error that is given no message; kind is of what type that is which
+// it is given, "" if that is not known, how how the language gives the rest.
+func (r *Report) Raised(f *Func, at At, kind, how string) {
+	if f == GlobalNamed("error") && kind != "" && kind != "string" && kind != "err" {
+		r.Add(at, "call", false, "write error(\"...\", "+how+")", fmt.Sprintf("error: message: got %s, wanted string or an error object", kind))
+	}
 }
 
 // Conversions is how many values a format takes; false if it takes them by name. wrong

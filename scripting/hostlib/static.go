@@ -52,7 +52,7 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 			return
 		case Beginning:
 			v = "" // any text, for its type
-			if len(f.Params[i].Choices) > 0 || takesWords(f.Params[i].Type) {
+			if p := &f.Params[i]; len(p.Choices) > 0 || p.Fits != nil || takesWords(p.Type) {
 				return
 			}
 		}

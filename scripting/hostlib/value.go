@@ -79,6 +79,10 @@ func (r *TextRow) Dict() *Dict {
 // iter.enumerate. Lua has them as several results.
 type Tuple []Value
 
+// Set is a set of a language that has them, as Data gives it where Call.Sets asks for it;
+// elsewhere a set is a list.
+type Set []Value
+
 // JSON is JSON text that becomes a value when the script gets to see it.
 type JSON engine.Raw
 

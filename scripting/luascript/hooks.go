@@ -26,7 +26,7 @@ func (s *script) checkHooks(r *run) {
 		case !ok:
 			s.fail(at, "%s is the name of a hook: got %s, wanted a function %s", h.Name, typeName(v), h.Signature())
 		case fn.IsG || int(fn.Proto.NumParameters) > len(h.Params):
-			s.fail(at, "the hook is called as %s, but is defined as %s; see: dsengine docs %s", h.Signature(), definedAs(h.Name, fn), h.Name)
+			s.fail(at, "%s", h.Mismatch(definedAs(h.Name, fn)))
 		}
 		s.hooks = append(s.hooks, h.Name)
 		found = found || h.Name == engine.PhaseProduce.String() || h.Name == engine.PhaseConsume.String()

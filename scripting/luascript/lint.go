@@ -55,6 +55,7 @@ func (c *linter) check(errs []*hostlib.LoadError) (list []*hostlib.Problem) {
 		c.calls()
 		c.tables()
 		c.dropped()
+		c.truths()
 		c.sure()
 		if c.needs != nil {
 			c.report.Needs(c.needs, c.wanting)

@@ -24,8 +24,11 @@ func (c *linter) calls() {
 			}
 			c.call(n)
 		case *luasyntax.Binary:
-			c.equal(n)
-			c.operands(n)
+			if !c.negated(n) {
+				c.equal(n)
+				c.operands(n)
+				c.ordered(n)
+			}
 		case *luasyntax.Unary:
 			c.length(n)
 		case *luasyntax.Assign:
@@ -212,6 +215,9 @@ func (c *linter) call(e *luasyntax.Call) {
 		if ok && !a.more && c.loader.Marks != nil {
 			c.report.Marks(f, spots[0], string(sql), len(a.args)-1, c.loader.Marks)
 		}
+	}
+	if len(a.args) > 0 {
+		c.report.Raised(f, spots[0], c.kindOf(e.Args[0]), `{code = "..."}`)
 	}
 	c.wanting.LookWrite(c.needs, f, c.connection(e), start)
 	c.wanting.Look(c.needs, f, func(p *hostlib.Param) (hostlib.Value, hostlib.At) {

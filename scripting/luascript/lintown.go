@@ -363,6 +363,20 @@ func (c *linter) operands(e *luasyntax.Binary) {
 	c.add(e.OpPos, "type", false, hint, fmt.Sprintf("%s does not work with %s and %s", e.Op, x, y))
 }
 
+// ordered tells of < and its like between values that have no order.
+func (c *linter) ordered(e *luasyntax.Binary) {
+	x, y := c.kindOf(e.X), c.kindOf(e.Y)
+	if !slices.Contains([]string{"<", "<=", ">", ">="}, e.Op) || !slices.Contains(plainKinds, x) || !slices.Contains(plainKinds, y) ||
+		x == y && (x == "number" || x == "string") || x == "table" && c.madeCallable() || y == "table" && c.madeCallable() {
+		return
+	}
+	hint := ""
+	if x == "number" && y == "string" || x == "string" && y == "number" {
+		hint = "compare numbers: tonumber(...)"
+	}
+	c.add(e.OpPos, "type", false, hint, fmt.Sprintf("%s does not work with %s and %s", e.Op, x, y))
+}
+
 func orSome(kind string) string {
 	if kind == "" {
 		return "another value"

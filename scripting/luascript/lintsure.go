@@ -1,6 +1,7 @@
 package luascript
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -37,13 +38,8 @@ func (c *linter) sure() {
 // lazy is the function that has made the iterator that an expression gives, nil if it
 // gives none.
 func (c *linter) lazy(e luasyntax.Expr) *hostlib.Func {
-	if b := c.single(e); b != nil && b.Loop == nil {
-		e = b.Value
-	}
-	if call, ok := e.(*luasyntax.Call); ok {
-		if f := c.callee(call); hostlib.Lazy(f) {
-			return f
-		}
+	if f := c.makerOf(e); hostlib.Lazy(f) {
+		return f
 	}
 	return nil
 }
@@ -170,7 +166,10 @@ func (c *linter) hookFacts(facts *hostlib.HookFacts) {
 		for _, p := range fn.Params {
 			names = append(names, p.Name)
 		}
-		if len(names) > 0 {
+		switch {
+		case len(names) > len(h.Params):
+			c.report.HookTakes(h, spot(c.tree.Globals[h.Name].Writes[0].Pos), fmt.Sprintf("%s(%s)", h.Name, strings.Join(names, ", ")))
+		case len(names) > 0:
 			c.report.HookParams(h, names, spot(fn.Params[0].Pos))
 		}
 		if h.Name == engine.PhaseConsume.String() || h.Name == hostlib.RedriveHook {

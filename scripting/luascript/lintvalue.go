@@ -347,6 +347,11 @@ func (c *linter) made(e *luasyntax.Call) string {
 		case strings.HasPrefix(f.Returns, "iterator"):
 			return "iterator"
 		}
+		if len(e.Args) > 0 && f.Name == "value" {
+			if sql, ok := c.value(e.Args[0]).(lua.LString); ok && hostlib.Counts(f, string(sql)) {
+				return "number"
+			}
+		}
 		return basic[f.Returns]
 	}
 	if e.Method != nil {

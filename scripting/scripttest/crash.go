@@ -3,7 +3,6 @@ package scripttest
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -63,6 +62,7 @@ type crash struct {
 	upto int  // when the test has made so many calls; 0: at its end
 
 	picture picture // of the world
+	outcome picture // of it, at the end
 }
 
 // near is the last thing that a hook has called that has an effect; one outside of its
@@ -89,14 +89,14 @@ func (k *crash) called(w *world) {
 	}
 }
 
-// ended is told of the end of the test: failed that it has not passed, half that
-// it did not come to its end.
-func (k *crash) ended(w *world, failed, half bool) {
+// ended is told of the end of the test: half that it did not come to its end.
+func (k *crash) ended(w *world, half bool) {
 	if k == nil {
 		return
 	}
-	if k.look && k.picture == nil || k.died != nil && failed {
+	if k.picture == nil && (k.look || k.died != nil) {
 		k.picture = w.picture()
+		k.outcome = k.picture.outcome(w.http)
 	}
 	if half && !k.look {
 		k.upto = w.calls
@@ -118,11 +118,12 @@ func (p *Point) place() Point {
 
 // crashes runs a test again with a crash at each of its points, and adds to its
 // result where it does not hold then: each place once. What is different then is
-// looked for beside a run that is as far.
-func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
-	whole := map[int]picture{} // without a crash, by after how many calls of the test
+// looked for beside a run that is as far: first is that of the whole test.
+func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) {
+	whole := map[int]picture{0: first.picture} // without a crash, by after how many calls of the test
 	told := map[Point]*Failure{}
 	var bad int
+	points := first.seen
 	r.Points = points
 	tries := min(points, maxCrashes)
 	for i := range tries {
@@ -137,6 +138,9 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 			r.Missed++ // nothing is shown by it, unless it fails
 		}
 		if len(killed.Failures) == 0 {
+			if k.died != nil {
+				r.differs(k.died, k.outcome.difference(first.outcome))
+			}
 			continue
 		}
 		r.Status = Failed
@@ -144,8 +148,8 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 			k.died = &Point{What: fmt.Sprintf("at point %d of %d, which the test did not come to this time", k.at, points)}
 		}
 		at := k.died.place()
-		if first := told[at]; first != nil {
-			first.More++
+		if before := told[at]; before != nil {
+			before.More++
 			continue
 		}
 		if len(told) == maxTold {
@@ -175,9 +179,30 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, points int) {
 		r.Failures = append(r.Failures, &Failure{File: r.File, Line: r.Line,
 			Message: fmt.Sprintf("no crash was tried: none of the %d points came again; have the script, and the test, do the same each time", points)})
 	}
+	if r.Status == Failed { // which says more
+		r.Differs = nil
+	}
 	if bad > 0 {
 		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, tries)})
 	}
+}
+
+// differs notes how the outcome is another after a crash with which the test passes:
+// each place once.
+func (r *Result) differs(died *Point, diff string) {
+	if diff == "" {
+		return
+	}
+	for _, f := range r.Differs {
+		if f.Crash.place() == died.place() {
+			f.More++
+			return
+		}
+	}
+	if len(r.Differs) >= maxTold {
+		diff = ""
+	}
+	r.Differs = append(r.Differs, &Failure{Message: "the test passes, but the outcome is another", Detail: diff, Crash: died})
 }
 
 // again says, once, that a hook was killed before its end was committed.
@@ -379,7 +404,7 @@ func (s *stubs) forget(from int) {
 	defer s.mu.Unlock()
 	kept := s.calls[:from:from]
 	for _, c := range s.calls[from:] {
-		if c.method != http.MethodGet && c.method != http.MethodHead {
+		if !reads(c.method) {
 			kept = append(kept, c)
 		} else if c.by != nil && c.by.times >= 0 {
 			c.by.times++

@@ -238,10 +238,12 @@ func TestAJobThatIsTriedForEverIsTold(t *testing.T) {
 	t.Parallel()
 	const tried = "the job does not end: consume was tried 200 times: does its fail hook ask for another attempt without end?"
 	for name, c := range map[string]struct{ script, test, want string }{
-		"later":    {"def fail(ctx, item, err):\n    ctx.retry(\"10s\")", "t.run(expect = \"failed\")", tried},
-		"at once":  {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")", "t.run()", tried},
-		"an item":  {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")\n\ndef produce(ctx):\n    ctx.emit(1)\n    ctx.emit(2)", "t.run()", tried},
-		"a fire":   {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")", "t.clock.advance(\"1h\")", tried},
+		"later":   {"def fail(ctx, item, err):\n    ctx.retry(\"10s\")", "t.run(expect = \"failed\")", tried},
+		"at once": {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")", "t.run()", tried},
+		"an item": {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")\n\ndef produce(ctx):\n    ctx.emit(1)\n    ctx.emit(2)", "t.run()", tried},
+		"a fire":  {"def fail(ctx, item, err):\n    ctx.retry(\"0s\")", "t.clock.advance(\"1h\")", tried},
+		"after a checkpoint": {"def produce(ctx):\n    db.ensure(\"t\", {\"id\": \"integer\"})\n    db.insert(\"t\", [{\"id\": 1}])\n    ctx.checkpoint()\n    error(\"no\")", "t.run(expect = \"failed\")",
+			"the job does not end: produce failed 200 times: attempts are counted anew after a checkpoint that takes the job on; does it commit something each time, and then fail?"},
 		"a snooze": {"def produce(ctx):\n    ctx.snooze(\"0s\")", "t.run()", "the job does not end: produce ran 1000 times at one moment: does it snooze without end?"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +258,7 @@ func TestAJobThatIsTriedForEverIsTold(t *testing.T) {
 			if len(r.Failures) != 1 || r.Failures[0].Message != c.want || r.Failures[0].Line != 3 {
 				t.Errorf("%q is not told:\n%.2000s", c.want, text(r))
 			}
-			if len(r.Log) > maxLines+1 {
+			if len(r.Log) > maxLines+1 || name == "after a checkpoint" && len(r.Log) != 1 {
 				t.Errorf("the log has %d lines", len(r.Log))
 			}
 		})
@@ -418,10 +420,11 @@ func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	k := &crash{}
+	k := &crash{look: true}
 	r := w.live(t.Context(), s.tests[0], k)
 	came := k.seen
-	w.crashes(t.Context(), s.tests[0], r, came+3)
+	k.seen += 3
+	w.crashes(t.Context(), s.tests[0], r, k)
 	if r.Status != Passed || r.Crashes != came || r.Points != came+3 || r.Missed != 3 {
 		t.Errorf("%s with %d crashes, %d points, %d missed; %d came", r.Status, r.Crashes, r.Points, r.Missed, came)
 	}
@@ -442,8 +445,10 @@ func TestATestThatMissesAllPointsFails(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	r := w.live(t.Context(), s.tests[0], &crash{})
-	w.crashes(t.Context(), s.tests[0], r, 2)
+	k := &crash{look: true}
+	r := w.live(t.Context(), s.tests[0], k)
+	k.seen = 2
+	w.crashes(t.Context(), s.tests[0], r, k)
 	if r.Status != Failed || r.Crashes != 0 || r.Missed != 2 || !strings.Contains(text(r), "no crash was tried: none of the 2 points came again") {
 		t.Errorf("%s with %d crashes, %d missed: %s", r.Status, r.Crashes, r.Missed, text(r))
 	}

@@ -21,13 +21,22 @@ func difference(in notation, got, want hostlib.Value) string {
 			return lineDiff(gs, ws)
 		}
 	}
-	if !strings.Contains(g+w, "\n") && len(g)+len(w) < 200 {
-		if g == w { // of different types
-			g, w = fmt.Sprintf("%s (%s)", g, in.kind(got)), fmt.Sprintf("%s (%s)", w, in.kind(want))
-		}
-		return "  got:    " + g + "\n  wanted: " + w
+	if g == w && isShort(g, w) { // of different types
+		g, w = fmt.Sprintf("%s (%s)", g, in.kind(got)), fmt.Sprintf("%s (%s)", w, in.kind(want))
 	}
-	return lineDiff(g, w)
+	return compared(g, w)
+}
+
+// compared are two texts side by side, or line by line.
+func compared(got, want string) string {
+	if isShort(got, want) {
+		return "  got:    " + got + "\n  wanted: " + want
+	}
+	return lineDiff(got, want)
+}
+
+func isShort(got, want string) bool {
+	return !strings.Contains(got+want, "\n") && len(got)+len(want) < 200
 }
 
 // notation is how a language writes data.
@@ -67,6 +76,8 @@ func (in notation) kind(v hostlib.Value) string {
 		return "int"
 	case float64:
 		return "float"
+	case hostlib.Set:
+		return "set"
 	}
 	if t := hostlib.TypeOf(v); t != nil {
 		return t.Name
@@ -79,9 +90,15 @@ func lineDiff(got, want string) string { return unified("got", got, "wanted", wa
 
 // unified marks what only the second text has with - and what only the first has with +.
 func unified(gotName, got, wantName, want string) string {
-	text := udiff.Unified(wantName, gotName, want+"\n", got+"\n")
-	return indented(strings.TrimRight(text, "\n"))
+	list := strings.Split(strings.TrimRight(udiff.Unified(wantName, gotName, want+"\n", got+"\n"), "\n"), "\n")
+	if n := len(list); n > maxDiff {
+		list = append(list[:maxDiff:maxDiff], fmt.Sprintf("(%d lines are left out)", n-maxDiff))
+	}
+	return indented(strings.Join(list, "\n"))
 }
+
+// maxDiff bounds how many lines of a diff are shown.
+const maxDiff = 200
 
 func indented(text string) string {
 	return "  " + strings.ReplaceAll(text, "\n", "\n  ")
@@ -127,6 +144,12 @@ func (in notation) literal(v hostlib.Value, depth int) string {
 			parts[i] = in.literal(e, depth+1)
 		}
 		return brackets(in.list[0], parts, in.list[1], depth, len(v) > 0 && rows(v))
+	case hostlib.Set:
+		parts := make([]string, len(v))
+		for i, e := range inOrder(v) {
+			parts[i] = in.literal(e, depth+1)
+		}
+		return brackets("set([", parts, "])", depth, false)
 	case *hostlib.Dict:
 		parts := make([]string, len(v.Names))
 		for i, n := range v.Names {

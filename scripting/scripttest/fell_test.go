@@ -223,7 +223,7 @@ end
 					if c.in != "" && in != c.in {
 						t.Errorf("%s: it is told of %q, want %q", c.name, in, c.in)
 					}
-					if text := r.told(); c.in == "consume" && !strings.Contains(text, fmt.Sprintf("where, at %s:%d in consume:\n          item = ", f.Inner.File, f.Inner.Line)) {
+					if text := failureTexts(r.Failures); c.in == "consume" && !strings.Contains(text, fmt.Sprintf("where, at %s:%d in consume:\n          item = ", f.Inner.File, f.Inner.Line)) {
 						t.Errorf("%s: as text\n%s", c.name, text)
 					}
 				}

@@ -50,12 +50,12 @@ func (t *tester) compare(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 	defer g.mu.Unlock()
 	mine := &golden{by: t.path[0], content: content}
 	if g.update {
-		if before := g.seen[shown]; before != nil && differs(notationOf(c), got, before.content) != "" {
+		if before := g.seen[shown]; before != nil && differs(got, before.content) != "" {
 			why := fmt.Sprintf("the test %q has given another value for it", before.by)
 			if before.by == mine.by {
 				why = "the test has given another value for it before"
 			}
-			return nil, failed(c, difference(notationOf(c), got, before.value()), "%s holds one value, and %s: take two names", shown, why)
+			return nil, failed(c, differs(got, before.content), "%s holds one value, and %s: take two names", shown, why)
 		}
 	}
 	root, err := os.OpenRoot(t.folder)
@@ -71,7 +71,7 @@ func (t *tester) compare(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 	}
 	wrong := ""
 	if !missing {
-		wrong = differs(notationOf(c), got, want)
+		wrong = differs(got, want)
 	}
 	if g.update {
 		if before := g.seen[shown]; before != nil {
@@ -95,14 +95,6 @@ func (t *tester) compare(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 		return nil, failed(c, wrong, "it is not what %s holds; if it is right, dsengine test --update %s writes it", shown, t.file)
 	}
 	return nil, nil
-}
-
-// value is what was given, for a difference to be shown.
-func (g *golden) value() hostlib.Value {
-	if v, err := hostlib.DecodeJSON(g.content); err == nil {
-		return v
-	}
-	return textOrBytes(g.content)
 }
 
 // goldenOf is a value as a golden file holds it: text and bytes as they are, all
@@ -130,7 +122,7 @@ func goldenOf(c *hostlib.Call, v hostlib.Value) (got hostlib.Value, content []by
 }
 
 // differs says how a value is not what a golden file holds; "" if it is.
-func differs(in notation, got hostlib.Value, want []byte) string {
+func differs(got hostlib.Value, want []byte) string {
 	switch g := got.(type) {
 	case string:
 		switch {
@@ -142,7 +134,7 @@ func differs(in notation, got hostlib.Value, want []byte) string {
 		if diff := lineDiff(g, string(want)); strings.Contains(g+string(want), "\n") && diff != "" {
 			return diff
 		}
-		return difference(in, g, string(want))
+		return difference(inStarlark, g, string(want)) // as all languages do
 	case []byte:
 		if bytes.Equal(g, want) {
 			return ""
@@ -161,7 +153,9 @@ func differs(in notation, got hostlib.Value, want []byte) string {
 	if same(got, w) {
 		return ""
 	}
-	return difference(in, got, w)
+	g, _ := pretty(got, 0) // as the file has it
+	wanted, _ := pretty(w, 0)
+	return compared(g, wanted)
 }
 
 // pretty writes JSON for people: what is long an element a line, rows in one

@@ -111,12 +111,15 @@ func TestWhatDiffersFromAGoldenFileIsShown(t *testing.T) {
 		"golden/data.bin":           "\xff\x01",
 		"golden/number":             "9007199254740992\n",
 		"golden/code.txt":           "x.z",
+		"h_test.lua":                "function test_lua(t)\n  t.golden({{n = 1}}, \"lua.json\")\nend\n",
+		"golden/lua.json":           `[{"n":null}]`,
 	})
 	all := results(t, Options{Jobs: dir})
 	allAre(t, all, Failed)
 	for _, want := range []string{
 		"it is not what " + filepath.ToSlash(dir) + "/golden/rows.json holds; if it is right, dsengine test --update",
-		`-    {"id": 2, "name": "Edsger", "at": None}`, `+    {"id": 2, "name": "Grace", "at": None}`,
+		`-    {"id": 2, "name": "Edsger", "at": null}`, `+    {"id": 2, "name": "Grace", "at": null}`,
+		`got:    [{"n": 1}]`, `wanted: [{"n": null}]`, // as the file has it, and not as Lua does
 		"-1,Bob", "+1,Ada", "from byte 1 on", "wanted: 9007199254740992", `wanted: "x.z"`,
 	} {
 		if !strings.Contains(told(all), want) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,12 +77,12 @@ func (s *Summary) JUnit(w io.Writer) error {
 	}
 	for _, r := range s.Tests {
 		u := of(r.File)
-		c := junitCase{Class: class(r.File), Name: r.Name, File: r.File, Line: r.Line, Time: seconds(r.Millis), Out: clean(strings.Join(r.Log, "\n"))}
+		c := junitCase{Class: class(r.File), Name: r.Name, File: r.File, Line: r.Line, Time: seconds(r.Millis), Out: clean(strings.Join(append(slices.Clone(r.Log), failureTexts(r.Differs)), "\n"))}
 		u.millis += r.Millis
 		switch r.Status {
 		case Failed:
 			u.Failures++
-			c.Failure = &junitMessage{Message: clean(r.Failures[0].Message), Type: "assertion", Text: clean(r.told())}
+			c.Failure = &junitMessage{Message: clean(r.Failures[0].Message), Type: "assertion", Text: clean(failureTexts(r.Failures))}
 		case Skipped:
 			u.Skipped++
 			c.Skipped = &junitMessage{Message: clean(r.Reason)}

@@ -19,8 +19,14 @@ const (
 // slog.Handler.
 type lines struct {
 	mu   sync.Mutex
-	list []string
+	list []line
 	left int // lines that there is no room for
+}
+
+// line is one that came so often, one after the other.
+type line struct {
+	text  string
+	times int
 }
 
 // Enabled says that details are left out.
@@ -42,7 +48,11 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.list = append(l.list, b.String()); len(l.list) > maxLines {
+	if n := len(l.list); n > 0 && l.list[n-1].text == b.String() {
+		l.list[n-1].times++
+		return nil
+	}
+	if l.list = append(l.list, line{b.String(), 1}); len(l.list) > maxLines {
 		l.list = slices.Delete(l.list, keepFirst, keepFirst+1)
 		l.left++
 	}
@@ -66,7 +76,12 @@ func (l *lines) reset() {
 func (l *lines) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := slices.Clone(l.list)
+	all := make([]string, len(l.list))
+	for i, one := range l.list {
+		if all[i] = one.text; one.times > 1 {
+			all[i] += fmt.Sprintf(" (%d times)", one.times)
+		}
+	}
 	if l.left > 0 {
 		all = slices.Insert(all, keepFirst, fmt.Sprintf("(%d lines are left out)", l.left))
 	}

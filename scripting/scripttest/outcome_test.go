@@ -66,7 +66,7 @@ func TestOutcomesAreAsTheirPageSays(t *testing.T) {
 	got := suite(t, Options{Jobs: dir}).Run(t.Context())
 	for _, r := range got {
 		if r.Status != Passed {
-			t.Errorf("%s: %s: %s\n%s", r.File, r.Name, r.Status, r.told())
+			t.Errorf("%s: %s: %s\n%s", r.File, r.Name, r.Status, failureTexts(r.Failures))
 		}
 	}
 	if len(got) != 7 {

@@ -1,11 +1,14 @@
 package scripttest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,11 +41,34 @@ func (w *world) picture() picture {
 	}
 	var calls []string
 	for _, c := range w.http.calls {
-		calls = append(calls, strings.TrimRight(fmt.Sprintf("%s %s %s", c.method, c.url, c.body), " "))
+		calls = append(calls, c.told())
 	}
-	p.add("requests", calls)
+	p.add(requested, calls)
 	return p
 }
+
+// requested are all requests.
+const requested = "requests"
+
+// told is the request in a line.
+func (c *call) told() string {
+	return strings.TrimRight(fmt.Sprintf("%s %s %s", c.method, c.url, c.body), " ")
+}
+
+// changes are the requests that change something: not those that read, nor those that
+// say once more how something is to be, nor those for a token.
+func (s *stubs) changes() (lines []string) {
+	for _, c := range s.calls {
+		again := slices.Contains([]string{http.MethodPut, http.MethodDelete}, c.method) && slices.Contains(lines, c.told())
+		if !again && !reads(c.method) && !bytes.Contains(c.body, []byte("grant_type=")) {
+			lines = append(lines, c.told())
+		}
+	}
+	return lines
+}
+
+// reads says that requests of a method change nothing.
+func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 func (p picture) add(what string, lines []string) {
 	if len(lines) == 0 {
@@ -186,6 +212,21 @@ func (w *world) jobs(p picture) {
 	}); err == nil {
 		p.add("rejects", rejects)
 	}
+}
+
+// anyUUID is an id that another attempt makes otherwise.
+var anyUUID = regexp.MustCompile(`\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
+
+// outcome is what of the picture counts where a test passes: which ids are made up, and
+// what is merely read, may be another each time.
+func (p picture) outcome(s *stubs) picture {
+	o := picture{}
+	for what, text := range p {
+		o[what] = anyUUID.ReplaceAllString(text, "a UUID")
+	}
+	delete(o, requested)
+	o.add(requested, s.changes())
+	return o
 }
 
 // files are those of the files folder, but for those that are not to stay.

@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -92,5 +93,72 @@ func TestLargeFilesAreShownByTheirSize(t *testing.T) {
 	}
 	if a, b := glance([]byte(strings.Repeat("y", 300))), glance([]byte(strings.Repeat("z", 300))); a == b {
 		t.Errorf("two files are both %s", a)
+	}
+}
+
+// TestAnotherOutcomeIsTold has tests that hold with each crash, after which not all is as
+// it is without one.
+func TestAnotherOutcomeIsTold(t *testing.T) {
+	t.Parallel()
+	by := crashed(t, `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "text"})
+    if item == "post":
+        for _ in range(4):
+            http.post("https://api.example.com/orders", json = {"id": 1})
+    elif item == "rows":
+        for n in range(2):
+            db.insert("t", [{"id": str(n)}])
+            ctx.checkpoint()
+    elif ctx.position == "there":
+        http.get("https://api.example.com/orders/1")
+    else:
+        http.get("https://api.example.com/orders")
+        http.put("https://api.example.com/orders", json = {"id": 1})
+        db.insert("t", [{"id": uuid.v4()}])
+        ctx.checkpoint("there")
+`, `
+def stubs(t):
+    for method in ["GET", "POST", "PUT"]:
+        t.http.on(method, "https://api.example.com/orders")
+    t.http.on("GET", "https://api.example.com/orders/1")
+
+def test_post(t):
+    stubs(t)
+    t.run("post")
+
+def test_rows(t):
+    t.run("rows")
+
+def test_sound(t):
+    stubs(t)
+    t.run("sound")
+`)
+	for name, wants := range map[string][]string{
+		"post": {"ok    ", "x_test.star: post with ", "when the process is killed after http.post in consume (", "x.star:8), and 6 times more there:",
+			"the test passes, but the outcome is another", `+POST https://api.example.com/orders {"id":1}`},
+		"rows": {"ok    ", "after a checkpoint in consume (", "x.star:12)", "table t:", `+{"id": "0"}`},
+	} {
+		told := text(by[name])
+		for _, want := range wants {
+			if !strings.Contains(told, want) {
+				t.Errorf("%s: %q is not told:\n%s", name, want, told)
+			}
+		}
+	}
+	if r := by["sound"]; r.Status != Passed || len(r.Differs) > 0 || r.Crashes < 5 {
+		t.Errorf("the sound one: %s", text(r))
+	}
+	sum := summarize(&Summary{Tests: []*Result{by["post"], by["rows"], by["sound"]}})
+	if line := sum.Line(); !strings.Contains(line, "; 2 tests pass after a crash with another outcome in ") {
+		t.Errorf("the summary is %s", line)
+	}
+	for name, write := range map[string]func(io.Writer) error{"JUnit": sum.JUnit, "TAP": sum.TAP} {
+		var b strings.Builder
+		if err := write(&b); err != nil || !strings.Contains(b.String(), "the outcome is another") {
+			t.Errorf("%s: %v\n%s", name, err, b.String())
+		}
 	}
 }

@@ -82,7 +82,7 @@ func (r *Result) Text(w io.Writer) {
 	if r.Missed > 0 {
 		fmt.Fprintf(w, "      %s, so nothing is shown of a crash there: does the script, or the test, do something else each time?\n", missedWords(r.Missed, r.Points))
 	}
-	for _, f := range r.Failures {
+	for _, f := range append(slices.Clone(r.Failures), r.Differs...) {
 		f.text(w)
 	}
 	if len(r.Log) > 0 {
@@ -170,6 +170,18 @@ func (s *Summary) Line() string {
 	if s.Missed > 0 {
 		text += ", " + missedWords(s.Missed, s.Points)
 	}
+	differ := 0
+	for _, r := range s.Tests {
+		if len(r.Differs) > 0 {
+			differ++
+		}
+	}
+	switch {
+	case differ == 1:
+		text += "; 1 test passes after a crash with another outcome"
+	case differ > 1:
+		text += fmt.Sprintf("; %d tests pass after a crash with another outcome", differ)
+	}
 	switch n := len(s.broken()); {
 	case n == 1:
 		text += "; 1 file does not load"
@@ -209,10 +221,10 @@ func loadErrors(errs []*hostlib.LoadError) string {
 	return strings.Join(lines, "\n")
 }
 
-// told are the failures as texts.
-func (r *Result) told() string {
+// failureTexts are failures as they are told.
+func failureTexts(list []*Failure) string {
 	var b strings.Builder
-	for _, f := range r.Failures {
+	for _, f := range list {
 		f.text(&b)
 	}
 	return strings.TrimRight(b.String(), "\n")

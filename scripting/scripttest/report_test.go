@@ -78,7 +78,13 @@ func TestJSON(t *testing.T) {
 		Via     []string    `json:"via"`
 		Text    string      `json:"text"`
 		Locals  [][2]string `json:"locals"`
-		Crash   *struct {
+		Inner   *struct {
+			File     string      `json:"file"`
+			Line     int         `json:"line"`
+			Function string      `json:"function"`
+			Locals   [][2]string `json:"locals"`
+		} `json:"inner"`
+		Crash *struct {
 			What     string `json:"what"`
 			Phase    string `json:"phase"`
 			File     string `json:"file"`
@@ -87,7 +93,13 @@ func TestJSON(t *testing.T) {
 		} `json:"crash"`
 		More int `json:"more"`
 	}
-	var got struct {
+	type figures struct {
+		Covered int      `json:"covered"`
+		Total   int      `json:"total"`
+		Percent float64  `json:"percent"`
+		Missing []string `json:"missing"`
+	}
+	type form struct {
 		StartedAt time.Time   `json:"started_at"`
 		Millis    float64     `json:"ms"`
 		Files     int         `json:"files"`
@@ -97,6 +109,8 @@ func TestJSON(t *testing.T) {
 		Todo      int         `json:"todo"`
 		NotRun    int         `json:"not_run"`
 		Crashes   int         `json:"crashes"`
+		Points    int         `json:"points"`
+		Missed    int         `json:"missed"`
 		Errors    []loadError `json:"errors"`
 		Tests     []struct {
 			File     string    `json:"file"`
@@ -107,20 +121,50 @@ func TestJSON(t *testing.T) {
 			Failures []failure `json:"failures"`
 			Log      []string  `json:"log"`
 			Crashes  int       `json:"crashes"`
+			Points   int       `json:"points"`
+			Missed   int       `json:"missed"`
+			Differs  []failure `json:"differs"`
 			Golden   []string  `json:"golden"`
 			Millis   float64   `json:"ms"`
 		} `json:"tests"`
+		Interrupted bool     `json:"interrupted"`
+		UnderWay    []string `json:"under_way"`
+		Coverage    *struct {
+			figures
+			Files []struct {
+				File string `json:"file"`
+				figures
+				Hooks []struct {
+					Hook string `json:"hook"`
+					figures
+				} `json:"hooks"`
+			} `json:"files"`
+		} `json:"coverage"`
 	}
-	sum := reported(t)
-	raw, err := json.Marshal(sum)
+	var got, full form
+	decode := func(raw []byte, into *form) {
+		t.Helper()
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// With a value in each field, it is in that form, and the form has no others.
+	every := &Summary{}
+	fill(reflect.ValueOf(every).Elem())
+	raw, err := json.Marshal(every)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&got); err != nil {
+	decode(raw, &full)
+	if again, _ := json.Marshal(full); string(again) != string(raw) {
+		t.Errorf("the form is\n%s\nof\n%s", again, raw)
+	}
+	if raw, err = json.Marshal(reported(t)); err != nil {
 		t.Fatal(err)
 	}
+	decode(raw, &got)
 	if got.Millis < 1000 || got.StartedAt.IsZero() || got.Files != 2 || got.Passed != 2 || got.Failed != 1 || got.Skipped != 1 || got.Todo != 1 || got.NotRun != 0 {
 		t.Errorf("the head is %+v", got)
 	}
@@ -150,6 +194,36 @@ func TestJSON(t *testing.T) {
 	list, _ := json.Marshal((&Suite{}).List())
 	if string(list) != `{"files":0,"errors":[],"tests":[]}` {
 		t.Errorf("an empty list is %s", list)
+	}
+}
+
+// fill gives each exported field of a value, and of what is in it, a value.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i))
+			}
+		}
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(1)
+	case reflect.Float64:
+		v.SetFloat(1.5)
 	}
 }
 

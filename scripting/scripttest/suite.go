@@ -65,6 +65,7 @@ type Result struct {
 	Crashes  int        `json:"crashes,omitempty"` // with --crash: how many the test was run with
 	Points   int        `json:"points,omitempty"`  // with --crash: at which the process could be killed
 	Missed   int        `json:"missed,omitempty"`  // those that the test did not come to again
+	Differs  []*Failure `json:"differs,omitempty"` // with --crash: where the test holds, and its outcome is another
 	Golden   []string   `json:"golden,omitempty"`  // files that it wrote
 	Millis   float64    `json:"ms"`
 }
@@ -447,11 +448,11 @@ func (w *worker) one(ctx context.Context, t *test) *Result {
 	began := time.Now()
 	var k *crash
 	if w.suite.opts.Crash {
-		k = &crash{}
+		k = &crash{look: true}
 	}
 	r := w.live(ctx, t, k)
 	if k != nil && r.Status == Passed {
-		w.crashes(ctx, t, r, k.seen)
+		w.crashes(ctx, t, r, k)
 	}
 	r.Millis = float64(time.Since(began).Microseconds()) / 1000
 	return r
@@ -509,7 +510,7 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 			r.Failures = append(r.Failures, world.failure(&Stop{Message: x.message, Caller: x.caller}))
 		}
 	}
-	k.ended(world, len(r.Failures) > 0, err != nil && r.Status != Skipped)
+	k.ended(world, err != nil && r.Status != Skipped)
 	sound = sound && ctx.Err() == nil
 	if err := world.close(); err != nil {
 		sound = false

@@ -32,13 +32,16 @@ func (s *Summary) TAP(w io.Writer) error {
 		case Failed:
 			point("not ok", name, "")
 			f := r.Failures[0]
-			tapBlock(&b, f.Message, f.File, f.Line, r.told())
+			tapBlock(&b, f.Message, f.File, f.Line, failureTexts(r.Failures))
 		case Skipped:
 			point("ok", name, strings.TrimRight(" # SKIP "+tapText(r.Reason), " "))
 		case Todo:
 			point("not ok", name, " # TODO")
 		default:
 			point("ok", name, "")
+		}
+		for l := range strings.Lines(clean(failureTexts(r.Differs))) {
+			b.WriteString("# " + strings.TrimRight(l, "\n") + "\n")
 		}
 	}
 	if s.Interrupted {

@@ -18,7 +18,7 @@ import (
 func verifyMethods() []*hostlib.Func {
 	got, want := anyValue("got", "what there is"), anyValue("want", "what it should be")
 	return []*hostlib.Func{
-		method("eq", "Ends the test unless two values are equal.", "t.eq(1 + 1, 2)", "t.eq(1 + 1, 2)", []param{got, want, messageParam}, "",
+		method("eq", "Ends the test unless two values are equal: dicts and sets in whatever order.", "t.eq(1 + 1, 2)", "t.eq(1 + 1, 2)", []param{got, want, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
 				g, w, err := both(c, a)
 				if err != nil || same(g, w) {
@@ -192,6 +192,8 @@ func plainData(v hostlib.Value) hostlib.Value {
 		for i := range v {
 			v[i] = plainData(v[i])
 		}
+	case hostlib.Set:
+		plainData([]hostlib.Value(v))
 	case *hostlib.Dict:
 		for i := range v.Values {
 			v.Values[i] = plainData(v.Values[i])
@@ -210,7 +212,10 @@ func plainData(v hostlib.Value) hostlib.Value {
 	return v
 }
 
+// both are what is compared; sets are sets.
 func both(c *hostlib.Call, a *hostlib.Args) (got, want hostlib.Value, err error) {
+	c.Sets = true
+	defer func() { c.Sets = false }()
 	if got, err = data(c, "got", a.Value("got")); err != nil {
 		return nil, nil, err
 	}
@@ -218,9 +223,18 @@ func both(c *hostlib.Call, a *hostlib.Args) (got, want hostlib.Value, err error)
 	return got, want, err
 }
 
-// same says whether two pieces of data are equal: numbers by their value, dicts
-// in any order.
+// same says whether two pieces of data are equal: numbers by their value, dicts and sets
+// in any order; a set beside a list counts as one.
 func same(a, b hostlib.Value) bool {
+	if x, ok := a.(hostlib.Set); ok {
+		if y, ok := b.(hostlib.Set); ok {
+			return slices.EqualFunc(inOrder(x), inOrder(y), same)
+		}
+		return same([]hostlib.Value(x), b)
+	}
+	if y, ok := b.(hostlib.Set); ok {
+		return same(a, []hostlib.Value(y))
+	}
 	switch x := a.(type) {
 	case []hostlib.Value:
 		if d, ok := b.(*hostlib.Dict); ok {
@@ -265,6 +279,25 @@ func same(a, b hostlib.Value) bool {
 		}
 	}
 	return a == b
+}
+
+// inOrder are the elements of a set in an order that is the same for equal ones.
+func inOrder(s hostlib.Set) []hostlib.Value {
+	list := slices.Clone(s)
+	slices.SortStableFunc(list, func(a, b hostlib.Value) int {
+		p, isNumber := number(a)
+		q, too := number(b)
+		switch {
+		case isNumber && too:
+			return p.Cmp(q)
+		case isNumber:
+			return -1
+		case too:
+			return 1
+		}
+		return strings.Compare(literal(a, 1), literal(b, 1))
+	})
+	return list
 }
 
 // number is the exact value of a number.

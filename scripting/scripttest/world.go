@@ -2,6 +2,7 @@ package scripttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -55,12 +56,13 @@ type world struct {
 		at    time.Time
 		times int
 	}
-	db engine.Joined // of the test itself, on the job database
+	failed map[engine.JobID]int // attempts of a job, be they counted anew or not
+	db     engine.Joined        // of the test itself, on the job database
 }
 
 // newWorld makes a world on a ground that is as new, for a test of a name.
 func newWorld(ctx context.Context, g *ground, test string) *world {
-	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, hides: engine.NewSecrets(), others: map[reached]connection{}, servers: map[string]*server{}, stores: map[string]*store{}}
+	w := &world{ctx: ctx, ground: g, clock: g.clock, log: g.log, secrets: map[string]string{}, hides: engine.NewSecrets(), others: map[reached]connection{}, servers: map[string]*server{}, stores: map[string]*store{}, failed: map[engine.JobID]int{}}
 	w.http = &stubs{w: w}
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
@@ -152,13 +154,24 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	}
 	w.busy.times++
 	why := ""
-	switch {
-	case j.Phase != engine.PhaseFail && j.Attempts >= max(maxAttempts, w.typ.Settings.Retry.Max):
+	switch most := max(maxAttempts, w.typ.Settings.Retry.Max); {
+	case j.Phase == engine.PhaseFail && w.busy.times <= maxAtOnce:
+		return hook, nil
+	case w.failed[j.ID] >= most && j.Attempts < most:
+		why = fmt.Sprintf("%s failed %d times: attempts are counted anew after a checkpoint that takes the job on; does it commit something each time, and then fail?", j.Phase, w.failed[j.ID])
+	case j.Attempts >= most:
 		why = fmt.Sprintf("%s was tried %d times: does its fail hook ask for another attempt without end?", j.Phase, j.Attempts)
 	case w.busy.times > maxAtOnce:
 		why = fmt.Sprintf("%s ran %d times at one moment: does it snooze without end?", j.Phase, w.busy.times-1)
 	default:
-		return hook, nil
+		return func(c *engine.Call) (engine.Raw, error) {
+			result, err := hook(c)
+			var v *engine.Verdict
+			if err != nil && (!errors.As(err, &v) || v.Event == engine.Retried) {
+				w.failed[j.ID]++
+			}
+			return result, err
+		}, nil
 	}
 	return nil, &hostlib.Raised{Err: &Stop{Message: "the job does not end: " + why, Caller: w.at()}}
 }

@@ -45,6 +45,9 @@ func (r *run) Inner(g *hostlib.Gatherer, v hostlib.Value, depth int) (hostlib.Va
 			}
 			list = append(list, data)
 		}
+		if _, isSet := v.(*starlark.Set); isSet && g.Call.Sets {
+			return hostlib.Set(list), true, nil
+		}
 		return list, true, nil
 	}
 	return nil, false, nil

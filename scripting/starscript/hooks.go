@@ -1,9 +1,6 @@
 package starscript
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/resolve"
@@ -25,20 +22,20 @@ func globalsOf(f *syntax.File) map[string]syntax.Position {
 func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine.Phase]engine.Hook, redrive engine.Hook) {
 	hooks = map[engine.Phase]engine.Hook{}
 	find := func(name string) engine.Hook {
-		v, pos := f.globals[name], f.places[name]
+		v, pos, h := f.globals[name], f.places[name], hostlib.HookNamed(name)
 		if v == nil {
 			return nil
 		}
 		fn, ok := v.(*starlark.Function)
-		switch {
-		case !ok:
-			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", name, v.Type(), hostlib.HookNamed(name).Signature())
-		case !takes(fn, len(hostlib.HookNamed(name).Params)):
-			f.fail(pos, "the hook is called as %s, but is defined as %s; see: dsengine docs %s", hostlib.HookNamed(name).Signature(), definedAs(fn), name)
-		default:
-			return f.hook(fn, name, host, needs)
+		if !ok {
+			f.fail(pos, "%s is the name of a hook: got %s, wanted a function %s", name, v.Type(), h.Signature())
+			return nil
 		}
-		return nil
+		if s := signatureOfFunction(fn); !s.takes(len(h.Params)) {
+			f.fail(pos, "%s", h.Mismatch(s.String()))
+			return nil
+		}
+		return f.hook(fn, name, host, needs)
 	}
 	for _, phase := range engine.Phases {
 		if h := find(phase.String()); h != nil {
@@ -50,35 +47,4 @@ func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine
 		f.fail(syntax.Position{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
 	}
 	return hooks, redrive
-}
-
-// takes says whether a function can be called with n positional arguments.
-func takes(fn *starlark.Function, n int) bool {
-	positional := fn.NumParams() - fn.NumKwonlyParams()
-	if fn.HasVarargs() {
-		positional--
-	}
-	if fn.HasKwargs() {
-		positional--
-	}
-	required := 0
-	for i := range fn.NumParams() {
-		switch byName := i >= positional; {
-		case byName && i < positional+fn.NumKwonlyParams() && fn.ParamDefault(i) == nil:
-			return false
-		case !byName && fn.ParamDefault(i) == nil:
-			required++
-		}
-	}
-	return required <= n && (n <= positional || fn.HasVarargs())
-}
-
-// definedAs is the head of a function.
-func definedAs(fn *starlark.Function) string {
-	var params []string
-	for i := range fn.NumParams() {
-		name, _ := fn.Param(i)
-		params = append(params, name)
-	}
-	return fmt.Sprintf("%s(%s)", fn.Name(), strings.Join(params, ", "))
 }

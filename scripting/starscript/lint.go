@@ -35,6 +35,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 	if err == nil && len(c.file.source) > 0 {
 		_ = resolve.File(tree, predeclared.Has, starlark.Universe.Has) // what it finds was told when the file was loaded
 		c.tree = tree
+		c.results = map[*syntax.BinaryExpr]result{}
 		c.run = newRun("check", loadSteps)
 		c.run.call.Host, c.run.call.Job = l.host, c.job
 		c.gather()
@@ -74,7 +75,8 @@ type linter struct {
 	loaded  map[*syntax.Ident]starlark.Value // what helper files gave, where that is known
 	needs   *hostlib.Needs                   // what job() says; nil: that is not known
 	wanting hostlib.Wanting
-	attrs   map[string]bool        // see anybody
+	attrs   map[string]bool // see anybody
+	results map[*syntax.BinaryExpr]result
 	reads   map[*syntax.Ident]bool // see untouched
 	report  hostlib.Report
 }

@@ -21,13 +21,13 @@ func (c *linter) calls() {
 			c.call(n)
 		case *syntax.BinaryExpr:
 			c.equal(n)
+			c.operands(n)
 		case *syntax.DictExpr:
 			c.keys(n)
 		case *syntax.ForStmt:
-			if s, ok := c.value(n.X).(starlark.String); ok {
-				at, _ := n.X.Span()
-				c.add(at, "call", false, "loop over text.elems() for its characters, or text.split(\",\") for its parts", fmt.Sprintf("a string cannot be looped over: %s", s))
-			}
+			c.loop(n.X)
+		case *syntax.ForClause:
+			c.loop(n.X)
 		}
 		return true
 	})
@@ -174,6 +174,10 @@ func (c *linter) call(e *syntax.CallExpr) {
 	}
 	c.needsOf(f, e, args, named, places)
 	c.marks(f, args, places, more)
+	if message := argument(f, e, "message"); message != nil {
+		at, _ := message.Span()
+		c.report.Raised(f, spot(at), c.kindOf(message), `code = "..."`)
+	}
 }
 
 // marks tells of statements that have not as many ? as they are given values.
@@ -288,6 +292,20 @@ func (f *signature) String() string {
 	return fmt.Sprintf("%s(%s)", f.name, strings.Join(list, ", "))
 }
 
+// takes says whether the function can be called with n positional arguments alone.
+func (f *signature) takes(n int) bool {
+	required := 0
+	for i, needed := range f.required {
+		switch {
+		case needed && i >= f.positional:
+			return false
+		case needed:
+			required++
+		}
+	}
+	return required <= n && (n <= f.positional || f.rest)
+}
+
 // signatureOf is how the function is called that a name stands for; nil if that is
 // not known.
 func (c *linter) signatureOf(id *syntax.Ident) *signature {
@@ -302,6 +320,10 @@ func (c *linter) signatureOf(id *syntax.Ident) *signature {
 	if !ok {
 		return nil
 	}
+	return signatureOfFunction(v)
+}
+
+func signatureOfFunction(v *starlark.Function) *signature {
 	f := &signature{name: v.Name(), rest: v.HasVarargs(), others: v.HasKwargs(), positional: v.NumParams() - v.NumKwonlyParams()}
 	for _, is := range []bool{f.rest, f.others} {
 		if is {

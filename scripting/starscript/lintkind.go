@@ -86,6 +86,8 @@ func (c *linter) kindOf(e syntax.Expr) string {
 		n.busy = true
 		defer func() { n.busy = false }()
 		switch {
+		case n.def != nil && len(n.writes) == 1:
+			return "function"
 		case n.value != nil && len(n.writes) == 1:
 			return c.kindOf(n.value)
 		case len(n.ins) == len(n.writes):
@@ -99,6 +101,13 @@ func (c *linter) kindOf(e syntax.Expr) string {
 		}
 	case *syntax.CallExpr:
 		return c.made(e)
+	case *syntax.BinaryExpr:
+		kind, _ := c.result(e)
+		return kind
+	case *syntax.UnaryExpr:
+		if e.Op == syntax.NOT {
+			return "bool"
+		}
 	}
 	return ""
 }
@@ -114,6 +123,9 @@ func (c *linter) made(e *syntax.CallExpr) string {
 		}
 		if strings.HasPrefix(f.Returns, "list of ") {
 			return "list"
+		}
+		if sql, ok := c.value(argument(f, e, "sql")).(starlark.String); ok && hostlib.Counts(f, string(sql)) {
+			return "int"
 		}
 		return ""
 	}

@@ -239,6 +239,11 @@ func (c *linter) hookFacts(facts *hostlib.HookFacts, defs map[string]*syntax.Def
 		}
 	}
 	for name, def := range defs {
+		h := hostlib.HookNamed(name)
+		if s := signatureOfDef(def); !s.takes(len(h.Params)) {
+			c.report.HookTakes(h, spot(def.Name.NamePos), s.String())
+			continue
+		}
 		var names []string
 		for _, p := range def.Params {
 			if id, ok := p.(*syntax.Ident); ok {
@@ -246,7 +251,7 @@ func (c *linter) hookFacts(facts *hostlib.HookFacts, defs map[string]*syntax.Def
 			}
 		}
 		if len(names) > 0 && len(names) == len(def.Params) {
-			c.report.HookParams(hostlib.HookNamed(name), names, spot(def.Params[0].(*syntax.Ident).NamePos))
+			c.report.HookParams(h, names, spot(def.Params[0].(*syntax.Ident).NamePos))
 		}
 	}
 	produce := defs[engine.PhaseProduce.String()]

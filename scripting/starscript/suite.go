@@ -95,8 +95,8 @@ func (f *file) tests() (list []*hostlib.Test) {
 		t.Run = func(ctx context.Context, host *hostlib.Host, self hostlib.Object) (int, error) {
 			return f.test(ctx, fn, host, self)
 		}
-		if !t.Todo && !takes(fn, 1) {
-			f.fail(f.places[name], "a test is called as %s(t), but is defined as %s", name, definedAs(fn))
+		if s := signatureOfFunction(fn); !t.Todo && !s.takes(1) {
+			f.fail(f.places[name], "a test is called as %s(t), but is defined as %s", name, s)
 			continue
 		}
 		list = append(list, t)
