@@ -251,11 +251,18 @@ var ctxType = &ObjectType{
 					at = c.Lang.Where()
 				}
 				c.Hook.OnCommit(func() error {
-					c.after, c.afterAt = true, at
-					defer func() { c.after, c.afterAt = false, "" }()
+					outer := c.open
+					c.after, c.afterAt, c.open = true, at, map[io.Closer]struct{}{}
+					defer func() {
+						closeAll{c}.Close() // what it left open is read by nobody, and would break the connection
+						c.after, c.afterAt, c.open = false, "", outer
+					}()
 					_, err := fn.Call(args, nil)
 					err = c.Lang.Failure(err)
 					c.Lang.Caught() // whatever ended it, the hook goes on
+					if err == nil {
+						err = c.tellLeaks()
+					}
 					return err
 				})
 				return nil, nil
