@@ -305,7 +305,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 	var err error
 	if c.position, err = parsePosition(j.Position); err != nil {
 		c.poison = &Failure{Kind: KindError, Code: "position", Cause: err,
-			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning with: dsengine jobs retry %d --fresh", err, j.ID)}
+			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning, which does all again, what was committed too, with: dsengine jobs retry %d --fresh", err, j.ID)}
 	}
 	c.loops = loops{counts: c.position.Loops, saved: len(c.position.Loops)}
 	c.records.pass = int64(j.Epoch)<<32 | int64(j.Checkpoints)

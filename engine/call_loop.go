@@ -349,7 +349,7 @@ func (l *loop) same() error {
 func (l *loop) changed(format string, args ...any) error {
 	return &Failure{Kind: KindError, Code: "order", Message: fmt.Sprintf(
 		"ctx.batches and ctx.emit_all go on after the %d elements that were committed before, so their source must give the same elements in the same order, but "+format+
-			"; loop over something that does not change, or start from the beginning with: dsengine jobs retry %d --fresh",
+			"; loop over something that does not change, or start from the beginning, which does all again, what was committed too, with: dsengine jobs retry %d --fresh",
 		append([]any{l.was.N}, append(args, l.c.job.ID)...)...)}
 }
 

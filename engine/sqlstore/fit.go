@@ -59,6 +59,7 @@ func fitTimestamp(v any) (any, string) {
 		if t, ok := ParseTimestamp(x); ok && hasYear(t) {
 			return t.Format(timeLayout), "" // without what is behind the microseconds, which a server would round
 		}
+		return nil, notOfType + engine.SuggestTimeForm(x)
 	case time.Time:
 		if t := x.UTC(); hasYear(t) {
 			return TimeText(t), ""
@@ -79,6 +80,7 @@ func fitDate(v any) (any, string) {
 		if t, ok := ParseTimestamp(x); ok && hasYear(t) {
 			return t.Format(time.DateOnly), ""
 		}
+		return nil, notOfType + engine.SuggestTimeForm(x)
 	case time.Time:
 		if t := x.UTC(); hasYear(t) {
 			return t.Format(time.DateOnly), ""

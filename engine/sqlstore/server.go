@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -91,8 +92,18 @@ func (s *Store) Servers(ctx context.Context, all bool) (list []engine.ServerRow,
 // MarkDead declares a server dead if its beat is still the one that was seen
 // and its lease has passed. It writes the row, so that of two nodes of a cluster
 // only one can: the server's renewal or this. One that was stopping has not stopped.
+// It does not wait for the row: whoever holds it keeps this server alone.
 func (s *Store) MarkDead(ctx context.Context, id engine.ServerID, beat int64) (dead bool, err error) {
 	err = s.write(ctx, "declare a server dead", func(t *Tx) error {
+		if lock := s.D.Lock(); lock != "" {
+			_, err := t.row([]any{&id}, "SELECT id FROM ds_servers WHERE id = ?"+lock+" NOWAIT", id)
+			if s.D.Locked(err) {
+				return errors.New("another transaction holds its row")
+			}
+			if err != nil {
+				return err
+			}
+		}
 		n, err := t.exec("UPDATE ds_servers SET dead = 1, stopped_at = '"+never+"' WHERE id = ? AND beat = ? AND dead = 0 AND lease_until < "+s.D.Now(), id, beat)
 		dead = n == 1
 		return err

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -86,6 +88,34 @@ var serverCases = []testCase{
 		list, err := w.store.Servers(w.ctx, true)
 		w.must(err)
 		w.same("dead, and not stopped", []bool{true, true}, []bool{list[1].Dead, list[1].StoppedAt.IsZero()})
+	}},
+	{"one whose row is held is not waited for", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		f := &Faults{}
+		s := w.open(Options{Wrap: f.Wrap})
+		w.expire(w.srv)
+		beat := w.servers()[0].Beat
+		tx := w.begin(sql.LevelDefault)
+		_, err := tx.ExecContext(w.ctx, "UPDATE ds_servers SET version = 'x' WHERE id = ?", w.srv)
+		w.must(err)
+		tries := 0
+		f.Before(func(q string) {
+			if strings.Contains(q, "ds_servers") {
+				tries++
+			}
+		})
+		_, err = s.MarkDead(w.ctx, w.srv, beat)
+		if want := "declare a server dead: another transaction holds its row"; err == nil || err.Error() != want {
+			w.Errorf("got %v, want %s", err, want)
+		}
+		f.Before(nil)
+		w.same("tries", 1, tries)
+		w.must(tx.Rollback())
+		dead, err := s.MarkDead(w.ctx, w.srv, beat)
+		w.must(err)
+		w.same("dead then", true, dead)
 	}},
 	{"a process that died does not live, one that is there does", func(w *world) {
 		other := w.open(Options{})

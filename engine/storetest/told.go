@@ -143,6 +143,12 @@ var toldCases = []testCase{
 			_, err := h.Insert(w.ctx, "people", source(row))
 			told(w, strings.Join(row.Names, ", "), want, err)
 		}
+		for typ, text := range map[string]string{"date": "28.03.2026", "timestamp": "28.03.2026 15:04"} {
+			_, err := h.Ensure(w.ctx, "of_"+typ, []engine.Column{{Name: "at", Type: typ}}, nil)
+			w.must(err)
+			_, err = h.Insert(w.ctx, "of_"+typ, source(engine.Row{Names: []string{"at"}, Values: []any{text}}))
+			told(w, typ, fmt.Sprintf(`db.value: row 1: column at is of type %s and cannot hold %q: it is not of that type, or out of its range%s`, typ, text, engine.SuggestTimeForm(text)), err)
+		}
 		_, err := h.Insert(w.ctx, "towns", source(engine.Row{Names: []string{"id;town"}, Values: []any{"1;Rome"}}))
 		if got := engine.AsFailure(errOr(err)).Message; !strings.Contains(got, `: its only column is "id;town", so the file seems to be separated by ";": csv.read(..., sep = ";")`) {
 			w.Errorf("a file of another separator: got %q", got)

@@ -206,7 +206,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash it leaves out the batches that were committed: the elements must come in the same order. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
+			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash, or when the job is retried, it leaves out the batches that were committed: the elements must come in the same order. Of what is left out only the last element is compared with what it was, so a file that was mended elsewhere is not seen: dsengine jobs retry ID --fresh begins anew. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
 				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table. " +
 				"A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
@@ -260,11 +260,18 @@ var ctxType = &ObjectType{
 					at = c.Lang.Where()
 				}
 				c.Hook.OnCommit(func() error {
-					c.after, c.afterAt = true, at
-					defer func() { c.after, c.afterAt = false, "" }()
+					outer := c.open
+					c.after, c.afterAt, c.open = true, at, map[io.Closer]struct{}{}
+					defer func() {
+						closeAll{c}.Close() // what it left open is read by nobody, and would break the connection
+						c.after, c.afterAt, c.open = false, "", outer
+					}()
 					_, err := fn.Call(args, nil)
 					err = c.Lang.Failure(err)
 					c.Lang.Caught() // whatever ended it, the hook goes on
+					if err == nil {
+						err = c.tellLeaks()
+					}
 					return err
 				})
 				return nil, nil

@@ -183,6 +183,10 @@ func TestTheEndOfPagesIsToldFromAMistake(t *testing.T) {
 			page["meta"] = map[string]any{"total": 1, "next": nil, "pages": 1}
 		case "/empty":
 			page["items"], page["total"] = []int{}, 10
+		case "/hal": // of one page alone
+			page["_links"] = map[string]any{"self": map[string]any{"href": "/hal"}}
+		case "/calendar": // the last page has another token
+			page["nextSyncToken"] = "x"
 		case "/list":
 			json.NewEncoder(w).Encode(make([]int, 20))
 			return
@@ -193,13 +197,22 @@ func TestTheEndOfPagesIsToldFromAMistake(t *testing.T) {
 	says := func(path, lacks, why, has string) string {
 		return "warn http.paginate: URL" + path + " has no " + lacks + ", so that there is no next page; but there may be more, since " + why + ". The page has " + has + way
 	}
+	mistaken := func(lacks, has string) string {
+		return "http.page: http.paginate: next: the page has no " + lacks + ": it has " + has + ". Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)"
+	}
 	for _, c := range []struct{ path, args, want, log string }{
 		{"/bare", `, next = "meta.next"`, "[0,1,2]", ""},
 		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}`, "[0,1,2]", ""},
 		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}, start = {"from": 2}`, "[2]", ""},
-		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}, params = {"from": 2}`, `http.page: http.paginate: next: the page has no "meta.after": it has items (a list). Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)`, ""},
-		{"/bare", `, next = "meta.nxt"`, "[0]", says("/bare", `"meta.nxt"`, `it has "meta.after"`, "items (a list), meta")},
-		{"/bare", `, next = {"cursor": "from", "path": "meta.aftr"}`, "[0]", says("/bare", `"meta.aftr"`, `it has "meta.after"`, "items (a list), meta")},
+		{"/bare", `, next = {"cursor": "from", "path": "meta.after"}, params = {"from": 2}`, mistaken(`"meta.after"`, "items (a list)"), ""},
+		{"/bare", `, next = "meta.nxt"`, mistaken(`"meta.nxt" (did you mean "meta.next"?)`, "items (a list), meta"), ""},
+		{"/bare", `, next = "mta.next"`, mistaken(`"mta.next" (did you mean "meta.next"?)`, "items (a list), meta"), ""},
+		{"/bare", `, next = "meta.Next"`, mistaken(`"meta.Next" (did you mean "meta.next"?)`, "items (a list), meta"), ""},
+		{"/bare", `, next = {"cursor": "from", "path": "meta.aftr"}`, mistaken(`"meta.aftr" (did you mean "meta.after"?)`, "items (a list), meta"), ""},
+		{"/more", `, next = "hasmore"`, mistaken(`"hasmore" (did you mean "has_more"?)`, "has_more, items (a list)"), ""},
+		{"/bare", `, next = "meta.page.url"`, "[0]", says("/bare", `"meta.page.url"`, `it has "meta.after"`, "items (a list), meta")},
+		{"/hal", `, next = "_links.next.href"`, "[0]", ""},
+		{"/calendar", `, next = {"cursor": "pageToken", "path": "nextPageToken"}`, "[0]", says("/calendar", `"nextPageToken"`, `it has "nextSyncToken"`, "items (a list), nextSyncToken")},
 		{"/bare", "", "[0]", says("/bare", `a header Link with rel="next"`, `it has "meta.after"`, "items (a list), meta")},
 		{"/total", `, next = "next"`, "[0]", says("/total", `"next"`, `its "total" is 3`, "items (a list), total")},
 		{"/pages", `, next = "next"`, "[0]", says("/pages", `"next"`, `its "paging.total_pages" is 3`, "items (a list), paging")},
@@ -210,6 +223,7 @@ func TestTheEndOfPagesIsToldFromAMistake(t *testing.T) {
 		{"/one", `, next = "meta.next"`, "[0]", ""},
 		{"/one", `, next = "meta.nxt"`, "[0]", ""},
 		{"/empty", `, next = "next"`, "[]", ""},
+		{"/empty", `, next = "meta.next"`, "[]", ""},
 	} {
 		j := ask(t, w, url, "return list(http.paginate(item + \""+c.path+"\", items = \"items\""+c.args+"))")
 		if got := outcome(j, url); c.want != "" && got != c.want {

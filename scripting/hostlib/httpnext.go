@@ -7,21 +7,48 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
-// inPage is what the page has at a path. Where it has nothing there are no more
-// pages; but that the first page has not even what is around it is a mistake.
-func (p *pager) inPage(path string, steps []step, content Value) (Value, error) {
+// inPage is what the page has at a path. Where it has nothing there are no more pages,
+// which may be so of the first one, too. But that one is a mistake where it has not even
+// the outermost name of the path, or what leads on under a name that is almost the same.
+func (p *pager) inPage(path string, steps []step, content Value, count int) (Value, error) {
 	v, deep := walk(content, steps)
-	switch {
-	case deep == len(steps):
+	if deep == len(steps) {
 		p.seen = true
-	case deep < len(steps)-1 && !p.seen && p.n == 1 && !p.resumed:
-		return nil, Errorf("http.page", "next: the page has no %q%s. Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)", path, namesOf(content))
-	default:
-		p.lacks = fmt.Sprintf("%q", path)
+		return v, nil
 	}
-	return v, nil
+	p.lacks = fmt.Sprintf("%q", path)
+	if p.seen || p.n > 1 || p.resumed || count == 0 {
+		return nil, nil
+	}
+	like := misspeltNext(content, steps)
+	if like != "" {
+		like = fmt.Sprintf(" (did you mean %q?)", like)
+	}
+	if like == "" && (deep > 0 || len(steps) == 1) {
+		return nil, nil
+	}
+	return nil, Errorf("http.page", "next: the page has no %q%s%s. Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)", path, like, namesOf(content))
+}
+
+// misspeltNext is the path of what a page tells of further ones under a name that differs
+// from the last one of a path by a letter, by capitals or by what stands between words;
+// "" if it tells nothing of the kind.
+func misspeltNext(content Value, steps []step) (like string) {
+	letters := func(name string) string {
+		return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+	}
+	wanted := letters(steps[len(steps)-1].name)
+	eachName(content, func(at, name string, v Value) bool {
+		if leadsOn(name, v) && levenshtein.ComputeDistance(letters(name), wanted) <= 1 {
+			like = at + name
+		}
+		return like != ""
+	})
+	return like
 }
 
 // keepable is a cursor as it can be kept in state: where a server repeats a secret of
@@ -118,33 +145,46 @@ var (
 	totalWords = regexp.MustCompile(`(?i)total|count|pages`)
 )
 
-// moreThan says by what a page with so many items looks as if there were more; ""
-// if by nothing.
-func moreThan(content Value, count int) string {
-	var look func(d *Dict, at string, deep int) string
-	look = func(d *Dict, at string, deep int) string {
+// leadsOn says that what a page has under a name tells of a further one.
+func leadsOn(name string, v Value) bool {
+	n, isInt := asInt(v)
+	text, isText := v.(string)
+	return moreWords.MatchString(name) && (isText && text != "" || v == true || isInt && n > 0)
+}
+
+// eachName calls a function with the names that a page and the dicts in it have, and
+// where they are, until it is true.
+func eachName(content Value, found func(at, name string, v Value) bool) {
+	var look func(v Value, at string, deep int) bool
+	look = func(v Value, at string, deep int) bool {
+		d, ok := v.(*Dict)
+		if !ok || deep > 3 {
+			return false
+		}
 		for i, name := range d.Names {
-			v := d.Values[i]
-			n, isInt := asInt(v)
-			text, isText := v.(string)
-			switch {
-			case moreWords.MatchString(name) && (isText && text != "" || v == true || isInt && n > 0):
-				return fmt.Sprintf("it has %q", at+name)
-			case totalWords.MatchString(name) && isInt && (n > int64(count) || strings.Contains(strings.ToLower(name), "pages") && n > 1):
-				return fmt.Sprintf("its %q is %d", at+name, n)
-			}
-			if inner, ok := v.(*Dict); ok && deep < 3 {
-				if why := look(inner, at+name+".", deep+1); why != "" {
-					return why
-				}
+			if found(at, name, d.Values[i]) || look(d.Values[i], at+name+".", deep+1) {
+				return true
 			}
 		}
-		return ""
+		return false
 	}
-	if d, ok := content.(*Dict); ok {
-		return look(d, "", 1)
-	}
-	return ""
+	look(content, "", 1)
+}
+
+// moreThan says by what a page with so many items looks as if there were more; ""
+// if by nothing.
+func moreThan(content Value, count int) (why string) {
+	eachName(content, func(at, name string, v Value) bool {
+		n, isInt := asInt(v)
+		switch {
+		case leadsOn(name, v):
+			why = fmt.Sprintf("it has %q", at+name)
+		case totalWords.MatchString(name) && isInt && (n > int64(count) || strings.Contains(strings.ToLower(name), "pages") && n > 1):
+			why = fmt.Sprintf("its %q is %d", at+name, n)
+		}
+		return why != ""
+	})
+	return why
 }
 
 // namesOf says what a page has.

@@ -14,7 +14,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	params := append([]Param{
 		{Name: "url", Type: String, Doc: "the first page"},
 		{Name: "next", Type: Any, Default: "link", Named: true, Doc: "where the next page is: \"link\": in the header Link; a path such as \"meta.next\": a URL in the page; " +
-			"{\"cursor\": \"after\", \"path\": \"meta.cursor\"}: a value in the page, for that parameter (of both paths the end is where the page has nothing there; a page without what is around it is an error if it is the first); {\"page\": \"page\"} or {\"offset\": \"offset\"}: a parameter that counts pages, or items, until a page is empty; " +
+			"{\"cursor\": \"after\", \"path\": \"meta.cursor\"}: a value in the page, for that parameter (of both paths the end is where the page has nothing there; a first page that has items, and not even the path's outermost name, or a next page under a name that is almost the same, is an error); {\"page\": \"page\"} or {\"offset\": \"offset\"}: a parameter that counts pages, or items, until a page is empty; " +
 			"or a function of the response that gives a URL, a dict of parameters, or None"},
 		{Name: "items", Type: String, Default: None, Named: true, Doc: "where the items of a page are, such as \"data.items\"; None: the page is a list of them"},
 		{Name: "start", Type: Data, Default: None, Named: true, Doc: "the page to begin with: the cursor of a page from before, or parameters such as {\"page\": 0}"},
@@ -215,8 +215,8 @@ func (p *pager) follow(next Value) error {
 			return err
 		}
 		p.byPath = true
-		p.find = func(resp *response, content Value, _ int) (Value, error) {
-			v, err := p.inPage(next, steps, content)
+		p.find = func(resp *response, content Value, count int) (Value, error) {
+			v, err := p.inPage(next, steps, content, count)
 			text, isText := v.(string)
 			if err != nil || v == nil || v == false || text == "" && isText {
 				return nil, err
@@ -279,8 +279,8 @@ func (p *pager) follow(next Value) error {
 			return err
 		}
 		p.byPath = true
-		p.find = func(_ *response, content Value, _ int) (Value, error) {
-			v, err := p.inPage(said["path"], steps, content)
+		p.find = func(_ *response, content Value, count int) (Value, error) {
+			v, err := p.inPage(said["path"], steps, content, count)
 			if err != nil || v == nil || v == "" || v == false {
 				return nil, err
 			}

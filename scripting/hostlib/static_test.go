@@ -1,6 +1,32 @@
 package hostlib
 
-import "testing"
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestWhatToUseInsteadIsThere: what is told of a name that other languages have is
+// there, and that name is not.
+func TestWhatToUseInsteadIsThere(t *testing.T) {
+	t.Parallel()
+	member := func(of, name string) bool {
+		m, typ := ModuleNamed(of), TypeNamed(of)
+		return m != nil && slices.Contains(m.Names(), name) || typ != nil && slices.Contains(typ.Names(), name)
+	}
+	named := regexp.MustCompile(`\b(\w+)\.(\w+)`)
+	for name, use := range elsewhere {
+		if of, what, ok := strings.Cut(name, "."); ok && (ModuleNamed(of) == nil || member(of, what)) || !ok && (ModuleNamed(name) != nil || GlobalNamed(name) != nil) {
+			t.Errorf("%s: nothing of this name is missing", name)
+		}
+		for _, m := range named.FindAllStringSubmatch(use, -1) {
+			if !member(m[1], m[2]) {
+				t.Errorf("%s: %s: there is no %s", name, use, m[0])
+			}
+		}
+	}
+}
 
 // TestEachNeedIsNamedByAnArgument: what a function needs can be seen in its call.
 func TestEachNeedIsNamedByAnArgument(t *testing.T) {

@@ -20,6 +20,9 @@ func missing(of, name string, names []string) error {
 		see = "; see: dsengine docs " + of
 	}
 	like := Suggest(name, names)
+	if use := Elsewhere(of + "." + name); use != "" {
+		like = ": " + use
+	}
 	if like == "" && len(names) == 1 {
 		like = fmt.Sprintf(" (did you mean %q?)", names[0])
 	}

@@ -70,7 +70,7 @@ func Undefined(name string, others []string) error {
 }
 
 // Elsewhere says of a name that other languages have, and scripts have not, what to
-// use instead; "" of all others.
+// use instead; "" of all others. A name that a module does not have has that before it.
 func Elsewhere(name string) string { return elsewhere[name] }
 
 var elsewhere = map[string]string{
@@ -85,11 +85,32 @@ var elsewhere = map[string]string{
 	"date":       "use time.parse(text), and ctx.now() for the time that it is",
 	"requests":   "use http.get(url), http.post(url, json = ...)",
 	"urllib":     "use http.get(url)",
-	"os":         "use files.list(glob), files.read(path) for files, and secrets.get(name) for secrets",
+	"os":         "use files.list(glob), files.read(path) for files, and secrets.get(name) for what the environment has as DSENGINE_SECRET_NAME",
 	"sys":        "there is nothing of the kind: a script logs by log.info(...), and fails by error(message)",
 	"logging":    "use log.info(message)",
 	"isinstance": "use type(x) == \"string\"",
 	"frozenset":  "use set(list)",
 	"Exception":  "error(message) stops the hook",
 	"Decimal":    "use decimal.of(text)",
+
+	"base64.b64decode": "use base64.decode(text)",
+	"base64.b64encode": "use base64.encode(data)",
+	"csv.DictReader":   "use csv.read(path), whose rows have names",
+	"csv.DictWriter":   "use csv.write(path, rows)",
+	"csv.reader":       "use csv.read(path), and with header = False for rows without names",
+	"csv.writer":       "use csv.write(path, rows)",
+	"db.commit":        "what a hook writes is committed when it ends, and by ctx.checkpoint()",
+	"db.execute":       "use db.query(sql, ...) for what gives rows, db.exec(sql, ...) for all else",
+	"decimal.Decimal":  "use decimal.of(text)",
+	"files.open":       "use files.read(path), or csv.read, json.lines, files.lines for what is large",
+	"json.dump":        "use files.write(path, json.encode(value))",
+	"json.dumps":       "use json.encode(value)",
+	"json.load":        "use json.decode(files.read(path)), or json.lines(path), json.stream(path) for what is large",
+	"json.loads":       "use json.decode(text)",
+	"json.parse":       "use json.decode(text)",
+	"json.stringify":   "use json.encode(value)",
+	"time.strftime":    "use time.now().format(format)",
+	"time.strptime":    "use time.parse(text, format)",
+	"time.time":        "use time.now().unix",
+	"uuid.uuid4":       "use uuid.v4()",
 }

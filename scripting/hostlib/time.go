@@ -175,7 +175,7 @@ func parseISO(text string, loc *time.Location) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, Errorf("time.format", "%q is no time like \"2025-12-24T18:30:00Z\": give its format", text)
+	return time.Time{}, Errorf("time.format", "%q is no time like \"2025-12-24T18:30:00Z\": give its format%s", text, engine.SuggestTimeForm(text))
 }
 
 func timeAttr(name, doc string, get func(t time.Time) int64) Attr {

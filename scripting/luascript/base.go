@@ -14,7 +14,8 @@ import (
 
 // missing are the functions of Lua that scripts do not have, with what to use.
 var missing = map[string]string{
-	"os": "the time is time.now(), paths are those of files", "io": "use files, csv, json", "debug": "use print and log",
+	"os": "the time is time.now(), paths are those of files, and secrets.get(name) is what the environment has as DSENGINE_SECRET_NAME", "io": "use files, csv, json", "debug": "use print and log",
+	"map": "use iter.map(fn, list)", "filter": "use iter.filter(fn, list)",
 	"load": loadsNothing, "loadstring": loadsNothing, "loadfile": loadsNothing, "dofile": loadsNothing, "module": loadsNothing, "package": loadsNothing,
 	"collectgarbage": "memory is given back by itself", "getfenv": "functions have one environment", "setfenv": "functions have one environment",
 	"_G": "globals are read by their names", "newproxy": "use setmetatable",

@@ -34,6 +34,9 @@ var habits = map[string]string{
 // got finds what a syntax error is about.
 var got = regexp.MustCompile(`^got (\w+), want `)
 
+// reserved finds a word of the language where a name is wanted, and what is before the dot.
+var reserved = regexp.MustCompile(`(?:(\w+)\s*\.\s*)?\b([a-z]+)\s*$`)
+
 // fString finds a text that has an f before it, at the end of a line.
 var fString = regexp.MustCompile(`(?:^|[^\pL\pN_"'])((?:[fF][rR]?|[rR][fF])(?:"""(?:[^\\]|\\.)*"""|'''(?:[^\\]|\\.)*'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))$`)
 
@@ -88,6 +91,11 @@ func habit(source []byte, pos syntax.Position, message string) (syntax.Position,
 			place(len(before) - len(word))
 		}
 		return pos, habits[word]
+	case message == "not an identifier":
+		if m := reserved.FindStringSubmatchIndex(before); m != nil {
+			place(m[4])
+			return pos, notAName(before[max(m[2], 0):max(m[3], 0)], before[m[4]:m[5]])
+		}
 	case strings.HasPrefix(message, "got string literal"):
 		if m := fString.FindStringSubmatchIndex(before); m != nil {
 			place(m[2])
@@ -118,6 +126,15 @@ var signs = []struct {
 }
 
 func isWord(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }
+
+// notAName says of a word of the language that it is no name; of is the name that is
+// before it and a dot, "" if none is.
+func notAName(of, word string) string {
+	if m := hostlib.ModuleNamed(of); m != nil {
+		return m.Missing(word).Error()
+	}
+	return fmt.Sprintf("%s is a word of the language, and nothing can have it as its name", word)
+}
 
 // importHint says what to write in place of an import.
 func importHint(line string) string {

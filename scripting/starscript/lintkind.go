@@ -152,6 +152,8 @@ func (c *linter) attribute(d *syntax.DotExpr) {
 		return
 	case own && slices.Contains(names, name), !own && (kind != "" || c.anybody(name)):
 		return
+	case !own && c.undefined(d.X): // told already
+		return
 	case !own:
 		hint, text := c.insteadOf(d), fmt.Sprintf("no value has %q", name)
 		if hint == "" {
@@ -175,6 +177,19 @@ func (c *linter) attribute(d *syntax.DotExpr) {
 		text += hostlib.Suggest(name, names)
 	}
 	c.add(d.Name.NamePos, "name", false, hint, text)
+}
+
+// undefined says that an expression begins with a name that nothing sets.
+func (c *linter) undefined(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.DotExpr:
+		return c.undefined(e.X)
+	case *syntax.CallExpr:
+		return c.undefined(e.Fn)
+	case *syntax.Ident:
+		return scopeOf(e) == resolve.Undefined
+	}
+	return false
 }
 
 // insteadOf says what to write for a name of another language, "" if it is none.
