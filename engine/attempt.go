@@ -152,8 +152,8 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries)
 	case errors.Is(err, ErrDrained):
 		if s.running.remove(c) {
 			s.cut(commit, j)
-		} else if !s.claims.known(j.Claim) { // it was left behind, and may have held the writer that giving back waited for
-			s.giveBack(commit, j.Claim, []JobRef{j.JobRef})
+		} else if left := s.claims.strangers(j.Claim, []JobRef{j.JobRef}); len(left) > 0 { // it was left behind, and may have held the writer that giving back waited for
+			s.giveBack(commit, j.Claim, left)
 		}
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:

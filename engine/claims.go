@@ -11,14 +11,15 @@ import (
 // then found to be another's; failed, and then found in a batch), so it is the jobs
 // that are kept, not how many: a claim that is dropped under a job loses it for ever.
 // A claim in the database that is not in it is a stranger (an answer that was lost)
-// and is given back.
+// and is given back; so are the jobs of a torn one that it does not have.
 type claimTable struct {
 	mu   sync.Mutex
 	left map[ClaimID]map[JobID]struct{} // nil: not known to be taken yet
+	torn map[ClaimID]bool               // known ones with jobs in the database that could not be given back
 }
 
 func newClaimTable() *claimTable {
-	return &claimTable{left: map[ClaimID]map[JobID]struct{}{}}
+	return &claimTable{left: map[ClaimID]map[JobID]struct{}{}, torn: map[ClaimID]bool{}}
 }
 
 // newID makes the id of a claim to come. It is known from now on, so that it
@@ -64,8 +65,37 @@ func (t *claimTable) settled(id ClaimID, jobs ...JobID) bool {
 	if len(left) > 0 {
 		return false
 	}
-	delete(t.left, id)
-	return true
+	whole := !t.torn[id] // else it is a stranger now
+	t.drop(id)
+	return whole
+}
+
+// giveUp notes that jobs of a claim could not be given back: they are strangers, and
+// its row is not to be dropped with the last of the others.
+func (t *claimTable) giveUp(id ClaimID, jobs []JobRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left, known := t.left[id]
+	if !known {
+		return
+	}
+	for _, j := range jobs {
+		delete(left, j.ID)
+	}
+	if t.torn[id] = true; len(left) == 0 {
+		t.drop(id)
+	}
+}
+
+// strangers are those of a claim's jobs that are to be given back.
+func (t *claimTable) strangers(id ClaimID, jobs []JobRef) []JobRef {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left, known := t.left[id]
+	if known && !t.torn[id] {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(jobs), func(j JobRef) bool { _, ours := left[j.ID]; return ours })
 }
 
 // rest says whether nothing is left of a claim but the given jobs, which it sorts.
@@ -73,7 +103,7 @@ func (t *claimTable) rest(id ClaimID, jobs ...JobID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	left := t.left[id]
-	if len(left) == 0 || len(left) > len(jobs) {
+	if len(left) == 0 || len(left) > len(jobs) || t.torn[id] {
 		return false
 	}
 	slices.Sort(jobs)
@@ -89,15 +119,21 @@ func (t *claimTable) rest(id ClaimID, jobs ...JobID) bool {
 func (t *claimTable) forget(ids ...ClaimID) {
 	t.mu.Lock()
 	for _, id := range ids {
-		delete(t.left, id)
+		t.drop(id)
 	}
 	t.mu.Unlock()
+}
+
+func (t *claimTable) drop(id ClaimID) {
+	delete(t.left, id)
+	delete(t.torn, id)
 }
 
 // clear forgets all: the incarnation that held them is gone.
 func (t *claimTable) clear() {
 	t.mu.Lock()
 	clear(t.left)
+	clear(t.torn)
 	t.mu.Unlock()
 }
 

@@ -1,6 +1,9 @@
 package engine
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // claimedJobs are jobs as they come with a claim.
 func claimedJobs(ids ...JobID) []ClaimedJob {
@@ -51,4 +54,29 @@ func TestAClaimIsDoneWithWhenEachOfItsJobsIs(t *testing.T) {
 	if claims.known(id) || claims.taken(id, list) {
 		t.Error("it is known still")
 	}
+}
+
+func TestAJobThatCouldNotBeGivenBackIsAStrangerInItsClaim(t *testing.T) {
+	t.Parallel()
+	claims := newClaimTable()
+	id := claims.newID()
+	claims.taken(id, claimedJobs(1, 2, 3))
+	refs := []JobRef{{ID: 1}, {ID: 2}, {ID: 3}}
+	strangers := func(want ...JobRef) {
+		t.Helper()
+		if got := claims.strangers(id, refs); !slices.Equal(got, want) {
+			t.Errorf("strangers are %v, want %v", got, want)
+		}
+	}
+	strangers()
+	claims.giveUp(id, refs[1:2])
+	strangers(refs[1])
+	if claims.rest(id, 1, 3) || claims.settled(id, 1) {
+		t.Error("its row would be dropped, and with it the job")
+	}
+	strangers(refs[0], refs[1])
+	if claims.settled(id, 3) || claims.known(id) {
+		t.Error("it is known still, or its row would be dropped")
+	}
+	strangers(refs...)
 }

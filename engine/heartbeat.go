@@ -103,9 +103,9 @@ func (s *Server) loseAll() int {
 	return n
 }
 
-// reconcile gives back claims that the database holds in our name and we do
-// not know: of answers that were lost, or of hooks that had to stop. An error says
-// that some may be left.
+// reconcile gives back what the database holds in our name and we do not know: of
+// answers that were lost, of hooks that had to stop, or given back in vain. An error says
+// that some may be left, apart from those whose rows others hold.
 func (s *Server) reconcile(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
 	defer cancel()
@@ -114,22 +114,27 @@ func (s *Server) reconcile(ctx context.Context) error {
 		return err
 	}
 	var failed error
+	var kept []JobRef
 	for id, jobs := range held {
-		if s.claims.known(id) {
+		if jobs = s.claims.strangers(id, jobs); len(jobs) == 0 {
 			continue
 		}
-		if err := s.eng.store.Release(ctx, id, jobs); err != nil {
+		back, left, err := s.release(ctx, id, jobs)
+		kept = append(kept, left...)
+		if err != nil {
 			failed = err // the others are not to wait for it
 			if ctx.Err() != nil {
 				return Wrapf(CodeRetry, err, "give back a claim")
 			}
-			continue
 		}
-		s.eng.log.Debug("gave back a claim of ours that we did not know", "jobs", len(jobs))
-		s.wakeAll()
+		if len(back) > 0 {
+			s.eng.log.Debug("gave back jobs of ours that we did not know", "jobs", len(back))
+			s.wakeAll()
+		}
 	}
 	if failed == nil {
 		s.tally.nothingKept()
+		s.tally.kept(kept)
 	}
 	return failed
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,4 +52,37 @@ func TestTheEndOfALeaseIsSeenSoonAfterTheMachineSlept(t *testing.T) {
 	}
 	stop()
 	<-ended
+}
+
+// claimsOf is a store that has claims in our name, and holds rows of some jobs.
+type claimsOf struct {
+	Store
+	claims map[ClaimID][]JobRef
+	held   []JobID
+}
+
+func (s *claimsOf) OwnClaims(context.Context, ServerID) (map[ClaimID][]JobRef, error) {
+	return s.claims, nil
+}
+
+func (s *claimsOf) Release(context.Context, ClaimID, []JobRef) error {
+	return Wrapf(CodeRetry, &LockedError{Jobs: s.held}, "give jobs back")
+}
+
+func TestWhatOthersHoldKeepsNoOtherJobFromBeingGivenBack(t *testing.T) {
+	t.Parallel()
+	store := &claimsOf{claims: map[ClaimID][]JobRef{{1}: {{ID: 7}, {ID: 8}}}, held: []JobID{8}}
+	l := &lane{wakeUp: make(chan struct{}, 1)}
+	s := &Server{eng: &Engine{store: store, clock: SystemClock{}, log: slog.New(slog.DiscardHandler)}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), lanes: map[Queue]*lane{1: l}}
+	s.tally.kept([]JobRef{{ID: 7}, {ID: 8}})
+	if err := s.reconcile(t.Context()); err != nil {
+		t.Errorf("it is told as failing: %v", err)
+	}
+	if len(l.wakeUp) == 0 {
+		t.Error("nobody looks for the job that is due again")
+	}
+	s.tally.cutOff()
+	if kept := s.Snapshot().Kept; !slices.Equal(kept, []JobID{8}) {
+		t.Errorf("kept are %v", kept)
+	}
 }

@@ -439,31 +439,42 @@ func (s *Server) giveBack(ctx context.Context, claim ClaimID, jobs []JobRef) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
 	defer cancel()
 	for try := 0; try < 5; try++ {
-		err := s.eng.store.Release(ctx, claim, jobs)
-		var locked *LockedError
-		errors.As(err, &locked)
-		var left []JobRef
-		for _, j := range jobs {
-			if err == nil || locked != nil && !slices.Contains(locked.Jobs, j.ID) {
-				s.claims.settled(claim, j.ID)
-			} else {
-				left = append(left, j)
-			}
-		}
-		if jobs = left; err == nil {
+		back, left, err := s.release(ctx, claim, jobs)
+		s.claims.settled(claim, back...)
+		if jobs = left; len(jobs) == 0 {
 			return
 		}
-		level := slog.LevelWarn
-		if mayPass(err) {
-			level = slog.LevelDebug // the duties tell, where it lasts
+		if err != nil {
+			level := slog.LevelWarn
+			if mayPass(err) {
+				level = slog.LevelDebug // the duties tell, where it lasts
+			}
+			s.log(level, "give back jobs", err, "jobs", len(jobs))
 		}
-		s.log(level, "give back jobs", err, "jobs", len(jobs))
 		if isAway(err) || !sleep(ctx, s.eng.clock, time.Duration(try+1)*100*time.Millisecond) {
 			break
 		}
 	}
 	s.tally.kept(jobs)
-	s.claims.forget(claim)
+	s.claims.giveUp(claim, jobs)
+}
+
+// release gives back jobs of a claim. Those whose rows others hold are left; with an
+// error all are.
+func (s *Server) release(ctx context.Context, claim ClaimID, jobs []JobRef) (back []JobID, left []JobRef, err error) {
+	err = s.eng.store.Release(ctx, claim, jobs)
+	var locked *LockedError
+	if err != nil && !errors.As(err, &locked) {
+		return nil, jobs, err
+	}
+	for _, j := range jobs {
+		if locked != nil && slices.Contains(locked.Jobs, j.ID) {
+			left = append(left, j)
+		} else {
+			back = append(back, j.ID)
+		}
+	}
+	return back, left, nil
 }
 
 func matchAny(globs []string, name string) bool {

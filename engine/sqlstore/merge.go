@@ -188,7 +188,8 @@ func (m *merge) refusedRow(row engine.Row) error {
 		if fit := m.w.fits.Of(k); fit != nil {
 			v, why = fit(v)
 		}
-		if v = m.w.s.d.ToDB(v); v == nil || why != "" || !driver.IsValue(v) { // no row of the table can have such a key
+		v = m.w.s.d.ToDB(v)
+		if _, large := v.(uint64); v == nil || why != "" || !large && !driver.IsValue(v) { // no row of the table can have such a key
 			m.refusedKeys, m.refusedSize = m.refusedKeys[:was], size
 			return nil
 		}

@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -206,6 +208,25 @@ var refuseCases = []testCase{
 			}
 			w.same(name, left, Shown(w.query(h, "SELECT id, v FROM t ORDER BY id")))
 		}
+	}},
+	{"a row that is set aside keeps what is there of a key above 2^63", func(w *world) {
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "decimal(20,0)"}, {Name: "v", Type: "text(5)"}}, []string{"id"})
+		w.must(err)
+		if w.in.Rows {
+			w.exec("ALTER TABLE t MODIFY id BIGINT UNSIGNED NOT NULL")
+		}
+		row := func(id any, v string) engine.Row {
+			return engine.Row{Names: []string{"id", "v"}, Values: []any{id, v}}
+		}
+		large := new(big.Int).SetUint64(math.MaxUint64)
+		_, err = h.Insert(w.ctx, "t", source(row(large, "was"), row(int64(math.MaxInt64), "was"), row(int64(1), "was"), row(int64(2), "was")))
+		w.must(err)
+		g := &given{slice: slice{[]engine.Row{row(large, "too long"), row(int64(math.MaxInt64), "too long"), row(int64(1), "new")}}}
+		_, err = h.Merge(w.ctx, "t", g, percent(100))
+		w.must(err)
+		w.same("given back", 2, g.back)
+		w.same("rows", `"new" / "was" / "was"`, Shown(w.query(h, "SELECT v FROM t ORDER BY id")))
 	}},
 	{"of rows that cannot stand together the first one stays", func(w *world) {
 		unique := "UNIQUE"

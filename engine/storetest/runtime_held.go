@@ -58,6 +58,54 @@ var heldRunCases = []testCase{
 		w.until("both are completed", func() bool { return w.state(made[0]) == "completed" && w.state(made[1]) == "completed" })
 		stop()
 	}},
+	{"a held key of a job that waits ends no hook of its claim", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		f := &Faults{}
+		r := w.runtime(Options{Wrap: f.Wrap})
+		long, end := raw("long"), make(chan struct{})
+		t := counting("t")
+		count := t.Hooks[engine.PhaseConsume]
+		t.Hooks[engine.PhaseConsume] = func(c *engine.Call) (engine.Raw, error) {
+			got, err := count(c)
+			if string(c.Item()) == string(long) {
+				select {
+				case <-end:
+				case <-c.Context().Done():
+					return nil, c.Context().Err()
+				}
+			}
+			return got, err
+		}
+		types, err := r.eng.RegisterTypes(w.ctx, t.Type)
+		w.must(err)
+		runs := job(types["t"])
+		runs.Payload = long
+		made := w.enqueue(append(jobs(types["t"], 30), runs, keyed(types["t"], "k", active))...)
+		runner, waiter := made[30], made[31]
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t.Type}, Slots: slots("t", 1), Lease: 6 * time.Second})
+		w.until("it runs", func() bool { return t.runs(runner) == 1 })
+		epoch := w.count("SELECT epoch FROM ds_jobs WHERE id = ?", runner)
+		w.same("cancelled", engine.CancelAsked, w.cancel(waiter))
+		var looks atomic.Int64
+		tx := w.begin(sql.LevelDefault)
+		w.enqueueTx(tx, keyed(types["t"], "k", active))
+		f.Before(func(q string) {
+			if strings.HasPrefix(q, "SELECT jobs, size, server") {
+				looks.Add(1)
+			}
+		})
+		w.until("it was to be given back at once, and then every two seconds", func() bool { return looks.Load() >= 9 })
+		w.same("epoch of the one that runs", epoch, w.count("SELECT epoch FROM ds_jobs WHERE id = ?", runner))
+		w.must(tx.Rollback())
+		w.until("the other is cancelled", func() bool { return w.state(waiter) == "cancelled" })
+		close(end)
+		w.until("the one that runs is completed", func() bool { return w.state(runner) == "completed" })
+		stop()
+		w.same("runs", []int{1, 0}, []int{t.runs(runner), t.runs(waiter)})
+		w.same("claims", int64(0), w.count("SELECT COUNT(*) FROM ds_claims"))
+	}},
 	{"no more is claimed than can wait for rows that are held", func(w *world) {
 		if !w.in.Rows {
 			return
