@@ -18,6 +18,7 @@ type dialect struct {
 	readOnly  string // the one that keeps transactions from writing
 	collation string // for keys and names: binary, no padding
 	session   string // of connections
+	modes     string // of SQL, besides those of both
 	compare   bool   // locks do not tell whose a ready row is
 }
 
@@ -33,7 +34,7 @@ func newDialect(version string) (*dialect, error) {
 	if major < 8 || major == 8 && minor == 0 && patch < 19 {
 		return nil, engine.Errorf(engine.CodeUnsupported, "MySQL %d.%d.%d is too old: 8.0.19 or newer is needed", major, minor, patch)
 	}
-	return &dialect{name: "mysql", isolation: "transaction_isolation", readOnly: "transaction_read_only", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin"}, nil
+	return &dialect{name: "mysql", isolation: "transaction_isolation", readOnly: "transaction_read_only", collation: "utf8mb4_0900_bin", session: "utf8mb4_bin", modes: ",TIME_TRUNCATE_FRACTIONAL"}, nil
 }
 
 var versionNumber = regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)`)

@@ -113,7 +113,7 @@ var groups = []group{
 	{name: "refuse", beside: true, cases: refuseCases},
 	{name: "merge", beside: true, cases: mergeCases},
 	{name: "connections", beside: true, cases: connectionCases},
-	{name: "values", beside: true, cases: slices.Concat(valueCases, wholeCases)},
+	{name: "values", beside: true, cases: slices.Concat(valueCases, foreignCases, wholeCases)},
 	{name: "words", beside: true, cases: toldCases},
 	{name: "parity", beside: true, cases: slices.Concat(parityCases, parityWriteCases, parityExactCases)},
 	{name: "guard", beside: true, cases: guardCases},

@@ -499,54 +499,6 @@ var valueCases = []testCase{
 		w.run(h, "DELETE FROM t WHERE m < '2024-01-01'")
 		w.same("mended", `2 "2024-05-01" NULL / 5 "2024-03-01" 2024-03-01T00:00:00.000001`, Shown(w.query(h, "SELECT id, d, m FROM t ORDER BY id")))
 	}},
-	{"a server's columns of bits hold whole numbers of 64 bits", func(w *world) {
-		if !w.in.Rows {
-			return // there are none
-		}
-		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, few BIT(3), v BIT(64), u BIGINT UNSIGNED)")
-		h := w.hook(w.store)
-		want := [][]any{
-			{int64(1), int64(5), bigInt("18446744073709551615"), bigInt("18446744073709551615")},
-			{int64(2), int64(0), bigInt("9223372036854775808"), bigInt("9223372036854775808")},
-			{int64(3), nil, int64(math.MaxInt64), int64(math.MaxInt64)},
-		}
-		w.run(h, "INSERT INTO t VALUES (1, b'101', ~0, ~0), (2, 0, 1 << 63, 1 << 63), (3, NULL, ~0 >> 1, ~0 >> 1)")
-		w.same("rows", want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
-		for what, write := range w.writers(h) {
-			w.run(h, "DELETE FROM t")
-			var rows []engine.Row
-			for _, r := range want {
-				rows = append(rows, engine.Row{Names: []string{"id", "few", "v", "u"}, Values: r})
-			}
-			w.must(write(rows...))
-			w.same("rows after "+what, want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
-		}
-		w.same("found", [][]any{{int64(2)}}, w.query(h, "SELECT id FROM t WHERE v = ? AND u = ?", want[1][2], want[1][3]))
-	}},
-	{"a server's columns of times that hold spans of time do so", func(w *world) {
-		if !w.in.Rows {
-			return // it has none
-		}
-		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, c TIME, f TIME(6))")
-		h := w.hook(w.store)
-		row := func(v any) engine.Row {
-			return engine.Row{Names: []string{"id", "c", "f"}, Values: []any{int64(1), v, v}}
-		}
-		for name, write := range w.writers(h) {
-			for _, v := range []string{"36:00:00", "-12:00:00", "838:59:59", "-838:59:59", "-0:00:01", "23:59:59"} {
-				w.run(h, "DELETE FROM t")
-				if err := write(row(v)); err != nil {
-					w.Errorf("%s of %s: %v", name, v, err)
-				}
-				want := strings.Replace(v, "-0:", "-00:", 1)
-				w.same(name+" of "+v, [][]any{{want, want}}, w.query(h, "SELECT c, f FROM t"))
-			}
-			w.run(h, "DELETE FROM t")
-			for _, v := range []string{"839:00:00", "1000:00:00", "36:60:00", "36:00", "36", "--1:00:00", "36:00:00.", "soon"} {
-				w.failure(name+" of "+v, "db.value", write(row(v)))
-			}
-		}
-	}},
 	{"an error of a row shows the value, cut and without secrets", func(w *world) {
 		h := w.store.Begin(engine.SessionOptions{Job: 1, Type: "t", Strike: func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") }})
 		w.Cleanup(func() { h.Close() })

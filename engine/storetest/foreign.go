@@ -1,0 +1,91 @@
+package storetest
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/dsengine/dsengine/engine"
+)
+
+// foreignCases are about columns of types that Ensure does not make.
+var foreignCases = []testCase{
+	{"a server's columns of bits hold whole numbers of 64 bits", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, few BIT(3), v BIT(64), u BIGINT UNSIGNED)")
+		h := w.hook(w.store)
+		want := [][]any{
+			{int64(1), int64(5), bigInt("18446744073709551615"), bigInt("18446744073709551615")},
+			{int64(2), int64(0), bigInt("9223372036854775808"), bigInt("9223372036854775808")},
+			{int64(3), nil, int64(math.MaxInt64), int64(math.MaxInt64)},
+		}
+		w.run(h, "INSERT INTO t VALUES (1, b'101', ~0, ~0), (2, 0, 1 << 63, 1 << 63), (3, NULL, ~0 >> 1, ~0 >> 1)")
+		w.same("rows", want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
+		for what, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			var rows []engine.Row
+			for _, r := range want {
+				rows = append(rows, engine.Row{Names: []string{"id", "few", "v", "u"}, Values: r})
+			}
+			w.must(write(rows...))
+			w.same("rows after "+what, want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
+		}
+		w.same("found", [][]any{{int64(2)}}, w.query(h, "SELECT id FROM t WHERE v = ? AND u = ?", want[1][2], want[1][3]))
+	}},
+	{"a server's columns of times that hold spans of time do so", func(w *world) {
+		if !w.in.Rows {
+			return // it has none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, c TIME, f TIME(6))")
+		h := w.hook(w.store)
+		row := func(v any) engine.Row {
+			return engine.Row{Names: []string{"id", "c", "f"}, Values: []any{int64(1), v, v}}
+		}
+		for name, write := range w.writers(h) {
+			for _, v := range []string{"36:00:00", "-12:00:00", "838:59:59", "-838:59:59", "-0:00:01", "23:59:59"} {
+				w.run(h, "DELETE FROM t")
+				if err := write(row(v)); err != nil {
+					w.Errorf("%s of %s: %v", name, v, err)
+				}
+				want := strings.Replace(v, "-0:", "-00:", 1)
+				w.same(name+" of "+v, [][]any{{want, want}}, w.query(h, "SELECT c, f FROM t"))
+			}
+			w.run(h, "DELETE FROM t")
+			for _, v := range []string{"839:00:00", "1000:00:00", "36:60:00", "36:00", "36", "--1:00:00", "36:00:00.", "soon"} {
+				w.failure(name+" of "+v, "db.value", write(row(v)))
+			}
+		}
+	}},
+	{"a time is cut off to the digits of a server's column", func(w *world) {
+		if !w.in.Rows {
+			return // columns have none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, m DATETIME, n DATETIME(3), z TIMESTAMP NULL, c TIME, d DATE)")
+		h := w.hook(w.store)
+		at := time.Date(2024, 12, 31, 23, 59, 59, 999_600_000, time.UTC)
+		want := `1 2024-12-31T23:59:59 2024-12-31T23:59:59.999 2024-12-31T23:59:59 "23:59:59" "2024-12-31"`
+		for name, write := range w.writers(h) {
+			for _, v := range []any{at, "2024-12-31 23:59:59.9996"} {
+				w.run(h, "DELETE FROM t")
+				w.must(write(engine.Row{Names: []string{"id", "m", "n", "z", "c", "d"}, Values: []any{int64(1), v, v, v, v, v}}))
+				w.same("rows after "+name, want, Shown(w.query(h, "SELECT * FROM t")))
+			}
+		}
+		w.run(h, "DELETE FROM t")
+		w.run(h, "INSERT INTO t VALUES (1, ?, ?, ?, '23:59:59.9996', ?)", at, at, at, at)
+		w.same("rows after a statement", want, Shown(w.query(h, "SELECT * FROM t")))
+
+		w.exec("CREATE TABLE k (id DATETIME PRIMARY KEY, v INTEGER)")
+		rows := func() engine.RowSource {
+			return pairs("2024-01-01T10:00:00.7Z", 1, "2024-01-01T10:00:01Z", 2)
+		}
+		got, err := h.Upsert(w.ctx, "k", rows(), engine.Upsert{Key: []string{"id"}})
+		w.must(err)
+		w.same("upserted", stats(2, 0, 0), got)
+		got, err = h.Merge(w.ctx, "k", rows(), percent(0))
+		w.must(err)
+		w.same("merged", stats(0, 0, 2), got)
+	}},
+}
