@@ -44,7 +44,7 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 		if j.Checkpoints > points { // it came further: the count begins anew
 			rerun, points = tries{}, j.Checkpoints
 		}
-		rerun.began, rerun.severed = s.eng.clock.Boot(), nil
+		rerun.began, rerun.severed, rerun.away = s.eng.clock.Boot(), nil, false
 		if again := s.once(ctx, l, j, &rerun); !again {
 			return
 		}
@@ -69,14 +69,16 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				s.lost(j)
 				return
 			}
+			if err != nil {
+				s.tellTries("look again whether the job is still ours", j, l.typ, rerun, err)
+			}
+			if s.drains.Load() && (rerun.away || isAway(err)) { // the process does not wait for a database to run it once more
+				s.unwait(context.WithoutCancel(ctx), j)
+				return
+			}
 			if err == nil {
 				s.ranInVain(j, l.typ, &rerun)
 				break
-			}
-			s.tellTries("look again whether the job is still ours", j, l.typ, rerun, err)
-			if s.drains.Load() && isAway(err) { // the process does not wait for a database to run it once more
-				s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
-				return
 			}
 			pause = min(2*pause, time.Second)
 		}
@@ -157,6 +159,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries)
 		}
 		return false
 	case code == CodeUnreachable || code == CodeUnknown:
+		rerun.away = code == CodeUnreachable
 		s.tellTries("run the hook again", j, l.typ, *rerun, err)
 		return true
 	case code == CodeRetry || code == CodeConflict:

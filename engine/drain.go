@@ -77,6 +77,12 @@ func (s *Server) cut(ctx context.Context, j *ClaimedJob) {
 	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
 }
 
+// unwait gives back a job whose hook would wait for a database.
+func (s *Server) unwait(ctx context.Context, j *ClaimedJob) {
+	s.logs.note(j, j.Attempt(), s.stoppedWords()+fmt.Sprintf(", while %s waited for a database. It burns no attempt, and goes on, %s, on the next server that takes the job", j.Phase, whence(j)))
+	s.giveBack(ctx, j.Claim, []JobRef{j.JobRef})
+}
+
 // stoppedWords says when the server was told to stop.
 func (s *Server) stoppedWords() string {
 	return fmt.Sprintf("server %s was stopped at %s", s.opts.Name, time.Unix(0, s.stopped.Load()).UTC().Format(time.DateTime+" UTC"))

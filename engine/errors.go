@@ -17,6 +17,7 @@ const (
 	CodeNotFound    Code = "not_found"   // no such job, type, server
 	CodeConflict    Code = "conflict"    // it is not in a state that allows this
 	CodeUnreachable Code = "unreachable" // the database does not answer
+	CodeConnection  Code = "connection"  // another database that scripts reach lets nobody in, or is not there: to wait is no help
 	CodeEmpty       Code = "empty"       // the database has no tables yet
 	CodeSchema      Code = "schema"      // tables are missing, or newer than the program
 	CodeUnsupported Code = "unsupported" // the database lacks something the engine needs

@@ -42,6 +42,7 @@ type tries struct {
 	since   time.Duration // when it first was, by Clock.Boot
 	began   time.Duration // when the last run did
 	severed error         // that ended it with its connection; nil: it ended otherwise
+	away    bool          // a database that it uses, its own or another, could not be reached in it
 	outage  int           // the one that was counted last
 	spared  int           // runs that did not count, since the outage had counted
 	unbegun int           // runs that did not count, since there was no connection

@@ -37,7 +37,7 @@ func newDoctor(env *Env, g *globals) *cobra.Command {
 		Short: "Check the database, the scripts and the settings",
 		Long: `Check the database, the scripts and the settings, and say how jobs are claimed and why.
 Of what scripts need (secrets, connections, servers of files and their keys, stores, mail) it looks
-whether it is configured; it connects to nothing but the database. It ends with 1 if a check fails.`,
+whether it is configured; it connects to databases, and to nothing else. It ends with 1 if a check fails.`,
 		Example: "  dsengine doctor\n  dsengine doctor --db mysql://user:password@db.example.com/imports -o json",
 		Args:    arguments(),
 		RunE:    func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), env, g) },
@@ -61,7 +61,7 @@ func runDoctor(ctx context.Context, env *Env, g *globals) error {
 		d.check("files", d.Files, true, "")
 	}
 	hooks := d.settings(env, g, &s)
-	d.needs(env, g, &s)
+	d.needs(ctx, env, g, &s)
 	unreachable := d.database(ctx, env, g, hooks)
 	d.OK = true
 	for _, c := range d.Checks {

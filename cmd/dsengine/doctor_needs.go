@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,15 +9,28 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlitestore"
 )
+
+// lookLimit is how long a database may take to let the doctor in.
+const lookLimit = 5 * time.Second
 
 // needs looks whether what scripts need is configured: secrets, connections, servers of
 // files with their keys, stores of objects, mail. Globs say nothing of names, and are
-// left out; nothing is connected to.
-func (d *diagnosis) needs(env *Env, g *globals, s *scripts) {
-	checked, missing := 0, 0
+// left out. Databases are connected to, all at once, and nothing else is.
+func (d *diagnosis) needs(ctx context.Context, env *Env, g *globals, s *scripts) {
+	type looked struct {
+		name, line string
+		err        error
+	}
+	var all []*looked
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
 	for _, t := range s.Types {
 		told := map[string]bool{}
 		for _, need := range t.Settings.Needs {
@@ -30,16 +44,25 @@ func (d *diagnosis) needs(env *Env, g *globals, s *scripts) {
 					continue
 				}
 				told[line] = true
-				checked++
-				if err := look(env, g, s, strings.TrimSuffix(name, ":write")); err != nil {
-					missing++
-					d.check("needs of "+t.Name, fmt.Sprintf("%s: %v", line, err), false, engine.HintOf(err))
-				}
+				l := &looked{name: t.Name, line: line}
+				all = append(all, l)
+				wg.Go(func() {
+					name, writes := strings.CutSuffix(name, ":write")
+					l.err = look(ctx, env, g, s, name, writes)
+				})
 			}
 		}
 	}
-	if checked > 0 && missing == 0 {
-		d.check("needs", "the secrets, connections and servers that scripts need are configured", true, "")
+	wg.Wait()
+	missing := 0
+	for _, l := range all {
+		if l.err != nil {
+			missing++
+			d.check("needs of "+l.name, fmt.Sprintf("%s: %v", l.line, l.err), false, engine.HintOf(l.err))
+		}
+	}
+	if len(all) > 0 && missing == 0 {
+		d.check("needs", "the secrets, connections and servers that scripts need are configured, and the databases can be reached", true, "")
 	}
 }
 
@@ -57,25 +80,28 @@ func ofInstances(line string, t *engine.Type) []string {
 }
 
 // needLooks say, by kinds of needs, whether what has a name is configured.
-var needLooks = map[string]func(env *Env, g *globals, s *scripts, name string) error{
-	"secret": func(env *Env, g *globals, _ *scripts, name string) error {
+var needLooks = map[string]func(ctx context.Context, env *Env, g *globals, s *scripts, name string, writes bool) error{
+	"secret": func(_ context.Context, env *Env, g *globals, _ *scripts, name string, _ bool) error {
 		_, err := g.tables.secretSource(env)(name)
 		return g.placed(err, "secrets."+name)
 	},
-	"db": func(_ *Env, _ *globals, s *scripts, name string) error {
-		return s.others.looks(name, "mysql", "sqlite")
+	"db": func(ctx context.Context, _ *Env, _ *globals, s *scripts, name string, writes bool) error {
+		if err := s.others.looks(name, "mysql", "sqlite"); err != nil {
+			return err
+		}
+		return s.others.reaches(ctx, name, writes)
 	},
-	"sftp": func(env *Env, g *globals, s *scripts, name string) error {
+	"sftp": func(_ context.Context, env *Env, g *globals, s *scripts, name string, _ bool) error {
 		return remoteLooks(env, g, s, name, "sftp")
 	},
-	"ftp": func(env *Env, g *globals, s *scripts, name string) error {
+	"ftp": func(_ context.Context, env *Env, g *globals, s *scripts, name string, _ bool) error {
 		return remoteLooks(env, g, s, name, "ftp", "ftps")
 	},
-	"s3": func(env *Env, g *globals, _ *scripts, name string) error {
+	"s3": func(_ context.Context, env *Env, g *globals, _ *scripts, name string, _ bool) error {
 		_, err := s3Source(env, g)(name)
 		return g.placed(err, "[s3."+name+"]")
 	},
-	"mail": func(env *Env, g *globals, _ *scripts, _ string) error {
+	"mail": func(_ context.Context, env *Env, g *globals, _ *scripts, _ string, _ bool) error {
 		m := mailOf(env, g)
 		switch {
 		case m == nil:
@@ -98,6 +124,23 @@ func (c *connections) looks(name string, schemes ...string) error {
 		return usage("its url %q does not begin with %s:", shownURL(url), strings.Join(schemes, ": or ")).WithHint("set the url of [connections.%s] in %s", name, defaultConfig)
 	}
 	return nil
+}
+
+// reaches says whether a database lets us in now. A file that is not there is made by the
+// script that writes to it, not here.
+func (c *connections) reaches(ctx context.Context, name string, writes bool) error {
+	if url, err := c.url(name); err == nil && writes {
+		if file, ok := strings.CutPrefix(url, "sqlite:"); ok && file != "" {
+			if _, err := os.Stat(c.env.path(file)); errors.Is(err, fs.ErrNotExist) {
+				return sqlitestore.CheckURL("sqlite:" + c.env.path(file))
+			}
+		}
+	}
+	conn, err := c.openApart(ctx, "", name, true)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // remoteLooks says whether a server of files is configured, and whether its password

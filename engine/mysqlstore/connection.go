@@ -20,12 +20,18 @@ var _ engine.Connection = (*Connection)(nil)
 // Connect opens another database by its URL, as Open does. With readOnly, the
 // server refuses whatever would write. Of the options, Prefix is that of the
 // engine's own tables, which scripts do not reach here either. A server that accepts
-// connections and then says nothing is given up after twice Lease.
+// connections and then says nothing is given up after twice Lease. One that lets nobody
+// in, as the password is wrong, say, is CodeConnection.
 func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*cmp.Or(o.Lease, defaultLease))
 	defer cancel()
 	s, cfg, err := reach(ctx, rawURL, o)
 	if err != nil {
+		var refused *mysql.MySQLError
+		var e *engine.Error
+		if errors.As(err, &refused) && errors.As(err, &e) && (&dialect{}).Class(refused) == sqlstore.ClassOther {
+			e.Code = engine.CodeConnection
+		}
 		return nil, err
 	}
 	var more map[string]string

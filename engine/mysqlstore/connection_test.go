@@ -2,6 +2,7 @@ package mysqlstore
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -37,6 +38,32 @@ func TestAConnectionKnowsTheDatabaseThatItReaches(t *testing.T) {
 				if got := c.Reaches(t.Context(), url); got != want {
 					t.Errorf("read only %v: it reaches %s: %v", readOnly, url, got)
 				}
+			}
+		}
+	})
+}
+
+func TestAServerThatLetsNobodyInIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	onEveryServer(t, func(t *testing.T, s *testServer) {
+		name, db, _ := s.database(t)
+		if _, err := db.Exec("CREATE USER IF NOT EXISTS 'locked'@'%' IDENTIFIED BY 'right'"); err != nil {
+			t.Fatal(err)
+		}
+		url := s.urlOf(name)
+		at := url[strings.LastIndex(url, "@"):]
+		for _, c := range []struct {
+			url, says string
+			want      engine.Code
+		}{
+			{"mysql://locked:wrong" + at, "1045", engine.CodeConnection},
+			{"mysql://locked:right" + at, "1044", engine.CodeConnection},
+			{s.urlOf(name + "_gone"), "1049", engine.CodeConnection},
+			{"mysql://root@127.0.0.1:1/" + name, "refused", engine.CodeUnreachable},
+		} {
+			_, err := Connect(t.Context(), c.url, false, Options{})
+			if engine.CodeOf(err) != c.want || !strings.Contains(fmt.Sprint(err), c.says) || strings.Contains(fmt.Sprint(err), "wrong") {
+				t.Errorf("want %s and %s, got %s: %v", c.want, c.says, engine.CodeOf(err), err)
 			}
 		}
 	})

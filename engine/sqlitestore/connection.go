@@ -21,15 +21,19 @@ var _ engine.Connection = (*Connection)(nil)
 // Connect opens another file, "sqlite:PATH". With readOnly it must be there, and
 // nothing can write to it; else it is made. How the file keeps its journal is
 // left as it is. Of the options, Prefix is that of the engine's own tables, which
-// scripts do not reach here either.
+// scripts do not reach here either. Where no such database is, the error is CodeConnection.
 func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Connection, error) {
 	path, abs, err := locate(rawURL, &o)
+	var e *engine.Error
+	if errors.As(err, &e) && e.Code == engine.CodeUnreachable {
+		e.Code = engine.CodeConnection
+	}
 	if err != nil {
 		return nil, err
 	}
 	reading := "&mode=ro&_pragma=query_only(1)"
 	if _, err := os.Stat(abs); readOnly && errors.Is(err, fs.ErrNotExist) {
-		return nil, engine.Errorf(engine.CodeUnreachable, "there is no database file %s", path)
+		return nil, engine.Errorf(engine.CodeConnection, "there is no database file %s", path)
 	}
 	writing := "&_txlock=immediate&_pragma=synchronous(FULL)"
 	if readOnly {
@@ -47,6 +51,9 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	var mode string
 	if err := w.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
 		w.Close()
+		if said, hint := unreadable(err); said != "" {
+			return nil, engine.Wrapf(engine.CodeConnection, err, "the database file %s %s", path, said).WithHint("%s", hint)
+		}
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
 	r, err := pool(dsn(abs, reading), nil, o)

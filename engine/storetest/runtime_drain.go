@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -85,6 +86,24 @@ var drainCases = []testCase{
 		r.untilIdle(t)
 		w.stands("completed", id)
 		w.same("runs", 200, runs)
+	}},
+	{"a job whose hook waits for another database is given back at once", func(w *world) {
+		r := w.runtime(Options{})
+		var runs atomic.Int64
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			runs.Add(1)
+			return nil, engine.Errorf(engine.CodeUnreachable, "the other database cannot be reached")
+		})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Drain: time.Hour})
+		w.until("it waits", func() bool { return runs.Load() > 1 })
+		stop()
+		w.stands("consume/waiting", id)
+		lines, err := w.store.Logs(w.ctx, id, 0, 0, true, 10)
+		w.must(err)
+		if n := len(lines); n == 0 || !strings.Contains(lines[n-1].Message, ", while consume waited for a database. It burns no attempt, and goes on, from its beginning, on the next server") {
+			w.Errorf("its log does not say why it ended: %+v", lines)
+		}
 	}},
 	{"a hook that nothing stops is left behind, and its job given back", func(w *world) {
 		r := w.runtime(Options{})

@@ -14,7 +14,7 @@ type Connector interface {
 }
 
 var connectFunc = &Func{
-	Name: "connect", Doc: "Reaches another database by the name of a connection ([connections.NAME] in dsengine.toml has its url, or DSENGINE_CONNECTION_NAME). It has a transaction of its own, which commits just before the job's at each checkpoint and at the end: what is written there is done at least once, so write it in a way that may be repeated, such as upsert. To write, job() needs \"db:NAME:write\".",
+	Name: "connect", Doc: "Reaches another database by the name of a connection ([connections.NAME] in dsengine.toml has its url, or DSENGINE_CONNECTION_NAME). It has a transaction of its own, which commits just before the job's at each checkpoint and at the end: what is written there is done at least once, so write it in a way that may be repeated, such as upsert. To write, job() needs \"db:NAME:write\". A database that does not answer is waited for, and burns no attempt; one that lets nobody in (a wrong password, no such database or file) fails the attempt, with the code db.connection.",
 	Params:  []Param{{Name: "name", Type: String, Doc: "the connection's name"}},
 	Returns: "connection", Needs: "db", Effect: Read,
 	Example: "crm = db.connect(\"crm\")\ncrm.value(\"SELECT count(*) FROM people\")  # 2",

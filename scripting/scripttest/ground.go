@@ -249,7 +249,7 @@ func (files) connect(ctx context.Context, g *ground, name string, readOnly bool)
 
 // noConnection says that a database is read that the test has not made.
 func noConnection(name string) error {
-	return engine.Errorf(engine.CodeUnreachable, "the test has made no database %q", name).WithHint("make its tables by t.connection(%q).exec(...)", name)
+	return engine.Errorf(engine.CodeUsage, "the test has made no database %q", name).WithHint("make its tables by t.connection(%q).exec(...)", name)
 }
 
 func (files) forget(_ context.Context, g *ground) error {

@@ -150,6 +150,7 @@ var bad = map[string]string{
 	"cases":     "def test_cases(t):\n    for n in [1, 2, 3]:\n        t.case(str(n), lambda: t.eq(n, 2))\n|1: not equal|3: not equal",
 	"loop":      "def test_loop(t):\n    for i in range(1000000000):\n        pass\n|longer than 20s",
 	"secret":    "def test_secret(t):\n    t.run({\"secret\": \"tok\"}, expect = \"any\")\n    t.eq(1, 2)\n|which the test has not set: t.secret(\"tok\"",
+	"connects":  "def test_connects(t):\n    t.run({\"connect\": \"crm\"})\n|the job ended as failed, not completed|the test has made no database \"crm\" (make its tables by t.connection(\"crm\").exec(...))",
 	"unfailing": "def test_unfailing(t):\n    t.fails(lambda: 7)\n|it does not fail but gives 7",
 	"missing":   "def test_missing(t):\n    t.nothing()\n|t has no \"nothing\"",
 	"no_path":   "def test_no_path(t):\n    t.file(\"../x\", \"\")\n|leads out of the files folder",
@@ -177,13 +178,15 @@ func TestBadTestsFailAndSayWhy(t *testing.T) {
 		source, _, _ := strings.Cut(bad[name], "|")
 		tests.WriteString(source + "\n")
 	}
-	script := strings.Replace(people, "needs = [", "needs = [\"http:api.example.com\", \"secret:tok\", ", 1) + `
+	script := strings.Replace(people, "needs = [", "needs = [\"db:crm\", \"http:api.example.com\", \"secret:tok\", ", 1) + `
 def look(ctx):
     p = ctx.payload
     if type(p) == "dict" and "get" in p:
         http.get(p["get"], retry = 0)
     if type(p) == "dict" and "secret" in p:
         secrets.get(p["secret"])
+    if type(p) == "dict" and "connect" in p:
+        db.connect(p["connect"])
 `
 	script = strings.Replace(script, "def produce(ctx):\n", "def produce(ctx):\n    look(ctx)\n", 1)
 	all := results(t, Options{Jobs: folder(t, map[string]string{"people.star": script, "people_test.star": tests.String()}), Timeout: 20 * time.Second})
