@@ -1,6 +1,8 @@
 package luascript
 
 import (
+	"fmt"
+
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
 	lua "github.com/yuin/gopher-lua"
@@ -34,10 +36,15 @@ func (c *linter) tables() {
 	for _, call := range writes {
 		f := c.callee(call)
 		t := known[c.tableOf(f, call)]
+		fields := c.rowFields(c.argument(f, call, "rows"), 0)
+		for _, field := range fields {
+			c.maybeNumber(field)
+		}
 		if t == nil || t.unknown {
 			continue
 		}
-		for _, key := range c.rowKeys(c.argument(f, call, "rows"), 0) {
+		for _, field := range fields {
+			key := field.Key.(*luasyntax.Literal)
 			c.report.Column(f, spot(key.Pos), key.Value, t.columns, t.line)
 		}
 		list, ok := c.written(c.argument(f, call, "key")).(*luasyntax.Table)
@@ -134,48 +141,62 @@ func (c *linter) written(e luasyntax.Expr) luasyntax.Expr {
 	return e
 }
 
-// rowKeys are the keys that rows have for sure: tables that stand there, in a list, or
-// behind the return of a function of the script.
-func (c *linter) rowKeys(e luasyntax.Expr, depth int) (keys []*luasyntax.Literal) {
+// maybeNumber tells of a column that tonumber leaves out where a text is no number.
+func (c *linter) maybeNumber(f *luasyntax.Field) {
+	call, ok := f.Value.(*luasyntax.Call)
+	if !ok || len(call.Args) == 0 {
+		return
+	}
+	name, _ := c.luaFunction(call)
+	if _, known := c.value(call.Args[0]).(lua.LValue); name != "tonumber" || known {
+		return
+	}
+	c.add(f.Value.Start(), "column", true, "write: tonumber(...) or error(\"...\"), or: tonumber(...) or null",
+		fmt.Sprintf("tonumber gives nil for what is no number, which leaves %s out of the row: the table keeps what it has", f.Key.(*luasyntax.Literal).Value))
+}
+
+// rowFields are the columns that rows have for sure: of tables that stand there, in a list,
+// or behind the return of a function of the script.
+func (c *linter) rowFields(e luasyntax.Expr, depth int) (fields []*luasyntax.Field) {
 	if depth > 5 {
 		return nil
 	}
 	switch x := e.(type) {
 	case *luasyntax.Paren:
-		return c.rowKeys(x.X, depth)
+		return c.rowFields(x.X, depth)
 	case *luasyntax.Binary:
 		if x.Op == "and" || x.Op == "or" {
-			return append(c.rowKeys(x.X, depth), c.rowKeys(x.Y, depth)...)
+			return append(c.rowFields(x.X, depth), c.rowFields(x.Y, depth)...)
 		}
 	case *luasyntax.Table:
 		for _, f := range x.Fields {
 			key, ok := f.Key.(*luasyntax.Literal)
 			switch {
 			case f.Key == nil:
-				keys = append(keys, c.rowKeys(f.Value, depth+1)...)
+				fields = append(fields, c.rowFields(f.Value, depth+1)...)
 			case ok && key.Kind == luasyntax.String && depth > 0:
-				keys = append(keys, key)
+				fields = append(fields, f)
 			}
 		}
 	case *luasyntax.Name:
 		if b := c.single(x); b != nil && b.Loop == nil && c.untouched(b) {
 			if _, ok := b.Value.(*luasyntax.Func); !ok {
-				return c.rowKeys(b.Value, depth+1)
+				return c.rowFields(b.Value, depth+1)
 			}
 		}
 	case *luasyntax.Call:
 		if f := c.callee(x); f == hostlib.ModuleNamed("iter").Func("map") && len(x.Args) == 2 {
-			return c.resultKeys(x.Args[0], depth)
+			return c.resultFields(x.Args[0], depth)
 		}
 		if x.Method == nil {
-			return c.resultKeys(x.Fn, depth)
+			return c.resultFields(x.Fn, depth)
 		}
 	}
-	return keys
+	return fields
 }
 
-// resultKeys are the keys of the rows that a function of the script returns.
-func (c *linter) resultKeys(e luasyntax.Expr, depth int) (keys []*luasyntax.Literal) {
+// resultFields are the columns of the rows that a function of the script returns.
+func (c *linter) resultFields(e luasyntax.Expr, depth int) (fields []*luasyntax.Field) {
 	fn, ok := e.(*luasyntax.Func)
 	if !ok {
 		if b := c.single(e); b != nil {
@@ -191,10 +212,10 @@ func (c *linter) resultKeys(e luasyntax.Expr, depth int) (keys []*luasyntax.Lite
 			return false
 		case *luasyntax.Return:
 			if len(n.Values) == 1 {
-				keys = append(keys, c.rowKeys(n.Values[0], depth+1)...)
+				fields = append(fields, c.rowFields(n.Values[0], depth+1)...)
 			}
 		}
 		return true
 	})
-	return keys
+	return fields
 }
