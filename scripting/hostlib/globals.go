@@ -108,7 +108,7 @@ var Globals = []*Func{
 					RetryAfter: a.Duration("after"), Wait: a.Given("after"),
 				}}
 			default:
-				return nil, Errorf("usage", "message: got %s, wanted string or an error object", c.Lang.TypeName(m))
+				return nil, Errorf("usage", "message: got %s, wanted string or an error object", c.Lang.TypeName(a.Value("message")))
 			}
 		},
 	},

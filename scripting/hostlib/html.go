@@ -40,7 +40,7 @@ var htmlModule = &Module{
 				case streamer, Iterator:
 					return c.readHTML(v, a.String("encoding"))
 				default:
-					return nil, Errorf("usage", "page: got %s, wanted a string, bytes, or a stream; html.read reads files", c.Lang.TypeName(v))
+					return nil, Errorf("usage", "page: got %s, wanted a string, bytes, or a stream; html.read reads files", c.Lang.TypeName(a.Value("page")))
 				}
 			},
 		},

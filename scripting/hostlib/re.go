@@ -92,7 +92,7 @@ func patternFuncs(methods bool) []*Func {
 		fn("sub", "Puts other text in the place of each match.", "string", []Param{replParam, textParam, countParam},
 			`(\d+)\.(\d+)\.(\d+)`, `{f}r"\3-\2-\1", "24.12.2025")  # "2025-12-24"`, `{f}"\\3-\\2-\\1", "24.12.2025")  -- "2025-12-24"`,
 			func(c *Call, p *pattern, a *Args) (Value, error) {
-				return p.substitute(c, c.Lang.Plain(a.Value("repl")), a.String("text"), a.Int("count"))
+				return p.substitute(c, a.Value("repl"), a.String("text"), a.Int("count"))
 			}),
 	}
 }
@@ -426,7 +426,7 @@ func (p *pattern) substitute(c *Call, repl Value, text string, count int64) (Val
 		return nil, err
 	}
 	var with func(m *reMatch) (string, error)
-	switch repl := repl.(type) {
+	switch repl := c.Lang.Plain(repl).(type) {
 	case string:
 		t, err := p.template(repl)
 		if err != nil {

@@ -28,7 +28,7 @@ var rejectFunc = &Func{
 		case *failure:
 			reason = r.f.Message
 		default:
-			return nil, Errorf("usage", "reason: got %s, wanted string or an error object", c.Lang.TypeName(r))
+			return nil, Errorf("usage", "reason: got %s, wanted string or an error object", c.Lang.TypeName(a.Value("reason")))
 		}
 		line := a.Int("line")
 		if a.Given("line") && line < 1 {
