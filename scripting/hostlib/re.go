@@ -81,7 +81,7 @@ func patternFuncs(methods bool) []*Func {
 			`(\w)=(\d)`, `{f}"a=1 b=2")  # [("a", "1"), ("b", "2")]`, `{f}"a=1 b=2")  -- {{"a", "1"}, {"b", "2"}}`,
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.findAll(c, a.String("text")) }),
 		fn("finditer", "Iterates over all matches, which are looked for as they are asked for.", "iterator of match", text,
-			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, "for m in {f}\"7 of 12\") do log.info(m.group()) end",
+			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, `list({f}"7 of 12"))[2].group()  -- "12"`,
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.iterate(c, a.String("text")) }),
 		fn("split", "Splits the text where the expression matches; what its groups matched stands between the pieces.", "list of string",
 			[]Param{textParam, {Name: "maxsplit", Type: Int, Default: int64(0), Doc: "how often at most; 0: at each match"}},
