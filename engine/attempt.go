@@ -387,7 +387,7 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 		c.Log(slog.LevelWarn, "produce returned a payload, and there is no consume that works on it: define consume, or return nothing; it is kept as the job's result", nil)
 	}
 	if n := c.allSkipped(o.Stats); n > 0 {
-		c.Log(slog.LevelWarn, fmt.Sprintf("all %d rows that the database was given are None (nil in Lua), and are skipped: does the function that makes them return them?", n), nil)
+		c.Log(slog.LevelWarn, fmt.Sprintf("all %d rows that the database was given are nothing, and are skipped: does the function that makes them return them?", n), nil)
 	}
 	c.settleRedriven(o)
 	if o.Event == HandedOn {

@@ -14,7 +14,7 @@ func success(o *Outcome, hooks HookSet, result Raw, emitted int64, summary *Summ
 	case j.Phase == PhaseProduce && result != nil && hooks.Has(PhaseConsume):
 		if emitted > 0 {
 			return &Failure{Kind: KindError, Code: "usage",
-				Message: "produce emitted items and returned a payload too: do one of them (return None to leave the work to the items)"}
+				Message: "produce emitted items and returned a payload too: do one of them (return nothing to leave the work to the items)"}
 		}
 		o.move(HandedOn, State{PhaseConsume, StatusWaiting})
 		o.Item = result

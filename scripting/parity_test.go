@@ -259,16 +259,17 @@ func settingsText(t *engine.Type) string {
 var (
 	aPlace  = regexp.MustCompile(`(jobs/[\w/]+)\.(?:star|lua)(?::\d+)*`)
 	aJob    = regexp.MustCompile(`(--job|jobs retry) \d+`)
-	aType   = regexp.MustCompile(`got (?:NoneType|None|nil|null|dict|list|tuple|table|float|int|number|function|builtin_function_or_method)\b`)
+	aType   = regexp.MustCompile(`got (?:dict|list|tuple|table|float|int|number|function|builtin_function_or_method)\b`)
+	aCall   = regexp.MustCompile(`(there is no argument .*|argument "\w+" is missing|takes at most \d+): [\w.]+\(.*\)`)
 	wholeAs = regexp.MustCompile(`^(-?\d+)\.0$`)
 )
 
 // neutral takes out of a message what is each language's own: places, what types
-// and none are called; and the numbers of jobs.
+// and NULL are called, how functions are; and the numbers of jobs.
 func neutral(message string) string {
 	message = aPlace.ReplaceAllString(message, "$1")
-	message = strings.Replace(aType.ReplaceAllString(message, "got TYPE"), "wanted nil,", "wanted None,", 1)
-	return aJob.ReplaceAllString(message, "$1 N")
+	message = strings.Replace(aType.ReplaceAllString(message, "got TYPE"), "wanted null,", "wanted None,", 1)
+	return aJob.ReplaceAllString(aCall.ReplaceAllString(message, "$1: CALL"), "$1 N")
 }
 
 // canonical is JSON with the names of objects in order: tables of Lua have none.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/scripttest"
-	"github.com/dsengine/dsengine/scripting/stubs"
 )
 
 // docPage is what is told of a name.
@@ -31,6 +30,8 @@ type docPage struct {
 	Lua       string               `json:"lua,omitempty"`
 	Settings  []hostlib.SettingDoc `json:"settings,omitempty"`
 	Groups    []docGroup           `json:"groups,omitempty"`
+
+	of *hostlib.Func // that it is about; nil: it is about none
 }
 
 // docParam is a parameter of a function.
@@ -335,7 +336,7 @@ func (p *docPage) groups(title1 string, one docGroup, title2 string, two docGrou
 func docFunc(f *hostlib.Func, kind string) *docPage {
 	page := &docPage{
 		Name: f.String(), Kind: kind, Doc: f.Doc, Signature: f.Signature(), Returns: f.Returns, Needs: f.Needs,
-		Effect: effectOf(f), Example: f.Example, Lua: f.Lua,
+		Effect: effectOf(f), Example: f.Example, Lua: f.Lua, of: f,
 	}
 	for i := range f.Params {
 		p := &f.Params[i]
@@ -390,7 +391,7 @@ func (d *docPage) print(p *printer, lua bool) {
 	p.line("%s", wrapped(d.Doc, docWidth))
 	none := "None"
 	if lua {
-		none = stubs.InLua(none)
+		none = hostlib.InLua(none)
 	}
 	if d.Type != "" {
 		p.line("")

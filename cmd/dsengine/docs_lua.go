@@ -1,11 +1,10 @@
 package main
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/luascript"
-	"github.com/dsengine/dsengine/scripting/stubs"
 )
 
 // docLua is the page about scripts in Lua.
@@ -27,51 +26,29 @@ func docLua() *docPage {
 // inLua has a page say as Lua does what is given, and what comes back: what is given by
 // name is in a table.
 func (d *docPage) inLua() {
-	d.Doc, d.Type, d.Default, d.Returns = luaWords(d.Doc), luaWords(d.Type), stubs.InLua(d.Default), luaWords(d.Returns)
+	d.Doc, d.Type, d.Default, d.Returns = hostlib.WordsInLua(d.Doc), hostlib.WordsInLua(d.Type), hostlib.InLua(d.Default), hostlib.WordsInLua(d.Returns)
 	for _, g := range d.Groups {
 		for i := range g.Names {
 			line := &g.Names[i]
-			if line.Doc = luaWords(line.Doc); line.of != nil {
-				f := docFunc(line.of, d.Kind)
-				f.inLua()
-				line.Name = f.Signature
+			if line.Doc = hostlib.WordsInLua(line.Doc); line.of != nil {
+				line.Name = line.of.SignatureInLua()
 			}
 		}
 	}
-	var given, named []string
 	for i := range d.Params {
 		p := &d.Params[i]
-		p.Type, p.Default, p.Doc = luaWords(p.Type), stubs.InLua(p.Default), luaWords(p.Doc)
-		text := p.Name
-		switch {
-		case strings.HasPrefix(p.Name, "**"):
-			p.Name = strings.TrimPrefix(p.Name, "**")
-			named = append(named, "...")
-			continue
-		case strings.HasPrefix(p.Name, "*"):
-			p.Name, text = "...", "..."
-		case p.Default != "":
-			text += " = " + p.Default
-		}
-		if p.Named {
-			named = append(named, text)
-		} else {
-			given = append(given, text)
+		p.Type, p.Default, p.Doc = hostlib.WordsInLua(p.Type), hostlib.InLua(p.Default), hostlib.WordsInLua(p.Doc)
+		if name := strings.TrimPrefix(p.Name, "**"); name != p.Name {
+			p.Name = name
+		} else if strings.HasPrefix(p.Name, "*") {
+			p.Name = "..."
 		}
 	}
 	for i := range d.Settings {
 		s := &d.Settings[i]
-		s.Type, s.Default, s.Doc = luaWords(s.Type), stubs.InLua(s.Default), luaWords(s.Doc)
+		s.Type, s.Default, s.Doc = hostlib.WordsInLua(s.Type), hostlib.InLua(s.Default), hostlib.WordsInLua(s.Doc)
 	}
-	if len(named) > 0 {
-		given = append(given, "{"+strings.Join(named, ", ")+"}")
-	}
-	if d.Signature != "" && d.Kind != "hook" {
-		d.Signature = d.Name + "(" + strings.Join(given, ", ") + ")"
+	if d.of != nil {
+		d.Signature = d.of.SignatureInLua()
 	}
 }
-
-// constantWords are words of Starlark that Lua has others for.
-var constantWords = regexp.MustCompile(`\b(?:None|True|False)\b`)
-
-func luaWords(text string) string { return constantWords.ReplaceAllStringFunc(text, stubs.InLua) }

@@ -68,7 +68,7 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 func (s *Session) shown(v any) string {
 	switch x := v.(type) {
 	case nil:
-		return "None"
+		return "NULL"
 	case []byte:
 		return fmt.Sprintf("%d bytes", len(x))
 	case time.Time:

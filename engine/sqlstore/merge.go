@@ -152,7 +152,7 @@ func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 		for i, k := range m.spec.Key {
 			v := b.args[r*len(b.names)+at[i]]
 			if v == nil {
-				return &engine.Failure{Kind: engine.KindError, Code: "db.value", Row: b.at[r], Message: fmt.Sprintf("row %d: column %q of its key is None, and no row of the table could be known by it", b.at[r], k)}
+				return &engine.Failure{Kind: engine.KindError, Code: "db.value", Row: b.at[r], Message: fmt.Sprintf("row %d: column %q of its key is NULL, and no row of the table could be known by it", b.at[r], k)}
 			}
 			keys = append(keys, v)
 		}

@@ -74,7 +74,7 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 			return nil, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: fmt.Sprintf("%s: got %d values for %d columns of the key", what, len(bound), len(spec.By))}
 		}
 		if slices.Contains(bound, nil) {
-			return nil, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: what + ": a value is None, which no key is"}
+			return nil, &engine.Failure{Kind: engine.KindError, Code: "usage", Message: what + ": a value is NULL, which no key is"}
 		}
 	}
 	for what, bound := range map[string]*[]any{"after": &spec.After, "until": &spec.Until} {

@@ -155,7 +155,7 @@ func (w *writer) keyless(row engine.Row, names []string) error {
 // if the column is among them.
 func notNull(column, table string, names []string) string {
 	if names == nil {
-		return fmt.Sprintf("column %s of %s cannot be NULL, and it is None here", column, table)
+		return fmt.Sprintf("column %s of %s cannot be NULL, and it is NULL here", column, table)
 	}
 	return fmt.Sprintf("column %s of %s cannot be NULL, and the row does not have it%s", column, table, engine.SuggestColumn(column, names))
 }

@@ -136,7 +136,7 @@ var toldCases = []testCase{
 		for want, row := range map[string]engine.Row{
 			`db.column: row 1: table people has no column "nmae" (did you mean "name"?): it has id, code, name, size`:                              {Names: []string{"id", "nmae"}, Values: []any{int64(2), "x"}},
 			`db.duplicate: row 1: table people has a row with id = 1 already: db.upsert("people", rows, key = ["id"]) updates a row that is there`: {Names: []string{"id", "name"}, Values: []any{int64(1), "x"}},
-			`db.constraint: row 1: column name of people cannot be NULL, and it is None here`:                                                      {Names: []string{"id", "name"}, Values: []any{int64(2), nil}},
+			`db.constraint: row 1: column name of people cannot be NULL, and it is NULL here`:                                                      {Names: []string{"id", "name"}, Values: []any{int64(2), nil}},
 			`db.constraint: row 1: column name of people cannot be NULL, and the row does not have it`:                                             {Names: []string{"id"}, Values: []any{int64(2)}},
 			`db.value: row 1: column code is of type text(3) and cannot hold "four": it is longer than 3 characters`:                               {Names: []string{"id", "name", "code"}, Values: []any{int64(2), "x", "four"}},
 		} {

@@ -88,7 +88,7 @@ func (f *Func) bind(c *Call, self Value, args []Value, named []Named) (*Args, er
 		}
 		switch {
 		case next == len(f.Params) || f.Params[next].Others:
-			return nil, f.tooMany(len(args))
+			return nil, f.tooMany(c, len(args))
 		case f.Params[next].Rest:
 			a.Rest = append(a.Rest, v)
 			continue
@@ -108,7 +108,7 @@ func (f *Func) bind(c *Call, self Value, args []Value, named []Named) (*Args, er
 		case f.open():
 			a.More = append(a.More, n)
 		default:
-			return nil, f.Unknown(n.Name)
+			return nil, f.Unknown(n.Name, c.Lang.Signature(f))
 		}
 	}
 	for i := range f.Params {
@@ -117,7 +117,7 @@ func (f *Func) bind(c *Call, self Value, args []Value, named []Named) (*Args, er
 		case p.Rest || p.Others:
 		case !given[i]:
 			if p.Default == nil {
-				return nil, Errorf("usage", "argument %q is missing: %s", p.Name, f.Signature())
+				return nil, Errorf("usage", "argument %q is missing: %s", p.Name, c.Lang.Signature(f))
 			}
 			if a.vals[i] = p.Default; p.Default == None {
 				a.vals[i] = nil
@@ -145,8 +145,9 @@ func (f *Func) index(name string) int {
 	return -1
 }
 
-// Unknown is the error about an argument that the function does not have.
-func (f *Func) Unknown(name string) error {
+// Unknown is the error about an argument that the function does not have; signature is
+// how it is called.
+func (f *Func) Unknown(name, signature string) error {
 	if p := f.Param(name); p != nil {
 		return notYet(fmt.Sprintf("argument %q of %s", name, f))
 	}
@@ -156,17 +157,17 @@ func (f *Func) Unknown(name string) error {
 			names = append(names, p.Name)
 		}
 	}
-	return Errorf("usage", "there is no argument %q%s: %s", name, Suggest(name, names), f.Signature())
+	return Errorf("usage", "there is no argument %q%s: %s", name, Suggest(name, names), signature)
 }
 
-func (f *Func) tooMany(n int) error {
+func (f *Func) tooMany(c *Call, n int) error {
 	takes := 0
 	for _, p := range f.Params {
 		if !p.Named && !p.Others {
 			takes++
 		}
 	}
-	return Errorf("usage", "got %d positional arguments, takes at most %d: %s", n, takes, f.Signature())
+	return Errorf("usage", "got %d positional arguments, takes at most %d: %s", n, takes, c.Lang.Signature(f))
 }
 
 // Check says whether a string may be given for the parameter.
@@ -221,7 +222,7 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 			return plain, nil
 		}
 	case Strings:
-		return p.strings(c, plain)
+		return p.strings(c, v)
 	case DictOf:
 		if d, ok, err := dictOf(c, plain); ok || err != nil {
 			return d, err
@@ -264,18 +265,18 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 			return it, Begin(it)
 		}
 	}
-	return nil, p.wrong(c, plain)
+	return nil, p.wrong(c, v)
 }
 
 // wrong is the error about an argument of the wrong type.
 func (p *Param) wrong(c *Call, v Value) error {
-	hint := ""
-	switch s, isString := v.(string); {
-	case p.Name == "rows" && c.isDict(v):
+	hint, plain := "", c.Lang.Plain(v)
+	switch s, isString := plain.(string); {
+	case p.Name == "rows" && c.isDict(plain):
 		hint = ": put a single row into a list, [row]"
-	case p.Type == Duration && isNumber(v):
+	case p.Type == Duration && isNumber(plain):
 		hint = ": nobody knows the unit of a bare number"
-	case p.Type == Int && isBig(v):
+	case p.Type == Int && isBig(plain):
 		hint = " of at most 64 bits"
 	case p.Type == Strings && isString:
 		hint = fmt.Sprintf(": write [%q]", s)
@@ -286,7 +287,7 @@ func (p *Param) wrong(c *Call, v Value) error {
 }
 
 func (p *Param) strings(c *Call, v Value) (Value, error) {
-	it, ok := c.Iterate(v)
+	it, ok := c.Iterate(c.Lang.Plain(v))
 	if !ok {
 		return nil, p.wrong(c, v)
 	}

@@ -49,7 +49,7 @@ func (c *Call) windows(a *Args) (Value, error) {
 	case time.Duration:
 		steps.Step = engine.Step{Length: step}
 	default:
-		return nil, Errorf("usage", "step: got %s, wanted a length of time such as \"6h\", or a unit of the calendar such as \"day\"", c.Lang.TypeName(step))
+		return nil, Errorf("usage", "step: got %s, wanted a length of time such as \"6h\", or a unit of the calendar such as \"day\"", c.Lang.TypeName(a.Value("step")))
 	}
 	if steps.Step.Validate() != nil {
 		return nil, Errorf("usage", "step must be longer than 0s")

@@ -62,7 +62,7 @@ var csvModule = &Module{
 			}, csvParams...),
 			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
-			Lua:     "for row in csv.read(\"data/people.csv\", {nulls = {\"\"}}) do log.info(row.name) end",
+			Lua:     "list(csv.read(\"data/people.csv\"))  -- {{id = \"1\", name = \"Ada\"}, {id = \"2\", name = \"Grace\"}}\nfor row in csv.read(\"data/people.csv\", {nulls = {\"\"}}) do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				o, err := csvOptionsOf(c, a)
 				if err != nil {

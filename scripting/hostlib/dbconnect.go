@@ -94,7 +94,7 @@ var scanFunc = &Func{
 	},
 	Returns: "iterator of dict", Needs: "db", Effect: Read, Testing: true,
 	Example: "crm = db.connect(\"crm\")\nfor rows in iter.batch(crm.scan(\"people\", by = \"id\", after = ctx.position), 1000):\n    db.upsert(\"people\", rows, key = [\"id\"])\n    ctx.checkpoint(rows[-1][\"id\"])\n[r[\"name\"] for r in crm.scan(\"people\", by = \"id\", after = 1)]  # [\"Grace\"]",
-	Lua:     "local crm = db.connect(\"crm\")\nfor rows in iter.batch(crm.scan(\"people\", {by = \"id\", after = ctx.position}), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\n  ctx.checkpoint(rows[#rows].id)\nend",
+	Lua:     "local crm = db.connect(\"crm\")\nfor rows in iter.batch(crm.scan(\"people\", {by = \"id\", after = ctx.position}), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\n  ctx.checkpoint(rows[#rows].id)\nend\nlist(crm.scan(\"people\", {by = \"id\", after = 1}))[1].name  -- \"Grace\"",
 	Do: func(c *Call, a *Args) (Value, error) {
 		spec := engine.Scan{Page: int(a.Int("page"))}
 		if spec.Page < 1 || spec.Page > 1_000_000 {

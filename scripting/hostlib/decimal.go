@@ -79,14 +79,14 @@ func exact(v Value) (Decimal, bool) {
 
 // decimalOf makes a decimal of what a script gives.
 func decimalOf(c *Call, name string, v Value) (Decimal, error) {
-	switch v := c.Lang.Plain(v).(type) {
+	switch plain := c.Lang.Plain(v).(type) {
 	case string:
-		return ParseDecimal(v)
+		return ParseDecimal(plain)
 	case float64:
-		text, _ := canonicalNumber(v)
+		text, _ := canonicalNumber(plain)
 		return ParseDecimal(text)
 	default:
-		if d, ok := exact(v); ok {
+		if d, ok := exact(plain); ok {
 			return checked(d.d)
 		}
 		return Decimal{}, Errorf("usage", "%s: got %s, wanted a number, or text such as \"12.30\"", name, c.Lang.TypeName(v))

@@ -38,7 +38,7 @@ var filesModule = &Module{
 			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, encodingParam},
 			Returns: "iterator of string", Needs: "files", Effect: Read, Same: true,
 			Example: "list(files.lines(\"data/words.txt\"))  # [\"alpha\", \"beta\"]",
-			Lua:     "for line in files.lines(\"data/words.txt\") do log.info(line) end",
+			Lua:     "list(files.lines(\"data/words.txt\"))  -- {\"alpha\", \"beta\"}\nfor line in files.lines(\"data/words.txt\") do log.info(line) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				in, err := c.input(a.Value("path"), a.String("encoding"))
 				if err != nil {

@@ -437,16 +437,16 @@ func (c *Call) tempFile(name, folder string) (Value, error) {
 
 // reader reads data that is to be written: a string, bytes, or a stream.
 func (c *Call) reader(v Value) (io.Reader, func() error, error) {
-	switch v := c.Lang.Plain(v).(type) {
+	switch plain := c.Lang.Plain(v).(type) {
 	case string:
-		return strings.NewReader(v), nothing, nil
+		return strings.NewReader(plain), nothing, nil
 	case []byte:
-		return bytes.NewReader(v), nothing, nil
+		return bytes.NewReader(plain), nothing, nil
 	case streamer:
-		r, _, close, err := c.openSource(v)
+		r, _, close, err := c.openSource(plain)
 		return r, close, err
 	default:
-		if it, ok := c.Iterate(v); ok {
+		if it, ok := c.Iterate(plain); ok {
 			return &pieces{c: c, it: it}, it.Close, nil
 		}
 		return nil, nil, Errorf("usage", "data: got %s, wanted a string, bytes, a stream, or a list of lines", c.Lang.TypeName(v))

@@ -1,13 +1,5 @@
 package hostlib
 
-import (
-	"fmt"
-	"strings"
-	"time"
-
-	"github.com/dsengine/dsengine/engine"
-)
-
 // Effect says what a function changes, for permission checks and dry runs.
 type Effect int
 
@@ -117,55 +109,6 @@ func (p *Param) TakesDict() bool { return p.Type == Any || p.Type == Data || p.T
 func (f *Func) open() bool {
 	n := len(f.Params)
 	return n > 0 && f.Params[n-1].Others
-}
-
-// Signature is the function with its parameters: csv.read(src, *, header=True).
-func (f *Func) Signature() string {
-	var b strings.Builder
-	b.WriteString(f.String())
-	b.WriteByte('(')
-	star := false
-	for i, p := range f.Params {
-		if p.NotYet {
-			continue
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		switch {
-		case p.Rest:
-			b.WriteByte('*')
-			star = true
-		case p.Others:
-			b.WriteString("**")
-		case p.Named && !star:
-			b.WriteString("*, ")
-			star = true
-		}
-		b.WriteString(p.Name)
-		if p.Default != nil {
-			b.WriteString("=" + literal(p.Default))
-		}
-	}
-	b.WriteByte(')')
-	return b.String()
-}
-
-// literal writes a default as scripts do.
-func literal(v Value) string {
-	switch v := v.(type) {
-	case none:
-		return "None"
-	case bool:
-		return strings.ToUpper(fmt.Sprint(v)[:1]) + fmt.Sprint(v)[1:]
-	case string:
-		return fmt.Sprintf("%q", v)
-	case []string:
-		return "[]"
-	case time.Duration:
-		return fmt.Sprintf("%q", engine.FormatDuration(v))
-	}
-	return fmt.Sprint(v)
 }
 
 // Const is a value of a module: math.pi.

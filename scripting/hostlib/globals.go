@@ -108,7 +108,7 @@ var Globals = []*Func{
 					RetryAfter: a.Duration("after"), Wait: a.Given("after"),
 				}}
 			default:
-				return nil, Errorf("usage", "message: got %s, wanted string or an error object", c.Lang.TypeName(m))
+				return nil, Errorf("usage", "message: got %s, wanted string or an error object", c.Lang.TypeName(a.Value("message")))
 			}
 		},
 	},
@@ -121,7 +121,7 @@ var Globals = []*Func{
 		},
 		Returns: "(value, err)", Effect: Read, Same: true,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
-		Lua:     "local value, err = catch(json.decode, \"{\")\nlog.warn(err.code)",
+		Lua:     "local value, err = catch(json.decode, \"{\")\nerr.code  -- \"json.syntax\"",
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value
 			f, err := c.Catch(func() (err error) {

@@ -40,7 +40,7 @@ var htmlModule = &Module{
 				case streamer, Iterator:
 					return c.readHTML(v, a.String("encoding"))
 				default:
-					return nil, Errorf("usage", "page: got %s, wanted a string, bytes, or a stream; html.read reads files", c.Lang.TypeName(v))
+					return nil, Errorf("usage", "page: got %s, wanted a string, bytes, or a stream; html.read reads files", c.Lang.TypeName(a.Value("page")))
 				}
 			},
 		},
@@ -105,7 +105,7 @@ var elementType = &ObjectType{
 			Name: "select", Doc: "Gives all elements within it that a selector finds, in the order of the page.",
 			Params: []Param{cssParam}, Returns: "list of element",
 			Example: "[li.text for li in html.parse(\"<ul><li>a<li>b</ul>\").select(\"ul > li\")]  # [\"a\", \"b\"]",
-			Lua:     "for _, li in ipairs(html.parse(\"<ul><li>a<li>b</ul>\").select(\"ul > li\")) do log.info(li.text) end",
+			Lua:     "html.parse(\"<ul><li>a<li>b</ul>\").select(\"ul > li\")[2].text  -- \"b\"",
 			Do: func(c *Call, a *Args) (Value, error) {
 				found := []Value{}
 				err := a.Self.(*htmlNode).find(c, a.String("css"), func(n *htmlNode) bool { found = append(found, n); return true })

@@ -79,7 +79,7 @@ var responseType = &ObjectType{
 			Params:  []Param{decimalsParam},
 			Returns: "iterator", Effect: Read,
 			Example: answer + "people.jsonl\")\n[row[\"name\"] for row in answer.jsonl()]  # [\"Ada\", \"Grace\"]",
-			Lua:     luaAnswer + "people.jsonl\")\nfor row in answer.jsonl() do log.info(row.name) end",
+			Lua:     luaAnswer + "people.jsonl\")\nlist(answer.jsonl())[2].name  -- \"Grace\"",
 			Do: func(c *Call, a *Args) (Value, error) {
 				in, err := a.Self.(*response).input("jsonl", "utf-8")
 				if err != nil {
@@ -92,7 +92,7 @@ var responseType = &ObjectType{
 			Name: "csv", Doc: "Reads the body as rows of comma-separated values, see csv.read. Lazy.",
 			Params: append([]Param{answerEncoding}, csvParams...), Returns: "iterator of dict", Effect: Read,
 			Example: answer + "people.csv\")\nlist(answer.csv())  # [{\"id\": \"1\", \"name\": \"Ada\"}]",
-			Lua:     luaAnswer + "people.csv\")\nfor row in answer.csv() do log.info(row.name) end",
+			Lua:     luaAnswer + "people.csv\")\nlist(answer.csv())  -- {{id = \"1\", name = \"Ada\"}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				o, err := csvOptionsOf(c, a)
 				if err != nil {
@@ -109,7 +109,7 @@ var responseType = &ObjectType{
 			Name: "lines", Doc: "Reads the body line by line, without the line ends. Lazy.",
 			Params: []Param{answerEncoding}, Returns: "iterator of string", Effect: Read,
 			Example: answer + "words.txt\")\nlist(answer.lines())  # [\"alpha\", \"beta\"]",
-			Lua:     luaAnswer + "words.txt\")\nfor line in answer.lines() do log.info(line) end",
+			Lua:     luaAnswer + "words.txt\")\nlist(answer.lines())  -- {\"alpha\", \"beta\"}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				in, err := a.Self.(*response).input("lines", a.String("encoding"))
 				if err != nil {
@@ -127,7 +127,7 @@ var responseType = &ObjectType{
 			},
 			Returns: "iterator of node", Effect: Read,
 			Example: answer + "feed.xml\")\n[e.find(\"title\").text for e in answer.xml(\"feed/entry\")]  # [\"One\"]",
-			Lua:     luaAnswer + "feed.xml\")\nfor e in answer.xml(\"feed/entry\") do log.info(e.find(\"title\").text) end",
+			Lua:     luaAnswer + "feed.xml\")\nlist(iter.map(function(e) return e.find(\"title\").text end, answer.xml(\"feed/entry\")))  -- {\"One\"}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				spaces, err := xmlSpaces(a.Dict("namespaces"))
 				if err != nil {

@@ -30,7 +30,8 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
 			"for page in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = True):\n" +
 			"    db.upsert(\"users\", page.items, key = [\"id\"])\n    if page.cursor:\n        state.set(\"cursor\", page.cursor)\n    ctx.checkpoint()"),
-		Lua: fill.Replace("for page in $.paginate(\"$/users\", {items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = true}) do\n" +
+		Lua: fill.Replace("list(iter.map(function(u) return u.name end, $.paginate(\"$/users\", {items = \"data\", next = \"meta.next\"})))  -- {\"Ada\", \"Grace\", \"Alan\"}\n" +
+			"for page in $.paginate(\"$/users\", {items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = true}) do\n" +
 			"    db.upsert(\"users\", page.items, {key = {\"id\"}})\n    if page.cursor then\n      state.set(\"cursor\", page.cursor)\n    end\n    ctx.checkpoint()\nend"),
 		Do: func(c *Call, a *Args) (Value, error) {
 			p, err := newPager(c, a, via(a.Self))

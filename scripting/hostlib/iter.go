@@ -21,7 +21,7 @@ var iterModule = &Module{
 			Name: "batch", Doc: "Gives lists of n elements; the last one may be shorter.",
 			Params: []Param{itParam, nParam}, Returns: "iterator of list",
 			Example: "list(iter.batch([1, 2, 3], 2))  # [[1, 2], [3]]",
-			Lua:     "for list in iter.batch({1, 2, 3}, 2) do\n  log.info(\"a batch\", {size = #list})\nend",
+			Lua:     "list(iter.batch({1, 2, 3}, 2))  -- {{1, 2}, {3}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, n := a.Iterator("it"), a.Int("n")
 				if n < 1 {
@@ -51,7 +51,7 @@ var iterModule = &Module{
 			Name: "map", Doc: "Gives what fn makes of each element.",
 			Params: []Param{{Name: "fn", Type: Function, Doc: "a function of one element"}, itParam}, Returns: "iterator",
 			Example: "list(iter.map(lambda n: n * n, [1, 2, 3]))  # [1, 4, 9]",
-			Lua:     "for n in iter.map(function(n) return n * n end, {1, 2, 3}) do\n  log.info(\"a square\", {n = n})\nend",
+			Lua:     "list(iter.map(function(n) return n * n end, {1, 2, 3}))  -- {1, 4, 9}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, it := a.Callable("fn"), a.Iterator("it")
 				steady := Steady(it)
@@ -73,7 +73,7 @@ var iterModule = &Module{
 			Name: "filter", Doc: "Leaves out the elements for which fn is not true.",
 			Params: []Param{{Name: "fn", Type: Function, Doc: "a function of one element"}, itParam}, Returns: "iterator",
 			Example: "list(iter.filter(lambda n: n % 2 == 0, [1, 2, 3, 4]))  # [2, 4]",
-			Lua:     "for n in iter.filter(function(n) return n % 2 == 0 end, {1, 2, 3, 4}) do\n  log.info(\"even\", {n = n})\nend",
+			Lua:     "list(iter.filter(function(n) return n % 2 == 0 end, {1, 2, 3, 4}))  -- {2, 4}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				fn, it := a.Callable("fn"), a.Iterator("it")
 				steady := Steady(it)
@@ -103,7 +103,7 @@ var iterModule = &Module{
 			Name: "take", Doc: "Gives the first n elements.",
 			Params: []Param{itParam, nParam}, Returns: "iterator",
 			Example: "list(iter.take([1, 2, 3], 2))  # [1, 2]",
-			Lua:     "for n in iter.take({1, 2, 3}, 2) do\n  log.info(\"one of two\", {n = n})\nend",
+			Lua:     "list(iter.take({1, 2, 3}, 2))  -- {1, 2}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, left := a.Iterator("it"), a.Int("n")
 				return c.passing("iter.take", func() (Value, error) {
@@ -119,7 +119,7 @@ var iterModule = &Module{
 			Name: "skip", Doc: "Leaves out the first n elements.",
 			Params: []Param{itParam, nParam}, Returns: "iterator",
 			Example: "list(iter.skip([1, 2, 3], 1))  # [2, 3]",
-			Lua:     "for n in iter.skip({1, 2, 3}, 1) do\n  log.info(\"not the first\", {n = n})\nend",
+			Lua:     "list(iter.skip({1, 2, 3}, 1))  -- {2, 3}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, left := a.Iterator("it"), a.Int("n")
 				return c.passing("iter.skip", func() (Value, error) {
@@ -137,7 +137,7 @@ var iterModule = &Module{
 			Params:  []Param{itParam, {Name: "start", Type: Int, Default: int64(0), Doc: "the number of the first one"}},
 			Returns: "iterator of (int, element)",
 			Example: "list(iter.enumerate([\"a\", \"b\"]))  # [(0, \"a\"), (1, \"b\")]",
-			Lua:     "for i, s in iter.enumerate({\"a\", \"b\"}) do\n  log.info(s, {number = i})\nend",
+			Lua:     "list(iter.enumerate({\"a\", \"b\"}))  -- {{0, \"a\"}, {1, \"b\"}}\nfor i, s in iter.enumerate({\"a\", \"b\"}) do log.info(s, {number = i}) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, n := a.Iterator("it"), a.Int("start")
 				return c.passing("iter.enumerate", func() (Value, error) {
@@ -154,7 +154,7 @@ var iterModule = &Module{
 			Name: "chain", Doc: "Gives the elements of one after the other.",
 			Params: []Param{{Name: "its", Type: Iterable, Rest: true, Doc: "lists or iterators"}}, Returns: "iterator",
 			Example: "list(iter.chain([1], [2, 3]))  # [1, 2, 3]",
-			Lua:     "for n in iter.chain({1}, {2, 3}) do\n  log.info(\"one of three\", {n = n})\nend",
+			Lua:     "list(iter.chain({1}, {2, 3}))  -- {1, 2, 3}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				its, err := iterators(c, a.Rest)
 				if err != nil {
@@ -180,7 +180,7 @@ var iterModule = &Module{
 			},
 			Returns: "iterator",
 			Example: "list(iter.dedupe([{\"id\": 1, \"n\": \"a\"}, {\"id\": 1, \"n\": \"b\"}], \"id\"))  # [{\"id\": 1, \"n\": \"a\"}]",
-			Lua:     "for row in iter.dedupe({{id = 1, n = \"a\"}, {id = 1, n = \"b\"}}, \"id\") do\n  log.info(row.n)\nend",
+			Lua:     "list(iter.dedupe({{id = 1, n = \"a\"}, {id = 1, n = \"b\"}}, \"id\"))  -- {{id = 1, n = \"a\"}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, seen := a.Iterator("it"), map[[16]byte]bool{}
 				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
@@ -218,7 +218,7 @@ var iterModule = &Module{
 			},
 			Returns: "iterator of tuple",
 			Example: "list(iter.zip([\"id\", \"name\"], [1, \"Ada\"]))  # [(\"id\", 1), (\"name\", \"Ada\")]",
-			Lua:     "for name, value in iter.zip({\"id\", \"name\"}, {1, \"Ada\"}) do\n  log.info(name, {value = value})\nend",
+			Lua:     "list(iter.zip({\"id\", \"name\"}, {1, \"Ada\"}))  -- {{\"id\", 1}, {\"name\", \"Ada\"}}\nfor name, value in iter.zip({\"id\", \"name\"}, {1, \"Ada\"}) do log.info(name, {value = value}) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				its, err := iterators(c, a.Rest)
 				if err != nil {
@@ -257,7 +257,7 @@ var iterModule = &Module{
 			},
 			Returns: "iterator of (key, list)",
 			Example: "[(k, len(rows)) for k, rows in iter.group([{\"c\": \"DE\"}, {\"c\": \"DE\"}, {\"c\": \"FR\"}], \"c\")]  # [(\"DE\", 2), (\"FR\", 1)]",
-			Lua:     "for k, rows in iter.group({{c = \"DE\"}, {c = \"DE\"}, {c = \"FR\"}}, \"c\") do\n  log.info(k, {rows = #rows})\nend",
+			Lua:     "list(iter.group({{c = \"DE\"}, {c = \"FR\"}}, \"c\"))  -- {{\"DE\", {{c = \"DE\"}}}, {\"FR\", {{c = \"FR\"}}}}\nfor k, rows in iter.group({{c = \"DE\"}, {c = \"DE\"}, {c = \"FR\"}}, \"c\") do log.info(k, {rows = #rows}) end",
 			Do: func(c *Call, a *Args) (Value, error) {
 				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
 				if err != nil {
@@ -276,7 +276,7 @@ var iterModule = &Module{
 			},
 			Returns: "list",
 			Example: "[r[\"name\"] for r in iter.sorted(csv.read(\"data/people.csv\"), key = \"name\", reverse = True)]  # [\"Grace\", \"Ada\"]",
-			Lua:     "for _, r in ipairs(iter.sorted(csv.read(\"data/people.csv\"), {key = \"name\", reverse = true})) do\n  log.info(r.name)\nend",
+			Lua:     "iter.sorted(csv.read(\"data/people.csv\"), {key = \"name\", reverse = true})[1].name  -- \"Grace\"",
 			Do: func(c *Call, a *Args) (Value, error) {
 				key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
 				if err != nil {

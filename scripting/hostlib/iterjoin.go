@@ -23,7 +23,7 @@ var iterJoin = &Func{
 	Example: "people = [{\"id\": 1, \"c\": \"DE\"}, {\"id\": 2, \"c\": \"XX\"}]\ncountries = [{\"c\": \"DE\", \"name\": \"Germany\"}]\n" +
 		"[(p[\"id\"], c[\"name\"] if c else None) for p, c in iter.join(people, countries, \"c\", how = \"left\")]  # [(1, \"Germany\"), (2, None)]",
 	Lua: "local people, countries = {{id = 1, c = \"DE\"}, {id = 2, c = \"XX\"}}, {{c = \"DE\", name = \"Germany\"}}\n" +
-		"for p, c in iter.join(people, countries, \"c\") do\n  log.info(c.name, {id = p.id})\nend",
+		"list(iter.join(people, countries, \"c\", {how = \"left\"}))[2]  -- {{id = 2, c = \"XX\"}, null}\nfor p, c in iter.join(people, countries, \"c\") do log.info(c.name, {id = p.id}) end",
 	Do: func(c *Call, a *Args) (Value, error) {
 		key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
 		if err != nil {

@@ -22,7 +22,7 @@ var iterSort = &Func{
 	},
 	Returns: "iterator",
 	Example: "[r[\"name\"] for r in iter.sort(csv.read(\"data/people.csv\"), key = \"name\", reverse = True)]  # [\"Grace\", \"Ada\"]",
-	Lua:     "for r in iter.sort(csv.read(\"data/people.csv\"), {key = \"name\", reverse = true}) do\n  log.info(r.name)\nend",
+	Lua:     "list(iter.sort(csv.read(\"data/people.csv\"), {key = \"name\", reverse = true}))[1].name  -- \"Grace\"",
 	Do: func(c *Call, a *Args) (Value, error) {
 		key, err := keyOf(c, c.Lang.Plain(a.Value("key")))
 		if err != nil {

@@ -18,7 +18,7 @@ var parquetModule = &Module{
 			},
 			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in parquet.read(\"data/people.parquet\", columns = [\"name\"])]  # [\"Ada\", \"Grace\"]",
-			Lua:     "for row in parquet.read(\"data/people.parquet\", {columns = {\"name\"}}) do log.info(row.name) end",
+			Lua:     "list(parquet.read(\"data/people.parquet\", {columns = {\"name\"}}))  -- {{name = \"Ada\"}, {name = \"Grace\"}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				f, err := c.openParquet(a.Value("src"), a.Strings("raw"))
 				if err != nil {

@@ -81,7 +81,7 @@ func patternFuncs(methods bool) []*Func {
 			`(\w)=(\d)`, `{f}"a=1 b=2")  # [("a", "1"), ("b", "2")]`, `{f}"a=1 b=2")  -- {{"a", "1"}, {"b", "2"}}`,
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.findAll(c, a.String("text")) }),
 		fn("finditer", "Iterates over all matches, which are looked for as they are asked for.", "iterator of match", text,
-			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, "for m in {f}\"7 of 12\") do log.info(m.group()) end",
+			`\d+`, `[m.group() for m in {f}"7 of 12")]  # ["7", "12"]`, `list({f}"7 of 12"))[2].group()  -- "12"`,
 			func(c *Call, p *pattern, a *Args) (Value, error) { return p.iterate(c, a.String("text")) }),
 		fn("split", "Splits the text where the expression matches; what its groups matched stands between the pieces.", "list of string",
 			[]Param{textParam, {Name: "maxsplit", Type: Int, Default: int64(0), Doc: "how often at most; 0: at each match"}},
@@ -92,7 +92,7 @@ func patternFuncs(methods bool) []*Func {
 		fn("sub", "Puts other text in the place of each match.", "string", []Param{replParam, textParam, countParam},
 			`(\d+)\.(\d+)\.(\d+)`, `{f}r"\3-\2-\1", "24.12.2025")  # "2025-12-24"`, `{f}"\\3-\\2-\\1", "24.12.2025")  -- "2025-12-24"`,
 			func(c *Call, p *pattern, a *Args) (Value, error) {
-				return p.substitute(c, c.Lang.Plain(a.Value("repl")), a.String("text"), a.Int("count"))
+				return p.substitute(c, a.Value("repl"), a.String("text"), a.Int("count"))
 			}),
 	}
 }
@@ -426,7 +426,7 @@ func (p *pattern) substitute(c *Call, repl Value, text string, count int64) (Val
 		return nil, err
 	}
 	var with func(m *reMatch) (string, error)
-	switch repl := repl.(type) {
+	switch repl := c.Lang.Plain(repl).(type) {
 	case string:
 		t, err := p.template(repl)
 		if err != nil {

@@ -31,7 +31,7 @@ var recordsModule = &Module{
 			Returns: "iterator of dict", Effect: Write,
 			Example: "[r[\"name\"] for r in records.changed(\"crm\", [{\"id\": 1, \"name\": \"Ada\"}], key = \"id\")]  # [\"Ada\"]\n" +
 				"db.upsert(\"people\", records.changed(\"people\", [{\"id\": 1, \"name\": \"Ada\"}], key = \"id\"), key = [\"id\"])",
-			Lua: "for row in records.changed(\"crm\", {{id = 1, name = \"Ada\"}}, {key = \"id\"}) do\n  log.info(row.name)\nend",
+			Lua: "list(records.changed(\"crm\", {{id = 1, name = \"Ada\"}}, {key = \"id\"}))  -- {{id = 1, name = \"Ada\"}}\ndb.upsert(\"people\", records.changed(\"people\", {{id = 1, name = \"Ada\"}}, {key = \"id\"}), {key = {\"id\"}})",
 			Do: func(c *Call, a *Args) (Value, error) {
 				r, err := c.Hook.Records(a.String("source"))
 				if err != nil {
@@ -157,7 +157,7 @@ var recordsModule = &Module{
 			},
 			Returns: "iterator of dict", Effect: Write,
 			Example: "list(records.changed(\"crm\", [{\"id\": 1}, {\"id\": 2}], key = \"id\", whole = True))\nlist(records.missing(\"crm\"))  # []",
-			Lua:     "for row in records.missing(\"crm\", {max_missing = \"all\"}) do\n  log.info(\"gone\", {key = row.key})\nend",
+			Lua:     "list(records.changed(\"crm\", {{id = 1}, {id = 2}}, {key = \"id\", whole = true}))\nlist(records.missing(\"crm\"))  -- {}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				r, err := c.Hook.Records(a.String("source"))
 				if err != nil {
@@ -189,7 +189,7 @@ var recordsModule = &Module{
 			Name: "forget", Doc: "Forgets rows, their ids too: each is new when it comes again.",
 			Params: []Param{sourceParam, {Name: "keys", Type: Iterable, Doc: "the rows' keys"}}, Effect: Write,
 			Example: "records.mark(\"crm\", 7, {\"name\": \"Ada\"})\nrecords.forget(\"crm\", [7])\nrecords.status(\"crm\", 7, {\"name\": \"Ada\"})  # \"new\"",
-			Lua:     "records.forget(\"crm\", {7})",
+			Lua:     "records.mark(\"crm\", 7, {name = \"Ada\"})\nrecords.forget(\"crm\", {7})\nrecords.status(\"crm\", 7, {name = \"Ada\"})  -- \"new\"",
 			Do: func(c *Call, a *Args) (Value, error) {
 				r, err := c.Hook.Records(a.String("source"))
 				if err != nil {

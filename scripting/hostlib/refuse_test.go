@@ -55,7 +55,7 @@ a.csv:4 {"id":null,"v":"3"} column "id": got None, wanted a value: the column is
 a.csv:5 {"id":"b","v":"x"} column v is of type integer and cannot hold "x": it is not of that type, or out of its range (db.value)
 `
 			if strings.HasSuffix(name, ".lua") {
-				want = strings.Replace(want, "got None", "got nil", 1)
+				want = strings.Replace(want, "got None", "got null", 1)
 			}
 			if j.Error != nil || string(j.Result) != `[2,3,"a,c"]` || set != want || j.Stats["rejected"] != 3 {
 				t.Errorf("%s: %+v %s %v\n%s", name, j.Error, j.Result, j.Stats, set)
@@ -121,7 +121,7 @@ end
 `
 		got := string(j.Result) + set
 		if name == "job.lua" {
-			got = strings.ReplaceAll(got, "wanted nil", "wanted None")
+			got = strings.ReplaceAll(got, "wanted null", "wanted None")
 		}
 		if j.Error != nil || got != result+want {
 			t.Errorf("%s: %+v\n%s", name, j.Error, got)

@@ -19,7 +19,7 @@ var rejectFunc = &Func{
 	},
 	Effect:  Write,
 	Example: "[r if r[\"id\"] != \"2\" else reject(r, \"too late\") for r in csv.read(\"data/people.csv\")]  # [{\"id\": \"1\", \"name\": \"Ada\"}, None]",
-	Lua:     "for row in csv.read(\"data/people.csv\") do\n  if row.id == \"2\" then reject(row, \"too late\") end\nend",
+	Lua:     "local function in_time(r)\n  if r.id == \"2\" then return reject(r, \"too late\") end\n  return r\nend\nlist(iter.map(in_time, csv.read(\"data/people.csv\")))  -- {{id = \"1\", name = \"Ada\"}, null}",
 	Do: func(c *Call, a *Args) (Value, error) {
 		reason := ""
 		switch r := c.Lang.Plain(a.Value("reason")).(type) {
@@ -28,7 +28,7 @@ var rejectFunc = &Func{
 		case *failure:
 			reason = r.f.Message
 		default:
-			return nil, Errorf("usage", "reason: got %s, wanted string or an error object", c.Lang.TypeName(r))
+			return nil, Errorf("usage", "reason: got %s, wanted string or an error object", c.Lang.TypeName(a.Value("reason")))
 		}
 		line := a.Int("line")
 		if a.Given("line") && line < 1 {

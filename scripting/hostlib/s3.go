@@ -31,7 +31,8 @@ var s3Module = &Module{
 			Returns: "iterator of object", Needs: "s3", Effect: Read,
 			Example: "[o.key for o in s3.list(\"archive\", \"in/\")]  # [\"in/people.csv\", \"in/words.txt\"]\n" +
 				"for o in s3.list(\"archive\", \"in/\"):\n    ctx.emit({\"key\": o.key, \"etag\": o.etag}, key = o.key + \"@\" + o.etag, unique = \"forever\")",
-			Lua: "for o in s3.list(\"archive\", \"in/\") do\n  ctx.emit({key = o.key, etag = o.etag}, {key = o.key .. \"@\" .. o.etag, unique = \"forever\"})\nend",
+			Lua: "list(iter.map(function(o) return o.key end, s3.list(\"archive\", \"in/\")))  -- {\"in/people.csv\", \"in/words.txt\"}\n" +
+				"for o in s3.list(\"archive\", \"in/\") do\n  ctx.emit({key = o.key, etag = o.etag}, {key = o.key .. \"@\" .. o.etag, unique = \"forever\"})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				s, err := c.s3Client(a.Value("bucket"))
 				if err != nil {
@@ -47,7 +48,7 @@ var s3Module = &Module{
 			Params:  []Param{bucketParam, objectKeyParam, etagParam},
 			Returns: "s3_stream", Needs: "s3", Effect: Read,
 			Example: "[r[\"name\"] for r in csv.read(s3.open(\"archive\", \"in/people.csv\"))]  # [\"Ada\", \"Grace\"]",
-			Lua:     "for row in csv.read(s3.open(\"archive\", \"in/people.csv\")) do log.info(row.name) end",
+			Lua:     "list(csv.read(s3.open(\"archive\", \"in/people.csv\")))[2].name  -- \"Grace\"",
 			Do: func(c *Call, a *Args) (Value, error) {
 				s, key, err := c.s3Object(a)
 				if err != nil {
@@ -168,7 +169,7 @@ var s3Module = &Module{
 			Returns: "bucket", Needs: "s3", Effect: Read,
 			Example: "people = s3.bucket(\"people\", endpoint = \"https://s3.example.com\", access_key = \"me\", secret_key = secrets.get(\"s3_people\"))\n[o.key for o in s3.list(people)]  # [\"people.csv\"]",
 			Lua: "local people = s3.bucket(\"people\", {endpoint = \"https://s3.example.com\", access_key = \"me\", secret_key = secrets.get(\"s3_people\")})\n" +
-				"for o in s3.list(people) do log.info(o.key) end",
+				"list(s3.list(people))[1].key  -- \"people.csv\"",
 			Do: scriptBucket,
 		},
 	},

@@ -70,7 +70,7 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 		}
 		switch {
 		case next == len(f.Params) || f.Params[next].Others:
-			bad(n, f.tooMany(len(args)))
+			bad(n, f.tooMany(c, len(args)))
 		case f.Params[next].Rest:
 			continue
 		default:
@@ -90,13 +90,13 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 			bad(len(args)+n, Errorf("usage", "argument %q is given twice", arg.Name))
 		default:
 			misnamed = true
-			bad(len(args)+n, f.Unknown(arg.Name))
+			bad(len(args)+n, f.Unknown(arg.Name, c.Lang.Signature(f)))
 		}
 	}
 	for i := range f.Params {
 		// An argument under a wrong name may be the one that is missing.
 		if p := &f.Params[i]; !given[i] && !more && !misnamed && p.Default == nil && !p.Rest && !p.Others {
-			bad(-1, Errorf("usage", "argument %q is missing: %s", p.Name, f.Signature()))
+			bad(-1, Errorf("usage", "argument %q is missing: %s", p.Name, c.Lang.Signature(f)))
 		}
 	}
 	return faults

@@ -103,7 +103,7 @@ var timeModule = &Module{
 			},
 			Returns: "iterator of (time, time)",
 			Example: "[a.format(\"%d.%m.\") for a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\")]  # [\"31.01.\", \"28.02.\", \"31.03.\"]",
-			Lua:     "for a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\") do\n  log.info(a.format(\"%d.%m.\") .. \" to \" .. b.format(\"%d.%m.\"))\nend",
+			Lua:     "list(time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\"))[2][1].format(\"%d.%m.\")  -- \"28.02.\"\nfor a, b in time.windows(time.parse(\"2025-01-31\"), time.parse(\"2025-04-01\"), \"month\") do\n  log.info(a.format(\"%d.%m.\") .. \" to \" .. b.format(\"%d.%m.\"))\nend",
 			Do:      func(c *Call, a *Args) (Value, error) { return c.windows(a) },
 		},
 		{

@@ -155,8 +155,12 @@ type Language interface {
 	Drops(name string) bool
 	// Where is the place in the script that runs, as file:line; "" if there is none.
 	Where() string
-	// TypeName is how the language calls the value's type.
+	// TypeName is how the language calls the value's type; that of nil is what NULL is
+	// called in rows, lists and dicts: None, in Lua null. What was given, or came back
+	// from a function, is given as the script has it: in Lua it may be nil, too.
 	TypeName(v Value) string
+	// Signature is how the language calls the function.
+	Signature(f *Func) string
 	// Failure gives an error of a script's function the form in which a hook
 	// returns it: a Failure with a backtrace, or a verdict as it is.
 	Failure(err error) error

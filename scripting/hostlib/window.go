@@ -44,7 +44,7 @@ var ctxWindow = &Func{
 	Returns: "window", Effect: Read,
 	Changes: "the window is fixed for the job at once; the end of the last one moves when the job completes",
 	Example: "w = ctx.window(time.parse(\"2025-01-01\"), lag = \"5m\")\nw.start.format(\"%Y-%m-%d\")  # \"2025-01-01\"\nw.empty  # False",
-	Lua:     "local w = ctx.window(time.parse(\"2025-01-01\"), {lag = \"5m\"})\nlog.info(\"importing\", {from = w.start, to = w.stop})",
+	Lua:     "local w = ctx.window(time.parse(\"2025-01-01\"), {lag = \"5m\"})\nw.start.format(\"%Y-%m-%d\")  -- \"2025-01-01\"\nw.empty  -- false",
 	Do: func(c *Call, a *Args) (Value, error) {
 		ask := engine.WindowAsk{Start: a.Time("start"), Lag: a.Duration("lag")}
 		if a.Given("stop") {

@@ -37,7 +37,7 @@ var xlsxModule = &Module{
 			},
 			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in xlsx.rows(\"data/people.xlsx\")]  # [\"Ada\", \"Grace\"]",
-			Lua:     "for row in xlsx.rows(\"data/people.xlsx\", {sheet = \"People\"}) do log.info(row.name) end",
+			Lua:     "list(xlsx.rows(\"data/people.xlsx\", {sheet = \"People\"}))[2].name  -- \"Grace\"",
 			Do:      xlsxRows,
 		},
 		{

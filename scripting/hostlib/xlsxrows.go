@@ -137,7 +137,7 @@ func xlsxRows(c *Call, a *Args) (Value, error) {
 		return nil, err
 	}
 	var r *xlsxReader
-	n, err := b.find(c.Lang.Plain(a.Value("sheet")))
+	n, err := b.find(a.Value("sheet"))
 	if err == nil {
 		r, err = b.reader(n, o)
 	}
@@ -157,7 +157,8 @@ func xlsxRows(c *Call, a *Args) (Value, error) {
 
 // find is the number of a sheet that is named, or numbered from 0.
 func (b *xlsxBook) find(which Value) (int, error) {
-	if name, ok := which.(string); ok {
+	plain := b.c.Lang.Plain(which)
+	if name, ok := plain.(string); ok {
 		var names []string
 		for i, s := range b.sheets {
 			if s.name == name {
@@ -167,7 +168,7 @@ func (b *xlsxBook) find(which Value) (int, error) {
 		}
 		return 0, Errorf("xlsx.sheet", "%s has no sheet %q%s; it has %s", b.name, name, Suggest(name, names), quotedList(names))
 	}
-	i, ok := asInt(which)
+	i, ok := asInt(plain)
 	if !ok {
 		return 0, Errorf("usage", "sheet: got %s, wanted a name, or a number from 0", b.c.Lang.TypeName(which))
 	}

@@ -22,7 +22,8 @@ var xmlModule = &Module{
 			Example: "[p.attr(\"id\") for p in xml.stream(\"data/people.xml\", \"people/person\")]  # [\"1\", \"2\"]\n" +
 				"def row(p):\n    return {\"id\": int(p.attr(\"id\")), \"name\": p.get(\"name\"), \"line\": p.line}\n" +
 				"for rows in ctx.batches(iter.map(row, xml.stream(\"data/people.xml\", \"people/person\")), 1000):\n    log.info(\"a batch\", rows = len(rows), first = rows[0][\"line\"])",
-			Lua: "local function row(p)\n  return {id = p.attr(\"id\"), name = p.get(\"name\"), line = p.line}\nend\n" +
+			Lua: "list(iter.map(function(p) return p.attr(\"id\") end, xml.stream(\"data/people.xml\", \"people/person\")))  -- {\"1\", \"2\"}\n" +
+				"local function row(p)\n  return {id = p.attr(\"id\"), name = p.get(\"name\"), line = p.line}\nend\n" +
 				"for rows in ctx.batches(iter.map(row, xml.stream(\"data/people.xml\", \"people/person\")), 1000) do\n  log.info(\"a batch\", {rows = #rows, first = rows[1].line})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
 				spaces, err := xmlSpaces(a.Dict("namespaces"))

@@ -74,7 +74,9 @@ func (c *linter) check(errs []*hostlib.LoadError) (list []*hostlib.Problem) {
 	}
 	list = c.report.Sorted(source)
 	for _, p := range list {
-		p.Message = toldInLua(p.Message)
+		if p.Message = toldInLua(p.Message); p.Code == "call" || p.Code == "setting" {
+			p.Message = hostlib.WordsInLua(p.Message)
+		}
 	}
 	return list
 }

@@ -272,19 +272,17 @@ func (r *run) Truth(v hostlib.Value) bool {
 // Range is as Lua names pieces of strings.
 func (r *run) Range(from, to int) (start, stop int64) { return int64(from) + 1, int64(to) }
 
-// TypeName is how Lua calls the value's type.
+// TypeName is what type() gives; no value of the host library's own is null, as value has it.
 func (r *run) TypeName(v hostlib.Value) string {
 	switch v := v.(type) {
 	case lua.LValue:
 		return typeName(v)
-	case nil:
-		return "nil"
 	case time.Time, time.Duration, hostlib.Object:
 		return hostlib.TypeOf(v).Name
 	case hostlib.Callable:
 		return "function"
 	}
-	s, err := r.outer(v)
+	s, err := r.value(v)
 	if err != nil {
 		return fmt.Sprintf("%T", v)
 	}
@@ -307,6 +305,9 @@ func typeName(v lua.LValue) string {
 	}
 	return v.Type().String()
 }
+
+// Signature is the function with its parameters.
+func (r *run) Signature(f *hostlib.Func) string { return f.SignatureInLua() }
 
 // function is a function of the script, for the host library.
 type function struct {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -17,17 +18,24 @@ var (
 	operators    = map[string]string{"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "^"}
 )
 
-// What errors of the host library say to write: lists and dicts, as Starlark has them.
+// What errors of the host library say to write: lists, dicts and functions, as Starlark
+// has them.
 var (
-	listToWrite = regexp.MustCompile(`(needs = |header = |key = |write |list, )\[((?:"(?:[^"\\]|\\.)*"(?:, )?)+|\.\.\.|row)\]`)
-	callToWrite = regexp.MustCompile(`\b((?:db|t|ctx|csv|json|http|iter|records)(?:\.\w+)+|retry)\(((?:"(?:[^"\\]|\\.)*", |[^()="]*, )*)(\w+ = [^()]*)\)`)
-	noneToWrite = regexp.MustCompile(`((?:wanted|got|is|or) )None\b`)
-	dictToWrite = regexp.MustCompile(`(such as )\{"(\w+)": ([^{}]*)\}`)
+	listToWrite = regexp.MustCompile(`(\w = |write |list, |such as )\[((?:(?:"(?:[^"\\]|\\.)*"|[0-9]+)(?:, )?)+|\.\.\.|row)\]`)
+	callToWrite = regexp.MustCompile(`\b([a-z][\w.]*)\(((?:"(?:[^"\\]|\\.)*", |\w+, )*)((?:\w+ = (?:\.\.\.|\{[^{}]+\})(?:, )?)+)\)`)
+	dictToWrite = regexp.MustCompile(`(such as |\w = |: )\{("[^"]*": [^{}]*)\}`)
+	nameInDict  = regexp.MustCompile(`"([A-Za-z_]\w*)": `)
+	keyInDict   = regexp.MustCompile(`("[^"]*"): `)
+	funcToWrite = regexp.MustCompile(`lambda (\w+): (\{[^{}]*\}|\w+\.json\(\)\[\.\.\.\])`)
 )
 
-// inLua is an error with what it says to write as Lua has it.
+// inLua is an error of the host library as Lua has it: what it says to write, and, where
+// the call is wrong, which is told in words of ours alone, what is given and left out.
 func inLua(f *engine.Failure) *engine.Failure {
 	m := toldInLua(f.Message)
+	if f.Code == "usage" {
+		m = hostlib.WordsInLua(m)
+	}
 	if m == f.Message {
 		return f
 	}
@@ -36,11 +44,14 @@ func inLua(f *engine.Failure) *engine.Failure {
 	return &g
 }
 
+// toldInLua is a message with what it says to write as Lua has it.
 func toldInLua(message string) string {
 	m := listToWrite.ReplaceAllString(message, "$1{$2}")
 	m = callToWrite.ReplaceAllString(m, "$1($2{$3})")
-	m = noneToWrite.ReplaceAllString(m, "${1}null")
-	return dictToWrite.ReplaceAllString(m, "$1{$2 = $3}")
+	m = dictToWrite.ReplaceAllStringFunc(m, func(s string) string {
+		return keyInDict.ReplaceAllString(nameInDict.ReplaceAllString(s, "$1 = "), "[$1] = ")
+	})
+	return funcToWrite.ReplaceAllString(strings.ReplaceAll(m, ".json().get(...)", ".json()[...]"), "function($1) return $2 end")
 }
 
 // reworded says what the interpreter has raised in other words: what it is that

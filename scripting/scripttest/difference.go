@@ -57,7 +57,7 @@ var (
 
 // notationOf is that of the script that calls.
 func notationOf(c *hostlib.Call) notation {
-	if c.Lang.TypeName(nil) == inLua.nothing {
+	if c.Lang.TypeName(nil) == inLua.inside {
 		return inLua
 	}
 	return inStarlark

@@ -53,6 +53,9 @@ func TestAllThatTestsCanDoIsDocumented(t *testing.T) {
 					t.Errorf("%s: its example in %s does not call it: %s", f, language, example)
 				}
 			}
+			if told, want := strings.Count(f.Lua, "  -- "), strings.Count(f.Example, "  # "); told != want {
+				t.Errorf("%s: its example tells %d values, and that in Lua %d", f, want, told)
+			}
 			for _, p := range f.Params {
 				named(f.String(), p.Name)
 				if p.Doc == "" || strings.HasSuffix(p.Doc, ".") {

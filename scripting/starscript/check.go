@@ -72,7 +72,7 @@ func (c *checker) call(e *syntax.CallExpr) {
 		case f == hostlib.GlobalNamed("job"):
 			c.add(id.NamePos, hostlib.Within(f, hostlib.CheckSetting(id.Name)))
 		case p == nil && !takesAny(f), p != nil && p.NotYet:
-			c.add(id.NamePos, hostlib.Within(f, f.Unknown(id.Name)))
+			c.add(id.NamePos, hostlib.Within(f, f.Unknown(id.Name, f.Signature())))
 		case p != nil:
 			if text, ok := named.Y.(*syntax.Literal); ok && text.Token == syntax.STRING {
 				c.add(text.TokenPos, hostlib.Within(f, p.Check(text.Value.(string))))

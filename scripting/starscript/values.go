@@ -269,10 +269,10 @@ func (r *run) Where() string {
 // TypeName is how Starlark calls the value's type.
 func (r *run) TypeName(v hostlib.Value) string {
 	switch v := v.(type) {
+	case nil, starlark.NoneType:
+		return "None"
 	case starlark.Value:
 		return v.Type()
-	case nil:
-		return "None"
 	case time.Time, time.Duration, hostlib.Object:
 		return hostlib.TypeOf(v).Name
 	case hostlib.Callable:
@@ -284,6 +284,9 @@ func (r *run) TypeName(v hostlib.Value) string {
 	}
 	return s.Type()
 }
+
+// Signature is the function with its parameters.
+func (r *run) Signature(f *hostlib.Func) string { return f.Signature() }
 
 // function is a function of the script, for the host library.
 type function struct {

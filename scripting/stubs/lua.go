@@ -144,19 +144,8 @@ func (s *luaStub) field(name string, optional bool, typ, doc, def string) {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// inLua writes the defaults of the tables, which are Starlark's.
-var inLua = map[string]string{"None": "nil", "True": "true", "False": "false", "[]": "{}", `["*"]`: `{"*"}`, `{"produce": 1, "consume": 4}`: "{produce = 1, consume = 4}"}
-
-// InLua is a default as Lua writes it.
-func InLua(def string) string {
-	if lua, ok := inLua[def]; ok {
-		return lua
-	}
-	return def
-}
-
 func byDefault(def string) string {
-	if def = InLua(def); def == "" || def == "nil" {
+	if def = hostlib.InLua(def); def == "" || def == "nil" {
 		return ""
 	}
 	return " (default: " + def + ")"
