@@ -131,13 +131,16 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 		return err
 	}
 	b := &backfill{env: env, g: g, o: o, steps: o.steps(), next: o.start, out: newWindowList(env.Stdout, g.json())}
-	if o.DryRun {
-		return b.finish(ctx, b.each(b.out.add))
-	}
 	log, con := newLogger(env, g)
 	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
+	}
+	if s.asksNoWindow(env, g, o.Type) {
+		env.say("dsengine: warning: the script of %s does not ask for ctx.window, nor does it load another one: its jobs do not know which stretch of time they are to import", o.Type)
+	}
+	if o.DryRun {
+		return b.finish(ctx, b.each(b.out.add))
 	}
 	eng, done, err := openEngine(ctx, env, g, log, toMake)
 	if err != nil {
@@ -150,9 +153,6 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 	}
 	if o.end.After(now) {
 		return usage("--end must not be after now, %s: what is to come is imported by the live jobs", stamp(now))
-	}
-	if s.asksNoWindow(env, g, o.Type) {
-		env.say("dsengine: warning: the script of %s does not ask for ctx.window, nor does it load another one: its jobs do not know which stretch of time they are to import", o.Type)
 	}
 	if b.like, err = newJobOf(ctx, g, eng, &s, o.Type, o.Instance, o.Phase); err != nil {
 		return err

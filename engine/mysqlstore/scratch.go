@@ -126,18 +126,44 @@ func (s *ScratchServer) alone(ctx context.Context) (bool, error) {
 
 func (s *ScratchServer) drop(ctx context.Context, name string) error {
 	_, err := s.admin.ExecContext(ctx, "DROP DATABASE IF EXISTS "+name)
-	return classified(err, "drop the database "+name)
+	return s.refused(err, "drop the database "+name)
+}
+
+// newName is one that no other database has.
+func newName() string {
+	var chance [8]byte
+	rand.Read(chance[:])
+	return fmt.Sprintf("dsengine_test_%d_%x", os.Getpid(), chance)
+}
+
+// Try says whether databases can be made on the server, with tables in them, and dropped.
+func (s *ScratchServer) Try(ctx context.Context) error {
+	name := newName()
+	err := s.create(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, err = s.admin.ExecContext(ctx, "CREATE TABLE "+name+".t (id INT PRIMARY KEY)"); err != nil {
+		err = s.refused(err, "make a table in the database "+name)
+	}
+	return errors.Join(err, s.drop(ctx, name))
 }
 
 // create makes an empty database.
 func (s *ScratchServer) create(ctx context.Context, name string) error {
 	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+name)
+	return s.refused(err, "make the database "+name)
+}
+
+// refused is an error of a statement that did something; where the user may not do it, with
+// how that is allowed.
+func (s *ScratchServer) refused(err error, did string) error {
 	var refused *mysql.MySQLError
-	if errors.As(err, &refused) && (refused.Number == 1044 || refused.Number == 1227) {
-		return engine.Wrapf(engine.CodeUnreachable, err, "make the database %s for tests", name).
+	if errors.As(err, &refused) && slices.Contains([]uint16{1044, 1142, 1227}, refused.Number) {
+		return engine.Wrapf(engine.CodeUnreachable, err, "%s for tests", did).
 			WithHint("the user must be allowed to: GRANT ALL ON `dsengine\\_test\\_%%`.* TO '%s'@'...'", s.cfg.User)
 	}
-	return classified(err, "make the database "+name)
+	return classified(err, did)
 }
 
 // at is the server's URL with another database.
@@ -165,9 +191,7 @@ type Scratch struct {
 // Open makes a database with the engine's tables. Of the options, Clock and Logger
 // have a meaning here.
 func (s *ScratchServer) Open(ctx context.Context, o Options) (_ *Scratch, err error) {
-	var chance [8]byte
-	rand.Read(chance[:])
-	x := &Scratch{server: s, name: fmt.Sprintf("dsengine_test_%d_%x", os.Getpid(), chance), auto: map[string]bool{}}
+	x := &Scratch{server: s, name: newName(), auto: map[string]bool{}}
 	if x.lock, err = s.admin.Conn(ctx); err != nil {
 		return nil, unreachable(err, s.cfg)
 	}

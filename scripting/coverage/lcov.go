@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"sort"
 )
 
 // LCOV writes the coverage in the form of the tool lcov, which many others
-// read. A line counts as often as the part of it that ran least, so that its
-// figures are those of the table.
+// read. A line counts as often as the part of it that ran least, as in the table; where
+// its branches tell what has not run, as often as they were come to: no line that did not
+// run has a branch that was taken.
 func (r *Report) LCOV(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	for _, f := range r.files {
@@ -25,13 +27,19 @@ func (r *Report) LCOV(w io.Writer) error {
 		}
 		fmt.Fprintf(b, "FNF:%d\nFNH:%d\n", len(f.Funcs), hit)
 		hit = 0
+		lines, came := f.Lines(), map[int]uint64{}
 		for i, br := range f.Branches {
+			at := br.At.Line // which may stand within a part that begins before
+			if n := sort.Search(len(lines), func(n int) bool { return lines[n].Number > at }); n > 0 {
+				at = lines[n-1].Number
+			}
+			came[at] = max(came[at], br.True+br.False)
 			for n, count := range []uint64{br.True, br.False} {
 				taken := "-" // the condition was never looked at
 				if br.True+br.False > 0 {
 					taken = fmt.Sprint(count)
 				}
-				fmt.Fprintf(b, "BRDA:%d,%d,%d,%s\n", br.At.Line, i, n, taken)
+				fmt.Fprintf(b, "BRDA:%d,%d,%d,%s\n", at, i, n, taken)
 				if count > 0 {
 					hit++
 				}
@@ -39,10 +47,13 @@ func (r *Report) LCOV(w io.Writer) error {
 		}
 		fmt.Fprintf(b, "BRF:%d\nBRH:%d\n", 2*len(f.Branches), hit)
 		hit = 0
-		lines := f.Lines()
 		for _, l := range lines {
-			fmt.Fprintf(b, "DA:%d,%d\n", l.Number, l.Least)
-			if l.Least > 0 {
+			n := l.Least
+			if n == 0 {
+				n = came[l.Number]
+			}
+			fmt.Fprintf(b, "DA:%d,%d\n", l.Number, n)
+			if n > 0 {
 				hit++
 			}
 		}

@@ -34,6 +34,10 @@ type folder interface {
 // away it only remembers. Functions see what they have changed; the files folder
 // stays as it is.
 type Overlay struct {
+	// Looked is told of each file of the folder below that is looked at, maybe again, and may
+	// refuse it; nil: nobody is.
+	Looked func(name string, size int64) error
+
 	dir string // of the files that are written
 
 	mu    sync.Mutex
@@ -140,12 +144,18 @@ func (v *over) find(name string) (lower, upper string, known overlaid, err error
 }
 
 // note remembers that a file below was looked at.
-func (v *over) note(name string, info fs.FileInfo) {
-	if info.Mode().IsRegular() {
-		v.mu.Lock()
-		v.read[path.Clean(name)] = true
-		v.mu.Unlock()
+func (v *over) note(name string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return nil
 	}
+	name = path.Clean(name)
+	v.mu.Lock()
+	v.read[name] = true
+	v.mu.Unlock()
+	if v.Looked == nil {
+		return nil
+	}
+	return v.Looked(name, info.Size())
 }
 
 func (v *over) Open(name string) (*os.File, error) {
@@ -159,12 +169,16 @@ func (v *over) Open(name string) (*os.File, error) {
 		return os.Open(v.dir)
 	}
 	f, err := v.root.Open(lower)
-	if err == nil {
-		if info, err := f.Stat(); err == nil {
-			v.note(lower, info)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err == nil {
+		if err := v.note(lower, info); err != nil {
+			f.Close()
+			return nil, err
 		}
 	}
-	return f, err
+	return f, nil
 }
 
 // OpenFile makes files only: none is written to that is there.
@@ -200,7 +214,7 @@ func (v *over) info(name string, stat func(string) (fs.FileInfo, error)) (fs.Fil
 		info, err = os.Stat(v.dir)
 	default:
 		if info, err = stat(lower); err == nil {
-			v.note(lower, info)
+			err = v.note(lower, info)
 		}
 	}
 	if err != nil {

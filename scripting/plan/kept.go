@@ -29,7 +29,7 @@ type kept struct {
 	tables  []*keptTable
 	values  []keptValue
 	secrets []keptSecret
-	wrong   []string // why it cannot be kept
+	stop    func(message string) error // ends the replay, of which no test can be written
 }
 
 // answer is what a request got.
@@ -57,10 +57,12 @@ type keptValue struct {
 
 type keptSecret struct{ name, value string }
 
-func (k *kept) refuse(message string) {
-	if !slices.Contains(k.wrong, message) {
-		k.wrong = append(k.wrong, message)
+// looked is told of a file, before it is read.
+func (k *kept) looked(name string, size int64) error {
+	if size > maxKept {
+		return k.stop(fmt.Sprintf("the file %s has %d bytes, more than 64 KB", name, size))
 	}
+	return nil
 }
 
 // keptHeaders are the headers of answers that scripts look at.
@@ -89,10 +91,10 @@ func (k *kept) answer(r *http.Request, res *http.Response) {
 	defer k.mu.Unlock()
 	k.answers = append(k.answers, a)
 	if len(body) > maxKept {
-		k.refuse("the answer to " + a.method + " " + r.URL.Redacted() + " has more than 64 KB")
+		k.stop("the answer to " + a.method + " " + r.URL.Redacted() + " has more than 64 KB")
 	}
 	if err != nil {
-		k.refuse("the answer to " + a.method + " " + r.URL.Redacted() + " broke off, which no test can do")
+		k.stop("the answer to " + a.method + " " + r.URL.Redacted() + " broke off, which no test can do")
 	}
 }
 
@@ -158,7 +160,7 @@ func (s session) lookAt(ctx context.Context, table string, key []string) {
 		t.key = key
 	}
 	if t.many {
-		s.kept.refuse(fmt.Sprintf("the table %s has more than %d rows", table, maxKeptRows))
+		s.kept.stop(fmt.Sprintf("the table %s has more than %d rows", table, maxKeptRows))
 	}
 }
 
@@ -198,7 +200,7 @@ func (s session) keep(ctx context.Context, table string) *keptTable {
 		}
 	}
 	if t.rows, err = s.tx.rows(ctx, fmt.Sprintf("SELECT * FROM %s LIMIT %d", quoteTable(table), maxKeptRows+1), nil); err != nil {
-		s.kept.refuse("the table " + table + " cannot be read whole: " + err.Error())
+		s.kept.stop("the table " + table + " cannot be read whole: " + err.Error())
 	}
 	if t.many = len(t.rows) > maxKeptRows; t.many {
 		t.rows = nil

@@ -64,6 +64,9 @@ func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*
 	if t.Hooks[r.phase] == nil {
 		return nil, engine.Errorf(engine.CodeUsage, "job %d was in %s, which the script of job type %q does not have any more", job.ID, r.phase, t.Name)
 	}
+	if w.opts.Keep && r.phase == engine.PhaseFinish {
+		return nil, r.cannot("finish works on what its items have come to, which a test cannot set up")
+	}
 	w.replay = r
 	eng, err := w.prepare(types, t)
 	if err != nil {

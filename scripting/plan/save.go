@@ -30,16 +30,6 @@ func (w *World) Save(file string) (string, error) {
 	if r == nil || !w.opts.Keep {
 		return "", engine.Errorf(engine.CodeInternal, "there is no replay to save")
 	}
-	cannot := func(format string, args ...any) error {
-		return engine.Errorf(engine.CodeUsage, "job %d cannot be written as a test: %s", r.job.ID, fmt.Sprintf(format, args...)).
-			WithHint("write one by hand: dsengine docs t")
-	}
-	switch {
-	case r.phase == engine.PhaseFinish:
-		return "", cannot("finish works on what its items have come to, which a test cannot set up")
-	case len(w.kept.wrong) > 0:
-		return "", cannot("%s", strings.Join(w.kept.wrong, "; "))
-	}
 	for _, line := range w.dry.Needs().Touched {
 		if kind, name, _ := strings.Cut(line, ":"); setUp[kind] != "" {
 			return "", engine.Errorf(engine.CodeUsage, "job %d cannot be written as a test: it works on %s, and what is there is not kept", r.job.ID, line).
@@ -57,7 +47,7 @@ func (w *World) Save(file string) (string, error) {
 	w.leftOut = nil
 	lines, err := w.test(n)
 	if err != nil {
-		return "", cannot("%v", err)
+		return "", r.cannot("%v", err)
 	}
 	shown := filepath.Base(file)
 	chunk, err := n.format(shown, []byte(n.test(name, w.doc(), lines)))
@@ -65,9 +55,9 @@ func (w *World) Save(file string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("format the test: %w", err)
 	case len(chunk) > maxKeptAll:
-		return "", cannot("it would have %d bytes, more than 1 MB", len(chunk))
+		return "", r.cannot("it would have %d bytes, more than 1 MB", len(chunk))
 	case w.opts.Secrets.Strike(string(chunk)) != string(chunk):
-		return "", cannot("a secret would stand in it, in the name of a table, a column or a header")
+		return "", r.cannot("a secret would stand in it, in the name of a table, a column or a header")
 	}
 	all := bytes.TrimRight(old, "\r\n")
 	if len(old) == 0 {
@@ -78,7 +68,7 @@ func (w *World) Save(file string) (string, error) {
 		all = bytes.ReplaceAll(bytes.ReplaceAll(all, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 	}
 	if _, err := n.format(shown, all); err != nil {
-		return "", cannot("behind what stands in %s it is no longer a script: %v", shown, err)
+		return "", r.cannot("behind what stands in %s it is no longer a script: %v", shown, err)
 	}
 	temp := file + ".tmp"
 	if err := os.WriteFile(temp, all, 0o644); err != nil {
@@ -89,6 +79,12 @@ func (w *World) Save(file string) (string, error) {
 		return "", err
 	}
 	return name, nil
+}
+
+// cannot is why no test can be written of the replay.
+func (r *replayed) cannot(format string, args ...any) error {
+	return engine.Errorf(engine.CodeUsage, "job %d cannot be written as a test: %s", r.job.ID, fmt.Sprintf(format, args...)).
+		WithHint("write one by hand: dsengine docs t")
 }
 
 // LeftOut is what the test that was saved does not have of what the job meets, in words.
@@ -259,17 +255,10 @@ func (w *World) writeFiles(t *writing) error {
 	}
 	defer root.Close()
 	for _, name := range names {
-		info, err := root.Stat(name)
+		data, err := root.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		if info.Size() > maxKept {
-			return fmt.Errorf("the file %s has %d bytes, more than 64 KB", name, info.Size())
-		}
-		data, err := root.ReadFile(name)
 		if err != nil {
 			return err
 		}

@@ -111,6 +111,14 @@ func New(ctx context.Context, o Options) (_ *World, err error) {
 		return nil, err
 	}
 	w.dry = &hostlib.Dry{Files: hostlib.NewOverlay(upper), Send: w.send, Note: w.effect}
+	w.kept.stop = func(message string) error {
+		err := w.replay.cannot("%s", message)
+		w.stop(err)
+		return err
+	}
+	if o.Keep {
+		w.dry.Files.Looked = w.kept.looked
+	}
 	if w.target, err = o.Open(w.ctx, w.dir); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -93,6 +94,36 @@ def test_run(t):
         t.eq(1, 2)
 `
 
+// agrees checks that what lcov's form says of lines, of their branches and of their number
+// goes together.
+func agrees(t *testing.T, lcov string) {
+	t.Helper()
+	for _, record := range strings.Split(lcov, "end_of_record\n") {
+		ran, hit, taken := map[string]bool{}, 0, map[string]bool{}
+		for _, line := range strings.Split(record, "\n") {
+			kind, rest, _ := strings.Cut(line, ":")
+			fields := strings.Split(rest, ",")
+			switch last := fields[len(fields)-1]; kind {
+			case "DA":
+				if ran[fields[0]] = last != "0"; last != "0" {
+					hit++
+				}
+			case "BRDA":
+				taken[fields[0]] = taken[fields[0]] || last != "0" && last != "-"
+			case "LH":
+				if last != strconv.Itoa(hit) {
+					t.Errorf("%s lines are said to have run of %d", last, hit)
+				}
+			}
+		}
+		for line, yes := range taken {
+			if yes && !ran[line] {
+				t.Errorf("line %s has not run, and a branch of it was taken", line)
+			}
+		}
+	}
+}
+
 func TestCoverageAgreesWithACountByHand(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{
@@ -125,11 +156,12 @@ func TestCoverageAgreesWithACountByHand(t *testing.T) {
 	if err := r.LCOV(&lcov); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"/count.star\n", "FN:14,produce\n", "FNDA:0,fail\n", "FNDA:2,consume\n", "DA:19,0\n", "DA:21,2\n", "BRDA:19,1,0,0\nBRDA:19,1,1,3\n", fmt.Sprintf("LF:%d\nLH:%d\nend_of_record\n", one.Total, one.Covered)} {
+	for _, want := range []string{"/count.star\n", "FN:14,produce\n", "FNDA:0,fail\n", "FNDA:2,consume\n", "DA:19,3\n", "DA:21,2\n", "DA:28,0\n", "BRDA:19,1,0,0\nBRDA:19,1,1,3\n", fmt.Sprintf("LF:%d\n", one.Total)} {
 		if !strings.Contains(lcov.String(), want) {
 			t.Errorf("lcov has no %q:\n%s", want, lcov.String())
 		}
 	}
+	agrees(t, lcov.String())
 	if err := r.HTML(&html); err != nil {
 		t.Fatal(err)
 	}
@@ -300,11 +332,12 @@ func TestCoverageOfLuaAgreesWithACountByHand(t *testing.T) {
 	if err := r.LCOV(&lcov); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"/count.lua\n", "FN:13,produce\n", "FNDA:0,fail\n", "FNDA:2,consume\n", "DA:15,0\n", "DA:17,2\n", "BRDA:15,0,0,0\nBRDA:15,0,1,4\n", fmt.Sprintf("LF:%d\nLH:%d\nend_of_record\n", one.Total, one.Covered)} {
+	for _, want := range []string{"/count.lua\n", "FN:13,produce\n", "FNDA:0,fail\n", "FNDA:2,consume\n", "DA:15,4\n", "DA:17,2\n", "DA:27,0\n", "BRDA:15,0,0,0\nBRDA:15,0,1,4\n", fmt.Sprintf("LF:%d\n", one.Total)} {
 		if !strings.Contains(lcov.String(), want) {
 			t.Errorf("lcov has no %q:\n%s", want, lcov.String())
 		}
 	}
+	agrees(t, lcov.String())
 	if err := r.HTML(&html); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,10 @@ func (s *Suite) Use(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	if err := server.Sweep(ctx); err != nil {
+	if err = server.Sweep(ctx); err == nil {
+		err = server.Try(ctx) // what is refused is told once, not by each test
+	}
+	if err != nil {
 		return errors.Join(err, server.Close())
 	}
 	s.site, s.shut = onServer{server}, server.Close

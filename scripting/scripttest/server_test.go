@@ -3,6 +3,7 @@ package scripttest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -45,8 +46,8 @@ func servers(t *testing.T) []string {
 	return list
 }
 
-// left are the databases of this process's tests that are on a server.
-func left(t *testing.T, rawURL string) (names []string) {
+// admin is a connection to the server of a URL, whose host it gives.
+func admin(t *testing.T, rawURL string) (*sql.DB, string) {
 	t.Helper()
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -57,7 +58,14 @@ func left(t *testing.T, rawURL string) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
+	return db, u.Host
+}
+
+// left are the databases of this process's tests that are on a server.
+func left(t *testing.T, rawURL string) (names []string) {
+	t.Helper()
+	db, _ := admin(t, rawURL)
 	rows, err := db.Query("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE ?", fmt.Sprintf("dsengine\\_test\\_%d\\_________________%%", os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +181,26 @@ func TestTheShippedScriptsDoTheSameOnServers(t *testing.T) {
 			}
 			if names := left(t, url); len(names) > 0 {
 				t.Errorf("there are databases left: %v", names)
+			}
+		})
+	}
+}
+
+// TestAUserWithoutRightsIsToldOnce before any test is run.
+func TestAUserWithoutRightsIsToldOnce(t *testing.T) {
+	for i, rawURL := range servers(t) {
+		t.Run(fmt.Sprintf("server%d", i+1), func(t *testing.T) {
+			db, host := admin(t, rawURL)
+			name := fmt.Sprintf("few_%d", os.Getpid())
+			if _, err := db.Exec("CREATE USER '" + name + "'@'%' IDENTIFIED BY 'secret-word'"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Exec("DROP USER '" + name + "'@'%'") })
+			s := suite(t, Options{Jobs: folder(t, map[string]string{"people.star": people, "people_test.star": good})})
+			err := s.Use(t.Context(), fmt.Sprintf("mysql://%s:secret-word@%s/", name, host))
+			var e *engine.Error
+			if !errors.As(err, &e) || e.Code != engine.CodeUnreachable || !strings.Contains(err.Error(), "make the database dsengine_test_") || !strings.Contains(e.Hint, "GRANT ALL ON `dsengine\\_test\\_%`.* TO '"+name) {
+				t.Errorf("it is refused with %v", err)
 			}
 		})
 	}
