@@ -29,6 +29,35 @@ func (c counting) Class(err error) sqlstore.Class {
 	return class
 }
 
+// openCounting opens a database whose dead-locks and lock time-outs are counted.
+func (s *testServer) openCounting(t *testing.T, name string, o Options, retries *atomic.Int64) *Store {
+	t.Helper()
+	store, err := Open(context.Background(), s.urlOf(name), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if err := store.Prepare(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	store.Store.D = counting{store.dialect, retries}
+	return store
+}
+
+// claimed claims jobs of a queue and reads them.
+func claimed(store *Store, queue engine.Queue, most int) ([]engine.Claim, error) {
+	claims, err := store.Claim(context.Background(), engine.ClaimRequest{Server: 1, Queue: queue, Max: most, NewID: func() (id engine.ClaimID) {
+		rand.Read(id[:])
+		return id
+	}})
+	for i := range claims {
+		if err == nil {
+			err = store.Load(context.Background(), queue, &claims[i])
+		}
+	}
+	return claims, err
+}
+
 // Statements that are by key must stay so at every size of the table: a DELETE
 // with a list of ids becomes a scan while the table is small beside the list,
 // waits for every row that it passes, and four claimers dead-lock dozens of
@@ -46,18 +75,7 @@ func TestFourClaimersOverASmallTableNeverDeadlock(t *testing.T) {
 		var wg sync.WaitGroup
 		ctx, cancel := context.WithTimeout(context.Background(), length)
 		defer cancel()
-		open := func() *Store {
-			store, err := Open(context.Background(), s.urlOf(name), Options{Strategy: StrategySkip})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { store.Close() })
-			if err := store.Prepare(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			store.Store.D = counting{store.dialect, &retries}
-			return store
-		}
+		open := func() *Store { return s.openCounting(t, name, Options{Strategy: StrategySkip}, &retries) }
 		store := open()
 		types, err := store.SaveTypes(ctx, []engine.TypeRecord{{Name: "t", Hooks: 1 << engine.PhaseConsume, MaxAttempts: 1}})
 		if err != nil {
@@ -92,19 +110,12 @@ func TestFourClaimersOverASmallTableNeverDeadlock(t *testing.T) {
 // again, until ctx ends.
 func claimSettleRefill(ctx context.Context, t *testing.T, store *Store, queue engine.Queue, jobs []engine.JobInsert, done *atomic.Int64) {
 	for ctx.Err() == nil {
-		claims, err := store.Claim(context.Background(), engine.ClaimRequest{Server: 1, Queue: queue, Max: len(jobs), NewID: func() (id engine.ClaimID) {
-			rand.Read(id[:])
-			return id
-		}})
+		claims, err := claimed(store, queue, len(jobs))
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		for _, c := range claims {
-			if err := store.Load(context.Background(), queue, &c); err != nil {
-				t.Error(err)
-				return
-			}
 			outcomes := make([]engine.Outcome, len(c.Jobs))
 			for i := range c.Jobs {
 				j := &c.Jobs[i]
@@ -133,18 +144,7 @@ func TestKeysNeverDeadlock(t *testing.T) {
 		name, _, _ := s.database(t)
 		var retries atomic.Int64
 		ctx := t.Context()
-		open := func() *Store {
-			store, err := Open(ctx, s.urlOf(name), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { store.Close() })
-			if err := store.Prepare(ctx); err != nil {
-				t.Fatal(err)
-			}
-			store.Store.D = counting{store.dialect, &retries}
-			return store
-		}
+		open := func() *Store { return s.openCounting(t, name, Options{}, &retries) }
 		store, other := open(), open()
 		types, err := store.SaveTypes(ctx, []engine.TypeRecord{{Name: "t", Hooks: 1 << engine.PhaseConsume, MaxAttempts: 1}})
 		if err != nil {
@@ -184,17 +184,11 @@ func TestKeysNeverDeadlock(t *testing.T) {
 			}
 			var mine []engine.ClaimedJob
 			for len(mine) < 2 {
-				claims, err := store.Claim(ctx, engine.ClaimRequest{Server: 1, Queue: queue, Max: 10, NewID: func() (id engine.ClaimID) {
-					rand.Read(id[:])
-					return id
-				}})
+				claims, err := claimed(store, queue, 10)
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, c := range claims {
-					if err := store.Load(ctx, queue, &c); err != nil {
-						t.Fatal(err)
-					}
 					for _, j := range c.Jobs {
 						if j.Key == a || j.Key == b {
 							mine = append(mine, j)
@@ -233,18 +227,7 @@ func TestRetriesTakeKeysInOrder(t *testing.T) {
 		name, _, _ := s.database(t)
 		var retries atomic.Int64
 		ctx := t.Context()
-		open := func() *Store {
-			store, err := Open(ctx, s.urlOf(name), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { store.Close() })
-			if err := store.Prepare(ctx); err != nil {
-				t.Fatal(err)
-			}
-			store.Store.D = counting{store.dialect, &retries}
-			return store
-		}
+		open := func() *Store { return s.openCounting(t, name, Options{}, &retries) }
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
@@ -266,14 +249,10 @@ func TestRetriesTakeKeysInOrder(t *testing.T) {
 			}
 			_, err := store.Enqueue(ctx, list[:1])
 			must(err)
-			claims, err := store.Claim(ctx, engine.ClaimRequest{Server: 1, Queue: queue, Max: 1, NewID: func() (id engine.ClaimID) {
-				rand.Read(id[:])
-				return id
-			}})
+			claims, err := claimed(store, queue, 1)
 			if err != nil || len(claims) != 1 {
 				t.Fatalf("%d claims: %v", len(claims), err)
 			}
-			must(store.Load(ctx, queue, &claims[0]))
 			p := &claims[0].Jobs[0]
 			items := slices.Clone(list[1:])
 			for i := range items {

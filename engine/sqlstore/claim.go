@@ -93,8 +93,8 @@ func refsOf(jobs []engine.ClaimedJob) []engine.JobRef {
 // of the queue where that is cheap, or when the last time is long enough ago,
 // and else from the bounds.
 //
-// Locks: ready rows (never waiting where rows can be skipped); a claim only
-// inserts a fresh row and so never waits for another.
+// Locks: ready rows (never waiting where rows can be skipped; else not for long, and
+// then it takes others); a claim only inserts a fresh row and so never waits for another.
 func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engine.Claim, err error) {
 	var rows []readyRow
 	v := s.bounds.get(r.Queue, s.Clock.Boot())
@@ -107,14 +107,18 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	rivals, skipped := false, false // others took what was read; so some was left out
 	_, wasAlone := s.alone.Load(r.Queue)
 	isAlone := wasAlone
-	err = s.write(ctx, "claim jobs", func(t *Tx) (err error) {
+	db := s.DB
+	if s.D.Claimable() == "" {
+		db = s.brisk()
+	}
+	err = s.writeOn(ctx, db, "claim jobs", func(t *Tx) (err error) {
 		claims = nil
 		began := s.Clock.Boot()
 		limit := max(r.Max, 1)
 		if wasAlone { // no more is locked than can be taken, or other servers would find nothing
 			limit = min(limit, max(r.Alone, 1))
 		}
-		rows, skipped, err = t.selectReady(r, conds, rivals, limit)
+		rows, skipped, err = t.selectReady(r, conds, rivals || s.held.crowded(began), limit)
 		rivals = false
 		took = s.Clock.Boot() - began
 		if err != nil || len(rows) == 0 {
@@ -125,6 +129,7 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 			return nil
 		}
 		if rivals, err = t.deleteReady(r.Queue, rows); err != nil {
+			s.noteHeld(err)
 			return err
 		}
 		return t.insertClaims(r, claims)
@@ -178,11 +183,14 @@ func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int
 // order of priority and id, by each of the conditions in turn.
 //
 // Where candidates are not locked, rivals read the same ones, and all but one
-// of them try again: then from somewhere further on, if anything is there.
+// of them try again, as does who has met one that somebody holds: then from somewhere
+// further on, if anything is there.
 func (t *Tx) selectReady(r engine.ClaimRequest, conds []string, rivals bool, limit int) (rows []readyRow, skipped bool, err error) {
 	if rivals && t.s.D.Claimable() == "" {
-		if rows, err = t.readReady(r, conds, rand.IntN(4*limit), limit); err != nil || len(rows) > 0 {
-			return rows, true, err
+		for offset := rand.IntN(4 * limit); offset > 0; offset /= 2 {
+			if rows, err = t.readReady(r, conds, offset, limit); err != nil || len(rows) > 0 {
+				return rows, true, err
+			}
 		}
 	}
 	rows, err = t.readReady(r, conds, 0, limit)

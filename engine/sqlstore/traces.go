@@ -59,35 +59,49 @@ func (s *Session) named(ctx context.Context, names []string, writes bool) {
 // names them, a variable, a lock or a temporary table: by a trigger, or a function.
 // They are remembered as the shapes of tables are.
 type leavers struct {
-	mu     sync.Mutex
-	looked bool            // what follows is known
-	names  map[string]bool // in lower case, of whatever database; nil: any may be, as the look failed
-	unseen bool            // and any table that is written to
-	at     time.Duration   // when they were looked for
+	mu      sync.Mutex
+	looking bool            // somebody looks for them: others go by what is known
+	looked  bool            // what follows is known
+	names   map[string]bool // in lower case, of whatever database; nil: any may be, as the look failed
+	unseen  bool            // and any table that is written to
+	at      time.Duration   // when they were looked for
+	forgets int             // how often they were forgotten
 }
 
-// among says whether one of the names may be of those.
+// among says whether one of the names may be of those. As long as nothing is known, any may.
 func (l *leavers) among(ctx context.Context, s *Session, names []string, writes bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := s.store.Clock.Boot(); !l.looked || now-l.at >= shapeFor {
-		look, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		list, unseen, err := s.settings.Unwritten(look)
-		if ctx.Err() != nil {
-			return true // of the hook's own accord
-		}
-		// A look that fails, or takes too long, is not made again for each statement.
-		if l.looked, l.names, l.unseen, l.at = true, nil, unseen, now; err == nil {
-			l.names = leaving(list)
-		}
+	if now := s.store.Clock.Boot(); !l.looking && (!l.looked || now-l.at >= shapeFor) {
+		l.look(ctx, s, now)
 	}
-	return l.names == nil || writes && l.unseen || mentions(l.names, names)
+	return !l.looked || l.names == nil || writes && l.unseen || mentions(l.names, names)
+}
+
+// look looks for them, without the lock that the caller holds.
+func (l *leavers) look(ctx context.Context, s *Session, now time.Duration) {
+	was := l.forgets
+	l.looking = true
+	l.mu.Unlock()
+	look, cancel := context.WithTimeout(ctx, 10*time.Second)
+	list, unseen, err := s.settings.Unwritten(look)
+	cancel()
+	var names map[string]bool // a look that fails, or takes too long, is not made again for each statement
+	if err == nil {
+		names = leaving(list)
+	}
+	l.mu.Lock()
+	l.looking = false
+	if ctx.Err() != nil || l.forgets != was {
+		return // it ended of the hook's own accord, or tells what was there before
+	}
+	l.looked, l.names, l.unseen, l.at = true, names, unseen, now
 }
 
 func (l *leavers) forget() {
 	l.mu.Lock()
 	l.looked = false
+	l.forgets++
 	l.mu.Unlock()
 }
 

@@ -59,6 +59,30 @@ var heldCases = []testCase{
 			w.must(<-ends)
 		}
 	}},
+	{"a ready job that a caller holds keeps nobody from claiming others", func(w *world) {
+		if !w.in.Rows {
+			return // there is one writer at a time
+		}
+		const others = 20
+		t := w.typ("t")
+		first := w.enqueue(jobs(t, 1+others)...)[0]
+		tx := w.begin(sql.LevelReadCommitted)
+		_, err := tx.Exec("UPDATE ds_ready SET epoch = epoch + 0 WHERE queue = ? AND priority = ? AND id = ?", queue(t), w.count("SELECT priority FROM ds_ready WHERE id = ?", first), first)
+		w.must(err)
+		ctx, stop := context.WithTimeout(w.ctx, 8*time.Second)
+		defer stop()
+		for got := 0; got < others; {
+			claims, err := claimed(ctx, w.store, request(w.srv, queue(t), 5))
+			if err != nil {
+				w.Errorf("claim: %v", err)
+				break
+			}
+			for i := range claims {
+				got += len(claims[i].Jobs)
+			}
+		}
+		w.must(tx.Rollback())
+	}},
 	{"a key that a caller holds keeps no other job from completing", func(w *world) {
 		if !w.in.Rows {
 			return // there is one writer at a time

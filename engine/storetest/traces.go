@@ -2,6 +2,9 @@ package storetest
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -158,6 +161,37 @@ var traceCases = []testCase{
 				h.Close()
 			}
 		}
+	}},
+	{"a look for triggers keeps only the hook that looks", func(w *world) {
+		if !w.in.Rows {
+			return // nothing is left on its connections
+		}
+		w.table(3)
+		f := &Faults{}
+		s := w.open(Options{Wrap: f.Wrap})
+		looks, leave := make(chan bool), make(chan bool)
+		var first sync.Once
+		var gone atomic.Bool
+		f.Before(func(q string) {
+			if strings.Contains(q, "information_schema.triggers") {
+				first.Do(func() {
+					close(looks)
+					select {
+					case <-leave:
+					case <-time.After(20 * time.Second): // the other one waits for it
+						gone.Store(true)
+					}
+				})
+			}
+		})
+		a, b := w.hook(s), w.hook(s)
+		done := make(chan error)
+		go func() { done <- exec(a, w.ctx, "UPDATE t SET v = 1 WHERE id = 1") }()
+		<-looks
+		w.run(b, "UPDATE t SET v = 2 WHERE id = 2")
+		w.same("the look was waited for", false, gone.Load())
+		close(leave)
+		w.must(<-done)
 	}},
 	{"a transaction that a statement has rolled back is told as that", func(w *world) {
 		if w.in.Rows {
