@@ -20,6 +20,8 @@ func (w *world) setTo(h engine.Session) [][]any {
 // nothing, rows are written.
 type unruly struct{ makes, run string }
 
+const unrulyView = "; CREATE VIEW unruly_view AS SELECT "
+
 var unrulies = []unruly{
 	{"PROCEDURE unruly() BEGIN SET autocommit = 1; END", "CALL unruly()"},
 	{"PROCEDURE unruly() BEGIN SET foreign_key_checks = 0; SET sql_mode = ''; SET innodb_lock_wait_timeout = 1; END", "CALL unruly()"},
@@ -31,7 +33,7 @@ var unrulies = []unruly{
 	{"", "SELECT 7 INTO @unruly"},
 	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET @unruly = 7; DO GET_LOCK('dsengine_unruly', 0); RETURN 1; END", "INSERT INTO t (id, v) SELECT 1, unruly()"},
 	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END", "SELECT `unruly`()"},
-	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END", "SELECT one FROM unruly_view"},
+	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET foreign_key_checks = 0; RETURN 1; END" + unrulyView + "unruly() AS one", "SELECT one FROM unruly_view"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET foreign_key_checks = 0", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET sql_safe_updates = 1", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET timestamp = UNIX_TIMESTAMP() - 60", "INSERT INTO t VALUES (1, 0)"},
@@ -43,7 +45,10 @@ var unrulies = []unruly{
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW BEGIN SET @unruly = 7; SIGNAL SQLSTATE '45000'; END", ""},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET NEW.v = GET_LOCK('dsengine_unruly', 0)", "INSERT INTO t VALUES (1, 0)"},
 	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW BEGIN CREATE TEMPORARY TABLE u (id INTEGER); INSERT INTO u VALUES (3); END", "INSERT INTO t VALUES (1, 0)"},
-	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET @unruly = 7; RETURN 1; END", "SELECT one FROM unruly_view"},
+	{"FUNCTION unruly() RETURNS INT DETERMINISTIC BEGIN SET @unruly = 7; RETURN 1; END" + unrulyView + "unruly() AS one", "SELECT one FROM unruly_view"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET @unruly = 7" + unrulyView + "id, v FROM t", "INSERT INTO unruly_view VALUES (1, 0)"},
+	{"TRIGGER unruly BEFORE INSERT ON t FOR EACH ROW SET @unruly = 7" + unrulyView + "id, v FROM t; CREATE TABLE far (id INTEGER); CREATE TRIGGER beside BEFORE INSERT ON far FOR EACH ROW INSERT INTO unruly_view VALUES (1, 0)", "INSERT INTO far VALUES (1)"},
+	{"TABLE far (id INTEGER)" + unrulyView + "GET_LOCK('dsengine_unruly', 0) AS one", "SELECT one FROM unruly_view"},
 }
 
 var traceCases = []testCase{
@@ -90,10 +95,9 @@ var traceCases = []testCase{
 				what := u.run + " (" + u.makes + "), " + end.name
 				w.table(0)
 				if u.makes != "" {
-					w.exec("CREATE " + u.makes)
-				}
-				if strings.Contains(u.run, "unruly_view") {
-					w.exec("CREATE VIEW unruly_view AS SELECT unruly() AS one")
+					for _, q := range strings.Split(u.makes, "; CREATE ") {
+						w.exec("CREATE " + q)
+					}
 				}
 				h, next := end.begin(), end.begin()
 				made := w.setTo(h)
@@ -119,7 +123,7 @@ var traceCases = []testCase{
 				w.until(what+": the lock is free", func() bool { return w.count("SELECT IS_FREE_LOCK('dsengine_unruly')") == 1 })
 				w.same(what+": the variable", [][]any{{nil}}, w.query(next, "SELECT @unruly"))
 				next.Close()
-				for _, q := range []string{"VIEW IF EXISTS unruly_view", "FUNCTION IF EXISTS unruly", "PROCEDURE IF EXISTS unruly", "TABLE t"} {
+				for _, q := range []string{"VIEW IF EXISTS unruly_view", "FUNCTION IF EXISTS unruly", "PROCEDURE IF EXISTS unruly", "TABLE IF EXISTS far", "TABLE t"} {
 					w.exec("DROP " + q)
 				}
 				if w.Failed() {
