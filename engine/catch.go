@@ -169,6 +169,14 @@ func (c *Call) Writing() error {
 	return nil
 }
 
+// Querying is Writing for a query that may do more than read.
+func (c *Call) Querying(s Session, query string) error {
+	if len(c.catches)+len(c.marked) == 0 || !s.MayWrite(c.ctx, query) {
+		return nil
+	}
+	return c.Writing()
+}
+
 // countWithin notes what was counted in the innermost catch.
 func (c *Call) countWithin(name string, n int64) {
 	if len(c.catches) == 0 {
