@@ -36,6 +36,7 @@ type Call struct {
 	restarts int               // how often what was not committed was taken back
 	stats    Stats             // all that was counted in this call, committed and not
 	saved    Stats             // the committed part
+	inCatch  map[*catch]Stats  // what was counted since then, by the innermost catch around it
 	before   Stats             // what the job had counted before this call, once it is known
 	knows    bool              // before is known
 	poison   error             // of an iterator that failed
@@ -244,6 +245,7 @@ func (c *Call) Count(name string, n int64) error {
 		}
 	}
 	c.stats[name] += n
+	c.countWithin(name, n)
 	return nil
 }
 

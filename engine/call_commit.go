@@ -170,7 +170,7 @@ func (c *Call) committed() {
 	c.whole += c.pend.whole
 	c.pend = pending{}
 	c.records.gen++
-	c.saved = c.stats.Copy()
+	c.saved, c.inCatch = c.stats.Copy(), nil
 	for _, f := range run {
 		c.runCommitted(f)
 	}

@@ -259,7 +259,7 @@ func (c *Call) restart() {
 	c.rollbackJoined()
 	c.pend = pending{}
 	c.records.gen++
-	c.stats = c.saved.Copy()
+	c.stats, c.inCatch = c.saved.Copy(), nil
 	c.restarts++
 }
 
@@ -299,7 +299,7 @@ func (l *loop) caughtUp() {
 // rejected: that was committed with them.
 func (l *loop) forget() {
 	c := l.c
-	c.stats = c.saved.Copy()
+	c.stats, c.inCatch = c.saved.Copy(), nil
 	c.pend.rejects, c.pend.rejectBytes, c.pend.whole = nil, 0, 0
 }
 

@@ -38,7 +38,6 @@ type catch struct {
 	set      bool
 	before   pending
 	loops    loops
-	stats    Stats
 	restarts int
 	logged   int
 	scans    []*recordScan
@@ -93,12 +92,22 @@ func (c *Call) CatchWrites(keeps func() (undo func()), fn func() error) (caught,
 	if c.poison != nil {
 		ferr, c.poison = c.poison, nil
 	}
+	counted := c.inCatch[k]
+	delete(c.inCatch, k)
+	if ferr == nil {
+		for name, n := range counted {
+			c.countWithin(name, n)
+		}
+	}
 	switch {
 	case ferr != nil && c.ctx.Err() != nil:
 		return nil, context.Cause(c.ctx)
 	case ferr != nil && !Catchable(ferr):
 		return nil, ferr
+	case !k.set && ferr == nil:
+		return nil, nil
 	case !k.set:
+		c.uncount(counted)
 		return ferr, nil
 	case i < 0 || i < marked-1: // those of coroutines that wait are undone, or kept, with it
 		return nil, c.waits()
@@ -123,7 +132,8 @@ func (c *Call) CatchWrites(keeps func() (undo func()), fn func() error) (caught,
 	if err := c.undo(k.mark); err != nil {
 		return nil, err
 	}
-	c.pend, c.stats = k.before, k.stats
+	c.uncount(counted)
+	c.pend = k.before
 	c.pend.keys = nil
 	c.pend.records.undo(k.logged)
 	c.records.scans = k.scans
@@ -143,7 +153,7 @@ func (c *Call) Writing() error {
 		return c.waits()
 	}
 	for _, k := range c.catches[n:] {
-		k.before, k.loops, k.stats, k.restarts = c.pend, c.loops.copy(), c.stats.Copy(), c.restarts
+		k.before, k.loops, k.restarts = c.pend, c.loops.copy(), c.restarts
 		k.before.writes = append([]VariableWrite(nil), c.pend.writes...)
 		k.logged, k.scans = c.pend.records.len(), c.records.scans
 		var err error
@@ -157,6 +167,38 @@ func (c *Call) Writing() error {
 		c.marked = append(c.marked, k)
 	}
 	return nil
+}
+
+// Querying is Writing for a query that may do more than read.
+func (c *Call) Querying(s Session, query string) error {
+	if len(c.catches)+len(c.marked) == 0 || !s.MayWrite(c.ctx, query) {
+		return nil
+	}
+	return c.Writing()
+}
+
+// countWithin notes what was counted in the innermost catch.
+func (c *Call) countWithin(name string, n int64) {
+	if len(c.catches) == 0 {
+		return
+	}
+	k := c.catches[len(c.catches)-1]
+	if c.inCatch == nil {
+		c.inCatch = map[*catch]Stats{}
+	}
+	if c.inCatch[k] == nil {
+		c.inCatch[k] = Stats{}
+	}
+	c.inCatch[k][name] += n
+}
+
+// uncount takes back what was counted.
+func (c *Call) uncount(s Stats) {
+	for name, n := range s {
+		if c.stats[name] -= n; c.stats[name] == 0 {
+			delete(c.stats, name)
+		}
+	}
 }
 
 // codeWaits is of an error that no catch holds: it would be one of those that are

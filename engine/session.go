@@ -19,6 +19,9 @@ type Session interface {
 	// Query runs a reading statement. The rows are those of its start; what has
 	// not been read is spooled when another statement needs the connection.
 	Query(ctx context.Context, query string, args []any) (Rows, error)
+	// MayWrite says whether a query may do more than read: lock rows, or call a function
+	// that somebody has made, by a view too.
+	MayWrite(ctx context.Context, query string) bool
 	// Exec runs a writing statement and gives the number of rows it touched.
 	Exec(ctx context.Context, query string, args []any) (int64, error)
 	// Insert writes rows, many to a statement.

@@ -47,6 +47,16 @@ func (s *Session) sent(ctx context.Context, query string, writes bool) {
 	s.named(ctx, st.names, writes)
 }
 
+// MayWrite says whether a query may do more than read. What leaves nothing on its
+// connection calls no function of somebody's own.
+func (s *Session) MayWrite(ctx context.Context, query string) bool {
+	if s.settings == nil {
+		return false // it has no such functions, and no locks of rows
+	}
+	st := parseStatement(query, false)
+	return st.leaves || locking.MatchString(query) || s.store.leavers.among(ctx, s, st.names, false)
+}
+
 // named notes what a statement may leave that names tables and views.
 func (s *Session) named(ctx context.Context, names []string, writes bool) {
 	if s.settings == nil || s.left {

@@ -290,6 +290,65 @@ var lifeCases = []testCase{
 		r.same("counts", map[string]int64{"done": 2}, r.view(id).Stats)
 		r.same("jobs enqueued", int64(2), r.count("SELECT COUNT(*) FROM ds_jobs WHERE id <> ?", id))
 	}},
+	{"what a catch counted goes with it, but for what is committed", func(w *world) {
+		no := errors.New("no")
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			within := func(fn func() error) {
+				if _, err := c.CatchWrites(nil, fn); err != nil {
+					w.Error(err)
+				}
+			}
+			within(func() error {
+				c.Count("read", 1)
+				return no
+			})
+			for _, err := range []error{nil, no} {
+				within(func() error {
+					c.Count("read", 10)
+					within(func() error {
+						c.Count("read", 100)
+						return nil
+					})
+					within(func() error {
+						c.Count("read", 1000)
+						c.Count("inner", 1)
+						return no
+					})
+					return err
+				})
+			}
+			// One that waits has others count beside it, and commit what it has counted.
+			within(func() error {
+				c.Count("read", 10_000)
+				waits := c.Within(nil)
+				c.Count("read", 100_000)
+				if err := c.Checkpoint(nil, false); err != nil {
+					return err
+				}
+				c.Within(waits)
+				c.Count("read", 1_000_000)
+				return no
+			})
+			// So it is where it writes.
+			within(func() error {
+				c.Count("read", 1)
+				if err := c.SetVariable(true, "v", raw(1)); err != nil {
+					return err
+				}
+				c.Count("read", 1)
+				waits := c.Within(nil)
+				c.Count("read", 10_000_000)
+				c.Within(waits)
+				return no
+			})
+			return nil, nil
+		})
+		r := w.runtime(Options{})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("completed", id)
+		r.same("counts", map[string]int64{"read": 10_110_110}, r.view(id).Stats)
+	}},
 	{"a process that is killed at any statement does nothing twice, and leaves nothing out", func(w *world) {
 		for n := 1; ; n += 5 {
 			if n > 2000 {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,6 +197,53 @@ var traceCases = []testCase{
 		w.same("the look was waited for", false, gone.Load())
 		close(leave)
 		w.must(<-done)
+	}},
+	{"queries that may do more than read are known, so that catch undoes it", func(w *world) {
+		if !w.in.Rows {
+			return // nobody makes functions there
+		}
+		w.table(1)
+		w.exec("CREATE FUNCTION writes(n INT) RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO t (id, v) VALUES (n, n); RETURN n; END")
+		w.exec("CREATE VIEW writing AS SELECT writes(7) AS n")
+		w.exec("CREATE VIEW plain AS SELECT COUNT(*) AS n FROM t")
+		may := map[string]bool{
+			"SELECT writes(2)": true, "SELECT `writes`(3)": true, "WITH x AS (SELECT writes(4) AS n) SELECT n FROM x": true, "SELECT n FROM writing": true,
+			"SELECT v FROM t WHERE id = 1 FOR UPDATE": true, "SELECT v FROM t LOCK IN SHARE MODE": true,
+			"SELECT COUNT(*), MAX(COALESCE(v, 3)) FROM t WHERE id IN (1, 2)": false, "SELECT n FROM plain": false, "SHOW TABLES": false,
+		}
+		other := w.in.Connect(w.t, false)
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			s := c.Session()
+			if string(c.Payload()) == "2" {
+				s = c.Join("other", other)
+			}
+			for query, may := range may {
+				w.same(query, may, s.MayWrite(c.Context(), query))
+				no := errors.New("no")
+				failed, err := c.CatchWrites(nil, func() error {
+					if err := c.Querying(s, query); err != nil {
+						return err
+					}
+					w.query(s, query)
+					return no
+				})
+				w.must(err)
+				w.same(query+": caught", true, failed == no)
+				w.same(query+": what it wrote", [][]any{{int64(1)}}, w.query(s, "SELECT COUNT(*) FROM t"))
+			}
+			return nil, nil
+		})
+		r := w.runtime(Options{})
+		for n := range 2 {
+			id := r.make(engine.NewJob{Type: "t", Payload: raw(n + 1)}, t)
+			r.untilIdle(t)
+			if v := r.view(id); v.Error != nil {
+				w.Fatal(v.Error.Message)
+			}
+		}
+		for _, q := range []string{"VIEW writing", "VIEW plain", "FUNCTION writes"} {
+			w.exec("DROP " + q)
+		}
 	}},
 	{"a transaction that a statement has rolled back is told as that", func(w *world) {
 		if w.in.Rows {

@@ -232,6 +232,11 @@ func (c *Call) query(s engine.Session, a *Args) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Hook != nil {
+		if err := c.Hook.Querying(s, a.String("sql")); err != nil {
+			return nil, err
+		}
+	}
 	rows, err := s.Query(c.Context(), a.String("sql"), args)
 	if err != nil {
 		return nil, err

@@ -41,6 +41,46 @@ func inCRM(t *testing.T, w *world.World, query string) string {
 	}
 }
 
+// A query may call a function that writes: catch undoes that too.
+func TestCatchUndoesWhatAFunctionOfTheDatabaseWrote(t *testing.T) {
+	t.Parallel()
+	w, db := world.OnMariaDB(t)
+	for _, q := range []string{
+		"CREATE TABLE t (id INTEGER)",
+		"CREATE FUNCTION writes(n INT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO t VALUES (n); RETURN n; END",
+		"CREATE VIEW v AS SELECT writes(4) AS n",
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Script("star", `
+def consume(ctx, item):
+    for read in [lambda: db.value("SELECT writes(?)", 1), lambda: db.one("SELECT writes(2) AS n"), lambda: list(db.query("SELECT writes(3) AS n")), lambda: db.value("SELECT n FROM v")]:
+        catch(lambda: [read(), error("undo it")])
+    catch(lambda: db.value("SELECT writes(5)"))
+`)
+	w.Lua("lua", `
+function consume(ctx, item)
+  for _, read in ipairs({
+    function() db.value("SELECT writes(?)", 1) end, function() db.one("SELECT writes(2) AS n") end,
+    function() for _ in db.query("SELECT writes(3) AS n") do end end, function() db.value("SELECT n FROM v") end,
+  }) do
+    pcall(function() read() error("undo it") end)
+  end
+  pcall(db.value, "SELECT writes(6)")
+end
+`)
+	for _, name := range []string{"star", "lua"} {
+		if j := w.Do(name, "null"); j.Error != nil {
+			t.Fatal(j.Error)
+		}
+	}
+	if got := w.Query("SELECT id FROM t ORDER BY id"); got != "5\n6\n" {
+		t.Errorf("rows: got %q, want those of what ended well", got)
+	}
+}
+
 func TestAConnectionCommitsAtEachCheckpointAndRollsBackWithTheHook(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

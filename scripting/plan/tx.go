@@ -174,6 +174,10 @@ func (s session) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 	return s.inner.(engine.Joined).Scan(ctx, table, spec)
 }
 
+func (s session) MayWrite(ctx context.Context, query string) bool {
+	return s.inner.MayWrite(ctx, query)
+}
+
 func (s session) Mark(ctx context.Context) (int, error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
