@@ -53,7 +53,7 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 		u.tail.NewerType = shape.typeOf(spec.Newer)
 	}
 	u.before, u.after = s.d.CountUpserts()
-	if u.before == "" || shape.Auto != "" {
+	if u.before == "" {
 		w.once = spec.Key
 	}
 	w.flush = u.flush
@@ -116,12 +116,19 @@ func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	n, err := r.RowsAffected()
 	if err != nil {
 		return err
+	if !counting && u.w.once == nil { // several rows of the batch may have one key
+		have, err := u.existing(ctx, c, b)
+		if err != nil {
+			return err
+		}
+		fresh = have - had + u.unknown(b)
+	}
 	}
 	fresh := int64(b.count) - had
 	changed := u.w.s.d.Updated(n, fresh)
 	u.w.stats["inserted"] += fresh
 	u.w.stats["updated"] += changed
-	u.w.stats["unchanged"] += had - changed
+	u.w.stats["unchanged"] += int64(b.count) - fresh - changed
 	return nil
 }
 
@@ -135,20 +142,40 @@ func (u *upserter) numbers(b *batch) bool {
 		return true
 	}
 	for ; i < len(b.args); i += len(b.names) {
-		switch v := b.args[i].(type) {
-		case int64:
-			if v == 0 {
-				return true
-			}
-		case string:
-			if strings.Trim(v, "+-0. ") == "" {
-				return true
-			}
-		default:
+		if numbered(b.args[i]) {
 			return true
 		}
 	}
 	return false
+// numbered says whether the database numbers a row instead of taking the value.
+func numbered(v any) bool {
+	switch x := v.(type) {
+	case int64:
+		return x == 0
+	case uint64:
+		return x == 0
+	case float64:
+		return x == 0
+	case string:
+		return strings.Trim(x, "+-0. ") == ""
+	}
+	return v == nil || v == false
+}
+
+// unknown counts the rows of the batch that are not found by what they have for a key:
+// where that is NULL, or the database numbers them.
+func (u *upserter) unknown(b *batch) (n int64) {
+	for r := range b.count {
+		if slices.ContainsFunc(u.spec.Key, func(k string) bool {
+			v := b.args[r*len(b.names)+indexFold(b.names, k)]
+			return v == nil || strings.EqualFold(k, u.shape.Auto) && numbered(v)
+		}) {
+			n++
+		}
+	}
+	return n
+}
+
 }
 
 // prepare makes the end of the statement.

@@ -87,5 +87,40 @@ var foreignCases = []testCase{
 		got, err = h.Merge(w.ctx, "k", rows(), percent(0))
 		w.must(err)
 		w.same("merged", stats(0, 0, 2), got)
+	}}, {"keys that their column's collation takes for one are counted right beside a column that numbers rows", func(w *world) {
+		if !w.in.Rows {
+			return // there is no such collation
+		}
+		w.exec("CREATE TABLE t (n INTEGER AUTO_INCREMENT PRIMARY KEY, id VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci UNIQUE, v INTEGER)")
+		w.exec("CREATE TABLE k (id INTEGER AUTO_INCREMENT PRIMARY KEY, v INTEGER)")
+		h := w.hook(w.store)
+		spec := engine.Upsert{Key: []string{"id"}}
+		for what, write := range map[string]func(table string, rows engine.RowSource) (engine.Stats, error){
+			"upsert": func(table string, rows engine.RowSource) (engine.Stats, error) {
+				return h.Upsert(w.ctx, table, rows, spec)
+			},
+			"bulk": func(table string, rows engine.RowSource) (engine.Stats, error) {
+				return h.Bulk(w.ctx, table, rows, &spec)
+			},
+		} {
+			w.run(h, "DELETE FROM t")
+			w.run(h, "DELETE FROM k")
+			rows := func() engine.RowSource {
+				return pairs("José", 1, "straße", 1, "Jose", 2, "x", 1, nil, 1, "STRASSE", 1)
+			}
+			got, err := write("t", rows())
+			w.must(err)
+			w.same(what, stats(4, 1, 1), got)
+			got, err = write("t", rows())
+			w.must(err)
+			w.same(what+" again", stats(1, 2, 3), got)
+			got, err = write("k", pairs(nil, 1, 0, 2, "0", 3, 1_000_000, 4, 1_000_000, 5))
+			w.must(err)
+			w.same(what+" by the number", stats(4, 1, 0), got)
+		}
+		w.run(h, "DELETE FROM t")
+		got, err := h.Merge(w.ctx, "t", pairs("José", 1, "Jose", 2, "x", 1), percent(100))
+		w.must(err)
+		w.same("merged", stats(2, 1, 0), got)
 	}},
 }
