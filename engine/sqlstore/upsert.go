@@ -56,7 +56,7 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 	if u.before == "" {
 		w.once = spec.Key
 	}
-	w.flush = u.flush
+	w.flush, w.has = u.flush, u.has
 	return u, nil
 }
 
@@ -86,9 +86,7 @@ func (s *Session) checkForms(ctx context.Context, w *writer, key []string, what 
 // flush writes a batch.
 func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	counting := u.before != "" && !u.numbers(b)
-	if err := u.prepare(b, counting); err != nil {
-		return err
-	}
+	u.prepare(b, counting)
 	var had int64
 	var err error
 	if !counting {
@@ -116,6 +114,8 @@ func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	n, err := r.RowsAffected()
 	if err != nil {
 		return err
+	}
+	fresh := int64(b.count) - had
 	if !counting && u.w.once == nil { // several rows of the batch may have one key
 		have, err := u.existing(ctx, c, b)
 		if err != nil {
@@ -123,8 +123,6 @@ func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 		}
 		fresh = have - had + u.unknown(b)
 	}
-	}
-	fresh := int64(b.count) - had
 	changed := u.w.s.d.Updated(n, fresh)
 	u.w.stats["inserted"] += fresh
 	u.w.stats["updated"] += changed
@@ -147,6 +145,8 @@ func (u *upserter) numbers(b *batch) bool {
 		}
 	}
 	return false
+}
+
 // numbered says whether the database numbers a row instead of taking the value.
 func numbered(v any) bool {
 	switch x := v.(type) {
@@ -176,39 +176,38 @@ func (u *upserter) unknown(b *batch) (n int64) {
 	return n
 }
 
-}
-
 // prepare makes the end of the statement.
-func (u *upserter) prepare(b *batch, counting bool) error {
+func (u *upserter) prepare(b *batch, counting bool) {
 	if u.sql != "" && u.tail.Counting == counting && slices.Equal(u.names, b.names) {
-		return nil
-	}
-	for _, k := range u.spec.Key {
-		if indexFold(b.names, k) < 0 {
-			return u.lacks(b, k, partOfKey)
-		}
+		return
 	}
 	update := slices.Clone(u.spec.Update)
 	if u.spec.Update == nil {
 		update = slices.DeleteFunc(slices.Clone(b.names), func(n string) bool { return indexFold(u.spec.Key, n) >= 0 })
 	}
 	if u.spec.Newer != "" {
-		if indexFold(b.names, u.spec.Newer) < 0 {
-			return u.lacks(b, u.spec.Newer, "which tells versions (newer)")
-		}
 		// It comes last: the others are compared with the version that is there.
 		update = slices.DeleteFunc(update, func(n string) bool { return strings.EqualFold(n, u.spec.Newer) })
 		update = append(update, u.spec.Newer)
 	}
 	u.tail.Update, u.tail.Counting, u.names = update, counting, slices.Clone(b.names)
 	u.sql = u.w.s.d.UpsertSQL(u.tail)
-	return nil
 }
 
-const partOfKey = "which is part of the key"
-
-func (u *upserter) lacks(b *batch, column, why string) error {
-	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: b.at[0], Message: fmt.Sprintf("row %d has no column %q, %s: it has %s%s", b.at[0], column, why, strings.Join(b.names, ", "), engine.OtherSeparator(b.names))}
+// has refuses a row without a column by which it is known, or its version is.
+func (u *upserter) has(row engine.Row) error {
+	lacks := func(column, why string) error {
+		return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: row.At, Message: fmt.Sprintf("row %d: it has no column %q, %s, but %s%s", row.At, column, why, strings.Join(row.Names, ", "), engine.OtherSeparator(row.Names))}
+	}
+	for _, k := range u.spec.Key {
+		if indexFold(row.Names, k) < 0 {
+			return lacks(k, "which is part of the key")
+		}
+	}
+	if u.spec.Newer != "" && indexFold(row.Names, u.spec.Newer) < 0 {
+		return lacks(u.spec.Newer, "which tells versions (newer)")
+	}
+	return nil
 }
 
 // existing counts the rows of the batch whose key is in the table.
