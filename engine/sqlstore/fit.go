@@ -33,6 +33,8 @@ func FitOf(columnType string) func(v any) (fit any, why string) {
 		return fitTime
 	case "text":
 		return fitText
+	case "float":
+		return fitFloat
 	case "bytes":
 		return fitBytes
 	case "json":
@@ -131,12 +133,44 @@ func fitSpan(v any) (any, string) {
 
 // fitOf is FitOf for a column of the table.
 func (s *Shape) fitOf(column string) func(v any) (fit any, why string) {
-	typ := s.typeOf(column)
-	if typ == "time" && s.Spans {
+	c := s.column(column)
+	switch {
+	case c == nil:
+		return nil
+	case c.Type == "time" && s.Spans:
 		return fitSpan
 	}
-	return FitOf(typ)
+	return FitOf(c.Type)
 }
+
+// fitFloat takes numbers, and texts of numbers, that a float stands for. There is one
+// zero.
+func fitFloat(v any) (any, string) {
+	switch x := v.(type) {
+	case float64:
+		if math.IsInf(x, 0) || math.IsNaN(x) {
+			return nil, notOfType
+		}
+		return x + 0, ""
+	case string:
+		text := strings.Trim(x, spaces)
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || strings.Trim(text, "0123456789+-.eE") != "" { // it may be "Inf", or hexadecimal
+			return nil, notOfType
+		}
+		return f + 0, ""
+	case *big.Int:
+		return fitFloat(x.String())
+	case engine.Decimal:
+		return fitFloat(string(x))
+	case []byte, time.Time:
+		return nil, notOfType
+	}
+	return v, ""
+}
+
+// spaces may stand around the text of a number.
+const spaces = " \t\n\v\f\r"
 
 // noUTF8 says why a text does not hold a value.
 const noUTF8 = "it is no text in UTF-8"

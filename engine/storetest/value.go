@@ -129,6 +129,9 @@ func sameValue(want, got any) string {
 		}
 		return cmp.Diff(a, b)
 	}
+	if f, ok := got.(float64); ok && f == 0 && math.Signbit(f) {
+		return "got a negative zero"
+	}
 	return cmp.Diff(want, got, byValue)
 }
 
@@ -268,6 +271,8 @@ var valueCases = []testCase{
 			{"json", " 1e3 ", jsonText("1000")}, {"json", "123456789012345678901234567890", jsonText("123456789012345678901234567890")},
 			{"json", int64(5), jsonText("5")}, {"json", true, jsonText("true")}, {"json", 1.5, jsonText("1.5")}, {"json", engine.Decimal("1.50"), jsonText("1.5")}, {"json", bigInt("18446744073709551615"), jsonText("18446744073709551615")},
 			{"json", []byte("{}"), refused{}}, {"json", year(2026), refused{}}, {"json", "{", refused{}},
+			{"float", "1.5", 1.5}, {"float", " -1.5e1 ", -15.0}, {"float", "-0", 0.0}, {"float", math.Copysign(0, -1), 0.0}, {"float", "1e-400", 0.0}, {"float", engine.Decimal("0.1"), 0.1}, {"float", bigInt("18446744073709551616"), 0x1p64}, {"float", true, 1.0},
+			{"float", "1e400", refused{}}, {"float", "-1e400", refused{}}, {"float", bigInt(strings.Repeat("9", 400)), refused{}}, {"float", "", refused{}}, {"float", "0x10", refused{}}, {"float", "Inf", refused{}}, {"float", "1.5x", refused{}}, {"float", []byte("1"), refused{}}, {"float", year(2026), refused{}},
 		}
 		names := map[string]string{}
 		cols := []engine.Column{{Name: "id", Type: "integer"}}
@@ -301,6 +306,7 @@ var valueCases = []testCase{
 				w.run(h, "DELETE FROM t")
 			}
 		}
+		w.failure("an infinite float by a statement", "db.value", exec(h, w.ctx, "INSERT INTO t (id, "+names["float"]+") VALUES (1, ?)", "1e400"))
 	}},
 	{"a table of texts and bytes alone takes and refuses the same", func(w *world) {
 		h := w.hook(w.store)
