@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"encoding/json"
 	"math"
 	"math/big"
 	"regexp"
@@ -246,30 +245,6 @@ func floatText(x float64) string {
 		return strconv.FormatFloat(x, 'f', -1, 64)
 	}
 	return strings.Replace(strconv.FormatFloat(x, 'e', -1, 64), "e+", "e", 1)
-}
-
-// noJSON says why a column of JSON does not hold a value.
-const noJSON = "it is no JSON, as json.encode writes it"
-
-// fitJSON takes JSON as text, and numbers and truth, which are JSON as they are.
-func fitJSON(v any) (any, string) {
-	switch x := v.(type) {
-	case string:
-		if !utf8.ValidString(x) || !json.Valid([]byte(x)) {
-			return nil, noJSON
-		}
-	case bool:
-		return strconv.FormatBool(x), ""
-	case float64:
-		text, err := json.Marshal(x)
-		if err != nil {
-			return nil, noJSON
-		}
-		return string(text), ""
-	case time.Time, []byte:
-		return nil, noJSON
-	}
-	return textOf(v), ""
 }
 
 // ParseTimestamp reads a point in time as texts tell it: RFC 3339, the same with
