@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -71,7 +72,7 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		return shape, err
 	}
 	defer rows.Close()
-	shape.Texts = true
+	shape.Texts, shape.Fits = true, map[string]func(any) (any, string){}
 	for rows.Next() {
 		var c engine.Column
 		var typ, nullable, key, extra string
@@ -79,7 +80,7 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 			return shape, err
 		}
 		c.Type, c.Nullable, c.Key = neutralType(typ), nullable == "YES", key == "PRI"
-		shape.Columns = append(shape.Columns, c)
+		shape.Columns, shape.Fits[c.Name] = append(shape.Columns, c), fitOf(typ)
 		if strings.Contains(strings.ToLower(extra), "auto_increment") {
 			shape.Auto = c.Name
 		}
@@ -196,6 +197,20 @@ func neutralType(t string) string {
 		return base
 	}
 	return "bytes"
+}
+
+// fitOf judges the values of a column of a type that Ensure does not make; nil: as its
+// neutral type does.
+func fitOf(columnType string) func(v any) (fit any, why string) {
+	base, rest, _ := strings.Cut(columnType, "(")
+	rest = strings.TrimSuffix(rest, ")")
+	switch base {
+	case "bit":
+		if n, err := strconv.Atoi(rest); err == nil {
+			return sqlstore.FitBits(n)
+		}
+	}
+	return nil
 }
 
 // CreateTable is the statement that makes a script's table. Its text is compared

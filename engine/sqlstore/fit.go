@@ -138,6 +138,8 @@ func (s *Shape) fitOf(column string) func(v any) (fit any, why string) {
 		return nil
 	case c.Type == "time" && s.Spans:
 		return fitSpan
+	case s.Fits[c.Name] != nil:
+		return s.Fits[c.Name]
 	}
 	return FitOf(c.Type)
 }
@@ -170,6 +172,35 @@ func fitFloat(v any) (any, string) {
 
 // spaces may stand around the text of a number.
 const spaces = " \t\n\v\f\r"
+
+// FitBits is for a column of so many bits, to which the text of a number, and a decimal,
+// are the bytes they consist of, and which takes others for the number next to them.
+func FitBits(n int) func(v any) (fit any, why string) {
+	return func(v any) (any, string) {
+		switch x := v.(type) {
+		case nil, []byte:
+			return v, ""
+		case time.Time:
+			return nil, notOfType
+		case float64:
+			if x != math.Trunc(x) || x >= inexact && x <= math.MaxUint64 {
+				return v, "" // refuse says why not
+			}
+		}
+		text := textOf(v).(string)
+		if !written.MatchString(text) || hasFraction(text) {
+			return nil, notOfType
+		}
+		if f, err := strconv.ParseFloat(strings.Trim(text, spaces), 64); err != nil || f < 0 || f > math.MaxUint64 || len(text) > 100 {
+			return nil, notOfType
+		}
+		r, ok := new(big.Rat).SetString(strings.Trim(text, spaces))
+		if !ok || r.Num().BitLen() > n {
+			return nil, notOfType
+		}
+		return WholeNumber(r.Num().String()), ""
+	}
+}
 
 // noUTF8 says why a text does not hold a value.
 const noUTF8 = "it is no text in UTF-8"

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -122,5 +123,34 @@ var foreignCases = []testCase{
 		got, err := h.Merge(w.ctx, "t", pairs("José", 1, "Jose", 2, "x", 1), percent(100))
 		w.must(err)
 		w.same("merged", stats(2, 1, 0), got)
+	}},
+	{"a server's columns of bits take numbers however they are given", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, few BIT(3), v BIT(64))")
+		h := w.hook(w.store)
+		row := func(few, v any) engine.Row {
+			return engine.Row{Names: []string{"id", "few", "v"}, Values: []any{int64(1), few, v}}
+		}
+		for name, write := range w.writers(h) {
+			for _, v := range []any{int64(5), "5", " 5.0", "50e-1", engine.Decimal("5"), 5.0, []byte{5}} {
+				w.run(h, "DELETE FROM t")
+				if err := write(row(v, v)); err != nil {
+					w.Errorf("%s of %T %v: %v", name, v, v, err)
+				}
+				w.same(fmt.Sprintf("%s of %T %v", name, v, v), `5 5`, Shown(w.query(h, "SELECT few, v FROM t")))
+			}
+			w.run(h, "DELETE FROM t")
+			w.must(write(row(true, "18446744073709551615")))
+			w.same(name, `1 big(18446744073709551615)`, Shown(w.query(h, "SELECT few, v FROM t")))
+			w.run(h, "DELETE FROM t")
+			for _, v := range []any{int64(-1), "-1", -1.0, 1e21, "1e21", 0.5, "0.5", engine.Decimal("0.5"), "x", "", "1e999999999", bigInt("18446744073709551616"), float64(1 << 60), time.Unix(0, 0)} {
+				w.failure(fmt.Sprintf("%s of %T %v", name, v, v), "db.value", write(row(nil, v)))
+			}
+			for _, v := range []any{int64(8), "8", engine.Decimal("8"), 8.0} {
+				w.failure(fmt.Sprintf("%s of %T %v into few", name, v, v), "db.value", write(row(v, nil)))
+			}
+		}
 	}},
 }
