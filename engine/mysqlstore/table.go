@@ -209,6 +209,8 @@ func fitOf(columnType string) func(v any) (fit any, why string) {
 		if n, err := strconv.Atoi(rest); err == nil {
 			return sqlstore.FitBits(n)
 		}
+	case "enum", "set":
+		return sqlstore.FitMember(rest)
 	}
 	return nil
 }

@@ -202,6 +202,19 @@ func FitBits(n int) func(v any) (fit any, why string) {
 	}
 }
 
+// FitMember is for a column that holds what is listed, "'a','b'" as a server lists it:
+// it would take a number, or the text of one, for the place of a member.
+func FitMember(list string) func(v any) (fit any, why string) {
+	list = "," + list + ","
+	return func(v any) (any, string) {
+		fit, why := fitText(v)
+		if x, ok := fit.(string); ok && x != "" && strings.Trim(x, "0123456789+-"+spaces) == "" && !strings.Contains(list, ",'"+strings.TrimRight(x, " ")+"',") {
+			return nil, "it is none of the values that the column lists"
+		}
+		return fit, why
+	}
+}
+
 // noUTF8 says why a text does not hold a value.
 const noUTF8 = "it is no text in UTF-8"
 

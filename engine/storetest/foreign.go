@@ -153,4 +153,32 @@ var foreignCases = []testCase{
 			}
 		}
 	}},
+	{"a server's columns of members take no places of them", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, e ENUM('a','1','b c'), s SET('a','2'))")
+		h := w.hook(w.store)
+		row := func(e, s any) engine.Row {
+			return engine.Row{Names: []string{"id", "e", "s"}, Values: []any{int64(1), e, s}}
+		}
+		for name, write := range w.writers(h) {
+			for _, c := range []struct {
+				e, s any
+				want string
+			}{{"a", "a,2", `"a" "a,2"`}, {int64(1), int64(2), `"1" "2"`}, {"1", "2", `"1" "2"`}, {true, "", `"1" ""`}, {"b c", nil, `"b c" NULL`}, {nil, "a", `NULL "a"`}} {
+				w.run(h, "DELETE FROM t")
+				if err := write(row(c.e, c.s)); err != nil {
+					w.Errorf("%s of %v, %v: %v", name, c.e, c.s, err)
+				}
+				w.same(name, c.want, Shown(w.query(h, "SELECT e, s FROM t")))
+			}
+			w.run(h, "DELETE FROM t")
+			for _, v := range []any{false, int64(0), "0", int64(3), "3", " 3", "+3", "01", "x"} {
+				w.failure(fmt.Sprintf("%s of %T %v into e", name, v, v), "db.value", write(row(v, nil)))
+				w.failure(fmt.Sprintf("%s of %T %v into s", name, v, v), "db.value", write(row(nil, v)))
+			}
+			w.failure(name+" of no text", "db.value", write(row("", nil)))
+		}
+	}},
 }
