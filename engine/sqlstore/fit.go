@@ -215,6 +215,17 @@ func FitMember(list string) func(v any) (fit any, why string) {
 	}
 }
 
+// FitShort is for a column of text of so many bytes at most.
+func FitShort(most int) func(v any) (fit any, why string) {
+	return func(v any) (any, string) {
+		fit, why := fitText(v)
+		if x, ok := fit.(string); ok && len(x) > most {
+			return nil, "it is longer than " + strconv.Itoa(most) + " bytes"
+		}
+		return fit, why
+	}
+}
+
 // noUTF8 says why a text does not hold a value.
 const noUTF8 = "it is no text in UTF-8"
 

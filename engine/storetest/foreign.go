@@ -181,4 +181,23 @@ var foreignCases = []testCase{
 			w.failure(name+" of no text", "db.value", write(row("", nil)))
 		}
 	}},
+	{"a server's columns of text that hold some bytes cut no spaces", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s TINYTEXT, l TEXT) CHARACTER SET utf8mb4")
+		h := w.hook(w.store)
+		row := func(s, l any) engine.Row {
+			return engine.Row{Names: []string{"id", "s", "l"}, Values: []any{int64(1), s, l}}
+		}
+		for name, write := range w.writers(h) {
+			short, long := strings.Repeat("ä", 127)+" ", strings.Repeat("x", 1<<16-2)+" "
+			w.run(h, "DELETE FROM t")
+			w.must(write(row(short, long)))
+			w.same(name, [][]any{{short, long}}, w.query(h, "SELECT s, l FROM t"))
+			w.run(h, "DELETE FROM t")
+			w.failure(name+" of a space too much", "db.value", write(row(short+" ", nil)))
+			w.failure(name+" of a space too much in a long text", "db.value", write(row(nil, long+" ")))
+		}
+	}},
 }
