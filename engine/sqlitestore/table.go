@@ -488,6 +488,7 @@ const (
 // that equal ones are the same text and later ones come behind. Of what is none,
 // it leaves the text.
 func timeAs(text, as string) string {
+	text = strings.TrimRight(text, " ") // as servers read it
 	if as == asTime {
 		if clock, why := sqlstore.FitOf(asTime)(text); why == "" {
 			return clock.(string)

@@ -429,6 +429,14 @@ var valueCases = []testCase{
 		w.commitWith(h, alone(completed(j)))
 		w.same("left", []string{"3", "6"}, w.rows("SELECT id FROM t ORDER BY id"))
 	}},
+	{"spaces behind a time are none of it", func(w *world) {
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "m", Type: "timestamp"}, {Name: "d", Type: "date"}}, []string{"id"})
+		w.must(err)
+		w.run(h, "INSERT INTO t VALUES (1, '2024-01-01 10:00:00 ', '2024-01-01 '), (2, ?, ?)", "2024-01-01 10:00:00  ", "2024-01-01 ")
+		w.same("rows", `1 2024-01-01T10:00:00 "2024-01-01" / 2 2024-01-01T10:00:00 "2024-01-01"`, Shown(w.query(h, "SELECT * FROM t ORDER BY id")))
+		w.same("found", `2`, Shown(w.query(h, "SELECT COUNT(*) FROM t WHERE m = '2024-01-01 10:00:00' AND d = '2024-01-01'")))
+	}},
 	{"a scan goes on from a point in time that a checkpoint keeps as text", func(w *world) {
 		h := w.hook(w.store)
 		o := checkpoint(w.start(job(w.typ("t"))), "p")
