@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -17,7 +18,7 @@ func (s *Store) Quote(name string) string {
 }
 
 const (
-	selectColumns = `SELECT column_name, column_type, is_nullable, column_key, extra FROM information_schema.columns
+	selectColumns = `SELECT column_name, column_type, is_nullable, column_key, extra, COALESCE(character_set_name, '') FROM information_schema.columns
  WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position`
 	// selectJSON: MariaDB's JSON is a text with a condition of its column's name.
 	selectJSON = `SELECT constraint_name FROM information_schema.check_constraints
@@ -71,15 +72,15 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		return shape, err
 	}
 	defer rows.Close()
-	shape.Texts = true
+	shape.Texts, shape.Fits = true, map[string]func(any) (any, string){}
 	for rows.Next() {
 		var c engine.Column
-		var typ, nullable, key, extra string
-		if err := rows.Scan(&c.Name, &typ, &nullable, &key, &extra); err != nil {
+		var typ, nullable, key, extra, charset string
+		if err := rows.Scan(&c.Name, &typ, &nullable, &key, &extra, &charset); err != nil {
 			return shape, err
 		}
 		c.Type, c.Nullable, c.Key = neutralType(typ), nullable == "YES", key == "PRI"
-		shape.Columns = append(shape.Columns, c)
+		shape.Columns, shape.Fits[c.Name] = append(shape.Columns, c), fitOf(typ, charset)
 		if strings.Contains(strings.ToLower(extra), "auto_increment") {
 			shape.Auto = c.Name
 		}
@@ -196,6 +197,28 @@ func neutralType(t string) string {
 		return base
 	}
 	return "bytes"
+}
+
+// shortTexts are types of text that a server measures in bytes, and how many they hold.
+var shortTexts = map[string]int{"tinytext": 1<<8 - 1, "text": 1<<16 - 1, "mediumtext": 1<<24 - 1}
+
+// fitOf judges the values of a column of a type that Ensure does not make; nil: as its
+// neutral type does.
+func fitOf(columnType, charset string) func(v any) (fit any, why string) {
+	base, rest, _ := strings.Cut(columnType, "(")
+	rest = strings.TrimSuffix(rest, ")")
+	switch base {
+	case "bit":
+		if n, err := strconv.Atoi(rest); err == nil {
+			return sqlstore.FitBits(n)
+		}
+	case "enum", "set":
+		return sqlstore.FitMember(rest)
+	}
+	if most := shortTexts[base]; most > 0 && strings.HasPrefix(charset, "utf8") {
+		return sqlstore.FitShort(most)
+	}
+	return nil
 }
 
 // CreateTable is the statement that makes a script's table. Its text is compared

@@ -215,7 +215,7 @@ func valueCheck(column, typ string, n []int) string {
 	case "integer", "boolean":
 		return "typeof(" + column + ") IN ('integer', 'null')"
 	case "float":
-		return "typeof(" + column + ") IN ('real', 'null')"
+		return column + " > -1e999 AND " + column + " < 1e999" // text and bytes come behind all numbers
 	case "decimal":
 		whole := n[0] - n[1]
 		switch {
@@ -488,6 +488,7 @@ const (
 // that equal ones are the same text and later ones come behind. Of what is none,
 // it leaves the text.
 func timeAs(text, as string) string {
+	text = strings.TrimRight(text, " ") // as servers read it
 	if as == asTime {
 		if clock, why := sqlstore.FitOf(asTime)(text); why == "" {
 			return clock.(string)

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"encoding/json"
 	"math"
 	"math/big"
 	"regexp"
@@ -33,6 +32,8 @@ func FitOf(columnType string) func(v any) (fit any, why string) {
 		return fitTime
 	case "text":
 		return fitText
+	case "float":
+		return fitFloat
 	case "bytes":
 		return fitBytes
 	case "json":
@@ -133,11 +134,98 @@ func fitSpan(v any) (any, string) {
 
 // fitOf is FitOf for a column of the table.
 func (s *Shape) fitOf(column string) func(v any) (fit any, why string) {
-	typ := s.typeOf(column)
-	if typ == "time" && s.Spans {
+	c := s.column(column)
+	switch {
+	case c == nil:
+		return nil
+	case c.Type == "time" && s.Spans:
 		return fitSpan
+	case s.Fits[c.Name] != nil:
+		return s.Fits[c.Name]
 	}
-	return FitOf(typ)
+	return FitOf(c.Type)
+}
+
+// fitFloat takes numbers, and texts of numbers, that a float stands for. There is one
+// zero.
+func fitFloat(v any) (any, string) {
+	switch x := v.(type) {
+	case float64:
+		if math.IsInf(x, 0) || math.IsNaN(x) {
+			return nil, notOfType
+		}
+		return x + 0, ""
+	case string:
+		text := strings.Trim(x, spaces)
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || strings.Trim(text, "0123456789+-.eE") != "" { // it may be "Inf", or hexadecimal
+			return nil, notOfType
+		}
+		return f + 0, ""
+	case *big.Int:
+		return fitFloat(x.String())
+	case engine.Decimal:
+		return fitFloat(string(x))
+	case []byte, time.Time:
+		return nil, notOfType
+	}
+	return v, ""
+}
+
+// spaces may stand around the text of a number.
+const spaces = " \t\n\v\f\r"
+
+// FitBits is for a column of so many bits, to which the text of a number, and a decimal,
+// are the bytes they consist of, and which takes others for the number next to them.
+func FitBits(n int) func(v any) (fit any, why string) {
+	return func(v any) (any, string) {
+		switch x := v.(type) {
+		case nil, []byte:
+			return v, ""
+		case time.Time:
+			return nil, notOfType
+		case float64:
+			if x != math.Trunc(x) || x >= inexact && x <= math.MaxUint64 {
+				return v, "" // refuse says why not
+			}
+		}
+		text := textOf(v).(string)
+		if !written.MatchString(text) || hasFraction(text) {
+			return nil, notOfType
+		}
+		if f, err := strconv.ParseFloat(strings.Trim(text, spaces), 64); err != nil || f < 0 || f > math.MaxUint64 || len(text) > 100 {
+			return nil, notOfType
+		}
+		r, ok := new(big.Rat).SetString(strings.Trim(text, spaces))
+		if !ok || r.Num().BitLen() > n {
+			return nil, notOfType
+		}
+		return WholeNumber(r.Num().String()), ""
+	}
+}
+
+// FitMember is for a column that holds what is listed, "'a','b'" as a server lists it:
+// it would take a number, or the text of one, for the place of a member.
+func FitMember(list string) func(v any) (fit any, why string) {
+	list = "," + list + ","
+	return func(v any) (any, string) {
+		fit, why := fitText(v)
+		if x, ok := fit.(string); ok && x != "" && strings.Trim(x, "0123456789+-"+spaces) == "" && !strings.Contains(list, ",'"+strings.TrimRight(x, " ")+"',") {
+			return nil, "it is none of the values that the column lists"
+		}
+		return fit, why
+	}
+}
+
+// FitShort is for a column of text of so many bytes at most.
+func FitShort(most int) func(v any) (fit any, why string) {
+	return func(v any) (any, string) {
+		fit, why := fitText(v)
+		if x, ok := fit.(string); ok && len(x) > most {
+			return nil, "it is longer than " + strconv.Itoa(most) + " bytes"
+		}
+		return fit, why
+	}
 }
 
 // noUTF8 says why a text does not hold a value.
@@ -214,30 +302,6 @@ func floatText(x float64) string {
 		return strconv.FormatFloat(x, 'f', -1, 64)
 	}
 	return strings.Replace(strconv.FormatFloat(x, 'e', -1, 64), "e+", "e", 1)
-}
-
-// noJSON says why a column of JSON does not hold a value.
-const noJSON = "it is no JSON, as json.encode writes it"
-
-// fitJSON takes JSON as text, and numbers and truth, which are JSON as they are.
-func fitJSON(v any) (any, string) {
-	switch x := v.(type) {
-	case string:
-		if !utf8.ValidString(x) || !json.Valid([]byte(x)) {
-			return nil, noJSON
-		}
-	case bool:
-		return strconv.FormatBool(x), ""
-	case float64:
-		text, err := json.Marshal(x)
-		if err != nil {
-			return nil, noJSON
-		}
-		return string(text), ""
-	case time.Time, []byte:
-		return nil, noJSON
-	}
-	return textOf(v), ""
 }
 
 // ParseTimestamp reads a point in time as texts tell it: RFC 3339, the same with

@@ -143,9 +143,7 @@ func (m *merge) told(ctx context.Context, c *sql.Conn, query string, err error) 
 func (m *merge) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	at := make([]int, len(m.spec.Key))
 	for i, k := range m.spec.Key {
-		if at[i] = indexFold(b.names, k); at[i] < 0 {
-			return m.u.lacks(b, k, partOfKey)
-		}
+		at[i] = indexFold(b.names, k)
 	}
 	keys := make([]any, 0, b.count*len(at))
 	for r := range b.count {

@@ -86,6 +86,9 @@ type Shape struct {
 	Spans   bool       // a time in it may be a span of time: Ensure did not make it
 	Engine  string     // of the server that keeps it, if that knows no transactions; else ""
 
+	// Fits judge the values of columns whose type tells too little; of others FitOf does.
+	Fits map[string]func(v any) (fit any, why string)
+
 	at time.Duration // when it was looked at
 }
 

@@ -58,8 +58,8 @@ func own(row engine.Row) engine.Row {
 func (w *writer) setAside(ctx context.Context, row engine.Row) error {
 	err := w.bad
 	w.bad = nil
-	f, ok := rowFault(err)
-	if w.rejects == nil || !ok {
+	var f *engine.Failure // always of the row, whatever its code is
+	if w.rejects == nil || !errors.As(err, &f) {
 		return err
 	}
 	return w.reject(ctx, refusal{own(row), f})

@@ -53,10 +53,10 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 		u.tail.NewerType = shape.typeOf(spec.Newer)
 	}
 	u.before, u.after = s.d.CountUpserts()
-	if u.before == "" || shape.Auto != "" {
+	if u.before == "" {
 		w.once = spec.Key
 	}
-	w.flush = u.flush
+	w.flush, w.has = u.flush, u.has
 	return u, nil
 }
 
@@ -86,9 +86,7 @@ func (s *Session) checkForms(ctx context.Context, w *writer, key []string, what 
 // flush writes a batch.
 func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	counting := u.before != "" && !u.numbers(b)
-	if err := u.prepare(b, counting); err != nil {
-		return err
-	}
+	u.prepare(b, counting)
 	var had int64
 	var err error
 	if !counting {
@@ -118,10 +116,17 @@ func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 		return err
 	}
 	fresh := int64(b.count) - had
+	if !counting && u.w.once == nil { // several rows of the batch may have one key
+		have, err := u.existing(ctx, c, b)
+		if err != nil {
+			return err
+		}
+		fresh = have - had + u.unknown(b)
+	}
 	changed := u.w.s.d.Updated(n, fresh)
 	u.w.stats["inserted"] += fresh
 	u.w.stats["updated"] += changed
-	u.w.stats["unchanged"] += had - changed
+	u.w.stats["unchanged"] += int64(b.count) - fresh - changed
 	return nil
 }
 
@@ -135,53 +140,74 @@ func (u *upserter) numbers(b *batch) bool {
 		return true
 	}
 	for ; i < len(b.args); i += len(b.names) {
-		switch v := b.args[i].(type) {
-		case int64:
-			if v == 0 {
-				return true
-			}
-		case string:
-			if strings.Trim(v, "+-0. ") == "" {
-				return true
-			}
-		default:
+		if numbered(b.args[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// prepare makes the end of the statement.
-func (u *upserter) prepare(b *batch, counting bool) error {
-	if u.sql != "" && u.tail.Counting == counting && slices.Equal(u.names, b.names) {
-		return nil
+// numbered says whether the database numbers a row instead of taking the value.
+func numbered(v any) bool {
+	switch x := v.(type) {
+	case int64:
+		return x == 0
+	case uint64:
+		return x == 0
+	case float64:
+		return x == 0
+	case string:
+		return strings.Trim(x, "+-0. ") == ""
 	}
-	for _, k := range u.spec.Key {
-		if indexFold(b.names, k) < 0 {
-			return u.lacks(b, k, partOfKey)
+	return v == nil || v == false
+}
+
+// unknown counts the rows of the batch that are not found by what they have for a key:
+// where that is NULL, or the database numbers them.
+func (u *upserter) unknown(b *batch) (n int64) {
+	for r := range b.count {
+		if slices.ContainsFunc(u.spec.Key, func(k string) bool {
+			v := b.args[r*len(b.names)+indexFold(b.names, k)]
+			return v == nil || strings.EqualFold(k, u.shape.Auto) && numbered(v)
+		}) {
+			n++
 		}
+	}
+	return n
+}
+
+// prepare makes the end of the statement.
+func (u *upserter) prepare(b *batch, counting bool) {
+	if u.sql != "" && u.tail.Counting == counting && slices.Equal(u.names, b.names) {
+		return
 	}
 	update := slices.Clone(u.spec.Update)
 	if u.spec.Update == nil {
 		update = slices.DeleteFunc(slices.Clone(b.names), func(n string) bool { return indexFold(u.spec.Key, n) >= 0 })
 	}
 	if u.spec.Newer != "" {
-		if indexFold(b.names, u.spec.Newer) < 0 {
-			return u.lacks(b, u.spec.Newer, "which tells versions (newer)")
-		}
 		// It comes last: the others are compared with the version that is there.
 		update = slices.DeleteFunc(update, func(n string) bool { return strings.EqualFold(n, u.spec.Newer) })
 		update = append(update, u.spec.Newer)
 	}
 	u.tail.Update, u.tail.Counting, u.names = update, counting, slices.Clone(b.names)
 	u.sql = u.w.s.d.UpsertSQL(u.tail)
-	return nil
 }
 
-const partOfKey = "which is part of the key"
-
-func (u *upserter) lacks(b *batch, column, why string) error {
-	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: b.at[0], Message: fmt.Sprintf("row %d has no column %q, %s: it has %s%s", b.at[0], column, why, strings.Join(b.names, ", "), engine.OtherSeparator(b.names))}
+// has refuses a row without a column by which it is known, or its version is.
+func (u *upserter) has(row engine.Row) error {
+	lacks := func(column, why string) error {
+		return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: row.At, Message: fmt.Sprintf("row %d: it has no column %q, %s, but %s%s", row.At, column, why, strings.Join(row.Names, ", "), engine.OtherSeparator(row.Names))}
+	}
+	for _, k := range u.spec.Key {
+		if indexFold(row.Names, k) < 0 {
+			return lacks(k, "which is part of the key")
+		}
+	}
+	if u.spec.Newer != "" && indexFold(row.Names, u.spec.Newer) < 0 {
+		return lacks(u.spec.Newer, "which tells versions (newer)")
+	}
+	return nil
 }
 
 // existing counts the rows of the batch whose key is in the table.

@@ -83,10 +83,15 @@ type checked struct {
 }
 
 // check says what columns of a batch are looked at. An error is for a row
-// without the column that must be given.
+// without a column that must be given.
 func (w *writer) check(b *batch, row engine.Row) error {
 	b.checked.needs = -1
 	b.checked.whole, b.checked.truth = b.checked.whole[:0], b.checked.truth[:0]
+	if w.has != nil {
+		if err := w.has(row); err != nil {
+			return err
+		}
+	}
 	if w.fits.Needs != "" {
 		if b.checked.needs = indexFold(b.names, w.fits.Needs); b.checked.needs < 0 {
 			return w.keyless(row, b.names)

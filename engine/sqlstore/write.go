@@ -36,6 +36,8 @@ type writer struct {
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
 	load  *loading // nil: rows are gathered as arguments
 
+	has func(row engine.Row) error // why a row has not the columns that it needs; nil: it needs none
+
 	rejects engine.Rejecter            // takes rows that cannot be written; nil: they are errors
 	refused func(row engine.Row) error // is told of them before; nil: nobody is
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -87,5 +88,116 @@ var foreignCases = []testCase{
 		got, err = h.Merge(w.ctx, "k", rows(), percent(0))
 		w.must(err)
 		w.same("merged", stats(0, 0, 2), got)
+	}}, {"keys that their column's collation takes for one are counted right beside a column that numbers rows", func(w *world) {
+		if !w.in.Rows {
+			return // there is no such collation
+		}
+		w.exec("CREATE TABLE t (n INTEGER AUTO_INCREMENT PRIMARY KEY, id VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci UNIQUE, v INTEGER)")
+		w.exec("CREATE TABLE k (id INTEGER AUTO_INCREMENT PRIMARY KEY, v INTEGER)")
+		h := w.hook(w.store)
+		spec := engine.Upsert{Key: []string{"id"}}
+		for what, write := range map[string]func(table string, rows engine.RowSource) (engine.Stats, error){
+			"upsert": func(table string, rows engine.RowSource) (engine.Stats, error) {
+				return h.Upsert(w.ctx, table, rows, spec)
+			},
+			"bulk": func(table string, rows engine.RowSource) (engine.Stats, error) {
+				return h.Bulk(w.ctx, table, rows, &spec)
+			},
+		} {
+			w.run(h, "DELETE FROM t")
+			w.run(h, "DELETE FROM k")
+			rows := func() engine.RowSource {
+				return pairs("José", 1, "straße", 1, "Jose", 2, "x", 1, nil, 1, "STRASSE", 1)
+			}
+			got, err := write("t", rows())
+			w.must(err)
+			w.same(what, stats(4, 1, 1), got)
+			got, err = write("t", rows())
+			w.must(err)
+			w.same(what+" again", stats(1, 2, 3), got)
+			got, err = write("k", pairs(nil, 1, 0, 2, "0", 3, 1_000_000, 4, 1_000_000, 5))
+			w.must(err)
+			w.same(what+" by the number", stats(4, 1, 0), got)
+		}
+		w.run(h, "DELETE FROM t")
+		got, err := h.Merge(w.ctx, "t", pairs("José", 1, "Jose", 2, "x", 1), percent(100))
+		w.must(err)
+		w.same("merged", stats(2, 1, 0), got)
+	}},
+	{"a server's columns of bits take numbers however they are given", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, few BIT(3), v BIT(64))")
+		h := w.hook(w.store)
+		row := func(few, v any) engine.Row {
+			return engine.Row{Names: []string{"id", "few", "v"}, Values: []any{int64(1), few, v}}
+		}
+		for name, write := range w.writers(h) {
+			for _, v := range []any{int64(5), "5", " 5.0", "50e-1", engine.Decimal("5"), 5.0, []byte{5}} {
+				w.run(h, "DELETE FROM t")
+				if err := write(row(v, v)); err != nil {
+					w.Errorf("%s of %T %v: %v", name, v, v, err)
+				}
+				w.same(fmt.Sprintf("%s of %T %v", name, v, v), `5 5`, Shown(w.query(h, "SELECT few, v FROM t")))
+			}
+			w.run(h, "DELETE FROM t")
+			w.must(write(row(true, "18446744073709551615")))
+			w.same(name, `1 big(18446744073709551615)`, Shown(w.query(h, "SELECT few, v FROM t")))
+			w.run(h, "DELETE FROM t")
+			for _, v := range []any{int64(-1), "-1", -1.0, 1e21, "1e21", 0.5, "0.5", engine.Decimal("0.5"), "x", "", "1e999999999", bigInt("18446744073709551616"), float64(1 << 60), time.Unix(0, 0)} {
+				w.failure(fmt.Sprintf("%s of %T %v", name, v, v), "db.value", write(row(nil, v)))
+			}
+			for _, v := range []any{int64(8), "8", engine.Decimal("8"), 8.0} {
+				w.failure(fmt.Sprintf("%s of %T %v into few", name, v, v), "db.value", write(row(v, nil)))
+			}
+		}
+	}},
+	{"a server's columns of members take no places of them", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, e ENUM('a','1','b c'), s SET('a','2'))")
+		h := w.hook(w.store)
+		row := func(e, s any) engine.Row {
+			return engine.Row{Names: []string{"id", "e", "s"}, Values: []any{int64(1), e, s}}
+		}
+		for name, write := range w.writers(h) {
+			for _, c := range []struct {
+				e, s any
+				want string
+			}{{"a", "a,2", `"a" "a,2"`}, {int64(1), int64(2), `"1" "2"`}, {"1", "2", `"1" "2"`}, {true, "", `"1" ""`}, {"b c", nil, `"b c" NULL`}, {nil, "a", `NULL "a"`}} {
+				w.run(h, "DELETE FROM t")
+				if err := write(row(c.e, c.s)); err != nil {
+					w.Errorf("%s of %v, %v: %v", name, c.e, c.s, err)
+				}
+				w.same(name, c.want, Shown(w.query(h, "SELECT e, s FROM t")))
+			}
+			w.run(h, "DELETE FROM t")
+			for _, v := range []any{false, int64(0), "0", int64(3), "3", " 3", "+3", "01", "x"} {
+				w.failure(fmt.Sprintf("%s of %T %v into e", name, v, v), "db.value", write(row(v, nil)))
+				w.failure(fmt.Sprintf("%s of %T %v into s", name, v, v), "db.value", write(row(nil, v)))
+			}
+			w.failure(name+" of no text", "db.value", write(row("", nil)))
+		}
+	}},
+	{"a server's columns of text that hold some bytes cut no spaces", func(w *world) {
+		if !w.in.Rows {
+			return // there are none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s TINYTEXT, l TEXT) CHARACTER SET utf8mb4")
+		h := w.hook(w.store)
+		row := func(s, l any) engine.Row {
+			return engine.Row{Names: []string{"id", "s", "l"}, Values: []any{int64(1), s, l}}
+		}
+		for name, write := range w.writers(h) {
+			short, long := strings.Repeat("ä", 127)+" ", strings.Repeat("x", 1<<16-2)+" "
+			w.run(h, "DELETE FROM t")
+			w.must(write(row(short, long)))
+			w.same(name, [][]any{{short, long}}, w.query(h, "SELECT s, l FROM t"))
+			w.run(h, "DELETE FROM t")
+			w.failure(name+" of a space too much", "db.value", write(row(short+" ", nil)))
+			w.failure(name+" of a space too much in a long text", "db.value", write(row(nil, long+" ")))
+		}
 	}},
 }

@@ -101,6 +101,35 @@ var refuseCases = []testCase{
 		w.commitWith(h, alone(completed(j)))
 		w.same("rows", []string{"9|9|x"}, w.rows("SELECT id, v, s FROM t"))
 	}},
+	{"a row without its key, or its version, can be given back", func(w *world) {
+		h := w.hook(w.store)
+		spec := engine.Upsert{Key: []string{"id"}}
+		newer := engine.Upsert{Key: []string{"id"}, Newer: "v"}
+		for typ, id := range map[string]any{"integer": int64(1), "text": "a"} {
+			_, err := h.Ensure(w.ctx, "k_"+typ, []engine.Column{{Name: "id", Type: typ}, {Name: "v", Type: "integer"}, {Name: "s", Type: "text"}}, []string{"id"})
+			w.must(err)
+			for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+				"upsert": func(s engine.RowSource) (engine.Stats, error) { return h.Upsert(w.ctx, "k_"+typ, s, spec) },
+				"newer":  func(s engine.RowSource) (engine.Stats, error) { return h.Upsert(w.ctx, "k_"+typ, s, newer) },
+				"bulk":   func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "k_"+typ, s, &spec) },
+				"merge":  func(s engine.RowSource) (engine.Stats, error) { return h.Merge(w.ctx, "k_"+typ, s, percent(100)) },
+			} {
+				w.run(h, "DELETE FROM k_"+typ)
+				lacking := engine.Row{Names: []string{"v", "s"}, Values: []any{int64(2), "y"}}
+				if what == "newer" {
+					lacking = engine.Row{Names: []string{"id", "s"}, Values: []any{id, "y"}}
+				}
+				rows := []engine.Row{lacking, {Names: []string{"id", "v", "s"}, Values: []any{id, int64(1), "x"}}, lacking}
+				_, err := write(source(rows...))
+				w.failure(what+" by "+typ, "db.column", err)
+				g := &given{slice: slice{rows}}
+				got, err := write(g)
+				w.must(err)
+				w.same(what+" by "+typ, stats(1, 0, 0), got)
+				w.same(what+" by "+typ+" gives back", 2, g.back)
+			}
+		}
+	}},
 	{"a row that is refused does not stand in the way of its key", func(w *world) {
 		h := w.hook(w.store)
 		key := []string{"id"}
