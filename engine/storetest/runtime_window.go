@@ -211,6 +211,9 @@ var windowRunCases = []testCase{
 		}
 		t := goType("t", map[engine.Phase]engine.Hook{
 			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
+				if made, err := c.Session().Ensure(c.Context(), "made", []engine.Column{{Name: "id", Type: "integer"}}, nil); err != nil || !made || c.Session().Changed() {
+					w.Errorf("a table that is made counts as something that was written (%v, %v)", made, err)
+				}
 				if _, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil); err != nil {
 					return nil, err
 				}
