@@ -63,6 +63,7 @@ type Call struct {
 
 	rejectsFull bool
 	window      *Window // once it was asked for
+	imported    bool    // it was told that another job has imported it
 	began       time.Time
 	attempt     int // when it began; a checkpoint counts anew
 }

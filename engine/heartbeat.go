@@ -28,8 +28,9 @@ func (s *Server) renewed(sent time.Duration, now time.Time) {
 	}
 }
 
-// heartbeat renews the lease, and does nothing else.
-func (s *Server) heartbeat(ctx context.Context) {
+// heartbeat renews the lease, and does nothing else. gone is told that the database is
+// not there any more: nothing that is waited for.
+func (s *Server) heartbeat(ctx context.Context, gone context.CancelCauseFunc) {
 	s.keepTrying(ctx, "renew the lease", nil, func(ctx context.Context) (time.Duration, error) {
 		sent := s.eng.clock.Boot()
 		c, cancel := context.WithTimeout(ctx, s.opts.Lease/3)
@@ -38,6 +39,9 @@ func (s *Server) heartbeat(ctx context.Context) {
 			err = Wrapf(CodeUnreachable, err, "the database did not answer in %s", FormatDuration(s.opts.Lease/3))
 		}
 		cancel()
+		if CodeOf(err) == CodeEmpty {
+			gone(err)
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -190,7 +191,8 @@ func (s *Server) Types() []*Type { return s.opts.Types }
 // left behind: it goes on until the process ends, and commits nothing. With UntilIdle
 // or Once it also ends by itself. A database that does not answer does not end it; if
 // it still does not when the server stops, Run returns an error with CodeUnreachable,
-// and what could not be given back is left to other servers.
+// and what could not be given back is left to other servers. One that is not there any
+// more, a file that was removed, ends it at once, with CodeEmpty.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -200,11 +202,13 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stopHooks(nil)
 	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
 	ctx, idle := context.WithCancel(ctx)
 	defer idle()
 
 	var fetching, serving, working sync.WaitGroup
-	for _, duty := range []func(context.Context){s.heartbeat, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run, s.notices.run} {
+	for _, duty := range []func(context.Context){func(ctx context.Context) { s.heartbeat(ctx, gone) }, s.compareClaims, s.watchLease, s.readSignals, s.logs.run, s.progress.run, s.notices.run} {
 		serving.Go(func() { duty(serve) })
 	}
 	duties := []func(context.Context){s.unhoard, s.poll, s.promote, s.fold, s.bury, s.rescue, s.sweep}
@@ -236,6 +240,13 @@ func (s *Server) Run(ctx context.Context) error {
 		stopHooks(ErrDrained)
 		s.running.stopCalls(ErrDrained)
 	})
+	lost := context.Cause(ctx)
+	if CodeOf(lost) == CodeEmpty {
+		stopHooks(ErrLost)
+		s.loseAll()
+	} else {
+		lost = nil
+	}
 	fetching.Wait()
 	returning, back := context.WithTimeout(serve, s.opts.Lease)
 	for _, l := range s.lanes {
@@ -257,7 +268,7 @@ func (s *Server) Run(ctx context.Context) error {
 	err := s.end(serve)
 	stopServing()
 	serving.Wait()
-	return err
+	return cmp.Or(lost, err)
 }
 
 // logDrained says which jobs the end of the process has interrupted.

@@ -147,6 +147,7 @@ func (s *Server) tick(ctx context.Context) {
 	}
 	readAt := s.eng.clock.Boot()
 	var nag Nag
+	out := map[scheduled]*leftFirings{}
 	s.keepTrying(ctx, "fire schedules", wakeUp, func(ctx context.Context) (time.Duration, error) {
 		if now := s.eng.clock.Boot(); len(fromVars) > 0 && now-readAt > instancesEvery {
 			if err := s.saveSchedules(ctx, fromVars); err != nil {
@@ -158,7 +159,14 @@ func (s *Server) tick(ctx context.Context) {
 		for _, f := range jobs {
 			t := s.types[f.Type]
 			if f.Skipped > 0 {
-				s.eng.log.Info("firings were left out", "type", t.Name, "instance", f.Instance, "left_out", f.Skipped)
+				of := scheduled{f.Type, f.Instance}
+				if out[of] == nil {
+					out[of] = new(leftFirings)
+				}
+				if o := out[of]; o.due(f.Skipped, s.eng.clock.Boot()) {
+					s.eng.log.Info("firings were left out", "type", t.Name, "instance", f.Instance, "left_out", o.n)
+					o.n = 0
+				}
 			}
 			if f.Job != 0 {
 				s.wake(QueueOf(f.Type, t.First()))
@@ -176,6 +184,25 @@ func (s *Server) tick(ctx context.Context) {
 		}
 		return s.pause(wait), nil
 	})
+}
+
+// scheduled is a type, or an instance of it.
+type scheduled struct {
+	typ      TypeID
+	instance string
+}
+
+// leftFirings are those that were left out since that was told.
+type leftFirings struct {
+	nag Nag
+	n   int
+}
+
+// due counts more of them, and says whether to tell that now: less and less often where
+// it goes on.
+func (l *leftFirings) due(more int, now time.Duration) bool {
+	l.n += more
+	return l.nag.Due(now)
 }
 
 // decideTick says what a schedule does that is looked at.

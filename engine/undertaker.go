@@ -52,7 +52,7 @@ func (s *Server) bury(ctx context.Context) {
 			}
 			dead, err := s.eng.store.MarkDead(ctx, o.ID, o.Beat)
 			if err != nil { // its row may be locked: the others are not to wait for it
-				if isAway(err) || errors.Is(err, ErrSevered) {
+				if ctx.Err() != nil || isAway(err) || errors.Is(err, ErrSevered) {
 					clear(seen)
 					return 0, err
 				}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -118,7 +120,40 @@ func (c *Call) Window(ask WindowAsk) (Window, error) {
 		}
 	}
 	c.window = w
-	return *w, nil
+	return *w, c.tellImported()
+}
+
+// Imported says up to where the window counts as imported already, by jobs of its type
+// and instance that have completed.
+func (w Window) Imported(ends []WindowEnd, instance string) (upTo time.Time, some bool) {
+	for _, e := range ends {
+		if e.Instance == instance && e.End.After(w.Start) && !w.Empty() && !w.Backfill {
+			if upTo = w.End; e.End.Before(upTo) {
+				upTo = e.End
+			}
+			return upTo, true
+		}
+	}
+	return upTo, false
+}
+
+// tellImported warns, once, where another job has imported what is in this one's window:
+// one that was enqueued while this one had not completed.
+func (c *Call) tellImported() error {
+	j := c.job
+	if c.window == nil || c.imported || !j.Windowed.Has(WindowMoves) || j.Parent != 0 || j.Phase != PhaseProduce && j.Phase != PhaseConsume {
+		return nil
+	}
+	ends, err := c.eng.store.WindowEnds(c.ctx, j.Type)
+	if err != nil {
+		return err
+	}
+	var upTo time.Time
+	if upTo, c.imported = c.window.Imported(ends, j.Instance); c.imported {
+		c.Log(slog.LevelWarn, fmt.Sprintf("its window, from %s to %s, counts as imported up to %s already: another job completed before this one did. What both insert is there twice, unless it is written by key (db.upsert)",
+			c.window.Start.Format(time.RFC3339), c.window.End.Format(time.RFC3339), upTo.Format(time.RFC3339)), nil)
+	}
+	return nil
 }
 
 func (c *Call) fixWindow(ask WindowAsk) (*Window, error) {

@@ -133,6 +133,11 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 				return "", err
 			}
 		}
+		if len(o.IDs) > 0 {
+			if err := tellImported(ctx, env, eng, j); err != nil {
+				return "", err
+			}
+		}
 		return fmt.Sprintf("%s in %s", j.Status, j.Phase), nil
 	}, func(ids []engine.JobID) ([]outcome, error) {
 		results, err := eng.Store().RetryAll(ctx, ids, options)
@@ -200,5 +205,25 @@ func tellStanding(ctx context.Context, env *Env, eng *engine.Engine, j *engine.J
 		afresh = fmt.Sprintf("to run them again: dsengine rejects redrive --type %s --job %d; %s", j.Type, j.ID, afresh)
 	}
 	env.say("job %d goes on where it was, and %s of before count still; %s", j.ID, plural(c.Standing, "reject", "rejects"), afresh)
+	return nil
+}
+
+// tellImported says that other jobs have imported meanwhile what is in the window of a job
+// that is retried.
+func tellImported(ctx context.Context, env *Env, eng *engine.Engine, j *engine.Job) error {
+	if j.Window == nil {
+		return nil
+	}
+	ends, err := eng.Store().WindowEnds(ctx, j.TypeID)
+	if err != nil {
+		return err
+	}
+	instance := ""
+	if j.Instance != nil {
+		instance = *j.Instance
+	}
+	if upTo, some := j.Window.Imported(ends, instance); some {
+		env.say("the window of job %d counts as imported up to %s already, by a job that has completed: what both insert is there twice, unless the script writes by key (db.upsert); not to run it: dsengine jobs cancel %[1]d", j.ID, stamp(upTo))
+	}
 	return nil
 }

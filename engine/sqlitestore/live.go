@@ -2,7 +2,9 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -210,6 +212,9 @@ func (s *Store) StartServer(ctx context.Context, info engine.ServerInfo, lease t
 // is written, once the writer is free, for people to see; so an idle process
 // leaves the disk alone.
 func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duration) (alive bool, now time.Time, err error) {
+	if err := s.inPlace(); err != nil {
+		return false, now, err
+	}
 	servers, err := s.Store.Servers(ctx, false)
 	if err != nil {
 		return false, now, err
@@ -231,6 +236,19 @@ func (s *Store) Beat(ctx context.Context, id engine.ServerID, lease time.Duratio
 		return true, now, nil
 	}
 	return false, now, nil
+}
+
+// inPlace says that the file is the one that was opened: one that was removed is written
+// to as if nothing had happened, and all that is lost with the process.
+func (s *Store) inPlace() error {
+	if s.made == nil {
+		return nil
+	}
+	if now, err := os.Stat(s.path); err == nil && os.SameFile(s.made, now) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return engine.Errorf(engine.CodeEmpty, "the database file %s was removed, or another one is in its place: what was written since is lost", s.path).
+		WithHint("stop all servers before the file is removed or replaced")
 }
 
 // DrainServer notes that an incarnation stops, once the writer is free: a hook that the

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,5 +148,63 @@ func TestAYoungServerThatIsGoneIsKnown(t *testing.T) {
 	}
 	if got[killed] != -1 || got[begins] != 0 {
 		t.Errorf("liveness: of the one that is gone %d, want -1; of the one that begins %d, want 0", got[killed], got[begins])
+	}
+}
+
+// TestAFileThatIsRemovedEndsItsServers: so does another one in its place.
+func TestAFileThatIsRemovedEndsItsServers(t *testing.T) {
+	t.Parallel()
+	for what, put := range map[string]bool{"removed": false, "replaced": true} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "db")
+			s, err := Open(t.Context(), path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if _, err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			eng, err := engine.Open(t.Context(), s, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun, ended := make(chan struct{}), make(chan error, 1)
+			hook := func(c *engine.Call) (engine.Raw, error) {
+				close(begun)
+				<-c.Context().Done() // for longer than Drain
+				return nil, context.Cause(c.Context())
+			}
+			typ := &engine.Type{Name: "t", Version: "1", Hooks: map[engine.Phase]engine.Hook{engine.PhaseConsume: hook}}
+			if _, err := eng.RegisterTypes(t.Context(), typ); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := eng.Enqueue(t.Context(), engine.NewJob{Type: "t"}); err != nil {
+				t.Fatal(err)
+			}
+			srv, err := eng.NewServer(t.Context(), engine.ServerOptions{Types: []*engine.Type{typ}, Lease: time.Second, Drain: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { ended <- srv.Run(context.Background()) }()
+			<-begun
+			if err := os.Rename(path, path+"-away"); err != nil {
+				t.Fatal(err)
+			}
+			if put {
+				if err := os.WriteFile(path, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			select {
+			case err = <-ended:
+			case <-time.After(time.Minute):
+				t.Fatal("the server goes on")
+			}
+			if engine.CodeOf(err) != engine.CodeEmpty || !strings.Contains(err.Error(), "was removed, or another one is in its place") {
+				t.Errorf("it ended with %v", err)
+			}
+		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -55,6 +56,7 @@ type Store struct {
 	*sqlstore.Store
 	opts       Options
 	path       string
+	made       fs.FileInfo // of the file that was opened; nil: it is not looked at
 	writer     *writer
 	hookReader *sql.DB
 	live       *liveness
@@ -129,6 +131,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		}
 		return nil, engine.Wrapf(engine.CodeUnreachable, err, "open the database file %s", path)
 	}
+	s.made, _ = os.Stat(abs)
 	return s, nil
 }
 

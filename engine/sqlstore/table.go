@@ -143,10 +143,7 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 		return false, s.store.wrap(err, "connect")
 	}
 	if x == nil {
-		return true, s.run(ctx, func(c *sql.Conn) error {
-			_, err := c.ExecContext(ctx, create)
-			return err
-		})
+		return true, s.makeTable(ctx, create)
 	}
 	defer free()
 	if s.opts.Dry {
@@ -156,6 +153,27 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 		return false, s.explain(ctx, err)
 	}
 	return true, nil
+}
+
+// makeTable makes a table in the hook's transaction; where none is open, in one of its own,
+// so that the table does not count as something that the hook has written.
+func (s *Session) makeTable(ctx context.Context, create string) error {
+	alone, marks := !s.Wrote() && !s.opts.Dry, s.marks
+	err := s.run(ctx, func(c *sql.Conn) error {
+		_, err := c.ExecContext(ctx, create)
+		return err
+	})
+	if err != nil || !alone {
+		return err
+	}
+	if _, err = s.Ready(ctx); err != nil {
+		return err
+	}
+	if err = s.Commit(ctx); err != nil {
+		return s.store.wrap(err, "COMMIT")
+	}
+	s.marks = marks // of before the transaction that comes next
+	return nil
 }
 
 // checkKey says whether the key belongs to a unique index, and whether there

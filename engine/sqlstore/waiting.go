@@ -81,10 +81,7 @@ func (t *Tx) viewWaitingFor(j *engine.Job) error {
 		return say("no server has the type: its script does not load on %s", strings.Join(broken, ", "))
 	case !runs:
 		return say("no server has the type")
-	case busy:
-		return say("slots busy: jobs before it run first")
 	}
-	// Servers that run nothing look again within a second.
 	var one int
 	before, err := t.row([]any{&one}, fmt.Sprintf("SELECT 1 FROM ds_ready WHERE queue = %d AND id > 0 AND (priority < %d OR priority = %d AND id < %d) LIMIT 1",
 		engine.QueueOf(j.TypeID, j.Phase).For(j.Windowed), j.Priority, j.Priority, j.ID))
@@ -93,6 +90,9 @@ func (t *Tx) viewWaitingFor(j *engine.Job) error {
 		return err
 	case before:
 		return say("slots busy: jobs before it run first")
+	case busy:
+		return say("due: a server takes it as soon as a slot is free")
 	}
+	// Servers that run nothing look again within a second.
 	return say("due: a server takes it at its next look")
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -210,6 +211,9 @@ var windowRunCases = []testCase{
 		}
 		t := goType("t", map[engine.Phase]engine.Hook{
 			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
+				if made, err := c.Session().Ensure(c.Context(), "made", []engine.Column{{Name: "id", Type: "integer"}}, nil); err != nil || !made || c.Session().Changed() {
+					w.Errorf("a table that is made counts as something that was written (%v, %v)", made, err)
+				}
 				if _, err := c.Session().Exec(c.Context(), "INSERT INTO t VALUES (1, 1)", nil); err != nil {
 					return nil, err
 				}
@@ -237,6 +241,53 @@ var windowRunCases = []testCase{
 			}
 		}
 		w.same("windows", int64(0), w.count("SELECT COUNT(*) FROM ds_windows"))
+	}},
+	{"a job whose window another one has imported says so in its log", func(w *world) {
+		r := w.runtime(Options{})
+		var runs atomic.Int64
+		fixed, goOn := make(chan struct{}), make(chan struct{})
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			run := int(runs.Add(1))
+			_, err := c.Window(engine.WindowAsk{Start: day(1), End: day(2 + run)})
+			switch {
+			case err == nil && run == 1:
+				err = errors.New("it fails once")
+			case err == nil && run == 2:
+				close(fixed)
+				err = proceed(c, goOn)
+			}
+			return nil, err
+		})
+		t.Settings.Retry = engine.RetryPolicy{Max: 1}
+		t.Settings.Slots = map[engine.Phase]int{engine.PhaseConsume: 2}
+		retried := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		slow := r.make(engine.NewJob{Type: "t"}, t)
+		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}})
+		<-fixed
+		quick := r.make(engine.NewJob{Type: "t"}, t)
+		w.until("the second is done", func() bool { return w.state(quick) == "completed" })
+		close(goOn)
+		w.until("the first is done", func() bool { return w.state(slow) == "completed" })
+		stop()
+		w.must(w.store.Retry(w.ctx, retried, engine.RetryOptions{}))
+		r.untilIdle(t)
+		w.stands("completed", retried)
+		for id, want := range map[engine.JobID]string{
+			retried: "from 1970-01-01T00:00:00Z to 1970-01-03T00:00:00Z, counts as imported up to 1970-01-03T00:00:00Z already",
+			slow:    "from 1970-01-01T00:00:00Z to 1970-01-04T00:00:00Z, counts as imported up to 1970-01-04T00:00:00Z already",
+			quick:   "",
+		} {
+			lines, err := w.store.Logs(w.ctx, id, 0, 0, true, 10)
+			w.must(err)
+			var said []string
+			for _, l := range lines {
+				said = append(said, l.Message)
+			}
+			if want == "" && len(said) > 0 || want != "" && (len(said) != 1 || !strings.Contains(said[0], want)) {
+				w.Errorf("the log of job %d: want one line with %q, got %q", id, want, said)
+			}
+		}
 	}},
 	{"a hook that is late gets no window", func(w *world) {
 		r := w.runtime(Options{})

@@ -172,7 +172,7 @@ var viewCases = []testCase{
 		first := w.enqueue(job(t))[0]
 		w.same("behind another", "slots busy: jobs before it run first", *w.view(first).WaitingFor)
 		j := &w.claimOn(w.store, s, queue(t), 1)[0].Jobs[0]
-		w.same("behind one that runs", "slots busy: jobs before it run first", *w.view(first).WaitingFor)
+		w.same("beside one that runs", "due: a server takes it as soon as a slot is free", *w.view(first).WaitingFor)
 		if s := w.view(j.ID).WaitingFor; s != nil {
 			w.Errorf("a job that runs waits for %q", *s)
 		}

@@ -35,6 +35,7 @@ var windowType = &ObjectType{
 var ctxWindow = &Func{
 	Name: "window", Doc: "Gives the stretch of time that the job is to import. It begins where the last one ended whose job has completed, and ends when the job was scheduled for, or now. " +
 		"The first call fixes it for all attempts, phases and items of the job, at once: make it before anything is written to the database. When the job completes, the next one begins at its end; the windows of dsengine backfill leave that as it is. " +
+		"Windows of two jobs overlap where both are unfinished at once, or where one that failed is retried after the next has completed, which its log tells: write by key (db.upsert), so that what is imported twice is there once. " +
 		"It is empty where there is nothing to import yet.",
 	Params: []Param{
 		{Name: "start", Type: Moment, Doc: "where the first window of all begins"},
