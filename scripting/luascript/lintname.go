@@ -209,7 +209,6 @@ func (c *linter) hooks() {
 		})
 	}
 	c.hookFacts(&facts)
-	facts.Rejects = c.hook(hostlib.RedriveHook) == nil || c.rejects(map[string]bool{})
 	c.report.Hooks(facts)
 }
 
@@ -253,28 +252,6 @@ func (c *linter) eachCtx(fn *luasyntax.Func, each func(method string, call *luas
 		}
 		return true
 	})
-}
-
-// rejects says that the file, or what it requires, may reject rows.
-func (c *linter) rejects(seen map[string]bool) (found bool) {
-	if seen[c.file.path] {
-		return false
-	}
-	seen[c.file.path] = true
-	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
-		switch n := n.(type) {
-		case *luasyntax.Name:
-			found = found || n.Name == "reject"
-		case *luasyntax.Literal:
-			found = found || n.Value == "reject"
-		case *luasyntax.Call:
-			if lib := c.required(n); lib != nil {
-				found = found || lib.rejects(seen)
-			}
-		}
-		return !found
-	})
-	return found
 }
 
 // readOnly tells of functions that set what is read-only once the script is loaded:
