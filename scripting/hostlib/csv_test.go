@@ -187,8 +187,8 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		{"a quote that is not closed", "a,b\n1,\"x\n2,y\n3,\"z\"\n", "", `[["2","y"],["3","z"]]`, `a.csv:2 "1,\"x"` + "\n"},
 		{"at the end", "a,b\n1,x\n2,\"y\n3,z", "", `[["1","x"],["3","z"]]`, `a.csv:3 "2,\"y"` + "\n"},
 		{"twice", "a,b\n1,\"x\n2,\"y\n\n3,\"z\nw\"\n", "", `[["3","z\nw"]]`, "a.csv:2 \"1,\\\"x\"\na.csv:3 \"2,\\\"y\"\n"},
-		{"no text", "a,b\n1,\xff\n2,y\n", "", `[["2","y"]]`, "a.csv:2 \"1,\uFFFD\"\n"},
-		{"no text in the second line", "a,b\n1,\"x\n\xff\"\n2,y\n", "", `[["2","y"]]`, "a.csv:2 \"1,\\\"x\\n\uFFFD\\\"\"\n"},
+		{"no text", "a,b\n1,\xff\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_bytes\":\"MSz/\"}\n"},
+		{"no text in the second line", "a,b\n1,\"x\n\xff\"\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_bytes\":\"MSwieAr/Ig==\"}\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
