@@ -2,7 +2,9 @@ package hostlib
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"unicode/utf8"
 )
@@ -155,6 +157,9 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		} else {
 			row, line, err = before.next()
 			cut = before.now.cut
+		}
+		if err == io.EOF && r.names == nil && !o.lists && c.Hook != nil {
+			c.Log(slog.LevelWarn, fmt.Sprintf("%s: %s is empty, and has not even a header", fn, in.name), nil)
 		}
 		if err != nil {
 			c.ends(in, err)

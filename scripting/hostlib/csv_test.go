@@ -277,3 +277,24 @@ func TestAnErrorThatAnotherAttemptWouldMeetIsNotRetried(t *testing.T) {
 		}
 	}
 }
+
+// A file without a header is likely one whose upload was cut off.
+func TestAnEmptyFileIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("empty.csv", "")
+	w.File("head.csv", "a,b\n")
+	for i, c := range []struct{ call, want string }{
+		{`csv.read("empty.csv")`, "warn csv.read: empty.csv is empty, and has not even a header"},
+		{`csv.read("head.csv")`, ""},
+		{`csv.read("empty.csv", header = False)`, ""},
+		{`csv.read("empty.csv", header = ["a"])`, ""},
+	} {
+		name := fmt.Sprintf("job%d", i)
+		w.Script(name, "job(needs = [\"files:*\"])\ndef consume(ctx, item):\n    list("+c.call+")\n")
+		j := w.Do(name, "1")
+		if got := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || got != c.want {
+			t.Errorf("%s: %s, got %q, want %q", c.call, j.Status, got, c.want)
+		}
+	}
+}
