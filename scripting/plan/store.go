@@ -111,6 +111,10 @@ func (s *store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engi
 	there, err := s.w.target.KeyHolders(ctx, real)
 	for k := range there {
 		list[at[k]] = there[k]
+		if st := there[k].Status; !real[k].Replace && (st == engine.StatusFailed || st == engine.StatusCancelled) {
+			l := &s.w.report.LeftOut
+			l.Items, l.Jobs, l.Holders = l.Items+1, l.Jobs+1, append(l.Holders, there[k])
+		}
 	}
 	return list, err
 }
