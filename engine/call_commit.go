@@ -143,7 +143,7 @@ func (c *Call) recall(ctx context.Context) (err error) {
 	if c.knows {
 		return nil
 	}
-	if c.job.Epoch > 0 || c.job.Checkpoints > 0 {
+	if c.job.Epoch > 0 || c.resumed {
 		c.before, err = c.eng.store.SavedStats(ctx, c.job.ID)
 	}
 	c.knows = err == nil

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -35,11 +34,11 @@ func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[st
 	line := LogLine{Job: c.job.ID, Type: c.job.Type, Phase: c.job.Phase, Attempt: c.Attempt(), At: c.srv.now(), Level: levelName(level), Message: w.srv.eng.secrets.Strike(message)}
 	line.Message = Clip(line.Message, maxLogField)
 	if len(fields) > 0 {
-		b, err := json.Marshal(fields)
+		b, err := plainJSON(fields)
 		b = w.srv.eng.secrets.StrikeJSON(b)
 		if err != nil || len(b) > maxLogField {
 			// Secrets go first: of one that is cut in two, half would be left.
-			b, _ = json.Marshal(map[string]string{"fields": Clip(w.srv.eng.secrets.Strike(fmt.Sprint(fields)), 1000)})
+			b, _ = plainJSON(map[string]string{"fields": Clip(w.srv.eng.secrets.Strike(fmt.Sprint(fields)), 1000)})
 		}
 		line.Fields = b
 	}

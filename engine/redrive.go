@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -130,7 +131,7 @@ func MatchReason(glob string) func(string) bool {
 // fewer.
 type RedriveRequest struct {
 	Type   string
-	Job    JobID
+	Job    JobID // with the jobs that have redriven its rejects
 	Since  time.Time
 	Reason string // a glob, as in RejectFilter
 	Limit  int    // 0: none
@@ -173,8 +174,12 @@ func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error
 	if t.Hooks.Redrives() {
 		b.mode, b.most = RedriveRows, redriveRows
 	}
+	of, err := e.redrivers(ctx, r.Job)
+	if err != nil {
+		return done, err
+	}
 	chosen := 0
-	err = e.store.Rejects(ctx, RejectFilter{Type: t.ID, Job: r.Job, Since: r.Since, Reason: r.Reason, Open: true, NoRows: true}, func(x *Reject) bool {
+	choose := func(x *Reject) bool {
 		switch {
 		case x.RolledBack:
 			if done.RolledBack++; done.Retry == nil {
@@ -193,7 +198,12 @@ func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error
 		chosen++
 		b.err = b.add(x)
 		return b.err == nil && (r.Limit == 0 || chosen < r.Limit)
-	})
+	}
+	for _, job := range of {
+		if err == nil && b.err == nil && (r.Limit == 0 || chosen < r.Limit) {
+			err = e.store.Rejects(ctx, RejectFilter{Type: t.ID, Job: job, Since: r.Since, Reason: r.Reason, Open: true, NoRows: true}, choose)
+		}
+	}
 	if err == nil {
 		err = b.err
 	}
@@ -203,6 +213,24 @@ func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error
 		}
 	}
 	return done, err
+}
+
+// redrivers are a job, and those that have redriven its rejects, which have what they
+// rejected again, and so on.
+func (e *Engine) redrivers(ctx context.Context, job JobID) ([]JobID, error) {
+	list := []JobID{job}
+	for i := 0; job != 0 && i < len(list); i++ {
+		err := e.store.Rejects(ctx, RejectFilter{Job: list[i], NoRows: true}, func(x *Reject) bool {
+			if x.State == RejectRedriven && !slices.Contains(list, *x.Redrive) {
+				list = append(list, *x.Redrive)
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // redriving gathers rejects by instance.
@@ -239,6 +267,7 @@ func (b *redriving) add(x *Reject) error {
 func (b *redriving) flush(batch *RedriveBatch) error {
 	delete(b.waiting, batch.Instance)
 	delete(b.bytes, batch.Instance)
+	slices.Sort(batch.Rejects) // they are of several jobs
 	jobs, taken, err := b.e.store.Redrive(b.ctx, *batch)
 	if err != nil {
 		return err

@@ -242,7 +242,7 @@ func (s *Secrets) strikeTokens(raw Raw) Raw {
 					clean += fmt.Sprint(names)
 				}
 			}
-			quoted, _ := json.Marshal(clean)
+			quoted, _ := plainJSON(clean)
 			out = append(out, quoted...)
 		case c == '-' || c >= '0' && c <= '9':
 			for end < len(raw) && bytes.IndexByte([]byte("0123456789+-.eE"), raw[end]) >= 0 {

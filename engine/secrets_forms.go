@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -52,16 +53,22 @@ func secretForms(value string) []string {
 // jsonForms are the ways in which strings are written in JSON and its like.
 func jsonForms(s string) []string {
 	escaped, _ := json.Marshal(s) // with < and its like escaped
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s)
-	plain := unquoted(strings.TrimSuffix(b.String(), "\n"))
+	written, _ := plainJSON(s)
+	plain := unquoted(string(written))
 	ascii := asciiJSON(plain, "%04x")
 	return []string{
 		unquoted(string(escaped)), plain, strings.ReplaceAll(plain, "/", `\/`), ascii, asciiJSON(plain, "%04X"), strings.ReplaceAll(ascii, "/", `\/`),
 		unquoted(strconv.Quote(s)),
 	}
+}
+
+// plainJSON writes JSON for people, with <, > and & as they are.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // unquoted is a text without the quotes around it.

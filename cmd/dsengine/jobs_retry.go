@@ -26,7 +26,8 @@ func newJobsRetry(env *Env, g *globals) *cobra.Command {
 		Short: "Run final jobs again, or make those due now that wait for their next attempt",
 		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on. What
 a job had counted by then counts still, also what it rejected: but for rejects that were
-redriven since. With --fresh it begins and counts anew.
+redriven since. With --fresh it begins and counts anew; so does one that completed: all that it
+did is done again.
 
 A job that waits for its next attempt is made due now. With --type, that is for --now.
 
@@ -102,6 +103,9 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 	options := engine.RetryOptions{From: o.From, Fresh: o.Fresh}
 	if len(o.IDs) == 0 { // one that has moved on since it was listed is left alone
 		options.Only = cmp.Or(o.Status, engine.StatusFailed)
+	}
+	if o.Status == engine.StatusCompleted && !o.Fresh {
+		env.say("jobs that completed begin anew: all that they did is done again")
 	}
 	back := func() error { return sweepItems(ctx, eng.Store()) }
 	err = o.steerBack(ctx, env, g, eng, []engine.Status{engine.StatusFailed}, func(id engine.JobID) (string, error) {

@@ -206,6 +206,9 @@ func planIdle(t *engine.Type, r *plan.Report) string {
 		slices.ContainsFunc(r.Hooks, func(h *plan.Hook) bool { return h.Phase != engine.PhaseProduce && h.Phase != engine.PhaseFinish }) {
 		return ""
 	}
+	if r.LeftOut.Jobs > 0 {
+		return "produce ran and has nothing for consume: " + r.LeftOut.String()
+	}
 	return fmt.Sprintf("produce ran and found nothing to do: it returned no payload and emitted no item, so consume did not run. What it looks for may not be there, its items may have keys that are taken already, or its state may say that all is done: dsengine state %s list", r.Type)
 }
 

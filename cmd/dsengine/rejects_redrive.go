@@ -38,6 +38,7 @@ of its last attempt were rolled back with all else, and the retry meets their ro
 		RunE: func(c *cobra.Command, _ []string) error { return runRejectsRedrive(c.Context(), env, g, o) },
 	}
 	o.flags(c.Flags())
+	c.Flags().Lookup("job").Usage = "only rejects of the job of this `id`, and what their redrives rejected again"
 	numberFlag(c.Flags(), &o.Limit, "limit", 1, "how many at most, oldest first: a `number` (default: all)")
 	return c
 }

@@ -126,7 +126,11 @@ func readConfig(env *Env, g *globals) (map[string][]string, error) {
 	if _, err := toml.Decode(string(text), &tree); err != nil {
 		var parse toml.ParseError
 		if errors.As(err, &parse) {
-			return nil, usage("%s:%d:%d: %s", name, parse.Position.Line, parse.Position.Col, parse.Message)
+			err := usage("%s:%d:%d: %s", name, parse.Position.Line, parse.Position.Col, parse.Message)
+			if strings.HasPrefix(parse.Message, "expected value but found") {
+				err = err.WithHint("text stands in quotes: db = \"sqlite:x.db\"")
+			}
+			return nil, err
 		}
 		return nil, usage("%s: %v", name, err)
 	}

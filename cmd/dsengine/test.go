@@ -43,6 +43,8 @@ over waits, no network, and a folder for files. See dsengine docs t for what a t
 With --crash each test is run again with the process killed at each point where that matters:
 before and after each commit, and before and after each effect that no rollback undoes, such as
 a request that writes or a file that is moved. What the test asserts must hold all the same.
+Of more than some 300 points as many are taken, evenly, as make 100,000 points in all runs, at least
+10: the result says how many of how many. What may take longer than 5 seconds is told before.
 
 With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
 databases called dsengine_test_..., which are made for them and dropped at the end. Those of a
@@ -100,6 +102,11 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		return err
 	}
 	so.Coverage = o.cover.on() && !o.list
+	so.Crashing = func(r *scripttest.Result, tries int) {
+		if all := time.Duration(r.Millis*float64(tries)) * time.Millisecond; all > 5*time.Second {
+			env.say("%s: %s passes; next with crashes at %d of %d points, which may take %s", r.File, r.Name, tries, r.Points, engine.FormatDuration(all.Round(time.Second)))
+		}
+	}
 	switch o.format {
 	case "text", "json", "junit", "tap":
 	default:

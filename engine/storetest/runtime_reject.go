@@ -161,9 +161,14 @@ var rejectRunCases = []testCase{
 			if message := r.view(id).Error.Message; !strings.HasSuffix(message, advice) {
 				r.Errorf("%s: want the advice %q, got %q", c.what, advice, message)
 			}
-			_, err := r.eng.Redrive(r.ctx, engine.RedriveRequest{Type: name, Job: id})
-			r.must(err)
-			r.untilIdle(t)
+			var taken []int
+			for range 2 {
+				done, err := r.eng.Redrive(r.ctx, engine.RedriveRequest{Type: name, Job: id})
+				r.must(err)
+				taken = append(taken, done.Rejects)
+				r.untilIdle(t)
+			}
+			r.same(c.what+": then what was rejected again is redriven", c.again, taken[1])
 			r.again(id, engine.RetryOptions{})
 			r.untilIdle(t)
 			if c.message != "" {

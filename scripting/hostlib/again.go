@@ -11,12 +11,13 @@ import (
 
 // Judge says of a failure, made of err, that another attempt cannot help, if it is an
 // error of the language itself, such as for a key that a dict does not have, and another
-// attempt would be given the same; so it is of a value that its column cannot hold. What
-// functions of the table say of their other errors stays, and what scripts say by
+// attempt would be given the same; so it is of a value that its column cannot hold, and of
+// too many steps from the beginning on. What functions of the table say of their other errors stays, and what scripts say by
 // error(...). row says that the script was at one row of a loop over rows.
 func (c *Call) Judge(f *engine.Failure, err error, row bool) {
 	var said *engine.Failure
-	if (f.Code == "" && !errors.As(err, &said) || f.Code == "db.value") && c.settled(row) {
+	long := f.Code == "limit.steps" && c.Hook != nil && c.Hook.Job().Checkpoints == 0
+	if (long || f.Code == "" && !errors.As(err, &said) || f.Code == "db.value") && c.settled(row) {
 		f.Retryable = false
 	}
 }

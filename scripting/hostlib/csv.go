@@ -2,7 +2,9 @@ package hostlib
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,7 +20,7 @@ var csvParams = []Param{
 	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
 	{Name: "line_end", Type: String, Default: None, Named: true, Choices: []string{"\n", "\r\n", "\r"}, Doc: "what ends a line; \"\\n\" and \"\\r\\n\" mean both of them. None: these, or \"\\r\" where the beginning of the text has no other, as old programs of the Macintosh write it"},
-	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line"},
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line; one that is no UTF-8 as {\"_bytes\": base64}"},
 }
 
 // namesParam says what becomes of names that a source has.
@@ -155,6 +157,9 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		} else {
 			row, line, err = before.next()
 			cut = before.now.cut
+		}
+		if err == io.EOF && r.names == nil && !o.lists && c.Hook != nil {
+			c.Log(slog.LevelWarn, fmt.Sprintf("%s: %s is empty, and has not even a header", fn, in.name), nil)
 		}
 		if err != nil {
 			c.ends(in, err)

@@ -187,8 +187,8 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		{"a quote that is not closed", "a,b\n1,\"x\n2,y\n3,\"z\"\n", "", `[["2","y"],["3","z"]]`, `a.csv:2 "1,\"x"` + "\n"},
 		{"at the end", "a,b\n1,x\n2,\"y\n3,z", "", `[["1","x"],["3","z"]]`, `a.csv:3 "2,\"y"` + "\n"},
 		{"twice", "a,b\n1,\"x\n2,\"y\n\n3,\"z\nw\"\n", "", `[["3","z\nw"]]`, "a.csv:2 \"1,\\\"x\"\na.csv:3 \"2,\\\"y\"\n"},
-		{"no text", "a,b\n1,\xff\n2,y\n", "", `[["2","y"]]`, "a.csv:2 \"1,\uFFFD\"\n"},
-		{"no text in the second line", "a,b\n1,\"x\n\xff\"\n2,y\n", "", `[["2","y"]]`, "a.csv:2 \"1,\\\"x\\n\uFFFD\\\"\"\n"},
+		{"no text", "a,b\n1,\xff\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_bytes\":\"MSz/\"}\n"},
+		{"no text in the second line", "a,b\n1,\"x\n\xff\"\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_bytes\":\"MSwieAr/Ig==\"}\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -274,6 +274,27 @@ func TestAnErrorThatAnotherAttemptWouldMeetIsNotRetried(t *testing.T) {
 		got := run(t, w, `return "%s" % catch(lambda: `+c.body+`)[1].retryable`)
 		if want := map[bool]string{true: "True", false: "False"}[c.retry]; !strings.Contains(got, want) {
 			t.Errorf("%s: retryable is %s, want %s", c.body, got, want)
+		}
+	}
+}
+
+// A file without a header is likely one whose upload was cut off.
+func TestAnEmptyFileIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("empty.csv", "")
+	w.File("head.csv", "a,b\n")
+	for i, c := range []struct{ call, want string }{
+		{`csv.read("empty.csv")`, "warn csv.read: empty.csv is empty, and has not even a header"},
+		{`csv.read("head.csv")`, ""},
+		{`csv.read("empty.csv", header = False)`, ""},
+		{`csv.read("empty.csv", header = ["a"])`, ""},
+	} {
+		name := fmt.Sprintf("job%d", i)
+		w.Script(name, "job(needs = [\"files:*\"])\ndef consume(ctx, item):\n    list("+c.call+")\n")
+		j := w.Do(name, "1")
+		if got := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || got != c.want {
+			t.Errorf("%s: %s, got %q, want %q", c.call, j.Status, got, c.want)
 		}
 	}
 }

@@ -2,10 +2,12 @@ package hostlib
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/dsengine/dsengine/engine"
 	"golang.org/x/text/unicode/norm"
@@ -246,9 +248,13 @@ func (r *csvReader) ragged() Value {
 	return d
 }
 
-// lost is the text of a row that cannot be split into fields.
+// lost is the text of a row that cannot be split into fields; if it is no UTF-8, a dict with
+// its bytes.
 func (r *csvReader) lost(more []byte) Value {
 	text, _ := r.lines.cutEnd(append(append([]byte(nil), r.first...), more...))
+	if in := r.lines.in.text; in != nil && in.charset == "utf-8" && !utf8.Valid(text) { // else they were decoded
+		return &Dict{Names: []string{"_bytes"}, Values: []Value{base64.StdEncoding.EncodeToString(text)}}
+	}
 	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 

@@ -141,8 +141,8 @@ def consume(ctx, item):
 	if j.Status != engine.StatusCompleted {
 		t.Fatalf("got %s, %+v", j.Status, j.Error)
 	}
-	if got := w.Query("SELECT COUNT(*), MIN(id), MAX(id) FROM people"); got != "100|0|99\n" {
-		t.Errorf("got %q", got)
+	if got := w.Query("SELECT COUNT(*), MIN(id), MAX(id) FROM people"); got != "100|0|99\n" || j.Stats["read"] != 100 {
+		t.Errorf("got %q, %v", got, j.Stats)
 	}
 }
 

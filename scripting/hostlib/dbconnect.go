@@ -134,7 +134,13 @@ var scanFunc = &Func{
 		if err != nil {
 			return nil, err
 		}
-		return q.iterator("scan"), nil
+		return c.openedBy("scan", func() (Value, error) {
+			row, err := q.next()
+			if err == nil {
+				c.read(1)
+			}
+			return row, err
+		}, rows.Close), nil
 	},
 }
 

@@ -19,7 +19,6 @@ type HookFacts struct {
 	Both      *At           // what produce returns after it has surely emitted an item; nil: nothing
 	EmitLine  int           // where that is emitted
 	Payload   *At           // what produce surely returns; nil: nothing
-	Rejects   bool          // something may reject a row
 }
 
 // Hooks tells of hooks that never run.
@@ -50,9 +49,6 @@ func (r *Report) Hooks(h HookFacts) {
 		if why != "" {
 			r.Add(at, "hook", true, "do it at the end of consume, or emit the work as items by ctx.emit(...)", "finish never runs: "+why)
 		}
-	}
-	if at, ok := h.At[RedriveHook]; ok && !h.Rejects {
-		r.Add(at, "hook", true, "leave it out, or reject rows by reject(row, reason), or by on_bad = \"reject\"", "redrive never runs: nothing here rejects a row")
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.At)) {
 		if !produces && !consumes {

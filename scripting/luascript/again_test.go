@@ -24,6 +24,9 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"after a write", `db.ensure("t", {id = "integer"})
   db.insert("t", {{id = 1}})
   local x = nil + 1`, 1},
+		{"too many steps", `while true do end`, 1},
+		{"too many steps behind what it asked", `local x = state.get("x") while true do end`, 2},
+		{"too many steps behind a checkpoint", `if not ctx.position then ctx.checkpoint(1) end while true do end`, 2},
 		{"a file that is empty yet", `local x = list(csv.read("data/none.csv"))[1].name`, 2},
 		{"what the last batch does not have yet", `for rows in ctx.batches(csv.read("data/n.csv"), 10) do local x = rows[3].name end`, 2},
 		{"what a write says", `db.ensure("t", {id = "integer"}, {key = {"id"}})
@@ -35,7 +38,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
-			w.Lua("job", "job({needs = {\"files:data/*\"}, retry = retry({max = 2, first = \"1ms\"})})\nfunction consume(ctx, item)\n  "+c.body+"\nend\n")
+			w.Lua("job", "job({needs = {\"files:data/*\"}, steps = 20000, retry = retry({max = 2, first = \"1ms\"})})\nfunction consume(ctx, item)\n  "+c.body+"\nend\n")
 			j := w.Do("job", `{"name": "A"}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {
 				t.Errorf("%s after %d attempts, want %d", j.Error.Message, j.Attempt, c.attempts)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
@@ -153,8 +154,14 @@ func (f *file) habit(line int, token string) string {
 			return fmt.Sprintf(": for %s Lua has %s", h, habits[h])
 		}
 	}
+	if token == "=" && byName.MatchString(text) {
+		return ": what is given by name is a table: job({every = \"1h\"}), ctx.emit(item, {key = \"a\"})"
+	}
 	return ""
 }
+
+// byName is a line with an argument that is given by name, as other languages have it.
+var byName = regexp.MustCompile(`(^\s*|\w\([^(){}]*)\w+\s*=([^=]|$)`)
 
 // find is where a name stands on a line.
 func (f *file) find(line int, name string) place {

@@ -248,6 +248,7 @@ func (r *run) Failure(err error) error {
 		return r.halt
 	case r.halt != nil:
 		f = *hostlib.FailureOf(r.halt)
+		r.call.Judge(&f, r.halt, row)
 	default:
 		f = *hostlib.FailureOf(unthrown(err))
 		r.call.Judge(&f, err, row)

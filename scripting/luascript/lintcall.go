@@ -283,7 +283,7 @@ func (c *linter) arguments(f *hostlib.Func, e *luasyntax.Call) (a given) {
 			if a.taken = b.mistaken(t, n-1); a.taken != nil && f.Module == "t" && n == 1 {
 				a.mistaken = b.mistakenError(t, a.taken)
 			}
-		case !ok && c.kindOf(list[n-1]) == "" && b.takesNames(someNames, n-1):
+		case !ok && slices.Contains([]string{"", "table"}, c.kindOf(list[n-1])) && b.takesNames(someNames, n-1):
 			list, a.more = list[:n-1], true
 		}
 	}

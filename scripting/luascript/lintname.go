@@ -42,23 +42,28 @@ func (c *linter) undefined() {
 			if i > 0 && b.Uses[i-1].In == use.In { // told
 				continue
 			}
-			if at := c.elsewhere(use); at != nil && use.Before(at.Pos) {
-				c.add(use.Pos, "unset", false, "", fmt.Sprintf("%s is used before it is set, in line %d", name, at.Line))
-			} else if at != nil {
-				c.add(use.Pos, "unset", false, fmt.Sprintf("write local %s before the block", name), fmt.Sprintf("undefined: %s: the local of line %d is known in its own block alone", name, at.Line))
-			} else {
+			switch b := c.elsewhere(use); {
+			case b == nil:
 				c.add(use.Pos, "name", false, "", hostlib.Undefined(name, append(names, c.localsAt(use)...)).Error())
+			case b.Kind == luasyntax.LoopName:
+				c.add(use.Pos, "unset", false, "set a local to it, which stands before the loop", fmt.Sprintf("undefined: %s: the variable of the loop in line %d is known in the loop alone", name, b.First.Line))
+			case use.Before(b.First.Pos):
+				c.add(use.Pos, "unset", false, "", fmt.Sprintf("%s is used before it is set, in line %d", name, b.First.Line))
+			default:
+				c.add(use.Pos, "unset", false, fmt.Sprintf("write local %s before the block", name), fmt.Sprintf("undefined: %s: the local of line %d is known in its own block alone", name, b.First.Line))
 			}
 		}
 	}
 }
 
-// elsewhere is where a local of the same name is declared, in the same function or at
+// elsewhere is a local of the same name, or the variable of a loop before, that is declared in the same function or at
 // the top level, that is not known where a name is used; nil: nowhere.
-func (c *linter) elsewhere(use *luasyntax.Name) *luasyntax.Name {
+func (c *linter) elsewhere(use *luasyntax.Name) *luasyntax.Binding {
 	for _, b := range c.tree.Bindings {
-		if b.Name == use.Name && (b.Kind == luasyntax.LocalName || b.Kind == luasyntax.LocalFunc) && (b.First.In == use.In || b.First.In == nil) {
-			return b.First
+		switch {
+		case b.Name != use.Name || b.First.In != use.In && b.First.In != nil:
+		case b.Kind == luasyntax.LocalName, b.Kind == luasyntax.LocalFunc, b.Kind == luasyntax.LoopName && b.First.Before(use.Pos):
+			return b
 		}
 	}
 	return nil
@@ -209,7 +214,6 @@ func (c *linter) hooks() {
 		})
 	}
 	c.hookFacts(&facts)
-	facts.Rejects = c.hook(hostlib.RedriveHook) == nil || c.rejects(map[string]bool{})
 	c.report.Hooks(facts)
 }
 
@@ -253,28 +257,6 @@ func (c *linter) eachCtx(fn *luasyntax.Func, each func(method string, call *luas
 		}
 		return true
 	})
-}
-
-// rejects says that the file, or what it requires, may reject rows.
-func (c *linter) rejects(seen map[string]bool) (found bool) {
-	if seen[c.file.path] {
-		return false
-	}
-	seen[c.file.path] = true
-	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
-		switch n := n.(type) {
-		case *luasyntax.Name:
-			found = found || n.Name == "reject"
-		case *luasyntax.Literal:
-			found = found || n.Value == "reject"
-		case *luasyntax.Call:
-			if lib := c.required(n); lib != nil {
-				found = found || lib.rejects(seen)
-			}
-		}
-		return !found
-	})
-	return found
 }
 
 // readOnly tells of functions that set what is read-only once the script is loaded:

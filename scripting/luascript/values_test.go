@@ -409,6 +409,8 @@ func TestWhyAScriptDoesNotLoad(t *testing.T) {
 		{"function test_a(t) end\nfunction test_a(t) end" + consume, "jobs/job.lua:2:10: cannot reassign global test_a declared at jobs/job.lua:1:10"},
 		{"function consum(ctx, item) end", "jobs/job.lua:1:10: nothing calls consum: the hook is called consume"},
 		{"if x != 1 then end" + consume, "jobs/job.lua:1:6: syntax error near \"!\": for != Lua has ~="},
+		{"job(every = \"1h\")" + consume, "jobs/job.lua:1:11: syntax error near \"=\": what is given by name is a table: job({every = \"1h\"}), ctx.emit(item, {key = \"a\"})"},
+		{"job(\n  every = \"1h\"\n)" + consume, "jobs/job.lua:2:9: syntax error near \"=\": what is given by name is a table"},
 		{"function consume(ctx, item)", "the file ends where more is expected"},
 		{"job({evry = \"1h\"})" + consume, "jobs/job.lua:1:6: job: there is no setting \"evry\" (did you mean \"every\"?)"},
 		{"job({needs = \"files:*\"})" + consume, "job: needs: got string, wanted list of strings: write {\"files:*\"}"},

@@ -350,3 +350,76 @@ def consume(ctx, item):
 		}
 	}
 }
+
+// limited fails behind its checkpoint, half of its rows, where the database is down.
+const limited = `
+job(rejects = "5%", retry = retry(max = 1), needs = ["files:in.csv"])
+
+def consume(ctx, item):
+    for rows in ctx.batches(csv.read("in.csv"), 20):
+        for r in rows:
+            if r["bad"] == "yes":
+                reject(r, "it is bad")
+        if r["id"] == "40" and vars.get("down"):
+            error("the database is down")
+`
+
+const limitedLua = `
+job{rejects = "5%", retry = retry{max = 1}, needs = {"files:in.csv"}}
+
+function consume(ctx, item)
+  for rows in ctx.batches(csv.read("in.csv"), 20) do
+    for _, r in ipairs(rows) do
+      if r.bad == "yes" then
+        reject(r, "it is bad")
+      end
+      if r.id == "40" and vars.get("down") then
+        error("the database is down")
+      end
+    end
+  end
+end
+`
+
+func TestAReplayCountsWhatTheJobHasRejectedBefore(t *testing.T) {
+	t.Parallel()
+	for ending, limited := range map[string]string{".star": limited, ".lua": limitedLua} {
+		t.Run(ending[1:], func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, s *site) {
+				s.ending = ending
+				s.script("limited", limited)
+				for _, typ := range s.loader() {
+					s.Add(typ)
+				}
+				for _, c := range []struct {
+					what  string
+					bad   func(id int) bool
+					fails string
+				}{
+					{"too many before it", func(id int) bool { return id < 20 && id%5 == 0 }, "3 of 40 rows were rejected"},
+					{"too many of the rest alone", func(id int) bool { return id == 22 || id == 23 }, ""},
+				} {
+					csv := "id,bad\n"
+					for id := 1; id <= 40; id++ {
+						csv += fmt.Sprintf("%d,%s\n", id, map[bool]string{true: "yes", false: "no"}[c.bad(id)])
+					}
+					s.File("in.csv", csv)
+					s.must(s.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "down", Value: engine.Raw("true"), Seen: -1}}))
+					id := s.Enqueue(engine.NewJob{Type: "limited", Payload: engine.Raw("1")})
+					s.Run()
+					s.must(s.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "down", Value: engine.Raw("false"), Seen: -1}}))
+					r, _, err := s.replay(id)
+					s.must(err)
+					got := ""
+					for _, f := range r.Failures {
+						got += f.Message
+					}
+					if r.OK != (c.fails == "") || !strings.Contains(got, c.fails) {
+						t.Errorf("%s: got %v, %q, want %q", c.what, r.OK, got, c.fails)
+					}
+				}
+			})
+		})
+	}
+}

@@ -52,6 +52,8 @@ type Report struct {
 	Notes        []string             `json:"notes"` // in what it is not as a real run
 	Millis       float64              `json:"ms"`
 
+	LeftOut engine.LeftOut `json:"-"` // what failed jobs of the database have the keys of
+
 	changes *changes
 }
 

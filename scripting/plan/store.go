@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"maps"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -110,6 +111,10 @@ func (s *store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engi
 	there, err := s.w.target.KeyHolders(ctx, real)
 	for k := range there {
 		list[at[k]] = there[k]
+		if st := there[k].Status; !real[k].Replace && (st == engine.StatusFailed || st == engine.StatusCancelled) {
+			l := &s.w.report.LeftOut
+			l.Items, l.Jobs, l.Holders = l.Items+1, l.Jobs+1, append(l.Holders, there[k])
+		}
 	}
 	return list, err
 }
@@ -244,6 +249,40 @@ func (s *store) ForgetSource(ctx context.Context, es engine.Session, by engine.R
 	es.(session).changed = true
 	es.(session).top().record(source, false, true)
 	return s.w.target.ForgetSource(ctx, in, by, source)
+}
+
+// What a job that is replayed has counted and rejected up to its position is known in the
+// real database, and what it does from there on in the scratch tables.
+
+func (s *store) goesOn(id engine.JobID) bool {
+	return s.w.replay != nil && id == s.w.root && s.w.replay.job.Status != engine.StatusCompleted
+}
+
+func (s *store) SavedStats(ctx context.Context, id engine.JobID) (engine.Stats, error) {
+	stats, err := s.Store.SavedStats(ctx, id)
+	if err != nil || len(stats) > 0 || !s.goesOn(id) {
+		return stats, err
+	}
+	return s.w.target.SavedStats(ctx, s.w.replay.job.ID)
+}
+
+func (s *store) CommittedRejects(ctx context.Context, id engine.JobID, phase engine.Phase) (engine.CommittedRejects, error) {
+	c, err := s.Store.CommittedRejects(ctx, id, phase)
+	if err != nil || !s.goesOn(id) {
+		return c, err
+	}
+	before, err := s.w.target.CommittedRejects(ctx, s.w.replay.job.ID, phase)
+	return engine.CommittedRejects{Standing: c.Standing + before.Standing, Whole: c.Whole + before.Whole, Mended: c.Mended + before.Mended}, err
+}
+
+func (s *store) RejectPlaces(ctx context.Context, id engine.JobID, phase engine.Phase) (map[uint64]bool, error) {
+	places, err := s.Store.RejectPlaces(ctx, id, phase)
+	if err != nil || !s.goesOn(id) {
+		return places, err
+	}
+	before, err := s.w.target.RejectPlaces(ctx, s.w.replay.job.ID, phase)
+	maps.Copy(places, before)
+	return places, err
 }
 
 // Summary counts the items of the job that is replayed in finish, as they are.

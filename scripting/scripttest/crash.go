@@ -78,9 +78,14 @@ func (k *crash) watch(w *world) {
 	k.w, w.crash = w, k
 }
 
-// maxCrashes bounds how many crashes a test is run with; of more points, as many
-// are taken, evenly.
-const maxCrashes = 1000
+// maxPassed bounds how many points a test comes to in all its runs with a crash, each of
+// which takes as long as there are points.
+const maxPassed = 100_000
+
+// tries is how many crashes a test is run with: one at each point, or at some, evenly.
+func tries(points int) int {
+	return min(points, max(10, maxPassed/max(points, 1)))
+}
 
 // called is told of each call of the test itself that ends.
 func (k *crash) called(w *world) {
@@ -125,7 +130,8 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 	var bad int
 	points := first.seen
 	r.Points = points
-	tries := min(points, maxCrashes)
+	tries := tries(points)
+	w.suite.crashing(r, tries)
 	for i := range tries {
 		if ctx.Err() != nil {
 			return

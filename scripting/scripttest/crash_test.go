@@ -550,3 +550,18 @@ def test_it(t):
 		t.Error(text(r))
 	}
 }
+
+func TestOfManyPointsSomeAreTried(t *testing.T) {
+	for points, want := range map[int]int{0: 0, 1: 1, 300: 300, 1000: 100, 5760: 17, 1_000_000: 10} {
+		if got := tries(points); got != want {
+			t.Errorf("of %d points %d are tried, want %d", points, got, want)
+		}
+	}
+	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    ctx.checkpoint()\n", "x_test.star": "def test_it(t):\n    t.run()\n"})
+	told := 0
+	s := suite(t, Options{Jobs: dir, Crash: true, Crashing: func(r *Result, tries int) { told += tries }})
+	defer s.Close()
+	if r := s.Run(t.Context())[0]; told == 0 || told != r.Crashes {
+		t.Errorf("%d crashes were told before, and tried were %d", told, r.Crashes)
+	}
+}

@@ -40,6 +40,9 @@ type Options struct {
 	Coverage bool // count what of the scripts runs; see Suite.Coverage
 	// Done is called after each test, in no certain order, by one goroutine at a time.
 	Done func(r *Result)
+	// Crashing is called before a test that has passed is run with that many crashes, by one
+	// goroutine at a time.
+	Crashing func(r *Result, tries int)
 }
 
 // Status says how a test went.
@@ -451,11 +454,21 @@ func (w *worker) one(ctx context.Context, t *test) *Result {
 		k = &crash{look: true}
 	}
 	r := w.live(ctx, t, k)
+	r.Millis = float64(time.Since(began).Microseconds()) / 1000
 	if k != nil && r.Status == Passed {
 		w.crashes(ctx, t, r, k)
+		r.Millis = float64(time.Since(began).Microseconds()) / 1000
 	}
-	r.Millis = float64(time.Since(began).Microseconds()) / 1000
 	return r
+}
+
+// crashing tells that a test is run with so many crashes.
+func (s *Suite) crashing(r *Result, tries int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opts.Crashing != nil {
+		s.opts.Crashing(r, tries)
+	}
 }
 
 // live runs a test in a world of its own, in which k may kill the process.

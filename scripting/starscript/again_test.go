@@ -47,6 +47,11 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"an element set by a dot", `item.id = 1`, 1},
 		{"a key of the item, whatever else was read", `x = ctx.now()
     item["sub"]["nmae"]`, 1},
+		{"too many steps", `for _ in range(1000000): pass`, 1},
+		{"too many steps behind what it asked", `state.get("x")
+    for _ in range(1000000): pass`, 2},
+		{"too many steps behind a checkpoint", `if not ctx.position: ctx.checkpoint(1)
+    for _ in range(1000000): pass`, 2},
 		{"what a query gave", `{}[db.value("SELECT 1")]`, 2},
 		{"state", `{}[state.get("x")]`, 2},
 		{"the time", `{}[ctx.now()]`, 2},
@@ -83,7 +88,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
-			w.Script("job", "job(needs = [\"files:data/*\"], retry = retry(max = 2, first = \"1ms\"))\ndef consume(ctx, item):\n    "+c.body+"\n")
+			w.Script("job", "job(needs = [\"files:data/*\"], steps = 20000, retry = retry(max = 2, first = \"1ms\"))\ndef consume(ctx, item):\n    "+c.body+"\n")
 			j := w.Do("job", `{"name": "A", "id": 7, "n": 1, "sub": {"x": 1}}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {
 				t.Errorf("%s after %d attempts, want %d", end(j), j.Attempt, c.attempts)

@@ -1,7 +1,6 @@
 package starscript
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"strings"
@@ -83,7 +82,6 @@ func (c *linter) hooks() {
 		}
 	}
 	c.hookFacts(&facts, defs)
-	facts.Rejects = defs[hostlib.RedriveHook] == nil || c.rejects()
 	c.report.Hooks(facts)
 }
 
@@ -171,26 +169,5 @@ func returns(body []syntax.Stmt) (found bool) {
 			return true
 		})
 	}
-	return found
-}
-
-// rejects says that the script, or what it loads, may reject rows.
-func (c *linter) rejects() (found bool) {
-	c.file.each(func(f *file) {
-		tree, err := options.Parse(f.shown, bytes.TrimPrefix(f.source, []byte(byteOrderMark)), 0)
-		if err != nil {
-			found = true
-			return
-		}
-		syntax.Walk(tree, func(n syntax.Node) bool {
-			switch n := n.(type) {
-			case *syntax.Ident:
-				found = found || n.Name == "reject"
-			case *syntax.Literal:
-				found = found || n.Value == "reject"
-			}
-			return true
-		})
-	})
 	return found
 }
