@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -99,8 +100,8 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	var rows []readyRow
 	v := s.bounds.get(r.Queue, s.Clock.Boot())
 	conds := []string{allIDs}
-	if !v.full && s.D.Bounds() != BoundsNone {
-		conds = boundConditions(v.at, s.D.Bounds())
+	if !v.full {
+		conds = s.scanConditions(v.at)
 	}
 	full := conds[0] == allIDs
 	var took time.Duration
@@ -162,15 +163,15 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	return claims, nil
 }
 
-// milestones puts a living row at the beginning of priorities that were seen
-// for the first time, where scans need one to stop at. It is no harm if it fails.
+// milestones puts a living row behind priorities that were seen for the first time,
+// where scans need one to stop at. It is no harm if it fails.
 func (s *Store) milestones(ctx context.Context, q engine.Queue, priorities []int) {
 	if s.D.Bounds() != BoundsEach {
 		return
 	}
 	for _, p := range priorities {
 		err := s.write(ctx, "mark a priority", func(t *Tx) error {
-			_, err := t.exec("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES (?, ?, 0, 0)"+s.D.Upsert("queue, priority, id", "epoch = 0"), q, p)
+			_, err := t.exec("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES (?, ?, 0, 0)"+s.D.Upsert("queue, priority, id", "epoch = 0"), q, p+1)
 			return err
 		}, nil)
 		if err != nil {
@@ -221,32 +222,34 @@ func (t *Tx) readReady(r engine.ClaimRequest, conds []string, offset, limit int)
 // allIDs leaves out the milestones only.
 const allIDs = "id > 0"
 
-// boundConditions are the conditions of scans that begin at the bounds.
-func boundConditions(at map[int]engine.JobID, style BoundStyle) []string {
-	if len(at) == 0 {
+// scanConditions are the conditions of scans that begin at the bounds.
+func (s *Store) scanConditions(at map[int]engine.JobID) []string {
+	from, beside := boundConditions(at)
+	switch {
+	case len(at) == 0:
 		return []string{allIDs}
+	case s.D.Bounds() == BoundsRanges:
+		return []string{"(" + strings.Join(append(from, beside...), " OR ") + ")"}
 	}
-	ps := make([]int, 0, len(at))
-	for p := range at {
-		ps = append(ps, p)
-	}
-	slices.Sort(ps)
-	var conds []string
+	return from
+}
+
+// boundConditions are a condition for each priority that has a bound, and those of all
+// that are beside them.
+func boundConditions(at map[int]engine.JobID) (from, beside []string) {
+	ps := slices.Sorted(maps.Keys(at))
 	for i, p := range ps {
-		if style == BoundsRanges {
-			if i == 0 {
-				conds = append(conds, fmt.Sprintf("priority < %d", p))
-			} else {
-				conds = append(conds, fmt.Sprintf("(priority > %d AND priority < %d)", ps[i-1], p))
-			}
+		if i == 0 {
+			beside = append(beside, fmt.Sprintf("priority < %d", p))
+		} else {
+			beside = append(beside, fmt.Sprintf("(priority > %d AND priority < %d)", ps[i-1], p))
 		}
-		conds = append(conds, fmt.Sprintf("(priority = %d AND id >= %d)", p, max(at[p], 1)))
+		from = append(from, fmt.Sprintf("(priority = %d AND id >= %d)", p, max(at[p], 1)))
 	}
-	if style == BoundsRanges {
-		conds = append(conds, fmt.Sprintf("priority > %d", ps[len(ps)-1]))
-		return []string{"(" + strings.Join(conds, " OR ") + ")"}
+	if len(ps) > 0 {
+		beside = append(beside, fmt.Sprintf("priority > %d", ps[len(ps)-1]))
 	}
-	return conds
+	return from, beside
 }
 
 // divide makes claims of the rows: one of the first rows up to one that must
@@ -380,103 +383,6 @@ func (c *claimedRow) filled() *engine.ClaimedJob {
 	j.Instance, j.Key, j.ScheduledFor = string(c.instance), string(c.key), c.at.Time
 	j.Position, j.Payload, j.Item = engine.Raw(c.position), engine.Raw(c.payload), engine.Raw(c.item)
 	return j
-}
-
-// Ready says which of the queues have something to claim: a dive into the index
-// for each, many in one statement. Queues for which a full scan is due get one
-// of their own. Those without bounds are asked first: if that takes long, they get some.
-func (s *Store) Ready(ctx context.Context, queues []engine.Queue) (ready []engine.Queue, err error) {
-	const dive = "SELECT %d AS queue FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT 1) x"
-	ask := func(parts []string) error {
-		if len(parts) == 0 {
-			return nil
-		}
-		return s.read(ctx, func(t *Tx) error {
-			return t.query(func(r *sql.Rows) error {
-				var q engine.Queue
-				if err := r.Scan(&q); err != nil {
-					return err
-				}
-				if len(ready) == 0 || ready[len(ready)-1] != q {
-					ready = append(ready, q)
-				}
-				return nil
-			}, strings.Join(parts, " UNION ALL "))
-		})
-	}
-	full := func(q engine.Queue) (took time.Duration, empty bool, err error) {
-		began, before := s.Clock.Boot(), len(ready)
-		if err := ask([]string{fmt.Sprintf(dive, q, q, allIDs)}); err != nil {
-			return 0, false, err
-		}
-		now := s.Clock.Boot()
-		took, empty = now-began, len(ready) == before
-		s.bounds.scanned(q, now, took, empty)
-		if !empty {
-			s.bounds.found(q)
-		}
-		return took, empty, nil
-	}
-	var parts []string
-	var open, bounded []engine.Queue
-	for _, q := range queues {
-		if len(s.bounds.get(q, s.Clock.Boot()).at) > 0 {
-			bounded = append(bounded, q)
-			continue
-		}
-		parts, open = append(parts, fmt.Sprintf(dive, q, q, allIDs)), append(open, q)
-	}
-	began := s.Clock.Boot()
-	for some := range slices.Chunk(parts, 200) {
-		if err := ask(some); err != nil {
-			return nil, err
-		}
-	}
-	looked := s.Clock.Boot() - began
-	if looked >= slowLook && s.D.Bounds() != BoundsNone {
-		var last engine.JobID
-		began = s.Clock.Boot()
-		if err := s.read(ctx, func(t *Tx) error {
-			_, err := t.row([]any{into(&last)}, "SELECT COALESCE(MAX(id), 0) FROM ds_jobs")
-			return err
-		}); err != nil {
-			return nil, err
-		}
-		plain := s.Clock.Boot() - began // how long a statement takes that has nothing to look for
-		for _, q := range open {
-			if looked-plain < slowLook || slices.Contains(ready, q) {
-				continue
-			}
-			v := s.bounds.get(q, s.Clock.Boot())
-			took, empty, err := full(q)
-			if err != nil {
-				return nil, err
-			}
-			if empty && took-plain >= fullScanCheap { // as if the last job had been claimed
-				s.milestones(ctx, q, s.bounds.raise(q, v, []readyRow{{ref: engine.JobRef{ID: last}}}))
-			}
-		}
-	}
-	parts = nil
-	for _, q := range bounded {
-		v := s.bounds.get(q, s.Clock.Boot())
-		if v.full {
-			if _, _, err := full(q); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		for _, cond := range boundConditions(v.at, s.D.Bounds()) {
-			parts = append(parts, fmt.Sprintf(dive, q, q, cond))
-		}
-		if len(parts) >= 200 {
-			if err := ask(parts); err != nil {
-				return nil, err
-			}
-			parts = nil
-		}
-	}
-	return ready, ask(parts)
 }
 
 // Refresh reads a claimed job again: its position, checkpoints and counts.

@@ -54,8 +54,8 @@ const (
 	// between them. The server stops at the end of a range, dead rows or not.
 	BoundsRanges
 	// BoundsEach: a statement for each priority. The server stops at the end of a
-	// range only at a living row: one with id 0, which no job has, is put at the
-	// beginning of each priority (a milestone).
+	// range only at a living row: one with id 0, which no job has, is put behind
+	// each priority, at the beginning of the next one (a milestone).
 	BoundsEach
 )
 

@@ -387,10 +387,7 @@ func (t *Tx) noteLosses(c claimRow, jobs []heldJob) error {
 		n, args := 0, make([]any, 0, len(chunk))
 		for i := range chunk {
 			j := &chunk[i]
-			f := engine.Failure{Message: message, Kind: engine.KindLost, Code: engine.LossCode, Phase: j.Phase, Attempt: j.Attempts + 1, Retryable: true}
-			if j.Phase == engine.PhaseFail {
-				f.Attempt = j.Attempts // the one that failed
-			}
+			f := engine.Failure{Message: message, Kind: engine.KindLost, Code: engine.LossCode, Phase: j.Phase, Attempt: j.Attempt(), Retryable: true}
 			q = openTuple(q, &n)
 			q = append(appendInts(q, int64(j.ID), int64(j.Phase), int64(f.Attempt), int64(c.server)), ',')
 			q = append(append(q, literal(c.at.Time)...), ',')

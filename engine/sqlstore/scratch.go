@@ -44,7 +44,7 @@ func (s *Store) Forget() {
 
 func (b *bounds) forget() {
 	b.mu.Lock()
-	b.m = nil
+	b.m, b.search = nil, pace{}
 	b.mu.Unlock()
 }
 

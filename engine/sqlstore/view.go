@@ -359,7 +359,7 @@ const backlogParts = 200
 // the bounds on where the queues are given: a dive for each queue, all in one statement.
 func (s *Store) Backlog(ctx context.Context, queues []engine.Queue, limit int) (map[engine.Queue]int, error) {
 	counts := map[engine.Queue]int{}
-	bounded := queues != nil && s.D.Bounds() != BoundsNone
+	bounded := queues != nil
 	err := s.read(ctx, func(t *Tx) error {
 		if queues == nil {
 			if err := t.query(func(r *sql.Rows) error {
@@ -375,7 +375,7 @@ func (s *Store) Backlog(ctx context.Context, queues []engine.Queue, limit int) (
 		for _, q := range queues {
 			conds := []string{allIDs}
 			if bounded {
-				conds = boundConditions(s.bounds.get(q, s.Clock.Boot()).at, s.D.Bounds())
+				conds = s.scanConditions(s.bounds.get(q, s.Clock.Boot()).at)
 			}
 			for _, cond := range conds {
 				parts = append(parts, fmt.Sprintf("SELECT %d AS queue, COUNT(*) FROM (SELECT 1 FROM ds_ready WHERE queue = %d AND %s LIMIT %d) x", q, q, cond, limit))

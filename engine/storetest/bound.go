@@ -18,8 +18,8 @@ func contextEnded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // deadReady leaves 10^digits deleted rows in the queue of a type, that the server keeps
-// for the snapshot. New jobs have ids above theirs.
-func (w *world) deadReady(t engine.TypeID, digits int) (snapshot *sql.Tx) {
+// for the snapshot: of priority 0 or, in turn, 0 and other. New jobs have ids above theirs.
+func (w *world) deadReady(t engine.TypeID, digits, other int) (snapshot *sql.Tx) {
 	w.Helper()
 	id, from, dead := "1", make([]string, digits), 1
 	for i := range from {
@@ -28,7 +28,7 @@ func (w *world) deadReady(t engine.TypeID, digits int) (snapshot *sql.Tx) {
 		dead *= 10
 	}
 	w.exec(fmt.Sprintf("ALTER TABLE ds_jobs AUTO_INCREMENT = %d", dead+1000))
-	w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, 0, %s, 0 FROM %s", queue(t), id, strings.Join(from, ", ")))
+	w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) SELECT %d, %d * (d0.n %% 2), %s, 0 FROM %s", queue(t), other, id, strings.Join(from, ", ")))
 	snapshot = w.begin(sql.LevelRepeatableRead)
 	var n int
 	w.must(snapshot.QueryRow("SELECT COUNT(*) FROM ds_ready").Scan(&n))
@@ -125,7 +125,7 @@ var boundCases = []testCase{
 		}
 		w.in.Spoil()
 		t := w.typ("t")
-		snapshot := w.deadReady(t, 6)
+		snapshot := w.deadReady(t, 6, 5)
 		w.enqueue(jobs(t, 1)...) // whose id is above
 		w.same("claimed by another", 1, len(w.claim(queue(t), 5)))
 
@@ -139,8 +139,11 @@ var boundCases = []testCase{
 		}
 		w.same("ready", 0, look())
 		listen := faults.Listen()
+		best, plain := time.Hour, time.Hour
 		for range 10 {
+			began := time.Now()
 			w.same("ready", 0, look())
+			best = min(best, time.Since(began))
 		}
 		dives := 0
 		for _, q := range listen() {
@@ -151,6 +154,14 @@ var boundCases = []testCase{
 		if dives > 3 { // one is due at times
 			w.Errorf("%d of 10 looks were at the whole queue", dives)
 		}
+		for range 3 {
+			began := time.Now()
+			w.same("in the queue", int64(0), w.count(fmt.Sprintf("SELECT COUNT(*) FROM ds_ready WHERE queue = %d AND id > 0", queue(t))))
+			plain = min(plain, time.Since(began))
+		}
+		if best > plain/5 {
+			w.Errorf("a look (%v at best) passes dead rows of another priority: a scan of the whole queue takes %v", best, plain)
+		}
 		// What others enqueue is found at once, and what is below in time.
 		w.enqueue(jobs(t, 1)...)
 		w.same("ready", 1, look())
@@ -158,7 +169,32 @@ var boundCases = []testCase{
 		w.exec(fmt.Sprintf("INSERT INTO ds_ready (queue, priority, id, epoch) VALUES (%d, 0, 500, 0)", queue(t)))
 		w.until("one below is found", func() bool { return look() == 1 })
 		w.exec("DELETE FROM ds_ready WHERE id = 500")
+		// So is what has another priority.
+		for _, p := range []int{-5, 5} {
+			s, j := w.open(Options{}), job(t)
+			w.same("ready", 0, w.ready(s, queue(t)))
+			j.Priority = p
+			w.enqueue(j)
+			w.same("ready, of another priority", 1, w.ready(s, queue(t)))
+			w.same("claims", 1, len(w.claimOn(s, w.server(s), queue(t), 5)))
+		}
 		w.must(snapshot.Rollback())
+	}},
+	{"many queues of a database that is far away are not looked at one by one", func(w *world) {
+		f := &Faults{}
+		s := w.open(Options{Wrap: f.Wrap})
+		f.Before(func(string) { time.Sleep(25 * time.Millisecond) })
+		var queues []engine.Queue
+		for i := range 800 {
+			queues = append(queues, queue(engine.TypeID(5000+i)))
+		}
+		listen := f.Listen()
+		for range 3 {
+			w.same("ready", 0, w.ready(s, queues...))
+		}
+		if n := len(listen()); n > 400 {
+			w.Errorf("three looks were %d statements", n)
+		}
 	}},
 	{"dead rows under an open snapshot do not slow claims", func(w *world) {
 		if !w.in.Rows {
@@ -166,7 +202,7 @@ var boundCases = []testCase{
 		}
 		w.in.Spoil()
 		t := w.typ("t")
-		snapshot := w.deadReady(t, 5)
+		snapshot := w.deadReady(t, 5, 0)
 		w.enqueue(jobs(t, 400)...)
 
 		faults := &Faults{}
@@ -202,6 +238,14 @@ var boundCases = []testCase{
 		}
 		w.must(snapshot.Rollback())
 	}},
+}
+
+// ready is how many of the queues a store says that there is something to claim of.
+func (w *world) ready(s engine.Store, queues ...engine.Queue) int {
+	w.Helper()
+	ready, err := s.Ready(w.ctx, queues)
+	w.must(err)
+	return len(ready)
 }
 
 // found claims, and wants the given jobs, and nothing else, to be found.

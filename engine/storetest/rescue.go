@@ -106,6 +106,17 @@ var rescueCases = []testCase{
 		w.same("rows of the other one", 1, len(list))
 		w.stands("completed", made...)
 	}},
+	{"a loss is of the last attempt that can be counted, where so many were made", func(w *world) {
+		t := w.typ("t")
+		id := w.enqueue(job(t))[0]
+		w.exec("UPDATE ds_jobs SET attempts = ?", engine.MaxAttempt)
+		w.loose = true // the attempts were not made
+		w.lose(queue(t), 1)
+		w.rescue()
+		list, err := w.store.Attempts(w.ctx, id)
+		w.must(err)
+		w.same("attempts", []int{engine.MaxAttempt}, []int{list[0].Attempt})
+	}},
 	{"a server that stopped with jobs in hand is told from one that is lost", func(w *world) {
 		t := w.typ("t")
 		id := w.enqueue(job(t))[0]
