@@ -15,7 +15,7 @@ const shownValue = 60
 // blame says in a failure of a row what is wrong, and which values it came of: b is
 // the batch, i the row in it. x is the connection on which it failed.
 func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err error, b *batch, i int) {
-	t := &teller{s: w.s, ctx: ctx, x: x, Fault: w.s.d.Fault(err)}
+	t := &teller{s: w.s, ctx: ctx, x: x, Fault: w.s.fault(err)}
 	t.Table, t.tables = w.table, []tableName{{w.table, bare(w.table)}}
 	row := b.args[i*len(b.names) : (i+1)*len(b.names)]
 	if len(t.Columns) == 1 && t.Columns[0] == TheKey || t.Kind == FaultDuplicate && len(t.Columns) == 0 && strings.EqualFold(t.Index, PrimaryIndex) {

@@ -24,7 +24,7 @@ func (s *Session) told(ctx context.Context, x Execer, query string, err error) e
 	if ended || !ok || ctx.Err() != nil {
 		return err
 	}
-	t := &teller{s: s, ctx: ctx, x: x, Fault: s.d.Fault(err)}
+	t := &teller{s: s, ctx: ctx, x: x, Fault: s.fault(err)}
 	t.tables = tablesOf(query, s.store.D.Name() == "sqlite")
 	if message := t.statement(query); message != "" {
 		f.Message = message + t.own()
@@ -252,6 +252,16 @@ func (s *Session) strikeParts(text string) string {
 		return s.strike(text)
 	}
 	return s.opts.StrikeParts(text)
+}
+
+// fault takes an error to pieces, without secrets in what the database may have cut.
+func (s *Session) fault(err error) Fault {
+	f := s.d.Fault(err)
+	f.Table, f.Index, f.Value = s.strikeParts(f.Table), s.strikeParts(f.Index), s.strikeParts(f.Value)
+	for i, c := range f.Columns {
+		f.Columns[i] = s.strikeParts(c)
+	}
+	return f
 }
 
 // hookError makes an error of a script's statement one for its author, without secrets

@@ -290,6 +290,73 @@ for page in http.paginate(item + `+way+`, start = state.get("cursor"), pages = T
 	}
 }
 
+// The way that docs tell to go on misses no item that comes later, even on the page
+// that was the last one.
+func TestPagesThatGrowAreGoneOnWith(t *testing.T) {
+	t.Parallel()
+	const loops = `job({needs = {"http:127.0.0.1"}})
+function consume(ctx, item)
+  db.ensure("%[1]s", {id = "integer"}, {key = {"id"}})
+  for page in http.paginate(item .. "/%[2]s", {items = "data", next = %[3]s, start = state.get("cursor"), pages = true}) do
+    db.upsert("%[1]s", page.items, {key = {"id"}})
+    if page.cursor then
+      state.set("cursor", page.cursor)
+    end
+    ctx.checkpoint()
+  end
+end
+`
+	w := world.New(t)
+	for _, way := range [][3]string{
+		{"link", `"link"`}, {"path", `"meta.next"`}, {"cursor", `{"cursor": "from", "path": "meta.cursor"}`, `{cursor = "from", path = "meta.cursor"}`},
+		{"page", `{"page": "p"}`, `{page = "p"}`}, {"offset", `{"offset": "from"}`, `{offset = "from"}`},
+	} {
+		for _, lua := range []bool{false, true} {
+			have := 0
+			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				from, _ := strconv.Atoi(r.URL.Query().Get("from"))
+				if n, err := strconv.Atoi(r.URL.Query().Get("p")); err == nil {
+					from = 10 * (n - 1)
+				}
+				list, meta := []any{}, map[string]any{}
+				for n := from; n < min(from+10, have); n++ {
+					list = append(list, map[string]any{"id": n})
+				}
+				if from+10 < have {
+					w.Header().Set("Link", fmt.Sprintf(`</link?from=%d>; rel="next"`, from+10))
+					meta = map[string]any{"next": fmt.Sprint("/path?from=", from+10), "cursor": from + 10}
+				}
+				json.NewEncoder(w).Encode(map[string]any{"data": list, "meta": meta})
+			})
+			name := "star_" + way[0]
+			if lua {
+				name = "lua_" + way[0]
+				next := way[2]
+				if next == "" {
+					next = way[1]
+				}
+				w.Lua(name, fmt.Sprintf(loops, name, way[0], next))
+			} else {
+				w.Script(name, httpScript(here, `
+db.ensure("`+name+`", {"id": "integer"}, key = ["id"])
+for page in http.paginate(item + "/`+way[0]+`", items = "data", next = `+way[1]+`, start = state.get("cursor"), pages = True):
+    db.upsert("`+name+`", page.items, key = ["id"])
+    if page.cursor:
+        state.set("cursor", page.cursor)
+    ctx.checkpoint()`))
+			}
+			for _, have = range []int{25, 28, 48, 50, 51} {
+				if j := w.Do(name, fmt.Sprintf("%q", url)); j.Error != nil {
+					t.Errorf("%s: %+v", name, j.Error)
+				}
+				if got := w.Query("SELECT count(*) FROM " + name); got != fmt.Sprintln(have) {
+					t.Errorf("%s: got %s of %d", name, got, have)
+				}
+			}
+		}
+	}
+}
+
 // A server that repeats the secret in the URL of the next page does not keep a job
 // from going on there.
 func TestACursorHoldsNoSecretOfTheFirstPage(t *testing.T) {

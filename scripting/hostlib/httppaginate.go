@@ -25,7 +25,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 	fill := strings.NewReplacer("$.", of+".", "$/", base)
 	return &Func{
 		Name: "paginate", Doc: "Goes through the items of a list that comes in pages of JSON. Lazy: a page is asked for when it is due. A page that is asked for a second time is an error, so that it ends; so is one with the content of another one, if it names the same next page or is merely counted, and content that comes more than 20 times in a row. If the first page has nothing where next looks, and looks as if there were more, the job's log says so. " +
-			"To go on where the last job stopped, ask for pages and keep in state the cursor of each that has one, with what was made of its items: only the last page, which has none, is asked for again. Secrets of params that the server's URLs repeat are *** in it; params gives them again.",
+			"To go on where the last job stopped, ask for pages and keep in state the cursor of each that has one, with what was made of its items: only the last page, which has none, is asked for again. So where pages are counted, the next one is asked for before a page is given. Secrets of params that the server's URLs repeat are *** in it; params gives them again.",
 		Params: params, Returns: "iterator", Needs: "http", Effect: Read,
 		Example: fill.Replace("[u[\"name\"] for u in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\")]  # [\"Ada\", \"Grace\", \"Alan\"]\n" +
 			"for page in $.paginate(\"$/users\", items = \"data\", next = \"meta.next\", start = state.get(\"cursor\"), pages = True):\n" +
@@ -86,6 +86,8 @@ type pager struct {
 	cursor  Value      // of the page that is due: nil for the first, a URL, or a *Dict of parameters
 	n, most int64      // pages asked for
 	left    []Value
+	ahead   *page // the one that is due, if it was asked for already; failed: why it did not come
+	failed  error
 	ended   bool
 	seen    bool               // some page had what next leads to
 	lacks   string             // what this page has not that next leads to
@@ -400,7 +402,10 @@ func (p *pager) next() (Value, error) {
 		if p.ended {
 			return nil, io.EOF
 		}
-		got, err := p.fetch()
+		got, err := p.ahead, p.failed
+		if p.ahead, p.failed = nil, nil; got == nil && err == nil {
+			got, err = p.fetch()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -413,6 +418,12 @@ func (p *pager) next() (Value, error) {
 			continue
 		}
 		p.c.read(int64(len(got.items)))
+		if p.counts != "" && !p.byItem && !p.ended {
+			// The last page may be filled up later: it has no cursor, so that it is asked for again.
+			if p.ahead, p.failed = p.fetch(); p.failed != nil || len(p.ahead.items) == 0 {
+				got.cursor = nil
+			}
+		}
 		return got, nil
 	}
 }
