@@ -151,11 +151,16 @@ func (s *Shape) fitOf(column string) func(v any) (fit any, why string) {
 func fitFloat(v any) (any, string) {
 	switch x := v.(type) {
 	case float64:
-		if math.IsInf(x, 0) || math.IsNaN(x) {
+		switch {
+		case math.IsInf(x, 0) || math.IsNaN(x):
 			return nil, notOfType
+		case x == 0:
+			return 0.0, ""
 		}
-		return x + 0, ""
 	case string:
+		if plainFloat(x) {
+			return v, ""
+		}
 		text := strings.Trim(x, spaces)
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || strings.Trim(text, "0123456789+-.eE") != "" { // it may be "Inf", or hexadecimal
@@ -171,6 +176,27 @@ func fitFloat(v any) (any, string) {
 	}
 	return v, ""
 }
+
+// plainFloat says whether a text is a number in which all databases read the same float,
+// and not zero.
+func plainFloat(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	points, zero := 0, true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '.':
+			points++
+		case c < '0' || c > '9':
+			return false
+		case c != '0':
+			zero = false
+		}
+	}
+	return len(s) <= exactly && points <= 1 && !zero
+}
+
+// exactly is how many digits every float has that it was written with.
+const exactly = 15
 
 // spaces may stand around the text of a number.
 const spaces = " \t\n\v\f\r"
