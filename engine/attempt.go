@@ -62,9 +62,9 @@ func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
 				s.unleased(j)
 				return
 			}
-			reruns := j.Reruns
+			reruns, waits := j.Reruns, j.Waits
 			ours, err := s.eng.store.Refresh(ctx, j)
-			j.Reruns = reruns
+			j.Reruns, j.Waits = reruns, waits
 			if err == nil && !ours {
 				s.lost(j)
 				return

@@ -22,9 +22,22 @@ func (c *Call) Join(name string, other Connection) Joined {
 			return j.session
 		}
 	}
+	if c.job.Waits {
+		c.job.Waits = false
+		c.Progress(Progress{})
+	}
 	s := other.Begin(c.sessionOptions())
 	c.joined = append(c.joined, joined{name, s})
 	return s
+}
+
+// Unreached shows that the hook, which runs again, waits for another database, until it
+// joins one.
+func (c *Call) Unreached(err error) {
+	if CodeOf(err) == CodeUnreachable && !c.job.Waits {
+		c.job.Waits = true
+		c.Progress(Progress{Note: "waits for a database: " + err.Error()})
+	}
 }
 
 // commitJoined commits what was written to other databases.

@@ -70,6 +70,7 @@ type ClaimedJob struct {
 	Windowed     Windowed
 
 	Reruns int64 // how often its hook ran again since it was claimed, or its last checkpoint
+	Waits  bool  // it is shown that its hook waits for another database
 }
 
 // Queue is the job's queue when a phase is due.

@@ -144,7 +144,7 @@ func matters(j *engine.Job) string {
 	switch {
 	case j.Status == engine.StatusFailed && j.Error != nil:
 		return j.Error.Message
-	case j.Status == engine.StatusRunning && j.Progress != nil:
+	case j.Status == engine.StatusRunning && j.Progress != nil && *j.Progress != (engine.Progress{}):
 		return progressWords(j.Progress)
 	case j.WaitingFor != nil && j.Error != nil:
 		return *j.WaitingFor + "; last error: " + j.Error.Message
@@ -156,6 +156,9 @@ func matters(j *engine.Job) string {
 
 // progressWords say how far a hook is.
 func progressWords(p *engine.Progress) string {
+	if p.Done == 0 && p.Total == nil && p.Note != "" {
+		return clean(p.Note)
+	}
 	s := humanize.Comma(p.Done)
 	if p.Total != nil {
 		s += " of " + humanize.Comma(*p.Total)

@@ -193,7 +193,7 @@ func (g *jobPage) print(p *printer) {
 		last := lost[len(lost)-1]
 		p.field("losses", "%s the server that had it was gone, or cut off; the last time found %s", plural(int64(len(lost)), "time", "times"), clock(&last.FinishedAt, g.now))
 	}
-	if j.Progress != nil && !j.Status.Final() {
+	if j.Progress != nil && *j.Progress != (engine.Progress{}) && !j.Status.Final() {
 		p.field("progress", "%s", progressWords(j.Progress))
 	}
 	if j.Key != nil {

@@ -92,11 +92,17 @@ var drainCases = []testCase{
 		var runs atomic.Int64
 		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
 			runs.Add(1)
-			return nil, engine.Errorf(engine.CodeUnreachable, "the other database cannot be reached")
+			err := engine.Errorf(engine.CodeUnreachable, "the other database cannot be reached")
+			c.Unreached(err)
+			return nil, err
 		})
 		id := r.make(engine.NewJob{Type: "t"}, t)
 		stop := r.start(engine.ServerOptions{Types: []*engine.Type{t}, Drain: time.Hour})
 		w.until("it waits", func() bool { return runs.Load() > 1 })
+		w.until("that is shown", func() bool {
+			p := w.view(id).Progress
+			return p != nil && p.Note == "waits for a database: the other database cannot be reached"
+		})
 		stop()
 		w.stands("consume/waiting", id)
 		lines, err := w.store.Logs(w.ctx, id, 0, 0, true, 10)

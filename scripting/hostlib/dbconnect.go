@@ -31,6 +31,7 @@ var connectFunc = &Func{
 		}
 		conn, err := c.Host.Connections.Connect(c.Context(), name, !writes)
 		if err != nil {
+			c.Hook.Unreached(err)
 			return nil, err
 		}
 		return &connection{name: name, writes: writes, session: c.Hook.Join(name, conn)}, nil

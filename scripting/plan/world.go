@@ -242,6 +242,9 @@ func (w *World) Connect(ctx context.Context, name string, readOnly bool) (engine
 		return nil, err
 	}
 	inner, err := w.opts.Connect(ctx, dir, name, readOnly)
+	if engine.CodeOf(err) == engine.CodeUnreachable && ctx.Err() == nil {
+		return nil, engine.Wrapf(engine.CodeConnection, err, "a job would wait for this database")
+	}
 	if err != nil {
 		return nil, err
 	}
