@@ -328,7 +328,7 @@ func numberText(n lua.LNumber) string {
 		return "-inf"
 	case f != f:
 		return "nan"
-	case f == math.Trunc(f) && math.Abs(f) <= exact:
+	case f == math.Trunc(f) && math.Abs(f) <= exact+1:
 		return strconv.FormatInt(int64(f), 10)
 	}
 	return strconv.FormatFloat(f, 'g', -1, 64)

@@ -10,8 +10,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// exact bounds the whole numbers that Lua's own numbers hold exactly.
-const exact = 1 << 53
+// exact bounds the whole numbers that Lua's own numbers hold exactly: what is calculated may
+// be rounded to the next one.
+const exact = 1<<53 - 1
 
 // integer is a whole number beyond that. One of a value is the same userdata
 // as long as it lives, so that it can be a key.

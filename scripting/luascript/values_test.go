@@ -454,3 +454,29 @@ func TestAListThatWasLongLoads(t *testing.T) {
 		t.Errorf("got %s, %+v", j.Result, j.Error)
 	}
 }
+
+// The first number that several calculations are rounded to is not taken for exact; one
+// that is given or written is.
+func TestNumbersAtTheBoundOfExactOnes(t *testing.T) {
+	t.Parallel()
+	world.Each(t, func(t *testing.T, w *world.World) {
+		w.Lua("job", `
+local check = require("lib/check")
+local eq, fails = check.eq, check.fails
+
+function consume(ctx, item)
+  db.ensure("ln", {id = "integer"}, {key = {"id"}})
+  for _, sum in ipairs({9007199254740991 + 2, 2 ^ 53, -9007199254740991 - 1}) do
+    fails("2^53 or more", db.insert, "ln", {{id = sum}})
+  end
+  db.insert("ln", {{id = 9007199254740992}, {id = -item}, {id = 9007199254740990 + 1}})
+  eq(db.value("SELECT MAX(id) FROM ln"), item)
+  eq(item + 1, 9007199254740993)
+  eq(json.encode(list(db.query("SELECT id FROM ln ORDER BY id"))), '[{"id":-9007199254740992},{"id":9007199254740991},{"id":9007199254740992}]')
+end
+`)
+		if j := w.Do("job", "9007199254740992"); j.Error != nil {
+			t.Fatal(j.Error)
+		}
+	})
+}

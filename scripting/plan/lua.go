@@ -18,7 +18,7 @@ import (
 type lua struct{}
 
 // exactInLua bounds the whole numbers that Lua's own numbers hold exactly.
-var exactInLua = big.NewInt(1 << 53)
+var exactInLua = big.NewInt(1<<53 - 1)
 
 func (n lua) literal(v any) string {
 	switch v := v.(type) {
