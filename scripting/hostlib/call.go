@@ -163,6 +163,7 @@ func (c *Call) Finish() error {
 		}
 	}
 	c.finals = nil
+	c.dropNotes() // no catch takes a move back
 	return c.tellLeaks()
 }
 

@@ -126,7 +126,6 @@ func (c *Call) readNote(root folder, note string) *moveNote {
 func (c *Call) dropLater(note string) {
 	if c.moves == nil {
 		c.moves = map[string]bool{}
-		c.atEnd(c.dropNotes)
 	}
 	c.moves[note] = true
 }
@@ -142,7 +141,10 @@ func (c *Call) dropNote(root folder, src, dst string) {
 }
 
 // dropNotes has the notes go once the hook has committed.
-func (c *Call) dropNotes() error {
+func (c *Call) dropNotes() {
+	if c.moves == nil {
+		return
+	}
 	host, notes := c.Host, c.moves
 	c.moves = nil
 	c.Hook.OnCommit(func() error {
@@ -156,7 +158,6 @@ func (c *Call) dropNotes() error {
 		}
 		return nil
 	})
-	return nil
 }
 
 // arrived notes to which path a file was moved.

@@ -235,3 +235,44 @@ func TestAnErrorOfAFileThatIsWrittenNamesIt(t *testing.T) {
 		t.Errorf("got %+v", j.Error)
 	}
 }
+
+// A move that was caught, after something was written, keeps no note for ever, nor do the
+// moves behind it.
+func TestNotesAboutMovesGoThatACatchHeld(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"star": `job(needs = ["files:**"])
+def within():
+    vars.set("x", 1)
+    files.move("a.csv", "done/a.csv")
+    error("it broke")
+
+def consume(ctx, item):
+    catch(within)
+    files.move("b.csv", "done/b.csv")
+`, "lua": `job({needs = {"files:**"}})
+function consume(ctx, item)
+  pcall(function()
+    vars.set("x", 1)
+    files.move("a.csv", "done/a.csv")
+    error("it broke")
+  end)
+  files.move("b.csv", "done/b.csv")
+end
+`} {
+		w := world.New(t)
+		w.File("a.csv", "a")
+		w.File("b.csv", "b")
+		if name == "lua" {
+			w.Lua("job", script)
+		} else {
+			w.Script("job", script)
+		}
+		if j := w.Do("job", "1"); j.Error != nil {
+			t.Fatal(j.Error)
+		}
+		there, err := os.ReadDir(filepath.Join(w.Files, "done"))
+		if err != nil || len(there) != 2 {
+			t.Errorf("%s: in the folder are %v, %v; want the two files", name, there, err)
+		}
+	}
+}
