@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -103,7 +104,12 @@ func (c *connections) openApart(ctx context.Context, dir, name string, readOnly 
 			}
 			return nil, wrong
 		}
-		return nil, engine.Wrapf(engine.CodeOf(err), err, "connection %q", name)
+		wrong := engine.Wrapf(engine.CodeOf(err), err, "connection %q", name)
+		if hint := engine.HintOf(err); hint != "" { // it tells of the job database's
+			own := fmt.Sprintf("connections.%s.url or %s", name, connectionVariable(name))
+			wrong = wrong.WithHint("%s", strings.ReplaceAll(hint, "--db or DSENGINE_DB", own))
+		}
+		return nil, wrong
 	}
 	return conn, nil
 }

@@ -252,7 +252,11 @@ func (e *elements) Next() (hostlib.Value, error) {
 	if e.i++; e.i%lookEvery == 0 && e.run.over() {
 		return nil, context.Cause(e.run.call.Context())
 	}
-	return e.list.RawGetInt(e.i), nil
+	v := e.list.RawGetInt(e.i)
+	if v == lua.LValue(lua.LNil) {
+		return nil, hostlib.Errorf("usage", "a table is taken as a list, and its element %d is nil: a list has no gaps, null stands for nothing", e.i)
+	}
+	return v, nil
 }
 
 func (e *elements) Close() error { return nil }

@@ -114,6 +114,7 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
     ['it has 2 elements without a name and "x" besides'] = {{id = 11}, {id = 12}, x = {id = 10}},
     ["it has the elements 1 to 2 and 1.5 besides"] = {{id = 11}, {id = 12}, [1.5] = {id = 10}},
     ["it has element 100000000, and element 3 is nil"] = {{id = 11}, {id = 12}, [1e8] = {id = 10}},
+    ["element 2 is nil: a list has no gaps"] = {[1] = {id = 11}, [3] = {id = 12}},
   }
   for what, rows in pairs(mixed) do
     fails(what, db.upsert, "ids", rows, {key = {"id"}})
