@@ -177,8 +177,11 @@ func runParity(t *testing.T, w *world.World, cases []*parityCase, language int, 
 	w.Host.Leaks = hostlib.LeaksWarn
 	w.Host.HTTP = api
 	w.Host.Secret = func(name string) (string, error) {
-		if name == "token" {
+		switch name {
+		case "token":
 			return "tok-3n-s3cr3t", nil
+		case "account": // text that a message of ours might have
+			return `key: {"pin": "83-41-77", "type": "service"}`, nil
 		}
 		return "", hostlib.ErrNoSecret
 	}
@@ -469,6 +472,10 @@ func parityAPI(t *testing.T) http.RoundTripper {
 		code := 0
 		fmt.Sscan(r.PathValue("code"), &code)
 		w.WriteHeader(code)
+		if code == 400 { // what others say stays as they say it
+			fmt.Fprint(w, `{"error": "quota", "write": "keys = [1]"} by f(key = {"a": 1}), said to `+r.URL.Query().Get("by"))
+			return
+		}
 		fmt.Fprintf(w, "this is %d", code)
 	})
 	server := httptest.NewServer(mux)

@@ -38,6 +38,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
+			w.Exec("DROP TABLE IF EXISTS t")
 			w.Lua("job", "job({needs = {\"files:data/*\"}, steps = 20000, retry = retry({max = 2, first = \"1ms\"})})\nfunction consume(ctx, item)\n  "+c.body+"\nend\n")
 			j := w.Do("job", `{"name": "A"}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {

@@ -80,7 +80,7 @@ func panicked(l *lua.LState) {
 func (r *run) thrown(l *lua.LState, err error, stack []frame) *thrown {
 	at, row := r.where(l)
 	if f, ok := err.(*engine.Failure); ok {
-		err = inLua(f)
+		err = inLua(f, r.strike)
 	}
 	t := &thrown{err: err, stack: stack, at: at, row: row}
 	if h := r.call.Host; h != nil && h.Fell != nil {

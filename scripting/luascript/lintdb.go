@@ -144,7 +144,7 @@ func (c *linter) written(e luasyntax.Expr) luasyntax.Expr {
 // maybeNumber tells of a column that tonumber leaves out where a text is no number.
 func (c *linter) maybeNumber(f *luasyntax.Field) {
 	call, ok := f.Value.(*luasyntax.Call)
-	if !ok || len(call.Args) == 0 {
+	if !ok || len(call.Args) == 0 || c.tested(call.Args[0]) {
 		return
 	}
 	name, _ := c.luaFunction(call)
@@ -152,7 +152,57 @@ func (c *linter) maybeNumber(f *luasyntax.Field) {
 		return
 	}
 	c.add(f.Value.Start(), "column", true, "write: tonumber(...) or error(\"...\"), or: tonumber(...) or null",
-		fmt.Sprintf("tonumber gives nil for what is no number, which leaves %s out of the row: the table keeps what it has", f.Key.(*luasyntax.Literal).Value))
+		fmt.Sprintf("tonumber gives nil for what is no number, which leaves %s out of the row", f.Key.(*luasyntax.Literal).Value))
+}
+
+// tested says that the script may know of a value that it is a number: a condition asks for
+// one of its name, or a database has given it.
+func (c *linter) tested(e luasyntax.Expr) (found bool) {
+	named := func(n luasyntax.Node) string {
+		switch n := n.(type) {
+		case *luasyntax.Name:
+			return n.Name
+		case *luasyntax.Index:
+			if key, ok := n.Key.(*luasyntax.Literal); ok {
+				return key.Value
+			}
+		}
+		return ""
+	}
+	name := named(e)
+	if x, ok := e.(*luasyntax.Index); ok {
+		if row, ok := x.X.(*luasyntax.Name); ok && row.Binding != nil && row.Binding.Loop != nil {
+			if call, ok := row.Binding.Loop.Values[0].(*luasyntax.Call); ok {
+				if f := c.callee(call); f != nil && (f.Module == "db" || f.Module == "connection") {
+					return true
+				}
+			}
+		}
+	}
+	in := func(asked ...luasyntax.Expr) {
+		luasyntax.Walk(asked, func(n luasyntax.Node) bool {
+			found = found || name != "" && named(n) == name
+			return !found
+		})
+	}
+	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
+		switch n := n.(type) {
+		case *luasyntax.If:
+			in(n.Cond)
+		case *luasyntax.While:
+			in(n.Cond)
+		case *luasyntax.Binary:
+			if n.Op == "and" || n.Op == "or" {
+				in(n.X)
+			}
+		case *luasyntax.Call:
+			if c.luaName(n.Fn) == "assert" {
+				in(n.Args...)
+			}
+		}
+		return !found
+	})
+	return found
 }
 
 // rowFields are the columns that rows have for sure: of tables that stand there, in a list,

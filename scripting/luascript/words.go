@@ -26,23 +26,38 @@ var (
 	dictToWrite = regexp.MustCompile(`(such as |\w = |: )\{("[^"]*": [^{}]*)\}`)
 	nameInDict  = regexp.MustCompile(`"([A-Za-z_]\w*)": `)
 	keyInDict   = regexp.MustCompile(`("[^"]*"): `)
-	funcToWrite = regexp.MustCompile(`lambda (\w+): (\{[^{}]*\}|\w+\.json\(\)\[\.\.\.\])`)
+	funcToWrite = regexp.MustCompile(`lambda (\w+): (\{[^{}]*\}|\w+\.json\(\)\[\.\.\.\]|\w+\.\w+\(\))`)
 )
 
 // inLua is an error of the host library as Lua has it: what it says to write, and, where
-// the call is wrong, which is told in words of ours alone, what is given and left out.
-func inLua(f *engine.Failure) *engine.Failure {
-	m := toldInLua(f.Message)
-	if f.Code == "usage" {
+// the call is wrong, which is told in words of ours alone, what is given and left out. What
+// others said, such as a server, stays as it is; so does what strike takes for a secret,
+// which is known by its letters.
+func inLua(f *engine.Failure, strike func(text string) string) *engine.Failure {
+	ours, theirs := f.Message, ""
+	if i := strings.Index(ours, databaseSays); i >= 0 {
+		ours, theirs = ours[:i], ours[i:]
+	}
+	if saidByOthers.MatchString(f.Code) || strike(f.Message) != f.Message {
+		return f
+	}
+	m := toldInLua(ours)
+	if f.Code == "usage" || f.Code == "db.value" {
 		m = hostlib.WordsInLua(m)
 	}
-	if m == f.Message {
+	if m += theirs; m == f.Message {
 		return f
 	}
 	g := *f
 	g.Message = m
 	return &g
 }
+
+// databaseSays begins what a database has said.
+const databaseSays = "(the database says: "
+
+// saidByOthers are the codes of errors that tell what a server has answered.
+var saidByOthers = regexp.MustCompile(`^(http\.[0-9]+|http\.(connect|redirect|loop|timeout)|(ftp|sftp|s3|mail|notify|oauth)\..+|db\.(error|syntax|refused|commit|connection))$`)
 
 // toldInLua is a message with what it says to write as Lua has it.
 func toldInLua(message string) string {

@@ -88,6 +88,7 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.Forget("job")
+			w.Exec("DROP TABLE IF EXISTS t")
 			w.Script("job", "job(needs = [\"files:data/*\"], steps = 20000, retry = retry(max = 2, first = \"1ms\"))\ndef consume(ctx, item):\n    "+c.body+"\n")
 			j := w.Do("job", `{"name": "A", "id": 7, "n": 1, "sub": {"x": 1}}`)
 			if j.Status != engine.StatusFailed || j.Attempt != c.attempts {

@@ -70,7 +70,7 @@ def fail(ctx, item, err):
 	same(t, "attempts", 1, j.Attempt)
 	same(t, "log", []string{`info rejects {"final":true}`}, w.Logs(j.ID))
 	same(t, "rejects", []string{`{"id":"2","name":"Grace"} two data/people.csv:3 open`}, rejects(t, w, j.ID))
-	same(t, "tables", "", w.Query("SELECT name FROM sqlite_master WHERE name = 'people'"))
+	same(t, "rows", "", w.Query("SELECT name FROM people"))
 	// The retry meets the rows again.
 	if err := w.Store.Retry(t.Context(), j.ID, engine.RetryOptions{}); err != nil {
 		t.Fatal(err)

@@ -55,6 +55,7 @@ def consume(ctx, item):
     fails("wanted time: see time.parse", ctx.window, "2025-01-01")
     fails("lag", ctx.window, time.date(2025), lag = "-1h")
     db.ensure("rows", {"id": "integer"}, key = ["id"])
+    db.insert("rows", [{"id": 1}])
     fails("call it before anything is written to the database", ctx.window, time.date(2025))
     ctx.checkpoint()
     w = ctx.window(time.date(2025), stop = time.date(2025, 2))
