@@ -105,6 +105,7 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 	}
 	full := conds[0] == allIDs
 	var took time.Duration
+	again := false                  // it had to try again
 	rivals, skipped := false, false // others took what was read; so some was left out
 	_, wasAlone := s.alone.Load(r.Queue)
 	isAlone := wasAlone
@@ -119,7 +120,7 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 		if wasAlone { // no more is locked than can be taken, or other servers would find nothing
 			limit = min(limit, max(r.Alone, 1))
 		}
-		rows, skipped, err = t.selectReady(r, conds, rivals || s.held.crowded(began), limit)
+		rows, skipped, err = t.selectReady(r, conds, rivals || s.heldReady.crowded(began), limit)
 		rivals = false
 		took = s.Clock.Boot() - began
 		if err != nil || len(rows) == 0 {
@@ -130,7 +131,10 @@ func (s *Store) Claim(ctx context.Context, r engine.ClaimRequest) (claims []engi
 			return nil
 		}
 		if rivals, err = t.deleteReady(r.Queue, rows); err != nil {
-			s.noteHeld(err)
+			if again && s.D.Locked(err) { // it is not over soon
+				s.heldReady.met(s.Clock.Boot())
+			}
+			again = true
 			return err
 		}
 		return t.insertClaims(r, claims)

@@ -65,19 +65,20 @@ type Store struct {
 	// Restarts says so too, where there is no table for such a row: see restart.go.
 	Restarts bool
 
-	stmts    sync.Map // SQL with the default prefix -> with ours
-	shapes   sync.Map // scripts' tables -> tableShape
-	even     sync.Map // columns of their keys whose values are all written as rows are -> when that was so
-	leavers  leavers
-	bounds   bounds
-	alone    sync.Map // queues whose head must be claimed alone, when it was looked at last
-	prune    pruned
-	receipts receipts
-	anchors  receipts
-	deltas   head // of ds_deltas
-	due      head // of ds_delayed
-	held     held
-	unsure   engine.Nag // transactions of which nobody knows whether they took effect
+	stmts     sync.Map // SQL with the default prefix -> with ours
+	shapes    sync.Map // scripts' tables -> tableShape
+	even      sync.Map // columns of their keys whose values are all written as rows are -> when that was so
+	leavers   leavers
+	bounds    bounds
+	alone     sync.Map // queues whose head must be claimed alone, when it was looked at last
+	prune     pruned
+	receipts  receipts
+	anchors   receipts
+	deltas    head // of ds_deltas
+	due       head // of ds_delayed
+	held      held
+	heldReady held       // of ready rows, where they cannot be skipped
+	unsure    engine.Nag // transactions of which nobody knows whether they took effect
 }
 
 // DefaultPrefix begins the names of the engine's tables.
