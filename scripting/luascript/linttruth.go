@@ -25,7 +25,7 @@ func (c *linter) truths() {
 				c.asked(n.X, "==")
 			}
 		case *luasyntax.Binary:
-			if n.Op == "and" {
+			if n.Op == "and" && !guards(n) {
 				c.condition(n.X)
 			}
 		}
@@ -40,13 +40,34 @@ func (c *linter) condition(e luasyntax.Expr) {
 		c.condition(e.X)
 	case *luasyntax.Binary:
 		if e.Op == "and" || e.Op == "or" {
-			c.condition(e.X)
+			if !guards(e) {
+				c.condition(e.X)
+			}
 			c.condition(e.Y)
 		}
 	case *luasyntax.Literal: // while 1 do
 	default:
 		c.asked(e, "~=")
 	}
+}
+
+// guards says that a and b asks first whether there is something, and then more of it.
+func guards(e *luasyntax.Binary) (more bool) {
+	if e.Op != "and" {
+		return false
+	}
+	switch e.X.(type) {
+	case *luasyntax.Name, *luasyntax.Index:
+	default:
+		return false
+	}
+	name := luasyntax.Text(e.X)
+	luasyntax.Walk(e.Y, func(n luasyntax.Node) bool {
+		x, ok := n.(luasyntax.Expr)
+		more = more || ok && luasyntax.Text(x) == name
+		return !more
+	})
+	return more
 }
 
 // asked tells of a number, a list or an iterator that is asked whether it is true; zero
