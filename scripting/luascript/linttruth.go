@@ -63,8 +63,7 @@ func guards(e *luasyntax.Binary) (more bool) {
 	}
 	name := luasyntax.Text(e.X)
 	luasyntax.Walk(e.Y, func(n luasyntax.Node) bool {
-		x, ok := n.(luasyntax.Expr)
-		more = more || ok && luasyntax.Text(x) == name
+		more = more || luasyntax.Text(n) == name
 		return !more
 	})
 	return more
