@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,8 +51,9 @@ func shippedTests(t *testing.T, flags ...string) {
 			t.Error(text.String())
 		}
 	}
-	if code != exitDone || told.Len() > 0 {
-		t.Errorf("it ended with %d\n%s", code, &told)
+	slow := regexp.MustCompile(`(?m)^.* passes; next with crashes at \d+ of \d+ points, which may take \d+s\n`) // of a machine that is busy
+	if told := slow.ReplaceAllString(told.String(), ""); code != exitDone || told != "" {
+		t.Errorf("it ended with %d\n%s", code, told)
 	}
 	scripts := 0
 	err := fs.WalkDir(os.DirFS("../../jobs"), ".", func(p string, d fs.DirEntry, err error) error {
