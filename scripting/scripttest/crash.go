@@ -58,8 +58,9 @@ type crash struct {
 	mark int           // the first request that is not committed
 	lost bool          // the hook that was killed is to be run again
 	off  bool
-	look bool // take a picture, also of a test that passes
-	upto int  // when the test has made so many calls; 0: at its end
+	look bool   // take a picture, also of a test that passes
+	dice string // "": those of the test's name
+	upto int    // when the test has made so many calls; 0: at its end
 
 	picture picture // of the world
 	outcome picture // of it, at the end
@@ -127,6 +128,7 @@ func (p *Point) place() Point {
 func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) {
 	whole := map[int]picture{0: first.picture} // without a crash, by after how many calls of the test
 	told := map[Point]*Failure{}
+	var another *crash // a second run without a crash
 	var bad int
 	points := first.seen
 	r.Points = points
@@ -144,8 +146,16 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 			r.Missed++ // nothing is shown by it, unless it fails
 		}
 		if len(killed.Failures) == 0 {
-			if k.died != nil {
-				r.differs(k.died, k.outcome.difference(first.outcome))
+			diff := k.outcome.difference(first.outcome)
+			if diff != "" && another == nil {
+				another = &crash{look: true, dice: "others"}
+				if w.live(ctx, t, another); another.outcome == nil {
+					another = first
+				}
+			}
+			if k.died != nil && diff != "" {
+				diff = k.outcome.steady(first.outcome, another.outcome).difference(first.outcome.steady(first.outcome, another.outcome))
+				r.differs(k.died, diff)
 			}
 			continue
 		}

@@ -117,6 +117,10 @@ def consume(ctx, item):
     else:
         http.get("https://api.example.com/orders")
         http.put("https://api.example.com/orders", json = {"id": 1})
+        http.post("https://api.example.com/orders", json = {"id": 1}, headers = {"Idempotency-Key": "order-1"})
+        http.post("https://api.example.com/orders", json = {"query": "{ orders { id } }"})
+        db.ensure("random", {"id": "text"})
+        db.insert("random", [{"id": hash.sha256(uuid.v4())[:12]}])
         db.insert("t", [{"id": uuid.v4()}])
         ctx.checkpoint("there")
 `, `

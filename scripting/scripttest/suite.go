@@ -478,7 +478,11 @@ func (w *worker) live(ctx context.Context, t *test, k *crash) *Result {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &engine.Failure{Kind: engine.KindTimeout, Code: "timeout",
 		Message: fmt.Sprintf("the test ran longer than %s", engine.FormatDuration(timeout))})
 	defer cancel()
-	world := newWorld(ctx, w.fresh(ctx), t.Name)
+	dice := t.Name
+	if k != nil {
+		dice += k.dice
+	}
+	world := newWorld(ctx, w.fresh(ctx), dice)
 	world.tested, world.folder = t.script, t.folder
 	if k != nil {
 		k.watch(world)
