@@ -85,6 +85,7 @@ Paths in that file are relative to it. Data goes to standard output, all else to
 ` + exitHelp
 
 func init() {
+	cobra.EnableCommandSorting = false
 	// pflag writes --all[=true|false], which tells nobody anything.
 	const choice = "[=true|false]"
 	cobra.AddTemplateFunc("withoutChoice", func(usages string) string {
@@ -135,7 +136,6 @@ func newRoot(env *Env) *cobra.Command {
 	root.SetErr(env.Stderr)
 	root.SetVersionTemplate("dsengine {{.Version}}\n")
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages |", ".FlagUsages | withoutChoice |"))
-	cobra.EnableCommandSorting = false
 	for _, group := range []struct {
 		title    string
 		commands []*cobra.Command
