@@ -370,7 +370,10 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	if err := c.judgeRejects(ctx, true); err != nil {
 		return false, err
 	}
-	if err := errors.Join(c.remember(ctx), c.tellImported()); err != nil {
+	if err := c.remember(ctx); err != nil {
+		return false, err
+	}
+	if err := c.tellImported(ctx); err != nil {
 		return false, err
 	}
 	o := c.outcome()

@@ -104,10 +104,10 @@ func (c *Call) CatchWrites(keeps func() (undo func()), fn func() error) (caught,
 		return nil, context.Cause(c.ctx)
 	case ferr != nil && !Catchable(ferr):
 		return nil, ferr
-	case !k.set && ferr == nil:
-		return nil, nil
 	case !k.set:
-		c.uncount(counted)
+		if ferr != nil {
+			c.uncount(counted)
+		}
 		return ferr, nil
 	case i < 0 || i < marked-1: // those of coroutines that wait are undone, or kept, with it
 		return nil, c.waits()

@@ -120,7 +120,7 @@ func (c *Call) Window(ask WindowAsk) (Window, error) {
 		}
 	}
 	c.window = w
-	return *w, c.tellImported()
+	return *w, c.tellImported(c.ctx)
 }
 
 // Imported says up to where the window counts as imported already, by jobs of its type
@@ -139,12 +139,12 @@ func (w Window) Imported(ends []WindowEnd, instance string) (upTo time.Time, som
 
 // tellImported warns, once, where another job has imported what is in this one's window:
 // one that was enqueued while this one had not completed.
-func (c *Call) tellImported() error {
+func (c *Call) tellImported(ctx context.Context) error {
 	j := c.job
 	if c.window == nil || c.imported || !j.Windowed.Has(WindowMoves) || j.Parent != 0 || j.Phase != PhaseProduce && j.Phase != PhaseConsume {
 		return nil
 	}
-	ends, err := c.eng.store.WindowEnds(c.ctx, j.Type)
+	ends, err := c.eng.store.WindowEnds(ctx, j.Type)
 	if err != nil {
 		return err
 	}
