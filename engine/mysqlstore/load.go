@@ -99,42 +99,6 @@ func (s *Store) EndRow(b []byte) []byte {
 	return b
 }
 
-// ReadRow takes the next row's values apart.
-func (s *Store) ReadRow(text []byte, isHex []bool) (args []any, rest []byte) {
-	for i := range isHex {
-		end := bytes.IndexAny(text, "\t\n")
-		field := text[:end]
-		text = text[end+1:]
-		switch {
-		case string(field) == `\N`:
-			args = append(args, nil)
-		case isHex[i]:
-			raw := make([]byte, hex.DecodedLen(len(field)))
-			_, _ = hex.Decode(raw, field) // AppendValue wrote it
-			args = append(args, raw)
-		default:
-			args = append(args, unescaped(field))
-		}
-	}
-	return args, text
-}
-
-func unescaped(field []byte) string {
-	if bytes.IndexByte(field, '\\') < 0 {
-		return string(field)
-	}
-	out := make([]byte, 0, len(field))
-	for i := 0; i < len(field); i++ {
-		c := field[i]
-		if c == '\\' {
-			i++
-			c = byte(bytes.IndexByte(escapes[:], field[i]))
-		}
-		out = append(out, c)
-	}
-	return string(out)
-}
-
 // loaded numbers the texts, so that each has a name of its own.
 var loaded atomic.Int64
 

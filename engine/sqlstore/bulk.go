@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -18,8 +19,6 @@ type Loader interface {
 	// LoadText inserts rows. clean says that the server had nothing to say about any of
 	// them; hex, which columns are written as hexadecimal numbers.
 	LoadText(ctx context.Context, c *sql.Conn, table string, columns []string, hex []bool, text []byte) (n int64, clean bool, err error)
-	// ReadRow takes the next row's values apart, as arguments of a statement.
-	ReadRow(text []byte, hex []bool) (args []any, rest []byte)
 }
 
 // loadBytes is about how much text one LoadText takes. More is not faster (256 KB
@@ -49,135 +48,94 @@ func (s *Session) Bulk(ctx context.Context, table string, rows engine.RowSource,
 			return nil, err
 		}
 		if shape.Texts {
-			w.load = &loading{l}
+			w.full = func(b *batch) bool { return b.size >= loadBytes }
+			w.ready = func(b *batch) { b.makeText(l) }
 			w.flush = func(ctx context.Context, c *sql.Conn, b *batch) error {
-				if len(b.text) == 0 {
-					return w.insert(ctx, c, b)
+				if len(b.text) > 0 {
+					if loaded, err := w.loadBatch(ctx, c, l, b); loaded || err != nil {
+						return err
+					}
 				}
-				return w.loadBatch(ctx, c, l, b)
+				return w.insertParts(ctx, c, b)
 			}
 		}
 	}
 	return w.all(ctx, rows)
 }
 
-// loading gathers batches as text.
-type loading struct{ l Loader }
-
-// Kinds of columns in a text.
-const (
-	textUnknown = iota // only NULLs so far
-	textPlain
-	textHex
-)
-
-// begin prepares an empty batch.
-func (l *loading) begin(b *batch) {
-	b.hex = append(b.hex[:0], make([]int8, len(b.names))...)
-}
-
-// add takes a row into the batch; false if it must go into another one. From
-// the first row on that has a value which no text stands for, rows are gathered
-// as arguments.
-func (l *loading) add(w *writer, b *batch, row engine.Row) bool {
-	if len(b.text) >= loadBytes {
-		return false
-	}
-	was := len(b.text)
-	for i, k := range b.place {
-		var v any
-		if v, w.bad = w.taken(b, i, row.Values[k], row); w.bad != nil {
-			b.text = b.text[:was]
-			return true
-		}
-		kind := int8(textPlain)
-		if _, isBytes := v.([]byte); isBytes {
-			kind = textHex
-		}
-		ok := true
-		switch {
-		case v == nil || b.hex[i] == kind:
-		case b.hex[i] == textUnknown:
-			b.hex[i] = kind
-		default:
-			ok = false
-		}
-		if ok {
-			if b.text, ok = l.l.AppendValue(b.text, v); !ok {
-				w.load = nil
+// makeText makes the text of a batch, if there is one: columns that have bytes are
+// hexadecimal, and hold nothing else.
+func (b *batch) makeText(l Loader) {
+	n := len(b.names)
+	b.hex = slices.Grow(b.hex[:0], n)[:n]
+	for i := range n {
+		b.hex[i] = false
+		other := false
+		for k := i; k < len(b.args); k += n {
+			switch b.args[k].(type) {
+			case nil:
+			case []byte:
+				b.hex[i] = true
+			default:
+				other = true
 			}
 		}
-		if !ok {
-			if b.text = b.text[:was]; b.count == 0 {
-				b.clear()
-			}
-			return b.count == 0 && w.add(row)
+		if b.hex[i] && other {
+			return
 		}
 	}
-	b.text = l.l.EndRow(b.text)
-	b.count++
-	b.at = append(b.at, row.At)
-	w.keep(b, row)
-	return true
+	for i, v := range b.args {
+		var ok bool
+		if b.text, ok = l.AppendValue(b.text, v); !ok {
+			b.text = b.text[:0]
+			return
+		}
+		if i%n == n-1 {
+			b.text = l.EndRow(b.text)
+		}
+	}
 }
 
-// loadBatch loads a batch of text.
-func (w *writer) loadBatch(ctx context.Context, c *sql.Conn, l Loader, b *batch) error {
+// loadBatch loads the text of a batch. The server takes all of it without a word, or
+// nothing has happened.
+func (w *writer) loadBatch(ctx context.Context, c *sql.Conn, l Loader, b *batch) (loaded bool, err error) {
 	if _, err := c.ExecContext(ctx, "SAVEPOINT ds_bulk"); err != nil {
-		return err
+		return false, err
 	}
-	hex := make([]bool, len(b.hex))
-	for i, kind := range b.hex {
-		hex[i] = kind == textHex
-	}
-	n, clean, err := l.LoadText(ctx, c, w.table, b.names, hex, b.text)
+	n, clean, err := l.LoadText(ctx, c, w.table, b.names, b.hex, b.text)
 	if err != nil {
 		if _, ended := w.s.d.HookError(err); ended || ctx.Err() != nil {
-			return err
+			return false, err
 		}
 	}
 	if err == nil && clean && n == int64(b.count) {
 		w.stats["inserted"] += n
 		_, err = c.ExecContext(ctx, "RELEASE SAVEPOINT ds_bulk")
-		return err
+		return true, err
 	}
-	if err := undoTo(ctx, c, "ds_bulk", nil); err != nil {
-		return err
-	}
-	return w.insertText(ctx, c, l, b, hex)
+	return false, undoTo(ctx, c, "ds_bulk", nil)
 }
 
-// insertText inserts a batch of text by statements.
-func (w *writer) insertText(ctx context.Context, c *sql.Conn, l Loader, b *batch, hex []bool) error {
-	part := &batch{names: b.names}
-	flush := func() error {
-		if part.count == 0 {
-			return nil
+// insertParts inserts a batch by statements.
+func (w *writer) insertParts(ctx context.Context, c *sql.Conn, b *batch) error {
+	n := len(b.names)
+	most := max(1, min(writeRows, w.s.store.D.MaxParams()/n))
+	for from, to := 0, 0; from < b.count; from = to {
+		for size := 0; to < b.count && to-from < most && size < writeBytes; to++ {
+			for _, v := range b.args[to*n : (to+1)*n] {
+				size += sizeOf(v)
+			}
 		}
+		part := b.part(from, to)
 		var err error
 		if w.rejects == nil {
 			err = w.insert(ctx, c, part)
 		} else {
 			err = w.sift(ctx, c, part, &b.refused, w.insert, false)
 		}
-		part.count, part.size, part.args, part.at, part.rows = 0, 0, part.args[:0], part.at[:0], part.rows[:0]
-		return err
-	}
-	for text, i := b.text, 0; len(text) > 0; i++ {
-		args, rest := l.ReadRow(text, hex)
-		if part.count >= writeRows || part.size+len(text)-len(rest) > writeBytes || len(part.args)+len(args) > w.s.store.D.MaxParams() {
-			if err := flush(); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
-		part.args = append(part.args, args...)
-		part.size += len(text) - len(rest)
-		part.count++
-		part.at = append(part.at, b.at[i])
-		if w.rejects != nil {
-			part.rows = append(part.rows, b.rows[i])
-		}
-		text = rest
 	}
-	return flush()
+	return nil
 }

@@ -237,7 +237,7 @@ func (s *Session) launch(ctx context.Context, f func(*sql.Conn) error) (wait fun
 		defer func() {
 			if p := recover(); p != nil {
 				s.broken = true
-				s.ended = &engine.Failure{Kind: engine.KindError, Code: "panic", Retryable: true, Message: fmt.Sprintf("panic: %v", p), Backtrace: string(debug.Stack())}
+				s.ended = panicked(p)
 				done <- s.ended
 			}
 		}()
@@ -248,6 +248,11 @@ func (s *Session) launch(ctx context.Context, f func(*sql.Conn) error) (wait fun
 		done <- err
 	}()
 	return func() error { return <-done }
+}
+
+// panicked is the error of what a panic ended; to be called where it is recovered.
+func panicked(p any) error {
+	return &engine.Failure{Kind: engine.KindError, Code: "panic", Retryable: true, Message: fmt.Sprintf("panic: %v", p), Backtrace: string(debug.Stack())}
 }
 
 // explain turns an error of a script's statement into one for its author, and

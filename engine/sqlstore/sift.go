@@ -78,7 +78,7 @@ func (w *writer) reject(ctx context.Context, r refusal) error {
 // write writes a batch.
 func (w *writer) write(ctx context.Context, c *sql.Conn, b *batch) error {
 	w.s.named(ctx, partsOf(w.table), true)
-	if w.rejects == nil || len(b.text) > 0 { // those are sifted when they are statements
+	if w.rejects == nil || w.ready != nil { // those are sifted when they are statements
 		return w.flush(ctx, c, b)
 	}
 	return w.sift(ctx, c, b, &b.refused, w.flush, false)
@@ -157,5 +157,9 @@ func (w *writer) whole(ctx context.Context, c *sql.Conn, b *batch, flush func(co
 // part is some rows of a batch.
 func (b *batch) part(from, to int) *batch {
 	n := len(b.names)
-	return &batch{names: b.names, count: to - from, at: b.at[from:to], args: b.args[from*n : to*n], rows: b.rows[from:to]}
+	p := &batch{names: b.names, count: to - from, at: b.at[from:to], args: b.args[from*n : to*n]}
+	if len(b.rows) > 0 {
+		p.rows = b.rows[from:to]
+	}
+	return p
 }

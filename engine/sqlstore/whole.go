@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -94,7 +95,7 @@ func (w *writer) check(b *batch, row engine.Row) error {
 	}
 	if w.fits.Needs != "" {
 		if b.checked.needs = indexFold(b.names, w.fits.Needs); b.checked.needs < 0 {
-			return w.keyless(row, b.names)
+			return w.keyless(row.At, b.names)
 		}
 	}
 	for _, n := range b.names {
@@ -110,29 +111,81 @@ func (w *writer) check(b *batch, row engine.Row) error {
 	return nil
 }
 
-// taken is a value as the database is given it, for the i-th column of a batch, or
-// why it must not be.
-func (w *writer) taken(b *batch, i int, v any, row engine.Row) (any, error) {
-	fit, why := w.value(b, i, v)
-	if why != "" {
-		name := b.names[i]
-		return nil, rowFailure(row, fmt.Sprintf("column %s is of type %s and cannot hold %s: %s", name, w.fits.Type(name), w.s.shown(v), why))
+// makeReady makes of a batch's values what the database is given. Rows that it must not
+// be given are taken out, or are an error.
+func (w *writer) makeReady(b *batch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	n, kept := len(b.names), 0
+	for i := range b.count {
+		row := b.args[i*n : (i+1)*n]
+		if err := w.fit(b, row, b.at[i]); err != nil {
+			var f *engine.Failure // always of the row, whatever its code is
+			if w.rejects == nil || !errors.As(err, &f) {
+				return err
+			}
+			b.refused = append(b.refused, refusal{b.rows[i], f})
+			continue
+		}
+		if kept != i {
+			copy(b.args[kept*n:], row)
+			b.at[kept], b.rows[kept] = b.at[i], b.rows[i]
+		}
+		kept++
 	}
-	return fit, w.refuse(b, i, fit, row)
+	b.count, b.args, b.at = kept, b.args[:kept*n], b.at[:kept]
+	if w.rejects != nil {
+		b.rows = b.rows[:kept]
+	}
+	if w.ready != nil && kept > 0 {
+		w.ready(b)
+	}
+	return nil
+}
+
+// fit puts in the place of a row's values those that the database is given, or says why
+// it must not be given one. at is the row's number.
+func (w *writer) fit(b *batch, row []any, at int64) error {
+	for i, v := range row {
+		fit, why := w.value(b, i, v)
+		if why != "" {
+			name := b.names[i]
+			return rowFailure(at, fmt.Sprintf("column %s is of type %s and cannot hold %s: %s", name, w.fits.Type(name), w.s.shown(v), why))
+		}
+		if err := w.refuse(b, i, fit, at); err != nil {
+			return err
+		}
+		row[i] = fit
+	}
+	return nil
+}
+
+// value is a value as the database is given it, for the i-th column of a batch; why
+// says that the column cannot hold it.
+func (w *writer) value(b *batch, i int, v any) (fit any, why string) {
+	if b.fit[i] != nil {
+		if v, why = b.fit[i](v); why != "" {
+			return nil, why
+		}
+	}
+	return w.s.d.ToDB(v), ""
 }
 
 // refuse is why a value, as ToDB gives it, must not be written into the i-th
-// column of a batch; nil if it may.
-func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
+// column of a batch; nil if it may. at is the row's number.
+func (w *writer) refuse(b *batch, i int, v any, at int64) error {
 	if i < len(b.checked.truth) && b.checked.truth[i] && !fitsBoolean(v) {
-		return rowFailure(row, fmt.Sprintf("column %s is of type boolean and cannot hold %s: it takes True, False and whole numbers from -128 to 127", b.names[i], w.s.shown(v)))
+		return rowFailure(at, fmt.Sprintf("column %s is of type boolean and cannot hold %s: it takes True, False and whole numbers from -128 to 127", b.names[i], w.s.shown(v)))
 	}
 	switch v.(type) {
 	case int64:
 		return nil
 	case nil:
 		if i == b.checked.needs {
-			return w.keyless(row, nil)
+			return w.keyless(at, nil)
 		}
 		return nil
 	}
@@ -145,13 +198,13 @@ func (w *writer) refuse(b *batch, i int, v any, row engine.Row) error {
 	} else if !hasFraction(v) {
 		return nil
 	}
-	return rowFailure(row, fmt.Sprintf("column %s is of type integer and cannot hold %s: %s", b.names[i], w.s.shown(v), why))
+	return rowFailure(at, fmt.Sprintf("column %s is of type integer and cannot hold %s: %s", b.names[i], w.s.shown(v), why))
 }
 
 // keyless refuses a row whose key the database would invent; names are those of the
 // row, nil if the key is among them.
-func (w *writer) keyless(row engine.Row, names []string) error {
-	f := rowFailure(row, notNull(w.fits.Needs, w.table, names))
+func (w *writer) keyless(at int64, names []string) error {
+	f := rowFailure(at, notNull(w.fits.Needs, w.table, names))
 	f.Code = "db.constraint"
 	return f
 }
@@ -165,6 +218,6 @@ func notNull(column, table string, names []string) string {
 	return fmt.Sprintf("column %s of %s cannot be NULL, and the row does not have it%s", column, table, engine.SuggestColumn(column, names))
 }
 
-func rowFailure(row engine.Row, message string) *engine.Failure {
-	return &engine.Failure{Kind: engine.KindError, Code: "db.value", Retryable: true, Row: row.At, Message: fmt.Sprintf("row %d: %s", row.At, message)}
+func rowFailure(at int64, message string) *engine.Failure {
+	return &engine.Failure{Kind: engine.KindError, Code: "db.value", Retryable: true, Row: at, Message: fmt.Sprintf("row %d: %s", at, message)}
 }

@@ -27,14 +27,15 @@ func (s *Session) Insert(ctx context.Context, table string, rows engine.RowSourc
 }
 
 // writer gathers rows into batches and writes them: the next batch is gathered
-// while the last one is written.
+// while the last one is made ready and written.
 type writer struct {
 	s     *Session
 	table string
 	stats engine.Stats
-	once  []string // columns of which a batch may hold the same values once only; nil: none
+	once  []string          // columns of which a batch may hold the same values once only; nil: none
+	full  func(*batch) bool // no other row goes into the batch
+	ready func(*batch)      // is called for a batch before it is written, beside the hook
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
-	load  *loading // nil: rows are gathered as arguments
 
 	has func(row engine.Row) error // why a row has not the columns that it needs; nil: it needs none
 
@@ -61,16 +62,16 @@ type batch struct {
 	place   []int   // where the batch's columns are in such a row
 	count   int
 	size    int
-	at      []int64 // the rows' numbers in their source
-	args    []any
+	at      []int64      // the rows' numbers in their source
+	args    []any        // as they were given, until the batch is made ready
 	rows    []engine.Row // as they were given, where they may have to be rejected
 	refused []refusal
 	fit     []func(any) (any, string) // by place: see Fit.Of
 	seen    map[string]bool
 	checked
 
-	text []byte // instead of args
-	hex  []int8 // of columns in text: 1 plain, 2 hexadecimal, 0 not known yet
+	text []byte // that stands for args; empty: none does
+	hex  []bool // of columns that are hexadecimal in text
 }
 
 func (b *batch) clear() {
@@ -97,6 +98,9 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 	w = &writer{s: s, table: table, now: &batch{}, idle: &batch{},
 		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
 	w.flush = w.insert
+	w.full = func(b *batch) bool {
+		return b.count >= writeRows || b.size >= writeBytes || len(b.args)+len(b.names) > s.store.D.MaxParams()
+	}
 	if w.fits, err = s.fits(ctx, table); err != nil {
 		return nil, err
 	}
@@ -107,17 +111,6 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 		w.fits.Truth = func(column string) bool { return shape.typeOf(column) == "boolean" }
 	}
 	return w, nil
-}
-
-// value is a value as the database is given it, for the i-th column of a batch; why
-// says that the column cannot hold it.
-func (w *writer) value(b *batch, i int, v any) (fit any, why string) {
-	if b.fit[i] != nil {
-		if v, why = b.fit[i](v); why != "" {
-			return nil, why
-		}
-	}
-	return w.s.d.ToDB(v), ""
 }
 
 // insert writes a batch of new rows.
@@ -187,15 +180,27 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 	}
 }
 
-// send has the batch written that was gathered, once the one before it is.
+// send has the batch written that was gathered, once the one before it is. It is made
+// ready meanwhile.
 func (w *writer) send(ctx context.Context) error {
-	if err := w.settled(ctx); err != nil || w.now.count == 0 {
-		return err
+	if w.now.count == 0 {
+		return w.settled(ctx)
 	}
 	b := w.now
+	ready := make(chan error, 1)
+	go func() { ready <- w.makeReady(b) }()
+	if err := w.settled(ctx); err != nil {
+		<-ready
+		return err
+	}
 	w.now, w.idle = w.idle, b
 	w.now.clear()
-	w.wait = w.s.launch(ctx, func(c *sql.Conn) error { return w.write(ctx, c, b) })
+	w.wait = w.s.launch(ctx, func(c *sql.Conn) error {
+		if err := <-ready; err != nil || b.count == 0 {
+			return err
+		}
+		return w.write(ctx, c, b)
+	})
 	return nil
 }
 
@@ -233,16 +238,10 @@ func (w *writer) add(row engine.Row) bool {
 		if w.bad = w.check(b, row); w.bad != nil {
 			return true
 		}
-		if w.load != nil {
-			w.load.begin(b)
-		}
 	case b.like != &row.Names[0] && !b.reshape(row.Names):
 		return false
 	}
-	if w.load != nil {
-		return w.load.add(w, b, row)
-	}
-	if b.count > 0 && (b.count >= writeRows || b.size >= writeBytes || len(b.args)+len(row.Names) > w.s.store.D.MaxParams()) {
+	if b.count > 0 && w.full(b) {
 		return false
 	}
 	key := ""
@@ -251,21 +250,9 @@ func (w *writer) add(row engine.Row) bool {
 			return false
 		}
 	}
-	was := b.size
-	for at, i := range b.place {
-		var v any
-		if v, w.bad = w.taken(b, at, row.Values[i], row); w.bad != nil {
-			b.args, b.size = b.args[:b.count*len(b.names)], was
-			return true
-		}
-		switch x := v.(type) {
-		case string:
-			b.size += len(x)
-		case []byte:
-			b.size += len(x)
-		}
-		b.size += 8
-		b.args = append(b.args, v)
+	for _, i := range b.place {
+		b.size += sizeOf(row.Values[i])
+		b.args = append(b.args, row.Values[i])
 	}
 	if w.once != nil {
 		if b.seen == nil {
@@ -277,6 +264,19 @@ func (w *writer) add(row engine.Row) bool {
 	b.at = append(b.at, row.At)
 	w.keep(b, row)
 	return true
+}
+
+// sizeOf is about how much text a value takes.
+func sizeOf(v any) int {
+	switch x := v.(type) {
+	case string:
+		return len(x) + 8
+	case []byte:
+		return len(x) + 8
+	case engine.Decimal:
+		return len(x) + 8
+	}
+	return 8
 }
 
 // reshape finds the batch's columns in a row that may have them in another

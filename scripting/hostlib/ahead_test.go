@@ -55,6 +55,13 @@ return n`, `3000`},
 for r in csv.read("whole.csv"):
     if r["id"] == "2000": break
 return [r["id"], len(list(csv.read("whole.csv", header = False))[4000])]`, `["2000",2]`},
+		{`
+def mark(r):
+    r["mark"] = r["id"]
+    return True
+seen = [r["mark"] == r["id"] for r in iter.filter(mark, csv.read("whole.csv"))]
+batches = [len([r for r in b if len(r) == 2]) for b in iter.batch(csv.read("whole.csv"), 1500)]
+return [len(seen), all(seen), batches, len([n for n in iter.map(lambda r: (r["name"] or "") + r.pop("id"), csv.read("whole.csv", nulls = ["Jane\nDoe 7"], columns = ["name", "id"])) if n.startswith("Jane")])]`, `[5000,true,[1500,1500,1500,500],4999]`},
 	} {
 		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %s, want %s", c.body, got, c.want)

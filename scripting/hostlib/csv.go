@@ -171,7 +171,7 @@ func (c *Call) csvRows(fn string, in *input, o csvOptions) (Iterator, error) {
 		c.read(1)
 		c.at(in.name, line)
 		if n++; n == aheadFrom && in.alone() && o.reject == nil {
-			before = readAhead(r)
+			before = c.readAhead(r)
 		}
 		return row, nil
 	})), nil

@@ -53,6 +53,7 @@ type TextRow struct {
 	Names []string // shared by the rows of one source; not to be changed
 	text  string
 	at    []int32 // for each field where it begins and ends; a null begins at -1
+	Seen  bool    // the script was given it, in its own form
 }
 
 // Field is a field of the row; false if it is null.

@@ -131,8 +131,19 @@ func (r *run) dict(d *hostlib.Dict) (lua.LValue, error) {
 }
 
 func (r *run) textRow(row *hostlib.TextRow) lua.LValue {
+	row.Seen = true
+	return textTable(row, r.rowMeta(row.Names))
+}
+
+// RowMaker makes tables of rows with these names.
+func (r *run) RowMaker(names []string) func(*hostlib.TextRow) hostlib.Value {
+	meta := r.rowMeta(names)
+	return func(row *hostlib.TextRow) hostlib.Value { return textTable(row, meta) }
+}
+
+func textTable(row *hostlib.TextRow, meta *lua.LTable) lua.LValue {
 	t := boot.CreateTable(0, len(row.Names))
-	t.Metatable = r.rowMeta(row.Names)
+	t.Metatable = meta
 	for i, name := range row.Names {
 		var v lua.LValue = null
 		if s, ok := row.Field(i); ok {

@@ -37,7 +37,7 @@ func (r *run) value(v hostlib.Value) (starlark.Value, error) {
 		r.gives(d)
 		return d, err
 	case *hostlib.TextRow:
-		return r.textRow(v)
+		return r.textRow(v), nil
 	case hostlib.JSON:
 		d, err := r.decode([]byte(v))
 		r.gives(d)
@@ -89,18 +89,27 @@ func (r *run) dict(d *hostlib.Dict) (starlark.Value, error) {
 	return out, nil
 }
 
-func (r *run) textRow(row *hostlib.TextRow) (starlark.Value, error) {
-	out := starlark.NewDict(len(row.Names))
-	for i, k := range r.keys(row.Names) {
+func (r *run) textRow(row *hostlib.TextRow) starlark.Value {
+	row.Seen = true
+	return textDict(row, r.keys(row.Names))
+}
+
+// RowMaker makes dicts of rows with these names.
+func (r *run) RowMaker(names []string) func(*hostlib.TextRow) hostlib.Value {
+	keys := r.keys(names)
+	return func(row *hostlib.TextRow) hostlib.Value { return textDict(row, keys) }
+}
+
+func textDict(row *hostlib.TextRow, keys []starlark.Value) *starlark.Dict {
+	out := starlark.NewDict(len(keys))
+	for i, k := range keys {
 		var e starlark.Value = starlark.None
 		if s, ok := row.Field(i); ok {
 			e = starlark.String(s)
 		}
-		if err := out.SetKey(k, e); err != nil {
-			return nil, err
-		}
+		_ = out.SetKey(k, e) // a string has a hash, and nobody else has the dict
 	}
-	return out, nil
+	return out
 }
 
 // keys gives names as Starlark has them. Rows of one source share their names,
