@@ -180,6 +180,28 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
 	}
 }
 
+// Rows of a long file are made tables before they are asked for; they are the same.
+func TestRowsThatAreReadAheadAreTables(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in.csv", "id,name\n"+strings.Repeat("7,x\n", 2500)+"8,\n"+strings.Repeat("9,y\n", 2500))
+	holds(t, w, `job({needs = {"files:*"}})`, `
+  local n = 0
+  for row in csv.read("in.csv", {nulls = {""}}) do
+    n = n + 1
+    if n % 1000 == 500 then fails('the row has no column "nmae" (did you mean "name"?)', function() return row.nmae end) end
+    if row.id == "8" then eq({n, is_null(row.name)}, {2501, true}) end
+    row.name = nil
+    eq(json.encode(row), '{"id":"' .. row.id .. '","name":null}')
+  end
+  eq(n, 5001)
+  local marked = 0
+  for row in iter.filter(function(r) r.mark = r.id return true end, csv.read("in.csv")) do
+    if row.mark == row.id then marked = marked + 1 end
+  end
+  eq(marked, 5001)`)
+}
+
 // A column that is set to nil is nil, and is no mistake; what never was one stays that.
 // It is written as NULL, as None is in Starlark.
 func TestAColumnThatIsSetToNil(t *testing.T) {
