@@ -130,8 +130,8 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 	if err := o.validate(); err != nil {
 		return err
 	}
-	b := &backfill{env: env, g: g, o: o, steps: o.steps(), next: o.start, out: newWindowList(env.Stdout, g.json())}
 	log, con := newLogger(env, g)
+	b := &backfill{env: env, g: g, o: o, steps: o.steps(), next: o.start, out: newWindowList(con.data(env), g.json())}
 	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err

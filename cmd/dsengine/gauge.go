@@ -21,10 +21,11 @@ type gauge struct {
 }
 
 // progress shows gauges to a person. show is given all of them each time, and how long
-// in all the database was away so far, in which nothing could be done; close takes them
-// away.
+// in all the database was away so far, in which nothing could be done; said tells it
+// that other words of the work were shown just now; close takes them away.
 type progress interface {
 	show(gauges []gauge, away time.Duration)
+	said()
 	close()
 }
 

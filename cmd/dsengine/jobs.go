@@ -115,7 +115,7 @@ func (s *selection) steer(ctx context.Context, env *Env, g *globals, eng *engine
 func (s *selection) steerBack(ctx context.Context, env *Env, g *globals, eng *engine.Engine, statuses []engine.Status,
 	one func(engine.JobID) (string, error), many func([]engine.JobID) ([]outcome, error), back func() error) error {
 	log, con := newLogger(env, g)
-	t := &steering{selection: s, env: env, json: g.json(), one: one, many: many, back: back, p: &printer{w: env.Stdout}, counts: map[string]int64{}}
+	t := &steering{selection: s, env: env, json: g.json(), one: one, many: many, back: back, p: &printer{w: con.data(env)}, counts: map[string]int64{}}
 	if t.json {
 		t.p.print("[")
 	}

@@ -30,16 +30,45 @@ type console struct {
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line := []byte(c.secrets.Strike(strike(string(p))))
-	if c.above != nil {
-		if _, err := c.above.Write(line); err == nil {
-			return len(p), nil
-		}
-	}
-	if _, err := c.base.Write(line); err != nil {
+	if err := c.put(c.base, []byte(c.secrets.Strike(strike(string(p))))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// put writes whole lines above the bars, or where there are none to w.
+func (c *console) put(w io.Writer, lines []byte) error {
+	if c.above != nil {
+		if _, err := c.above.Write(lines); err == nil {
+			return nil
+		}
+	}
+	_, err := w.Write(lines)
+	return err
+}
+
+// data is standard output for whole lines that come while bars are shown: if that is a
+// terminal too, it is the same one.
+func (c *console) data(env *Env) io.Writer {
+	if !env.drawsOn(env.Stdout) {
+		return env.Stdout
+	}
+	return beside{c, env.Stdout}
+}
+
+// beside writes whole lines above the bars of a console.
+type beside struct {
+	con *console
+	out io.Writer
+}
+
+func (b beside) Write(lines []byte) (int, error) {
+	b.con.mu.Lock()
+	defer b.con.mu.Unlock()
+	if err := b.con.put(b.out, lines); err != nil {
+		return 0, err
+	}
+	return len(lines), nil
 }
 
 // show has lines go above bars, or with nil to standard error again.

@@ -53,6 +53,8 @@ func (l *liveProgress) show(gauges []gauge, away time.Duration) {
 	}
 }
 
+func (l *liveProgress) said() {}
+
 // bar is the bar of a gauge, a new one at its first time.
 func (l *liveProgress) bar(g gauge) *liveBar {
 	if b := l.all[g.Name]; b != nil {

@@ -67,4 +67,6 @@ func (p *plainProgress) show(gauges []gauge, away time.Duration) {
 	}
 }
 
+func (p *plainProgress) said() { p.last = p.env.Clock.Boot() }
+
 func (p *plainProgress) close() {}

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
 // tape is a clock that the test moves.
@@ -191,6 +196,58 @@ func TestLiveProgressShowsABarForEachGauge(t *testing.T) {
 	p.close()
 	if _, err := con.Write([]byte("at mysql://u:secret@h/d\n")); err != nil || b.String() != "at mysql://u:***@h/d\n" {
 		t.Errorf("a line after the bars: %q, %v", b.String(), err)
+	}
+}
+
+func TestDataOnTheSameTerminalGoesAboveTheBars(t *testing.T) {
+	t.Parallel()
+	var out, bars bytes.Buffer
+	terminal := true
+	env := &Env{Stdout: &out, Lookup: func(string) (string, bool) { return "", false }, IsTerminal: func(any) bool { return terminal }}
+	con := &console{}
+	con.show(&bars)
+	fmt.Fprintln(con.data(env), "mysql://u:p@h/d")
+	terminal = false // but a file
+	fmt.Fprintln(con.data(env), "1")
+	terminal = true
+	con.show(nil)
+	fmt.Fprintln(con.data(env), "2")
+	if bars.String() != "mysql://u:p@h/d\n" || out.String() != "1\n2\n" {
+		t.Errorf("above the bars %q, and beside them %q", bars.String(), out.String())
+	}
+}
+
+func TestTestsTellHowFarTheyAre(t *testing.T) {
+	t.Parallel()
+	jobs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(jobs, "a_test.star"), []byte("def test_one(t):\n    pass\n\ndef test_two(t):\n    pass\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := scripttest.Find(scripttest.Options{Jobs: jobs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := &tape{at: time.Hour}
+	var out, told bytes.Buffer
+	env := &Env{Clock: clock, Stdout: &out, Stderr: &told, Secrets: engine.NewSecrets(), Lookup: func(string) (string, bool) { return "", false }, IsTerminal: func(any) bool { return false }}
+	s := showTests(env, &globals{}, testOptions{format: "text"}, suite)
+	for i := range 101 { // 20 seconds
+		suite.Crashing(&scripttest.Result{File: "a_test.star", Name: "one"}, i, 100)
+		if clock.at += 200 * time.Millisecond; i == 40 {
+			suite.Done(&scripttest.Result{File: "a_test.star", Name: "two", Status: scripttest.Failed})
+		}
+	}
+	suite.Done(&scripttest.Result{File: "a_test.star", Name: "one", Status: scripttest.Passed, Crashes: 100, Points: 100})
+	s.close()
+	lines := regexp.MustCompile(`(?m)^time=\S+ level=INFO msg="?(.*?)"?$`).ReplaceAllString(told.String(), "$1")
+	want := "tests: 0 of 2 done\ncrashes of one, a_test.star: 25 of 100 done, 5.0/s, 15s left\n" +
+		"tests: 1 of 2 done, 1 failed\ncrashes of one, a_test.star: 66 of 100 done, 5.0/s, 6.8s left\n" + // 5 s after a result
+		"crashes of one, a_test.star: 91 of 100 done, 5.0/s, 1.8s left\n"
+	if lines != want {
+		t.Errorf("it tells\n%swant\n%s", lines, want)
+	}
+	if want := "FAIL  a_test.star: two\nok    a_test.star: one with 100 crashes\n"; out.String() != want {
+		t.Errorf("the results are\n%s", &out)
 	}
 }
 

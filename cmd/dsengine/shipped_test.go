@@ -51,7 +51,7 @@ func shippedTests(t *testing.T, flags ...string) {
 			t.Error(text.String())
 		}
 	}
-	slow := regexp.MustCompile(`(?m)^.* passes; next with crashes at \d+ of \d+ points, which may take \S+\n`) // of a machine that is busy
+	slow := regexp.MustCompile(`(?m)^.* level=INFO msg="(tests|crashes of \w+, \S+): \d+ of \d+ done.*\n`) // progress
 	if told := slow.ReplaceAllString(told.String(), ""); code != exitDone || told != "" {
 		t.Errorf("it ended with %d\n%s", code, told)
 	}

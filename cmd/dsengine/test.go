@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ type testOptions struct {
 	parallel int
 	timeout  time.Duration
 	crash    bool
+	every    bool // of the points of a crash
 	update   bool
 	watch    bool
 	cover    coverOptions
@@ -44,7 +46,8 @@ With --crash each test is run again with the process killed at each point where 
 before and after each commit, and before and after each effect that no rollback undoes, such as
 a request that writes or a file that is moved. What the test asserts must hold all the same.
 Of more than some 300 points as many are taken, evenly, as make 100,000 points in all runs, at least
-10: the result says how many of how many. What may take longer than 5 seconds is told before.
+10: the result says how many of how many, and how many were left out. --crash=all leaves out none,
+however long that takes: the time goes with the square of the points.
 
 With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in
 databases called dsengine_test_..., which are made for them and dropped at the end. Those of a
@@ -60,6 +63,7 @@ found; with 130 when it was interrupted, after it has told what ran until then. 
   dsengine test jobs/airports.star
   dsengine test airports --run broken
   dsengine test --crash
+  dsengine test --crash=all orders     at every point, however many there are
   dsengine test --coverage --threshold 90
   dsengine test --format junit > tests.xml
   dsengine test airports --update      write the golden files that t.golden compares with
@@ -81,7 +85,14 @@ found; with 130 when it was interrupted, after it has told what ran until then. 
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "text", "`form` of the results: text, json, junit or tap")
 	f.StringVar(&o.run, "run", "", "only tests whose \"file: name\" matches the `regular-expression`")
-	f.BoolVar(&o.crash, "crash", false, "run each test again, killed at each point where that matters")
+	f.BoolFunc("crash", "run each test again, killed at each point where that matters; of very many\nat some, with --crash=all at all", func(s string) (err error) {
+		if o.every = s == "all"; o.every {
+			o.crash = true
+		} else if o.crash, err = strconv.ParseBool(s); err != nil {
+			return usage("%q: wanted --crash, or --crash=all", s)
+		}
+		return nil
+	})
 	f.BoolVar(&o.list, "list", false, "list the tests and run none, as text or json")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test when one has failed")
 	numberFlag(f, &o.parallel, "parallel", 1, "how many tests run at once: a `number` (default: the number of processors)")
@@ -97,16 +108,11 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 	if g.Output == "json" && o.format == "text" {
 		o.format = "json"
 	}
-	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash, Update: o.update}
+	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash, Every: o.every, Update: o.update}
 	if err := o.cover.validate(); err != nil {
 		return err
 	}
 	so.Coverage = o.cover.on() && !o.list
-	so.Crashing = func(r *scripttest.Result, tries int) {
-		if all := time.Duration(r.Millis*float64(tries)) * time.Millisecond; all > 5*time.Second {
-			env.say("%s: %s passes; next with crashes at %d of %d points, which may take %s", r.File, r.Name, tries, r.Points, engine.FormatDuration(all.Round(time.Second)))
-		}
-	}
 	switch o.format {
 	case "text", "json", "junit", "tap":
 	default:
@@ -120,9 +126,6 @@ func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []
 		if so.Run, err = regexp.Compile(o.run); err != nil {
 			return usage("--run: %v", err)
 		}
-	}
-	if o.format == "text" && !o.list {
-		so.Done = func(r *scripttest.Result) { r.Text(env.Stdout) }
 	}
 	if o.watch {
 		switch {
@@ -156,7 +159,9 @@ func runSuite(ctx context.Context, env *Env, g *globals, o testOptions, suite *s
 			return badURL(g, err)
 		}
 	}
+	shown := showTests(env, g, o, suite)
 	results := suite.Run(ctx)
+	shown.close()
 	s := suite.Summary(began, time.Since(began), results)
 	s.Interrupted = ctx.Err() != nil
 	if o.cover.on() {

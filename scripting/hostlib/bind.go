@@ -271,19 +271,29 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 // wrong is the error about an argument of the wrong type.
 func (p *Param) wrong(c *Call, v Value) error {
 	hint, plain := "", c.Lang.Plain(v)
+	t, name := TypeOf(plain), ""
+	if known, ok := v.(*ObjectType); ok { // by check
+		t, name = known, known.Name
+	} else {
+		name = c.Lang.TypeName(v)
+	}
 	switch s, isString := plain.(string); {
+	case (p.Type == String || p.Type == Source) && t == fileType:
+		hint = ": give its path"
 	case p.Name == "rows" && c.isDict(plain):
 		hint = ": put a single row into a list, [row]"
 	case p.Type == Duration && isNumber(plain):
 		hint = ": nobody knows the unit of a bare number"
 	case p.Type == Int && isBig(plain):
 		hint = " of at most 64 bits"
+	case p.Type == Strings && isString && s == "": // of which no more may be known
+		hint = ": put it into a list"
 	case p.Type == Strings && isString:
 		hint = fmt.Sprintf(": write [%q]", s)
 	case p.Type == Moment && isString:
 		hint = ": see time.parse"
 	}
-	return Errorf("usage", "%s: got %s, wanted %s%s", p.Name, c.Lang.TypeName(v), p.Type, hint)
+	return Errorf("usage", "%s: got %s, wanted %s%s", p.Name, name, p.Type, hint)
 }
 
 func (p *Param) strings(c *Call, v Value) (Value, error) {

@@ -23,6 +23,9 @@ type Dry struct {
 	Send func(r *http.Request, login bool, send func(*http.Request) (*http.Response, error)) (*http.Response, error)
 	// Note is told of each effect that was not carried out.
 	Note func(e Effected)
+	// Touch is told what a hook may touch, as a line of needs, before it does. An error of
+	// it is the function's. nil: nobody is told.
+	Touch func(line string) error
 
 	mu    sync.Mutex
 	needs map[*Needs]*needsUsed
@@ -75,7 +78,13 @@ func (d *Dry) watch(n *Needs) {
 		d.needs = map[*Needs]*needsUsed{}
 	}
 	d.needs[n] = u
-	n.noted = u.note
+	n.noted = func(line string, has func(*Needs) bool) error {
+		u.note(line, has)
+		if d.Touch == nil {
+			return nil
+		}
+		return d.Touch(line)
+	}
 }
 
 // note is told what a script may touch.

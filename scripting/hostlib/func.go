@@ -165,6 +165,9 @@ type ObjectType struct {
 	Key func(self Value) string
 }
 
+// isData says that its values can be kept, and sent.
+func (t *ObjectType) isData() bool { return t.Record || t.Key != nil }
+
 // Attr is an attribute of an object.
 type Attr struct {
 	Name string

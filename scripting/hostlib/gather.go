@@ -89,7 +89,7 @@ func (g *Gatherer) Data(v Value, depth int) (Value, error) {
 	if name := g.Lang.Own(plain); name != "" {
 		return nil, fmt.Errorf("%s is no data", name)
 	}
-	if t := TypeOf(plain); t != nil && !t.Record && t.Key == nil {
+	if t := TypeOf(plain); t != nil && !t.isData() {
 		return nil, fmt.Errorf("%s is no data", t.Name)
 	}
 	return plain, nil

@@ -22,8 +22,8 @@ type Needs struct {
 	dbs    []string // of connections, with {instance} in them; ":write" follows some
 	denied bool     // they are what the operator denies
 	limits []*limit // by the operator
-	// noted is told what was allowed, in a dry run.
-	noted func(line string, has func(*Needs) bool)
+	// noted is told what was allowed, in a dry run, which may not have it.
+	noted func(line string, has func(*Needs) bool) error
 }
 
 // namedNeed is a need of what has a name: a secret, a connection, an address.
@@ -124,7 +124,7 @@ func (n *Needs) permit(line, shown string, has func(*Needs) bool) error {
 		}
 	}
 	if n.noted != nil {
-		n.noted(line, has)
+		return n.noted(line, has)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package hostlib
 import (
 	"net/mail"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,10 @@ type unknown struct{}
 // Beginning is a string of which the beginning is known.
 type Beginning string
 
+// Like is an argument of which only the kind is known: that of a value, or an object of
+// a type.
+type Like struct{ Value }
+
 // Fault is what is wrong with a call.
 type Fault struct {
 	Arg int // which argument, those by name after the others; -1: none of them
@@ -47,19 +52,28 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 	bad := func(arg int, err error) { faults = append(faults, Fault{arg, err}) }
 	take := func(arg, i int, v Value) {
 		given[i] = true
-		switch v.(type) {
+		p := &f.Params[i]
+		switch known := v.(type) {
 		case unknown:
 			return
 		case Beginning:
 			v = "" // any text, for its type
-			if p := &f.Params[i]; len(p.Choices) > 0 || p.Fits != nil || takesWords(p.Type) {
+			if len(p.Choices) > 0 || p.Fits != nil || takesWords(p.Type) {
 				return
 			}
+		case Like:
+			v = known.Value
 		}
 		if f == GlobalNamed("job") {
 			return // see CheckSettings
 		}
-		if _, err := f.Params[i].convert(c, v); err != nil {
+		if t, ok := v.(*ObjectType); ok {
+			if !p.takes(t) {
+				bad(arg, p.wrong(c, v))
+			}
+			return
+		}
+		if _, err := p.convert(c, v); err != nil {
 			bad(arg, err)
 		}
 	}
@@ -102,6 +116,23 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 	return faults
 }
 
+// takes says whether objects of a type can be given for the parameter.
+func (p *Param) takes(t *ObjectType) bool {
+	switch p.Type {
+	case Any:
+		return true
+	case Data:
+		return t.isData()
+	case Duration:
+		return t == durationType
+	case Moment:
+		return t == timeType
+	case Source:
+		return slices.ContainsFunc(streams, func(s streamObject) bool { return s.ObjectType() == t })
+	}
+	return false
+}
+
 // takesWords says that not every string is good for a type.
 func takesWords(t ParamType) bool { return t == Duration || t == Size }
 
@@ -115,7 +146,7 @@ func CheckSettings(c *Call, given []Named) (faults []Fault) {
 			continue
 		}
 		switch g.Value.(type) {
-		case unknown, Beginning:
+		case unknown, Beginning, Like:
 			delete(values, g.Name)
 			continue
 		}

@@ -45,6 +45,14 @@ type streamer interface {
 	stream(c *Call) (r io.Reader, name string, close func() error, err error)
 }
 
+type streamObject interface {
+	Object
+	streamer
+}
+
+// streams are the objects that are read as a stream.
+var streams = []streamObject{&entry{}, &response{}, &remoteFile{}, &s3Stream{}}
+
 // input opens what a parameter of type Source was given: a path, an object that
 // is a stream, or an iterator of lines or bytes.
 func (c *Call) input(v Value, charset string) (*input, error) {

@@ -288,17 +288,17 @@ func (c *linter) arguments(f *hostlib.Func, e *luasyntax.Call) (a given) {
 		}
 	}
 	for _, arg := range list {
-		a.args, a.places = append(a.args, c.value(arg)), append(a.places, arg.Start())
+		a.args, a.places = append(a.args, c.given(arg)), append(a.places, arg.Start())
 	}
 	if f == errorFunc && len(a.args) == 2 {
-		if _, ok := a.args[1].(lua.LNumber); ok {
+		if c.kindOf(list[1]) == "number" {
 			a.args, a.places = a.args[:1], a.places[:1]
 		}
 	}
 	a.exprs = map[string]luasyntax.Expr{}
 	for _, field := range named {
 		key := field.Key.(*luasyntax.Literal)
-		a.named = append(a.named, hostlib.Named{Name: key.Value, Value: c.value(field.Value)})
+		a.named = append(a.named, hostlib.Named{Name: key.Value, Value: c.given(field.Value)})
 		a.exprs[key.Value] = field.Value
 		place := field.Pos
 		if at != nil {
@@ -319,6 +319,28 @@ func (c *linter) arguments(f *hostlib.Func, e *luasyntax.Call) (a given) {
 		}
 	}
 	return a
+}
+
+// samples are values of the kinds that are known as such.
+var samples = map[string]lua.LValue{"number": lua.LNumber(1), "boolean": lua.LTrue, "table": boot.NewTable(), "function": someFunction}
+
+// given is what is known of an argument: its value, or what kind of value it is.
+func (c *linter) given(e luasyntax.Expr) hostlib.Value {
+	v := c.value(e)
+	if v != hostlib.Unknown {
+		return v
+	}
+	if t := c.typeOf(e); t != nil {
+		return hostlib.Like{Value: t}
+	}
+	kind := c.kindOf(e)
+	if kind == "string" {
+		return hostlib.Beginning("")
+	}
+	if like := samples[kind]; like != nil {
+		return hostlib.Like{Value: like}
+	}
+	return v
 }
 
 // expands says that an expression, the last argument, may be none or several.

@@ -315,16 +315,18 @@ def consume(ctx, item):
     error("%d rows" % len(list(db.query("SELECT id FROM many"))))
 `)
 	s.script("stored", `
-job(retry = retry(max = 1), needs = ["s3:archive"])
+job(retry = retry(max = 1), needs = ["s3:archive", "http:api.example.com"])
 
 def consume(ctx, item):
-    list(s3.list("archive"))
+    catch(lambda: list(s3.list("archive")))
+    http.get("https://api.example.com/x")
 `)
 	s.script("served", `
-job(retry = retry(max = 1), needs = ["sftp:bank"])
+job(retry = retry(max = 1), needs = ["sftp:bank", "http:api.example.com"])
 
 def consume(ctx, item):
-    sftp.connect("bank")
+    catch(sftp.connect, "bank")
+    http.get("https://api.example.com/x")
 `)
 	s.web = func(r *http.Request) (*http.Response, error) { return answer(r, 200, "{}") }
 	for _, typ := range s.loader() {
@@ -340,7 +342,14 @@ def consume(ctx, item):
 			s.Exec("DROP TABLE IF EXISTS many")
 		}
 		id := s.Enqueue(engine.NewJob{Type: c.typ, Payload: engine.Raw(c.payload)})
+		s.web = func(r *http.Request) (*http.Response, error) { return answer(r, 200, "{}") }
 		s.Run()
+		s.web = func(r *http.Request) (*http.Response, error) {
+			if r.Context().Err() == nil { // else it is not sent
+				t.Error("what can be no test went on")
+			}
+			return nil, errors.New("no")
+		}
 		_, _, err := s.replay(id)
 		switch {
 		case c.wrong == "" && err != nil:

@@ -30,12 +30,6 @@ func (w *World) Save(file string) (string, error) {
 	if r == nil || !w.opts.Keep {
 		return "", engine.Errorf(engine.CodeInternal, "there is no replay to save")
 	}
-	for _, line := range w.dry.Needs().Touched {
-		if kind, name, _ := strings.Cut(line, ":"); setUp[kind] != "" {
-			return "", engine.Errorf(engine.CodeUsage, "job %d cannot be written as a test: it works on %s, and what is there is not kept", r.job.ID, line).
-				WithHint("write one by hand, and put the files that the job meets there by t.%s: dsengine docs t.%s", fmt.Sprintf(setUp[kind], name), kind)
-		}
-	}
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -92,6 +86,18 @@ func (w *World) LeftOut() []string { return w.leftOut }
 
 // setUp is how a test makes what is not kept of a replay, by the kind of need.
 var setUp = map[string]string{"s3": "s3(%q).file(...)", "sftp": "sftp(%q).file(...)", "ftp": "ftp(%q).file(...)"}
+
+// touch is told what the job works on, and ends the replay where that is not kept.
+func (w *World) touch(line string) error {
+	kind, name, _ := strings.Cut(line, ":")
+	if setUp[kind] == "" {
+		return nil
+	}
+	err := engine.Errorf(engine.CodeUsage, "job %d cannot be written as a test: it works on %s, and what is there is not kept", w.replay.job.ID, line).
+		WithHint("write one by hand, and put the files that the job meets there by t.%s: dsengine docs t.%s", fmt.Sprintf(setUp[kind], name), kind)
+	w.stop(err)
+	return err
+}
 
 // writing gathers the lines of a test.
 type writing struct {

@@ -117,7 +117,7 @@ func New(ctx context.Context, o Options) (_ *World, err error) {
 		return err
 	}
 	if o.Keep {
-		w.dry.Files.Looked = w.kept.looked
+		w.dry.Files.Looked, w.dry.Touch = w.kept.looked, w.touch
 	}
 	if w.target, err = o.Open(w.ctx, w.dir); err != nil {
 		return nil, err

@@ -131,13 +131,17 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 	var another *crash // a second run without a crash
 	var bad int
 	points := first.seen
-	r.Points = points
 	tries := tries(points)
-	w.suite.crashing(r, tries)
+	if w.suite.opts.Every {
+		tries = points
+	}
+	r.Points, r.LeftOut = points, points-tries
+	defer func() { w.suite.crashing(r, tries, tries) }()
 	for i := range tries {
 		if ctx.Err() != nil {
 			return
 		}
+		w.suite.crashing(r, i, tries)
 		k := &crash{at: 1 + i*points/tries}
 		killed := w.live(ctx, t, k)
 		if k.died != nil {

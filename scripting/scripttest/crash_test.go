@@ -2,6 +2,7 @@ package scripttest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -558,10 +559,33 @@ func TestOfManyPointsSomeAreTried(t *testing.T) {
 		}
 	}
 	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    ctx.checkpoint()\n", "x_test.star": "def test_it(t):\n    t.run()\n"})
-	told := 0
-	s := suite(t, Options{Jobs: dir, Crash: true, Crashing: func(r *Result, tries int) { told += tries }})
+	var told []int
+	s := suite(t, Options{Jobs: dir, Crash: true})
+	s.Crashing = func(r *Result, done, tries int) { told = append(told, done, tries) }
 	defer s.Close()
-	if r := s.Run(t.Context())[0]; told == 0 || told != r.Crashes {
-		t.Errorf("%d crashes were told before, and tried were %d", told, r.Crashes)
+	if r, want := s.Run(t.Context())[0], []int{0, 4, 1, 4, 2, 4, 3, 4, 4, 4}; !slices.Equal(told, want) || r.Crashes != 4 || r.LeftOut != 0 {
+		t.Errorf("told is %v of %d crashes, want %v of 4; %d left out", told, r.Crashes, want, r.LeftOut)
+	}
+}
+
+// TestEveryPointIsTriedIfThatIsAskedFor has a test run with more points than are tried.
+func TestEveryPointIsTriedIfThatIsAskedFor(t *testing.T) {
+	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    pass\n", "x_test.star": "def test_it(t):\n    t.run()\n"})
+	for every, want := range map[bool]string{
+		false: "1 passed, with crashes at 2 of 330 points, 27 points left out (--crash=all leaves out none), 301 of 330 points",
+		true:  "1 passed, with crashes at 2 of 330 points, 328 of 330 points",
+	} {
+		s := suite(t, Options{Jobs: dir, Crash: true, Every: every})
+		w := worker{suite: s}
+		k := &crash{look: true}
+		r := w.live(t.Context(), s.tests[0], k)
+		k.seen = 330
+		w.crashes(t.Context(), s.tests[0], r, k)
+		if line := summarize(&Summary{Tests: []*Result{r}}).Line(); !strings.HasPrefix(line, want) {
+			t.Errorf("%s, want %s", line, want)
+		}
+		if err := w.close(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }

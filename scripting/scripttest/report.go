@@ -21,11 +21,12 @@ type Summary struct {
 	Failed    int                  `json:"failed"`
 	Skipped   int                  `json:"skipped"`
 	Todo      int                  `json:"todo"`
-	NotRun    int                  `json:"not_run"`           // with FailFast, or when it was interrupted
-	Crashes   int                  `json:"crashes,omitempty"` // with --crash: that the tests were run with
-	Points    int                  `json:"points,omitempty"`  // with --crash: at which the process could be killed
-	Missed    int                  `json:"missed,omitempty"`  // those that no test came to again
-	Errors    []*hostlib.LoadError `json:"errors"`            // files that do not load
+	NotRun    int                  `json:"not_run"`            // with FailFast, or when it was interrupted
+	Crashes   int                  `json:"crashes,omitempty"`  // with --crash: that the tests were run with
+	Points    int                  `json:"points,omitempty"`   // with --crash: at which the process could be killed
+	Missed    int                  `json:"missed,omitempty"`   // those that no test came to again
+	LeftOut   int                  `json:"left_out,omitempty"` // those that were too many to be tried
+	Errors    []*hostlib.LoadError `json:"errors"`             // files that do not load
 	Tests     []*Result            `json:"tests"`
 	// Interrupted says that the run was told to stop; UnderWay are the tests that it
 	// stopped, as "file: name". They count as not run.
@@ -50,6 +51,7 @@ func summarize(s *Summary) *Summary {
 		s.Crashes += r.Crashes
 		s.Points += r.Points
 		s.Missed += r.Missed
+		s.LeftOut += r.LeftOut
 		switch r.Status {
 		case Passed:
 			s.Passed++
@@ -167,6 +169,9 @@ func (s *Summary) Line() string {
 	}
 	text := strings.Join(parts, ", ")
 	text += crashWords(", with ", s.Crashes, s.Points)
+	if s.LeftOut > 0 {
+		text += fmt.Sprintf(", %d points left out (--crash=all leaves out none)", s.LeftOut)
+	}
 	if s.Missed > 0 {
 		text += ", " + missedWords(s.Missed, s.Points)
 	}

@@ -111,6 +111,7 @@ func TestJSON(t *testing.T) {
 		Crashes   int         `json:"crashes"`
 		Points    int         `json:"points"`
 		Missed    int         `json:"missed"`
+		LeftOut   int         `json:"left_out"`
 		Errors    []loadError `json:"errors"`
 		Tests     []struct {
 			File     string    `json:"file"`
@@ -123,6 +124,7 @@ func TestJSON(t *testing.T) {
 			Crashes  int       `json:"crashes"`
 			Points   int       `json:"points"`
 			Missed   int       `json:"missed"`
+			LeftOut  int       `json:"left_out"`
 			Differs  []failure `json:"differs"`
 			Golden   []string  `json:"golden"`
 			Millis   float64   `json:"ms"`

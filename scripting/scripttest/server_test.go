@@ -120,7 +120,7 @@ func TestDatabasesAreDroppedAfterPanicsAndInterruptions(t *testing.T) {
 			}
 			s.tests[0].script = panicking{s.tests[0].script}
 			ctx, interrupt := context.WithCancel(t.Context())
-			s.opts.Done = func(*Result) { interrupt() } // while the second test runs, or begins
+			s.Done = func(*Result) { interrupt() } // while the second test runs, or begins
 			if results := s.Run(ctx); len(results) != 1 || results[0].Failures == nil {
 				t.Errorf("results: %+v", results)
 			}

@@ -32,17 +32,13 @@ type Options struct {
 	FailFast bool           // begin no further test when one has failed
 	Timeout  time.Duration  // of one test; default 1m
 	Crash    bool           // run each test again, with a crash at each point where it matters
+	Every    bool           // with Crash: at every such point, however many there are
 	Update   bool           // write golden files that are missing or differ
 	// Changed are files that have changed since Before ran: only the tests that they
 	// touch are found. nil: all are.
 	Changed  []string
 	Before   *Suite
 	Coverage bool // count what of the scripts runs; see Suite.Coverage
-	// Done is called after each test, in no certain order, by one goroutine at a time.
-	Done func(r *Result)
-	// Crashing is called before a test that has passed is run with that many crashes, by one
-	// goroutine at a time.
-	Crashing func(r *Result, tries int)
 }
 
 // Status says how a test went.
@@ -64,12 +60,13 @@ type Result struct {
 	Status   Status     `json:"status"`
 	Reason   string     `json:"reason,omitempty"` // why it was left out
 	Failures []*Failure `json:"failures,omitempty"`
-	Log      []string   `json:"log,omitempty"`     // of a test that failed
-	Crashes  int        `json:"crashes,omitempty"` // with --crash: how many the test was run with
-	Points   int        `json:"points,omitempty"`  // with --crash: at which the process could be killed
-	Missed   int        `json:"missed,omitempty"`  // those that the test did not come to again
-	Differs  []*Failure `json:"differs,omitempty"` // with --crash: where the test holds, and its outcome is another
-	Golden   []string   `json:"golden,omitempty"`  // files that it wrote
+	Log      []string   `json:"log,omitempty"`      // of a test that failed
+	Crashes  int        `json:"crashes,omitempty"`  // with --crash: how many the test was run with
+	Points   int        `json:"points,omitempty"`   // with --crash: at which the process could be killed
+	Missed   int        `json:"missed,omitempty"`   // those that the test did not come to again
+	LeftOut  int        `json:"left_out,omitempty"` // those that were too many to be tried
+	Differs  []*Failure `json:"differs,omitempty"`  // with --crash: where the test holds, and its outcome is another
+	Golden   []string   `json:"golden,omitempty"`   // files that it wrote
 	Millis   float64    `json:"ms"`
 }
 
@@ -89,6 +86,12 @@ type Failure struct {
 
 // Suite is tests that were found, ready to be run.
 type Suite struct {
+	// Done is called after each test, in no certain order; Crashing before each of as many
+	// runs with a crash as a test that has passed is tried with, and after the last. One
+	// goroutine calls them at a time. nil: nobody wants to know.
+	Done     func(r *Result)
+	Crashing func(r *Result, done, tries int)
+
 	opts    Options
 	scripts []Script
 	tests   []*test
@@ -360,7 +363,6 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 	results := make([]*Result, len(s.tests))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	var mu sync.Mutex
 	for range min(s.opts.Parallel, max(len(s.tests), 1)) {
 		wg.Go(func() {
 			w := worker{suite: s}
@@ -370,18 +372,17 @@ func (s *Suite) Run(ctx context.Context) []*Result {
 					continue
 				}
 				r := w.one(ctx, s.tests[i])
+				s.mu.Lock()
 				if ctx.Err() != nil {
-					mu.Lock()
 					s.underWay = append(s.underWay, s.tests[i].File+": "+s.tests[i].Name)
-					mu.Unlock()
+					s.mu.Unlock()
 					continue
 				}
-				mu.Lock()
 				results[i] = r
-				if s.opts.Done != nil {
-					s.opts.Done(r)
+				if s.Done != nil {
+					s.Done(r)
 				}
-				mu.Unlock()
+				s.mu.Unlock()
 				if r.Status == Failed && s.opts.FailFast {
 					stop()
 				}
@@ -462,12 +463,12 @@ func (w *worker) one(ctx context.Context, t *test) *Result {
 	return r
 }
 
-// crashing tells that a test is run with so many crashes.
-func (s *Suite) crashing(r *Result, tries int) {
+// crashing tells with how many crashes, of so many, a test has run.
+func (s *Suite) crashing(r *Result, done, tries int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opts.Crashing != nil {
-		s.opts.Crashing(r, tries)
+	if s.Crashing != nil {
+		s.Crashing(r, done, tries)
 	}
 }
 

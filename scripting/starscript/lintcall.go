@@ -214,7 +214,7 @@ func (c *linter) arguments(e *syntax.CallExpr) (args []hostlib.Value, named []ho
 		switch x := arg.(type) {
 		case *syntax.BinaryExpr:
 			if x.Op == syntax.EQ {
-				named = append(named, hostlib.Named{Name: x.X.(*syntax.Ident).Name, Value: c.value(x.Y)})
+				named = append(named, hostlib.Named{Name: x.X.(*syntax.Ident).Name, Value: c.given(x.Y)})
 				at = append(at, start)
 				continue
 			}
@@ -224,9 +224,28 @@ func (c *linter) arguments(e *syntax.CallExpr) (args []hostlib.Value, named []ho
 				continue
 			}
 		}
-		args, places = append(args, c.value(arg)), append(places, start)
+		args, places = append(args, c.given(arg)), append(places, start)
 	}
 	return args, named, append(places, at...), more
+}
+
+// given is what is known of an argument: its value, or what kind of value it is.
+func (c *linter) given(e syntax.Expr) hostlib.Value {
+	v := c.value(e)
+	if v != hostlib.Unknown {
+		return v
+	}
+	if t := c.typeOf(e); t != nil {
+		return hostlib.Like{Value: t}
+	}
+	kind := c.kindOf(e)
+	if kind == "string" {
+		return hostlib.Beginning("")
+	}
+	if like := samples[kind]; like != nil {
+		return hostlib.Like{Value: like}
+	}
+	return v
 }
 
 // ownCall checks a call of a function that the file, or one that it loads, defines.
