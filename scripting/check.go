@@ -33,6 +33,9 @@ type CheckOptions struct {
 	Marks func(sql string, names bool) (n int, numbered bool)
 	// Owned says that a statement names tables of the engine; nil: it is not looked for.
 	Owned func(sql string) error
+	// Statement is why a statement is none for db.exec or, with reads, db.query; nil: that
+	// is not looked at.
+	Statement func(sql string, reads bool) error
 }
 
 // checker looks for mistakes in the files of one language.
@@ -68,6 +71,7 @@ func Check(dir string, o CheckOptions) (problems []*Problem, files int, err erro
 	lua := luascript.NewLoader(root.FS(), shown, host)
 	star.Marks, lua.Marks = o.Marks, o.Marks
 	star.Owned, lua.Owned = o.Owned, o.Owned
+	star.Statement, lua.Statement = o.Statement, o.Statement
 	checkers := map[string]checker{
 		starscript.Ending: star,
 		luascript.Ending:  lua,

@@ -60,7 +60,7 @@ func TestCheckFindsSeededMistakes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		problems, files, err := scripting.Check(dir, scripting.CheckOptions{Tests: scripttest.Types(), Marks: sqlstore.Marks, Owned: func(sql string) error { return sqlstore.Owned("", sql) }})
+		problems, files, err := scripting.Check(dir, scripting.CheckOptions{Tests: scripttest.Types(), Marks: sqlstore.Marks, Statement: sqlstore.Verb, Owned: func(sql string) error { return sqlstore.Owned("", sql) }})
 		if err != nil || files != len(archive.Files) {
 			t.Fatalf("%s: %d files: %v", name, files, err)
 		}

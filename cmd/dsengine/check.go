@@ -41,7 +41,7 @@ It ends with 0 if nothing was found, and with 1 if something was.`,
 }
 
 func runCheck(env *Env, g *globals, paths []string) error {
-	o := scripting.CheckOptions{Tests: scripttest.Types(), Limits: g.tables.Needs, Marks: sqlstore.Marks, Owned: func(sql string) error { return sqlstore.Owned(g.Prefix, sql) }}
+	o := scripting.CheckOptions{Tests: scripttest.Types(), Limits: g.tables.Needs, Marks: sqlstore.Marks, Statement: sqlstore.Verb, Owned: func(sql string) error { return sqlstore.Owned(g.Prefix, sql) }}
 	if len(paths) > 0 {
 		wanted, err := scripttest.Targets(g.Jobs, paths)
 		if err != nil {

@@ -71,13 +71,18 @@ func (s *Store) CheckQuery(sql string) error {
 	if err != nil {
 		return err
 	}
-	if !readVerbs[st.verb] {
-		if near := likeVerb(st.verb); near != "" {
-			return refused("no statement begins with %s (did you mean %s?)", st.verb, near)
-		}
-		return refused("db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not %s: use db.exec", st.verb)
+	return st.reads()
+}
+
+// reads is why a statement is none for db.query, by its verb; nil if it is one.
+func (st statement) reads() error {
+	if readVerbs[st.verb] {
+		return nil
 	}
-	return nil
+	if near := likeVerb(st.verb); near != "" {
+		return refused("no statement begins with %s (did you mean %s?)", st.verb, near)
+	}
+	return refused("db.query, db.one and db.value run reading statements (SELECT, SHOW, EXPLAIN), not %s: use db.exec", st.verb)
 }
 
 // CheckExec says whether db.exec may run the SQL.
@@ -86,6 +91,11 @@ func (s *Store) CheckExec(sql string) error {
 	if err != nil {
 		return err
 	}
+	return st.writes()
+}
+
+// writes is why a statement is none for db.exec, by its verb; nil if it is one.
+func (st statement) writes() error {
 	switch v := st.verb; {
 	case writeVerbs[v]:
 		return nil
@@ -105,6 +115,29 @@ func (s *Store) CheckExec(sql string) error {
 		return refused("no statement begins with %s (did you mean %s?)", st.verb, near)
 	}
 	return refused("db.exec runs INSERT, UPDATE, DELETE, REPLACE and CALL, not %s", st.verb)
+}
+
+// Verb is why db.exec cannot run the SQL on any database, or with reads db.query;
+// nil if it may.
+func Verb(sql string, reads bool) error {
+	var err error
+	for _, sqlite := range []bool{false, true} {
+		st := parseStatement(sql, sqlite)
+		switch {
+		case st.hides != "" || st.more:
+			return nil // what is one statement to one database may be two to another
+		case st.verb == "":
+			return refused("the SQL is empty")
+		case reads:
+			err = st.reads()
+		default:
+			err = st.writes()
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // MakesTables says whether a statement of a test is one that makes or changes tables

@@ -94,6 +94,21 @@ func (r *Report) Owned(f *Func, at At, sql string, owned func(sql string) error)
 	}
 }
 
+// Statement tells of a statement that the function does not run; why tells which those are.
+func (r *Report) Statement(f *Func, at At, sql string, why func(sql string, reads bool) error) {
+	if f.Module != "db" && f.Module != connectionType.Name {
+		return
+	}
+	if err := why(sql, f.Name != "exec"); err != nil {
+		r.Add(at, "sql", false, "", Within(f, err).Error())
+	}
+}
+
+// Module tells of a module that is called.
+func (r *Report) Module(at At, name string, names []string) {
+	r.Add(at, "call", false, DocsHint(name), fmt.Sprintf("%s is a module, not a function: call one of its functions, such as %s.%s(...)", name, name, names[0]))
+}
+
 // Lazy says that a function gives an iterator that runs when it is gone through.
 func Lazy(f *Func) bool { return f != nil && strings.HasPrefix(f.Returns, "iterator") }
 

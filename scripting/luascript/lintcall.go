@@ -177,6 +177,10 @@ func (c *linter) call(e *luasyntax.Call) {
 		return
 	}
 	c.passed(e)
+	if m, name := c.module(e.Fn); name != "" && e.Method == nil {
+		c.report.Module(spot(e.Start()), name, namesOf(m, name))
+		return
+	}
 	f := c.callee(e)
 	if f == nil {
 		c.ownCall(e)
@@ -211,6 +215,9 @@ func (c *linter) call(e *luasyntax.Call) {
 		sql, ok := a.args[0].(lua.LString)
 		if ok && c.loader.Owned != nil {
 			c.report.Owned(f, spots[0], string(sql), c.loader.Owned)
+		}
+		if ok && c.loader.Statement != nil {
+			c.report.Statement(f, spots[0], string(sql), c.loader.Statement)
 		}
 		if ok && !a.more && c.loader.Marks != nil {
 			c.report.Marks(f, spots[0], string(sql), len(a.args)-1, c.loader.Marks)
@@ -477,6 +484,10 @@ func (c *linter) loop(s *luasyntax.For) {
 		return
 	}
 	switch e := s.Values[0]; c.kindOf(e) {
+	case "function":
+		if f := c.function(e); f != nil && f.Name != "" { // a function of the script's own may be an iterator
+			c.add(e.Start(), "call", false, fmt.Sprintf("call it: %s(...)", f), fmt.Sprintf("the function %s cannot be gone through, what it gives can", f))
+		}
 	case "string":
 		c.add(e.Start(), "call", false, "loop over text:gmatch(\".\") for its characters", "a string cannot be gone through")
 	case "table":

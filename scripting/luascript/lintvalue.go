@@ -325,6 +325,9 @@ func (c *linter) kindOf(e luasyntax.Expr) string {
 		defer delete(c.busy, b)
 		return c.kindOf(b.Value)
 	case *luasyntax.Index:
+		if c.function(e) != nil {
+			return "function"
+		}
 		if t := c.typeOf(e.X); t != nil {
 			if key, ok := e.Key.(*luasyntax.Literal); ok {
 				if a := t.Attr(keyOf(key)); a != nil {

@@ -50,6 +50,9 @@ type Loader struct {
 	Marks func(sql string, names bool) (n int, numbered bool)
 	// Owned says that a statement names tables of the engine; nil: Check does not look.
 	Owned func(sql string) error
+	// Statement is why db.exec runs no such statement, or with reads db.query, for Check.
+	// nil: that is not looked at.
+	Statement func(sql string, reads bool) error
 }
 
 // NewLoader makes a Loader. dir is put before the names of files in messages.

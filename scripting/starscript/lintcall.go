@@ -158,6 +158,11 @@ func (c *linter) call(e *syntax.CallExpr) {
 	}
 	args, named, places, more := c.arguments(e)
 	f := c.callee(e.Fn)
+	if m := c.module(e.Fn); m != nil {
+		at, _ := e.Span()
+		c.report.Module(spot(at), m.Name, m.Names())
+		return
+	}
 	if f == nil {
 		c.ownCall(e, args, named, places, more)
 		return
@@ -188,6 +193,9 @@ func (c *linter) marks(f *hostlib.Func, args []hostlib.Value, places []syntax.Po
 	sql, ok := args[0].(starlark.String)
 	if ok && c.loader.Owned != nil {
 		c.report.Owned(f, spot(places[0]), string(sql), c.loader.Owned)
+	}
+	if ok && c.loader.Statement != nil {
+		c.report.Statement(f, spot(places[0]), string(sql), c.loader.Statement)
 	}
 	if !ok || more || c.loader.Marks == nil {
 		return

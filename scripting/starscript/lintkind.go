@@ -94,6 +94,9 @@ func (c *linter) kindOf(e syntax.Expr) string {
 			return common(n.ins, c.elemKind)
 		}
 	case *syntax.DotExpr:
+		if c.callee(e) != nil {
+			return "function"
+		}
 		if t := c.typeOf(e.X); t != nil {
 			if a := t.Attr(e.Name.Name); a != nil && slices.Contains(basic, a.Type) {
 				return a.Type

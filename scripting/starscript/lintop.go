@@ -16,6 +16,7 @@ import (
 var samples = map[string]starlark.Value{
 	"NoneType": starlark.None, "bool": starlark.True, "int": starlark.MakeInt(1), "float": starlark.Float(1), "string": starlark.String(""),
 	"bytes": starlark.Bytes(""), "list": starlark.NewList(nil), "tuple": starlark.Tuple{}, "dict": starlark.NewDict(0), "set": starlark.NewSet(0),
+	"function": starlark.NewBuiltin("function", nil),
 }
 
 type result struct {
