@@ -51,7 +51,7 @@ func (c *Call) commitPosition() error {
 	}
 	c.watch.pause()
 	defer c.watch.resume()
-	c.position.Loops = c.loops.counts
+	c.position.Loops = c.loops.all()
 	if err := c.remember(c.ctx); err != nil {
 		c.Poison(err)
 		return err

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // position is what a checkpoint keeps: what the script gave it, and how far
@@ -104,7 +105,13 @@ type loopCount struct {
 	Done bool   `json:"d,omitempty"`
 	Left bool   `json:"b,omitempty"`
 	End  bool   `json:"e,omitempty"`
-	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which nothing else is kept
+	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which the first one's loopKey is kept, and in Last all of theirs together
+	loopKey
+	Again bool `json:"a,omitempty"` // as in LoopID
+
+	index int    // in what the last run has left
+	chain uint64 // of one of Many: all of their keys together; 0: they are not known
+	last  bool   // it is the last one of these
 }
 
 // Of so many loops the counts are stored; of those before them that are over,
@@ -133,7 +140,7 @@ func (p position) encode() Raw {
 	return b
 }
 
-// fold makes one of older loops that are over, one after the other: what is
+// fold makes one, in the place of the first of them, of older loops that are over, one after the other: what is
 // stored must not grow with each loop of a hook that has very many.
 func fold(all []loopCount) []loopCount {
 	old := len(all) - exactLoops
@@ -146,10 +153,15 @@ func fold(all []loopCount) []loopCount {
 		switch {
 		case !c.Done && !c.Left:
 			short = append(short, c)
+		case c.chain != 0 && last >= 0 && short[last].chain == c.chain:
+			short[last].Many++
+		case c.chain != 0:
+			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, Last: c.chain, chain: c.chain})
 		case last >= 0 && short[last].Many > 0:
 			short[last].Many++
+			short[last].Last, short[last].chain = c.loopKey.after(short[last].Last), 0
 		default:
-			short = append(short, loopCount{Many: 1})
+			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, Last: c.loopKey.after(chainBegins)})
 		}
 	}
 	return append(short, all[old:]...)
@@ -160,8 +172,12 @@ func fold(all []loopCount) []loopCount {
 func unfold(short []loopCount) []loopCount {
 	var all []loopCount
 	for _, c := range short {
-		for range c.Many {
-			all = append(all, loopCount{N: allOf, Done: true})
+		for i := range c.Many {
+			one := loopCount{N: allOf, Done: true, chain: c.Last, last: i == c.Many-1}
+			if i == 0 {
+				one.loopKey = c.loopKey
+			}
+			all = append(all, one)
 		}
 		if c.Many == 0 {
 			all = append(all, c)
@@ -174,8 +190,8 @@ func unfold(short []loopCount) []loopCount {
 const allOf = 1<<63 - 1
 
 // loops counts the elements that counting loops have taken, in the order in
-// which the hook enters them. After a crash the hook starts again, and the
-// n-th loop leaves out as many elements as the n-th saved count says.
+// which the hook enters them. After a crash the hook starts again, and a loop leaves
+// out as many elements as it had taken: see enterLoop for how it is known again.
 //
 // Whatever else the hook did before it entered a loop that has a saved count
 // was committed with that count; done again, it is rolled back when the loop is
@@ -191,64 +207,72 @@ const allOf = 1<<63 - 1
 // each pass. When the pass is over they are forgotten: what they did is part of
 // it, and the loop that follows takes the number of the first of them.
 type loops struct {
-	counts []loopCount // as of now
-	next   int         // number of the loop that is entered next
-	saved  int         // so many counts are of the last run and not reached yet
-	passes int         // batches whose pass is running, nested ones too
-	era    int         // how often the numbers began anew
+	counts []loopCount  // of the loops that were entered, as of now
+	keys   []loopKey    // of the same, also where catch took them back
+	next   int          // number of the loop that is entered next
+	before []loopCount  // those of the last run that were not entered again yet, in their order
+	again  map[int]bool // indexes of those that were, also where catch took them back
+	high   int          // index, one more, of the last of those that were entered
+	chain  uint64       // keys of those of them that fold has made one of
+	passes int          // batches whose pass is running, nested ones too
+	era    int          // how often the numbers began anew
+}
+
+// loopsOf are the loops of a hook that starts with a position.
+func loopsOf(saved []loopCount) loops {
+	for i := range saved {
+		saved[i].index = i
+	}
+	return loops{before: saved}
 }
 
 func (ls loops) copy() loops {
-	ls.counts = append([]loopCount(nil), ls.counts...)
+	ls.counts, ls.before = slices.Clone(ls.counts), slices.Clone(ls.before)
 	return ls
 }
+
+// all are the counts to save: those of loops that were not entered again come first,
+// as they did.
+func (ls *loops) all() []loopCount { return slices.Concat(ls.before, ls.counts) }
 
 // anew begins the numbers anew.
 func (ls *loops) anew() { *ls = loops{passes: ls.passes, era: ls.era + 1} }
 
 // undo takes the loops back to what they were before a catch.
 func (ls *loops) undo(before loops) {
-	before.next = ls.next
+	before.next, before.keys, before.again, before.high = ls.next, ls.keys, ls.again, ls.high
+	before.before = slices.DeleteFunc(slices.Clone(before.before), func(c loopCount) bool { return ls.again[c.index] })
 	*ls = before
 }
 
 // put makes a loop's count the last one.
 func (ls *loops) put(n int, c loopCount) {
-	for len(ls.counts) < n { // loops that were taken back
-		ls.counts = append(ls.counts, loopCount{})
+	for i := len(ls.counts); i < n; i++ { // loops that were taken back
+		ls.counts = append(ls.counts, loopCount{loopKey: ls.keys[i]})
 	}
 	ls.counts = append(ls.counts[:n], c)
+}
+
+// take gives a loop of the last run out.
+func (ls *loops) take(i int) loopCount {
+	was := ls.before[i]
+	ls.before = slices.Delete(slices.Clone(ls.before), i, i+1)
+	if ls.high = max(ls.high, was.index+1); ls.again == nil {
+		ls.again = map[int]bool{}
+	}
+	ls.again[was.index] = true
+	return was
 }
 
 // loop is one counting loop.
 type loop struct {
 	c    *Call
 	n    int
+	at   int // index of was; -1: the last run had not come to it
 	era  int
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
 	sure bool      // no rejects were read outside of such a loop before it
-}
-
-// enterLoop begins a counting loop.
-func (c *Call) enterLoop() (*loop, error) {
-	if c.poison != nil {
-		return nil, c.poison
-	}
-	ls := &c.loops
-	l := &loop{c: c, n: ls.next, era: ls.era, sure: c.redriven.sure()}
-	ls.next++
-	if l.n >= ls.saved {
-		ls.put(l.n, loopCount{})
-		return l, nil
-	}
-	l.was = ls.counts[l.n]
-	l.left = l.was.N
-	if l.left > 0 {
-		c.skipping = l
-	}
-	c.restart()
-	return l, nil
 }
 
 // restart takes back what was done since the last commit.
@@ -307,8 +331,11 @@ func (l *loop) forget() {
 // says that the source had ended then.
 func (l *loop) advance(n int, last uint64, end bool) {
 	ls := &l.c.loops
-	ls.put(l.n, loopCount{N: ls.counts[l.n].N + int64(n), Last: last, End: end})
-	ls.saved = min(ls.saved, l.n+1)
+	was := ls.counts[l.n]
+	ls.put(l.n, loopCount{N: was.N + int64(n), Last: last, End: end, loopKey: was.loopKey, Again: was.Again})
+	if l.at >= 0 { // what came after it was inside of its passes
+		ls.before = slices.DeleteFunc(slices.Clone(ls.before), func(c loopCount) bool { return c.index > l.at })
+	}
 }
 
 // passed forgets the loops inside a pass that is over: what comes next has
@@ -362,18 +389,18 @@ type Batches struct {
 	ended  bool
 }
 
-// Batches begins a loop in batches. Ask Over before and Skip about each element,
+// Batches begins a loop in batches, which id tells from others. Ask Over before and Skip about each element,
 // gather those for which it is false, call Pass before the script gets a batch
 // and Commit when it asks for the next one, Abandon when it leaves the loop in a
 // pass, and Done at the end of the source.
-func (c *Call) Batches() (*Batches, error) {
+func (c *Call) Batches(id LoopID) (*Batches, error) {
 	if len(c.catches) > 0 {
 		return nil, c.misuse("ctx.batches commits after each pass, so it cannot be used inside catch")
 	}
 	if c.job.Phase == PhaseFail {
 		return nil, c.misuse("ctx.batches is for produce, consume and finish")
 	}
-	l, err := c.enterLoop()
+	l, err := c.enterLoop(id)
 	if err != nil {
 		return nil, err
 	}

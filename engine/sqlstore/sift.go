@@ -53,7 +53,7 @@ func own(row engine.Row) engine.Row {
 	return row
 }
 
-// setAside rejects a row that was not taken into a batch because of w.bad, if rows
+// setAside refuses a row that was not taken into a batch because of w.bad, if rows
 // are to be rejected.
 func (w *writer) setAside(ctx context.Context, row engine.Row) error {
 	err := w.bad
@@ -62,7 +62,10 @@ func (w *writer) setAside(ctx context.Context, row engine.Row) error {
 	if w.rejects == nil || !errors.As(err, &f) {
 		return err
 	}
-	return w.reject(ctx, refusal{own(row), f})
+	if w.now.refused = append(w.now.refused, refusal{own(row), f}); len(w.now.refused) < writeRows {
+		return nil
+	}
+	return w.send(ctx)
 }
 
 // reject hands a row back to its source.

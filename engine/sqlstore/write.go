@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -183,10 +184,10 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 // send has the batch written that was gathered, once the one before it is. It is made
 // ready meanwhile.
 func (w *writer) send(ctx context.Context) error {
-	if w.now.count == 0 {
+	b := w.now
+	if b.count == 0 && len(b.refused) == 0 {
 		return w.settled(ctx)
 	}
-	b := w.now
 	ready := make(chan error, 1)
 	go func() { ready <- w.makeReady(b) }()
 	if err := w.settled(ctx); err != nil {
@@ -211,6 +212,7 @@ func (w *writer) settled(ctx context.Context) error {
 	}
 	err := w.wait()
 	w.wait = nil
+	slices.SortStableFunc(w.idle.refused, func(a, b refusal) int { return cmp.Compare(a.row.At, b.row.At) })
 	for _, r := range w.idle.refused {
 		if err != nil {
 			break

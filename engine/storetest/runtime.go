@@ -199,7 +199,7 @@ var runtimeCases = []testCase{
 			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
 				rows, err := c.Session().Query(c.Context(), "SELECT id FROM t ORDER BY id", nil)
 				if err == nil {
-					_, err = c.EmitAll(rowEmissions{c, rows})
+					_, err = c.EmitAll(rowEmissions{c, rows}, engine.LoopID{})
 				}
 				return nil, err
 			},
@@ -221,7 +221,7 @@ var runtimeCases = []testCase{
 				if _, err := c.Emit(engine.Emission{Payload: raw("first"), Key: "3"}); err != nil {
 					return nil, err
 				}
-				made, err := c.EmitAll(&counted{n: n, key: true})
+				made, err := c.EmitAll(&counted{n: n, key: true}, engine.LoopID{})
 				c.Count("made", made)
 				return nil, err
 			},

@@ -58,7 +58,7 @@ var leftOutCases = []testCase{
 		}
 		emit := func(keys ...string) engine.Hook {
 			return func(c *engine.Call) (engine.Raw, error) {
-				_, err := c.EmitAll(&keysOf{keys: keys})
+				_, err := c.EmitAll(&keysOf{keys: keys}, engine.LoopID{})
 				return nil, err
 			}
 		}
@@ -123,7 +123,7 @@ var leftOutCases = []testCase{
 		}
 		t := goType("t", map[engine.Phase]engine.Hook{
 			engine.PhaseProduce: func(c *engine.Call) (engine.Raw, error) {
-				_, err := c.EmitAll(&keysOf{keys: keys})
+				_, err := c.EmitAll(&keysOf{keys: keys}, engine.LoopID{})
 				return nil, err
 			},
 			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) { return nil, c.Cancel("no") },

@@ -4,7 +4,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +24,7 @@ type steps struct {
 	c        *engine.Call
 	n, crash int
 	quiet    bool // no step counts
+	blind    bool // nothing is known of its loops
 }
 
 // step is one step of the hook.
@@ -37,7 +40,20 @@ func (s *steps) step() error {
 
 // batches is the loop of ctx.batches; pass says whether it goes on.
 func (s *steps) batches(elements []int, n int, pass func(batch []int) (more bool, err error)) error {
-	b, err := s.c.Batches()
+	return s.batchesOf(s.loop(""), elements, n, pass)
+}
+
+// loop is the id of the loop that is called two levels above.
+func (s *steps) loop(source string) engine.LoopID {
+	if s.blind {
+		return engine.LoopID{}
+	}
+	_, file, line, _ := goruntime.Caller(2)
+	return engine.LoopID{Source: source, Site: fmt.Sprint(file, line), Sites: 3, Again: true}
+}
+
+func (s *steps) batchesOf(id engine.LoopID, elements []int, n int, pass func(batch []int) (more bool, err error)) error {
+	b, err := s.c.Batches(id)
 	if err != nil {
 		return err
 	}
@@ -81,7 +97,7 @@ func (s *steps) emitAll(elements []int) error {
 	if err := s.step(); err != nil {
 		return err
 	}
-	_, err := s.c.EmitAll(&numbers{s: s, left: elements})
+	_, err := s.c.EmitAll(&numbers{s: s, left: elements}, s.loop(""))
 	return err
 }
 
@@ -148,6 +164,17 @@ func patient(name string, hooks map[engine.Phase]engine.Hook) *engine.Type {
 // stopsAnywhere runs a produce hook that emits numbers once for each of its
 // steps, and ends it there the first time. Each number must be emitted once.
 func (w *world) stopsAnywhere(want []int, hook func(s *steps) error) {
+	w.Helper()
+	for _, blind := range []bool{true, false} {
+		w.stops(want, func(s *steps) error {
+			s.blind = blind
+			return hook(s)
+		})
+	}
+}
+
+// stops does that.
+func (w *world) stops(want []int, hook func(s *steps) error) {
 	w.Helper()
 	r := w.runtime(Options{})
 	var mu sync.Mutex
@@ -365,7 +392,7 @@ var loopCases = []testCase{
 				c.Position()
 				_, err := c.EmitAll(emissions(func() (engine.Emission, error) {
 					return engine.Emission{Payload: raw(1)}, c.Checkpoint(raw("here"), true)
-				}))
+				}), engine.LoopID{})
 				return nil, err
 			},
 			engine.PhaseConsume: func(*engine.Call) (engine.Raw, error) { return nil, nil },

@@ -15,7 +15,7 @@ var typeRunCases = []testCase{
 			return nil, err
 		}})
 		elsewhere := consumes("elsewhere", func(c *engine.Call) (engine.Raw, error) {
-			_, err := c.EmitAll(emissions(func() (engine.Emission, error) { return engine.Emission{Type: "produces"}, nil }))
+			_, err := c.EmitAll(emissions(func() (engine.Emission, error) { return engine.Emission{Type: "produces"}, nil }), engine.LoopID{})
 			return nil, err
 		})
 		r := w.runtime(Options{})

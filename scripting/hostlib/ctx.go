@@ -160,7 +160,7 @@ var ctxType = &ObjectType{
 				e.Type = a.String("type")
 				it := a.Iterator("iterable")
 				defer it.Close()
-				return c.Hook.EmitAll(&emissions{c: c, it: it, key: a.Callable("key"), like: e})
+				return c.Hook.EmitAll(&emissions{c: c, it: it, key: a.Callable("key"), like: e}, c.loopID(it))
 			},
 		},
 		{
@@ -206,7 +206,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash, or when the job is retried, it leaves out the batches that were committed: the elements must come in the same order. Of what is left out only the last element is compared with what it was, so a file that was mended elsewhere is not seen: dsengine jobs retry ID --fresh begins anew. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
+			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash, or when the job is retried, it leaves out the batches that were committed: the elements must come in the same order. Of what is left out only the last element is compared with what it was, so a file that was mended elsewhere is not seen: dsengine jobs retry ID --fresh begins anew. A loop is known again by its place in the script and by the file that it goes through, so files may be moved away once they are read, and others may come; write inside of the passes then: what is written between such loops cannot be told apart when they are others than before, and the hook fails. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
 				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table. " +
 				"A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
@@ -356,7 +356,7 @@ func (c *Call) batches(it Iterator, n int64) (Value, error) {
 	if n < 1 || n > engine.MaxPendingItems*10 {
 		return nil, Errorf("usage", "n: got %d, wanted 1 to %d", n, engine.MaxPendingItems*10)
 	}
-	b, err := c.Hook.Batches()
+	b, err := c.Hook.Batches(c.loopID(it))
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ var parquetModule = &Module{
 					f.in.close()
 					return nil, err
 				}
-				return rowsOf(c.openedBy("parquet.read", func() (Value, error) {
+				s := rowsOf(c.openedBy("parquet.read", func() (Value, error) {
 					row, err := r.next()
 					if err != nil {
 						return nil, err
@@ -37,7 +37,9 @@ var parquetModule = &Module{
 					c.read(1)
 					c.atRow(f.in.name, r.n)
 					return row, nil
-				}, f.in.close)), nil
+				}, f.in.close))
+				s.origin = c.origin(a.Value("src"))
+				return s, nil
 			},
 		},
 		{

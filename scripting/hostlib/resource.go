@@ -32,6 +32,7 @@ type source struct {
 	c      *Call        // nil: needs no closing, and does not look at the context
 	err    error        // how it ended
 	over   []Iterator   // what it goes through
+	origin string       // see originOf
 	nested int          // how many others are below it
 	roots  int          // how many iterators that read something it goes through at once
 
@@ -65,7 +66,11 @@ func (c *Call) openedBy(name string, next func() (Value, error), close func() er
 // reading is an iterator over an input, which it closes.
 func (c *Call) reading(name string, in *input, next func() (Value, error)) *source {
 	if in.open {
-		return c.openedBy(name, next, in.close)
+		s := c.openedBy(name, next, in.close)
+		if in.local {
+			s.origin = c.origin(in.name)
+		}
+		return s
 	}
 	s := c.iterator(name, next, in.close)
 	s.single = true

@@ -156,6 +156,8 @@ type Language interface {
 	Drops(name string) bool
 	// Where is the place in the script that runs, as file:line; "" if there is none.
 	Where() string
+	// LoopSite is what a LoopID tells of the call that runs, without Source.
+	LoopSite() engine.LoopID
 	// TypeName is how the language calls the value's type; that of nil is what NULL is
 	// called in rows, lists and dicts: None, in Lua null. What was given, or came back
 	// from a function, is given as the script has it: in Lua it may be nil, too.

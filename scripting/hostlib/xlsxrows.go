@@ -145,14 +145,18 @@ func xlsxRows(c *Call, a *Args) (Value, error) {
 		b.Close()
 		return nil, err
 	}
-	return rowsOf(c.openedBy("xlsx.rows", func() (Value, error) {
+	s := rowsOf(c.openedBy("xlsx.rows", func() (Value, error) {
 		row, err := r.next()
 		if err == nil {
 			c.read(1)
 			c.atRow(r.label, int64(r.row))
 		}
 		return row, err
-	}, b.Close)), nil
+	}, b.Close))
+	if s.origin = c.origin(a.Value("src")); s.origin != "" {
+		s.origin = fmt.Sprintf("%s, sheet %d", s.origin, n)
+	}
+	return s, nil
 }
 
 // find is the number of a sheet that is named, or numbered from 0.

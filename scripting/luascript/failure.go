@@ -214,6 +214,23 @@ func (r *run) Where() string {
 	return ""
 }
 
+// LoopSite is which loop of its file the call is that runs.
+func (r *run) LoopSite() engine.LoopID {
+	for level := range maxFrames {
+		dbg, ok := r.l.GetStack(level)
+		if !ok {
+			break
+		}
+		fn, err := r.l.GetInfo("flS", dbg, lua.LNil)
+		if f, ok := fn.(*lua.LFunction); err == nil && ok && !f.IsG && dbg.CurrentLine > 0 {
+			if f := r.script.shown(dbg.Source); f != nil {
+				return hostlib.SiteOf(f.path, f.loopSites(), dbg.CurrentLine)
+			}
+		}
+	}
+	return engine.LoopID{}
+}
+
 // Failure gives an error the form in which a hook returns it: what ends a hook
 // from outside, and its own verdicts, as they are; all else as a Failure with
 // the script's call stack.

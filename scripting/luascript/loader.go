@@ -75,6 +75,8 @@ type file struct {
 	used   map[string]int   // how often names are
 	defs   []def
 	fates  map[callAt]fate
+	looks  sync.Once // see loopSites
+	sites  []hostlib.LoopSite
 	errs   []*hostlib.LoadError // of its compilation
 	loads  []*file
 	cover  *cover // nil: what runs is not counted

@@ -48,3 +48,72 @@ end
 `})
 	allAre(t, results(t, Options{Jobs: dir}), Passed)
 }
+
+// TestLoopsAreKnownAgain has hooks that are tried again and come to other loops first than
+// the time before: files are gone, or a loop is.
+func TestLoopsAreKnownAgain(t *testing.T) {
+	t.Parallel()
+	test := func(second string) string {
+		return `
+def test_run(t):
+    t.file("in/1.csv", "id,price\n1,1\n2,1\n3,1\n4,9\n")
+    t.file("in/2.csv", "id,price\n1,2\n2,2\n3,2\n4,9\n")
+    t.run()
+    t.eq(sorted([r["price"] for r in t.table("prices")]), ` + second + `)
+`
+	}
+	files, once := test("[1, 1, 1, 2, 2, 2, 9, 9]"), test("[1, 1, 1, 1, 1, 1, 9, 9]")
+	const starlark = `
+job(needs = ["files:in/*", "files:done/*"], retry = retry(first = "1s"))
+
+def copy(ctx, path, bad = False):
+    for batch in ctx.batches(csv.read(path), 2):
+        if bad and ctx.attempt == 1 and batch[0]["id"] == "3":
+            error("no")
+        db.insert("prices", [{"price": int(r["price"])} for r in batch])
+
+def produce(ctx):
+    db.ensure("prices", {"price": "integer"})
+`
+	const lua = `
+job({needs = {"files:in/*", "files:done/*"}, retry = retry({first = "1s"})})
+
+local function row(r) return {price = tonumber(r.price)} end
+
+function produce(ctx)
+  db.ensure("prices", {price = "integer"})
+`
+	dir := folder(t, map[string]string{"a.star": starlark + `
+    for f in files.list("in/*.csv"):
+        copy(ctx, f.path, f.path == "in/2.csv")
+        files.move(f.path, "done/")
+`, "a_test.star": files, "b.star": starlark + `
+    if not state.get("loaded"):
+        copy(ctx, "in/1.csv")
+        state.set("loaded", True)
+    for batch in ctx.batches(csv.read("in/1.csv"), 2):
+        if ctx.attempt == 1 and batch[0]["id"] == "3":
+            error("no")
+        db.insert("prices", [{"price": int(r["price"])} for r in batch])
+`, "b_test.star": once, "c.lua": lua + `
+  for _, f in ipairs(files.list("in/*.csv")) do
+    for batch in ctx.batches(csv.read(f.path), 2) do
+      if ctx.attempt == 1 and f.path == "in/2.csv" and batch[1].id == "3" then error("no") end
+      db.insert("prices", iter.map(row, batch))
+    end
+    files.move(f.path, "done/")
+  end
+end
+`, "c_test.star": files, "d.lua": lua + `
+  if not state.get("loaded") then
+    for batch in ctx.batches(csv.read("in/1.csv"), 2) do db.insert("prices", iter.map(row, batch)) end
+    state.set("loaded", true)
+  end
+  for batch in ctx.batches(csv.read("in/1.csv"), 2) do
+    if ctx.attempt == 1 and batch[1].id == "3" then error("no") end
+    db.insert("prices", iter.map(row, batch))
+  end
+end
+`, "d_test.star": once})
+	allAre(t, results(t, Options{Jobs: dir}), Passed)
+}

@@ -81,6 +81,8 @@ type file struct {
 
 	parse  sync.Once // see tree
 	parsed *syntax.File
+	looks  sync.Once // see loopSites
+	sites  []hostlib.LoopSite
 	follow sync.Once // see fate
 	fates  map[[2]int32]fate
 	cover  *cover // nil: what runs is not counted

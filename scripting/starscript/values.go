@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"go.starlark.net/starlark"
 )
@@ -273,6 +274,18 @@ func (r *run) Where() string {
 		}
 	}
 	return ""
+}
+
+// LoopSite is which loop of its file the call is that runs.
+func (r *run) LoopSite() engine.LoopID {
+	for depth := range r.thread.CallStackDepth() {
+		if pos := r.thread.CallFrame(depth).Pos; pos.IsValid() && pos.Line > 0 {
+			if f := r.script.file(pos.Filename()); f != nil {
+				return hostlib.SiteOf(f.path, f.loopSites(), int(pos.Line))
+			}
+		}
+	}
+	return engine.LoopID{}
 }
 
 // TypeName is how Starlark calls the value's type.

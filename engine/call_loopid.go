@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+)
+
+// LoopID tells a loop from the others of its hook. The zero value says that nothing is
+// known of it: it is the next one of those that the last run has come to.
+type LoopID struct {
+	Source string // what it goes through: the path of a file; "": that is not known
+	Site   string // which it is in the script: the file, and its number there
+	Sites  int    // so many there are in that file
+	Again  bool   // it stands in another loop: the hook comes to it again and again
+}
+
+// loopKey is what is kept of a LoopID: hashes, 0 for what nothing is known of.
+type loopKey struct {
+	Source uint64 `json:"s,omitempty"`
+	Site   uint64 `json:"w,omitempty"`
+	Sites  int    `json:"k,omitempty"`
+}
+
+// String is such as " over in/a.csv".
+func (id LoopID) String() string {
+	if id.Source == "" {
+		return ""
+	}
+	return " over " + id.Source
+}
+
+func (id LoopID) key() loopKey {
+	if id.Site == "" {
+		return loopKey{}
+	}
+	return loopKey{Source: Fingerprint(id.Source, nil), Site: Fingerprint(id.Site, nil), Sites: id.Sites}
+}
+
+// chainBegins is what comes before the first key of a chain.
+const chainBegins = 1
+
+// after adds the key to those before it; 0 if one of them is not known.
+func (k loopKey) after(others uint64) uint64 {
+	if k.Source == 0 || others == 0 {
+		return 0
+	}
+	return Fingerprint(fmt.Sprint(others, k.Source, k.Site), nil)
+}
+
+// enterLoop begins a counting loop. It is the first of those of the last run that stood
+// at the same place of the script and went through the same; or the next one, if nothing
+// is known of it. Else it is a new one. That is certain as long as all loops come in the
+// same order. Else files may have gone, or come, since: then it must not be that something
+// was written outside of the passes, of which nobody could tell whether it was committed;
+// and a loop that comes once cannot have become one over another source.
+func (c *Call) enterLoop(id LoopID) (*loop, error) {
+	if c.poison != nil {
+		return nil, c.poison
+	}
+	ls := &c.loops
+	l := &loop{c: c, n: ls.next, at: -1, era: ls.era, sure: c.redriven.sure()}
+	key := id.key()
+	i := slices.IndexFunc(ls.before, func(was loopCount) bool { return key.Source != 0 && was.loopKey == key })
+	if i < 0 && len(ls.before) > 0 && (key.Source == 0 || ls.before[0].Source == 0) {
+		i = 0
+	}
+	switch {
+	case i >= 0:
+		if ls.before[i].index < ls.high && !c.unwritten() {
+			return nil, c.strange("the loop%s comes after others now before which it came then, and the hook has written something between them", id)
+		}
+	case len(ls.before) > 0:
+		for _, was := range ls.before {
+			switch {
+			case was.Sites != key.Sites && was.Source == key.Source:
+				return nil, c.strange("the script has %d such loops in its file now, and had %d then: nobody can tell whether the loop%s is one of those", key.Sites, was.Sites, id)
+			case was.Site == key.Site && !id.Again:
+				return nil, c.strange("the loop%s went over another source then", id)
+			}
+		}
+		if !c.unwritten() {
+			return nil, c.strange("the loop%s was not there then, and the hook has written something before it, of which nobody can tell whether it was committed", id)
+		}
+		ls.high = math.MaxInt
+	}
+	ls.keys = append(ls.keys[:l.n:l.n], key)
+	ls.next++
+	if i < 0 {
+		ls.put(l.n, loopCount{loopKey: key, Again: id.Again})
+		return l, nil
+	}
+	l.was = ls.take(i)
+	l.at = l.was.index
+	if err := c.follows(key, l.was); err != nil {
+		return nil, err
+	}
+	l.was.loopKey, l.was.Again = key, id.Again
+	ls.put(l.n, l.was)
+	l.left = l.was.N
+	if l.left > 0 {
+		c.skipping = l
+	}
+	c.restart()
+	return l, nil
+}
+
+// unwritten says that nothing was written since the last commit.
+func (c *Call) unwritten() bool {
+	return !c.pend.touched() && len(c.pend.rejects) == 0 && (c.session == nil || !c.session.Changed())
+}
+
+// follows looks whether loops that fold has made one of are those of before.
+func (c *Call) follows(key loopKey, was loopCount) error {
+	ls := &c.loops
+	if was.chain == 0 || key.Source == 0 {
+		return nil
+	}
+	if ls.chain == 0 {
+		ls.chain = chainBegins
+	}
+	if ls.chain = key.after(ls.chain); !was.last {
+		return nil
+	}
+	now := ls.chain
+	if ls.chain = 0; now != was.chain {
+		return c.strange("not all of the hook's loops are those that it came to then")
+	}
+	return nil
+}
+
+// missed is why the hook must not end yet: a loop that was begun, and is not known to be
+// over, did not come again. One that stands in another loop may have gone with its source,
+// once it was over.
+func (c *Call) missed() error {
+	if c.loops.chain != 0 {
+		return c.strange("not all of the loops that the hook came to then have come again")
+	}
+	for _, was := range c.loops.before {
+		if was.Source == 0 || was.N == 0 || was.Done || was.Left || was.End {
+			continue
+		}
+		what := fmt.Sprintf("the loop that had come to element %d of its source then has not come again", was.N)
+		if !was.Again {
+			return c.strange("the hook has ended, and %s", what)
+		}
+		c.Log(slog.LevelWarn, "the hook went on from its last commit, and "+what+": if there was more of it, that was not read", nil)
+	}
+	return nil
+}
+
+// strange is an error of a hook whose loops are not those of the last run.
+func (c *Call) strange(format string, args ...any) error {
+	return &Failure{Kind: KindError, Code: "order", Message: fmt.Sprintf(
+		"the hook goes on from its last commit, and ctx.batches and ctx.emit_all leave out what was committed, but "+format+
+			"; let it come to the same loops, over sources of the same names, and write inside of their passes; or start from the beginning, which does all again, what was committed too, with: dsengine jobs retry %d --fresh",
+		append(args, c.job.ID)...)}
+}

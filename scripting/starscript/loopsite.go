@@ -1,0 +1,53 @@
+package starscript
+
+import (
+	"slices"
+
+	"github.com/dsengine/dsengine/scripting/hostlib"
+	"go.starlark.net/syntax"
+)
+
+// loopSites are the loops of the file that keep their own count.
+func (f *file) loopSites() []hostlib.LoopSite {
+	f.looks.Do(func() {
+		if tree, _ := f.tree(f.shown); tree != nil {
+			for _, s := range tree.Stmts {
+				f.findLoops(s, false)
+			}
+		}
+	})
+	return f.sites
+}
+
+// findLoops finds them; again says that the node stands in the body of a loop.
+func (f *file) findLoops(n syntax.Node, again bool) {
+	syntax.Walk(n, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.ForStmt:
+			f.findLoops(n.X, again)
+			f.findInside(n.Body)
+			return false
+		case *syntax.WhileStmt:
+			f.findLoops(n.Cond, true)
+			f.findInside(n.Body)
+			return false
+		case *syntax.Comprehension:
+			f.findLoops(n.Body, true)
+			for i, clause := range n.Clauses {
+				f.findLoops(clause, again || i > 0)
+			}
+			return false
+		case *syntax.CallExpr:
+			if d, ok := n.Fn.(*syntax.DotExpr); ok && slices.Contains(hostlib.LoopNames, d.Name.Name) {
+				f.sites = append(f.sites, hostlib.LoopSite{Line: int(n.Lparen.Line), Again: again})
+			}
+		}
+		return true
+	})
+}
+
+func (f *file) findInside(body []syntax.Stmt) {
+	for _, s := range body {
+		f.findLoops(s, true)
+	}
+}
