@@ -111,7 +111,7 @@ hook tells what ctx is.`,
 			return runDocs(env, g, name, lua)
 		},
 	}
-	c.Flags().BoolVar(&lua, "lua", false, "show the example in Lua; with --stubs: write the file for Lua")
+	c.Flags().BoolVar(&lua, "lua", false, "show how it is called in Lua, and the example; with --stubs: write the file for Lua")
 	c.Flags().StringVar(&stubs, "stubs", "", "write a file for editors: `PATH` is a file, a folder, or - for standard output")
 	return c
 }
@@ -124,6 +124,11 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 		}
 		return usage("there is no documentation of %q%s", name, suggestDocs(name)).WithHint("see what there is: dsengine docs")
 	}
+	for _, page := range pages {
+		if lua {
+			page.inLua()
+		}
+	}
 	if g.json() {
 		return printJSON(env.Stdout, pages)
 	}
@@ -131,9 +136,6 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 	for i, page := range pages {
 		if i > 0 {
 			p.line("")
-		}
-		if lua {
-			page.inLua()
 		}
 		page.print(p, lua)
 	}

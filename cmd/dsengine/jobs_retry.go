@@ -27,7 +27,7 @@ func newJobsRetry(env *Env, g *globals) *cobra.Command {
 		Long: `Run final jobs again, from the phase that failed and from its last checkpoint on. What
 a job had counted by then counts still, also what it rejected: but for rejects that were
 redriven since. With --fresh it begins and counts anew; so does one that completed: all that it
-did is done again.
+did is done again. Of a hook finish that runs again, what it counts is added to that.
 
 A job that waits for its next attempt is made due now. With --type, that is for --now.
 

@@ -241,8 +241,14 @@ func printPlanRest(p *printer, r *plan.Report) {
 	}
 	if words := statWords(r.Stats); words != "" || r.Result != nil {
 		heading(p, "result")
+		if words != "" && r.ItemsRun > 0 {
+			words += " (with " + plural(int64(r.ItemsRun), "item", "items") + ")"
+		}
 		if words != "" {
 			p.field("counts", "%s", words)
+		}
+		if before := statWords(r.Before); before != "" {
+			p.field("before", "%s: of these, what the job had counted by where this begins", before)
 		}
 		if r.Result != nil {
 			p.field("result", "%s", clip(string(r.Result), 200))

@@ -39,6 +39,27 @@ type Beginning string
 // a type.
 type Like struct{ Value }
 
+// Found is what was found of expressions: of a long chain each is asked for its whole
+// beginning, and what a name stands for wherever it is used.
+type Found[E comparable, T any] map[E]T
+
+// Of is what find finds of an expression.
+func (f *Found[E, T]) Of(e E, find func(E) T) T {
+	v, ok := (*f)[e]
+	if !ok {
+		v = find(e)
+		if *f == nil {
+			*f = Found[E, T]{}
+		}
+		(*f)[e] = v
+	}
+	return v
+}
+
+// MaxKnown bounds how much is known of a value that is put together, in bytes, or in
+// elements: it is kept of each beginning of a long chain, and names may double it.
+const MaxKnown = 8 << 10
+
 // Fault is what is wrong with a call.
 type Fault struct {
 	Arg int // which argument, those by name after the others; -1: none of them

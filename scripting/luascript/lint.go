@@ -105,8 +105,11 @@ type linter struct {
 	types   map[*luasyntax.Binding]*hostlib.ObjectType
 	busy    map[*luasyntax.Binding]bool // its type or value is looked for
 	only    map[*luasyntax.Binding]bool // see untouched
-	files   map[string]*library         // that are required, by path
-	needs   *hostlib.Needs              // what job() says; nil: that is not known
+	known   hostlib.Found[luasyntax.Expr, hostlib.Value]
+	kinds   hostlib.Found[luasyntax.Expr, string]
+	objects hostlib.Found[luasyntax.Expr, *hostlib.ObjectType]
+	files   map[string]*library // that are required, by path
+	needs   *hostlib.Needs      // what job() says; nil: that is not known
 	wanting hostlib.Wanting
 	methods map[string]bool // see anybody
 	report  hostlib.Report

@@ -118,3 +118,19 @@ func TestCheckKnowsWhichTablesChange(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckOfLongChainsEnds looks at names each of which has the one before twice.
+func TestCheckOfLongChainsEnds(t *testing.T) {
+	t.Parallel()
+	for first, step := range map[string]string{
+		"item": "x%[2]d + x%[2]d", `"a"`: "x%[2]d .. x%[2]d", `"b"`: `string.format("%%s%%s", x%[2]d, x%[2]d)`, "{item}": "{x%[2]d, x%[2]d}",
+	} {
+		source := "job{}\n\nfunction consume(ctx, item)\n  local x0 = " + first + "\n"
+		for i := range 60 {
+			source += fmt.Sprintf("  local x%[1]d = "+step+"\n", i+1, i)
+		}
+		for _, p := range check(source + "  return x60\nend\n") {
+			t.Errorf("%s: %s", step, p.Text())
+		}
+	}
+}

@@ -12,7 +12,9 @@ import (
 
 // value is what an expression gives: a Lua value, the beginning of a string, or
 // Unknown. Nothing is run for that.
-func (c *linter) value(e luasyntax.Expr) hostlib.Value {
+func (c *linter) value(e luasyntax.Expr) hostlib.Value { return c.known.Of(e, c.findValue) }
+
+func (c *linter) findValue(e luasyntax.Expr) hostlib.Value {
 	switch e := e.(type) {
 	case *luasyntax.Paren:
 		return c.value(e.X)
@@ -28,7 +30,7 @@ func (c *linter) value(e luasyntax.Expr) hostlib.Value {
 		}
 	case *luasyntax.Binary:
 		if e.Op == ".." {
-			return c.joined(e)
+			return bounded(c.joined(e))
 		}
 	case *luasyntax.Table:
 		if t := c.table(e); t != nil {
@@ -37,9 +39,22 @@ func (c *linter) value(e luasyntax.Expr) hostlib.Value {
 	case *luasyntax.Index:
 		return c.element(e)
 	case *luasyntax.Call:
-		return c.formatted(e)
+		return bounded(c.formatted(e))
 	}
 	return hostlib.Unknown
+}
+
+// bounded is a text that was put together, as far as it is known.
+func bounded(v hostlib.Value) hostlib.Value {
+	switch v := v.(type) {
+	case lua.LString:
+		if len(v) > hostlib.MaxKnown {
+			return hostlib.Beginning(v[:hostlib.MaxKnown])
+		}
+	case hostlib.Beginning:
+		return v[:min(len(v), hostlib.MaxKnown)]
+	}
+	return v
 }
 
 func literal(e *luasyntax.Literal) hostlib.Value {
@@ -179,7 +194,9 @@ func (c *linter) plain(v hostlib.Value) hostlib.Value {
 }
 
 // typeOf is the type of the object that an expression gives, if that is known.
-func (c *linter) typeOf(e luasyntax.Expr) *hostlib.ObjectType {
+func (c *linter) typeOf(e luasyntax.Expr) *hostlib.ObjectType { return c.objects.Of(e, c.findType) }
+
+func (c *linter) findType(e luasyntax.Expr) *hostlib.ObjectType {
 	switch e := e.(type) {
 	case *luasyntax.Paren:
 		return c.typeOf(e.X)
@@ -290,7 +307,9 @@ var basic = map[string]string{"int": "number", "float": "number", "number": "num
 var texts = []string{"upper", "lower", "rep", "reverse", "format"}
 
 // kindOf is the type of what an expression gives, "" if that is not known.
-func (c *linter) kindOf(e luasyntax.Expr) string {
+func (c *linter) kindOf(e luasyntax.Expr) string { return c.kinds.Of(e, c.findKind) }
+
+func (c *linter) findKind(e luasyntax.Expr) string {
 	switch v := c.value(e).(type) {
 	case lua.LValue:
 		return typeName(v)

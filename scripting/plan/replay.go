@@ -46,7 +46,8 @@ func (w *World) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, er
 }
 
 // Replay runs a job of the database once more, from where its last attempt began:
-// with its payload, its item, and the position of its last checkpoint.
+// with its payload, its item, and the position of its last checkpoint. One that completed
+// begins its phase anew, as a retry of it does.
 func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*Report, error) {
 	began := time.Now()
 	r := &replayed{job: job}
@@ -67,7 +68,15 @@ func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*
 	if w.opts.Keep && r.phase == engine.PhaseFinish {
 		return nil, r.cannot("finish works on what its items have come to, which a test cannot set up")
 	}
-	w.replay = r
+	before, begun, err := engine.CountedBefore(r.claimed.Position)
+	completed := job.Status == engine.StatusCompleted
+	if r.phase == engine.PhaseFinish || !completed && (begun || err != nil) {
+		before = job.Stats
+	}
+	if completed {
+		r.claimed.Position = nil
+	}
+	w.replay, w.report.Before = r, before
 	eng, err := w.prepare(types, t)
 	if err != nil {
 		return nil, w.why(err)

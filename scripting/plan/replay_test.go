@@ -273,6 +273,65 @@ func (s *site) loader() []*engine.Type {
 	return r.Types
 }
 
+// batched goes on behind its batches, and fails at the end while it is told to.
+const batched = `
+job(retry = retry(max = 1), needs = ["files:in.csv"])
+
+def produce(ctx):
+    ctx.count("pages", 1)
+    return {}
+
+def consume(ctx, item):
+    for rows in ctx.batches(csv.read("in.csv"), 2):
+        if rows[0]["id"] == "5" and vars.get("down"):
+            error("the database is down")
+        db.upsert("people", rows, key = ["id"])
+`
+
+func TestAReplayCountsFromWhereItBegins(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *site) {
+		s.script("batched", batched)
+		s.File("in.csv", "id\n1\n2\n3\n4\n5\n6\n")
+		_, err := s.db.ExecContext(t.Context(), "CREATE TABLE people (id INTEGER PRIMARY KEY)")
+		s.must(err)
+		for _, typ := range s.loader() {
+			s.Add(typ)
+		}
+		down := func(is string) {
+			s.must(s.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "down", Value: engine.Raw(is), Seen: -1}}))
+		}
+		counted := func(id engine.JobID) string {
+			t.Helper()
+			r, _, err := s.replay(id)
+			s.must(err)
+			for name, n := range r.Stats {
+				if n == 0 {
+					delete(r.Stats, name)
+				}
+			}
+			return fmt.Sprint(r.Stats, r.Before["read"], r.Before["inserted"], r.Before["pages"])
+		}
+		down("true")
+		id := s.Enqueue(engine.NewJob{Type: "batched"})
+		s.Run()
+		down("false")
+		if got, want := counted(id), "map[inserted:6 pages:1 read:6] 4 4 1"; got != want {
+			t.Errorf("of one that failed: %s, want %s", got, want)
+		}
+		down("true")
+		if got, want := counted(id), "map[inserted:4 pages:1 read:4] 4 4 1"; got != want {
+			t.Errorf("of one that fails again: %s, want %s", got, want)
+		}
+		down("false")
+		s.must(s.Store.Retry(t.Context(), id, engine.RetryOptions{}))
+		s.Run()
+		if got, want := counted(id), "map[pages:1 read:6 unchanged:6] 0 0 1"; got != want { // anew
+			t.Errorf("of one that completed: %s, want %s", got, want)
+		}
+	})
+}
+
 func TestWhatIsTooLargeForATestIsRefused(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {

@@ -47,7 +47,8 @@ type Report struct {
 	Rejects      []Reject             `json:"rejects"`
 	RejectCount  int                  `json:"reject_count"`
 	Needs        hostlib.NeedsUse     `json:"needs"`
-	Stats        map[string]int64     `json:"stats"`
+	Stats        map[string]int64     `json:"stats"`                    // of the job, and of the items that were run
+	Before       engine.Stats         `json:"counted_before,omitempty"` // those that the job that is replayed had by where it begins
 	Log          []engine.LogLine     `json:"log"`
 	Notes        []string             `json:"notes"` // in what it is not as a real run
 	Millis       float64              `json:"ms"`
@@ -189,6 +190,9 @@ func (w *World) finish(began time.Time) (*Report, error) {
 	root, err := w.scratch.Job(ctx, w.root)
 	if err != nil {
 		return nil, err
+	}
+	if !w.recalled || len(root.Stats) == 0 {
+		root.Stats = engine.Stats(root.Stats).Plus(r.Before)
 	}
 	r.Type, r.Status, r.Result, r.Stats = root.Type, root.Status, root.Result, root.AllStats()
 	if root.Instance != nil {

@@ -260,10 +260,11 @@ func (s *store) goesOn(id engine.JobID) bool {
 
 func (s *store) SavedStats(ctx context.Context, id engine.JobID) (engine.Stats, error) {
 	stats, err := s.Store.SavedStats(ctx, id)
-	if err != nil || len(stats) > 0 || !s.goesOn(id) {
+	if err != nil || len(stats) > 0 || id != s.w.root {
 		return stats, err
 	}
-	return s.w.target.SavedStats(ctx, s.w.replay.job.ID)
+	s.w.recalled = true
+	return s.w.report.Before, nil
 }
 
 func (s *store) CommittedRejects(ctx context.Context, id engine.JobID, phase engine.Phase) (engine.CommittedRejects, error) {

@@ -62,14 +62,15 @@ type World struct {
 	conns  map[string]*connection
 	held   map[heldKey]engine.KeyHolder // keys of jobs that the plan would enqueue
 
-	mu      sync.Mutex
-	report  *Report
-	jobs    []engine.JobID // whose hooks were run, in order
-	ran     map[engine.JobID]bool
-	left    int // items that were not run
-	kept    kept
-	leftOut []string           // see LeftOut
-	windows []engine.WindowEnd // stored ends, as they are
+	mu       sync.Mutex
+	report   *Report
+	jobs     []engine.JobID // whose hooks were run, in order
+	ran      map[engine.JobID]bool
+	left     int // items that were not run
+	kept     kept
+	recalled bool               // the job has added what it had counted before to what it counts
+	leftOut  []string           // see LeftOut
+	windows  []engine.WindowEnd // stored ends, as they are
 }
 
 type heldKey struct {

@@ -35,7 +35,6 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 	if err == nil && len(c.file.source) > 0 {
 		_ = resolve.File(tree, predeclared.Has, starlark.Universe.Has) // what it finds was told when the file was loaded
 		c.tree = tree
-		c.results = map[*syntax.BinaryExpr]result{}
 		c.run = newRun("check", loadSteps)
 		c.run.call.Host, c.run.call.Job = l.host, c.job
 		c.gather()
@@ -76,7 +75,9 @@ type linter struct {
 	needs   *hostlib.Needs                   // what job() says; nil: that is not known
 	wanting hostlib.Wanting
 	attrs   map[string]bool // see anybody
-	results map[*syntax.BinaryExpr]result
+	known   hostlib.Found[syntax.Expr, hostlib.Value]
+	types   hostlib.Found[syntax.Expr, *hostlib.ObjectType]
+	kinds   hostlib.Found[syntax.Expr, string]
 	reads   map[*syntax.Ident]bool // see untouched
 	report  hostlib.Report
 }

@@ -1,6 +1,7 @@
 package starscript_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -35,5 +36,34 @@ func TestCheckTakesWhateverThereIs(t *testing.T) {
 	for i := range lines {
 		check(strings.Join(lines[:i], ""))
 		check(strings.Join(append(slices.Clone(lines[:i]), lines[i+1:]...), ""))
+	}
+}
+
+// TestCheckOfLongChainsEnds looks at names each of which has the one before twice, and at
+// an operator thousands of times.
+func TestCheckOfLongChainsEnds(t *testing.T) {
+	t.Parallel()
+	check := func(body string) (found []string) {
+		fsys := fstest.MapFS{"a.star": {Data: []byte("job()\n\ndef consume(ctx, item):\n" + body)}}
+		for _, p := range starscript.NewLoader(fsys, "jobs", &hostlib.Host{}).Check("a", "a.star", nil) {
+			found = append(found, p.Text())
+		}
+		return found
+	}
+	for first, step := range map[string]string{
+		"item": "x%[2]d + x%[2]d", `"a"`: "x%[2]d + x%[2]d", `"b"`: `"{}{}".format(x%[2]d, x%[2]d)`, `"c"`: `"%%s%%s" %% (x%[2]d, x%[2]d)`, "[item]": "[x%[2]d, x%[2]d]",
+	} {
+		body := "    x0 = " + first + "\n"
+		for i := range 60 {
+			body += fmt.Sprintf("    x%[1]d = "+step+"\n", i+1, i)
+		}
+		if found := check(body + "    return x60\n"); found != nil {
+			t.Errorf("%s: %v", step, found)
+		}
+	}
+	for of, chain := range map[string]string{"item": " + item", `"a"`: ` + "a"`, "item.b": ".strip()", "[1]": " + [1]"} {
+		if found := check("    return " + of + strings.Repeat(chain, 3000) + "\n"); of == "item.b" && len(found) != 1 || of != "item.b" && found != nil {
+			t.Errorf("%s...: %v", chain, found)
+		}
 	}
 }

@@ -80,7 +80,9 @@ func (c *linter) callee(e syntax.Expr) *hostlib.Func {
 }
 
 // typeOf is the type of the object that an expression gives, if that is known.
-func (c *linter) typeOf(e syntax.Expr) *hostlib.ObjectType {
+func (c *linter) typeOf(e syntax.Expr) *hostlib.ObjectType { return c.types.Of(e, c.findType) }
+
+func (c *linter) findType(e syntax.Expr) *hostlib.ObjectType {
 	switch e := e.(type) {
 	case *syntax.ParenExpr:
 		return c.typeOf(e.X)

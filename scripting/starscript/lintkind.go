@@ -55,7 +55,9 @@ var instead = map[string]string{
 }
 
 // kindOf is the type of what an expression gives, "" if that is not known.
-func (c *linter) kindOf(e syntax.Expr) string {
+func (c *linter) kindOf(e syntax.Expr) string { return c.kinds.Of(e, c.findKind) }
+
+func (c *linter) findKind(e syntax.Expr) string {
 	switch v := c.value(e).(type) {
 	case starlark.Value:
 		return v.Type()

@@ -19,18 +19,9 @@ var samples = map[string]starlark.Value{
 	"function": starlark.NewBuiltin("function", nil),
 }
 
-type result struct {
-	kind    string
-	refused bool
-}
-
 // result is the kind of what an operator gives, "" if that is not known; refused says
 // that it works with no values of such kinds.
 func (c *linter) result(e *syntax.BinaryExpr) (kind string, refused bool) {
-	if r, ok := c.results[e]; ok { // of a long chain each is asked for its whole beginning
-		return r.kind, r.refused
-	}
-	defer func() { c.results[e] = result{kind, refused} }()
 	x, y := samples[c.kindOf(e.X)], samples[c.kindOf(e.Y)]
 	switch e.Op {
 	case syntax.EQL, syntax.NEQ, syntax.IN, syntax.NOT_IN:

@@ -9,7 +9,9 @@ import (
 
 // value is what an expression gives: a Starlark value, the beginning of a string,
 // or Unknown. What the globals hold is known, if the file could be loaded.
-func (c *linter) value(e syntax.Expr) hostlib.Value {
+func (c *linter) value(e syntax.Expr) hostlib.Value { return c.known.Of(e, c.findValue) }
+
+func (c *linter) findValue(e syntax.Expr) hostlib.Value {
 	switch e := e.(type) {
 	case *syntax.ParenExpr:
 		return c.value(e.X)
@@ -42,15 +44,32 @@ func (c *linter) value(e syntax.Expr) hostlib.Value {
 		}
 		return d
 	case *syntax.BinaryExpr:
-		return c.joined(e)
+		return bounded(c.joined(e))
 	case *syntax.CallExpr:
 		if d, ok := e.Fn.(*syntax.DotExpr); ok && d.Name.Name == "format" {
 			if s, ok := c.value(d.X).(starlark.String); ok {
-				return c.filled(string(s), "{}", e.Args)
+				return bounded(c.filled(string(s), "{}", e.Args))
 			}
 		}
 	}
 	return hostlib.Unknown
+}
+
+// bounded is a value that was put together, as far as it is known.
+func bounded(v hostlib.Value) hostlib.Value {
+	switch v := v.(type) {
+	case starlark.String:
+		if len(v) > hostlib.MaxKnown {
+			return hostlib.Beginning(v[:hostlib.MaxKnown])
+		}
+	case hostlib.Beginning:
+		return v[:min(len(v), hostlib.MaxKnown)]
+	case starlark.Sequence:
+		if v.Len() > hostlib.MaxKnown {
+			return hostlib.Unknown
+		}
+	}
+	return v
 }
 
 func (c *linter) values(list []syntax.Expr) ([]starlark.Value, bool) {
