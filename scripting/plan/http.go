@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"bytes"
 	"io"
 	"net/http"
@@ -27,6 +28,9 @@ const madeUp = "{}"
 
 // send makes requests that only read, and those for tokens, and answers the others.
 func (w *World) send(r *http.Request, login bool, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	if w.ctx.Err() != nil { // it was stopped, and the hook has not met that yet
+		return nil, context.Cause(w.ctx)
+	}
 	seen := &Request{Method: r.Method, URL: r.URL.Redacted()}
 	w.mu.Lock()
 	w.report.RequestCount++
