@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"context"
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"strings"
