@@ -32,12 +32,13 @@ position of its last checkpoint. It says what dsengine plan says, and nothing of
 
 With --save it is written as a test in the script's language, at the end of NAME_test.star or
 NAME_test.lua beside it: with the payload, the position, the answers to the requests that were
-made, the files that were looked at, the state, and the tables that the SQL names, as they were
-before. It is run at once, and you are told whether it fails as the job did. Secrets get values
-of the test's own, wherever they stand. Look at what is written before you share it: it holds
-real data. Refused, with exit code 2 and as soon as it is met, are what is too large (a table of more than 1000 rows, a
-file or an answer of more than 64 KB, a test of more than 1 MB), and what works on files of S3,
-SFTP and FTP servers, or in finish: such a test is written by hand.
+made, the files that were looked at, the state, the records, and the tables that the SQL names,
+as they were before. It is run at once, and you are told whether it fails as the job did.
+Secrets get values of the test's own, wherever they stand. Look at what is written before you
+share it: it holds real data. Refused, with exit code 2 and as soon as it is met, are what is
+too large (a table of more than 1000 rows, a file or an answer of more than 64 KB, a test of
+more than 1 MB), and what works on files of S3, SFTP and FTP servers, or in finish: such a test
+is written by hand.
 
 It ends with 0 if no attempt fails, with 1 if one does, else as all commands do.`,
 		Example: `  dsengine replay 42

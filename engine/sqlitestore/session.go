@@ -21,6 +21,11 @@ func (s *Store) Begin(o engine.SessionOptions) engine.Session {
 	return sqlstore.NewSession(s.Store, s, o)
 }
 
+// Session is one that its caller commits.
+func (s *Store) Session(o engine.SessionOptions) engine.Joined {
+	return sqlstore.NewJoined(s.Store, s, o)
+}
+
 // BeginHook takes the writer for a hook, at its first write. The wait is not
 // part of the hook's own time.
 func (s *Store) BeginHook(ctx context.Context, o engine.SessionOptions) (*sql.Conn, func(bool), error) {

@@ -29,6 +29,8 @@ type kept struct {
 	tables  []*keptTable
 	values  []keptValue
 	secrets []keptSecret
+	records map[recordAt]bool          // those that were looked at
+	known   []keptRecord               // those of them that there were
 	stop    func(message string) error // ends the replay, of which no test can be written
 }
 

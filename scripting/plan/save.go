@@ -150,7 +150,7 @@ func (w *World) test(n notation) ([]string, error) {
 	for _, s := range w.kept.secrets {
 		t.line("t.secret", []string{t.literal(s.name), t.literal(standIn(s))})
 	}
-	for _, write := range []func(t *writing) error{w.writeValues, w.writeTables, w.writeFiles, w.writeAnswers, w.writeCall} {
+	for _, write := range []func(t *writing) error{w.writeValues, w.writeRecords, w.writeTables, w.writeFiles, w.writeAnswers, w.writeCall} {
 		if err := write(t); err != nil {
 			return nil, err
 		}
