@@ -152,16 +152,19 @@ func comparedTo(job *engine.JobError, item *failedItem, r *plan.Report, got *scr
 	case len(got.Failures) == 0:
 		return "it ends as " + string(got.Status)
 	}
-	said := got.Failures[0].Message
+	said, meant := got.Failures[0].Message, ""
+	if job != nil {
+		meant = plan.Unadvised(job.Message)
+	}
 	has := func(message string) bool { return strings.Contains(said, strings.TrimSpace(message)) }
 	asReplay := slices.ContainsFunc(r.Failures, func(f *plan.Failed) bool { return has(f.Message) })
 	switch {
-	case job != nil && has(job.Message):
+	case job != nil && has(meant):
 		return as
 	case asReplay && job == nil:
 		return "it fails as the replay does; the job has not failed"
 	case asReplay:
-		return "it fails as the replay does, and not as the job did: " + clip(job.Message, 500)
+		return "it fails as the replay does, and not as the job did: " + clip(meant, 500)
 	}
 	return "it fails in another way than the job: " + clip(said, 500)
 }

@@ -236,8 +236,8 @@ func (w *World) finish(began time.Time) (*Report, error) {
 	return r, nil
 }
 
-// unadvised leaves out what a message advises to do to the job: there is none.
-func unadvised(message string) string {
+// Unadvised leaves out what a message advises to do to the job: there is none.
+func Unadvised(message string) string {
 	message, _, _ = strings.Cut(message, "; see them with: ")
 	return message
 }
@@ -251,7 +251,7 @@ func (w *World) tell(id engine.JobID, item engine.Raw) error {
 	}
 	for _, a := range attempts {
 		if a.Failure != nil {
-			a.Failure.Message, a.Failure.Backtrace = unadvised(a.Failure.Message), unadvised(a.Failure.Backtrace)
+			a.Failure.Message, a.Failure.Backtrace = Unadvised(a.Failure.Message), Unadvised(a.Failure.Backtrace)
 			r.Failures = append(r.Failures, &Failed{Job: id, Failure: a.Failure, Item: item})
 		}
 	}
@@ -261,7 +261,7 @@ func (w *World) tell(id engine.JobID, item engine.Raw) error {
 			return err
 		}
 		for i := range lines {
-			lines[i].Message = unadvised(lines[i].Message)
+			lines[i].Message = Unadvised(lines[i].Message)
 		}
 		r.Log = append(r.Log, lines...)
 	}

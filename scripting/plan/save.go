@@ -332,6 +332,37 @@ func (w *World) writeCall(t *writing) error {
 	if len(loops) > 0 {
 		named = append(named, argument{"loops", t.loops(loops)})
 	}
+	if at != nil || len(loops) > 0 {
+		counted, err := w.counted()
+		if err != nil {
+			return err
+		}
+		var names, values []string
+		for _, name := range engine.StatNames {
+			if n := counted[name]; n > 0 {
+				names, values = append(names, name), append(values, t.literal(n))
+			}
+		}
+		if len(names) > 0 {
+			named = append(named, argument{"counted", t.dict(names, values)})
+		}
+	}
 	t.line(what, []string{value}, named...)
 	return nil
+}
+
+// counted is what the job's checkpoints have counted, where rows were rejected: by that
+// it is judged how many may be.
+func (w *World) counted() (engine.Stats, error) {
+	id := w.replay.job.ID
+	if w.replay.job.Status == engine.StatusCompleted {
+		return nil, nil // they are of all of it
+	}
+	stats, err := w.target.SavedStats(w.ctx, id)
+	if err != nil || w.report.RejectCount == 0 && stats["rejected"] == 0 {
+		return nil, err
+	}
+	k, err := w.target.CommittedRejects(w.ctx, id, w.replay.phase)
+	stats["rejected"] -= k.Mended
+	return stats, err
 }
