@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -130,16 +129,13 @@ func (w *World) value(scope engine.Scope, name string) {
 	}
 }
 
-// tableNames finds what may be names of tables in SQL.
-var tableNames = regexp.MustCompile("(?i)\\b(?:from|join|into|update|table)\\s+[`\"]?([A-Za-z_][A-Za-z0-9_$]*(?:[`\"]?\\.[`\"]?[A-Za-z_][A-Za-z0-9_$]*)?)")
-
 // look remembers the tables that a statement names.
 func (s session) look(ctx context.Context, query string) {
 	if s.kept == nil {
 		return
 	}
-	for _, m := range tableNames.FindAllStringSubmatch(query, -1) {
-		s.lookAt(ctx, strings.NewReplacer("`", "", `"`, "").Replace(m[1]), nil)
+	for _, table := range tablesIn(query) {
+		s.lookAt(ctx, table, nil)
 	}
 }
 

@@ -79,3 +79,34 @@ func TestATestHasTablesAsTheyAre(t *testing.T) {
 		}
 	})
 }
+
+// odd names tables in all the ways in which SQL does.
+const odd = `
+job(retry = retry(max = 1))
+
+def consume(ctx, item):
+    n = db.value("SELECT COUNT(*) FROM ta a, tb b WHERE a.id = b.id")
+    db.exec("INSERT INTO ~tc-x~ (id) SELECT id + 10 FROM größe")
+    error("%d, %d and %d" % (n, db.value("SELECT SUM(id) FROM ~tc-x~"), db.value("SELECT COUNT(*) FROM ~Odd T~")))
+`
+
+func TestATestHasAllTablesThatSQLNames(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *site) {
+		s.script("odd", strings.ReplaceAll(odd, "~", "`"))
+		for _, name := range []string{"ta", "tb", "`tc-x`", "größe", "`Odd T`"} {
+			for _, q := range []string{"CREATE TABLE " + name + " (id INTEGER PRIMARY KEY)", "INSERT INTO " + name + " VALUES (1), (2)"} {
+				_, err := s.db.ExecContext(t.Context(), q)
+				s.must(err)
+			}
+		}
+		s.runWith()
+		_, name, err := s.replay(1)
+		s.must(err)
+		written, err := os.ReadFile(filepath.Join(s.jobs, "odd_test.star"))
+		s.must(err)
+		if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, ": 2, 26 and 2") {
+			t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures[0], written)
+		}
+	})
+}
