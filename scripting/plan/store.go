@@ -119,6 +119,16 @@ func (s *store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engi
 	return list, err
 }
 
+// TakeNotice takes one in the plan's tables, unless one counts in the real database.
+func (s *store) TakeNotice(ctx context.Context, n engine.Notice, writes bool) (bool, error) {
+	if !s.w.bare {
+		if counts, err := s.w.target.NoticeCounts(ctx, n); counts || err != nil {
+			return false, err
+		}
+	}
+	return s.Store.TakeNotice(ctx, n, writes)
+}
+
 // Variables. Those of a scope are copied from the real database when they are first
 // asked for, and are the plan's from there on.
 
