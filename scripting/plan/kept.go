@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -204,4 +206,28 @@ func (s session) keep(ctx context.Context, table string) *keptTable {
 		t.rows = nil
 	}
 	return t
+}
+
+// ensures finds the tables that a script ensures by name.
+var ensures = regexp.MustCompile(`\bdb\.ensure\(\s*(?:"([^"]+)"|'([^']+)')`)
+
+// keepEnsured remembers the tables that the script ensures, of a job that goes on from a
+// position: it may ensure them before that alone.
+func (w *World) keepEnsured(script string) error {
+	at, loops, err := engine.ReadPosition(w.replay.claimed.Position)
+	if err != nil || at == nil && len(loops) == 0 {
+		return nil
+	}
+	source, err := os.ReadFile(script)
+	if err != nil {
+		return err
+	}
+	s := w.own(engine.SessionOptions{Job: w.root}).(session)
+	if err := s.begin(w.ctx); err != nil {
+		return err
+	}
+	for _, m := range ensures.FindAllSubmatch(source, -1) {
+		s.ensured(w.ctx, string(m[1])+string(m[2]))
+	}
+	return context.Cause(w.ctx) // what cannot be kept ends the replay
 }

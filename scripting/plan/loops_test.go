@@ -75,6 +75,54 @@ func TestATestGoesOnInTheLoopsOfTheJob(t *testing.T) {
 	}
 }
 
+// A script that ensures its table before its first checkpoint alone.
+const once = `
+job(retry = retry(max = 1))
+
+def consume(ctx, item):
+    if ctx.position == None:
+        db.ensure("seen", {"id": "integer"}, key = ["id"])
+        ctx.checkpoint(1)
+    error("bad")
+    db.insert("seen", [{"id": 7}])
+`
+
+const onceLua = `
+job{retry = retry{max = 1}}
+
+function consume(ctx, item)
+  if is_null(ctx.position) then
+    db.ensure('seen', {id = "integer"}, {key = {"id"}})
+    ctx.checkpoint(1)
+  end
+  if item == 1 then error("bad") end
+  db.insert("seen", {{id = 7}})
+end
+`
+
+func TestATestHasTheTablesThatWereEnsuredBefore(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{".star": once, ".lua": onceLua} {
+		t.Run(ending[1:], func(t *testing.T) {
+			t.Parallel()
+			s := embedded(t)
+			s.ending = ending
+			s.script("once", script)
+			for _, typ := range s.loader() {
+				s.Add(typ)
+			}
+			s.Enqueue(engine.NewJob{Type: "once", Payload: engine.Raw("1")})
+			s.Run()
+			_, name, err := s.replay(1)
+			s.must(err)
+			s.script("once", strings.Replace(script, "error(", "log.info(", 1))
+			if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Passed {
+				t.Errorf("mended: %+v", got.Failures[0])
+			}
+		})
+	}
+}
+
 // A position is written and read again as it is.
 func TestPositionsAreReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()

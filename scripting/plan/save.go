@@ -45,6 +45,9 @@ func (w *World) Save(file string) (string, error) {
 		name = fmt.Sprintf("test_job_%d_%d", r.job.ID, i)
 	}
 	w.leftOut = nil
+	if err := w.keepEnsured(strings.TrimSuffix(file, "_test"+filepath.Ext(file)) + filepath.Ext(file)); err != nil {
+		return "", err
+	}
 	lines, err := w.test(n)
 	if err != nil {
 		return "", r.cannot("%v", err)
