@@ -39,3 +39,18 @@ func TestTablesAreFoundInSQL(t *testing.T) {
 		}
 	}
 }
+
+// A payload is written with its keys in their order, and its numbers as they are.
+func TestJSONIsWrittenInItsOrder(t *testing.T) {
+	t.Parallel()
+	same := func(v any) (any, error) { return v, nil }
+	const payload = `{"z": [1, 1.5, null], "a": {"y": 9007199254740993, "b": true}, "m": {}}`
+	for n, want := range map[notation]string{
+		starlark{}: `{"z": [1, 1.5, None], "a": {"y": 9007199254740993, "b": True}, "m": {}}`,
+		lua{}:      `{z = {1, 1.5, null}, a = {y = tonumber("9007199254740993"), b = true}, m = json.object()}`,
+	} {
+		if got, err := jsonIn(n, []byte(payload), same); err != nil || got != want {
+			t.Errorf("got %s %v\nwant %s", got, err, want)
+		}
+	}
+}

@@ -351,6 +351,24 @@ def consume(ctx, item):
 	}
 }
 
+func TestATestOfAJobThatIsCancelledPasses(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{
+		".star": "def consume(ctx, item):\n    ctx.cancel(\"no longer needed\")\n",
+		".lua":  "function consume(ctx, item)\n  ctx.cancel(\"no longer needed\")\nend\n",
+	} {
+		s := embedded(t)
+		s.ending = ending
+		s.script("done", script)
+		s.runWith()
+		r, name, err := s.replay(1)
+		s.must(err)
+		if got := s.test(strings.TrimPrefix(name, "test_")); r.Status != engine.StatusCancelled || got.Status != scripttest.Passed {
+			t.Errorf("%s: %s %+v", ending, r.Status, got.Failures[0])
+		}
+	}
+}
+
 // limited fails behind its checkpoint, half of its rows, where the database is down.
 const limited = `
 job(rejects = "5%", retry = retry(max = 1), needs = ["files:in.csv"])

@@ -3,7 +3,6 @@ package plan
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -209,7 +208,7 @@ func (w *World) hideValue(v any) (any, error) {
 		if hidden := w.hide(string(v)); hidden != string(v) {
 			return []byte(hidden), nil
 		}
-	case int64, *big.Int, float64, json.Number:
+	case int64, *big.Int, float64:
 		if s := fmt.Sprint(v); w.hide(s) != s {
 			return nil, fmt.Errorf("a number is a secret, and no other can stand for it")
 		}
@@ -349,6 +348,9 @@ func (w *World) writeCall(t *writing) error {
 		if len(names) > 0 {
 			named = append(named, argument{"counted", t.dict(names, values)})
 		}
+	}
+	if w.report.Status == engine.StatusCancelled {
+		named = append(named, argument{"expect", t.literal("cancelled")})
 	}
 	t.line(what, []string{value}, named...)
 	return nil
