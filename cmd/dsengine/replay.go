@@ -101,6 +101,9 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 		}
 		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
 	}
+	if j.Version != nil && *j.Version != t.Version {
+		env.say("the script is another version now (%s) than the one that job %d ran with (%s)", clean(t.Version), id, clean(*j.Version))
+	}
 	if item != nil {
 		env.say("job %d failed by its items; the first of them that failed: dsengine replay %d", id, item.ID)
 	}

@@ -1,12 +1,15 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
@@ -120,6 +123,46 @@ func TestATestHasTheTablesThatWereEnsuredBefore(t *testing.T) {
 				t.Errorf("mended: %+v", got.Failures[0])
 			}
 		})
+	}
+}
+
+// The log is in the order of time, over all hooks.
+func TestThePlansLogIsInTheOrderOfTime(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	s.script("talks", `
+def produce(ctx):
+    log.info("begins")
+    ctx.emit_all([1, 2])
+
+def consume(ctx, item):
+    log.info("item %d" % item)
+
+def finish(ctx, summary):
+    log.info("ends")
+`)
+	r := s.plan("talks", "", plan.Options{})
+	var got []string
+	for _, l := range r.Log {
+		got = append(got, l.Message)
+	}
+	if want := "begins, item 1, item 2, ends"; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+}
+
+// What there is none of is an empty list in JSON.
+func TestNoListOfAPlanIsNull(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	s.script("none", "def consume(ctx, item):\n    db.ensure(\"made\", {\"id\": \"integer\"})\n")
+	r := s.plan("none", "", plan.Options{})
+	text, err := json.Marshal(r)
+	s.must(err)
+	for _, name := range regexp.MustCompile(`"(\w+)":null`).FindAllStringSubmatch(string(text), -1) {
+		if name[1] != "result" && name[1] != "window" {
+			t.Errorf("%s is null", name[1])
+		}
 	}
 }
 
