@@ -27,6 +27,9 @@ type NoticeStore interface {
 	// says that the hook's own transaction may hold the right to write: a store that
 	// has one writer only looks then.
 	TakeNotice(ctx context.Context, n Notice, writes bool) (bool, error)
+	// NoticeCounts says whether a notice counts that is not the job's own, or was
+	// sent. It writes nothing.
+	NoticeCounts(ctx context.Context, n Notice) (bool, error)
 	// KeepNotices remembers what was sent, and forgets what was not. The list has
 	// no key twice, and is sorted by it.
 	KeepNotices(ctx context.Context, list []Notice) error

@@ -93,20 +93,24 @@ func (s RecordStatus) String() string { return [...]string{"new", "changed", "sa
 // same job.
 func (r *Record) by(by RecordBy) bool { return r.Job == by.Job && r.Phase == by.Phase }
 
-// Status compares a content with the record; r may be nil. What an earlier
-// execution of the same hook has marked does not count.
-func (r *Record) Status(content RecordSum, by RecordBy) RecordStatus {
-	var base RecordHash
-	if r != nil {
-		switch base = r.Hash; {
-		case !r.by(by):
-		case r.Pass != by.Pass:
-			base = r.Was
-		case r.Met.Known:
-			base = r.Met
-		}
-	}
+// Base is the content with which a hook compares the row; r may be nil. What an
+// earlier execution of the same hook has marked does not count.
+func (r *Record) Base(by RecordBy) RecordHash {
 	switch {
+	case r == nil:
+		return RecordHash{}
+	case !r.by(by):
+	case r.Pass != by.Pass:
+		return r.Was
+	case r.Met.Known:
+		return r.Met
+	}
+	return r.Hash
+}
+
+// Status compares a content with the record; r may be nil.
+func (r *Record) Status(content RecordSum, by RecordBy) RecordStatus {
+	switch base := r.Base(by); {
 	case !base.Known:
 		return RecordNew
 	case base.Sum != content:

@@ -184,7 +184,7 @@ func runPlan(ctx context.Context, env *Env, g *globals, o planOptions, name stri
 	if err != nil {
 		return err
 	}
-	if err := checkInstance(t, o.Instance); err != nil {
+	if err := checkInstanceNow(ctx, p, t, o.Instance); err != nil {
 		return err
 	}
 	j := plan.Job{Type: t, Instance: o.Instance, Window: o.window}

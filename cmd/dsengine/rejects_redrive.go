@@ -57,15 +57,18 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 		return err
 	}
 	defer done()
-	if _, err := typeNamed(ctx, eng, o.Type); err != nil {
+	known, err := typeNamed(ctx, eng, o.Type)
+	if err != nil {
 		return err
 	}
 	if s.isBroken(o.Type) {
 		return s.notLoaded(o.Type)
 	}
 	// A script that was mended is registered, with its hooks.
-	if _, err := newJobOf(ctx, g, eng, &s, o.Type, "", engine.PhaseConsume); err != nil {
-		return err
+	if t := s.of(o.Type); t != nil {
+		if err := registerAnew(ctx, eng, t, known); err != nil {
+			return err
+		}
 	}
 	f, err := o.filter(ctx, eng)
 	if err != nil {

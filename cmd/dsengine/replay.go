@@ -34,12 +34,13 @@ of the items that were run; what the job had counted by where it begins is told 
 
 With --save it is written as a test in the script's language, at the end of NAME_test.star or
 NAME_test.lua beside it: with the payload, the position, the answers to the requests that were
-made, the files that were looked at, the state, and the tables that the SQL names, as they were
-before. It is run at once, and you are told whether it fails as the job did. Secrets get values
-of the test's own, wherever they stand. Look at what is written before you share it: it holds
-real data. Refused, with exit code 2 and as soon as it is met, are what is too large (a table of more than 1000 rows, a
-file or an answer of more than 64 KB, a test of more than 1 MB), and what works on files of S3,
-SFTP and FTP servers, or in finish: such a test is written by hand.
+made, the files that were looked at, the state, the records, and the tables that the SQL names,
+as they were before. It is run at once, and you are told whether it fails as the job did.
+Secrets get values of the test's own, wherever they stand. Look at what is written before you
+share it: it holds real data. Refused, with exit code 2 and as soon as it is met, are what is
+too large (a table of more than 1000 rows, a file or an answer of more than 64 KB, a test of
+more than 1 MB), and what works on files of S3, SFTP and FTP servers, or in finish: such a test
+is written by hand.
 
 It ends with 0 if no attempt fails, with 1 if one does, else as all commands do.`,
 		Example: `  dsengine replay 42
@@ -102,6 +103,9 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 		}
 		env.say("to run it: dsengine test %s --run %s", j.Type, strings.TrimPrefix(name, "test_"))
 	}
+	if j.Version != nil && *j.Version != t.Version {
+		env.say("the script is another version now (%s) than the one that job %d ran with (%s)", clean(t.Version), id, clean(*j.Version))
+	}
 	if item != nil {
 		env.say("job %d failed by its items; the first of them that failed: dsengine replay %d", id, item.ID)
 	}
@@ -153,16 +157,19 @@ func comparedTo(job *engine.JobError, item *failedItem, r *plan.Report, got *scr
 	case len(got.Failures) == 0:
 		return "it ends as " + string(got.Status)
 	}
-	said := got.Failures[0].Message
+	said, meant := got.Failures[0].Message, ""
+	if job != nil {
+		meant = plan.Unadvised(job.Message)
+	}
 	has := func(message string) bool { return strings.Contains(said, strings.TrimSpace(message)) }
 	asReplay := slices.ContainsFunc(r.Failures, func(f *plan.Failed) bool { return has(f.Message) })
 	switch {
-	case job != nil && has(job.Message):
+	case job != nil && has(meant):
 		return as
 	case asReplay && job == nil:
 		return "it fails as the replay does; the job has not failed"
 	case asReplay:
-		return "it fails as the replay does, and not as the job did: " + clip(job.Message, 500)
+		return "it fails as the replay does, and not as the job did: " + clip(meant, 500)
 	}
 	return "it fails in another way than the job: " + clip(said, 500)
 }

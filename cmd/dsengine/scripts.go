@@ -195,13 +195,11 @@ func newJobOf(ctx context.Context, g *globals, eng *engine.Engine, s *scripts, n
 		return job, err
 	}
 	if t := s.of(name); t != nil {
-		if err := checkInstance(t, instance); err != nil {
+		if err := checkInstanceNow(ctx, eng.Store(), t, instance); err != nil {
 			return job, err
 		}
-		if known.Version != t.Version || known.Hooks == 0 {
-			if _, err := eng.RegisterTypes(ctx, t); err != nil {
-				return job, err
-			}
+		if err := registerAnew(ctx, eng, t, known); err != nil {
+			return job, err
 		}
 		switch {
 		case job.Phase == 0:
@@ -232,6 +230,37 @@ func newJobOf(ctx context.Context, g *globals, eng *engine.Engine, s *scripts, n
 	slices.Sort(there)
 	hint := "its script would be " + s.file(g, name) + "; if it is on another host only, give its first phase, as --phase consume"
 	return job, usage("there is no job type %q%s", name, hostlib.Suggest(name, there)).WithHint("%s", hint)
+}
+
+// registerAnew registers a type of which another version is known, or none.
+func registerAnew(ctx context.Context, eng *engine.Engine, t *engine.Type, known engine.TypeRecord) error {
+	if known.Version == t.Version && known.Hooks != 0 {
+		return nil
+	}
+	_, err := eng.RegisterTypes(ctx, t)
+	return err
+}
+
+// variableReader reads variables.
+type variableReader interface {
+	Variable(ctx context.Context, scope engine.Scope, name string) (engine.Variable, error)
+}
+
+// checkInstanceNow is checkInstance that knows the instances which a variable holds.
+func checkInstanceNow(ctx context.Context, store variableReader, t *engine.Type, instance string) error {
+	if t.Settings.InstancesVar == "" {
+		return checkInstance(t, instance)
+	}
+	v, err := store.Variable(ctx, engine.Scope{}, t.Settings.InstancesVar)
+	if err != nil || v.Value == nil {
+		return err
+	}
+	c := *t
+	if c.Settings.Instances, err = engine.ParseInstances(v.Value, t.Settings.Schedule); err != nil {
+		return nil // the hook tells
+	}
+	c.Settings.InstancesVar = ""
+	return checkInstance(&c, instance)
 }
 
 // checkInstance says whether a job of a type can be of an instance, as far as

@@ -12,7 +12,6 @@ import (
 
 	"modernc.org/sqlite"
 
-	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlstore"
 )
 
@@ -127,11 +126,6 @@ func (s *Scratch) Keep(ctx context.Context) error {
 // Tables names the tables that scripts and tests have made.
 func (s *Scratch) Tables(ctx context.Context) ([]string, error) {
 	return sqlstore.Texts(ctx, s.Store.DB, `SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`)
-}
-
-// Session is a session of a test itself.
-func (s *Scratch) Session(o engine.SessionOptions) engine.Joined {
-	return sqlstore.NewJoined(s.Store.Store, s.Store, o)
 }
 
 // Reset makes the database as new. Its error says that it cannot: something still

@@ -21,6 +21,11 @@ func (s *Store) Begin(o engine.SessionOptions) engine.Session {
 	return sqlstore.NewSession(s.Store, s, o)
 }
 
+// Session is one that its caller commits.
+func (s *Store) Session(o engine.SessionOptions) engine.Joined {
+	return sqlstore.NewJoined(s.Store, s, o)
+}
+
 // BeginHook takes the writer for a hook, at its first write. The wait is not
 // part of the hook's own time.
 func (s *Store) BeginHook(ctx context.Context, o engine.SessionOptions) (*sql.Conn, func(bool), error) {
@@ -101,7 +106,8 @@ func (s *Store) HookError(err error) (f error, ended bool) {
 // What SQLite says of statements and rows.
 var (
 	near         = regexp.MustCompile(`(?s)^near "(.*)": syntax error$|^unrecognized token: "(.*)"$`)
-	noSuch       = regexp.MustCompile(`^no such (table|column|function): "?([^"\s]+)`)
+	noTable      = regexp.MustCompile(`^no such table: (.+)$`)
+	noSuch       = regexp.MustCompile(`^no such (column|function): "?([^"\s]+)`)
 	notNamed     = regexp.MustCompile(`^table (.+) has no column named (.+)$`)
 	valuesNumber = regexp.MustCompile(`^(?:\d+ values for \d+ columns|table .* has \d+ columns but \d+ values were supplied)$`)
 )
@@ -133,10 +139,12 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 		}
 		return f
 	}
+	if m := noTable.FindStringSubmatch(f.Says); m != nil {
+		f.Kind, f.Table = sqlstore.FaultNoTable, m[1]
+		return f
+	}
 	if m := noSuch.FindStringSubmatch(f.Says); m != nil {
 		switch m[1] {
-		case "table":
-			f.Kind, f.Table = sqlstore.FaultNoTable, m[2]
 		case "column":
 			f.Kind, f.Columns = sqlstore.FaultNoColumn, m[2:3]
 		case "function":

@@ -49,7 +49,7 @@ func (s *Store) TakeNotice(ctx context.Context, n engine.Notice, _ bool) (taken 
 	return taken, err
 }
 
-// NoticeCounts says whether a notice counts, without writing.
+// NoticeCounts says whether a notice counts.
 func (s *Store) NoticeCounts(ctx context.Context, n engine.Notice) (counts bool, err error) {
 	err = s.read(ctx, func(t *Tx) (err error) {
 		counts, err = t.row([]any{new(int)}, "SELECT 1 FROM ds_notices WHERE hash = ? AND ends_at > "+s.D.Now()+" AND (sent = 1 OR owner <> ?)", n.Key, int64(n.Job))

@@ -44,11 +44,13 @@ const recordRows = 500
 
 // recordSession is the session of records; others are a mistake of the caller's.
 func recordSession(s engine.Session) (*Session, error) {
-	h, ok := s.(*Session)
-	if !ok {
-		return nil, engine.Errorf(engine.CodeInternal, "records need a session of this store, not %T", s)
+	switch s := s.(type) {
+	case *Session:
+		return s, nil
+	case *Joined:
+		return s.Session, nil
 	}
-	return h, nil
+	return nil, engine.Errorf(engine.CodeInternal, "records need a session of this store, not %T", s)
 }
 
 // reads runs statements of the engine's own where a hook's queries run.

@@ -43,6 +43,9 @@ var noticeCases = []testCase{
 		w.must(w.store.KeepNotices(w.ctx, []engine.Notice{notice("a", 2, time.Hour)}))
 		w.must(w.store.KeepNotices(w.ctx, []engine.Notice{notice("a", 2, 0)}))
 		w.same("once it is sent", false, w.takes(notice("a", 2, time.Minute)))
+		counts, err := w.store.NoticeCounts(w.ctx, notice("a", 2, 0))
+		w.must(err)
+		w.same("once it is sent, it counts", true, counts)
 		w.must(w.store.KeepNotices(w.ctx, nil))
 	}},
 	{"a hook that holds the writer can look", func(w *world) {

@@ -17,6 +17,7 @@ var toldCases = []testCase{
 		for sql, want := range map[string]string{
 			"SELECT count(*) FROM peple":                              `db.missing: there is no table peple (did you mean "people"?): make it with db.ensure("peple", {...})`,
 			"INSERT INTO zzzzzz VALUES (1)":                           `db.missing: there is no table zzzzzz: make it with db.ensure("zzzzzz", {...})`,
+			"SELECT count(*) FROM `Odd T`":                            `db.missing: there is no table Odd T: make it with db.ensure("Odd T", {...})`,
 			"SELECT nmae FROM people":                                 `db.column: table people has no column "nmae" (did you mean "name"?): it has id, code, name, size`,
 			"UPDATE people SET nmae = 'x' WHERE id = 1":               `db.column: table people has no column "nmae" (did you mean "name"?): it has id, code, name, size`,
 			"INSERT INTO people (id, nmae) VALUES (2, 'x')":           `db.column: table people has no column "nmae" (did you mean "name"?): it has id, code, name, size`,

@@ -88,7 +88,7 @@ var recordsModule = &Module{
 			Example: "records.id(\"crm\", \"A-17\")  # None",
 			Lua:     "records.id(\"crm\", \"A-17\")  -- nil",
 			Do: func(c *Call, a *Args) (Value, error) {
-				key, err := c.recordKey(a.Value("key"))
+				key, err := c.RecordKey(a.Value("key"))
 				if err != nil {
 					return nil, Errorf("usage", "key: %v", err)
 				}
@@ -112,7 +112,7 @@ var recordsModule = &Module{
 				}
 				keys := make([]engine.RecordKey, len(values))
 				for i, v := range values {
-					if keys[i], err = c.recordKey(v); err != nil {
+					if keys[i], err = c.RecordKey(v); err != nil {
 						return nil, Errorf("usage", "key %d: %v", i+1, err)
 					}
 				}
@@ -134,19 +134,15 @@ var recordsModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				key, err := c.recordKey(a.Value("key"))
+				key, err := c.RecordKey(a.Value("key"))
 				if err != nil {
 					return nil, Errorf("usage", "key: %v", err)
 				}
-				id, ok := keyPart(c.Lang.Plain(a.Value("id")))
-				if !ok {
-					return nil, Errorf("usage", "id: got %s, wanted a string or a whole number", c.kindOf(c.Lang.Plain(a.Value("id"))))
-				}
-				raw, err := EncodeJSON(id)
+				id, err := c.RecordID(a.Value("id"))
 				if err != nil {
 					return nil, err
 				}
-				return nil, r.Link(key, string(raw), a.Bool("replace"))
+				return nil, r.Link(key, id, a.Bool("replace"))
 			},
 		},
 		{
@@ -205,7 +201,7 @@ var recordsModule = &Module{
 					if err != nil {
 						return nil, err
 					}
-					key, err := c.recordKey(v)
+					key, err := c.RecordKey(v)
 					if err != nil {
 						return nil, Errorf("usage", "key %d: %v", n, err)
 					}
@@ -366,6 +362,17 @@ func (c *Call) contentOf(v Value) (*Dict, error) {
 	return whole, nil
 }
 
+// RecordContent is the hash of the content of a row that a test gives, or of some of its
+// columns.
+func (c *Call) RecordContent(row Value, fields []string) (engine.RecordSum, error) {
+	p := Param{Name: "row", Type: DictOf}
+	d, err := p.convert(c, c.Lang.Plain(row))
+	if err != nil {
+		return engine.RecordSum{}, err
+	}
+	return contentSum(d.(*Dict), fields)
+}
+
 // contentSum is the hash of a row's content, or of some of its columns.
 func contentSum(row *Dict, fields []string) (engine.RecordSum, error) {
 	row, err := pick(row, "fields", fields)
@@ -405,8 +412,8 @@ func makeKey(parts []Value) (key engine.RecordKey, err error) {
 	return engine.NewRecordKey(string(text), engine.RecordSum(sum[:])), err
 }
 
-// recordKey reads a key that a script gives.
-func (c *Call) recordKey(v Value) (key engine.RecordKey, err error) {
+// RecordKey reads the key of a record that a script or a test gives.
+func (c *Call) RecordKey(v Value) (key engine.RecordKey, err error) {
 	plain := c.Lang.Plain(v)
 	if part, ok := keyPart(plain); ok {
 		return makeKey([]Value{part})
@@ -431,6 +438,17 @@ func (c *Call) recordKey(v Value) (key engine.RecordKey, err error) {
 	return makeKey(values)
 }
 
+// RecordID reads the id that a row has at its destination, as JSON.
+func (c *Call) RecordID(v Value) (string, error) {
+	plain := c.Lang.Plain(v)
+	id, ok := keyPart(plain)
+	if !ok {
+		return "", Errorf("usage", "id: got %s, wanted a string or a whole number", c.kindOf(plain))
+	}
+	raw, err := EncodeJSON(id)
+	return string(raw), err
+}
+
 // keyColumns reads the name of a column, or a list of names.
 func (c *Call) keyColumns(v Value) ([]string, error) {
 	plain := c.Lang.Plain(v)
@@ -453,7 +471,7 @@ func (c *Call) oneRecord(a *Args) (r *engine.Records, key engine.RecordKey, cont
 	if r, err = c.Hook.Records(a.String("source")); err != nil {
 		return nil, key, content, err
 	}
-	if key, err = c.recordKey(a.Value("key")); err != nil {
+	if key, err = c.RecordKey(a.Value("key")); err != nil {
 		return nil, key, content, Errorf("usage", "key: %v", err)
 	}
 	content, err = contentSum(a.Dict("row"), a.Strings("fields"))

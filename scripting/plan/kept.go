@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ type kept struct {
 	tables  []*keptTable
 	values  []keptValue
 	secrets []keptSecret
+	records map[recordAt]bool          // those that were looked at
+	known   []keptRecord               // those of them that there were
 	stop    func(message string) error // ends the replay, of which no test can be written
 }
 
@@ -128,16 +131,13 @@ func (w *World) value(scope engine.Scope, name string) {
 	}
 }
 
-// tableNames finds what may be names of tables in SQL.
-var tableNames = regexp.MustCompile("(?i)\\b(?:from|join|into|update|table)\\s+[`\"]?([A-Za-z_][A-Za-z0-9_$]*(?:[`\"]?\\.[`\"]?[A-Za-z_][A-Za-z0-9_$]*)?)")
-
 // look remembers the tables that a statement names.
 func (s session) look(ctx context.Context, query string) {
 	if s.kept == nil {
 		return
 	}
-	for _, m := range tableNames.FindAllStringSubmatch(query, -1) {
-		s.lookAt(ctx, strings.NewReplacer("`", "", `"`, "").Replace(m[1]), nil)
+	for _, table := range tablesIn(query) {
+		s.lookAt(ctx, table, nil)
 	}
 }
 
@@ -206,4 +206,28 @@ func (s session) keep(ctx context.Context, table string) *keptTable {
 		t.rows = nil
 	}
 	return t
+}
+
+// ensures finds the tables that a script ensures by name.
+var ensures = regexp.MustCompile(`\bdb\.ensure\(\s*(?:"([^"]+)"|'([^']+)')`)
+
+// keepEnsured remembers the tables that the script ensures, of a job that goes on from a
+// position: it may ensure them before that alone.
+func (w *World) keepEnsured(script string) error {
+	at, loops, err := engine.ReadPosition(w.replay.claimed.Position)
+	if err != nil || at == nil && len(loops) == 0 {
+		return nil
+	}
+	source, err := os.ReadFile(script)
+	if err != nil {
+		return err
+	}
+	s := w.own(engine.SessionOptions{Job: w.root}).(session)
+	if err := s.begin(w.ctx); err != nil {
+		return err
+	}
+	for _, m := range ensures.FindAllSubmatch(source, -1) {
+		s.ensured(w.ctx, string(m[1])+string(m[2]))
+	}
+	return context.Cause(w.ctx) // what cannot be kept ends the replay
 }

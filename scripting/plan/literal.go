@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -24,8 +23,6 @@ func literal(v any) string {
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case *big.Int:
-		return v.String()
-	case json.Number:
 		return v.String()
 	case float64:
 		switch {

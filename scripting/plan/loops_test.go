@@ -1,12 +1,15 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/scripting/plan"
 	"github.com/dsengine/dsengine/scripting/scripttest"
 )
 
@@ -72,6 +75,94 @@ func TestATestGoesOnInTheLoopsOfTheJob(t *testing.T) {
 				t.Errorf("mended: %+v\n%s", got.Failures[0], written)
 			}
 		})
+	}
+}
+
+// A script that ensures its table before its first checkpoint alone.
+const once = `
+job(retry = retry(max = 1))
+
+def consume(ctx, item):
+    if ctx.position == None:
+        db.ensure("seen", {"id": "integer"}, key = ["id"])
+        ctx.checkpoint(1)
+    error("bad")
+    db.insert("seen", [{"id": 7}])
+`
+
+const onceLua = `
+job{retry = retry{max = 1}}
+
+function consume(ctx, item)
+  if is_null(ctx.position) then
+    db.ensure('seen', {id = "integer"}, {key = {"id"}})
+    ctx.checkpoint(1)
+  end
+  if item == 1 then error("bad") end
+  db.insert("seen", {{id = 7}})
+end
+`
+
+func TestATestHasTheTablesThatWereEnsuredBefore(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{".star": once, ".lua": onceLua} {
+		t.Run(ending[1:], func(t *testing.T) {
+			t.Parallel()
+			s := embedded(t)
+			s.ending = ending
+			s.script("once", script)
+			for _, typ := range s.loader() {
+				s.Add(typ)
+			}
+			s.Enqueue(engine.NewJob{Type: "once", Payload: engine.Raw("1")})
+			s.Run()
+			_, name, err := s.replay(1)
+			s.must(err)
+			s.script("once", strings.Replace(script, "error(", "log.info(", 1))
+			if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Passed {
+				t.Errorf("mended: %+v", got.Failures[0])
+			}
+		})
+	}
+}
+
+// The log is in the order of time, over all hooks.
+func TestThePlansLogIsInTheOrderOfTime(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	s.script("talks", `
+def produce(ctx):
+    log.info("begins")
+    ctx.emit_all([1, 2])
+
+def consume(ctx, item):
+    log.info("item %d" % item)
+
+def finish(ctx, summary):
+    log.info("ends")
+`)
+	r := s.plan("talks", "", plan.Options{})
+	var got []string
+	for _, l := range r.Log {
+		got = append(got, l.Message)
+	}
+	if want := "begins, item 1, item 2, ends"; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+}
+
+// What there is none of is an empty list in JSON.
+func TestNoListOfAPlanIsNull(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	s.script("none", "def consume(ctx, item):\n    db.ensure(\"made\", {\"id\": \"integer\"})\n")
+	r := s.plan("none", "", plan.Options{})
+	text, err := json.Marshal(r)
+	s.must(err)
+	for _, name := range regexp.MustCompile(`"(\w+)":null`).FindAllStringSubmatch(string(text), -1) {
+		if name[1] != "result" && name[1] != "window" {
+			t.Errorf("%s is null", name[1])
+		}
 	}
 }
 

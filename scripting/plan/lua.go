@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -30,11 +29,6 @@ func (n lua) literal(v any) string {
 		return n.whole(big.NewInt(v))
 	case *big.Int:
 		return n.whole(v)
-	case json.Number:
-		if i, ok := new(big.Int).SetString(v.String(), 10); ok {
-			return n.whole(i)
-		}
-		return v.String()
 	case float64:
 		switch {
 		case math.IsNaN(v):

@@ -1,14 +1,11 @@
 package plan
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/starscript"
 )
 
@@ -89,23 +86,21 @@ func tableOf(open string, items []string, end, indent string) string {
 	return b.String() + indent + end
 }
 
-// json writes a JSON value, with each text and number as hide gives it back.
+// jsonIn writes a JSON value, with each text and number as hide gives it back.
 func jsonIn(n notation, raw []byte, hide func(any) (any, error)) (string, error) {
 	if raw == nil {
 		return n.literal(nil), nil
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
+	v, err := hostlib.DecodeJSON(raw)
+	if err != nil {
 		return "", err
 	}
 	return ofJSON(n, v, hide)
 }
 
-func ofJSON(n notation, v any, hide func(any) (any, error)) (string, error) {
+func ofJSON(n notation, v hostlib.Value, hide func(any) (any, error)) (string, error) {
 	switch v := v.(type) {
-	case []any:
+	case []hostlib.Value:
 		parts := make([]string, len(v))
 		for i := range v {
 			var err error
@@ -114,10 +109,10 @@ func ofJSON(n notation, v any, hide func(any) (any, error)) (string, error) {
 			}
 		}
 		return n.list(parts), nil
-	case map[string]any:
+	case *hostlib.Dict:
 		var names, values []string
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			value, err := ofJSON(n, v[k], hide)
+		for i, k := range v.Names {
+			value, err := ofJSON(n, v.Values[i], hide)
 			if err != nil {
 				return "", err
 			}

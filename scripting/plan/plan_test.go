@@ -571,3 +571,22 @@ def consume(ctx, item):
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestAPlanKnowsWhatWasSent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *site) {
+		s.mail = &hostlib.Mail{Host: "127.0.0.1", Port: 1, From: "a@example.com", TLS: "none"}
+		s.script("told", `
+job(needs = ["http:api.example.com"])
+
+def consume(ctx, item):
+    return [notify.webhook("https://api.example.com/hook", {"bad": n}, key = n) for n in ["known", "new", "new"]]
+`)
+		s.must(s.Store.KeepNotices(t.Context(), []engine.Notice{{
+			Key: engine.NoticeKey("told", "", "webhook", "https://api.example.com/hook", "key", "known"), Job: 7, For: time.Hour,
+		}}))
+		if r := s.plan("told", "", plan.Options{}); string(r.Result) != "[false,true,false]" || len(r.Requests) != 1 {
+			t.Errorf("got %s %+v %+v", r.Result, r.Requests, r.Failures)
+		}
+	})
+}

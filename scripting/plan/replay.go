@@ -40,6 +40,14 @@ func (w *World) Job(id engine.JobID) (*engine.Job, error) {
 	return w.target.Job(w.ctx, id)
 }
 
+// Variable is a variable of the database.
+func (w *World) Variable(ctx context.Context, scope engine.Scope, name string) (engine.Variable, error) {
+	if w.bare {
+		return engine.Variable{}, nil
+	}
+	return w.target.Variable(ctx, scope, name)
+}
+
 // Jobs are those of the database that a filter lets through.
 func (w *World) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, error) {
 	return w.target.Jobs(ctx, f)

@@ -419,6 +419,24 @@ def consume(ctx, item):
 	}
 }
 
+func TestATestOfAJobThatIsCancelledPasses(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{
+		".star": "def consume(ctx, item):\n    ctx.cancel(\"no longer needed\")\n",
+		".lua":  "function consume(ctx, item)\n  ctx.cancel(\"no longer needed\")\nend\n",
+	} {
+		s := embedded(t)
+		s.ending = ending
+		s.script("done", script)
+		s.runWith()
+		r, name, err := s.replay(1)
+		s.must(err)
+		if got := s.test(strings.TrimPrefix(name, "test_")); r.Status != engine.StatusCancelled || got.Status != scripttest.Passed {
+			t.Errorf("%s: %s %+v", ending, r.Status, got.Failures[0])
+		}
+	}
+}
+
 // limited fails behind its checkpoint, half of its rows, where the database is down.
 const limited = `
 job(rejects = "5%", retry = retry(max = 1), needs = ["files:in.csv"])
@@ -489,5 +507,58 @@ func TestAReplayCountsWhatTheJobHasRejectedBefore(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// few fails by its rejects, some of which were committed with its loop.
+const few = `
+job(rejects = 2, retry = retry(max = 1), needs = ["files:in.csv"])
+
+def consume(ctx, item):
+    for rows in ctx.batches(csv.read("in.csv"), 2):
+        for r in rows:
+            if r["bad"] == "yes":
+                reject(r, "it is bad")
+`
+
+const fewLua = `
+job{rejects = 2, retry = retry{max = 1}, needs = {"files:in.csv"}}
+
+function consume(ctx, item)
+  for rows in ctx.batches(csv.read("in.csv"), 2) do
+    for _, r in ipairs(rows) do
+      if r.bad == "yes" then
+        reject(r, "it is bad")
+      end
+    end
+  end
+end
+`
+
+func TestATestCountsWhatTheJobHasRejectedBefore(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{".star": few, ".lua": fewLua} {
+		for limit, fails := range map[string]string{"2": "3 rows were rejected, more than rejects = 2 allows; the first: it is bad (in.csv, line 6)", `"30%"`: "3 of 6 rows were rejected"} {
+			t.Run(ending[1:]+limit, func(t *testing.T) {
+				t.Parallel()
+				each(t, func(t *testing.T, s *site) {
+					s.ending = ending
+					s.script("few", strings.Replace(script, "rejects = 2", "rejects = "+limit, 1))
+					s.File("in.csv", "id,bad\n1,no\n2,no\n3,yes\n4,no\n5,yes\n6,yes\n")
+					s.runWith()
+					_, name, err := s.replay(1)
+					s.must(err)
+					written, err := os.ReadFile(filepath.Join(s.jobs, "few_test"+ending))
+					s.must(err)
+					if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, fails) {
+						t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures, written)
+					}
+					s.script("few", strings.Replace(script, "rejects = 2", "rejects = 3", 1))
+					if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Passed {
+						t.Errorf("mended: %+v\n%s", got.Failures[0], written)
+					}
+				})
+			})
+		}
 	}
 }

@@ -117,7 +117,8 @@ type Reject struct {
 func newReport() *Report {
 	return &Report{
 		Failures: []*Failed{}, Hooks: []*Hook{}, Requests: []*Request{}, Effects: []hostlib.Effected{}, Rejects: []Reject{},
-		Log: []engine.LogLine{}, Notes: []string{}, Values: []Value{}, changes: &changes{},
+		Log: []engine.LogLine{}, Notes: []string{}, Values: []Value{},
+		Tables: []*Table{}, Files: []hostlib.FileChange{}, changes: &changes{statements: []*Statement{}, sources: []*Source{}},
 		Items: Made{First: []NewItem{}}, Enqueued: Made{First: []NewItem{}},
 	}
 }
@@ -211,6 +212,14 @@ func (w *World) finish(began time.Time) (*Report, error) {
 			return nil, err
 		}
 	}
+	lines, err := w.scratch.Logs(ctx, 0, w.scratchType(w.typ.Name), 0, false, maxLines)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		l.Message = Unadvised(l.Message)
+		r.Log = append(r.Log, l)
+	}
 	if w.left > 0 || len(w.ran) > 0 {
 		r.ItemsRun = len(w.ran)
 	}
@@ -228,9 +237,11 @@ func (w *World) finish(began time.Time) (*Report, error) {
 		}
 	}
 	slices.SortStableFunc(r.Tables, func(a, b *Table) int { return cmp.Compare(a.Connection, b.Connection) })
-	if r.Files, err = w.dry.Files.Changes(w.opts.Files); err != nil {
+	files, err := w.dry.Files.Changes(w.opts.Files)
+	if err != nil {
 		return nil, err
 	}
+	r.Files = append(r.Files, files...)
 	if err := w.values(); err != nil {
 		return nil, err
 	}
@@ -240,13 +251,13 @@ func (w *World) finish(began time.Time) (*Report, error) {
 	return r, nil
 }
 
-// unadvised leaves out what a message advises to do to the job: there is none.
-func unadvised(message string) string {
+// Unadvised leaves out what a message advises to do to the job: there is none.
+func Unadvised(message string) string {
 	message, _, _ = strings.Cut(message, "; see them with: ")
 	return message
 }
 
-// tell adds what a job has logged, how it failed, and what it counted.
+// tell adds how a job failed, and what it counted.
 func (w *World) tell(id engine.JobID, item engine.Raw) error {
 	r := w.report
 	attempts, err := w.scratch.Attempts(w.ctx, id)
@@ -255,19 +266,9 @@ func (w *World) tell(id engine.JobID, item engine.Raw) error {
 	}
 	for _, a := range attempts {
 		if a.Failure != nil {
-			a.Failure.Message, a.Failure.Backtrace = unadvised(a.Failure.Message), unadvised(a.Failure.Backtrace)
+			a.Failure.Message, a.Failure.Backtrace = Unadvised(a.Failure.Message), Unadvised(a.Failure.Backtrace)
 			r.Failures = append(r.Failures, &Failed{Job: id, Failure: a.Failure, Item: item})
 		}
-	}
-	if left := maxLines - len(r.Log); left > 0 {
-		lines, err := w.scratch.Logs(w.ctx, id, 0, 0, false, left)
-		if err != nil {
-			return err
-		}
-		for i := range lines {
-			lines[i].Message = unadvised(lines[i].Message)
-		}
-		r.Log = append(r.Log, lines...)
 	}
 	if id == w.root {
 		return nil

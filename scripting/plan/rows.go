@@ -80,7 +80,7 @@ func (c *changes) table(connection, name string) *Table {
 			return t
 		}
 	}
-	t := &Table{Connection: connection, Name: name, Stats: engine.Stats{}}
+	t := &Table{Connection: connection, Name: name, Stats: engine.Stats{}, Rows: []Row{}}
 	c.tables = append(c.tables, t)
 	return t
 }

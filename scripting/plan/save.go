@@ -3,7 +3,6 @@ package plan
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,6 +38,9 @@ func (w *World) Save(file string) (string, error) {
 		name = fmt.Sprintf("test_job_%d_%d", r.job.ID, i)
 	}
 	w.leftOut = nil
+	if err := w.keepEnsured(strings.TrimSuffix(file, "_test"+filepath.Ext(file)) + filepath.Ext(file)); err != nil {
+		return "", err
+	}
 	lines, err := w.test(n)
 	if err != nil {
 		return "", r.cannot("%v", err)
@@ -156,7 +158,7 @@ func (w *World) test(n notation) ([]string, error) {
 	for _, s := range w.kept.secrets {
 		t.line("t.secret", []string{t.literal(s.name), t.literal(standIn(s))})
 	}
-	for _, write := range []func(t *writing) error{w.writeValues, w.writeTables, w.writeFiles, w.writeAnswers, w.writeCall} {
+	for _, write := range []func(t *writing) error{w.writeValues, w.writeRecords, w.writeTables, w.writeFiles, w.writeAnswers, w.writeCall} {
 		if err := write(t); err != nil {
 			return nil, err
 		}
@@ -212,7 +214,7 @@ func (w *World) hideValue(v any) (any, error) {
 		if hidden := w.hide(string(v)); hidden != string(v) {
 			return []byte(hidden), nil
 		}
-	case int64, *big.Int, float64, json.Number:
+	case int64, *big.Int, float64:
 		if s := fmt.Sprint(v); w.hide(s) != s {
 			return nil, fmt.Errorf("a number is a secret, and no other can stand for it")
 		}
@@ -338,6 +340,40 @@ func (w *World) writeCall(t *writing) error {
 	if len(loops) > 0 {
 		named = append(named, argument{"loops", t.loops(loops)})
 	}
+	if at != nil || len(loops) > 0 {
+		counted, err := w.counted()
+		if err != nil {
+			return err
+		}
+		var names, values []string
+		for _, name := range engine.StatNames {
+			if n := counted[name]; n > 0 {
+				names, values = append(names, name), append(values, t.literal(n))
+			}
+		}
+		if len(names) > 0 {
+			named = append(named, argument{"counted", t.dict(names, values)})
+		}
+	}
+	if w.report.Status == engine.StatusCancelled {
+		named = append(named, argument{"expect", t.literal("cancelled")})
+	}
 	t.line(what, []string{value}, named...)
 	return nil
+}
+
+// counted is what the job's checkpoints have counted, where rows were rejected: by that
+// it is judged how many may be.
+func (w *World) counted() (engine.Stats, error) {
+	id := w.replay.job.ID
+	if w.replay.job.Status == engine.StatusCompleted {
+		return nil, nil // they are of all of it
+	}
+	stats, err := w.target.SavedStats(w.ctx, id)
+	if err != nil || w.report.RejectCount == 0 && stats["rejected"] == 0 {
+		return nil, err
+	}
+	k, err := w.target.CommittedRejects(w.ctx, id, w.replay.phase)
+	stats["rejected"] -= k.Mended
+	return stats, err
 }

@@ -119,6 +119,16 @@ func (s *store) KeyHolders(ctx context.Context, jobs []engine.JobInsert) ([]engi
 	return list, err
 }
 
+// TakeNotice takes one in the plan's tables, unless one counts in the real database.
+func (s *store) TakeNotice(ctx context.Context, n engine.Notice, writes bool) (bool, error) {
+	if !s.w.bare {
+		if counts, err := s.w.target.NoticeCounts(ctx, n); counts || err != nil {
+			return false, err
+		}
+	}
+	return s.Store.TakeNotice(ctx, n, writes)
+}
+
 // Variables. Those of a scope are copied from the real database when they are first
 // asked for, and are the plan's from there on.
 
@@ -182,73 +192,6 @@ func (s *store) scope(ctx context.Context, scope engine.Scope) error {
 	}
 	s.w.scopes[scope] = had
 	return nil
-}
-
-// Records. They are read and written in the plan's transaction on the real
-// database.
-
-func (s *store) inReal(ctx context.Context, es engine.Session, by engine.RecordBy) (engine.Session, engine.RecordBy, error) {
-	if s.w.bare {
-		return nil, by, engine.Errorf(engine.CodeSchema, "the database has no tables of the engine yet, so nothing is known of records").
-			WithHint("make them: dsengine migrate")
-	}
-	t := es.(session)
-	if err := t.begin(ctx); err != nil {
-		return nil, by, err
-	}
-	by.Scope.Type = s.w.realType(by.Scope.Type)
-	return t.inner, by, nil
-}
-
-func (s *store) Records(ctx context.Context, es engine.Session, by engine.RecordBy, source string, keys []engine.RecordKey) ([]*engine.Record, error) {
-	in, by, err := s.inReal(ctx, es, by)
-	if err != nil {
-		return nil, err
-	}
-	return s.w.target.Records(ctx, in, by, source, keys)
-}
-
-func (s *store) WriteRecords(ctx context.Context, es engine.Session, r engine.RecordWrites) error {
-	in, by, err := s.inReal(ctx, es, r.By)
-	if err != nil {
-		return err
-	}
-	r.By = by
-	if err := s.w.target.WriteRecords(ctx, in, r); err != nil {
-		return err
-	}
-	es.(session).changed = true
-	for i := range r.List {
-		w := &r.List[i]
-		es.(session).top().record(w.Source, w.Set, w.Forget)
-	}
-	return nil
-}
-
-func (s *store) CountRecords(ctx context.Context, es engine.Session, by engine.RecordBy, source string) (engine.RecordCounts, error) {
-	in, by, err := s.inReal(ctx, es, by)
-	if err != nil {
-		return engine.RecordCounts{}, err
-	}
-	return s.w.target.CountRecords(ctx, in, by, source)
-}
-
-func (s *store) MissingRecords(ctx context.Context, es engine.Session, by engine.RecordBy, source string, after *engine.KeySum, limit int) ([]engine.MissingRecord, error) {
-	in, by, err := s.inReal(ctx, es, by)
-	if err != nil {
-		return nil, err
-	}
-	return s.w.target.MissingRecords(ctx, in, by, source, after, limit)
-}
-
-func (s *store) ForgetSource(ctx context.Context, es engine.Session, by engine.RecordBy, source string) error {
-	in, by, err := s.inReal(ctx, es, by)
-	if err != nil {
-		return err
-	}
-	es.(session).changed = true
-	es.(session).top().record(source, false, true)
-	return s.w.target.ForgetSource(ctx, in, by, source)
 }
 
 // What a job that is replayed has counted and rejected up to its position is known in the

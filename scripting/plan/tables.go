@@ -120,10 +120,13 @@ func createTable(table *keptTable) (sql string, left []string) {
 			def += " NOT NULL"
 		}
 		if value := d.Defaults[c.Name]; value != "" {
-			def += " DEFAULT " + value
-			if value == "CURRENT_TIMESTAMP" && c.Type == "timestamp" {
-				def += "/*!(6)*/"
+			switch {
+			case value == "CURRENT_TIMESTAMP" && c.Type == "timestamp":
+				value += "/*!(6)*/"
+			case strings.HasPrefix(typ, "LONG"): // MySQL takes no plain value there
+				value = "(" + value + ")"
 			}
+			def += " DEFAULT " + value
 		}
 		defs = append(defs, def)
 	}

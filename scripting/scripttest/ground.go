@@ -139,6 +139,8 @@ type made struct {
 	engine.Store
 	types []engine.TypeRecord // as they were registered
 	more  bool                // others were, since the last reset
+
+	counted map[engine.JobID]engine.Stats // what tests say that a job has counted before
 }
 
 // keep remembers the types that are registered now.
@@ -178,6 +180,19 @@ func (m *made) SaveTypes(ctx context.Context, types []engine.TypeRecord) (map[st
 	return ids, nil
 }
 
+// SavedStats are what a job has counted, with what the test says that it had before.
+func (m *made) SavedStats(ctx context.Context, id engine.JobID) (engine.Stats, error) {
+	s, err := m.Store.SavedStats(ctx, id)
+	return s.Plus(m.counted[id]), err
+}
+
+// CommittedRejects are a job's, in the same way.
+func (m *made) CommittedRejects(ctx context.Context, id engine.JobID, phase engine.Phase) (engine.CommittedRejects, error) {
+	c, err := m.Store.CommittedRejects(ctx, id, phase)
+	c.Standing += m.counted[id]["rejected"]
+	return c, err
+}
+
 // reset makes the ground as new for the next world. Its error says that it cannot.
 func (g *ground) reset(ctx context.Context) error {
 	g.clock.reset()
@@ -202,7 +217,7 @@ func (g *ground) reset(ctx context.Context) error {
 	if g.db == nil {
 		return nil
 	}
-	g.store.more = false
+	g.store.more, g.store.counted = false, nil
 	return g.db.Reset(ctx)
 }
 

@@ -42,6 +42,24 @@ func positionOf(a *hostlib.Args) (engine.Raw, error) {
 	return engine.PositionAt(value, loops), nil
 }
 
+// countedOf is what a job has counted before.
+func countedOf(v hostlib.Value) (engine.Stats, error) {
+	if v == nil {
+		return nil, nil
+	}
+	d, ok := v.(*hostlib.Dict)
+	if !ok {
+		return nil, hostlib.Errorf("usage", "counted: wanted a dict, such as {\"rejected\": 2}")
+	}
+	stats := engine.Stats{}
+	for i, name := range d.Names {
+		if stats[name], ok = d.Values[i].(int64); !ok || stats[name] < 0 {
+			return nil, hostlib.Errorf("usage", "counted: %s: got %s, wanted a whole number", name, literal(d.Values[i], 0))
+		}
+	}
+	return stats, nil
+}
+
 // overs are the ways in which a loop is over.
 var overs = []string{string(engine.LoopEnded), string(engine.LoopLeft), string(engine.LoopLast)}
 

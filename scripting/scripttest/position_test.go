@@ -33,6 +33,11 @@ def test_in_starlark(t):
     t.eq([short.code, "or start from the beginning, which does all again, what was committed too, with: dsengine jobs retry " in short.message], ["order", True])
     t.eq([i["n"] for i in t.produce(loops = [3]).items], [3, 4])
 
+def test_counted(t):
+    t.fails(lambda: t.consume(1, counted = {"rejected": 1}), "a hook that begins has counted nothing: give position, or loops, too")
+    t.fails(lambda: t.consume(1, loops = [2], counted = 2), "counted: wanted a dict, such as")
+    t.fails(lambda: t.consume(1, loops = [2], counted = {"rejected": "1"}), "counted: rejected: got \"1\", wanted a whole number")
+
 def test_wrong(t):
     t.fails(lambda: t.consume(1, loops = 2), "loops: wanted a list, such as \\[2\\]")
     t.fails(lambda: t.consume(1, loops = ["x"]), "loops\\[0\\]: got \"x\", wanted how many elements were taken")

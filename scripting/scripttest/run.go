@@ -111,6 +111,7 @@ var (
 	payloadParam  = param{Name: "payload", Type: hostlib.Data, Default: hostlib.None, Doc: "what the job is created with"}
 	positionParam = param{Name: "position", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what ctx.position is: the hook goes on from a checkpoint"}
 	loopsParam    = param{Name: "loops", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: loopsDoc}
+	countedParam  = param{Name: "counted", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what it has counted before, such as {\"read\": 20, \"rejected\": 2}: the setting rejects is about all of it"}
 	inParam       = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
 	expectParam   = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
 )
@@ -121,12 +122,12 @@ func runMethods() []*hostlib.Func {
 			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
 		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items  # [{\"path\": \"incoming/a.csv\"}]", "t.produce().items  -- {{path = \"incoming/a.csv\"}}",
-			[]param{payloadParam, positionParam, loopsParam, inParam, windowParam, expectParam}, "outcome",
+			[]param{payloadParam, positionParam, loopsParam, countedParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseProduce, a.Value("payload"))
 			}),
 		method("consume", "Runs the hook consume alone, once, on an item.", "t.consume({\"path\": \"incoming/a.csv\"}).status  # \"completed\"", "t.consume({path = \"incoming/a.csv\"}).status  -- \"completed\"",
-			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, positionParam, loopsParam, inParam, windowParam, expectParam}, "outcome",
+			[]param{{Name: "item", Type: hostlib.Data, Default: hostlib.None, Doc: "the item"}, positionParam, loopsParam, countedParam, inParam, windowParam, expectParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.hook(c, a, engine.PhaseConsume, a.Value("item"))
 			}),
@@ -314,10 +315,18 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 	if err != nil {
 		return nil, err
 	}
+	counted, err := countedOf(a.Value("counted"))
+	if err != nil {
+		return nil, err
+	}
+	if counted != nil && position == nil {
+		return nil, hostlib.Errorf("usage", "counted: a hook that begins has counted nothing: give position, or loops, too")
+	}
 	id, err := t.enqueue(c, made)
 	if err != nil {
 		return nil, err
 	}
+	t.ground.store.counted = map[engine.JobID]engine.Stats{id: counted}
 	o, err := t.step1(id, position)
 	if err != nil {
 		return nil, err

@@ -80,6 +80,9 @@ var testerType = &hostlib.ObjectType{
 		{Name: "vars", Type: "test_values", Doc: "The values that all types share.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			return &values{w: v.(*tester).world, shared: true}, nil
 		}},
+		{Name: "records", Type: "test_records", Doc: "What the job type has noted of the rows of its sources.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+			return &sources{v.(*tester).world}, nil
+		}},
 		{Name: "db", Type: "connection", Doc: "The job database, with the functions of db. Each commits at once; exec makes tables too.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			return v.(*tester).jobDatabase()
 		}},
@@ -88,7 +91,7 @@ var testerType = &hostlib.ObjectType{
 
 func init() {
 	testerType.Methods = slices.Concat(runMethods(), verifyMethods(), fileMethods(), worldMethods())
-	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.http": httpType, "t.sftp": sftpType, "t.ftp": ftpType, "t.s3": bucketType, "t.mail": mailType} {
+	for of, t := range map[string]*hostlib.ObjectType{"t": testerType, "t.clock": clockType, "t.state": valuesType, "t.records": recordsType, "t.http": httpType, "t.sftp": sftpType, "t.ftp": ftpType, "t.s3": bucketType, "t.mail": mailType} {
 		for _, f := range t.Methods {
 			f.Module = of // as tests write it
 		}
@@ -97,7 +100,7 @@ func init() {
 
 // Types are the types of the objects that tests meet.
 func Types() []*hostlib.ObjectType {
-	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, httpType, callType, sftpType, ftpType, bucketType, mailType, letterType}
+	return []*hostlib.ObjectType{testerType, outcomeType, clockType, valuesType, recordsType, httpType, callType, sftpType, ftpType, bucketType, mailType, letterType}
 }
 
 // worldMethods say what the world is like.
@@ -267,10 +270,18 @@ var valuesType = &hostlib.ObjectType{
 }
 
 func (v *values) scope(instance string) (engine.Scope, error) {
-	if err := v.w.open(); err != nil || v.shared {
+	if v.shared {
+		return engine.Scope{}, v.w.open()
+	}
+	return v.w.scope(instance)
+}
+
+// scope is where what belongs to the type is kept, or to one of its instances.
+func (w *world) scope(instance string) (engine.Scope, error) {
+	if err := w.open(); err != nil {
 		return engine.Scope{}, err
 	}
-	t, err := v.w.eng.Type(v.w.ctx, v.w.typ.Name)
+	t, err := w.eng.Type(w.ctx, w.typ.Name)
 	return engine.Scope{Type: t.ID, Instance: instance}, err
 }
 
