@@ -356,7 +356,6 @@ func (t *test) result() *Result {
 func (s *Suite) Run(ctx context.Context) []*Result {
 	begin, stop := context.WithCancel(ctx)
 	defer stop()
-	sweep(memory(), time.Now().Add(-24*time.Hour))
 	results := make([]*Result, len(s.tests))
 	next := make(chan int)
 	var wg sync.WaitGroup

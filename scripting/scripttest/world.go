@@ -107,9 +107,11 @@ func (w *world) close() error {
 
 // place is the world's folder, made now if it is not there.
 func (w *world) place() error {
-	_, err := w.ground.place()
+	if err := w.ground.place(w.ctx); err != nil {
+		return err
+	}
 	w.host.Files = w.ground.files()
-	return err
+	return nil
 }
 
 // open makes the engine, with the types registered.
