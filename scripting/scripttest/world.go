@@ -47,6 +47,7 @@ type world struct {
 	post    *office // nil: nobody has asked for it
 
 	crash *crash // nil: nothing is killed
+	begun bool   // a job has run, or the clock was set or moved
 	store engine.Store
 	eng   *engine.Engine
 	step  *engine.Stepper
