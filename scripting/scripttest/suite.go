@@ -181,6 +181,9 @@ func Find(o Options) (*Suite, error) {
 			if of = strings.TrimSuffix(of, "_test"); broken[of] && scripts[of] == nil {
 				continue // its errors are told, and nothing else that would follow from them
 			}
+			for _, ending := range endings {
+				on = append(on, of+ending) // also if it is gone
+			}
 			var errs []*hostlib.LoadError
 			if tests, errs = by[path.Ext(p)].testFile(p); len(errs) > 0 {
 				if s.deps.scripts() {
