@@ -258,14 +258,16 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 			}
 		}
 		for _, file := range files {
-			p, err := inside(o.Jobs, file)
-			if err != nil {
-				return nil, err
-			}
+			p, outside := inside(o.Jobs, file)
 			info, err := root.Stat(p)
+			if outside != nil {
+				_, err = os.Stat(file)
+			}
 			switch {
 			case err != nil:
-				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s", file)
+				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s%s", file, hostlib.Suggest(file, namesOf(root, o.Jobs)))
+			case outside != nil:
+				return nil, outside
 			case info.IsDir():
 				if err := under(p); err != nil {
 					return nil, err
@@ -276,6 +278,17 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 		}
 	}
 	return wanted, nil
+}
+
+// namesOf are the scripts of a jobs folder, by their paths and as job types.
+func namesOf(root *os.Root, jobs string) (names []string) {
+	all, _ := doublestar.Glob(root.FS(), "**/*{"+strings.Join(endings, ",")+"}")
+	for _, p := range all {
+		if names = append(names, path.Join(filepath.ToSlash(jobs), p)); !hostlib.IsHelper(p) && !isTest(p) {
+			names = append(names, stem(p))
+		}
+	}
+	return names
 }
 
 // inside is a path below the jobs folder: as it is, or a job type's name, also where a
