@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,4 +143,23 @@ func levelName(l slog.Level) string {
 		return "warn"
 	}
 	return "error"
+}
+
+// FieldWords writes the fields of a log line for people, by name: a=1 b="two words". They
+// are a Raw, or what was given to Call.Log.
+func FieldWords(fields any) string {
+	var all map[string]json.RawMessage
+	if raw, err := plainJSON(fields); err != nil || json.Unmarshal(raw, &all) != nil {
+		return ""
+	}
+	words := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		value := string(all[name])
+		var text string
+		if json.Unmarshal(all[name], &text) == nil && text != "" && !strings.ContainsAny(text, " \t\n\"=") {
+			value = text
+		}
+		words = append(words, name+"="+value)
+	}
+	return strings.Join(words, " ")
 }

@@ -219,23 +219,25 @@ func objectNamed(name string) *hostlib.ObjectType {
 	return nil
 }
 
-// docMember is about something that an object has, or something that this has:
-// for t also http.on.
+// docMember is about something that an object has, or something that this has, or what
+// it gives: for t also http.on, and sftp.file.
 func docMember(t *hostlib.ObjectType, name, member string) (pages []*docPage) {
 	member, rest, deeper := strings.Cut(member, ".")
-	if f := t.Method(member); f != nil && !deeper {
-		return []*docPage{docFunc(f, "method")}
+	f, a := t.Method(member), t.Attr(member)
+	var object *hostlib.ObjectType
+	switch {
+	case f != nil:
+		object = objectNamed(f.Returns)
+	case a != nil:
+		object = objectNamed(a.Type)
 	}
-	a := t.Attr(member)
-	if a == nil {
-		return nil
-	}
-	object := objectNamed(a.Type)
-	if deeper {
-		if object == nil {
-			return nil
-		}
+	switch {
+	case deeper && object != nil:
 		return docMember(object, name, rest)
+	case deeper || f == nil && a == nil:
+		return nil
+	case f != nil:
+		return []*docPage{docFunc(f, "method")}
 	}
 	pages = append(pages, &docPage{Name: name, Kind: "attribute", Doc: a.Doc, Type: a.Type})
 	if object != nil {
@@ -252,11 +254,18 @@ func documented() []string {
 		for _, n := range t.Names() {
 			names = append(names, t.Name+"."+n)
 		}
-		for _, a := range t.Attrs {
-			if object := objectNamed(a.Type); object != nil && t.Name == "t" {
-				for _, n := range object.Names() {
-					names = append(names, "t."+a.Name+"."+n)
-				}
+	}
+	has := map[string]string{} // what t has, and what that is
+	for _, a := range objectNamed("t").Attrs {
+		has[a.Name] = a.Type
+	}
+	for _, f := range objectNamed("t").Methods {
+		has[f.Name] = f.Returns
+	}
+	for name, typ := range has {
+		if object := objectNamed(typ); object != nil {
+			for _, n := range object.Names() {
+				names = append(names, "t."+name+"."+n)
 			}
 		}
 	}

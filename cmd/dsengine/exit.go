@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting"
@@ -14,7 +15,7 @@ import (
 // exitCode is what the process ends with.
 type exitCode int
 
-// The exit codes. Of several, the first of 130, 1, 3, 4, 2 that applies.
+// The exit codes. Of several, the first of 141, 130, 1, 3, 4, 2 that applies.
 const (
 	exitDone        exitCode = 0
 	exitFailed      exitCode = 1
@@ -22,10 +23,11 @@ const (
 	exitUnreachable exitCode = 3
 	exitJobFailed   exitCode = 4
 	exitInterrupted exitCode = 130
+	exitUnheard     exitCode = 141
 )
 
 const exitHelp = `Exit codes:
-    0  done; also drained by SIGTERM
+    0  done; also drained by SIGTERM or SIGHUP
     1  it failed
     2  wrong usage, also where what was named is not there: a job, a type, a file (but 1
        where vars or state has no such value); or, at the end of a run, a script did not
@@ -34,7 +36,8 @@ const exitHelp = `Exit codes:
        DSENGINE_DB) cannot be used
     4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end
        there; or the job of --once or --wait was cancelled
-  130  interrupted: the first Ctrl-C lets running hooks end, the second kills at once`
+  130  interrupted: the first Ctrl-C lets running hooks end, the second kills at once
+  141  nobody reads its output any more, as in | head: it has stopped as SIGTERM stops it`
 
 // exitError ends the program with a code. Without an error there is nothing
 // left to say.
@@ -71,6 +74,8 @@ func usage(format string, args ...any) *engine.Error {
 func codeOf(ctx context.Context, err error) exitCode {
 	var x *exitError
 	switch {
+	case errors.Is(context.Cause(ctx), errUnheard):
+		return exitUnheard
 	case err == nil:
 		return exitDone
 	case errors.As(err, &x):
@@ -95,7 +100,7 @@ func tell(ctx context.Context, env *Env, err error, asJSON bool) {
 	if errors.As(err, &x) {
 		err = x.err
 	}
-	if err == nil {
+	if err == nil || code == exitUnheard && (errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) || errors.Is(err, errUnheard)) {
 		return
 	}
 	t := toldError{Code: errorCode(code, err), Message: strings.Join(strings.Fields(err.Error()), " ")}
@@ -158,7 +163,7 @@ func errorCode(code exitCode, err error) string {
 		return string(engine.CodeUsage)
 	case code == exitUnreachable && c != engine.CodeEmpty:
 		return string(engine.CodeUnreachable)
-	case code == exitFailed && (c == engine.CodeUsage || c == ""):
+	case code == exitFailed && c == engine.CodeUsage, c == "":
 		return "failed"
 	}
 	return string(c)

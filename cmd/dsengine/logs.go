@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -266,22 +264,8 @@ func logText(l engine.LogLine, typ string) string {
 		fmt.Fprintf(&b, "%s %d ", clean(typ), l.Job)
 	}
 	fmt.Fprintf(&b, "%s/%d  %s", l.Phase, l.Attempt, strings.ReplaceAll(clean(l.Message), "\n", "\n    "))
-	writeFields(&b, l.Fields)
+	if words := engine.FieldWords(l.Fields); words != "" {
+		b.WriteString(" " + clean(words))
+	}
 	return b.String()
-}
-
-// writeFields adds a line's fields, name=value, by name.
-func writeFields(w io.Writer, fields engine.Raw) {
-	var m map[string]json.RawMessage
-	if json.Unmarshal(fields, &m) != nil {
-		return
-	}
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		value := string(m[k])
-		var text string
-		if json.Unmarshal(m[k], &text) == nil && text != "" && !strings.ContainsAny(text, " \t\n\"=") {
-			value = text
-		}
-		fmt.Fprintf(w, " %s=%s", clean(k), clean(value))
-	}
 }

@@ -41,22 +41,26 @@ func command(ctx context.Context) exitCode {
 		ballast = make([]byte, ballastSize)
 		defer runtime.KeepAlive(ballast)
 	}
-	ctx, stop := onSignals(ctx, func() { os.Exit(int(exitInterrupted)) })
-	defer stop()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer onSignals(end, func() { os.Exit(int(exitInterrupted)) })()
 	return execute(ctx, &Env{
-		Stdin:   os.Stdin,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
-		Lookup:  os.LookupEnv,
-		Environ: os.Environ,
-		Clock:   engine.SystemClock{},
-		Secrets: engine.NewSecrets(),
-		IsTerminal: func(stream any) bool {
-			f, ok := stream.(*os.File)
-			return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
-		},
-		Program: calledBy(os.Args[0]),
+		Stdin:      os.Stdin,
+		Stdout:     heard(os.Stdout, end),
+		Stderr:     heard(os.Stderr, end),
+		Lookup:     os.LookupEnv,
+		Environ:    os.Environ,
+		Clock:      engine.SystemClock{},
+		Secrets:    engine.NewSecrets(),
+		IsTerminal: isTerminal,
+		Program:    calledBy(os.Args[0]),
 	}, os.Args[1:])
+}
+
+// isTerminal says whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
 // calledBy is how a person calls the program: by its name where the shell finds

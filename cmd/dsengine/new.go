@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dsengine/dsengine/engine"
+	"github.com/dsengine/dsengine/engine/sqlstore"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/luascript"
 	"github.com/dsengine/dsengine/scripting/starscript"
@@ -76,7 +77,7 @@ func runNew(env *Env, g *globals, dir, given string, lua bool) error {
 	case hostlib.IsHelper(name+ending) || strings.HasSuffix(name, "_test"):
 		return usage("%q would be no job type: files below lib/, those whose name begins with _, and tests (_test) are none", name)
 	}
-	fill := strings.NewReplacer("NAME", name, "BASE", base, "TABLE", tableOf(name))
+	fill := strings.NewReplacer("NAME", name, "BASE", base, "TABLE", tableOf(name, g.Prefix))
 	script := filepath.Join(dir, filepath.FromSlash(name)+ending)
 	test := filepath.Join(dir, filepath.FromSlash(name)+"_test"+ending)
 	files := []string{script, test}
@@ -138,15 +139,17 @@ func makeFile(file, content string) error {
 	return nil
 }
 
-// tableOf makes the name of a table of that of a job type.
-func tableOf(name string) string {
+// tableOf makes the name of a table of that of a job type. No table of scripts begins as
+// the engine's own do, whose prefix is given; in tests that is the default.
+func tableOf(name, prefix string) string {
 	table := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
 			return r
 		}
 		return '_'
 	}, name)
-	if table[0] >= '0' && table[0] <= '9' || len(table) < 2 {
+	lower := strings.ToLower(table)
+	if table[0] >= '0' && table[0] <= '9' || len(table) < 2 || strings.HasPrefix(lower, sqlstore.DefaultPrefix) || strings.HasPrefix(lower, strings.ToLower(prefix)) {
 		table = "imported_" + table
 	}
 	return table[:min(len(table), 60)]

@@ -147,6 +147,12 @@ func TestAPlanThatIsKilledLeavesNothing(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(r.dir, "out.txt")); err == nil {
 				t.Error("it wrote a file")
 			}
+			next := r.command("plan", "held")
+			next.Env = cmd.Env
+			if out, _ := next.CombinedOutput(); !strings.Contains(string(out), "would fail") {
+				t.Errorf("the next plan said\n%s", out)
+			}
+			empty(t, temp)
 		})
 	}
 }

@@ -59,8 +59,9 @@ types that the job makes items of; jobs of other types are left alone, and no sc
 If the job waits for what neither this process nor another one runs, that is said, and it ends.
 Other scripts that do not load are counted in one line, and do not decide the exit code.
 
-When it is told to stop (Ctrl-C, SIGTERM) it claims no more jobs, lets running hooks end or
-hand over at their next checkpoint for as long as --drain says, and gives back the rest.
+When it is told to stop (Ctrl-C, SIGTERM, SIGHUP: its terminal has closed) it claims no more jobs,
+lets running hooks end or hand over at their next checkpoint for as long as --drain says, and gives
+back the rest. So it does when nobody reads its output any more. Started by nohup it goes on.
 
 ` + exitHelp + `
 

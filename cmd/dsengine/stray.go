@@ -94,6 +94,8 @@ func stray(where, key string, value any) *engine.Error {
 	switch {
 	case firstOf(table) == "connections" && slices.Contains([]string{"user", "username", "host", "hostname", "port", "database", "name", "path"}, plain):
 		return err("").WithHint("it stands in the url: url = \"mysql://user:password@host:3306/name\", sqlite:PATH, sftp://user@host/folder")
+	case table == "mail" && slices.Contains([]string{"url", "server", "hostname", "smtp", "smtp_host", "smtp_server", "relay"}, plain):
+		return err(" (did you mean \"mail.host\"?)").WithHint("it is written so: [mail] %s", examples["[mail]"])
 	case home != "" && homeTable(home) == table && plain != last: // Drain, or poll-interval
 		return err(fmt.Sprintf(" (did you mean %q?)", home))
 	case home != "" && (like == "" || homeTable(home) != table && plain == strings.TrimPrefix(home, "run.")):

@@ -212,6 +212,13 @@ func ofEditor(name string) bool {
 
 // files are those that an event is about: of a folder that is new, or gone, all in it.
 func (w *watcher) files(e fsnotify.Event) []string {
+	if e.Has(fsnotify.Rename) { // else the watch goes with the folder, to where it is added next, and ends there
+		for p := range w.seen {
+			if p == e.Name || strings.HasPrefix(p, e.Name+string(filepath.Separator)) {
+				_ = w.Remove(p)
+			}
+		}
+	}
 	info, err := os.Stat(e.Name)
 	switch {
 	case ofEditor(filepath.Base(e.Name)):

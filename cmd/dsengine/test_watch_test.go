@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -153,6 +154,49 @@ func TestWatchRunsWhatAChangeTouches(t *testing.T) {
 	}
 	w.expect("a script, replaced", "FAIL a")
 
+	w.end()
+	if code := <-w.code; code != exitDone {
+		t.Errorf("it ended with %d", code)
+	}
+}
+
+// TestWatchFollowsFoldersThatAreMoved changes what is in a folder after it got another
+// name, and after its script went.
+func TestWatchFollowsFoldersThatAreMoved(t *testing.T) {
+	t.Parallel()
+	const job = "def consume(ctx, item):\n    return "
+	const test = "def test_%s(t):\n    t.eq(t.run().result, 1)\n"
+	w := startWatch(t, map[string]string{
+		"sub/d.star": job + "1\n", "sub/d_test.star": strings.ReplaceAll(test, "%s", "d"),
+		"sub/deep/e.star": job + "1\n", "sub/deep/e_test.star": strings.ReplaceAll(test, "%s", "e"),
+	})
+	w.expect("at first", "ok d", "ok e")
+	for i, move := range [][2]string{{"sub", "sub2"}, {"sub2", "sub"}, {"sub", "sub3"}} {
+		if err := os.Rename(filepath.Join(w.jobs, move[0]), filepath.Join(w.jobs, move[1])); err != nil {
+			t.Fatal(err)
+		}
+		w.expect("a folder that is renamed", "ok d", "ok e")
+		w.write(move[1]+"/d.star", job+"2\n")
+		w.expect("a script in it", "FAIL d")
+		w.write(move[1]+"/d.star", job+"1\n")
+		w.expect("a script in it, mended", "ok d")
+		w.write(move[1]+"/deep/e.star", fmt.Sprint(job, "1 # ", i, "\n"))
+		w.expect("a script in a folder in it", "ok e")
+	}
+	if err := os.Rename(filepath.Join(w.jobs, "sub3", "d.star"), filepath.Join(filepath.Dir(w.jobs), "d.star")); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a script that is gone", "FAIL d")
+	if err := os.Rename(filepath.Join(filepath.Dir(w.jobs), "d.star"), filepath.Join(w.jobs, "sub3", "d.star")); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a script that is there again", "ok d")
+	if err := os.Rename(filepath.Join(w.jobs, "sub3", "deep"), filepath.Join(w.jobs, "deep")); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a folder that is moved up", "ok e")
+	w.write("deep/e.star", job+"2\n")
+	w.expect("a script in it", "FAIL e")
 	w.end()
 	if code := <-w.code; code != exitDone {
 		t.Errorf("it ended with %d", code)

@@ -67,7 +67,7 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 func (c *Call) reject(row Value, r engine.Rejection) error {
 	data, err := c.Lang.Data(row)
 	if err == nil {
-		r.Row, err = EncodeJSON(jsonable(data))
+		r.Row, err = EncodeJSON(Jsonable(data))
 	}
 	if err != nil {
 		return Errorf("usage", "row: %v", err)
@@ -75,9 +75,9 @@ func (c *Call) reject(row Value, r engine.Rejection) error {
 	return c.Hook.Reject(r)
 }
 
-// jsonable puts base64 in place of bytes, and text in that of floats that are no numbers,
+// Jsonable puts base64 in place of bytes, and text in that of floats that are no numbers,
 // in what Language.Data has made.
-func jsonable(v Value) Value {
+func Jsonable(v Value) Value {
 	switch v := v.(type) {
 	case []byte:
 		return base64.StdEncoding.EncodeToString(v)
@@ -86,10 +86,10 @@ func jsonable(v Value) Value {
 			return fmt.Sprint(v)
 		}
 	case *Dict:
-		jsonable(v.Values)
+		Jsonable(v.Values)
 	case []Value:
 		for i, e := range v {
-			v[i] = jsonable(e)
+			v[i] = Jsonable(e)
 		}
 	}
 	return v

@@ -45,7 +45,12 @@ func try(t *testing.T, source string, probes bool) trial {
 		if r.globals != nil {
 			v = r.globals.RawGetString(name)
 		}
-		out.globals += fmt.Sprintf("%s = %s\n", name, r.text(v))
+		text := r.text(v)
+		if data, err := r.Data(v); err == nil && data != nil { // all of it
+			raw, _ := hostlib.EncodeJSON(data)
+			text = string(raw)
+		}
+		out.globals += fmt.Sprintf("%s = %s\n", name, text)
 	}
 	return out
 }

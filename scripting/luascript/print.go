@@ -23,7 +23,7 @@ func printed(l *lua.LState, v lua.LValue, strike func(text string) string) strin
 		return tostring(l, v)
 	}
 	var b strings.Builder
-	p := printer{l, &b, strike}
+	p := printer{l, &b, strike, false}
 	p.table(t, 1)
 	return b.String()
 }
@@ -33,10 +33,24 @@ type printer struct {
 	l      *lua.LState
 	b      *strings.Builder
 	strike func(text string) string
+	still  bool // it calls nothing of the script
+}
+
+// own says that a table has a text of its own, which is to be shown.
+func (p printer) own(t *lua.LTable) bool { return !p.still && metaOf(t, "__tostring") != lua.LNil }
+
+// text is a value that is no table.
+func (p printer) text(v lua.LValue) string {
+	if ud, ok := v.(*lua.LUserData); ok && p.still && objectOf(v) == nil {
+		if _, ok := ud.Value.(*integer); !ok {
+			return typeName(v)
+		}
+	}
+	return tostring(p.l, v)
 }
 
 func (p printer) table(t *lua.LTable, depth int) {
-	l, b := p.l, p.b
+	b := p.b
 	if depth > printedDepth {
 		b.WriteString("{...}")
 		return
@@ -61,21 +75,21 @@ func (p printer) table(t *lua.LTable, depth int) {
 		case ok:
 			b.WriteString("[" + p.short(string(name)) + "] = ")
 		default:
-			b.WriteString("[" + tostring(l, k) + "] = ")
+			b.WriteString("[" + p.text(k) + "] = ")
 		}
 		switch v := v.(type) {
 		case lua.LString:
 			b.WriteString(p.short(string(v)))
 		case *lua.LTable:
-			if metaOf(v, "__tostring") != lua.LNil {
-				b.WriteString(tostring(l, v))
+			if p.own(v) {
+				b.WriteString(tostring(p.l, v))
 				continue
 			}
 			p.table(v, depth+1)
 		case *lua.LFunction:
 			b.WriteString("function")
 		default:
-			b.WriteString(tostring(l, v))
+			b.WriteString(p.text(v))
 		}
 	}
 	b.WriteByte('}')

@@ -218,7 +218,7 @@ func (r *run) locals(l *lua.LState, dbg *lua.Debug, fn *lua.LFunction) (list []h
 	}
 }
 
-// text is a value as a text for people.
+// text is a value as Lua has it written, for people.
 func (r *run) text(v lua.LValue) string {
 	switch v := v.(type) {
 	case lua.LString:
@@ -228,13 +228,12 @@ func (r *run) text(v lua.LValue) string {
 	case *lua.LFunction:
 		return "function " + r.script.nameOf(v)
 	}
-	if o := objectOf(v); o != nil {
-		return o.typ.String(o.self)
+	var b strings.Builder
+	p := printer{r.l, &b, r.strike, true}
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		return p.text(v)
 	}
-	if data, err := r.Data(v); err == nil {
-		if text, err := hostlib.EncodeJSON(data); err == nil {
-			return string(text)
-		}
-	}
-	return typeName(v)
+	p.table(t, 1)
+	return b.String()
 }

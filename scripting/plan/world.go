@@ -8,11 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlitestore"
@@ -41,8 +38,7 @@ const DefaultTimeout = time.Minute
 // World is where one job is planned. It belongs to one goroutine, and is used once.
 type World struct {
 	opts    Options
-	dir     string
-	lock    *flock.Flock
+	dir     *sqlitestore.Folder
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	cancel  context.CancelFunc
@@ -78,9 +74,6 @@ type heldKey struct {
 	instance, key string
 }
 
-// folderPrefix begins the names of the folders of plans.
-const folderPrefix = "dsengine-plan-"
-
 // New makes a world, in a temporary folder. Close it.
 func New(ctx context.Context, o Options) (_ *World, err error) {
 	if o.Log == nil {
@@ -104,10 +97,10 @@ func New(ctx context.Context, o Options) (_ *World, err error) {
 			w.Close()
 		}
 	}()
-	if err := w.place(); err != nil {
+	if w.dir, err = sqlitestore.NewFolder(ctx, "", "dsengine-plan-"); err != nil {
 		return nil, fmt.Errorf("make a folder for the plan: %w", err)
 	}
-	upper := filepath.Join(w.dir, "files")
+	upper := filepath.Join(w.dir.Path, "files")
 	if err := os.Mkdir(upper, 0o700); err != nil {
 		return nil, err
 	}
@@ -120,7 +113,7 @@ func New(ctx context.Context, o Options) (_ *World, err error) {
 	if o.Keep {
 		w.dry.Files.Looked, w.dry.Touch = w.kept.looked, w.touch
 	}
-	if w.target, err = o.Open(w.ctx, w.dir); err != nil {
+	if w.target, err = o.Open(w.ctx, w.dir.Path); err != nil {
 		return nil, err
 	}
 	return w, w.look()
@@ -140,30 +133,6 @@ func (w *World) look() error {
 	for _, r := range records {
 		w.types[r.Name] = r.ID
 	}
-	return err
-}
-
-// place makes the folder, and removes those of plans whose process is gone.
-func (w *World) place() error {
-	parent := os.TempDir()
-	list, _ := os.ReadDir(parent)
-	for _, e := range list {
-		if info, err := e.Info(); err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), folderPrefix) || time.Since(info.ModTime()) < time.Minute {
-			continue
-		}
-		dir := filepath.Join(parent, e.Name())
-		l := flock.New(filepath.Join(dir, "lock"))
-		if ok, err := l.TryLock(); err == nil && ok {
-			os.RemoveAll(dir)
-			l.Close()
-		}
-	}
-	var err error
-	if w.dir, err = os.MkdirTemp(parent, folderPrefix); err != nil {
-		return err
-	}
-	w.lock = flock.New(filepath.Join(w.dir, "lock"))
-	_, err = w.lock.TryLock()
 	return err
 }
 
@@ -188,11 +157,8 @@ func (w *World) Close() error {
 	}
 	w.cancel()
 	w.stop(nil)
-	if w.lock != nil {
-		errs = append(errs, w.lock.Close())
-	}
-	if w.dir != "" {
-		errs = append(errs, os.RemoveAll(w.dir))
+	if w.dir != nil {
+		errs = append(errs, w.dir.Remove())
 	}
 	return errors.Join(errs...)
 }
@@ -238,7 +204,7 @@ func (w *World) Connect(ctx context.Context, name string, readOnly bool) (engine
 	if w.opts.Connect == nil {
 		return nil, engine.Errorf(engine.CodeUsage, "there is no connection %q", name)
 	}
-	dir, err := os.MkdirTemp(w.dir, "connection-")
+	dir, err := os.MkdirTemp(w.dir.Path, "connection-")
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +255,7 @@ func (w *World) own(o engine.SessionOptions) engine.Session {
 
 // prepare makes the scratch tables, and has them know what the plan needs.
 func (w *World) prepare(types []*engine.Type, typ *engine.Type) (*engine.Engine, error) {
-	dir := filepath.Join(w.dir, "scratch")
+	dir := filepath.Join(w.dir.Path, "scratch")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}

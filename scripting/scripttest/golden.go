@@ -98,7 +98,7 @@ func (t *tester) compare(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 }
 
 // goldenOf is a value as a golden file holds it: text and bytes as they are, all
-// else as JSON, rows a line each.
+// else as JSON, rows a line each, and bytes in it as base64.
 func goldenOf(c *hostlib.Call, v hostlib.Value) (got hostlib.Value, content []byte, err error) {
 	d, err := data(c, "value", v)
 	if err != nil {
@@ -110,7 +110,7 @@ func goldenOf(c *hostlib.Call, v hostlib.Value) (got hostlib.Value, content []by
 	case []byte:
 		return d, d, nil
 	}
-	raw, err := hostlib.EncodeJSON(d)
+	raw, err := hostlib.EncodeJSON(hostlib.Jsonable(d))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,6 +21,9 @@ def test_text(t):
 def test_bytes(t):
     t.golden(b"\xff\x00", "data.bin")
 
+def test_bytes_in_rows(t):
+    t.golden([{"id": 1, "data": b"\xff\x00"}, {"id": 2, "data": None}], "files.json")
+
 def test_number(t):
     t.golden(9007199254740993, "number")
 
@@ -33,6 +36,7 @@ var goldenFiles = map[string]string{
 	"rows.json":          "[\n    {\"id\": 1, \"name\": \"Ada\", \"at\": \"2020-01-02T03:04:05Z\"},\n    {\"id\": 2, \"name\": \"Grace\", \"at\": null}\n]\n",
 	"deep/er/people.csv": "id,name\r\n1,Ada\n",
 	"data.bin":           "\xff\x00",
+	"files.json":         "[\n    {\"id\": 1, \"data\": \"/wA=\"},\n    {\"id\": 2, \"data\": null}\n]\n",
 	"number":             "9007199254740993\n",
 	"code.txt":           "x.y",
 }

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/engine/sqlitestore"
@@ -73,38 +72,39 @@ type ground struct {
 	scripts []Script // all of the folder: the tested one may make jobs of the others
 	clock   *clock
 	log     *lines
-	dir     string   // "" until something needs it
-	db      database // nil until something needs it
-	store   *made    // it, as engines see it
-	named   bool     // databases were made that scripts reach by a name
-	used    bool     // a world stood on it
+	dir     *sqlitestore.Folder // nil until something needs it
+	db      database            // nil until something needs it
+	store   *made               // it, as engines see it
+	named   bool                // databases were made that scripts reach by a name
+	used    bool                // a world stood on it
 }
 
 func newGround(s site, scripts []Script) *ground {
 	return &ground{site: s, scripts: scripts, clock: newClock(), log: &lines{}}
 }
 
-// place is the ground's folder. What scripts see of it is the folder files.
-func (g *ground) place() (string, error) {
-	if g.dir != "" {
-		return g.dir, nil
+// place makes the ground's folder, if it is not there. What scripts see of it is the
+// folder files.
+func (g *ground) place(ctx context.Context) error {
+	if g.dir != nil {
+		return nil
 	}
-	dir, err := os.MkdirTemp(memory(), folderPrefix)
+	dir, err := sqlitestore.NewFolder(ctx, memory(), "dsengine-test-")
 	if err != nil {
-		return "", err
+		return err
 	}
 	g.dir = dir
-	return dir, os.Mkdir(g.files(), 0o700)
+	return os.Mkdir(g.files(), 0o700)
 }
 
-func (g *ground) files() string { return filepath.Join(g.dir, "files") }
+func (g *ground) files() string { return filepath.Join(g.dir.Path, "files") }
 
 // open is the job database, in which all types are registered.
 func (g *ground) open(ctx context.Context) (database, error) {
 	if g.db != nil {
 		return g.db, nil
 	}
-	if _, err := g.place(); err != nil {
+	if err := g.place(ctx); err != nil {
 		return nil, err
 	}
 	db, err := g.site.open(ctx, g)
@@ -203,7 +203,7 @@ func (g *ground) reset(ctx context.Context) error {
 		}
 		g.named = false
 	}
-	if g.dir != "" {
+	if g.dir != nil {
 		left, err := os.ReadDir(g.files())
 		if err == nil && len(left) > 0 {
 			if err = os.RemoveAll(g.files()); err == nil {
@@ -230,8 +230,8 @@ func (g *ground) close(ctx context.Context) error {
 	if g.db != nil {
 		errs = append(errs, g.site.drop(ctx, g.db))
 	}
-	if g.dir != "" {
-		errs = append(errs, os.RemoveAll(g.dir))
+	if g.dir != nil {
+		errs = append(errs, g.dir.Remove())
 	}
 	return errors.Join(errs...)
 }
@@ -251,7 +251,7 @@ func (files) open(ctx context.Context, g *ground) (database, error) {
 const namedPrefix = "connection-"
 
 func (files) connect(ctx context.Context, g *ground, name string, readOnly bool) (connection, error) {
-	file := filepath.Join(g.dir, namedPrefix+path.Base(name)+".db")
+	file := filepath.Join(g.dir.Path, namedPrefix+path.Base(name)+".db")
 	if _, err := os.Stat(file); readOnly && err != nil {
 		return nil, noConnection(name)
 	}
@@ -268,10 +268,10 @@ func noConnection(name string) error {
 }
 
 func (files) forget(_ context.Context, g *ground) error {
-	list, err := os.ReadDir(g.dir)
+	list, err := os.ReadDir(g.dir.Path)
 	for _, e := range list {
 		if strings.HasPrefix(e.Name(), namedPrefix) {
-			err = errors.Join(err, os.Remove(filepath.Join(g.dir, e.Name())))
+			err = errors.Join(err, os.Remove(filepath.Join(g.dir.Path, e.Name())))
 		}
 	}
 	return err
@@ -279,26 +279,6 @@ func (files) forget(_ context.Context, g *ground) error {
 
 // What is in memory goes with it, the files with the folder.
 func (files) drop(_ context.Context, db database) error { return db.Close() }
-
-// folderPrefix begins the names of the grounds' folders.
-const folderPrefix = "dsengine-test-"
-
-// sweep removes the folders that processes have left which were killed, as far as
-// nothing was made in them since a time.
-func sweep(dir string, since time.Time) {
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	list, _ := os.ReadDir(dir)
-	for _, e := range list {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), folderPrefix) {
-			continue
-		}
-		if info, err := e.Info(); err == nil && info.ModTime().Before(since) {
-			os.RemoveAll(filepath.Join(dir, e.Name()))
-		}
-	}
-}
 
 // memory is a folder in memory, where the system has one; "" for the usual
 // folder for temporary files.

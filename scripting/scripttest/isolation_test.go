@@ -1,9 +1,6 @@
 package scripttest
 
 import (
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -215,33 +212,6 @@ func TestWhatCannotBeTakenAwayCostsADatabase(t *testing.T) {
 	}
 	if s.grounds != 2 {
 		t.Errorf("the tests had %d grounds, not 2", s.grounds)
-	}
-}
-
-func TestFoldersOfKilledProcessesAreSwept(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	now := time.Now()
-	for name, age := range map[string]time.Duration{folderPrefix + "old": 25 * time.Hour, folderPrefix + "young": time.Hour, "other": 25 * time.Hour} {
-		p := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Join(p, "files"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(p, now.Add(-age), now.Add(-age)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sweep(dir, now.Add(-24*time.Hour))
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range left {
-		names = append(names, e.Name())
-	}
-	if want := []string{folderPrefix + "young", "other"}; !slices.Equal(names, want) {
-		t.Errorf("left are %v, not %v", names, want)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // maxLines bounds what is kept of a test's log: the first ones and the last ones.
@@ -38,9 +40,11 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	fmt.Fprintf(&b, "%-5s %s", strings.ToLower(r.Level.String()), r.Message)
 	r.Attrs(func(a slog.Attr) bool {
 		switch {
-		case a.Key == "job" && a.Value.Kind() == slog.KindGroup, a.Key == "fields" && fmt.Sprint(a.Value) == "map[]", a.Key == "backtrace":
+		case a.Key == "job" && a.Value.Kind() == slog.KindGroup, a.Key == "backtrace":
 		case a.Key == "fields":
-			b.WriteString(" " + strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(a.Value), "map["), "]"))
+			if words := engine.FieldWords(a.Value.Any()); words != "" {
+				b.WriteString(" " + words)
+			}
 		default:
 			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -179,7 +180,7 @@ end
 		if !strings.Contains(f.Message, c.message) || filepath.Base(f.File) != "people_test.lua" || f.Line != c.line || f.Text != c.text {
 			t.Errorf("%s: %s:%d: %q %q\n%s", c.name, f.File, f.Line, f.Message, f.Text, f.Detail)
 		}
-		if want := [][2]string{{"n", "1"}, {"list", `["a",{"b":2}]`}, {"s", `"x"`}, {"_", "false"}, {"e", "gone"}}; c.name == "eq" && !equal(f.Locals, want) {
+		if want := [][2]string{{"n", "1"}, {"list", `{"a", {b = 2}}`}, {"s", `"x"`}, {"_", "false"}, {"e", "gone"}}; c.name == "eq" && !equal(f.Locals, want) {
 			t.Errorf("its variables: %q", f.Locals)
 		}
 		if c.name == "cases" && len(r.Failures) != 2 {
@@ -226,6 +227,29 @@ end
 				t.Log(text(r))
 			}
 		}
+	}
+}
+
+// TestVariablesOfLuaAreWrittenInLua, whatever they hold, and without that a function of the
+// test is called.
+func TestVariablesOfLuaAreWrittenInLua(t *testing.T) {
+	t.Parallel()
+	r := results(t, Options{Jobs: folder(t, map[string]string{"a.lua": "function consume(ctx, item) end\n", "a_test.lua": `
+function test_it(t)
+  local at = {time.parse("2024-01-02")}
+  local item = {files = true, ["a b"] = null}
+  local mixed = {1, 2, x = "y"}
+  local none = null
+  local large = tonumber("9007199254740993")
+  local named = setmetatable({a = 1}, {__tostring = function() error("called") end})
+  local within = {named}
+  local empty = {}
+  t.eq(1, 2)
+end
+`})})["it"]
+	want := [][2]string{{"at", "{2024-01-02T00:00:00Z}"}, {"item", `{files = true, ["a b"] = null}`}, {"mixed", `{1, 2, x = "y"}`}, {"none", "null"}, {"large", "9007199254740993"}, {"named", "{a = 1}"}, {"within", "{{a = 1}}"}, {"empty", "{}"}}
+	if len(r.Failures) != 1 || !slices.Equal(r.Failures[0].Locals, want) {
+		t.Errorf("%s", text(r))
 	}
 }
 

@@ -249,7 +249,7 @@ func (p picture) steady(one, another picture) picture {
 
 // files are those of the files folder, but for those that are not to stay.
 func (w *world) files(p picture) {
-	if w.ground.dir == "" {
+	if w.ground.dir == nil {
 		return
 	}
 	root, err := os.OpenRoot(w.ground.files())

@@ -492,3 +492,15 @@ func TestTheReadmeNamesEveryField(t *testing.T) {
 		t.Errorf("only %d types were looked at", len(seen))
 	}
 }
+
+// TestTheLogOfATestIsWrittenAsLogsWritesIt has values of all kinds as fields.
+func TestTheLogOfATestIsWrittenAsLogsWritesIt(t *testing.T) {
+	t.Parallel()
+	r := results(t, Options{Jobs: folder(t, map[string]string{
+		"x.star":      "def consume(ctx, item):\n    log.info(\"row\", item = {\"n\": 1}, lst = [1, {\"a\": None}], none = None, path = \"a.csv\", words = \"a <b>\", yes = True)\n    log.info(\"bare\")\n",
+		"x_test.star": "def test_it(t):\n    t.run()\n    t.eq(1, 2)\n",
+	})})["it"]
+	if want := []string{`info  row item={"n":1} lst=[1,{"a":null}] none=null path=a.csv words="a <b>" yes=true`, "info  bare"}; !slices.Equal(r.Log, want) {
+		t.Errorf("got  %q\nwant %q", r.Log, want)
+	}
+}

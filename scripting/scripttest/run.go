@@ -163,6 +163,7 @@ func (t *tester) enqueue(c *hostlib.Call, j engine.NewJob) (engine.JobID, error)
 	if err := t.open(); err != nil {
 		return 0, err
 	}
+	t.begun = true
 	j.Type = t.typ.Name
 	if err := t.instance(j.Instance); err != nil {
 		return 0, err

@@ -132,7 +132,7 @@ func (w *world) server(kind, name string) (*server, error) {
 	if err := w.place(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(w.ground.dir, kind+"-")
+	dir, err := os.MkdirTemp(w.ground.dir.Path, kind+"-")
 	if err != nil {
 		return nil, err
 	}

@@ -184,6 +184,9 @@ func Find(o Options) (*Suite, error) {
 			if of = strings.TrimSuffix(of, "_test"); broken[of] && scripts[of] == nil {
 				continue // its errors are told, and nothing else that would follow from them
 			}
+			for _, ending := range endings {
+				on = append(on, of+ending) // also if it is gone
+			}
 			var errs []*hostlib.LoadError
 			if tests, errs = by[path.Ext(p)].testFile(p); len(errs) > 0 {
 				if s.deps.scripts() {
@@ -258,14 +261,16 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 			}
 		}
 		for _, file := range files {
-			p, err := inside(o.Jobs, file)
-			if err != nil {
-				return nil, err
-			}
+			p, outside := inside(o.Jobs, file)
 			info, err := root.Stat(p)
+			if outside != nil {
+				_, err = os.Stat(file)
+			}
 			switch {
 			case err != nil:
-				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s", file)
+				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s%s", file, hostlib.Suggest(file, namesOf(root, o.Jobs)))
+			case outside != nil:
+				return nil, outside
 			case info.IsDir():
 				if err := under(p); err != nil {
 					return nil, err
@@ -276,6 +281,17 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 		}
 	}
 	return wanted, nil
+}
+
+// namesOf are the scripts of a jobs folder, by their paths and as job types.
+func namesOf(root *os.Root, jobs string) (names []string) {
+	all, _ := doublestar.Glob(root.FS(), "**/*{"+strings.Join(endings, ",")+"}")
+	for _, p := range all {
+		if names = append(names, path.Join(filepath.ToSlash(jobs), p)); !hostlib.IsHelper(p) && !isTest(p) {
+			names = append(names, stem(p))
+		}
+	}
+	return names
 }
 
 // inside is a path below the jobs folder: as it is, or a job type's name, also where a
@@ -359,7 +375,6 @@ func (t *test) result() *Result {
 func (s *Suite) Run(ctx context.Context) []*Result {
 	begin, stop := context.WithCancel(ctx)
 	defer stop()
-	sweep(memory(), time.Now().Add(-24*time.Hour))
 	results := make([]*Result, len(s.tests))
 	next := make(chan int)
 	var wg sync.WaitGroup

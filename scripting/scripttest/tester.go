@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -73,7 +72,7 @@ var testerType = &hostlib.ObjectType{
 		{Name: "name", Type: "string", Doc: "The test's name.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).path[0], nil }},
 		{Name: "mail", Type: "test_mail", Doc: "The mail server by which scripts send with notify.email, and what was sent.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).office(), nil }},
 		{Name: "http", Type: "test_http", Doc: "What requests get, and which were made.", Get: func(v hostlib.Value) (hostlib.Value, error) { return v.(*tester).http, nil }},
-		{Name: "clock", Type: "test_clock", Doc: "The test's clock. It starts at 2020-01-01T00:00:00Z.", Get: func(v hostlib.Value) (hostlib.Value, error) { return &watch{v.(*tester).world}, nil }},
+		{Name: "clock", Type: "test_clock", Doc: "The test's clock. It starts at 2020-01-01T00:00:00Z.", Get: func(v hostlib.Value) (hostlib.Value, error) { return &watch{v.(*tester)}, nil }},
 		{Name: "state", Type: "test_values", Doc: "The job type's own values.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			return &values{w: v.(*tester).world}, nil
 		}},
@@ -174,41 +173,6 @@ func (t *tester) fixture(p string) (hostlib.Value, error) {
 		return nil, hostlib.Errorf("file.missing", "there is no fixture %q below %s: %v", p, t.folder, err)
 	}
 	return textOrBytes(data), nil
-}
-
-// watch is the test's clock, as tests see it.
-type watch struct{ w *world }
-
-// ObjectType is test_clock.
-func (*watch) ObjectType() *hostlib.ObjectType { return clockType }
-
-var clockType = &hostlib.ObjectType{
-	Name: "test_clock", Doc: "A test's clock: it stands still while the test computes, and skips over waits.",
-	Methods: []*hostlib.Func{
-		method("now", "Gives the time.", "t.clock.now().year  # 2020", "t.clock.now().year  -- 2020", nil, "time",
-			func(_ *hostlib.Call, k *watch, _ *hostlib.Args) (hostlib.Value, error) { return k.w.clock.Now(), nil }),
-		method("set", "Sets the clock, and does all that becomes due on the way, schedules too. As the first call of a test it only says when the test begins.", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))", "t.clock.set(time.parse(\"2024-02-29T12:00:00Z\"))",
-			[]param{{Name: "time", Type: hostlib.Moment, Doc: "a later time"}}, "",
-			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
-				to := a.Time("time")
-				if now := k.w.clock.Now(); to.Before(now) {
-					return nil, hostlib.Errorf("usage", "a clock does not go back: it is %s", now.Format(time.RFC3339))
-				}
-				if k.w.step == nil {
-					k.w.clock.advance(k.w.ctx, to)
-					return nil, nil
-				}
-				return nil, k.w.advance(to)
-			}),
-		method("advance", "Moves the clock on, and does all that becomes due on the way, schedules too: the job's schedule is known from here on, and fires.", "t.clock.advance(\"2h\")", "t.clock.advance(\"2h\")",
-			[]param{{Name: "by", Type: hostlib.Duration, Doc: "how far"}}, "",
-			func(_ *hostlib.Call, k *watch, a *hostlib.Args) (hostlib.Value, error) {
-				if err := k.w.open(); err != nil {
-					return nil, err
-				}
-				return nil, k.w.advance(k.w.clock.Now().Add(a.Duration("by")))
-			}),
-	},
 }
 
 // values are a type's state, or the shared variables.

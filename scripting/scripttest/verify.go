@@ -93,7 +93,7 @@ func verifyMethods() []*hostlib.Func {
 			"t.fails(function() error(\"the feed is empty\") end, \"empty\").message  -- \"the feed is empty\"",
 			[]param{{Name: "fn", Type: hostlib.Function, Doc: "a function without parameters"}, {Name: "pattern", Type: hostlib.String, Default: "", Doc: "what its message must match"}}, "err",
 			fails),
-		method("golden", "Ends the test unless a value is what a golden file holds: golden/NAME beside the file of tests. Text and bytes are there as they are, all else as JSON. dsengine test --update writes the files that are missing or hold something else.", "t.golden(t.table(\"people\"), \"people.json\")", "t.golden(t.table(\"people\"), \"people.json\")",
+		method("golden", "Ends the test unless a value is what a golden file holds: golden/NAME beside the file of tests. Text and bytes are there as they are, all else as JSON, with bytes in it as base64. dsengine test --update writes the files that are missing or hold something else.", "t.golden(t.table(\"people\"), \"people.json\")", "t.golden(t.table(\"people\"), \"people.json\")",
 			[]param{anyValue("value", "data, text or bytes"), {Name: "name", Type: hostlib.String, Doc: "the file's name, below the folder golden"}}, "",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.compare(c, a) }),
 		method("case", "Runs a part of a test under a name: if it fails, the test fails, but what follows is run too. For tables of cases.",

@@ -47,6 +47,7 @@ type world struct {
 	post    *office // nil: nobody has asked for it
 
 	crash *crash // nil: nothing is killed
+	begun bool   // a job has run, or the clock was set or moved
 	store engine.Store
 	eng   *engine.Engine
 	step  *engine.Stepper
@@ -107,9 +108,11 @@ func (w *world) close() error {
 
 // place is the world's folder, made now if it is not there.
 func (w *world) place() error {
-	_, err := w.ground.place()
+	if err := w.ground.place(w.ctx); err != nil {
+		return err
+	}
 	w.host.Files = w.ground.files()
-	return err
+	return nil
 }
 
 // open makes the engine, with the types registered.

@@ -32,9 +32,12 @@ const header = `# What scripts of dsengine can call. Made by: dsengine docs --st
 #
 #     def test_import(t):
 #         # type: (T) -> None
+#
+# What a file gets by load() is no name that they know. Pyright is quiet about it in files with
+# the line: # pyright: reportUndefinedVariable=false
 
 import builtins
-from typing import Any, Callable, Iterable, Iterator, Literal, NoReturn
+from typing import Any as Any, Callable, Iterable, Iterator, Literal, NoReturn
 
 Function = Callable[..., Any]
 Data = Any

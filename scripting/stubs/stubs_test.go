@@ -67,6 +67,26 @@ func TestEveryTypeIsKnown(t *testing.T) {
 	}
 }
 
+// The types of the comments that are recommended are there for whoever reads the stubs.
+func TestCommentsOfHooksNameTypesThatAreThere(t *testing.T) {
+	t.Parallel()
+	names, err := grammar(written(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := regexp.MustCompile(`# type: \((.+)\) -> (\w+)`).FindAllStringSubmatch(header, -1)
+	if len(comments) != 2 {
+		t.Fatalf("there are %d comments", len(comments))
+	}
+	for _, m := range comments {
+		for _, n := range append(strings.Split(m[1], ", "), m[2]) {
+			if !names[n] && n != "None" {
+				t.Errorf("%s: no type %s", m[0], n)
+			}
+		}
+	}
+}
+
 var (
 	classLine = regexp.MustCompile(`^class (\w+):$`)
 	defLine   = regexp.MustCompile(`^( *)def (\w+)\((.*)\) -> (.+?):( \.\.\.)?$`)
@@ -116,6 +136,9 @@ func grammar(text string) (names map[string]bool, err error) {
 			known["builtins"] = true
 		case importOf.MatchString(line):
 			for _, n := range strings.Split(importOf.FindStringSubmatch(line)[1], ", ") {
+				if name, as, _ := strings.Cut(n, " as "); name == as { // else it is none to whoever reads the file
+					names[name], n = true, name
+				}
 				known[n] = true
 			}
 		case classLine.MatchString(line):
