@@ -7,15 +7,15 @@ import (
 )
 
 // Catchable says whether catch may hold an error: it never holds verdicts,
-// time-outs, limits, too many rejects, a lost claim, or what ended the
-// transaction.
+// time-outs, limits, too many rejects, a lost claim, what ended the
+// transaction, or what cannot be done in any catch.
 func Catchable(err error) bool {
 	var v *Verdict
 	if errors.As(err, &v) {
 		return false
 	}
 	var f *Failure
-	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects || f.Code == codeWaits) {
+	if errors.As(err, &f) && (f.Kind == KindTimeout || f.Kind == KindLimit || f.Kind == KindRejects || f.Code == codeWaits || f.Code == codeCommits) {
 		return false
 	}
 	for _, stop := range []error{ErrLost, ErrDrained, ErrCancelled, context.Canceled, context.DeadlineExceeded} {
@@ -199,6 +199,15 @@ func (c *Call) uncount(s Stats) {
 			delete(c.stats, name)
 		}
 	}
+}
+
+// codeCommits is of an error about what commits, which cannot be done in a catch: one
+// that held it would leave the hook to go on without what it is there for.
+const codeCommits = "usage.catch"
+
+// commits refuses what commits, in a catch.
+func (c *Call) commits(what string) error {
+	return &Failure{Kind: KindError, Code: codeCommits, Message: what + ", so it cannot be used inside catch"}
 }
 
 // codeWaits is of an error that no catch holds: it would be one of those that are

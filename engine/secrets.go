@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // MinSecret is the length in bytes below which a value cannot be a secret: too
@@ -21,8 +23,8 @@ const struck = "***"
 
 // Secrets are the values that must not be seen: those that scripts of this
 // process were given. They are struck out of what is logged, stored and told,
-// in their usual encodings too: JSON, URLs, HTML, hexadecimal, and base64 at any
-// place of a longer text. What a script computes of a secret in other ways is
+// in their usual encodings too, and encodings of these: JSON, URLs, HTML, SQL, UTF-8
+// taken for Latin-1, hexadecimal, and base64 at any place of a longer text. What a script computes of a secret in other ways is
 // not known again. All methods may be called by many goroutines at once, and on
 // nil, which knows none.
 type Secrets struct {
@@ -35,8 +37,15 @@ type Secrets struct {
 
 // secretIndex finds the forms of all secrets in one pass over a text.
 type secretIndex struct {
-	begins [1 << 16 / 64]uint64 // the first two bytes of all forms, as bits
-	forms  map[[4]byte][]string // by their first four bytes, the longest first
+	begins [1 << 16 / 64]uint64 // the first two bytes of all that may be a form, as bits
+	firsts [1 << 8]bool         // the first byte of what is read
+	forms  map[[MinSecret]byte][]secretForm
+}
+
+// secretForm is what to look for: as it is, or read.
+type secretForm struct {
+	text string
+	read bool
 }
 
 // NewSecrets makes an empty set.
@@ -83,11 +92,9 @@ func (s *Secrets) AddPassing(value string) error {
 		delete(s.known, old)
 	}
 	s.passing = slices.Clone(s.passing[maxPassing:])
-	next := &secretIndex{forms: map[[4]byte][]string{}}
+	next := &secretIndex{forms: map[[MinSecret]byte][]secretForm{}}
 	for value := range s.known {
-		for _, form := range secretForms(value) {
-			next.add(form)
-		}
+		next.add(value)
 	}
 	s.index.Store(next)
 	s.parts.Store(nil)
@@ -100,29 +107,72 @@ func (s *Secrets) add(value string) bool {
 		return false
 	}
 	s.known[value] = true
-	next := &secretIndex{forms: map[[4]byte][]string{}}
+	next := &secretIndex{forms: map[[MinSecret]byte][]secretForm{}}
 	if old := s.index.Load(); old != nil {
-		next.begins, next.forms = old.begins, maps.Clone(old.forms)
+		next.begins, next.firsts, next.forms = old.begins, old.firsts, maps.Clone(old.forms)
 	}
-	for _, form := range secretForms(value) {
-		next.add(form)
-	}
+	next.add(value)
 	s.index.Store(next)
 	s.parts.Store(nil)
 	return true
 }
 
-func (x *secretIndex) add(form string) {
-	if len(form) < MinSecret {
+// add adds the forms of a secret. What is read is looked for as it is, too: it may
+// say something else together with what is behind it.
+func (x *secretIndex) add(value string) {
+	x.addForm(secretForm{text: value})
+	for _, form := range secretForms(value) {
+		if said := read(form); len(strings.TrimSpace(said)) >= MinSecret {
+			x.addForm(secretForm{said, true})
+		} else {
+			x.addForm(secretForm{text: form})
+		}
+	}
+}
+
+func (x *secretIndex) addForm(form secretForm) {
+	if len(form.text) < MinSecret {
 		return
 	}
-	k := [4]byte([]byte(form[:4]))
+	k := [MinSecret]byte([]byte(form.text))
+	if form.read {
+		k = [MinSecret]byte([]byte(strings.ReplaceAll(form.text[:MinSecret], "+", " ")))
+	}
 	if slices.Contains(x.forms[k], form) {
 		return
 	}
-	x.forms[k] = append(slices.Clone(x.forms[k]), form) // the old index has the list too
-	slices.SortFunc(x.forms[k], func(a, b string) int { return len(b) - len(a) })
-	two := uint(form[0])<<8 | uint(form[1])
+	x.forms[k] = append(slices.Clip(x.forms[k]), form) // the old index has the list too
+	first, second := form.text[0], form.text[1]
+	x.begin(first, second)
+	if !form.read {
+		return
+	}
+	x.firsts[k[0]] = true
+	for c := range 1 << 8 {
+		c := byte(c)
+		if written[c] { // the second letter, escaped
+			x.begin(first, c)
+		}
+		if first >= utf8.RuneSelf { // the first one, misread
+			for b := utf8.RuneSelf; b < 1<<8; b++ {
+				x.begin(byte(b), c)
+			}
+		}
+		if first == ' ' {
+			x.begin('+', c)
+		}
+		if i := strings.IndexByte(controlsA, first); i >= 0 {
+			x.begin(controls[i], c)
+		}
+		for _, escape := range []byte(`%&\`) { // the first one, escaped
+			x.begin(escape, c)
+		}
+	}
+}
+
+// begin says that two bytes may begin a form.
+func (x *secretIndex) begin(first, second byte) {
+	two := uint(first)<<8 | uint(second)
 	x.begins[two/64] |= 1 << (two % 64)
 }
 
@@ -134,18 +184,34 @@ func findSecret[T ~string | ~[]byte](x *secretIndex, text T, from int) (start, e
 		if x.begins[two/64]&(1<<(two%64)) == 0 {
 			continue
 		}
-		for _, form := range x.forms[[4]byte{text[i], text[i+1], text[i+2], text[i+3]}] {
-			if len(form) > len(text)-i || string(text[i:i+len(form)]) != form {
-				continue
-			}
-			if !ok {
-				start, ok = i, true
-			}
-			end = max(end, i+len(form))
-			break // the longest comes first
+		is := [MinSecret]byte{text[i], text[i+1], text[i+2], text[i+3]}
+		to := formAt(x, text, i, is)
+		if says, ok := keyAt(x, text, i); ok && says != is {
+			to = max(to, formAt(x, text, i, says))
 		}
+		if to == 0 {
+			continue
+		}
+		if !ok {
+			start, ok = i, true
+		}
+		end = max(end, to)
 	}
 	return start, end, ok
+}
+
+// formAt gives where the longest form of a key ends that begins at i; 0 if none does.
+func formAt[T ~string | ~[]byte](x *secretIndex, text T, i int, key [MinSecret]byte) (end int) {
+	for _, form := range x.forms[key] {
+		if form.read {
+			if to, ok := saysAt(text, i, form.text); ok {
+				end = max(end, to)
+			}
+		} else if to := i + len(form.text); to <= len(text) && string(text[i:to]) == form.text {
+			end = max(end, to)
+		}
+	}
+	return end
 }
 
 // Holds says whether a text holds a secret.
@@ -196,8 +262,7 @@ func (s *Secrets) StrikeJSON(raw Raw) Raw {
 	if x == nil {
 		return raw
 	}
-	// Letters that are written as numbers are read only where there are any.
-	if _, _, ok := findSecret(x, raw, 0); !ok && !bytes.Contains(raw, []byte(`\u`)) {
+	if _, _, ok := findSecret(x, raw, 0); !ok {
 		return raw
 	}
 	out := s.strikeTokens(raw)

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"html"
-	"net/url"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -17,7 +17,8 @@ import (
 // a secret by itself: a key file is often printed line by line.
 const minSecretLine = 16
 
-// secretForms are a secret and its encodings, as they may stand in a text.
+// secretForms are a secret and its encodings that reading does not undo, in the forms
+// in which it may be encoded.
 func secretForms(value string) []string {
 	forms := map[string]bool{}
 	add := func(list ...string) {
@@ -25,17 +26,12 @@ func secretForms(value string) []string {
 			forms[f] = true
 		}
 	}
-	bases := append([]string{value}, jsonForms(value)...)
-	for _, b := range bases {
+	for _, b := range append(jsonForms(value), value, latin1(value)) {
 		add(b)
-		add(jsonForms(b)...) // JSON within JSON
-		add(urlForms(b)...)
 		add(base64Forms(b)...)
 		h := hex.EncodeToString([]byte(b))
 		add(h, strings.ToUpper(h))
 	}
-	add(html.EscapeString(value))
-	add(sqlForms(value)...)
 	if lines := strings.Fields(value); len(lines) > 1 {
 		for _, line := range lines {
 			if len(line) >= minSecretLine {
@@ -43,11 +39,19 @@ func secretForms(value string) []string {
 			}
 		}
 	}
-	list := make([]string, 0, len(forms))
-	for f := range forms {
-		list = append(list, f)
+	return slices.Collect(maps.Keys(forms))
+}
+
+// latin1 writes a text as bytes of Latin-1; one that cannot be is left as it is.
+func latin1(s string) string {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r > 0xff {
+			return s
+		}
+		b = append(b, byte(r))
 	}
-	return list
+	return string(b)
 }
 
 // jsonForms are the ways in which strings are written in JSON and its like.
@@ -89,53 +93,6 @@ func asciiJSON(s, digits string) string {
 		}
 	}
 	return b.String()
-}
-
-// sqlForms are the ways in which texts are written in SQL.
-func sqlForms(s string) []string {
-	return []string{
-		strings.ReplaceAll(s, "'", "''"), strings.ReplaceAll(s, `"`, `""`), strings.ReplaceAll(s, "'", `\'`),
-		strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", "''"), strings.ReplaceAll(s, `\`, `\\`), escapedSQL.Replace(s),
-	}
-}
-
-// escapedSQL escapes what MySQL escapes within quotes.
-var escapedSQL = strings.NewReplacer(`\`, `\\`, "'", `\'`, `"`, `\"`, "\x00", `\0`, "\n", `\n`, "\r", `\r`, "\x1a", `\Z`)
-
-// urlForms are the ways in which texts are written in URLs and forms.
-func urlForms(s string) []string {
-	percent := func(keep string) string {
-		var b strings.Builder
-		for _, c := range []byte(s) {
-			if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(keep, c) >= 0 {
-				b.WriteByte(c)
-			} else {
-				fmt.Fprintf(&b, "%%%02X", c)
-			}
-		}
-		return b.String()
-	}
-	query := url.QueryEscape(s)
-	forms := []string{
-		query, url.PathEscape(s), percent("-._~"), percent("-._~!*'()"), percent("-._~!$&'()*+,;="), percent("-._~!$&'()*+,;=:@/"),
-		percent("-._*"), strings.ReplaceAll(percent("-._*"), "%20", "+"), url.QueryEscape(query), url.UserPassword("", s).String()[1:],
-	}
-	for _, f := range forms {
-		forms = append(forms, lowerPercent(f))
-	}
-	return forms
-}
-
-// lowerPercent writes the digits of %2F in lower case.
-func lowerPercent(s string) string {
-	b := []byte(s)
-	for i := 0; i+2 < len(b); i++ {
-		if b[i] == '%' {
-			copy(b[i+1:i+3], strings.ToLower(string(b[i+1:i+3])))
-			i += 2
-		}
-	}
-	return string(b)
 }
 
 // base64Forms are what is the same in the base64 of every text that holds s: at

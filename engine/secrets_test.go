@@ -9,17 +9,23 @@ import (
 	"fmt"
 	"html"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"github.com/dsengine/dsengine/engine"
 )
 
 // hardSecrets are secrets whose encodings differ.
 var hardSecrets = []string{
-	"hunter22", "s3cr", `p"a\ss/wörd <&> +%`, "ключ-от-всего", "a😀b😀c", "tab\there\nand a second line of it", "0123456789", "\x01\x02\xff\xfe binary",
+	"hunter22", "s3cr", `wJalrXUt/K7MDENG+bPx=Rfi&"Q`, "k&y/säcret+77", "it's 100%41 €uro; &amp; c:\\new", `p"a\ss/wörd <&> +%`, "ключ-от-всего", "a😀b😀c", "tab\there\nand a second line of it", "0123456789", "\x01\x02\xff\xfe binary",
 	"-----BEGIN KEY-----\nMIIEowIBAAKCAQEAxyz+/abc\nq8f7g6h5j4k3l2m1n0==\n-----END KEY-----\n",
 }
 
@@ -39,6 +45,12 @@ func leaks(secret string) map[string]string {
 		"lower percent": percentDigits.ReplaceAllStringFunc(url.QueryEscape(secret), strings.ToLower),
 		"user":          url.UserPassword("me", secret).String(), "hex": "0x" + hex.EncodeToString([]byte(secret)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(secret))),
 		"quoted": fmt.Sprintf("%q", secret), "html": "<b>" + html.EscapeString(secret) + "</b>",
+		"python's path": "/a/" + strings.ReplaceAll(url.PathEscape(secret), "%2F", "/"), "query thrice": url.QueryEscape(url.QueryEscape(url.QueryEscape(secret))),
+		"html without quotes": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(secret), "php": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;").Replace(secret),
+		"numbers": eachRune(secret, "&#%d;"), "hex numbers": eachRune(secret, "&#x%x;"), "HEX numbers": eachRune(secret, "&#X%04X;"), "html in a query": url.QueryEscape(html.EscapeString(secret)),
+		"json in an attribute": `<a b="` + html.EscapeString(string(quoted)) + `">`, "query in html in json": fmt.Sprintf("%q", html.EscapeString("?a=1&b="+url.QueryEscape(secret))),
+		"latin-1": misread(secret, charmap.ISO8859_1), "windows-1252": misread(secret, charmap.Windows1252), "latin-1 twice": misread(misread(secret, charmap.ISO8859_1), charmap.ISO8859_1),
+		"latin-1 in json": fmt.Sprintf("%+q", misread(secret, charmap.ISO8859_1)), "sql": "'" + strings.ReplaceAll(secret, "'", "''") + "'", "csv": `1;"` + strings.ReplaceAll(secret, `"`, `""`) + `";2`,
 		"json in base64": base64.StdEncoding.EncodeToString([]byte(`{"token":` + string(quoted) + `}`)),
 	}
 	for before := range 4 {
@@ -49,6 +61,28 @@ func leaks(secret string) map[string]string {
 		}
 	}
 	return m
+}
+
+// eachRune writes each letter by its number.
+func eachRune(s, format string) string {
+	var b strings.Builder
+	for _, r := range s {
+		fmt.Fprintf(&b, format, r)
+	}
+	return b.String()
+}
+
+// misread is UTF-8 that was taken for something else.
+func misread(s string, as *charmap.Charmap) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		r := as.DecodeByte(c)
+		if r == utf8.RuneError {
+			r = rune(c)
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // readable says whether a secret can be read from a struck text: by any way in
@@ -99,6 +133,43 @@ func TestSecretsAreStruckOutInAllTheirEncodings(t *testing.T) {
 			if got := s.Strike(text); got != text {
 				t.Errorf("%q: %q became %q", secret, text, got)
 			}
+		}
+	}
+}
+
+// However often a text is encoded, and by what, its secret is found.
+func TestSecretsAreFoundInEncodingsOfEncodings(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(3, 4))
+	encoders := []func(string) string{
+		url.QueryEscape, url.PathEscape, html.EscapeString, strconv.Quote, strconv.QuoteToASCII,
+		func(s string) string { b, _ := json.Marshal(s); return string(b) },
+		func(s string) string { return eachRune(s, "&#%d;") }, // it makes five letters of each
+		func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" },
+		func(s string) string { return misread(s, charmap.Windows1252) },
+	}
+	numbers := 6
+	letters := []rune(`ab4é€ß"'\/&%+<; #x?=n😀`)
+	for range 2_000 {
+		secret := make([]rune, 6+rnd.IntN(12))
+		for i := range secret {
+			secret[i] = letters[rnd.IntN(len(letters))]
+		}
+		secret[0], secret[len(secret)-1] = 'k', 'z' // what says something else together with what is around it is another matter
+		s := engine.NewSecrets()
+		if err := s.Add(string(secret)); err != nil {
+			t.Fatal(err)
+		}
+		text, how := "token="+string(secret)+", and more", []int{}
+		for range rnd.IntN(4) {
+			if how = append(how, rnd.IntN(len(encoders))); len(how) > 1 && slices.Contains(how, numbers) {
+				how = how[:len(how)-1]
+				break
+			}
+			text = encoders[how[len(how)-1]](text)
+		}
+		if got := s.Strike(text); !s.Holds(text) || s.Holds(got) || strings.Contains(text, "token=") && !strings.Contains(got, "token=***") {
+			t.Fatalf("%q, encoded by %v: %q became %q", string(secret), how, text, got)
 		}
 	}
 }
@@ -196,6 +267,26 @@ func BenchmarkStrike(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		s.StrikeJSON(text)
+	}
+}
+
+// No text takes long: neither one that is all escapes, nor one that begins like secrets.
+func BenchmarkStrikeWhatIsHard(b *testing.B) {
+	s := engine.NewSecrets()
+	for i := range 20 {
+		_ = s.Add(fmt.Sprintf("a-token-of-some-length-%d", i))
+	}
+	for _, secret := range hardSecrets {
+		_ = s.Add(secret)
+	}
+	for _, unit := range []string{`\`, `"`, `\"`, "%25", "%", "&", "&amp;", "&#38;", "Ã", "Ã\u0083Â¤", "é", "Привет ", "a-token-of-", "\xc3", `\u00e4`, `\ud83d`} {
+		text := strings.Repeat(unit, 1<<20/len(unit))
+		b.Run(unit, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s.Strike(text)
+			}
+		})
 	}
 }
 

@@ -103,6 +103,9 @@ func unreachable(err error, cfg *mysql.Config) error {
 		switch me.Number {
 		case 1045, 1698:
 			hint = "check the user and the password in the database URL"
+			if strings.Contains(me.Message, "@'localhost'") { // a fresh MariaDB has it
+				hint += "; if both are right, a user without a name goes before one of '%': DROP USER ''@'localhost'"
+			}
 		case 1044:
 			hint = fmt.Sprintf("let the user use it: GRANT %s ON `%s`.* TO '%s'@'...'", privilegeList(), strings.ReplaceAll(cfg.DBName, "`", "``"), quoted(cfg.User))
 		case 1049:

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -57,6 +58,12 @@ func TestTheGrantsAreOneList(t *testing.T) {
 	}
 	if got, want := string(grantOfReadme.FindSubmatch(readme)[1]), privilegeList()+", EXECUTE, TRIGGER"; got != want {
 		t.Errorf("the README grants %s, want %s", got, want)
+	}
+	for _, host := range []string{"localhost", "10.0.0.1"} { // a user without a name is there at most at the first
+		err := unreachable(&mysql.MySQLError{Number: 1045, Message: "Access denied for user 'me'@'" + host + "' (using password: YES)"}, &mysql.Config{User: "me"})
+		if got, want := strings.Contains(engine.HintOf(err), "DROP USER ''@'localhost'"), host == "localhost"; got != want {
+			t.Errorf("%s: hint %q", host, engine.HintOf(err))
+		}
 	}
 	err = unreachable(&mysql.MySQLError{Number: 1044, Message: "Access denied"}, &mysql.Config{DBName: "imports", User: "o'me"})
 	if got, want := engine.HintOf(err), "let the user use it: GRANT "+privilegeList()+" ON `imports`.* TO 'o''me'@'...'"; got != want {

@@ -290,6 +290,22 @@ var lifeCases = []testCase{
 		r.same("counts", map[string]int64{"done": 2}, r.view(id).Stats)
 		r.same("jobs enqueued", int64(2), r.count("SELECT COUNT(*) FROM ds_jobs WHERE id <> ?", id))
 	}},
+	{"what commits ends a hook that has it in a catch", func(w *world) {
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			for what, do := range map[string]func() error{
+				"ctx.batches": func() error { _, err := c.Batches(engine.LoopID{}); return err }, "ctx.checkpoint": func() error { return c.Checkpoint(nil, false) },
+			} {
+				if caught, err := c.Catch(do); caught != nil || err == nil || !strings.Contains(err.Error(), what+" commits") {
+					return nil, fmt.Errorf("%s: caught %w, told %w", what, caught, err)
+				}
+			}
+			return nil, nil
+		})
+		r := w.runtime(Options{})
+		id := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("completed", id)
+	}},
 	{"what a catch counted goes with it, but for what is committed", func(w *world) {
 		no := errors.New("no")
 		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {

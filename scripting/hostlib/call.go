@@ -111,6 +111,7 @@ type Call struct {
 	handed   Spot                // see Handed
 	warned   map[string]bool     // what was warned of already
 	nones    int64               // see skipped
+	rejected int64               // rows, by the script and by what it called
 	varies   bool                // see settled
 	ended    bool                // see ends
 	lastTurn int                 // of the last batch, with which the end of its rows was met

@@ -207,7 +207,7 @@ var ctxType = &ObjectType{
 		},
 		{
 			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash, or when the job is retried, it leaves out the batches that were committed: the elements must come in the same order. Of what is left out only the last element is compared with what it was, so a file that was mended elsewhere is not seen: dsengine jobs retry ID --fresh begins anew. A loop is known again by its place in the script and by the file that it goes through, so files may be moved away once they are read, and others may come; write inside of the passes then: what is written between such loops cannot be told apart when they are others than before, and the hook fails. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
-				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table. " +
+				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table; ctx.count cannot be read in the hook, but in finish, by summary.stats, of a job that emits items. " +
 				"A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
 			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
@@ -238,7 +238,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "count", Doc: "Adds to a count of your own among the job's statistics, of which there may be 500.",
+			Name: "count", Doc: "Adds to a count of your own among the job's statistics, of which there may be 500. A crash takes back what was not committed, and ctx.batches then leaves out what was, so that a sum in a variable of the script is wrong, and a count is right. It cannot be read in the hook: jobs show tells it, and of a job with items the hook finish has the sums, in summary.stats.",
 			Params: []Param{{Name: "name", Type: String, Doc: "what is counted"}, {Name: "n", Type: Int, Default: int64(1), Doc: "how many"}}, Effect: Write,
 			Example: "ctx.count(\"without_email\")",
 			Lua:     "ctx.count(\"without_email\")",

@@ -1,6 +1,8 @@
 package hostlib
 
 import (
+	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"time"
@@ -14,7 +16,7 @@ var (
 	keyParam    = Param{Name: "key", Type: Strings, Named: true, Doc: "the columns of the table's primary key, or of a unique index that is of them as they are (not of the beginning of a text, nor of an expression)"}
 	updateParam = Param{Name: "update", Type: Strings, Default: None, Named: true, Doc: "the columns to update; None: all but the key"}
 	newerParam  = Param{Name: "newer", Type: String, Default: None, Named: true, Doc: "a column that tells versions: a row that is older than the one in the table changes nothing and counts as unchanged; an equal one does, so that a corrected version can be sent again"}
-	refuseParam = Param{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that the database refuses (too long, out of range, a key twice, none where one must be), or one that has a list, a dict or a float that is none: \"reject\" sets it aside, as reject() does, with the reason, and writes the others; bytes in it are kept as base64, NaN and infinite floats as text"}
+	refuseParam = Param{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that the database refuses (too long, out of range, a key twice, none where one must be), or one that has a list, a dict or a float that is none: \"reject\" sets it aside, as reject() does, with the reason, and writes the others; bytes in it are kept as base64, NaN and infinite floats as text. What is kept, and what the hook redrive gets, is the row as it is given here, with the names that it has here; its source and line are those of the element from which iter.map made it, where the reader's iterator is given to that, and of a new dict made in a list they are not known"}
 	sqlParams   = []Param{
 		{Name: "sql", Type: String, Doc: "one statement, with ? for values"},
 		{Name: "args", Type: Any, Rest: true, Doc: "the values; a decimal, and an int of any size, is as exact there as a number that is written in the SQL. Text such as \"2026-03-28T15:04:05+02:00\" is that point in time where the statement compares it with a column of type timestamp or date, writes it to one, or gives it to a function of dates, and a text everywhere else: a time itself, as time.parse gives it, is one always, and \"2026-03-28 13:04:05.000000\" where a text is made of it"},
@@ -161,7 +163,7 @@ func dbFuncs(on access) []*Func {
 			}),
 		},
 		{
-			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table. What is in the table of a row that merge itself rejects (its on_bad) stays. Of rows that do not come to it, because a reader set them aside (csv.read with on_bad) or the script did (reject), it knows nothing: what is there of them is deleted, within max_delete.",
+			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table. What is in the table of a row that merge itself rejects (its on_bad) stays. Of rows that do not come to it, because a reader set them aside (csv.read with on_bad) or the script did (reject), it knows nothing: what is there of them is deleted, within max_delete, and a warning in the log tells how many.",
 			Params: []Param{
 				tableParam, rowsParam, keyParam,
 				{Name: "where", Type: String, Default: None, Named: true, Doc: "SQL that holds for the part, with ? for values; None: the whole table. If it reads the table itself, MySQL wants that wrapped: id IN (SELECT id FROM (SELECT id FROM t ...) x). A row for which it does not hold is an error, and nothing is changed"},
@@ -177,16 +179,24 @@ func dbFuncs(on access) []*Func {
 				if err != nil {
 					return nil, err
 				}
-				return c.write(a, func(rows engine.RowSource) (engine.Stats, error) {
+				v, err := c.write(a, func(rows engine.RowSource) (engine.Stats, error) {
 					return s.Merge(c.Context(), a.String("table"), rows, spec)
 				})
+				if err != nil || c.Hook == nil {
+					return v, err
+				}
+				stats := v.(*statistics).Stats
+				if n := c.rejected - stats["rejected"]; n > 0 && stats["deleted"] > 0 {
+					c.Log(slog.LevelWarn, fmt.Sprintf("db.merge: of %s %d rows were deleted that did not come to it, and the hook has rejected %d rows: what is there of those is deleted with the others", a.String("table"), stats["deleted"], n), nil)
+				}
+				return v, nil
 			}),
 		},
 		{
 			Name: "ensure", Doc: "Creates a table if it is missing; it never alters one. Call it before the hook writes anything. It says whether it created the table.",
 			Params: []Param{
 				tableParam,
-				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\"; a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC, or \"2026-03-28T15:04:05+02:00\"; a time takes text such as \"15:04:05\", to 23:59:59.999999 (columns of MySQL and MariaDB that were not made so take spans of time such as \"-36:00:00\", too); a date and a time take what a timestamp takes, too, and keep the day, or the time of day, in UTC. What is smaller than a microsecond is cut off; MySQL and MariaDB cut off what a column of another program has no digits for, too (DATETIME keeps whole seconds). Texts written in another way, such as \"20260328\" and \"15:04\", are refused. json takes text that is JSON, by json.encode, numbers and booleans; it is nested 31 deep at most, has no half of a surrogate pair (\"\\ud83d\" alone) and no number that is larger than any float; MySQL keeps of it what it means to it, not how it is written: 1.50 as 1.5, a number of more than 19 digits as a float, of a name that comes twice the last one. A boolean takes booleans and comes back as 1 or 0, on every database: in Lua, where 0 counts as true, write row.blocked == 1. Text takes bytes in UTF-8; of a time \"2026-03-28 15:04:05.000000\", of a float its shortest digits (\"1\" of 1.0, \"0.1\", \"1e21\", \"1e15\" being the first with an exponent); bytes take text, and what has one. As part of the key, text has at most 255 characters. What is longer than text(n) is refused, also if all that is too much are spaces (a statement of db.exec on MySQL and MariaDB cuts these). A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). Text is compared letter by letter, by =, LIKE and ORDER BY and in keys, as scripts compare it: 'oslo' is not 'Oslo'; LOWER(name) = 'oslo' finds both. A table that was not made so compares as its columns say, on MySQL and MariaDB mostly without regard to case, and to spaces at the end: a key \"DE \" is \"DE\" there; a CHAR(n) gives texts back without such spaces. SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
+				{Name: "columns", Type: DictOf, Doc: "types by name: text, text(n), integer, float, decimal(p,s), boolean, date, time, timestamp, bytes or json. A date takes text such as \"2026-03-28\"; a timestamp takes a time, or text such as \"2026-03-28 15:04:05\", in UTC, or \"2026-03-28T15:04:05+02:00\"; a time takes text such as \"15:04:05\", to 23:59:59.999999 (columns of MySQL and MariaDB that were not made so take spans of time such as \"-36:00:00\", too); a date and a time take what a timestamp takes, too, and keep the day, or the time of day, in UTC. What is smaller than a microsecond is cut off; MySQL and MariaDB cut off what a column of another program has no digits for, too (DATETIME keeps whole seconds). Texts written in another way, such as \"20260328\" and \"15:04\", are refused. json takes text that is JSON, by json.encode, numbers and booleans; it is nested 31 deep at most, has no half of a surrogate pair (\"\\ud83d\" alone) and no number that is larger than any float; MySQL keeps of it what it means to it, not how it is written: 1.50 as 1.5, a number of more than 19 digits as a float, of a name that comes twice the last one. A boolean takes booleans and comes back as 1 or 0, on every database: in Lua, where 0 counts as true, write row.blocked == 1. Text takes bytes in UTF-8; of a time \"2026-03-28 15:04:05.000000\", of a float its shortest digits (\"1\" of 1.0, \"0.1\", \"1e21\", \"1e15\" being the first with an exponent); bytes take text, and what has one. As part of the key, text has at most 255 characters. What is longer than text(n) is refused, also if all that is too much are spaces (a statement of db.exec on MySQL and MariaDB cuts these). A decimal has at most 65 digits, 30 of them behind the point; it is exact, takes text, ints and decimals, is rounded to its digits, and comes as text with all of them (as an int if none are behind the point). In a file of SQLite one of more than 15 digits (18 if whole) has a collation, dsengine_decimal, that other programs do not know: they can read the column, and not sort or compare by it (ORDER BY CAST(c AS REAL) does, roughly). Text is compared letter by letter, by =, LIKE and ORDER BY and in keys, as scripts compare it: 'oslo' is not 'Oslo'; LOWER(name) = 'oslo' finds both. A table that was not made so compares as its columns say, on MySQL and MariaDB mostly without regard to case, and to spaces at the end: a key \"DE \" is \"DE\" there; a CHAR(n) gives texts back without such spaces. SQL calculates with decimals, compares them and divides integers alike on SQLite, MariaDB and MySQL"},
 				{Name: "key", Type: Strings, Default: []string(nil), Named: true, Doc: "the columns of the primary key; they cannot be NULL"},
 			},
 			Returns: "bool", Effect: Write,

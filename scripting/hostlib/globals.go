@@ -113,7 +113,7 @@ var Globals = []*Func{
 		},
 	},
 	{
-		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, too many rejects, or what ended the transaction.",
+		Name: "catch", Doc: "Calls a function and gives (value, err); one of them is None. What the function wrote, emitted or set is undone with its error. It never catches ctx.retry and its like, time-outs, limits, too many rejects, what ended the transaction, or ctx.batches and ctx.checkpoint in it, which commit.",
 		Params: []Param{
 			{Name: "fn", Type: Function, Doc: "the function"},
 			{Name: "args", Type: Any, Rest: true, Doc: "its arguments"},

@@ -76,10 +76,10 @@ var Hooks = []*Hook{
 	{
 		Name: RedriveHook,
 		Doc: "Does what could not be done with rows that were rejected, once the script is mended. It runs in a job of its own, whose ctx.phase is \"consume\"; jobs show tells which rejects it redrives. Loop by ctx.batches(rows, n), which commits after each pass: " +
-			"rows of committed passes are redriven for good, whatever becomes of the rest; if the job fails, those are open again. Something newer may have been imported since a row was rejected: db.upsert(..., newer = \"changed_at\") keeps that. The setting rejects does not bound a redrive. A row that is rejected again is a new reject, which keeps source and line.",
+			"rows of committed passes are redriven for good, whatever becomes of the rest; if the job fails, those are open again. Something newer may have been imported since a row was rejected: db.upsert(..., newer = \"changed_at\") keeps that. The setting rejects does not bound a redrive. A row that is rejected again is a new reject, which keeps source and line, unless the script has made a new dict of it in a list.",
 		When: "by dsengine rejects redrive, for up to 10,000 rejects a job. A script without it: rows that were whole items go to consume again, a job each, and others cannot be redriven",
 		Params: []HookParam{ctxParam, {Name: "rows", Type: "iterator of data",
-			Doc: "the rows as they were rejected, oldest first. One that a reader set aside (on_bad = \"reject\") may lack columns, have some more in \"_more\", or be a text, where it could not be split, and {\"_bytes\": base64} where that is no UTF-8: look before you use it"}},
+			Doc: "the rows as they were rejected, oldest first. One that a reader set aside (on_bad = \"reject\") may lack columns, have some more in \"_more\", or be a text, where it could not be split, and {\"_bytes\": base64} where that is no UTF-8 in a file of UTF-8; in other encodings U+FFFD stands for what is no letter. One that a writer set aside (on_bad = \"reject\") is as the script gave it to the writer, not as the reader gave it: a name that only these have tells them apart. Look before you use it"}},
 		Returns: "None, or data: the job's result",
 		Example: "job(needs = [\"files:incoming/*.csv\"])\n\ndef clean(r):\n    if type(r) != \"dict\" or \"amount\" not in r:\n        return reject(r, \"no amount\")\n    return {\"id\": r[\"id\"], \"amount\": float(r[\"amount\"].replace(\",\", \".\"))}\n\n" +
 			"def consume(ctx, item):\n    db.upsert(\"orders\", [clean(r) for r in csv.read(item[\"path\"], on_bad = \"reject\")], key = [\"id\"])\n\n" +

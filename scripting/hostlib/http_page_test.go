@@ -141,7 +141,7 @@ func TestPagesThatDoNotEndAreAnError(t *testing.T) {
 		{`http.paginate(item + "/circle?from=0", next = "next", items = "items")`, `http.loop: http.paginate: page 4 is page 1 again (URL/circle?from=0): the next page of some page is one from before`},
 		{`http.paginate(item + "/endless", next = "next", items = "items", max_pages = 5)`, `http.pages: http.paginate: there are more than 5 pages: raise max_pages, or check next`},
 		{`http.paginate(item + "/path", next = "meta.next")`, `http.page: http.paginate: URL/path: the page is no list: say where its items are, such as items = "data": it has data, meta`},
-		{`http.paginate(item + "/offset", items = "item")`, `http.page: http.paginate: URL/offset: the page has no such items: it has items (a list)`},
+		{`http.paginate(item + "/offset", items = "item")`, `http.page: http.paginate: URL/offset: items: the page has no "item": it has items (a list)`},
 		{`http.paginate(item + "/offset", items = "items", next = "mta.next")`, `http.page: http.paginate: next: the page has no "mta.next": it has items (a list). Where the next page is can be told by a function of the response too: next = lambda r: r.json().get(...)`},
 		{`http.paginate(item + "/cursor", items = "items", next = "next")`, `http.page: http.paginate: what is at "next" is no URL; if it is a value for a parameter, write next = {"cursor": "the parameter", "path": "next"}`},
 		{`http.paginate(item + "/link", next = lambda r: 7)`, `usage: http.paginate: next: the function gave int, wanted a URL, a dict of parameters, or None`},

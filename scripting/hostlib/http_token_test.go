@@ -38,7 +38,16 @@ func TestOAuthTokensAreKeptAndRenewed(t *testing.T) {
 				w.WriteHeader(503)
 				return
 			}
+			if r.PostFormValue("scope") == "page" {
+				w.Header().Set("Content-Type", "text/html")
+				io.WriteString(w, "<html>log in first</html>")
+				return
+			}
 			w.Header().Set("Content-Type", "application/json")
+			if r.PostFormValue("scope") == "other" {
+				io.WriteString(w, `{"id_token": "another"}`)
+				return
+			}
 			fmt.Fprintf(w, `{"access_token": "t%d", "token_type": "bearer", "expires_in": %s}`, n, map[bool]string{true: "0.5", false: "3600"}[r.PostFormValue("scope") == "short"])
 		default:
 			calls.Add(1)
@@ -68,6 +77,14 @@ func TestOAuthTokensAreKeptAndRenewed(t *testing.T) {
 	valid.Store("t2")
 	if got := outcome(ask(t, w, url, "return http.get(item, auth = "+login("flaky")+").text()"), url); got != `"Bearer t2"` {
 		t.Errorf("a server that fails once: got %s", got)
+	}
+	for scope, want := range map[string]string{
+		"page":  `http.oauth2: http.get: get a token from URL/token: it gave no token: it answered 200 OK, text/html: <html>log in first</html>`,
+		"other": `http.oauth2: http.get: get a token from URL/token: it gave no token: it answered 200 OK, application/json`,
+	} {
+		if got := outcome(ask(t, w, url, "http.get(item, auth = "+login(scope)+")"), url); got != want {
+			t.Errorf("%s: got %s, want %s", scope, got, want)
+		}
 	}
 	j := ask(t, w, url, `http.get(item, auth = http.oauth2(item + "/token", "me", "wrong-secret"))`)
 	if got, want := outcome(j, url), `http.oauth2: http.get: get a token from URL/token: it answered 401 Unauthorized: invalid_client not ***`; got != want {

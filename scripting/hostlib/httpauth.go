@@ -195,7 +195,7 @@ func (t *token) fetch(c *Call, o *oauth) error {
 	}
 	if err != nil {
 		var refused *oauth2.RetrieveError
-		why := "it gave no token"
+		why := "it gave no token" + sender.answered()
 		if errors.As(err, &refused) && refused.Response != nil {
 			why = "it answered " + statusText(refused.Response.StatusCode)
 			if refused.ErrorCode != "" {
@@ -219,6 +219,7 @@ func (t *token) fetch(c *Call, o *oauth) error {
 type tokenSender struct {
 	c       *Call
 	secrets []string
+	last    *response
 	err     error // that no second form of the request would mend
 }
 
@@ -243,8 +244,25 @@ func (s *tokenSender) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.err = err
 		return nil, err
 	}
+	s.last = resp
 	return &http.Response{
 		StatusCode: resp.status, Status: statusText(resp.status), Header: resp.header, Request: r,
 		Body: io.NopCloser(bytes.NewReader(resp.body)), ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
+}
+
+// answered is what the server has answered in place of a token. Of JSON nothing is
+// shown: another token may be in it.
+func (s *tokenSender) answered() string {
+	if s.last == nil {
+		return ""
+	}
+	said := ": it answered " + statusText(s.last.status)
+	if kind := s.last.header.Get("Content-Type"); kind != "" {
+		said += ", " + kind
+	}
+	if body := bytes.TrimSpace(s.last.body); len(body) == 0 || body[0] != '<' {
+		return said
+	}
+	return said + s.last.excerpt()
 }

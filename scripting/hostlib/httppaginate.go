@@ -78,6 +78,7 @@ type pager struct {
 	counts  string                                                        // the parameter that counts; "": none does
 	byItem  bool                                                          // it counts items
 	at      []step                                                        // of the items; nil: the page is a list
+	path    string                                                        // of the items, as it was given
 	whole   bool                                                          // pages, not items
 	byPath  bool                                                          // next is a path, or has one
 	resumed bool                                                          // it begins where another loop ended
@@ -127,7 +128,8 @@ func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	}
 	if a.Given("items") {
 		var err error
-		if p.at, err = itemPath("items", a.String("items")); err != nil {
+		p.path = a.String("items")
+		if p.at, err = itemPath("items", p.path); err != nil {
 			return nil, err
 		}
 	}
@@ -517,7 +519,7 @@ func (p *pager) items(content Value) ([]Value, error) {
 	list, ok := v.([]Value)
 	switch {
 	case deep < len(p.at):
-		return nil, Errorf("http.page", "the page has no such items%s", namesOf(content))
+		return nil, Errorf("http.page", "items: the page has no %q%s", p.path, namesOf(content))
 	case v == nil && len(p.at) > 0:
 		return nil, nil // null, where others have a list
 	case !ok && len(p.at) == 0:

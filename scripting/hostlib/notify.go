@@ -23,7 +23,7 @@ var noticeParams = []Param{
 var notifyModule = &Module{
 	Name: "notify",
 	Doc: "Tells people, or other programs, that something has happened. A notification is sent at once, whatever becomes of the hook, and once within its window: " +
-		"a hook that runs again, another job of the type or another server does not repeat it. A process that dies just after sending may. Each function says whether it was sent.",
+		"a hook that runs again, another job of the type or another server does not repeat it. A process that dies just after sending may. To tell how many rows have changed, notify in the hook finish, from summary.stats, or count in a table: a sum in a variable is wrong after a crash (see ctx.batches). Each function says whether it was sent.",
 	Funcs: []*Func{
 		{
 			Name: "webhook", Doc: "Posts JSON to a URL, as http.post does. With sign it is signed in the way of Standard Webhooks: headers webhook-id, webhook-timestamp and webhook-signature. The webhook-id stays the same when a notification is sent twice.",

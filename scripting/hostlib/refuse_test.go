@@ -128,3 +128,28 @@ end
 		}
 	}
 }
+
+// TestAMergeBesideRejectsIsTold: what is there of rows that did not come to it is deleted.
+func TestAMergeBesideRejectsIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in.csv", "id,n\n1,1\n2,x\n3\n")
+	w.Script("job", `
+job(needs = ["files:*"], rejects = "all")
+def row(r):
+    return {"id": int(r["id"]), "n": int(r["n"])} if r["n"] != "x" else reject(r, "no number")
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "n": "integer"}, key = ["id"])
+    db.upsert("t", [{"id": n, "n": 1} for n in range(1, item + 1)], key = ["id"])
+    db.merge("t", iter.map(row, csv.read("in.csv", on_bad = "reject")), key = ["id"], max_delete = "all")
+`)
+	for item, want := range map[string]string{
+		"3": "warn db.merge: of t 2 rows were deleted that did not come to it, and the hook has rejected 2 rows: what is there of those is deleted with the others",
+		"1": "",
+	} {
+		j := w.Do("job", item)
+		if got := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || got != want {
+			t.Errorf("%s: %s, got %q, want %q", item, j.Status, got, want)
+		}
+	}
+}

@@ -72,6 +72,7 @@ func (c *Call) reject(row Value, r engine.Rejection) error {
 	if err != nil {
 		return Errorf("usage", "row: %v", err)
 	}
+	c.rejected++
 	return c.Hook.Reject(r)
 }
 

@@ -185,8 +185,11 @@ func (r *Report) ColumnType(f *Func, at At, column, typ string) {
 	hint := DocsHint(f.String())
 	if other := otherTypes[strings.TrimSpace(word)]; other != "" {
 		if base, _, _ := strings.Cut(other, "("); sized && (base == "text" || base == "decimal") {
-			if with := base + "(" + size; columnFits(with) {
-				other = with
+			for _, with := range []string{base + "(" + size, base + "(" + strings.TrimSuffix(size, ")") + ",0)"} {
+				if columnFits(with) {
+					other = with
+					break
+				}
 			}
 		}
 		hint = fmt.Sprintf("write %q", other)

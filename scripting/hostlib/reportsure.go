@@ -169,6 +169,9 @@ func Conversions(format string) (n int, wrong string, ok bool) {
 	return n, wrong, true
 }
 
+// NoWidths says how to write what a conversion such as %05d would.
+const NoWidths = "there are no widths and no digits: (\"0000\" + str(n))[-5:] fills up, math.round(x, 2) rounds"
+
 // Formatted tells of a format that is not given as many values as it takes, or that has
 // a conversion that there is not; given is -1 if it is not known how many there are.
 func (r *Report) Formatted(at At, format string, given int) {
@@ -177,7 +180,7 @@ func (r *Report) Formatted(at At, format string, given int) {
 	case ok && wrong != "":
 		hint := "write %% for a % itself"
 		if len(wrong) > 2 {
-			hint = "there are no widths and no digits: (\"0000\" + str(n))[-5:] fills up, math.round(x, 2) rounds; " + hint
+			hint = NoWidths + "; " + hint
 		}
 		r.Add(at, "format", false, hint, fmt.Sprintf("the format %q has %s, which Starlark does not know: it has %%s, %%r, %%d, %%x, %%o, %%f, %%e, %%g and %%c", format, wrong))
 	case ok && given >= 0 && n != given:

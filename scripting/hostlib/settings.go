@@ -41,7 +41,7 @@ var settings = []setting{
 		d.Settings.Schedule.Missed = engine.Missed(v.(string))
 		return nil
 	}},
-	{name: "overlap", kind: String, doc: `a firing while the last job is not final: "skip", "queue" or "allow"`, set: func(d *Declaration, _ *Call, v Value) error {
+	{name: "overlap", kind: String, doc: `a firing while the last job of the schedule is not final: "skip", "queue" or "allow"; jobs that were made by hand or by other jobs are not looked at, so one of them may run beside it (in one process, slots = {"consume": 1} has them wait)`, set: func(d *Declaration, _ *Call, v Value) error {
 		d.Settings.Schedule.Overlap = engine.Overlap(v.(string))
 		return nil
 	}},

@@ -1,6 +1,10 @@
 package hostlib
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+	"log/slog"
+)
 
 var spacesParam = Param{Name: "namespaces", Type: DictOf, Default: None, Named: true, Doc: "the namespaces of the prefixes in paths: {\"g\": \"http://...\"}; None: prefixes are those that the document has"}
 
@@ -11,7 +15,7 @@ var xmlModule = &Module{
 	Doc:  "XML. Entities that a document declares, and whatever is outside of it, are not read.",
 	Funcs: []*Func{
 		{
-			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. An element has up to 16 MB. Of elements at the path that lie within one another it gives the outer one only: its find_all(\"//item\") has those within. It is no data: to pass elements to ctx.batches, or to keep them, make dicts of them, by dict() or by hand, as the example does. It reads through " + packedDoc + ".",
+			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. Where nothing is at the path, and other elements are there, a warning in the log names them. An element has up to 16 MB. Of elements at the path that lie within one another it gives the outer one only: its find_all(\"//item\") has those within. It is no data: to pass elements to ctx.batches, or to keep them, make dicts of them, by dict() or by hand, as the example does. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Doc: "which elements, from the outermost one on, " + xmlPathDoc + "; [ ] may test attributes"},
@@ -82,6 +86,9 @@ func (c *Call) xmlElements(fn string, in *input, declared bool, path *xmlPath, s
 	s := newXMLStream(newXMLReader(in, declared, spaces, maxXMLElement), path)
 	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		e, err := s.next()
+		if nothing := s.nothing(); err == io.EOF && nothing != "" && c.Hook != nil {
+			c.Log(slog.LevelWarn, fn+": "+nothing, nil)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
@@ -184,5 +185,28 @@ return [%s]`, c.expr)
 	body := `return xml.parse("<r>" + "<a>" * 400 + "</a>" * 400 + "</r>").find_all("//*//*//*//*//*//*//*//*//*//*")[-1].name`
 	if got := run(t, w, body); got != `"a"` { // and not after hours
 		t.Errorf("got %s", got)
+	}
+}
+
+// What is misspelt in a path, or in a namespace, is told with what is there.
+func TestAPathThatLeadsToNothingIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("a.xml", `<e><items><p/><p/><x:r xmlns:x="urn:x"/></items></e>`)
+	w.File("none.xml", `<e><items></items></e>`)
+	w.File("some.xml", `<e><items><p/><q k="1"/></items></e>`)
+	for i, c := range []struct{ call, want string }{
+		{`"a.xml", "e/items/q"`, `warn xml.stream: a.xml: there is nothing at e/items/q; within step 2 of it are <p>, <x:r> of the namespace "urn:x"`},
+		{`"a.xml", "e/items/b:p", namespaces = {"b": "urn:b"}`, `warn xml.stream: a.xml: there is nothing at e/items/b:p; within step 2 of it are <p>, <x:r> of the namespace "urn:x"`},
+		{`"a.xml", "//q"`, `warn xml.stream: a.xml: there is nothing at //q; in the document are <e>, <items>, <p>, <x:r> of the namespace "urn:x"`},
+		{`"none.xml", "e/items/q"`, ""},
+		{`"some.xml", "e/items/q"`, ""},
+	} {
+		name := fmt.Sprintf("job%d", i)
+		w.Script(name, "job(needs = [\"files:*\"])\ndef consume(ctx, item):\n    list(xml.stream("+c.call+"))\n")
+		j := w.Do(name, "1")
+		if got := strings.Join(w.Logs(j.ID), "\n"); j.Status != engine.StatusCompleted || got != c.want {
+			t.Errorf("%s: %s, got %q, want %q", c.call, j.Status, got, c.want)
+		}
 	}
 }

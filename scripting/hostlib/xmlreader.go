@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
+	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -382,6 +385,9 @@ type xmlStream struct {
 	bits  []uint64
 	found bool // an element, or one that could hold some
 	given bool // an element
+	// What is there in place of the step that nothing was at, until an element is given.
+	missed int
+	others []string
 }
 
 func newXMLStream(r *xmlReader, path *xmlPath) *xmlStream {
@@ -441,6 +447,9 @@ func (s *xmlStream) enter(t xml.StartElement) *xmlNode {
 		}
 	}
 	s.bits = append(s.bits, to)
+	if e == nil && from != 0 && !s.given {
+		s.miss(bits.Len64(from)-1, t)
+	}
 	n := len(s.path.steps)
 	if n > 1 && to&(1<<(n-1)) != 0 || s.path.steps[n-1].deep {
 		s.found = true
@@ -450,4 +459,32 @@ func (s *xmlStream) enter(t xml.StartElement) *xmlNode {
 	}
 	s.found, s.given = true, true
 	return e
+}
+
+// miss remembers an element that is where a step looks for another, of the step that is
+// furthest on in the path.
+func (s *xmlStream) miss(step int, t xml.StartElement) {
+	if step > s.missed {
+		s.missed, s.others = step, nil
+	}
+	name := "<" + xmlWritten(t.Name.Space, t.Name.Local) + ">"
+	if space := s.space(t.Name.Space); space != "" {
+		name += " of the namespace " + strconv.Quote(space)
+	}
+	const most = 5
+	if step == s.missed && len(s.others) < most && !slices.Contains(s.others, name) {
+		s.others = append(s.others, name)
+	}
+}
+
+// nothing says what is where the path leads to nothing; "" if nothing is there.
+func (s *xmlStream) nothing() string {
+	if s.given || len(s.others) == 0 {
+		return ""
+	}
+	where := "in the document"
+	if s.missed > 0 {
+		where = fmt.Sprintf("within step %d of it", s.missed)
+	}
+	return fmt.Sprintf("%s: there is nothing at %s; %s are %s", s.in.name, s.path.text, where, strings.Join(s.others, ", "))
 }

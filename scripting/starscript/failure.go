@@ -49,7 +49,7 @@ func (r *run) Failure(err error) error {
 			f.Message, sure = r.aboutDot(f.Message, stack)
 		}
 		f.Retryable = f.Retryable && !sure
-		f.Message = r.reword(aboutDecimal(f.Message), stack)
+		f.Message = r.reword(explained(f.Message), stack)
 	} else {
 		r.call.Judge(&f, cmp.Or(r.halt, err), row)
 	}
@@ -72,8 +72,12 @@ func (r *run) Failure(err error) error {
 // unlike is what the interpreter says of an order between a decimal and another type.
 var unlike = regexp.MustCompile(`^(decimal|int|float|string) (<|>|<=|>=) (decimal|int|float|string) not implemented$`)
 
-// aboutDecimal says how decimals are compared with what is none.
-func aboutDecimal(message string) string {
+// explained adds what to write instead: where decimals are compared with what is none,
+// and where a format has a width.
+func explained(message string) string {
+	if c, ok := strings.CutPrefix(message, "unknown conversion %"); ok && c != "" && strings.Contains("#0123456789.*+- ", c) {
+		return message + ": " + hostlib.NoWidths
+	}
 	m := unlike.FindStringSubmatch(message)
 	if m == nil || m[1] != "decimal" && m[3] != "decimal" {
 		return message

@@ -317,10 +317,11 @@ def consume(ctx, item):
 		`","db.value: value 1: a decimal of 66 digits before the point is more than databases calculate with, which is 65: give its text, if that is what is meant",2]`, string(j.Result))
 }
 
-func TestMistakesWithDecimalsAreToldWithWhatToDo(t *testing.T) {
+func TestMistakesWithOperatorsAreToldWithWhatToDo(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	for body, want := range map[string]string{
+		`"W%04d" % 7`:            `unknown conversion %0: there are no widths and no digits: ("0000" + str(n))[-5:] fills up, math.round(x, 2) rounds`,
 		`decimal.of("1") > 0`:    `decimal > int not implemented: make both decimals, as in x > decimal.of("0.50"), or compare by x.compare(0) > 0`,
 		`1.5 <= decimal.of("1")`: `float <= decimal not implemented: make both decimals, as in x <= decimal.of("0.50"), or compare by x.compare(0) <= 0`,
 		`d = decimal
