@@ -13,10 +13,6 @@ import (
 	"unicode/utf16"
 )
 
-// minSecretLine is how long a line of a secret of several lines must be to be
-// a secret by itself: a key file is often printed line by line.
-const minSecretLine = 16
-
 // secretForms are a secret and its encodings, as they may stand in a text.
 func secretForms(value string) []string {
 	forms := map[string]bool{}
@@ -36,12 +32,8 @@ func secretForms(value string) []string {
 	}
 	add(html.EscapeString(value))
 	add(sqlForms(value)...)
-	if lines := strings.Fields(value); len(lines) > 1 {
-		for _, line := range lines {
-			if len(line) >= minSecretLine {
-				add(secretForms(line)...)
-			}
-		}
+	for _, part := range secretsWithin(value) {
+		add(secretForms(part)...)
 	}
 	list := make([]string, 0, len(forms))
 	for f := range forms {
