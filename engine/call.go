@@ -273,6 +273,9 @@ func (c *Call) PassingSecret(value string) error { return c.eng.secrets.AddPassi
 // Strike gives a text, for somebody to read, without secrets.
 func (c *Call) Strike(text string) string { return c.eng.secrets.Strike(text) }
 
+// StrikeParts is Strike for what may have cut a secret, see Secrets.StrikeParts.
+func (c *Call) StrikeParts(text string) string { return c.eng.secrets.StrikeParts(text) }
+
 // StrikeJSON gives a JSON value without secrets.
 func (c *Call) StrikeJSON(raw Raw) Raw { return c.eng.secrets.StrikeJSON(raw) }
 

@@ -60,28 +60,27 @@ func (c *Call) Notify(key string, window time.Duration, send func(context.Contex
 		return true, send(c.ctx)
 	}
 	k := c.srv.notices
-	if !k.enter(key) {
+	if k.knows(key) {
 		return false, nil
 	}
 	taken, err := c.eng.store.TakeNotice(c.ctx, Notice{Key: key, Job: c.job.ID, For: noticeHold}, c.session != nil && c.session.Wrote())
-	if err != nil || !taken {
-		k.leave(Notice{Key: key}, false)
+	if err != nil || !taken || k.knows(key) { // it may have been sent meanwhile by one that only looked
 		return false, err
 	}
-	if err := send(c.ctx); err != nil {
-		k.leave(Notice{Key: key, Job: c.job.ID}, true)
-		return false, err
+	n := Notice{Key: key, Job: c.job.ID}
+	if err = send(c.ctx); err == nil {
+		n.For = window
 	}
-	k.leave(Notice{Key: key, Job: c.job.ID, For: window}, true)
-	return true, nil
+	k.keep(n)
+	return err == nil, err
 }
 
 // noticeKeeper remembers what this process has sent, and writes it down as soon
-// as it can: a hook that holds SQLite's writer does not wait for itself.
+// as it can: a hook that holds SQLite's writer does not wait for itself. Who is
+// to send one the database alone says: a hook that only asks keeps no other from it.
 type noticeKeeper struct {
 	srv     *Server
 	mu      sync.Mutex
-	sending map[string]bool
 	sent    map[string]time.Time // until when they count
 	pending map[string]Notice    // to be written; For counts from at
 	at      map[string]time.Time
@@ -90,32 +89,25 @@ type noticeKeeper struct {
 
 func newNoticeKeeper(s *Server) *noticeKeeper {
 	return &noticeKeeper{
-		srv: s, sending: map[string]bool{}, sent: map[string]time.Time{}, pending: map[string]Notice{}, at: map[string]time.Time{},
+		srv: s, sent: map[string]time.Time{}, pending: map[string]Notice{}, at: map[string]time.Time{},
 		wake: make(chan struct{}, 1),
 	}
 }
 
-// enter says whether nobody in this process has sent it or is about to.
-func (k *noticeKeeper) enter(key string) bool {
+// knows says whether this process has sent it, within its window.
+func (k *noticeKeeper) knows(key string) bool {
 	now := k.srv.eng.clock.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if until, ok := k.sent[key]; k.sending[key] || ok && now.Before(until) {
-		return false
-	}
-	k.sending[key] = true
-	return true
+	until, ok := k.sent[key]
+	return ok && now.Before(until)
 }
 
-// leave ends what enter began; changed says that there is something to write.
-func (k *noticeKeeper) leave(n Notice, changed bool) {
+// keep has it written what became of a notice.
+func (k *noticeKeeper) keep(n Notice) {
 	now := k.srv.eng.clock.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.sending, n.Key)
-	if !changed {
-		return
-	}
 	k.pending[n.Key], k.at[n.Key] = n, now
 	if n.For > 0 {
 		if len(k.sent) >= maxNotices {

@@ -13,10 +13,6 @@ import (
 	"unicode/utf16"
 )
 
-// minSecretLine is how long a line of a secret of several lines must be to be
-// a secret by itself: a key file is often printed line by line.
-const minSecretLine = 16
-
 // secretForms are a secret and its encodings that reading does not undo, in the forms
 // in which it may be encoded.
 func secretForms(value string) []string {
@@ -32,12 +28,8 @@ func secretForms(value string) []string {
 		h := hex.EncodeToString([]byte(b))
 		add(h, strings.ToUpper(h))
 	}
-	if lines := strings.Fields(value); len(lines) > 1 {
-		for _, line := range lines {
-			if len(line) >= minSecretLine {
-				add(secretForms(line)...)
-			}
-		}
+	for _, part := range secretsWithin(value) {
+		add(secretForms(part)...)
 	}
 	return slices.Collect(maps.Keys(forms))
 }

@@ -174,6 +174,40 @@ func TestSecretsAreFoundInEncodingsOfEncodings(t *testing.T) {
 	}
 }
 
+func TestWhatScriptsTakeOutOfASecretIsOneToo(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		secret         string
+		struck, stands []string
+	}{
+		{"tok-4f9a8e7d6c5b\n", []string{"tok-4f9a8e7d6c5b"}, nil},
+		{" short\t", []string{"short"}, nil},
+		{"svc-import\r\nS3cret-pa55wd", []string{"svc-import", "S3cret-pa55wd"}, []string{"S3cret"}},
+		{"-----BEGIN PRIVATE KEY-----\nMIIEvQIB\n-----END PRIVATE KEY-----\n", []string{"MIIEvQIB"}, []string{"-----BEGIN PRIVATE KEY-----"}},
+		{"the password is wJalrXUtnFEMI/K7MDENG", []string{"wJalrXUtnFEMI/K7MDENG"}, []string{"password"}},
+		{
+			`{"user":"svc-import","password":"S3cret-jsonpw","auth":{"token_uri":"https://a.example/token","tokens":["Tok3n-one"]},"secret_id":"se\u0063ret-role","url":"db://u:Pa55word@h"}`,
+			[]string{"S3cret-jsonpw", "Tok3n-one", "secret-role", "db://u:Pa55word@h"}, []string{"svc-import", "https://a.example/token"},
+		},
+		{`["Tok3n-one"]`, []string{"Tok3n-one"}, nil},
+	} {
+		s := engine.NewSecrets()
+		if err := s.Add(c.secret); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range c.struck {
+			if got := s.Strike("it is " + text + "."); got != "it is ***." {
+				t.Errorf("%q: %q was made %q", c.secret, text, got)
+			}
+		}
+		for _, text := range c.stands {
+			if s.Holds(text) {
+				t.Errorf("%q: %q is said to be a secret", c.secret, text)
+			}
+		}
+	}
+}
+
 func TestStruckJSONStaysJSON(t *testing.T) {
 	t.Parallel()
 	s := engine.NewSecrets()

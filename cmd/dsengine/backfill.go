@@ -32,7 +32,7 @@ type backfillOptions struct {
 
 // maxWindows is how many windows one call makes jobs of without a limit: so many
 // are a mistake in --by.
-const maxWindows = 1_000_000
+const maxWindows = 100_000
 
 func newBackfill(env *Env, g *globals) *cobra.Command {
 	var o backfillOptions

@@ -137,6 +137,9 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 				return "", err
 			}
 		}
+		if len(o.IDs) > 0 && before.Status == engine.StatusCompleted {
+			env.say("job %d had completed: it begins anew, and all that it did is done again", id)
+		}
 		if len(o.IDs) > 0 {
 			if err := tellImported(ctx, env, eng, j); err != nil {
 				return "", err

@@ -33,7 +33,8 @@ func newRejectsExport(env *Env, g *globals) *cobra.Command {
 
 As JSON lines, each is an object as in rejects list -o json. As CSV, the row's own columns
 stand beside _id, _job, _at, _state, _reason, _source and _line; a row that is no object,
-and what does not fit into the first 1,000 columns, is JSON in _row.`,
+and what does not fit into the first 1,000 columns, is JSON in _row. Where a row has a column
+of such a name, these begin with one more _.`,
 		Example: `  dsengine rejects export --type airports > rejects.jsonl
   dsengine rejects export --job 42 --format csv --to rejects.csv`,
 		Args: argumentsBut("to"),
@@ -137,6 +138,11 @@ func (e *rejectExport) csv() error {
 		return err
 	}
 	own := []string{"_id", "_job", "_at", "_state", "_reason", "_source", "_line", "_row"}
+	for slices.ContainsFunc(own, func(name string) bool { return slices.Contains(columns, name) }) {
+		for i := range own {
+			own[i] = "_" + own[i]
+		}
+	}
 	w := csv.NewWriter(e.w)
 	if err := w.Write(append(slices.Clone(own), columns...)); err != nil {
 		return err

@@ -207,7 +207,7 @@ func (t *tables) secretSource(env *Env) func(name string) (string, error) {
 	return func(name string) (string, error) {
 		variable := secretVariable(name)
 		if v, ok := env.lookup(variable); ok {
-			return v, nil
+			return withoutLineEnd(v), nil
 		}
 		ref, ok := t.Secrets[name]
 		if !ok {
@@ -239,7 +239,7 @@ func secretVariable(name string) string {
 func (t *tables) knowSecrets(env *Env) {
 	for _, v := range env.Environ() {
 		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, secretPrefix) {
-			_ = env.Secrets.Add(value) // one that is too short is none
+			_ = env.Secrets.Add(withoutLineEnd(value)) // one that is too short is none
 		}
 	}
 	for _, ref := range t.Secrets {
@@ -250,7 +250,7 @@ func (t *tables) knowSecrets(env *Env) {
 }
 
 // resolve is the secret itself. A file is read each time, so that it can be
-// replaced; line ends at its end are none of the secret.
+// replaced.
 func (t *tables) resolve(env *Env, ref secretRef) (string, error) {
 	switch {
 	case ref.Env != "":
@@ -258,7 +258,7 @@ func (t *tables) resolve(env *Env, ref secretRef) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("the environment variable %s is not set", ref.Env)
 		}
-		return v, nil
+		return withoutLineEnd(v), nil
 	case ref.File != "":
 		p := t.path(env, ref.File)
 		info, err := os.Stat(p)
@@ -269,7 +269,11 @@ func (t *tables) resolve(env *Env, ref secretRef) (string, error) {
 			return "", &fs.PathError{Op: "read", Path: p, Err: fmt.Errorf("it has more than %d bytes", maxSecret)}
 		}
 		b, err := os.ReadFile(p)
-		return strings.TrimRight(string(b), "\r\n"), err
+		return withoutLineEnd(string(b)), err
 	}
 	return ref.Value, nil
 }
+
+// withoutLineEnd is a secret as it is meant: files have a line end, and variables that were
+// set from one.
+func withoutLineEnd(secret string) string { return strings.TrimRight(secret, "\r\n") }

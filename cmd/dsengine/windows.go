@@ -75,6 +75,13 @@ func runWindows(ctx context.Context, env *Env, g *globals, o windowsOptions) err
 		if err := eng.Store().SetWindowEnd(ctx, t.ID, engine.WindowEnd{Instance: o.Instance, End: o.Set}); err != nil {
 			return err
 		}
+		now, err := eng.Store().Now(ctx)
+		if err != nil {
+			return err
+		}
+		if o.Set.After(now) {
+			env.say("%s is still to come: until then no job has a window", o.Set.UTC().Format(time.RFC3339Nano))
+		}
 	}
 	ends, err := eng.Store().WindowEnds(ctx, t.ID)
 	if err != nil {

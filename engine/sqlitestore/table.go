@@ -49,8 +49,11 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 	var parts []keyPart
 	var name, typ string
 	var notNull bool
-	var pk int
-	err = pragma(ctx, x, "table_info", table, []any{new(any), &name, &typ, &notNull, new(any), &pk}, func() {
+	var pk, hidden int
+	err = pragma(ctx, x, "table_xinfo", table, []any{new(any), &name, &typ, &notNull, new(any), &pk, &hidden}, func() {
+		if hidden == 1 { // of a virtual table, for its own use
+			return
+		}
 		shape.Columns = append(shape.Columns, engine.Column{Name: name, Type: neutralType(typ), Nullable: !notNull && pk == 0, Key: pk > 0})
 		if pk > 0 {
 			parts = append(parts, keyPart{pk, name})

@@ -101,15 +101,14 @@ func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case !counting:
-	case u.shape.Auto != "": // the answer may hold the row's own number
-		had, err = number(ctx, c, u.after)
-	default:
-		had, err = r.LastInsertId()
-	}
-	if err != nil {
-		return err
+	if counting {
+		// The answer may hold the row's own number, and a trigger may have it hold none.
+		if had, err = r.LastInsertId(); err == nil && (had == 0 || u.shape.Auto != "") {
+			had, err = number(ctx, c, u.after)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	n, err := r.RowsAffected()
 	if err != nil {
@@ -140,35 +139,19 @@ func (u *upserter) numbers(b *batch) bool {
 		return true
 	}
 	for ; i < len(b.args); i += len(b.names) {
-		if numbered(b.args[i]) {
+		if b.args[i] == nil {
 			return true
 		}
 	}
 	return false
 }
 
-// numbered says whether the database numbers a row instead of taking the value.
-func numbered(v any) bool {
-	switch x := v.(type) {
-	case int64:
-		return x == 0
-	case uint64:
-		return x == 0
-	case float64:
-		return x == 0
-	case string:
-		return strings.Trim(x, "+-0. ") == ""
-	}
-	return v == nil || v == false
-}
-
-// unknown counts the rows of the batch that are not found by what they have for a key:
-// where that is NULL, or the database numbers them.
+// unknown counts the rows of the batch that are not found by what they have for a key,
+// because a part of it is NULL.
 func (u *upserter) unknown(b *batch) (n int64) {
 	for r := range b.count {
 		if slices.ContainsFunc(u.spec.Key, func(k string) bool {
-			v := b.args[r*len(b.names)+indexFold(b.names, k)]
-			return v == nil || strings.EqualFold(k, u.shape.Auto) && numbered(v)
+			return b.args[r*len(b.names)+indexFold(b.names, k)] == nil
 		}) {
 			n++
 		}

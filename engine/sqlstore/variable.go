@@ -88,6 +88,13 @@ func (t *Tx) writeVariables(writes []engine.VariableWrite) error {
 // writeVariable writes one value, and says whether its name was not there.
 func (t *Tx) writeVariable(w engine.VariableWrite) (made bool, err error) {
 	now := t.s.D.Now()
+	if w.Seen == 0 && w.Value == nil { // there was nothing to delete
+		there, err := t.row([]any{new(int)}, "SELECT 1 FROM ds_vars WHERE type = ? AND instance = ? AND name = ?", w.Scope.Type, w.Scope.Instance, w.Name)
+		if there {
+			err = changedMeanwhile(w)
+		}
+		return false, err
+	}
 	if w.Seen != 0 {
 		q := "UPDATE ds_vars SET value = ?, version = version + 1, changed_at = " + now + " WHERE type = ? AND instance = ? AND name = ?"
 		args := []any{nullRaw(w.Value), w.Scope.Type, w.Scope.Instance, w.Name}

@@ -93,6 +93,11 @@ func (w *writer) check(b *batch, row engine.Row) error {
 			return err
 		}
 	}
+	for i, n := range b.names {
+		if j := indexFold(b.names, n); j < i {
+			return &engine.Failure{Kind: engine.KindError, Code: "db.column", Row: row.At, Message: fmt.Sprintf("row %d: %q and %q are the same column to the database", row.At, b.names[j], n)}
+		}
+	}
 	if w.fits.Needs != "" {
 		if b.checked.needs = indexFold(b.names, w.fits.Needs); b.checked.needs < 0 {
 			return w.keyless(row.At, b.names)

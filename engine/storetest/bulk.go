@@ -51,6 +51,14 @@ func (w *world) versions(h engine.Session, typ string) func(id int64, version an
 	}
 }
 
+// numbering is what makes a column number the rows.
+func numbering(w *world) string {
+	if w.in.Rows {
+		return "AUTO_INCREMENT PRIMARY KEY"
+	}
+	return "PRIMARY KEY AUTOINCREMENT"
+}
+
 var bulkCases = []testCase{
 	{"bulk inserts many rows, whatever their shapes", func(w *world) {
 		j := w.start(job(w.typ("t")))
@@ -220,11 +228,7 @@ var bulkCases = []testCase{
 		w.same("rows", []string{"1|4999", "2|7501", "5|1"}, w.rows("SELECT v, COUNT(*) FROM t GROUP BY v ORDER BY v"))
 	}},
 	{"rows that the database numbers are counted right", func(w *world) {
-		if !w.in.Rows {
-			w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v INTEGER UNIQUE, s VARCHAR(20))")
-		} else {
-			w.exec("CREATE TABLE t (id INTEGER AUTO_INCREMENT PRIMARY KEY, v INTEGER UNIQUE, s VARCHAR(20))")
-		}
+		w.exec("CREATE TABLE t (id INTEGER " + numbering(w) + ", v INTEGER UNIQUE, s VARCHAR(20))")
 		h := w.hook(w.store)
 		up := func(key string, names []string, rows ...[]any) engine.Stats {
 			w.Helper()
@@ -242,6 +246,50 @@ var bulkCases = []testCase{
 		w.same("with their numbers", stats(1, 1, 1), up("id", []string{"id", "v", "s"}, []any{one, one, "a"}, []any{two, two, "e"}, []any{int64(50), int64(50), "f"}))
 		w.same("all new, with their numbers", stats(2, 0, 0), up("id", []string{"id", "s"}, []any{int64(60), "g"}, []any{int64(61), "h"}))
 		w.same("some without", stats(1, 0, 1), up("id", []string{"id", "s"}, []any{int64(60), "g"}, []any{nil, "i"}))
+		w.same("0 is a number", stats(1, 0, 1), up("id", []string{"id", "s"}, []any{int64(0), "none"}, []any{int64(60), "g"}))
+		w.same("0, which is there", stats(0, 1, 1), up("id", []string{"id", "s"}, []any{int64(0), "none"}, []any{int64(60), "j"}))
+	}},
+	{"a row of number 0 stays that, where the database numbers rows", func(w *world) {
+		w.exec("CREATE TABLE t (id INTEGER " + numbering(w) + ", v INTEGER)")
+		h := w.hook(w.store)
+		for _, want := range []engine.Stats{merged(2, 0, 0, 0), merged(0, 0, 2, 0)} {
+			got, err := h.Merge(w.ctx, "t", pairs(0, 1, 5, 2), engine.Merge{Key: []string{"id"}})
+			w.must(err)
+			w.same("merge", want, got)
+		}
+		_, err := h.Exec(w.ctx, "DELETE FROM t", nil)
+		w.must(err)
+		for i, write := range []func(engine.RowSource) (engine.Stats, error){
+			func(rows engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, "t", rows) },
+			func(rows engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", rows, nil) },
+		} {
+			got, err := write(pairs(0, 1, nil, 2))
+			w.must(err)
+			w.same("inserted", stats(2, 0, 0), got)
+			w.same(fmt.Sprint("rows, ", i), [][]any{{int64(1)}, {int64(2)}}, w.query(h, "SELECT v FROM t ORDER BY id"))
+			w.same("of number 0", [][]any{{int64(1)}}, w.query(h, "SELECT v FROM t WHERE id = 0"))
+			_, err = h.Exec(w.ctx, "DELETE FROM t", nil)
+			w.must(err)
+		}
+	}},
+	{"rows of a table with triggers are counted right", func(w *world) {
+		w.exec("CREATE TABLE u (n INTEGER " + numbering(w) + ", id INTEGER)")
+		for i, when := range []string{"BEFORE INSERT", "AFTER INSERT", "BEFORE UPDATE", "AFTER UPDATE"} {
+			w.exec("DROP TABLE IF EXISTS t")
+			w.table(2) // v = 10 * id
+			w.exec(fmt.Sprintf("CREATE TRIGGER t%d %s ON t FOR EACH ROW BEGIN INSERT INTO u (id) VALUES (NEW.id); END", i, when))
+			h := w.hook(w.store)
+			rows := []any{1, 10, 2, 21, 3, 30}
+			w.same(when+": one the same, one changed, one new", stats(1, 1, 1), w.upsert(h, pairs(rows...)))
+			w.same(when+": again", stats(0, 0, 3), w.upsert(h, pairs(rows...)))
+			got, err := h.Bulk(w.ctx, "t", pairs(1, 10, 2, 20, 4, 40), &engine.Upsert{Key: []string{"id"}})
+			w.must(err)
+			w.same(when+": by bulk", stats(1, 1, 1), got)
+			got, err = h.Merge(w.ctx, "t", pairs(1, 10, 2, 21, 5, 50), percent(100))
+			w.must(err)
+			w.same(when+": by merge", merged(1, 1, 1, 2), got)
+			h.Close()
+		}
 	}},
 	{"an older version never overwrites, an equal one does", func(w *world) {
 		h := w.hook(w.store)

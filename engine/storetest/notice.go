@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -97,5 +99,53 @@ var noticeCases = []testCase{
 		w.must(w.store.PruneRest(w.ctx, 100))
 		w.same("one counts", int64(1), w.count("SELECT COUNT(*) FROM ds_notices"))
 		w.same("forgotten", true, w.takes(notice("a", 2, time.Minute)))
+	}},
+}
+
+// slowAnswer is a store that answers one job's asking for a notice late.
+type slowAnswer struct {
+	engine.Store
+	job   engine.JobID
+	asked chan struct{} // is closed when it asks
+	until chan struct{} // when it is answered
+}
+
+func (s *slowAnswer) TakeNotice(ctx context.Context, n engine.Notice, writes bool) (bool, error) {
+	taken, err := s.Store.TakeNotice(ctx, n, writes)
+	if n.Job == s.job {
+		close(s.asked)
+		<-s.until
+	}
+	return taken, err
+}
+
+// noticeRunCases are about notices of jobs that run.
+var noticeRunCases = []testCase{
+	{"a job that sends again what was lost with its process is not kept from it by one that only asks", func(w *world) {
+		store := &slowAnswer{Store: w.open(Options{}), asked: make(chan struct{}), until: make(chan struct{})}
+		eng, err := engine.Open(w.ctx, store, engine.Options{})
+		w.must(err)
+		r := &runtime{w, eng}
+		var sent []engine.JobID
+		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {
+			if c.Job().ID != store.job {
+				defer close(store.until)
+				<-store.asked
+			}
+			_, err := c.Notify(engine.NoticeKey("a"), time.Hour, func(context.Context) error {
+				sent = append(sent, c.Job().ID)
+				return nil
+			})
+			return nil, err
+		})
+		lost := r.make(engine.NewJob{Type: "t"}, t)
+		store.job = r.make(engine.NewJob{Type: "t"}, t)
+		w.same("by the process that died", true, w.takes(notice("a", lost, time.Hour)))
+		s, err := eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{t}, UntilIdle: true, Slots: slots("t", 2)})
+		w.must(err)
+		w.must(s.Run(w.ctx))
+		w.stands("completed", lost)
+		w.stands("completed", store.job)
+		w.same("sent by", fmt.Sprint([]engine.JobID{lost}), fmt.Sprint(sent))
 	}},
 }

@@ -103,7 +103,7 @@ var groups = []group{
 	{name: "records", beside: true, cases: slices.Concat(recordCases, recordRunCases)},
 	{name: "rejects", beside: true, cases: rejectCases},
 	{name: "logs", beside: true, cases: logCases},
-	{name: "notices", beside: true, cases: noticeCases},
+	{name: "notices", beside: true, cases: slices.Concat(noticeCases, noticeRunCases)},
 	{name: "prune", cases: pruneCases},
 	{name: "servers", cases: serverCases},
 	{name: "view", beside: true, cases: viewCases},

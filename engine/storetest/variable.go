@@ -182,6 +182,8 @@ var variableCases = []testCase{
 		w.must(set("n1", raw("x"), 1))
 		w.must(set(engine.HiddenVariables+"x", raw(1), -1))
 		w.must(set("none", nil, -1)) // nothing is deleted
+		w.must(set("none", nil, 0))
+		w.code("one that came to be meanwhile", engine.CodeConflict, set("n0", nil, 0))
 		w.must(w.set("shared", raw(1), -1))
 		// A name counts until what is left of it is pruned.
 		w.must(set("n2", nil, -1))

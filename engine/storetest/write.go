@@ -445,6 +445,28 @@ var writeCases = []testCase{
 		w.must(err)
 		w.same("a key of any type", true, key)
 	}},
+	{"columns that are calculated are told, too", func(w *world) {
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, w INTEGER GENERATED ALWAYS AS (v * 2) VIRTUAL, x INTEGER GENERATED ALWAYS AS (v * 3) STORED)")
+		h := w.hook(w.store)
+		cols, err := h.Columns(w.ctx, "t")
+		w.must(err)
+		var names []string
+		for _, c := range cols {
+			names = append(names, c.Name)
+		}
+		w.same("columns", "id v w x", strings.Join(names, " "))
+		_, err = h.Insert(w.ctx, "t", pairs(1, 10))
+		w.must(err)
+		w.same("row", [][]any{{int64(1), int64(10), int64(20), int64(30)}}, w.query(h, "SELECT id, v, w, x FROM t"))
+	}},
+	{"names that differ in capitals alone are not two columns", func(w *world) {
+		w.table(0)
+		h := w.hook(w.store)
+		for name, write := range w.writers(h) {
+			w.failure(name, "db.column", write(engine.Row{Names: []string{"id", "v", "V"}, Values: []any{int64(3), int64(1), int64(2)}}))
+		}
+		w.same("rows", 0, len(w.query(h, "SELECT id FROM t")))
+	}},
 	{"columns of a table that is not there", func(w *world) {
 		_, err := w.hook(w.store).Columns(w.ctx, "nowhere")
 		w.failure("Columns", "db.missing", err)

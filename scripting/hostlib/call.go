@@ -214,10 +214,17 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 	}
 	if err != nil {
 		a.leave()
-		return nil, within(f.String(), err)
+		err = within(f.String(), err)
+		if failure, ok := err.(*engine.Failure); ok && f.asksHosts() && c.Hook != nil {
+			failure.Message = c.Hook.StrikeParts(failure.Message) // a URL ends a secret where it has a mark of its own
+		}
+		return nil, err
 	}
 	return result, nil
 }
+
+// asksHosts says whether it takes a URL to ask.
+func (f *Func) asksHosts() bool { return f.Needs == "http" || f.Module == "http" }
 
 // Fell is called by the language when its hook, or a test, ends with an error.
 func (c *Call) Fell(err error) {

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -257,10 +258,13 @@ func (w *way) url(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// hideURL is an error about a URL without the URL, which may hold secrets.
+// hideURL is an error about a URL without what it quotes of that, which may hold secrets.
 func hideURL(err error) error {
 	if e, ok := err.(*url.Error); ok {
-		return e.Err
+		err = e.Err
+	}
+	if what, _, quotes := strings.Cut(err.Error(), ` "`); quotes {
+		return fmt.Errorf("%s: what has a meaning in URLs is to be percent-encoded", what)
 	}
 	return err
 }

@@ -96,7 +96,7 @@ func (c *Call) send(rq *httpRequest) (*response, error) {
 
 // pause waits until a request may be sent again, or says why it is not.
 func (c *Call) pause(rq *httpRequest, attempt int, failed *httpFailure) error {
-	return c.again(map[string]any{"url": rq.shown()}, rq.retry, attempt, failed)
+	return c.again(map[string]any{"url": c.Hook.StrikeParts(rq.shown())}, rq.retry, attempt, failed)
 }
 
 // again waits until what failed may be tried again, at most retry times, or says
@@ -123,7 +123,7 @@ func (c *Call) again(about map[string]any, retry, attempt int, failed *httpFailu
 	case attempt > retry || failed.asked && wait > maxHTTPWait:
 		return failed.err
 	}
-	about["why"], about["wait"] = failed.err.Error(), engine.FormatDuration(wait.Round(time.Millisecond))
+	about["why"], about["wait"] = c.Hook.StrikeParts(failed.err.Error()), engine.FormatDuration(wait.Round(time.Millisecond))
 	c.Log(slog.LevelInfo, "trying again", about)
 	return c.Hook.Sleep(wait)
 }

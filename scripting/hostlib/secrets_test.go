@@ -2,10 +2,12 @@ package hostlib_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -142,6 +144,30 @@ func TestSecretsLeaveNoTrace(t *testing.T) {
 		}
 		if struck < 100 {
 			t.Errorf("only %d places were struck out", struck)
+		}
+	}
+}
+
+func TestPartsOfASecretInAURLAreNotTold(t *testing.T) {
+	t.Parallel()
+	for _, mark := range []string{"/", "#", "?", "%", " ", "@"} {
+		secret := "wJalrXUtnFEMI" + mark + "K7MDENGbPxRfiCY"
+		w := world.New(t)
+		w.Host.Secret = func(string) (string, error) { return secret, nil }
+		w.Host.SetResolver(&net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}
+		}})
+		for _, url := range []string{`"http://u:" + s + "@host.example/x"`, `"http://" + s + "/"`, `"http://host.example/" + s`, `s + "/x"`} {
+			for _, call := range []string{"http.get(%s, retry = 0)", "http.client(%s)", `notify.webhook(%s, {})`} {
+				j := askAs(t, w, `"http:**", "secret:*"`, "x", "s = secrets.get(\"s\")\nreturn str("+fmt.Sprintf(call, url)+")")
+				told := outcome(j, "-") + strings.Join(w.Logs(j.ID), "\n")
+				for i := range len(secret) - 8 {
+					if strings.Contains(strings.ToLower(told), strings.ToLower(secret[i:i+8])) {
+						t.Errorf("%q, %s of %s: it tells %q: %s", mark, call, url, secret[i:i+8], told)
+						break
+					}
+				}
+			}
 		}
 	}
 }
