@@ -28,6 +28,7 @@ type decoded struct {
 	e       encoding.Encoding
 	charset string
 	begun   bool
+	marked  bool // it begins with a mark
 }
 
 // decoding decodes r; name is for messages.
@@ -84,7 +85,7 @@ func (d *decoded) begin() error {
 	}
 	switch {
 	case string(first) == "\xef\xbb\xbf":
-		d.charset = "utf-8"
+		d.charset, d.marked = "utf-8", true
 		return nil
 	case string(first) == gzipMark+"\x08": // no text begins so
 		return Errorf("file.encoding", "%s is gzip: let its name end in .gz, or what is packed is not read", d.name)

@@ -43,6 +43,9 @@ func (c *Call) headerOf(v Value) (names []string, named bool, err error) {
 	if err != nil {
 		return nil, false, Errorf("usage", "header: got %s, wanted True, False or a list of names", c.Lang.TypeName(h))
 	}
+	if len(list.([]string)) == 0 {
+		return nil, false, Errorf("usage", "header: got no names: leave it out if the first line has them, or write False for rows that are lists")
+	}
 	if err := checkNames(list.([]string)); err != nil {
 		return nil, false, Errorf("usage", "header: %v", err)
 	}

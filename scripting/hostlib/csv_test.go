@@ -49,6 +49,7 @@ func TestWhatCSVIsReadAs(t *testing.T) {
 		{`list(iter.dedupe(csv.parse("a;b\n1;2\n"), "b"))`, `its only column is "a;b", so`},
 		{`csv.parse("1,2\n", header = ["a", "b"], columns = ["b"])`, `[{"b":"2"}]`},
 		{`csv.parse("1,2\n", header = ["a", "b"], columns = ["x"])`, `no column "x"`},
+		{`csv.parse("1,2\n", header = [])`, "header: got no names"},
 		{`csv.parse("1,2\n", header = False, columns = ["x"])`, "rows that are lists have no names"},
 		{`csv.parse("a,b\n,-\n", nulls = ["", "-"], columns = ["b", "a"])`, `[{"b":null,"a":null}]`},
 		{`csv.parse("a→b\n1→\"2→\"\n", sep = "→")`, `[{"a":"1","b":"2→"}]`},

@@ -21,7 +21,7 @@ import (
 
 var filesModule = &Module{
 	Name: "files",
-	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it.",
+	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it. The program's own files are not there for scripts: its settings, its SQLite database, files of secrets. Scripts in the jobs folder are changed only where needs name their ending, such as \"files:jobs/*.star\".",
 	Funcs: []*Func{
 		{
 			Name: "list", Doc: "Lists the files that a glob finds, sorted by path. ** stands for any number of folders; names that begin with a dot are found only if the glob names the dot. That there is no such folder is told in the job's log.",
@@ -260,7 +260,10 @@ func (c *Call) permit(p string) (string, error) {
 	if err := c.Needs.file(clean, c.Hook.Job().Instance); err != nil {
 		return clean, err
 	}
-	return clean, c.permitFolder(clean)
+	if err := c.permitFolder(clean); err != nil {
+		return clean, err
+	}
+	return clean, c.permitProgram(clean)
 }
 
 // permitFolder says whether the script may touch a path as it is when the links among
@@ -435,7 +438,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 	}
 	defer root.Close()
 	c.warnMissing(root, glob)
-	found := []Value{}
+	found, own := []Value{}, c.programFiles()
 	err = doublestar.GlobWalk(root.FS(), glob, func(p string, d fs.DirEntry) error {
 		if err := c.Context().Err(); err != nil {
 			return err
@@ -451,7 +454,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 			}
 			return fileError(p, err)
 		}
-		if !info.Mode().IsRegular() {
+		if !info.Mode().IsRegular() || own.has(p) {
 			return nil
 		}
 		if err := c.Needs.file(p, c.Hook.Job().Instance); err != nil {

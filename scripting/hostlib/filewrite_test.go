@@ -26,6 +26,28 @@ func TestFilesAreWrittenWholeOrNotAtAll(t *testing.T) {
 		{`files.write("out/c.txt", iter.map(lambda l: l.upper(), files.lines("in/a.csv")))` + "\n" + `return files.read("out/c.txt")`, `"ID,NAME\n1,ADA\n"`},
 		{`files.write("out/b.txt", iter.map(lambda l: error("no"), ["a"]))`, "no"},
 		{`return files.read("out/b.txt")`, `"a\nb\nc\n"`}, // as before
+		{`files.write("nd/", "x")`, `files.write: "nd/" names a folder: add the file's name`},
+		{`csv.write("nd/", [{"a": 1}])`, `"nd/" names a folder`},
+		{`json.write_lines("nd/", [1])`, `"nd/" names a folder`},
+		{`files.write("out/n.csv", "a\n1")
+csv.write("out/n.csv", [{"a": 2}], append = True)
+text = files.read("out/n.csv")
+files.remove("out/n.csv")
+return text`, `"a\n1\n2\n"`},
+		{`files.write("out/n.csv", "a")
+csv.write("out/n.csv", [{"a": 2}], append = True)
+text = files.read("out/n.csv")
+files.remove("out/n.csv")
+return text`, `"a\n2\n"`},
+		{`files.write("out/n.jsonl", "1")
+json.write_lines("out/n.jsonl", [2], append = True)
+json.write_lines("out/n.jsonl", [3], append = True)
+json.write_lines("out/o.jsonl", [4], append = True)
+files.write("out/p.jsonl", "")
+json.write_lines("out/p.jsonl", [5], append = True)
+texts = [files.read(p) for p in ["out/n.jsonl", "out/o.jsonl", "out/p.jsonl"]]
+[files.remove(p) for p in ["out/n.jsonl", "out/o.jsonl", "out/p.jsonl"]]
+return texts`, `["1\n2\n3\n","4\n","5\n"]`},
 		{`files.write("out", "x")`, `files.write: "out" is a folder, not a file`},
 		{`files.write("in/a.csv/b", "x")`, `files.write: "in/a.csv": `},
 		{`files.write("out/d", 1)`, "data: got int, wanted a string, bytes, a stream, or a list of lines"},

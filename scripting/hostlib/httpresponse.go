@@ -255,7 +255,7 @@ func (r *response) json(decimals bool) (Value, error) {
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	v, err := decoderOf(decimals).Decode(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")))
+	v, err := r.c.decoderOf(decimals).Decode(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")))
 	if err != nil {
 		return nil, Errorf("json.syntax", "the answer of %s is no JSON: %v%s", r.rq.shown(), err, r.excerpt())
 	}

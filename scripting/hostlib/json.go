@@ -23,7 +23,7 @@ var jsonModule = &Module{
 			Do: func(c *Call, a *Args) (Value, error) {
 				text := textBytes(a.Value("text"))
 				if a.Bool("decimals") {
-					return decoderOf(true).Decode(text)
+					return c.decoderOf(true).Decode(text)
 				}
 				return c.Lang.Native(JSON(text))
 			},
@@ -129,7 +129,7 @@ func textBytes(v Value) []byte {
 // it. fn is the function that made it, for errors.
 func (c *Call) jsonLines(fn string, in *input, decimals bool) Iterator {
 	lines := newLines(in)
-	dec := decoderOf(decimals)
+	dec := c.decoderOf(decimals)
 	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		for {
 			line, err := lines.next()
@@ -159,7 +159,7 @@ func (c *Call) jsonLines(fn string, in *input, decimals bool) Iterator {
 // and closes it. steps are the path's, by parsePath.
 func (c *Call) jsonElements(fn string, in *input, path string, steps []step, decimals bool) Iterator {
 	s := newJSONStream(in, path, steps)
-	s.dec.exact = decoderOf(decimals).exact
+	s.dec.exact = c.decoderOf(decimals).exact
 	return c.reading(fn, in, func() (Value, error) {
 		v, err := s.next()
 		if err == nil {

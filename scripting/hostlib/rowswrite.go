@@ -40,6 +40,13 @@ func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) err
 		return nil, Errorf("usage", "%q: rows are not written into archives; .gz and .zst can be", p)
 	}
 	out := &written{}
+	joins := false // the last line that is there has no end
+	if more {
+		var err error
+		if joins, err = c.endsWithinLine(p); err != nil {
+			return nil, err
+		}
+	}
 	f, err := c.writeFile(p, more, func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, inputBuffer)
 		var pack io.WriteCloser
@@ -54,7 +61,13 @@ func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) err
 		default:
 			pack = plain{b}
 		}
-		if err = fill(pack, out); err == nil {
+		if joins {
+			_, err = io.WriteString(pack, "\n")
+		}
+		if err == nil {
+			err = fill(pack, out)
+		}
+		if err == nil {
 			err = pack.Close()
 		}
 		if err == nil {
@@ -67,6 +80,35 @@ func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) err
 	}
 	out.file = *f
 	return out, nil
+}
+
+// endsWithinLine says whether the last line of a file has no end.
+func (c *Call) endsWithinLine(p string) (bool, error) {
+	r, close, err := c.openPacked(p)
+	if codeIs(err, "file.missing") {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer close()
+	if f, ok := r.(*counted); ok { // not packed
+		f.r.(io.Seeker).Seek(-1, io.SeekEnd) // there may be nothing
+	}
+	last := byte('\n')
+	from := &watched{c: c, r: r}
+	for b := make([]byte, inputBuffer); ; {
+		n, err := from.Read(b)
+		if n > 0 {
+			last = b[n-1]
+		}
+		switch {
+		case err == io.EOF:
+			return last != '\n' && last != '\r', nil
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 // plain has nothing to do in the end.
