@@ -55,6 +55,9 @@ func (c *Call) headerOf(v Value) (names []string, named bool, err error) {
 // encodingParam is how text becomes characters.
 var encodingParam = Param{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"latin-1\" or \"utf-16\"; a byte order mark of UTF-16 is seen without it"}
 
+// sourceEncoding is the same where an answer can be read: its server says which one.
+var sourceEncoding = Param{Name: encodingParam.Name, Type: String, Default: None, Named: true, Doc: encodingParam.Doc + ". None: what the server says of an answer, else utf-8"}
+
 var csvModule = &Module{
 	Name: "csv",
 	Doc:  "Comma-separated values. All values are strings: convert what is to be a number.",
@@ -63,7 +66,7 @@ var csvModule = &Module{
 			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; line ends within quotes stay as they are; a row with too few or too many fields is an error. It reads through " + packedDoc + ".",
 			Params: append([]Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
-				encodingParam,
+				sourceEncoding,
 			}, csvParams...),
 			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
@@ -292,7 +295,21 @@ type csvOptions struct {
 	trim    bool
 	nulls   map[string]bool
 	// reject sets a bad row aside; nil: it is an error.
-	reject func(row Value, reason, source string, line int64) error
+	reject rejecting
+}
+
+// rejecting sets a bad row aside.
+type rejecting func(row Value, reason, source string, line int64) error
+
+// onBad reads a parameter on_bad; nil: a bad row is an error.
+func (c *Call) onBad(a *Args) (rejecting, error) {
+	switch {
+	case a.String("on_bad") != "reject":
+		return nil, nil
+	case c.Hook == nil:
+		return nil, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
+	}
+	return c.rejectRead, nil
 }
 
 // csvDefaults are the options when none are given.
@@ -329,11 +346,8 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	if err := checkNames(o.columns); err != nil {
 		return o, Errorf("usage", "columns: %v", err)
 	}
-	if a.String("on_bad") == "reject" {
-		if c.Hook == nil {
-			return o, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
-		}
-		o.reject = c.rejectRead
+	if o.reject, err = c.onBad(a); err != nil {
+		return o, err
 	}
 	if end := a.String("line_end"); end != "" {
 		o.lineEnd = end[len(end)-1]

@@ -35,7 +35,7 @@ var filesModule = &Module{
 		},
 		{
 			Name: "lines", Doc: "Reads a text line by line, without the line ends. Lazy. It reads through " + packedDoc + ".",
-			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, encodingParam},
+			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, sourceEncoding},
 			Returns: "iterator of string", Needs: "files", Effect: Read, Same: true,
 			Example: "list(files.lines(\"data/words.txt\"))  # [\"alpha\", \"beta\"]",
 			Lua:     "list(files.lines(\"data/words.txt\"))  -- {\"alpha\", \"beta\"}\nfor line in files.lines(\"data/words.txt\") do log.info(line) end",
@@ -51,7 +51,7 @@ var filesModule = &Module{
 			Name: "read", Doc: "Reads a whole file, up to 256 MB. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "path", Type: Source, Doc: "a path, or a stream"},
-				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: encodingParam.Doc + "; \"bytes\": the result is bytes"},
+				{Name: "encoding", Type: String, Default: None, Named: true, Doc: sourceEncoding.Doc + "; \"bytes\": the result is bytes"},
 			},
 			Returns: "string", Needs: "files", Effect: Read,
 			Example: "files.read(\"data/words.txt\")  # \"alpha\\nbeta\\n\"",
@@ -393,6 +393,10 @@ func (c *Call) warnMissing(root folder, glob string) {
 	if !globMeta.MatchString(glob) {
 		folder = path.Dir(glob)
 	}
+	if info, err := root.Stat(glob); err == nil && info.IsDir() {
+		c.Log(slog.LevelWarn, fmt.Sprintf("files.list: %q is a folder, not a file: the files in it are found by %q", glob, path.Join(glob, "*")), nil)
+		return
+	}
 	if folder == "." || c.warned[folder] {
 		return
 	}
@@ -468,7 +472,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 		return nil
 	}, doublestar.WithNoHidden(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
 	if err != nil {
-		return nil, err
+		return nil, fileError(glob, err)
 	}
 	slices.SortFunc(found, func(a, b Value) int {
 		return strings.Compare(a.(*file).path, b.(*file).path)

@@ -234,7 +234,7 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 			to = numbered(dst, n)
 			continue
 		}
-		if !c.temps[src] { // no other run knows its name
+		if !c.temps[src] && !c.after { // no other run knows its name, or moves it
 			if err := c.noteMove(root, src, to, info); err != nil {
 				c.dropNote(root, src, to)
 				return nil, fileError(to, err)

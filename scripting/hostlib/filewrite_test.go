@@ -221,6 +221,36 @@ func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
 	}
 }
 
+// What notes moves goes with the commit: also what an earlier run has moved, and this one
+// does not meet again. Of moves after a commit there is nothing to note.
+func TestNotesOfMovesGoWithTheCommit(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, f := range []string{"in/a", "in/b", "in/c", "in/d"} {
+		w.File(f, f)
+	}
+	w.Script("again", `job(needs = ["files:**"], retry = retry(max = 2, first = "1ms"))
+def consume(ctx, item):
+    for f in files.list("in/[ab]"):
+        files.move(f.path, "done/")
+        if ctx.attempt == 1:
+            error("cut off")
+`)
+	w.Script("after", `job(needs = ["files:**"])
+def consume(ctx, item):
+    for f in files.list("in/[cd]"):
+        ctx.on_commit(files.move, f.path, "later/")
+`)
+	for _, name := range []string{"again", "after"} {
+		if j := w.Do(name, "1"); j.Error != nil {
+			t.Error(j.Error)
+		}
+	}
+	if got := names(t, filepath.Join(w.Files, "done")) + ", " + names(t, filepath.Join(w.Files, "later")); got != "a b, c d" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestTemporaryFilesGoWithTheHook(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

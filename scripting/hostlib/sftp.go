@@ -95,7 +95,7 @@ func (at *address) sshAuth() ([]ssh.AuthMethod, error) {
 		case errors.As(err, &locked):
 			return nil, at.setting("the key is locked: give its passphrase too")
 		case err != nil && at.passphrase != "":
-			return nil, at.setting("the passphrase does not unlock the key, or it is no private key")
+			return nil, at.setting("the passphrase does not unlock the key, or what is given as key is no private key")
 		case err != nil:
 			return nil, at.setting("key is no private key: it is the text of a file such as id_ed25519")
 		}
