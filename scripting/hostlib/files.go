@@ -108,6 +108,7 @@ var filesModule = &Module{
 				{Name: "path", Type: String, Doc: "the file"},
 				{Name: "data", Type: Any, Doc: "a string, bytes, a stream, or strings (lines, without their ends)"},
 				{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it"},
+				{Name: "encoding", Type: String, Default: None, Named: true, Doc: writeEncoding.Doc + ", just as the data is"},
 			},
 			Returns: "file", Needs: "files", Effect: Outside, Same: true,
 			Example: "files.write(\"data/out/note.txt\", \"done\\n\").size  # 5",
@@ -118,8 +119,16 @@ var filesModule = &Module{
 					return nil, err
 				}
 				defer close()
-				f, err := c.writeFile(a.String("path"), a.Bool("append"), func(w io.Writer) error {
-					_, err := io.Copy(w, &watched{c: c, r: r})
+				p, more := a.String("path"), a.Bool("append")
+				begins := c.begins(p, more)
+				f, err := c.writeFile(p, more, func(w io.Writer) error {
+					text, err := encoded(w, a.String("encoding"), begins)
+					if err == nil {
+						_, err = io.Copy(text, &watched{c: c, r: r})
+					}
+					if err == nil {
+						err = text.Close()
+					}
 					return err
 				})
 				if err != nil {

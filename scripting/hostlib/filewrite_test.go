@@ -48,6 +48,27 @@ json.write_lines("out/p.jsonl", [5], append = True)
 texts = [files.read(p) for p in ["out/n.jsonl", "out/o.jsonl", "out/p.jsonl"]]
 [files.remove(p) for p in ["out/n.jsonl", "out/o.jsonl", "out/p.jsonl"]]
 return texts`, `["1\n2\n3\n","4\n","5\n"]`},
+		{`csv.write("out/e.csv", [{"n": "é", "m": "1"}], encoding = "windows-1252", line_end = "\r\n", quote_all = True)
+csv.write("out/e.csv", [{"n": "ü", "m": "2"}], encoding = "windows-1252", append = True)
+got = [files.read("out/e.csv", encoding = "bytes") == b'"n","m"\r\n"\xe9","1"\r\n\xfc,2\n', list(csv.read("out/e.csv", encoding = "windows-1252"))[1]["n"]]
+files.remove("out/e.csv")
+return got`, `[true,"ü"]`},
+		{`got = []
+for charset, mark in [("utf-8-sig", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16be", b""), ("latin-1", b"")]:
+    csv.write("out/e.csv", [{"n": "é"}], encoding = charset)
+    files.write("out/e.txt", ["é"], encoding = charset)
+    as_read = charset.removesuffix("-sig")
+    got += [files.read("out/e.csv", encoding = "bytes")[:len(mark)] == mark, list(csv.read("out/e.csv", encoding = as_read))[0]["n"], files.read("out/e.txt", encoding = as_read)]
+csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-8-sig")
+csv.write("out/e.csv", [{"n": "ü"}], encoding = "utf-8-sig", append = True)
+got.append(files.read("out/e.csv"))
+files.remove("out/e.csv")
+files.remove("out/e.txt")
+return got`, `[true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n","n\né\nü\n"]`},
+		{`csv.write("out/e.csv", [{"n": "é"}, {"n": "→"}], encoding = "windows-1252")`, `row 2: there is a character that windows-1252 does not have`},
+		{`files.write("out/e.csv", "→", encoding = "windows-1252")`, `there is a character that windows-1252 does not have`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-16", append = True)`, `append: rows are not added to a file in utf-16`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "nope")`, `there is no encoding "nope"`},
 		{`files.write("out", "x")`, `files.write: "out" is a folder, not a file`},
 		{`files.write("in/a.csv/b", "x")`, `files.write: "in/a.csv": `},
 		{`files.write("out/d", 1)`, "data: got int, wanted a string, bytes, a stream, or a list of lines"},
