@@ -307,7 +307,7 @@ func (s *Server) settleFailure(ctx context.Context, c *Call, o *Outcome) error {
 
 // newCall prepares an execution of a hook.
 func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, error) {
-	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, began: s.eng.clock.Now()}
+	c := &Call{eng: s.eng, srv: s, typ: l.typ, job: j, logLeft: maxLogLines, warnLeft: maxLogLines, began: s.eng.clock.Now()}
 	var err error
 	if c.position, err = parsePosition(j.Position); err != nil {
 		c.poison = &Failure{Kind: KindError, Code: "position", Cause: err,

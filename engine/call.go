@@ -56,7 +56,8 @@ type Call struct {
 	redriven redriven
 	resets   []func()
 	logged   bool
-	logLeft  int
+	logLeft  int // lines that are kept still; of warnings and errors warnLeft
+	warnLeft int
 
 	records  recording
 	skipping *loop // it leaves out elements that were committed before
@@ -288,7 +289,8 @@ func (c *Call) noSecret(what, text string) error {
 }
 
 // Log writes a line about the job; it is never rolled back. Past a bound the
-// lines of an attempt are dropped, and one line says so.
+// lines of an attempt are dropped, and one line says so; warnings and errors, which
+// have a bound of their own, still go to the engine's log.
 func (c *Call) Log(level slog.Level, message string, fields map[string]any) {
 	c.srv.logs.add(c, level, message, fields)
 }

@@ -65,15 +65,12 @@ func parseCron(expr, zone string) (*cronSchedule, error) {
 	return c, nil
 }
 
-// nearby is more than any two zones differ, and so more than any clock is set.
-const nearby = 26 * time.Hour
-
 // next is the first firing after t, in UTC; the zero time if there is none.
 func (c *cronSchedule) next(t time.Time) time.Time {
 	t = t.UTC()
 	// Where clocks are set near t, what was on the wall before may come to pass
 	// after it.
-	shown := t.Add(c.offset(t) - c.set(t))
+	shown := t.Add(offset(t, c.loc) - c.set(t))
 	var best, until time.Time
 	for {
 		shown = c.spec.Next(shown)
@@ -99,26 +96,14 @@ func (c *cronSchedule) next(t time.Time) time.Time {
 // places are the moments at which a time on the wall fires: one, or of one that
 // exists twice both, if the schedule keeps running.
 func (c *cronSchedule) places(shown time.Time) []time.Time {
-	before, after := c.offset(shown.Add(-nearby)), c.offset(shown.Add(nearby))
-	first, second := shown.Add(-before), shown.Add(-after)
-	switch exists, again := c.offset(first) == before, c.offset(second) == after; {
-	case before == after || !again:
-		return []time.Time{first} // also in a gap: as far behind it as it is into it
-	case !exists:
-		return []time.Time{second}
-	case c.everyHour:
+	first, second := moments(shown, c.loc)
+	if c.everyHour && !second.Equal(first) {
 		return []time.Time{first, second}
 	}
 	return []time.Time{first}
 }
 
-// offset is how far the wall is ahead of UTC at a moment.
-func (c *cronSchedule) offset(t time.Time) time.Duration {
-	_, seconds := t.In(c.loc).Zone()
-	return time.Duration(seconds) * time.Second
-}
-
 // set is by how much the clocks are set near a moment, forward or back.
 func (c *cronSchedule) set(t time.Time) time.Duration {
-	return (c.offset(t.Add(nearby)) - c.offset(t.Add(-nearby))).Abs()
+	return (offset(t.Add(nearby), c.loc) - offset(t.Add(-nearby), c.loc)).Abs()
 }

@@ -48,11 +48,23 @@ func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[st
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c.logged = true
-	if c.logLeft--; c.logLeft < 0 {
+	left, few := &c.logLeft, level >= slog.LevelWarn
+	if few { // what somebody should look at has room of its own
+		left = &c.warnLeft
+	}
+	about := slog.Group("job", "id", c.job.ID, "type", c.typ.Name)
+	if *left--; *left >= 0 || few {
+		w.srv.eng.log.LogAttrs(context.Background(), level, message, about, slog.Any("fields", fields))
+	}
+	if *left < 0 {
 		return
 	}
-	if c.logLeft == 0 {
-		line.Level, line.Message, line.Fields = "warn", fmt.Sprintf("more than %d lines: the rest of this attempt's is dropped", maxLogLines), nil
+	if *left == 0 {
+		line.Level, line.Message, line.Fields = "warn", fmt.Sprintf("more than %d lines: of this attempt only warnings and errors are kept from here on", maxLogLines), nil
+		if few {
+			line.Message = fmt.Sprintf("more than %d warnings and errors: those of this attempt are kept no longer", maxLogLines)
+		}
+		w.srv.eng.log.LogAttrs(context.Background(), slog.LevelWarn, line.Message, about)
 	}
 	if w.lines = append(w.lines, line); len(w.lines) > logBuffer {
 		w.lines = w.lines[len(w.lines)-logBuffer:]
@@ -60,7 +72,6 @@ func (w *logWriter) add(c *Call, level slog.Level, message string, fields map[st
 	if len(w.lines) >= 500 {
 		poke(w.full)
 	}
-	w.srv.eng.log.LogAttrs(context.Background(), level, message, slog.Group("job", "id", c.job.ID, "type", c.typ.Name), slog.Any("fields", fields))
 }
 
 // note keeps a line about a job that no hook has logged.

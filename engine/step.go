@@ -98,5 +98,5 @@ func AddCalendar(t time.Time, months, days int) time.Time {
 		last := time.Date(y, mo+time.Month(months)+1, 0, 0, 0, 0, 0, time.UTC)
 		y, mo, d = last.Year(), last.Month(), min(d, last.Day())
 	}
-	return time.Date(y, mo, d+days, h, mi, s, t.Nanosecond(), t.Location())
+	return Wall(time.Date(y, mo, d+days, h, mi, s, t.Nanosecond(), time.UTC), t.Location())
 }

@@ -25,6 +25,15 @@ func TestParseStep(t *testing.T) {
 }
 
 func TestStepsGoFromStartToEnd(t *testing.T) {
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds := Steps{Start: time.Date(2024, 9, 7, 0, 0, 0, 0, santiago), End: time.Date(2024, 9, 9, 0, 0, 0, 0, santiago), Step: Step{Days: 1}}
+	bounds.Next()
+	if from, to, _ := bounds.Next(); from.Format("01-02 15:04")+" "+to.Format("01-02 15:04") != "09-08 01:00 09-09 00:00" {
+		t.Errorf("got %s to %s", from, to)
+	}
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)

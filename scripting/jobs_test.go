@@ -219,8 +219,8 @@ func TestTheNordicAirportsAreReadAndBadRowsSetAside(t *testing.T) {
 	want := []string{
 		`airports/denmark.csv in testdata/nordic.zip:4 {"ident":"EKCH Copenhagen Kastrup Airport","airport_name":"55,617900848389","latitude":"12,656000137329","longitude":"17","elevation_ft":"Copenhagen"}`,
 		`airports/finland.csv in testdata/nordic.zip:6 "EFIV;\"Ivalo Airport;68,607299804688;27,405300140381;481;Ivalo"`,
-		`norway:0 {"ident":"ENBS","airport_name":"Båtsfjord Airport","latitude":"ukjent","longitude":"29,691400527954","elevation_ft":"490","municipality":"Båtsfjord"}`,
-		`sweden:0 {"ident":"ESDF","airport_name":"Ronneby Airport","latitude":"56,266701","longitude":"15,265","elevation_ft":"191 m","municipality":"Ronneby"}`,
+		`airports/norway.csv in testdata/nordic.zip:8 {"ident":"ENBS","airport_name":"Båtsfjord Airport","latitude":"ukjent","longitude":"29,691400527954","elevation_ft":"490","municipality":"Båtsfjord"}`,
+		`airports/sweden.csv in testdata/nordic.zip:3 {"ident":"ESDF","airport_name":"Ronneby Airport","latitude":"56,266701","longitude":"15,265","elevation_ft":"191 m","municipality":"Ronneby"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rejects (-want +got):\n%s", diff)

@@ -22,6 +22,9 @@ type Options struct {
 	// Files is the folder that paths in scripts are relative to, and cannot
 	// leave; default: the working directory. It is opened when a script asks.
 	Files string
+	// Own are files of the program itself, which scripts cannot touch; one that ends in *
+	// stands for all names that begin so. Default: none.
+	Own []string
 	// Connections are the other databases that scripts reach by a name; default: none.
 	Connections hostlib.Connector
 	// Log gets what scripts log and print while they are loaded; default: nothing.
@@ -76,7 +79,7 @@ func Load(dir string, o Options) (Result, error) {
 	}
 	shown := filepath.ToSlash(dir)
 	host := &hostlib.Host{
-		Files: o.Files, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail,
+		Files: o.Files, Own: o.Own, Jobs: dir, Endings: []string{starscript.Ending, luascript.Ending}, Connections: o.Connections, Log: o.Log, Secret: o.Secret, Limits: o.Limits, Mail: o.Mail,
 		S3: o.S3, Remotes: o.Remotes, KnownHosts: o.KnownHosts, Loading: o.Context, Dry: o.Dry,
 	}
 	loaders := map[string]loader{

@@ -77,7 +77,7 @@ func parseMoment(s string) (time.Time, error) { return parseMomentIn(s, time.UTC
 // parseMomentIn does so, in the time zone where the text has none.
 func parseMomentIn(s string, zone *time.Location) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+		if t, err := engine.ParseIn(layout, s, zone); err == nil {
 			return t.In(zone), nil
 		}
 	}

@@ -47,13 +47,43 @@ func loadInto(ctx context.Context, env *Env, g *globals, log *slog.Logger, other
 		secret = w.Secret(secret)
 	}
 	r, err := scripting.Load(dir, scripting.Options{
-		Files: env.path(g.Files), Log: log, Connections: reach, Dry: dry, Secret: secret, Limits: g.tables.Needs, Mail: mailOf(env, g),
+		Files: env.path(g.Files), Own: ownFiles(env, g), Log: log, Connections: reach, Dry: dry, Secret: secret, Limits: g.tables.Needs, Mail: mailOf(env, g),
 		S3: s3Source(env, g), Remotes: others.Remote, KnownHosts: knownHosts(env), Context: ctx,
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return scripts{missing: true, others: others}, nil
 	}
 	return scripts{Result: r, others: others}, err
+}
+
+// ownFiles are those that no script may touch: settings, secrets, the database with
+// what SQLite and its processes keep beside it.
+func ownFiles(env *Env, g *globals) []string {
+	var own []string
+	if g.tables.file != "" {
+		own = append(own, env.path(g.tables.file))
+	}
+	if rest, ok := strings.CutPrefix(g.DB, "sqlite:"); ok {
+		if file, err := sqliteFile(env, g, rest); err == nil && file != "" {
+			if real, err := filepath.EvalSymlinks(file); err == nil {
+				file = real
+			}
+			own = append(own, file, file+"-*")
+		}
+	}
+	refs := append(slices.Collect(maps.Values(g.tables.Secrets)), g.tables.Mail.Password)
+	for _, c := range g.tables.Connections {
+		refs = append(refs, c.Password, c.Key, c.Passphrase)
+	}
+	for _, s := range g.tables.S3 {
+		refs = append(refs, s.AccessKey, s.SecretKey, s.Token)
+	}
+	for _, ref := range refs {
+		if ref.File != "" {
+			own = append(own, g.tables.path(env, ref.File))
+		}
+	}
+	return own
 }
 
 // of is the job type of a name, or nil.

@@ -25,7 +25,7 @@ func dateOf(a *Args) (Value, error) {
 	if last := time.Date(int(year), time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day(); day > int64(last) {
 		return nil, Errorf("usage", "day: got %d, and the month has %d", day, last)
 	}
-	return time.Date(int(year), time.Month(month), int(day), int(a.Int("hour")), int(a.Int("minute")), int(a.Int("second")), 0, loc), nil
+	return engine.Wall(time.Date(int(year), time.Month(month), int(day), int(a.Int("hour")), int(a.Int("minute")), int(a.Int("second")), 0, time.UTC), loc), nil
 }
 
 // windowUnits are the steps by the calendar.

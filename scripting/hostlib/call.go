@@ -20,6 +20,13 @@ type Host struct {
 	// Files is the folder that paths in scripts are relative to, and cannot
 	// leave; "" is the working directory.
 	Files string
+	// Own are files of the program itself, which no script may touch; one that ends in *
+	// stands for all names that begin so.
+	Own []string
+	// Jobs is the folder of the scripts, and Endings are those of their names: scripts there
+	// are changed only by what says so in its needs.
+	Jobs    string
+	Endings []string
 	// Connections are the other databases that scripts reach by a name; nil: none.
 	Connections Connector
 	// Log gets what scripts log and print while they are loaded; nil: nothing does.

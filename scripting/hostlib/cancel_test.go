@@ -166,3 +166,13 @@ func TestManyMatchesAreFoundInSteps(t *testing.T) {
 		}
 	}
 }
+
+// A long JSON text is not read on when the hook must end.
+func TestALongTextOfJSONIsNotReadOnWhenTheHookMustEnd(t *testing.T) {
+	t.Parallel()
+	text := "[" + strings.Repeat("1,", 1_000_000) + "1]"
+	d := (&Call{Loading: &cancelled{Context: context.Background(), n: 10}}).decoderOf(false)
+	if _, err := d.Decode([]byte(text)); err == nil || d.steps > 20*decoderSteps {
+		t.Errorf("after %d values: %v", d.steps, err)
+	}
+}

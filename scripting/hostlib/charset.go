@@ -28,6 +28,7 @@ type decoded struct {
 	e       encoding.Encoding
 	charset string
 	begun   bool
+	marked  bool // it begins with a mark
 }
 
 // decoding decodes r; name is for messages.
@@ -84,10 +85,10 @@ func (d *decoded) begin() error {
 	}
 	switch {
 	case string(first) == "\xef\xbb\xbf":
-		d.charset = "utf-8"
+		d.charset, d.marked = "utf-8", true
 		return nil
 	case string(first) == gzipMark+"\x08": // no text begins so
-		return Errorf("file.encoding", "%s is gzip: let its name end in .gz, or what is packed is not read", d.name)
+		return Errorf("file.encoding", "%s is gzip: let the name end in .gz, of a URL too, or what is packed is not read", d.name)
 	case bytes.HasPrefix(first, []byte("\xff\xfe")):
 		d.charset, wide, first = "utf-16le", "utf-16le", first[2:]
 	case bytes.HasPrefix(first, []byte("\xfe\xff")):

@@ -43,6 +43,9 @@ func (c *Call) headerOf(v Value) (names []string, named bool, err error) {
 	if err != nil {
 		return nil, false, Errorf("usage", "header: got %s, wanted True, False or a list of names", c.Lang.TypeName(h))
 	}
+	if len(list.([]string)) == 0 {
+		return nil, false, Errorf("usage", "header: got no names: leave it out if the first line has them, or write False for rows that are lists")
+	}
 	if err := checkNames(list.([]string)); err != nil {
 		return nil, false, Errorf("usage", "header: %v", err)
 	}
@@ -52,6 +55,9 @@ func (c *Call) headerOf(v Value) (names []string, named bool, err error) {
 // encodingParam is how text becomes characters.
 var encodingParam = Param{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"latin-1\" or \"utf-16\"; a byte order mark of UTF-16 is seen without it"}
 
+// sourceEncoding is the same where an answer can be read: its server says which one.
+var sourceEncoding = Param{Name: encodingParam.Name, Type: String, Default: None, Named: true, Doc: encodingParam.Doc + ". None: what the server says of an answer, else utf-8"}
+
 var csvModule = &Module{
 	Name: "csv",
 	Doc:  "Comma-separated values. All values are strings: convert what is to be a number.",
@@ -60,7 +66,7 @@ var csvModule = &Module{
 			Name: "read", Doc: "Reads rows. Lazy: a file of any size passes through. A byte order mark and empty lines are skipped; line ends within quotes stay as they are; a row with too few or too many fields is an error. It reads through " + packedDoc + ".",
 			Params: append([]Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
-				encodingParam,
+				sourceEncoding,
 			}, csvParams...),
 			Returns: "iterator of dict", Needs: "files", Effect: Read, Same: true,
 			Example: "[r[\"name\"] for r in csv.read(\"data/people.csv\")]  # [\"Ada\", \"Grace\"]",
@@ -114,7 +120,9 @@ var csvModule = &Module{
 			Params: append(append([]Param{}, writeParams...),
 				Param{Name: "header", Type: Any, Default: None, Named: true, Doc: "the columns, in this order; None: those of the first row; False: those, but no line with their names"},
 				Param{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
-				appendParam),
+				Param{Name: "line_end", Type: String, Default: "\n", Named: true, Choices: []string{"\n", "\r\n"}, Doc: "what ends a line"},
+				Param{Name: "quote_all", Type: Bool, Default: false, Named: true, Doc: "quotes stand around all fields, not only where they must"},
+				writeEncoding, appendParam),
 			Returns: "written", Needs: "files", Effect: Outside, Same: true,
 			Example: "csv.write(\"data/out/people.csv\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
 			Lua:     "csv.write(\"data/out/people.csv\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
@@ -289,7 +297,21 @@ type csvOptions struct {
 	trim    bool
 	nulls   map[string]bool
 	// reject sets a bad row aside; nil: it is an error.
-	reject func(row Value, reason, source string, line int64) error
+	reject rejecting
+}
+
+// rejecting sets a bad row aside.
+type rejecting func(row Value, reason, source string, line int64) error
+
+// onBad reads a parameter on_bad; nil: a bad row is an error.
+func (c *Call) onBad(a *Args) (rejecting, error) {
+	switch {
+	case a.String("on_bad") != "reject":
+		return nil, nil
+	case c.Hook == nil:
+		return nil, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
+	}
+	return c.rejectRead, nil
 }
 
 // csvDefaults are the options when none are given.
@@ -326,11 +348,8 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	if err := checkNames(o.columns); err != nil {
 		return o, Errorf("usage", "columns: %v", err)
 	}
-	if a.String("on_bad") == "reject" {
-		if c.Hook == nil {
-			return o, Errorf("usage", "on_bad: rows can be rejected in a hook only, not while the script is loaded")
-		}
-		o.reject = c.rejectRead
+	if o.reject, err = c.onBad(a); err != nil {
+		return o, err
 	}
 	if end := a.String("line_end"); end != "" {
 		o.lineEnd = end[len(end)-1]

@@ -49,6 +49,7 @@ func TestWhatCSVIsReadAs(t *testing.T) {
 		{`list(iter.dedupe(csv.parse("a;b\n1;2\n"), "b"))`, `its only column is "a;b", so`},
 		{`csv.parse("1,2\n", header = ["a", "b"], columns = ["b"])`, `[{"b":"2"}]`},
 		{`csv.parse("1,2\n", header = ["a", "b"], columns = ["x"])`, `no column "x"`},
+		{`csv.parse("1,2\n", header = [])`, "header: got no names"},
 		{`csv.parse("1,2\n", header = False, columns = ["x"])`, "rows that are lists have no names"},
 		{`csv.parse("a,b\n,-\n", nulls = ["", "-"], columns = ["b", "a"])`, `[{"b":null,"a":null}]`},
 		{`csv.parse("a→b\n1→\"2→\"\n", sep = "→")`, `[{"a":"1","b":"2→"}]`},
@@ -171,6 +172,36 @@ def consume(ctx, item):
 		t.Fatal(err)
 	}
 	return string(j.Result), set, j
+}
+
+func TestBadLinesOfJSONAreSetAside(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("a.jsonl", "{\"a\":1}\n{\"a\":\n\n\xff\n7\n8 9")
+	w.File("latin.jsonl", "\"\xe9\"\n\"\n")
+	w.File("latin.json", "[\"\xe9\"]")
+	w.Script("job", `job(needs = ["files:*"], rejects = "all")
+def consume(ctx, item):
+    return [list(json.lines("a.jsonl", on_bad = "reject")), list(json.lines("latin.jsonl", encoding = "latin-1", on_bad = "reject")), list(json.stream("latin.json", "$[*]", encoding = "latin-1"))]
+`)
+	w.Lua("lua", `job({needs = {"files:*"}, rejects = "all"})
+function consume(ctx, item) return list(json.lines("a.jsonl", {on_bad = "reject"})) end
+`)
+	if j := w.Do("job", "1"); string(j.Result) != `[[{"a":1},7],["é"],["é"]]` {
+		t.Errorf("got %s, %+v", j.Result, j.Error)
+	}
+	if j := w.Do("lua", "1"); string(j.Result) != `[{"a":1},7]` {
+		t.Errorf("got %s, %+v", j.Result, j.Error)
+	}
+	set := ""
+	err := w.Store.Rejects(t.Context(), engine.RejectFilter{}, func(r *engine.Reject) bool {
+		set += fmt.Sprintf("%s:%d %s %s\n", *r.Source, *r.Line, r.Row, r.Reason)
+		return true
+	})
+	const bad = "a.jsonl:2 \"{\\\"a\\\":\" column 6: it ends too early\na.jsonl:4 {\"_bytes\":\"/w==\"} it is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"\na.jsonl:6 \"8 9\" column 4: more than one value\n"
+	if want := bad + "latin.jsonl:2 \"\\\"\" column 2: it ends too early\n" + bad; err != nil || set != want {
+		t.Errorf("got\n%s%v, want\n%s", set, err, want)
+	}
 }
 
 func TestBadRowsAreSetAside(t *testing.T) {

@@ -186,7 +186,7 @@ func CSVText(names []string, rows [][]string, sep string) (string, error) {
 	if err := checkSep(sep); err != nil {
 		return "", err
 	}
-	w := csvWriter{names: names, head: true, sep: sep}
+	w := csvWriter{names: names, head: true, sep: sep, end: "\n"}
 	var b strings.Builder
 	if err := w.header(&b); err != nil {
 		return "", err

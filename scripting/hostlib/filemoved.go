@@ -10,6 +10,9 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // A hook that runs again finds files gone that it has moved before. So each move is
@@ -47,8 +50,11 @@ func (n *moveNote) is(info fs.FileInfo) bool {
 func (c *Call) noteOf(src, into string) string {
 	job := c.Hook.Job().ID
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s", job, src))
-	return path.Join(into, fmt.Sprintf("%smoved-%d-%x", tempPrefix, job, sum[:8]))
+	return path.Join(into, fmt.Sprintf("%s%x", notePrefix(job), sum[:8]))
 }
+
+// notePrefix begins the names of a job's notes.
+func notePrefix(job engine.JobID) string { return fmt.Sprintf("%smoved-%d-", tempPrefix, job) }
 
 // notesOf are the paths of the notes about one move.
 func (c *Call) notesOf(src, dst string) []string {
@@ -145,9 +151,11 @@ func (c *Call) dropNotes() {
 	if c.moves == nil {
 		return
 	}
-	host, notes := c.Host, c.moves
+	host, notes, job := c.Host, c.moves, c.Hook.Job()
 	c.moves = nil
+	again := job.Attempts+job.Losses > 0 || job.Reruns > 0
 	c.Hook.OnCommit(func() error {
+		looked := map[string]bool{}
 		root, err := (&Call{Host: host}).root()
 		if err != nil {
 			return err
@@ -156,8 +164,29 @@ func (c *Call) dropNotes() {
 		for note := range notes {
 			root.Remove(note)
 		}
+		for note := range notes { // an earlier run may have moved files that this one did not meet
+			if folder := path.Dir(note); again && !looked[folder] {
+				looked[folder] = true
+				removeNotes(root, folder, job.ID)
+			}
+		}
 		return nil
 	})
+}
+
+// removeNotes deletes all of a job's notes in a folder.
+func removeNotes(root folder, folder string, job engine.JobID) {
+	d, err := root.Open(folder)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	for _, n := range names {
+		if strings.HasPrefix(n, notePrefix(job)) {
+			root.Remove(path.Join(folder, n))
+		}
+	}
 }
 
 // arrived notes to which path a file was moved.

@@ -21,7 +21,7 @@ import (
 
 var filesModule = &Module{
 	Name: "files",
-	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it.",
+	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it. The program's own files are not there for scripts: its settings, its SQLite database, files of secrets. Scripts in the jobs folder are changed only where needs name their ending, such as \"files:jobs/*.star\".",
 	Funcs: []*Func{
 		{
 			Name: "list", Doc: "Lists the files that a glob finds, sorted by path. ** stands for any number of folders; names that begin with a dot are found only if the glob names the dot. That there is no such folder is told in the job's log.",
@@ -35,7 +35,7 @@ var filesModule = &Module{
 		},
 		{
 			Name: "lines", Doc: "Reads a text line by line, without the line ends. Lazy. It reads through " + packedDoc + ".",
-			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, encodingParam},
+			Params:  []Param{{Name: "path", Type: Source, Doc: "a path, or a stream"}, sourceEncoding},
 			Returns: "iterator of string", Needs: "files", Effect: Read, Same: true,
 			Example: "list(files.lines(\"data/words.txt\"))  # [\"alpha\", \"beta\"]",
 			Lua:     "list(files.lines(\"data/words.txt\"))  -- {\"alpha\", \"beta\"}\nfor line in files.lines(\"data/words.txt\") do log.info(line) end",
@@ -51,7 +51,7 @@ var filesModule = &Module{
 			Name: "read", Doc: "Reads a whole file, up to 256 MB. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "path", Type: Source, Doc: "a path, or a stream"},
-				{Name: "encoding", Type: String, Default: "utf-8", Named: true, Doc: encodingParam.Doc + "; \"bytes\": the result is bytes"},
+				{Name: "encoding", Type: String, Default: None, Named: true, Doc: sourceEncoding.Doc + "; \"bytes\": the result is bytes"},
 			},
 			Returns: "string", Needs: "files", Effect: Read,
 			Example: "files.read(\"data/words.txt\")  # \"alpha\\nbeta\\n\"",
@@ -108,6 +108,7 @@ var filesModule = &Module{
 				{Name: "path", Type: String, Doc: "the file"},
 				{Name: "data", Type: Any, Doc: "a string, bytes, a stream, or strings (lines, without their ends)"},
 				{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it"},
+				{Name: "encoding", Type: String, Default: None, Named: true, Doc: writeEncoding.Doc + ", just as the data is"},
 			},
 			Returns: "file", Needs: "files", Effect: Outside, Same: true,
 			Example: "files.write(\"data/out/note.txt\", \"done\\n\").size  # 5",
@@ -118,8 +119,16 @@ var filesModule = &Module{
 					return nil, err
 				}
 				defer close()
-				f, err := c.writeFile(a.String("path"), a.Bool("append"), func(w io.Writer) error {
-					_, err := io.Copy(w, &watched{c: c, r: r})
+				p, more := a.String("path"), a.Bool("append")
+				begins := c.begins(p, more)
+				f, err := c.writeFile(p, more, func(w io.Writer) error {
+					text, err := encoded(w, a.String("encoding"), begins)
+					if err == nil {
+						_, err = io.Copy(text, &watched{c: c, r: r})
+					}
+					if err == nil {
+						err = text.Close()
+					}
 					return err
 				})
 				if err != nil {
@@ -260,7 +269,10 @@ func (c *Call) permit(p string) (string, error) {
 	if err := c.Needs.file(clean, c.Hook.Job().Instance); err != nil {
 		return clean, err
 	}
-	return clean, c.permitFolder(clean)
+	if err := c.permitFolder(clean); err != nil {
+		return clean, err
+	}
+	return clean, c.permitProgram(clean)
 }
 
 // permitFolder says whether the script may touch a path as it is when the links among
@@ -390,6 +402,10 @@ func (c *Call) warnMissing(root folder, glob string) {
 	if !globMeta.MatchString(glob) {
 		folder = path.Dir(glob)
 	}
+	if info, err := root.Stat(glob); err == nil && info.IsDir() {
+		c.Log(slog.LevelWarn, fmt.Sprintf("files.list: %q is a folder, not a file: the files in it are found by %q", glob, path.Join(glob, "*")), nil)
+		return
+	}
 	if folder == "." || c.warned[folder] {
 		return
 	}
@@ -435,7 +451,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 	}
 	defer root.Close()
 	c.warnMissing(root, glob)
-	found := []Value{}
+	found, own := []Value{}, c.programFiles()
 	err = doublestar.GlobWalk(root.FS(), glob, func(p string, d fs.DirEntry) error {
 		if err := c.Context().Err(); err != nil {
 			return err
@@ -451,7 +467,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 			}
 			return fileError(p, err)
 		}
-		if !info.Mode().IsRegular() {
+		if !info.Mode().IsRegular() || own.has(p) {
 			return nil
 		}
 		if err := c.Needs.file(p, c.Hook.Job().Instance); err != nil {
@@ -465,7 +481,7 @@ func (c *Call) listFiles(glob string) (Value, error) {
 		return nil
 	}, doublestar.WithNoHidden(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
 	if err != nil {
-		return nil, err
+		return nil, fileError(glob, err)
 	}
 	slices.SortFunc(found, func(a, b Value) int {
 		return strings.Compare(a.(*file).path, b.(*file).path)

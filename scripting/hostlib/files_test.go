@@ -53,7 +53,8 @@ func TestLinksDoNotLeaveTheFilesFolder(t *testing.T) {
 		{`return list(csv.read("in/secret.txt"))`, "path escapes"},
 		{`return [f.path for f in files.list("in/a*")]`, `["in/a.txt"]`},
 		{`return [f.path for f in files.list("other/**")]`, `["other/b.txt"]`},
-		{`return [f.path for f in files.list("out/*")]`, "path escapes"},
+		{`return [f.path for f in files.list("out/*")]`, `files.list: "out/*": path escapes`},
+		{`return catch(files.list, "out/*")[1].code`, `"file.error"`},
 		{`return [f.path for f in files.list("in/*")]`, `["in/a.txt","in/b.txt"]`}, // with a warning about secret.txt
 	} {
 		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
@@ -108,7 +109,8 @@ func TestWhatGlobsFind(t *testing.T) {
 		{"{a,b}.csv", `["a.csv","b.csv"]`},
 		{"a.*", `["a.csv","a.txt"]`},
 		{".*.csv", `[".hidden.csv"]`},
-		{"x", `[]`},
+		{"x", `[]`}, // a folder
+		{"x/*.{csv,txt}", `["x/c.csv"]`},
 		{"nothing/*.csv", `[]`},
 		{"./x/*.csv", `["x/c.csv"]`},
 		{"[", `files.list: "[" is no glob`},

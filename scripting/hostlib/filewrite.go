@@ -29,7 +29,10 @@ func IsTemporary(p string) bool { return strings.HasPrefix(path.Base(p), tempPre
 // if more is to be added. The file appears under its name once it is complete
 // and on disk; after an error all is as before.
 func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file, error) {
-	p, err := c.permit(p)
+	if strings.HasSuffix(p, "/") {
+		return nil, Errorf("file.folder", "%q names a folder: add the file's name", p)
+	}
+	p, err := c.permitChange(p)
 	if err != nil {
 		return nil, err
 	}
@@ -178,11 +181,11 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	if strings.HasSuffix(dst, "/") {
 		dst += path.Base(src)
 	}
-	src, err := c.permit(src)
+	src, err := c.permitChange(src)
 	if err != nil {
 		return nil, err
 	}
-	if dst, err = c.permit(dst); err != nil {
+	if dst, err = c.permitChange(dst); err != nil {
 		return nil, err
 	}
 	if src == dst {
@@ -231,7 +234,7 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 			to = numbered(dst, n)
 			continue
 		}
-		if !c.temps[src] { // no other run knows its name
+		if !c.temps[src] && !c.after { // no other run knows its name, or moves it
 			if err := c.noteMove(root, src, to, info); err != nil {
 				c.dropNote(root, src, to)
 				return nil, fileError(to, err)
@@ -355,7 +358,7 @@ func numbered(p string, n int) string {
 }
 
 func (c *Call) removeFile(p string) (Value, error) {
-	p, err := c.permit(p)
+	p, err := c.permitChange(p)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,49 @@ func TestFilesAreWrittenWholeOrNotAtAll(t *testing.T) {
 		{`files.write("out/c.txt", iter.map(lambda l: l.upper(), files.lines("in/a.csv")))` + "\n" + `return files.read("out/c.txt")`, `"ID,NAME\n1,ADA\n"`},
 		{`files.write("out/b.txt", iter.map(lambda l: error("no"), ["a"]))`, "no"},
 		{`return files.read("out/b.txt")`, `"a\nb\nc\n"`}, // as before
+		{`files.write("nd/", "x")`, `files.write: "nd/" names a folder: add the file's name`},
+		{`csv.write("nd/", [{"a": 1}])`, `"nd/" names a folder`},
+		{`json.write_lines("nd/", [1])`, `"nd/" names a folder`},
+		{`files.write("out/n.csv", "a\n1")
+csv.write("out/n.csv", [{"a": 2}], append = True)
+text = files.read("out/n.csv")
+files.remove("out/n.csv")
+return text`, `"a\n1\n2\n"`},
+		{`files.write("out/n.csv", "a")
+csv.write("out/n.csv", [{"a": 2}], append = True)
+text = files.read("out/n.csv")
+files.remove("out/n.csv")
+return text`, `"a\n2\n"`},
+		{`files.write("out/n.jsonl", "1")
+json.write_lines("out/n.jsonl", [2], append = True)
+json.write_lines("out/n.jsonl", [3], append = True)
+json.write_lines("out/o.jsonl", [4], append = True)
+files.write("out/p.jsonl", "")
+json.write_lines("out/p.jsonl", [5], append = True)
+texts = [files.read(p) for p in ["out/n.jsonl", "out/o.jsonl", "out/p.jsonl"]]
+[files.remove(p) for p in ["out/n.jsonl", "out/o.jsonl", "out/p.jsonl"]]
+return texts`, `["1\n2\n3\n","4\n","5\n"]`},
+		{`csv.write("out/e.csv", [{"n": "é", "m": "1"}], encoding = "windows-1252", line_end = "\r\n", quote_all = True)
+csv.write("out/e.csv", [{"n": "ü", "m": "2"}], encoding = "windows-1252", append = True)
+got = [files.read("out/e.csv", encoding = "bytes") == b'"n","m"\r\n"\xe9","1"\r\n\xfc,2\n', list(csv.read("out/e.csv", encoding = "windows-1252"))[1]["n"]]
+files.remove("out/e.csv")
+return got`, `[true,"ü"]`},
+		{`got = []
+for charset, mark in [("utf-8-sig", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16be", b""), ("latin-1", b"")]:
+    csv.write("out/e.csv", [{"n": "é"}], encoding = charset)
+    files.write("out/e.txt", ["é"], encoding = charset)
+    as_read = charset.removesuffix("-sig")
+    got += [files.read("out/e.csv", encoding = "bytes")[:len(mark)] == mark, list(csv.read("out/e.csv", encoding = as_read))[0]["n"], files.read("out/e.txt", encoding = as_read)]
+csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-8-sig")
+csv.write("out/e.csv", [{"n": "ü"}], encoding = "utf-8-sig", append = True)
+got.append(files.read("out/e.csv"))
+files.remove("out/e.csv")
+files.remove("out/e.txt")
+return got`, `[true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n","n\né\nü\n"]`},
+		{`csv.write("out/e.csv", [{"n": "é"}, {"n": "→"}], encoding = "windows-1252")`, `row 2: there is a character that windows-1252 does not have`},
+		{`files.write("out/e.csv", "→", encoding = "windows-1252")`, `there is a character that windows-1252 does not have`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-16", append = True)`, `append: rows are not added to a file in utf-16`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "nope")`, `there is no encoding "nope"`},
 		{`files.write("out", "x")`, `files.write: "out" is a folder, not a file`},
 		{`files.write("in/a.csv/b", "x")`, `files.write: "in/a.csv": `},
 		{`files.write("out/d", 1)`, "data: got int, wanted a string, bytes, a stream, or a list of lines"},
@@ -196,6 +239,36 @@ func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
 	}
 	if got := names(t, filepath.Join(w.Files, "work")); got != "" {
 		t.Errorf("notes are left: %s", got)
+	}
+}
+
+// What notes moves goes with the commit: also what an earlier run has moved, and this one
+// does not meet again. Of moves after a commit there is nothing to note.
+func TestNotesOfMovesGoWithTheCommit(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, f := range []string{"in/a", "in/b", "in/c", "in/d"} {
+		w.File(f, f)
+	}
+	w.Script("again", `job(needs = ["files:**"], retry = retry(max = 2, first = "1ms"))
+def consume(ctx, item):
+    for f in files.list("in/[ab]"):
+        files.move(f.path, "done/")
+        if ctx.attempt == 1:
+            error("cut off")
+`)
+	w.Script("after", `job(needs = ["files:**"])
+def consume(ctx, item):
+    for f in files.list("in/[cd]"):
+        ctx.on_commit(files.move, f.path, "later/")
+`)
+	for _, name := range []string{"again", "after"} {
+		if j := w.Do(name, "1"); j.Error != nil {
+			t.Error(j.Error)
+		}
+	}
+	if got := names(t, filepath.Join(w.Files, "done")) + ", " + names(t, filepath.Join(w.Files, "later")); got != "a b, c d" {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -86,6 +86,16 @@ func pages(t *testing.T, asked *[]string) string {
 				return
 			}
 			give(w, map[string]any{"items": []int{from}, "next": nil})
+		case "/spaced": // what may not stand in a query
+			switch q.Get("q") {
+			case "":
+				give(w, map[string]any{"items": []int{1}, "next": "/spaced?q=a b \u00fc&x=%20"})
+			case "a b \u00fc":
+				w.Header().Set("Location", "/spaced?q=c d|")
+				w.WriteHeader(302)
+			default:
+				give(w, map[string]any{"items": []int{2}, "next": nil})
+			}
 		case "/none":
 			w.WriteHeader(204)
 		}
@@ -110,6 +120,7 @@ func TestPagesAreFollowed(t *testing.T) {
 		{`http.paginate(item + "/offset", next = {"offset": "offset"}, items = "items")`, all, "/offset?offset=0 /offset?offset=3 /offset?offset=6 /offset?offset=9 /offset?offset=10"},
 		{`http.paginate(item + "/cursor", next = lambda r: {"after": r.json()["next"]} if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
 		{`http.paginate(item + "/cursor", next = lambda r: "?after=%d" % r.json()["next"] if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
+		{`http.paginate(item + "/spaced", next = "next", items = "items")`, `[1,2]`, "/spaced /spaced?q=a%20b%20%C3%BC&x=%20 /spaced?q=c%20d%7C"},
 		{`http.paginate(item + "/none")`, `[]`, "/none"},
 		{`http.paginate(item + "/twins")`, `[7,7,8,7]`, "/twins /twins?p=2 /twins?p=3 /twins?p=4"},
 		{`http.paginate(item + "/twins", next = lambda r: {"p": int(r.url.split("=")[1]) + 1} if r.header("link") else None, start = {"p": 1})`, `[7,7,8,7]`, "/twins?p=1 /twins?p=2 /twins?p=3 /twins?p=4"},

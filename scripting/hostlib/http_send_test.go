@@ -76,12 +76,14 @@ func TestWhatAServerAnswersIsAResultOrAnError(t *testing.T) {
 		switch r.URL.RawQuery {
 		case "text":
 			w.Header().Set("Content-Type", "text/plain")
-		case "latin":
+		case "latin", "whole":
 			w.Header().Set("Content-Type", "text/plain; charset=iso-8859-1")
 		}
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(status)
-		if status != 204 && status != 304 {
+		if r.URL.RawQuery == "whole" {
+			io.WriteString(w, "{\"what\": \"J\xfc\"}")
+		} else if status != 204 && status != 304 {
 			io.WriteString(w, "{\"what\":\n \"J\xfc\"}"[:8+map[bool]int{true: 5}[r.URL.RawQuery == "latin"]])
 		}
 	})
@@ -106,6 +108,9 @@ func TestWhatAServerAnswersIsAResultOrAnError(t *testing.T) {
 		{`return http.head(item + "/200").bytes() == bytes("")`, `true`, 1},
 		{`return http.get(item + "/200?latin").text()`, `"{\"what\":\n \"J` + "\u00fc" + `"`, 1},
 		{`return http.get(item + "/200?text").json()`, `json.syntax: response.json: the answer of URL/200?text is no JSON: line 1, column 9: it ends too early: {"what":`, 1},
+		{`return http.get(item + "/200?whole").json()["what"]`, `"J` + "\u00fc" + `"`, 1},
+		{`return [files.read(http.get(item + "/200?latin")), list(files.lines(http.get(item + "/200?latin")))[1], list(csv.read(http.get(item + "/200?latin"), sep = "\t", quote = "'"))[0]]`, `["{\"what\":\n \"J` + "\u00fc" + `"," \"J` + "\u00fc" + `",{"{\"what\":":" \"J` + "\u00fc" + `"}]`, 3},
+		{`return files.read(http.get(item + "/200?latin"), encoding = "iso-8859-5")`, `"{\"what\":\n \"J` + "\u045c" + `"`, 1},
 		{`return http.get(item + "/304").json()`, `usage: response.json: the answer has no body: nothing has changed since it was asked for last (304); look at .unchanged first`, 1},
 		{`r = http.get(item + "/200")
 return [r.status, r.ok, r.unchanged, r.url.endswith("/200"), r.header("retry-after"), r.headers["retry-after"], r.header("x", 7), str(r)]`,

@@ -316,7 +316,27 @@ func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if query := escapedQuery(r.URL.RawQuery); query != r.URL.RawQuery {
+		u := *r.URL
+		u.RawQuery = query
+		r = r.WithContext(r.Context())
+		r.URL = &u
+	}
 	return c.sendOrDry(r, func(r *http.Request) (*http.Response, error) { return c.carry(r, host, to) })
+}
+
+// escapedQuery is a query in which what may not stand there as it is, such as a space, is
+// percent-encoded. What is so already stays.
+func escapedQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // carry sends one request to a host that the script may ask, which may be where to

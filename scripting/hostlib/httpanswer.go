@@ -67,7 +67,7 @@ var responseType = &ObjectType{
 			},
 		},
 		{
-			Name: "json", Doc: "Reads the body as JSON.",
+			Name: "json", Doc: "Reads the body as JSON: UTF-8, else in the character set that its byte order mark or the server says.",
 			Params:  []Param{decimalsParam},
 			Returns: "any value", Effect: Read,
 			Example: answer + "users/1\")\nanswer.json()  # {\"id\": 1, \"name\": \"Ada\"}",
@@ -76,16 +76,20 @@ var responseType = &ObjectType{
 		},
 		{
 			Name: "jsonl", Doc: "Reads the body as JSON lines, see json.lines. Lazy.",
-			Params:  []Param{decimalsParam},
+			Params:  jsonLinesParams,
 			Returns: "iterator", Effect: Read,
 			Example: answer + "people.jsonl\")\n[row[\"name\"] for row in answer.jsonl()]  # [\"Ada\", \"Grace\"]",
 			Lua:     luaAnswer + "people.jsonl\")\nlist(answer.jsonl())[2].name  -- \"Grace\"",
 			Do: func(c *Call, a *Args) (Value, error) {
-				in, err := a.Self.(*response).input("jsonl", "utf-8")
+				reject, err := c.onBad(a)
 				if err != nil {
 					return nil, err
 				}
-				return c.jsonLines("response.jsonl", in, a.Bool("decimals")), nil
+				in, err := a.Self.(*response).input("jsonl", a.String("encoding"))
+				if err != nil {
+					return nil, err
+				}
+				return c.jsonLines("response.jsonl", in, a.Bool("decimals"), reject), nil
 			},
 		},
 		{

@@ -255,7 +255,15 @@ func (r *response) json(decimals bool) (Value, error) {
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	v, err := decoderOf(decimals).Decode(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")))
+	body := bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 { // JSON is UTF-8, whatever the server says, where it can be
+		text, err := r.text("")
+		if err != nil {
+			return nil, err
+		}
+		body = []byte(text)
+	}
+	v, err := r.c.decoderOf(decimals).Decode(body)
 	if err != nil {
 		return nil, Errorf("json.syntax", "the answer of %s is no JSON: %v%s", r.rq.shown(), err, r.excerpt())
 	}

@@ -3,8 +3,11 @@ package hostlib
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // decimalsParam has numbers read exactly.
@@ -23,7 +26,7 @@ var jsonModule = &Module{
 			Do: func(c *Call, a *Args) (Value, error) {
 				text := textBytes(a.Value("text"))
 				if a.Bool("decimals") {
-					return decoderOf(true).Decode(text)
+					return c.decoderOf(true).Decode(text)
 				}
 				return c.Lang.Native(JSON(text))
 			},
@@ -58,16 +61,20 @@ var jsonModule = &Module{
 		},
 		{
 			Name: "lines", Doc: "Reads JSON lines: one value on each line, up to 64 MB; empty lines are skipped. Lazy. It reads through " + packedDoc + ".",
-			Params:  []Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}, decimalsParam},
+			Params:  append([]Param{{Name: "src", Type: Source, Doc: "a path, or a stream"}}, jsonLinesParams...),
 			Returns: "iterator", Needs: "files", Effect: Read, Same: true,
 			Example: "for row in json.lines(\"data/people.jsonl\"):\n    log.info(row[\"name\"])",
 			Lua:     "for row in json.lines(\"data/people.jsonl\") do log.info(row.name) end",
 			Do: func(c *Call, a *Args) (Value, error) {
-				in, err := c.input(a.Value("src"), "utf-8")
+				reject, err := c.onBad(a)
 				if err != nil {
 					return nil, err
 				}
-				return c.jsonLines("json.lines", in, a.Bool("decimals")), nil
+				in, err := c.input(a.Value("src"), a.String("encoding"))
+				if err != nil {
+					return nil, err
+				}
+				return c.jsonLines("json.lines", in, a.Bool("decimals"), reject), nil
 			},
 		},
 		{
@@ -76,6 +83,7 @@ var jsonModule = &Module{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
 				{Name: "path", Type: String, Default: "$.items[*]", Doc: "which elements: $.items[*] are those of the list named items, $[*] those of the outermost list"},
 				decimalsParam,
+				encodingParam,
 			},
 			Returns: "iterator", Needs: "files", Effect: Read, Same: true,
 			Example: "for item in json.stream(\"data/export.json\", \"$.items[*]\"):\n    log.info(item[\"name\"])",
@@ -85,7 +93,7 @@ var jsonModule = &Module{
 				if err != nil {
 					return nil, err
 				}
-				in, err := c.input(a.Value("src"), "utf-8")
+				in, err := c.input(a.Value("src"), a.String("encoding"))
 				if err != nil {
 					return nil, err
 				}
@@ -117,6 +125,12 @@ var jsonModule = &Module{
 	},
 }
 
+// jsonLinesParams are those of what reads JSON lines.
+var jsonLinesParams = []Param{
+	decimalsParam, encodingParam,
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a line does that is no JSON, or no text: \"reject\" sets it aside as a text, as reject() does, with its line; one that is no UTF-8 as {\"_bytes\": base64}"},
+}
+
 func textBytes(v Value) []byte {
 	if s, ok := v.(string); ok {
 		return []byte(s)
@@ -126,26 +140,38 @@ func textBytes(v Value) []byte {
 }
 
 // jsonLines gives the values of an input that has one on each line, and closes
-// it. fn is the function that made it, for errors.
-func (c *Call) jsonLines(fn string, in *input, decimals bool) Iterator {
+// it. fn is the function that made it, for errors; reject sets a bad line aside, nil: it is
+// an error.
+func (c *Call) jsonLines(fn string, in *input, decimals bool, reject rejecting) Iterator {
 	lines := newLines(in)
-	dec := decoderOf(decimals)
+	dec := c.decoderOf(decimals)
 	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		for {
 			line, err := lines.next()
-			if err != nil {
+			if err != nil && !codeIs(err, "file.encoding") {
 				c.ends(in, err)
 				return nil, err
 			}
-			if len(bytes.TrimSpace(line)) == 0 {
+			if err == nil && len(bytes.TrimSpace(line)) == 0 {
 				continue
 			}
-			v, err := dec.Decode(line)
-			if err != nil {
-				if syn, ok := err.(*SyntaxError); ok {
-					syn.Line = int(lines.n)
+			var v Value
+			if err == nil {
+				v, err = dec.Decode(line)
+			}
+			if syn, ok := err.(*SyntaxError); ok {
+				syn.Line = int(lines.n)
+				err = Errorf("json.syntax", "%s, %v", in.name, err)
+			}
+			if f, ok := err.(*engine.Failure); ok && reject != nil && line != nil {
+				row := (&csvReader{lines: lines, first: line}).lost(nil)
+				if err := reject(row, strings.TrimPrefix(f.Message, fmt.Sprintf("%s, line %d, ", in.name, lines.n)), in.name, lines.n); err != nil {
+					return nil, err
 				}
-				return nil, Errorf("json.syntax", "%s, %v", in.name, err)
+				continue
+			}
+			if err != nil {
+				return nil, err
 			}
 			c.varies = c.varies || lines.cut
 			c.read(1)
@@ -159,7 +185,7 @@ func (c *Call) jsonLines(fn string, in *input, decimals bool) Iterator {
 // and closes it. steps are the path's, by parsePath.
 func (c *Call) jsonElements(fn string, in *input, path string, steps []step, decimals bool) Iterator {
 	s := newJSONStream(in, path, steps)
-	s.dec.exact = decoderOf(decimals).exact
+	s.dec.exact = c.decoderOf(decimals).exact
 	return c.reading(fn, in, func() (Value, error) {
 		v, err := s.next()
 		if err == nil {

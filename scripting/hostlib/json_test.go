@@ -33,6 +33,9 @@ return [str(x[0]), str(x[1] + x[3]), str(x[2]), str(x[4]["a"][0]), type(x[3]), j
 		{`files.write("exact.json", '{"items": [12345678901234567.89]}')
 files.write("exact.jsonl", '12345678901234567.89\n')
 return [str(x) for x in list(json.stream("exact.json", decimals = True)) + list(json.lines("exact.jsonl", decimals = True))]`, `["12345678901234567.89","12345678901234567.89"]`},
+		{`files.write("none.json", '{"items": null, "other": 7}')
+return list(json.stream("none.json"))`, `[]`},
+		{`return list(json.stream("none.json", "$.other[*]"))`, `there is nothing at $.other[*]`},
 		{`return len(json.decode('` + deep + `'))`, `1`},
 		{`return json.encode(json.decode('` + deep + `')) == '` + deep + `'`, `true`},
 		{`return json.decode('[` + deep + `]')`, `line 1, column 502: it is nested more than 500 levels deep`},

@@ -86,7 +86,7 @@ type jsonStream struct {
 }
 
 func newJSONStream(in *input, path string, steps []step) *jsonStream {
-	s := &jsonStream{in: in, dec: NewDecoder(values{}), path: path, steps: steps, at: make([]int64, len(steps))}
+	s := &jsonStream{in: in, dec: NewDecoder(values{}, in.watch.c), path: path, steps: steps, at: make([]int64, len(steps))}
 	s.guard = &guard{r: in.r, max: maxElement, what: "an element of " + in.name}
 	// It would keep all names of an object that is open, however many.
 	s.dec.dec = jsontext.NewDecoder(s.guard, jsontext.AllowDuplicateNames(true))
@@ -204,15 +204,15 @@ func (s *jsonStream) enter() (v Value, done bool, err error) {
 		return v, true, err
 	}
 	kind := d.PeekKind()
+	last := s.depth == len(s.steps)-1 && s.steps[s.depth].kind == '*'
 	if kind != '{' && kind != '[' {
+		s.found = s.found || last && kind == 'n' // null stands for none
 		return nil, false, s.skip()
 	}
 	if _, err := s.names.read(); err != nil {
 		return nil, false, err
 	}
-	if s.depth == len(s.steps)-1 && s.steps[s.depth].kind == '*' {
-		s.found = true
-	}
+	s.found = s.found || last
 	s.at[s.depth] = 0
 	s.depth++
 	return nil, false, nil

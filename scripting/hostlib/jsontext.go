@@ -38,6 +38,8 @@ type Decoder[V any] struct {
 	depth int
 	// unique refuses names that an object has twice, where dec lets them pass.
 	unique bool
+	over   func() error // why what is read is of no use any more; nil: it always is
+	steps  int
 	// exact makes numbers with a fraction or an exponent; nil: they are floats.
 	exact func(Decimal) V
 }
@@ -49,9 +51,16 @@ const maxDepth = 500
 // maxElement bounds one element of json.stream, in bytes; only tests set it.
 var maxElement = 64 << 20
 
-// NewDecoder makes a Decoder.
-func NewDecoder[V any](b Builder[V]) *Decoder[V] {
-	return &Decoder[V]{b: b, dec: jsontext.NewDecoder(bytes.NewReader(nil))}
+// decoderSteps is after how many tokens it is looked whether the hook must end.
+const decoderSteps = 4096
+
+// NewDecoder makes a Decoder, which ends when the call must; c may be nil.
+func NewDecoder[V any](b Builder[V], c *Call) *Decoder[V] {
+	d := &Decoder[V]{b: b, dec: jsontext.NewDecoder(bytes.NewReader(nil))}
+	if c != nil {
+		d.over = c.over
+	}
+	return d
 }
 
 // Decode reads text that is one value. An error is a *SyntaxError.
@@ -72,6 +81,11 @@ func (d *Decoder[V]) Decode(text []byte) (v V, err error) {
 
 // Next reads the next value from where the decoder stands.
 func (d *Decoder[V]) Next() (v V, err error) {
+	if d.steps++; d.steps%decoderSteps == 0 && d.over != nil {
+		if err := d.over(); err != nil {
+			return v, err
+		}
+	}
 	tok, err := d.dec.ReadToken()
 	if err != nil {
 		return v, err
@@ -249,12 +263,12 @@ func (values) Dict(names []string, vals []Value) (Value, error) {
 }
 
 // DecodeJSON reads text that is one value, into the values of this package.
-func DecodeJSON(text []byte) (Value, error) { return NewDecoder(values{}).Decode(text) }
+func DecodeJSON(text []byte) (Value, error) { return NewDecoder(values{}, nil).Decode(text) }
 
 // decoderOf makes a decoder into the values of this package; decimals says that
 // numbers with a fraction or an exponent become decimals.
-func decoderOf(decimals bool) *Decoder[Value] {
-	d := NewDecoder(values{})
+func (c *Call) decoderOf(decimals bool) *Decoder[Value] {
+	d := NewDecoder(values{}, c)
 	if decimals {
 		d.exact = func(x Decimal) Value { return x }
 	}

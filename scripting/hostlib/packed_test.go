@@ -128,7 +128,7 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 		{`return files.read([e for e in files.entries("two.zip")][2])`, `"no"`},
 		{`return files.read("plain.gz")`, "files.read: plain.gz is no gzip, though its name says so"},
 		{`return list(files.lines("short.gz"))`, "files.lines: short.gz is no gzip, though its name says so"},
-		{`return list(csv.read("gzip.csv"))`, `csv.read: gzip.csv is gzip: let its name end in .gz, or what is packed is not read`},
+		{`return list(csv.read("gzip.csv"))`, `csv.read: gzip.csv is gzip: let the name end in .gz, of a URL too, or what is packed is not read`},
 		{`return csv.sniff("gzip.csv")`, `csv.sniff: gzip.csv is gzip`},
 		{`return files.read("gzip.csv", encoding = "windows-1252")`, `files.read: gzip.csv is gzip`},
 		{`return files.read("plain.zst")`, "files.read: plain.zst is not what its name says, or is damaged"},

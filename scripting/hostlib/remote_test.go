@@ -188,6 +188,34 @@ eq([err.code, err.retryable], [`+quote(r.kind)+` + ".missing", True])
 	})
 }
 
+// What a reader looks at first may be all that there is.
+func TestRemoteFilesOfAFewBytesAreRead(t *testing.T) {
+	t.Parallel()
+	remotes(t, func(t *testing.T, w *world.World, r remote) {
+		for n, text := range []string{"", "7", "{}", "[1]", "[12]"} {
+			r.file(t, fmt.Sprintf("%d.json", n), text)
+		}
+		r.file(t, "row.csv", "a")
+		j := askAs(t, w, r.needs(), r.url, r.script(`
+texts = ["", "7", "{}", "[1]", "[12]"]
+for n in range(len(texts)):
+    name, text = "%d.json" % n, texts[n]
+    eq(files.read(s.open(name)), text)
+    eq(files.read(s.open(name), encoding = "bytes"), bytes(text))
+    eq(list(files.lines(s.open(name))), [text] if text else [])
+    eq(list(json.lines(s.open(name))), [json.decode(text)] if text else [])
+    eq(list(csv.read(s.open(name), header = ["a"])), [{"a": text}] if text else [])
+    if n in (3, 4):
+        eq(list(json.stream(s.open(name), "$[*]")), json.decode(text))
+eq(list(csv.read(s.open("row.csv"))), [])
+eq([catch(lambda: list(json.stream(s.open("2.json"))))[1].code, catch(lambda: list(xml.stream(s.open("0.json"), "r/i")))[1].code], ["json.path", "xml.syntax"])
+`))
+		if j.Error != nil {
+			t.Error(j.Error.Message)
+		}
+	})
+}
+
 func TestRemoteFilesAreFetchedWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	remotes(t, func(t *testing.T, w *world.World, r remote) {

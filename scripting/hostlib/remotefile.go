@@ -56,13 +56,17 @@ type transfer struct {
 	r    *bufio.Reader
 	size int64 // -1: the server does not say
 	n    int64 // bytes that came
+	over error // how it ended: io.EOF once it came whole
 }
 
 // Read reads on.
 func (t *transfer) Read(b []byte) (int, error) { return t.r.Read(b) }
 
 func (t *transfer) more(b []byte) (int, error) {
-	if t.l == nil {
+	switch {
+	case t.over != nil:
+		return 0, t.over
+	case t.l == nil:
 		return 0, t.s.failure("closed", t.path, "it was closed")
 	}
 	var n int
@@ -73,16 +77,17 @@ func (t *transfer) more(b []byte) (int, error) {
 	t.n += int64(n)
 	switch {
 	case err == io.EOF:
-		return n, t.end()
+		t.over = t.end()
 	case err != nil:
 		t.s.give(t.l, err)
 		t.l = nil
-		return n, t.broken(err)
+		t.over = t.broken(err)
 	case t.size >= 0 && t.n > t.size:
 		t.Close()
-		return 0, t.s.failure("changed", t.path, "it became longer than its %d bytes while it was read: somebody still writes it", t.size)
+		t.over = t.s.failure("changed", t.path, "it became longer than its %d bytes while it was read: somebody still writes it", t.size)
+		return 0, t.over
 	}
-	return n, nil
+	return n, t.over
 }
 
 // broken is the error of a file that did not come to its end.

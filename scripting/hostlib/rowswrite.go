@@ -40,6 +40,13 @@ func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) err
 		return nil, Errorf("usage", "%q: rows are not written into archives; .gz and .zst can be", p)
 	}
 	out := &written{}
+	joins := false // the last line that is there has no end
+	if more {
+		var err error
+		if joins, err = c.endsWithinLine(p); err != nil {
+			return nil, err
+		}
+	}
 	f, err := c.writeFile(p, more, func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, inputBuffer)
 		var pack io.WriteCloser
@@ -54,7 +61,13 @@ func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) err
 		default:
 			pack = plain{b}
 		}
-		if err = fill(pack, out); err == nil {
+		if joins {
+			_, err = io.WriteString(pack, "\n")
+		}
+		if err == nil {
+			err = fill(pack, out)
+		}
+		if err == nil {
 			err = pack.Close()
 		}
 		if err == nil {
@@ -67,6 +80,35 @@ func (c *Call) writeRows(p string, more bool, fill func(io.Writer, *written) err
 	}
 	out.file = *f
 	return out, nil
+}
+
+// endsWithinLine says whether the last line of a file has no end.
+func (c *Call) endsWithinLine(p string) (bool, error) {
+	r, close, err := c.openPacked(p)
+	if codeIs(err, "file.missing") {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer close()
+	if f, ok := r.(*counted); ok { // not packed
+		f.r.(io.Seeker).Seek(-1, io.SeekEnd) // there may be nothing
+	}
+	last := byte('\n')
+	from := &watched{c: c, r: r}
+	for b := make([]byte, inputBuffer); ; {
+		n, err := from.Read(b)
+		if n > 0 {
+			last = b[n-1]
+		}
+		switch {
+		case err == io.EOF:
+			return last != '\n' && last != '\r', nil
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 // plain has nothing to do in the end.
@@ -89,6 +131,8 @@ type csvWriter struct {
 	names []string // of the columns; nil: not known yet
 	head  bool     // the names are written first
 	sep   string
+	end   string // of a line
+	all   bool   // quotes stand around all fields
 	buf   []byte
 }
 
@@ -118,7 +162,9 @@ func (w *csvWriter) write(to io.Writer, it Iterator, out *written) error {
 		if err := w.row(row, rows.n); err != nil {
 			return err
 		}
-		if _, err := to.Write(w.buf); err != nil {
+		if _, err := to.Write(w.buf); codeIs(err, "file.encoding") {
+			return Errorf("file.encoding", "row %d: %v", rows.n, err)
+		} else if err != nil {
 			return err
 		}
 		out.rows++
@@ -133,7 +179,7 @@ func (w *csvWriter) header(to io.Writer) error {
 	for i, n := range w.names {
 		w.field(i, n)
 	}
-	w.buf = append(w.buf, '\n')
+	w.buf = append(w.buf, w.end...)
 	_, err := to.Write(w.buf)
 	return err
 }
@@ -146,7 +192,7 @@ func (w *csvWriter) row(row engine.Row, n int64) error {
 		w.field(i, text)
 		return err
 	})
-	w.buf = append(w.buf, '\n')
+	w.buf = append(w.buf, w.end...)
 	return err
 }
 
@@ -195,7 +241,7 @@ func (w *csvWriter) field(i int, s string) {
 		w.buf = append(w.buf, w.sep...)
 	}
 	alone := s == "" && len(w.names) == 1 // else it were an empty line, which no reader sees
-	if !alone && strings.TrimSpace(s) == s && !strings.ContainsAny(s, "\"\r\n") && !strings.Contains(s, w.sep) {
+	if !w.all && !alone && strings.TrimSpace(s) == s && !strings.ContainsAny(s, "\"\r\n") && !strings.Contains(s, w.sep) {
 		w.buf = append(w.buf, s...)
 		return
 	}
@@ -240,7 +286,11 @@ func csvText(v Value) (string, error) {
 func writeCSV(c *Call, a *Args) (Value, error) {
 	it := a.Iterator("rows")
 	defer it.Close()
-	w := &csvWriter{c: c, head: true, sep: a.String("sep")}
+	w := &csvWriter{c: c, head: true, sep: a.String("sep"), end: a.String("line_end"), all: a.Bool("quote_all")}
+	p, charset, more := a.String("path"), a.String("encoding"), a.Bool("append")
+	if more && strings.HasPrefix(strings.ToLower(charset), "utf-16") {
+		return nil, Errorf("usage", "append: rows are not added to a file in %s: write all of them", charset)
+	}
 	if err := checkSep(w.sep); err != nil {
 		return nil, err
 	}
@@ -259,24 +309,34 @@ func writeCSV(c *Call, a *Args) (Value, error) {
 			return nil, Errorf("usage", "header: %v", err)
 		}
 	}
-	if a.Bool("append") && w.head {
-		names, err := c.namesIn(a.String("path"), w.sep)
+	if more && w.head {
+		names, err := c.namesIn(p, w.sep, strings.TrimSuffix(charset, "-sig"))
 		if err != nil {
 			return nil, err
 		}
 		if names != nil {
 			if w.names != nil && strings.Join(w.names, "\n") != strings.Join(names, "\n") {
-				return nil, Errorf("csv.header", "%s has the columns %s, not those of header", a.String("path"), strings.Join(names, ", "))
+				return nil, Errorf("csv.header", "%s has the columns %s, not those of header", p, strings.Join(names, ", "))
 			}
 			w.names, w.head = names, false
 		}
 	}
-	return c.writeRows(a.String("path"), a.Bool("append"), func(to io.Writer, out *written) error { return w.write(to, it, out) })
+	begins := c.begins(p, more)
+	return c.writeRows(p, more, func(to io.Writer, out *written) error {
+		text, err := encoded(to, charset, begins)
+		if err != nil {
+			return err
+		}
+		if err := w.write(text, it, out); err != nil {
+			return err
+		}
+		return text.Close()
+	})
 }
 
 // namesIn are the names in the first line of a file; nil if there is no line.
-func (c *Call) namesIn(p, sep string) ([]string, error) {
-	in, err := c.input(p, "utf-8")
+func (c *Call) namesIn(p, sep, charset string) ([]string, error) {
+	in, err := c.input(p, charset)
 	if err != nil {
 		if codeIs(err, "file.missing") {
 			return nil, nil

@@ -64,7 +64,7 @@ var s3Module = &Module{
 		{
 			Name: "get", Doc: "Writes an object to a file, just as it is, which is there when all of it has come and is on disk, in place of one that was there before.",
 			Params: []Param{bucketParam, objectKeyParam,
-				{Name: "to", Type: String, Doc: "where to, below the files folder; needs must name it"}, etagParam},
+				{Name: "to", Type: String, Doc: "where to, below the files folder; with / at the end, the folder that it goes to; needs must name it"}, etagParam},
 			Returns: "file", Needs: "s3", Effect: Outside,
 			Example: "s3.get(\"archive\", \"in/words.txt\", to = \"data/downloads/words.txt\").size  # 11",
 			Lua:     "s3.get(\"archive\", \"in/words.txt\", \"data/downloads/words.txt\").size  -- 11",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"path"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -187,11 +188,20 @@ func (b *s3Body) ask() error {
 		b.body, b.info, _, err = b.s.GetObject(ctx, b.s.b.name, b.o.key, opts)
 		return err
 	})
-	if err == nil {
-		b.t.left = -1
+	if err != nil {
+		return err
 	}
-	return err
+	b.t.left = -1
+	if b.etag != "" && bareETag(b.info.ETag) != bareETag(b.etag) { // some stores do not look at it
+		b.Close()
+		return b.s.final("s3.changed", "open %s: it has changed since it was listed", b.o.place())
+	}
+	return nil
 }
+
+// bareETag is an etag without quotes, and without the mark of one that another encoding
+// shares.
+func bareETag(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), "\"") }
 
 // Read reads on.
 func (b *s3Body) Read(p []byte) (int, error) {
@@ -274,7 +284,11 @@ func getS3(c *Call, a *Args) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.permit(a.String("to")); err != nil {
+	to := a.String("to")
+	if strings.HasSuffix(to, "/") {
+		to += path.Base(key)
+	}
+	if _, err := c.permit(to); err != nil {
 		return nil, err
 	}
 	o, err := s.open(key, a.String("etag"))
@@ -282,7 +296,7 @@ func getS3(c *Call, a *Args) (Value, error) {
 		return nil, err
 	}
 	defer o.Close()
-	f, err := c.writeFile(a.String("to"), false, func(w io.Writer) error {
+	f, err := c.writeFile(to, false, func(w io.Writer) error {
 		_, err := io.Copy(w, o.body)
 		return err
 	})

@@ -83,19 +83,15 @@ func (at *address) sshAuth() ([]ssh.AuthMethod, error) {
 		return nil, at.setting("the URL names no user: write it like sftp://ada@%s", at.host)
 	}
 	if at.key != "" {
-		var signer ssh.Signer
-		var err error
-		if at.passphrase != "" {
-			signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(at.key), []byte(at.passphrase))
-		} else {
-			signer, err = ssh.ParsePrivateKey([]byte(at.key))
-		}
+		signer, err := ssh.ParsePrivateKey([]byte(at.key))
 		var locked *ssh.PassphraseMissingError
 		switch {
-		case errors.As(err, &locked):
+		case errors.As(err, &locked) && at.passphrase == "":
 			return nil, at.setting("the key is locked: give its passphrase too")
-		case err != nil && at.passphrase != "":
-			return nil, at.setting("the passphrase does not unlock the key, or it is no private key")
+		case locked != nil:
+			if signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(at.key), []byte(at.passphrase)); err != nil {
+				return nil, at.setting("the passphrase does not unlock the key")
+			}
 		case err != nil:
 			return nil, at.setting("key is no private key: it is the text of a file such as id_ed25519")
 		}

@@ -184,6 +184,13 @@ func TestCalendar(t *testing.T) {
     hours = list(time.windows(time.parse("2025-01-01"), time.parse("2025-01-01T02:30:00Z"), "1h"))
     eq([(a.hour, b.hour, b.minute) for a, b in hours], [(0, 1, 0), (1, 2, 0), (2, 2, 30)])
     eq((time.date(2024, 12, 31).yearday, time.from_unix(0.25).nanosecond), (366, 250000000))
+    noon = time.date(2018, 11, 4, 12, timezone = "America/Sao_Paulo")
+    eq([str(time.trunc(noon, u)) for u in ["day", "hour"]], ["2018-11-04T01:00:00-02:00", "2018-11-04T12:00:00-02:00"])
+    eq([str(a) for a, b in time.windows(time.date(2024, 9, 7, timezone = "America/Santiago"), time.date(2024, 9, 10, timezone = "America/Santiago"), "day")], ["2024-09-07T00:00:00-04:00", "2024-09-08T01:00:00-03:00", "2024-09-09T00:00:00-03:00"])
+    for text, zone, want in [("2025-10-26T02:30", "Europe/Berlin", "2025-10-26T02:30:00+02:00"), ("2025-03-30T02:30", "Europe/Berlin", "2025-03-30T03:30:00+02:00"), ("2025-11-02T01:30", "America/New_York", "2025-11-02T01:30:00-04:00"), ("2025-03-09T02:30", "America/New_York", "2025-03-09T03:30:00-04:00")]:
+        eq([str(time.parse(text, timezone = zone)), str(time.parse(text, "%Y-%m-%dT%H:%M", zone))], [want, want])
+        y, m, d, h = int(text[:4]), int(text[5:7]), int(text[8:10]), int(text[11:13])
+        eq([str(time.date(y, m, d, h, 30, timezone = zone)), str(time.date(y, m, d - 1, h, 30, timezone = zone).add(days = 1))], [want, want])
     fails("the month has 28", time.date, 2025, 2, 29)
     fails("month: got 13, wanted 1 to 12", time.date, 2025, 13)
     fails("step must be longer than 0s", time.windows, berlin, berlin, "0s")

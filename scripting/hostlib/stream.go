@@ -54,8 +54,15 @@ type streamObject interface {
 var streams = []streamObject{&entry{}, &response{}, &remoteFile{}, &s3Stream{}}
 
 // input opens what a parameter of type Source was given: a path, an object that
-// is a stream, or an iterator of lines or bytes.
+// is a stream, or an iterator of lines or bytes. Without a charset it is what the server
+// says of an answer, else utf-8.
 func (c *Call) input(v Value, charset string) (*input, error) {
+	if charset == "" {
+		charset = "utf-8"
+		if answer, ok := v.(*response); ok {
+			charset = answer.charset()
+		}
+	}
 	r, name, close, err := c.openSource(v)
 	if err != nil {
 		return nil, err

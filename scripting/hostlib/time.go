@@ -14,7 +14,7 @@ import (
 
 var timeModule = &Module{
 	Name: "time",
-	Doc:  "Times and lengths of time. A length is written \"30s\", \"5m\", \"1h30m\" or \"7d\".",
+	Doc:  "Times and lengths of time. A length is written \"30s\", \"5m\", \"1h30m\" or \"7d\". An hour that clocks show twice is the first of the two; one that they leave out lies as far behind the gap as it is into it: a day whose midnight is left out begins at 01:00.",
 	Funcs: []*Func{
 		{
 			Name: "now", Doc: "Gives the time by the database's clock, in UTC.",
@@ -127,13 +127,14 @@ func truncate(t time.Time, unit string) time.Time {
 	_, mi, s := t.Clock()
 	switch unit {
 	case "year":
-		return time.Date(y, 1, 1, 0, 0, 0, 0, t.Location())
+		mo, d = 1, 1
 	case "month":
-		return time.Date(y, mo, 1, 0, 0, 0, 0, t.Location())
+		d = 1
 	case "week":
-		return time.Date(y, mo, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, t.Location())
-	case "day":
-		return time.Date(y, mo, d, 0, 0, 0, 0, t.Location())
+		d -= (int(t.Weekday()) + 6) % 7
+	}
+	if slices.Contains(units[:4], unit) {
+		return engine.Wall(time.Date(y, mo, d, 0, 0, 0, 0, time.UTC), t.Location())
 	}
 	// Below a day, by what is to go: a clock may show an hour twice.
 	t = t.Add(-time.Duration(t.Nanosecond()))
@@ -171,7 +172,7 @@ func parseISO(text string, loc *time.Location) (time.Time, error) {
 		s = s[:10] + "T" + strings.Replace(s[11:], " ", "", 1) // "2025-12-24 18:30 +01:00" too
 	}
 	for _, layout := range isoLayouts {
-		if t, err := time.ParseInLocation(layout, s, loc); err == nil {
+		if t, err := engine.ParseIn(layout, s, loc); err == nil {
 			return t, nil
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // directives are what may follow a % in a format.
@@ -365,7 +367,7 @@ func (f *timeFields) time(loc *time.Location) (t time.Time, why string) {
 	}
 	y, m, d := day.Date()
 	at := func(loc *time.Location) time.Time {
-		return time.Date(y, m, d, f.hour, f.minute, f.second, f.nanos, loc)
+		return engine.Wall(time.Date(y, m, d, f.hour, f.minute, f.second, f.nanos, time.UTC), loc)
 	}
 	switch {
 	case f.zone == "" || f.offset != nil:

@@ -51,6 +51,8 @@ func TestXMLStreams(t *testing.T) {
 	w.File("utf16.xml", "\xff\xfe"+strings.Join(strings.Split("<?xml version='1.0' encoding='UTF-16'?><a><b>c</b></a>", ""), "\x00")+"\x00")
 	w.File("wrong.xml", "<?xml version='1.0' encoding='UTF-8'?>\n<a>\n<b>\xe9</b></a>")
 	w.File("bom.xml", "\xef\xbb\xbf<a><b>x</b></a>")
+	w.File("marked.xml", "\xef\xbb\xbf<?xml version='1.0' encoding='ISO-8859-1'?><a><b>é</b></a>")
+	w.File("new.xml", "<?xml version='1.1'?><a/>")
 	w.File("empty.xml", "<a></a>")
 	w.File("bomb.xml", `<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a><b>&c;</b></a>`)
 	w.File("outside.xml", `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a><b>&b;</b></a>`)
@@ -89,6 +91,13 @@ func TestXMLStreams(t *testing.T) {
 		{`"feed.xml", "rss/item[1]"`, `only [@name] and [@name='value'] can be used here`},
 		{`"feed.xml", "rss/item/@id"`, `leads to no elements`},
 		{`"feed.xml", "rss/[x]"`, `has no name where a step begins`},
+		{`"feed.xml", "//item[@id!='2']"`, `has "id!", which is no name`},
+		{`"feed.xml", "//item[@id>='2']"`, `has "id>", which is no name`},
+		{`"feed.xml", "rss/channel/text()"`, `has "text()", which is no name`},
+		{`"feed.xml", "rss/.."`, `has "..", which is no name`},
+		{`"feed.xml", "rss/1a"`, `has "1a", which is no name`},
+		{`"feed.xml", "rss/channel/größe-1.a_·"`, `[]`},
+		{`"new.xml", "a"`, `new.xml, line 1: unsupported version "1.1"; only version 1.0 is supported`},
 		{`"feed.xml", "rss/item["`, `has no name where a step begins`},
 		{`"feed.xml", "rss/item[@a=1]"`, `has no quoted value after =`},
 		{`"feed.xml", "rss/item[@a='1]"`, `has a quote that is not closed`},
@@ -119,6 +128,7 @@ func TestXMLStreams(t *testing.T) {
 		{`"latin.xml", "a/b", encoding = "iso-8859-5"`, `["щ"]`},
 		{`"utf16.xml", "a/b"`, `["c"]`},
 		{`"bom.xml", "a/b"`, `["x"]`},
+		{`"marked.xml", "a/b"`, `["é"]`},
 		{`["<a>", "<b>1", "</b></a>"], "a/b"`, `["1"]`},
 		{`"feed.xml", "//title"`, `["Shop","A & B <C>","Two"]`},
 	} {
@@ -146,6 +156,8 @@ func TestNodes(t *testing.T) {
 		{`first.get("price/@unit")`, `"EUR"`},
 		{`first.get("nothing", 0)`, `0`},
 		{`first.find("nothing")`, `null`},
+		{`first.get("title[@a!='x']/b")`, `has "a!", which is no name`},
+		{`xml.parse("<a xml:lang='de'/>", namespaces = {"x": "u"}).attr("xml:lang")`, `"de"`},
 		{`first.find("title").text`, `"A & B <C>"`},
 		{`first.find("@id")`, `"1"`},
 		{`first.find(".").name`, `"item"`},
@@ -181,6 +193,9 @@ return [%s]`, c.expr)
 		if got := run(t, w, body); !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %s, want %s", c.expr, got, c.want)
 		}
+	}
+	if got := run(t, w, `return len(xml.parse("<a " + " ".join(["a%d='x'" % n for n in range(300000)]) + "/>").dict())`); got != `300000` { // and not after minutes
+		t.Errorf("got %s", got)
 	}
 	body := `return xml.parse("<r>" + "<a>" * 400 + "</a>" * 400 + "</r>").find_all("//*//*//*//*//*//*//*//*//*//*")[-1].name`
 	if got := run(t, w, body); got != `"a"` { // and not after hours

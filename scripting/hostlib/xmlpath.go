@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // xmlPath is a path through elements: a/b, //b, a/*, a[@id='1'], a/@id, . .
@@ -124,6 +125,9 @@ func cutXMLName(s string, spaces map[string]string) (name xmlName, rest, what st
 	if prefix, local, ok := strings.Cut(name.local, ":"); ok && !name.exact {
 		name.local = local
 		space, known := spaces[prefix]
+		if prefix == "xml" && !known {
+			space, known = xmlSpace, true
+		}
 		switch {
 		case known:
 			name.space, name.exact = space, true
@@ -133,10 +137,24 @@ func cutXMLName(s string, spaces map[string]string) (name xmlName, rest, what st
 			name.prefix = prefix
 		}
 	}
-	if name.local == "" || strings.Contains(name.local, ":") {
+	switch {
+	case name.local == "":
 		return name, "", "has no name where a step begins"
+	case name.local != "*" && !isXMLName(name.local):
+		return name, "", "has " + strconv.Quote(name.local) + ", which is no name"
 	}
 	return name, rest, ""
+}
+
+// isXMLName says whether elements and attributes can be named so, within their prefix.
+func isXMLName(s string) bool {
+	for i, r := range s {
+		within := i > 0 && (unicode.In(r, unicode.Nd, unicode.M) || strings.ContainsRune("-.\u00B7", r))
+		if r != '_' && !unicode.IsLetter(r) && !within {
+			return false
+		}
+	}
+	return true
 }
 
 // cutXMLTest takes what stands between [ and ].

@@ -111,8 +111,8 @@ func (e *xmlNode) addText(b *strings.Builder) {
 // those that are there several times, or are among lists, as lists.
 func (e *xmlNode) dict(lists []string) Value {
 	d := &Dict{}
-	for _, a := range e.attrs {
-		d.Set("@"+xmlWritten(a.prefix, a.name), a.value)
+	for _, a := range e.attrs { // none is there twice
+		d.Names, d.Values = append(d.Names, "@"+xmlWritten(a.prefix, a.name)), append(d.Values, a.value)
 	}
 	var text strings.Builder
 	at := map[string]int{} // of the children in d
@@ -181,7 +181,7 @@ func newXMLReader(in *input, declared bool, spaces map[string]string, max int) *
 	r.guard = &guard{r: in.r, max: max, what: "an element of " + in.name}
 	r.dec = xml.NewDecoder(r.guard)
 	r.dec.CharsetReader = func(charset string, src io.Reader) (io.Reader, error) {
-		if !declared || strings.HasPrefix(strings.ToLower(charset), "utf-16") { // that is seen by its mark
+		if !declared || in.text.marked || strings.HasPrefix(strings.ToLower(charset), "utf-16") { // that is seen by its mark
 			return src, nil
 		}
 		return decoding(in.name, src, charset)
@@ -372,6 +372,8 @@ func (r *xmlReader) explain(err error) error {
 		return r.syntax("there is no element")
 	case errors.As(err, &syn):
 		return r.syntax("%s", syn.Msg)
+	case strings.HasPrefix(err.Error(), "xml: "): // of the declaration
+		return r.syntax("%s", strings.TrimPrefix(err.Error(), "xml: "))
 	}
 	return err
 }

@@ -344,6 +344,9 @@ func tonumber(a *args) int {
 		if _, ok := v.Value.(*integer); ok {
 			return a.push(v)
 		}
+		if d, ok := a.run.Plain(v).(hostlib.Decimal); ok {
+			return a.push(a.run.numeral(d.String(), 10))
+		}
 	case lua.LString:
 		if base < 2 || base > 36 {
 			return a.run.raisef(a.l, "tonumber: argument 2: got %d, wanted 2 to 36", base)

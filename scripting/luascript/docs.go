@@ -54,7 +54,7 @@ var Functions = []Doc{
 	{"require(name)", "What a helper file returns, or its globals.", "text"},
 	{"select(n, ...)", "The arguments from the n-th on; select(\"#\", ...) counts them.", "place ..."},
 	{"setmetatable(t, meta)", "Gives the table its metatable.", "table meta"},
-	{"tonumber(v, base)", "A number, or nil. Whole numbers are exact.", "any number?"},
+	{"tonumber(v, base)", "A number, or nil. Whole numbers are exact; a decimal becomes the float that is next to it.", "any number?"},
 	{"tostring(v)", "A text; that of __tostring if the metatable has it.", "any"},
 	{"type(v)", "nil, null, boolean, number, string, table, function, thread, iterator, or how an object is called: decimal, time.", "any"},
 	{"unpack(t, i, j), table.unpack(t, i, j)", "The elements of a list as values.", "table number? number?"},

@@ -157,7 +157,7 @@ func textTable(row *hostlib.TextRow, meta *lua.LTable) lua.LValue {
 // decode turns JSON straight into Lua's values.
 func (r *run) decode(text []byte) (lua.LValue, error) {
 	if r.decoder == nil {
-		r.decoder = hostlib.NewDecoder(builder{r})
+		r.decoder = hostlib.NewDecoder(builder{r}, &r.call)
 	}
 	return r.decoder.Decode(text)
 }

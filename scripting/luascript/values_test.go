@@ -89,6 +89,7 @@ words = {"a", "b", deep = {c = {1, 2}}}`, `
   eq(tonumber("ff", 16), 255)
   eq(tonumber("1e3"), 1000)
   eq(tonumber("x"), nil)
+  eq({tonumber(decimal.of("9.90")), tonumber(decimal.of("9007199254740993")) == 9007199254740993}, {9.9, true})
   db.ensure("ids", {id = "integer", name = "text", data = "bytes"}, {key = {"id"}})
   db.insert("ids", {{id = item.big, name = null, data = "\255\0x"}, {id = tonumber("-9223372036854775807"), name = "b"}})
   eq(db.one("SELECT * FROM ids WHERE id = ?", item.big), {id = item.big, name = null, data = "\255\0x"})

@@ -213,6 +213,9 @@ func (w *world) object(rq *http.Request) (*http.Response, bool) {
 		out := &answering{header: http.Header{}}
 		s.speaks.ServeHTTP(out, in)
 		in.Body.Close()
+		if etag := rq.Header.Get("If-Match"); etag != "" && rq.Method == http.MethodGet && out.header.Get("ETag") != etag { // which gofakes3 does not look at
+			out = &answering{header: http.Header{}, status: http.StatusPreconditionFailed}
+		}
 		return out.answer(rq), true
 	}
 	return nil, false

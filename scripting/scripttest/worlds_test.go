@@ -19,7 +19,7 @@ def consume(ctx, item):
     s3.put("archive", "out/all.txt", data = str(db.value("SELECT COUNT(*) FROM people")))
     s3.put("photos/one", "large", data = "x" * 20000000)
     s3.get("archive", "in/a.csv", to = "in/a.csv")
-    return [s3.exists("archive", "nothing"), s3.stat("photos/one", "large").size, s3.stat("archive", "out/all.txt").modified]
+    return [s3.exists("archive", "nothing"), s3.stat("photos/one", "large").size, s3.stat("archive", "out/all.txt").modified, catch(s3.open, "archive", "in/a.csv", etag = "0123")[1].code]
 `, `
 def test_people(t):
     archive = t.s3("archive")
@@ -28,7 +28,7 @@ def test_people(t):
     archive.file("other", "")
     photos = t.s3("photos/one")
     r = t.run()
-    t.eq(r.result, [False, 20000000, "2020-01-01T00:00:00Z"])
+    t.eq(r.result, [False, 20000000, "2020-01-01T00:00:00Z", "s3.changed"])
     t.eq(t.table("people"), [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
     t.eq(archive.read("out/all.txt"), "2")
     t.eq(archive.files(), ["done/a.csv", "done/b.csv", "in/a.csv", "in/b.csv", "other", "out/all.txt"])

@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -28,6 +29,7 @@ type run struct {
 	script  *file             // of the hook
 	shared  bool              // an iterator was frozen
 	renewed func()            // renew
+	cancel  func()            // ends the thread before its next step; others may call it
 	scenes  []scene           // of the functions that an error ended
 	gave    [8]starlark.Value // dicts that the library gave the script last
 	given   int               // how many in all
@@ -56,6 +58,7 @@ func newRun(name string, limit int64) *run {
 	}
 	r.thread.SetLocal(runKey, r)
 	r.call.Lang, r.renewed = r, r.renew
+	r.cancel = func() { r.thread.Cancel("its time is over") }
 	r.renew()
 	return r
 }
@@ -73,6 +76,8 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 		r.ctx = object{run: r, typ: hostlib.CtxType(), self: r.call.Ctx()}
 		r.renew()
 		c.OnCheckpoint(r.renewed)
+		going := context.AfterFunc(c.Context(), r.cancel) // between two looks there may be long calls
+		defer going()
 		args, err := r.args(c, name)
 		if err != nil {
 			return nil, r.Failure(err)
@@ -91,7 +96,7 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 		if err == nil {
 			err = r.Failure(r.call.Finish())
 		}
-		if err == nil && r.halt == nil && r.call.Idle() {
+		if err == nil && r.halt == nil && r.call.Idle() && going() {
 			clear(r.scenes)
 			r.scenes, r.gave, r.item = r.scenes[:0], [8]starlark.Value{}, nil
 			idle.Put(r)

@@ -132,7 +132,7 @@ func (r *run) keys(names []string) []starlark.Value {
 // decode turns JSON straight into Starlark values.
 func (r *run) decode(text []byte) (starlark.Value, error) {
 	if r.decoder == nil {
-		r.decoder = hostlib.NewDecoder(builder{})
+		r.decoder = hostlib.NewDecoder(builder{}, &r.call)
 	}
 	return r.decoder.Decode(text)
 }

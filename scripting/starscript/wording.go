@@ -19,6 +19,10 @@ var wordings = []struct {
 		"a global cannot be changed after the script is loaded, nor can what it holds: keep the value by state.set(name, value) or vars.set(name, value), or make the list or dict in the hook"},
 	{regexp.MustCompile(`^unknown binary op: string \+ (int|float|bool)$`), "a string and $1 cannot be added: make a string of the other one, by str(...)"},
 	{regexp.MustCompile(`^unknown binary op: (int|float|bool) \+ string$`), "$1 and a string cannot be added: make a string of the first one, by str(...), or a number of the other one, by int(...) or float(...)"},
+	{regexp.MustCompile(`^%([doxX]) format requires integer: cannot convert decimal to int$`), "%$1 in a format takes a whole number, and got a decimal: write %s, or make a whole number of it, by x.to_int()"},
+	{regexp.MustCompile(`^(?:int: )?cannot convert decimal to int$`), "int() takes no decimal: write x.to_int(), which cuts off what is behind the point, or x.round().to_int()"},
+	{regexp.MustCompile(`^float got decimal, want number or string$`), "float() takes no decimal: write x.to_float(), which gives the nearest float"},
+	{regexp.MustCompile(`^%([eEfFgG]) format requires float, not decimal$`), "%$1 in a format takes a number, and got a decimal: write %s, or make a float of it, by x.to_float()"},
 	{regexp.MustCompile(`^%([doxX]) format requires integer: cannot convert (\w+) to int$`), "%$1 in a format takes a whole number, and got a $2: write %s, or make a number of it, by int(...)"},
 	{regexp.MustCompile(`^%([eEfFgG]) format requires float, not (\w+)$`), "%$1 in a format takes a number, and got a $2: write %s, or make a number of it, by float(...)"},
 }

@@ -1,0 +1,59 @@
+package hostlib
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/dsengine/dsengine/engine"
+	"golang.org/x/text/transform"
+)
+
+// writeEncoding is the character set of what is written.
+var writeEncoding = Param{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"utf-16\", or \"utf-8-sig\", which is UTF-8 with a byte order mark, as Excel takes it; None: utf-8"}
+
+// encoded makes text of a character set of what is written to it, which is UTF-8. A byte order
+// mark goes before it where the character set has one, if it begins the file.
+func encoded(w io.Writer, charset string, begins bool) (io.WriteCloser, error) {
+	name := strings.ToLower(charset)
+	marked := name == "utf-8-sig" || name == "utf-16"
+	if charset == "" || name == "utf-8-sig" {
+		charset = "utf-8"
+	}
+	e, err := encodingOf(charset)
+	if err != nil {
+		return nil, err
+	}
+	out := io.WriteCloser(plain{w})
+	if e != nil {
+		out = &encoder{transform.NewWriter(w, e.NewEncoder()), charset}
+	}
+	if marked && begins {
+		_, err = io.WriteString(out, "\uFEFF")
+	}
+	return out, err
+}
+
+// encoder says in words what cannot be encoded.
+type encoder struct {
+	*transform.Writer
+	charset string
+}
+
+// Write encodes.
+func (e *encoder) Write(b []byte) (int, error) {
+	n, err := e.Writer.Write(b)
+	if err != nil && !errors.As(err, new(*engine.Failure)) && strings.HasPrefix(err.Error(), "encoding: ") {
+		err = Errorf("file.encoding", "there is a character that %s does not have", e.charset)
+	}
+	return n, err
+}
+
+// begins says whether what is written begins the file: it replaces it, or nothing is there.
+func (c *Call) begins(p string, more bool) bool {
+	if !more {
+		return true
+	}
+	f, err := c.stat(p)
+	return err != nil || f.size == 0
+}
