@@ -18,7 +18,7 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 	case c.job.Phase == PhaseFail:
 		return c.misuse("ctx.checkpoint is for produce, consume and finish")
 	case len(c.catches) > 0:
-		return c.commits("ctx.checkpoint commits")
+		return c.commits("it commits")
 	case c.job.Redrive == RedriveRows && c.job.Phase == PhaseConsume:
 		return c.misuse("ctx.checkpoint does not know which rows are done: in redrive loop over them by ctx.batches(rows, n), which commits after each pass")
 	case c.loops.passes > 0:

@@ -395,7 +395,7 @@ type Batches struct {
 // pass, and Done at the end of the source.
 func (c *Call) Batches(id LoopID) (*Batches, error) {
 	if len(c.catches) > 0 {
-		return nil, c.commits("ctx.batches commits after each pass")
+		return nil, c.commits("it commits after each pass")
 	}
 	if c.job.Phase == PhaseFail {
 		return nil, c.misuse("ctx.batches is for produce, consume and finish")

@@ -221,7 +221,9 @@ func (f *Func) Invoke(c *Call, self Value, args []Value, named []Named) (result 
 	}
 	if err != nil {
 		a.leave()
-		err = within(f.String(), err)
+		if !f.passes {
+			err = within(f.String(), err)
+		}
 		if failure, ok := err.(*engine.Failure); ok && f.asksHosts() && c.Hook != nil {
 			failure.Message = c.Hook.StrikeParts(failure.Message) // a URL ends a secret where it has a mark of its own
 		}

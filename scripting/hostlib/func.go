@@ -29,7 +29,8 @@ type Func struct {
 	Do func(c *Call, a *Args) (Value, error)
 	// Dry is what is done in its place in a dry run; nil: Do, whose effects Host.Dry
 	// takes: files, requests and notifications.
-	Dry func(c *Call, a *Args) (Value, error)
+	Dry    func(c *Call, a *Args) (Value, error)
+	passes bool // its errors are those of what it calls
 }
 
 // Param is a parameter.

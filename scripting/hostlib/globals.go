@@ -122,6 +122,7 @@ var Globals = []*Func{
 		Returns: "(value, err)", Effect: Read, Same: true,
 		Example: "value, err = catch(json.decode, \"{\")\nerr.code  # \"json.syntax\"",
 		Lua:     "local value, err = catch(json.decode, \"{\")\nerr.code  -- \"json.syntax\"",
+		passes:  true,
 		Do: func(c *Call, a *Args) (Value, error) {
 			var result Value
 			f, err := c.Catch(func() (err error) {
