@@ -295,7 +295,7 @@ var lifeCases = []testCase{
 			for what, do := range map[string]func() error{
 				"ctx.batches": func() error { _, err := c.Batches(engine.LoopID{}); return err }, "ctx.checkpoint": func() error { return c.Checkpoint(nil, false) },
 			} {
-				if caught, err := c.Catch(do); caught != nil || err == nil || !strings.Contains(err.Error(), what+" commits") {
+				if caught, err := c.Catch(do); caught != nil || err == nil || !strings.Contains(err.Error(), "it commits") {
 					return nil, fmt.Errorf("%s: caught %w, told %w", what, caught, err)
 				}
 			}
