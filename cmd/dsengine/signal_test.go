@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -87,6 +88,8 @@ def consume(ctx, item):
 // handed waits until a process has ended, and says how, and whether it handed its job over.
 func (r *rig) handed(cmd *exec.Cmd, code exitCode) {
 	r.t.Helper()
+	long := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	defer long.Stop()
 	_ = cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != int(code) {
 		r.t.Errorf("it ended: %s", cmd.ProcessState)
@@ -109,6 +112,9 @@ func TestRunDrainsWhenItsTerminalCloses(t *testing.T) {
 	r.script("long", long)
 	r.do("enqueue", "long")
 	cmd := r.command("run")
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // a program that is started while this one ignores it, under nohup, goes on ignoring it
+	defer signal.Stop(hup)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

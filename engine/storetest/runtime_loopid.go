@@ -174,6 +174,9 @@ var loopIDCases = []testCase{
 		}
 	}},
 	{"loops of which there were too many to keep each are not taken for others", func(w *world) {
+		if w.in.Rows {
+			return // it takes minutes on a server, and what tells loops apart is the same
+		}
 		const files = 1100
 		for _, gone := range []bool{false, true} {
 			said, got := w.goesOn(4*files+3, func(s *steps, second bool) error {
