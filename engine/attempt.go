@@ -129,10 +129,7 @@ func (s *Server) once(ctx context.Context, l *lane, j *ClaimedJob, rerun *tries)
 		}
 	}
 	if err == nil {
-		err = c.missed()
-	}
-	if err == nil && len(result) > MaxResult {
-		err = c.misuse("the hook returned %d bytes of JSON, more than %d", len(result), MaxResult)
+		err = c.ends(result)
 	}
 	if err == nil || c.decided(err) {
 		if again, err = s.succeed(commit, l, c, result, err); err == nil {
@@ -313,7 +310,7 @@ func (s *Server) newCall(ctx context.Context, l *lane, j *ClaimedJob) (*Call, er
 		c.poison = &Failure{Kind: KindError, Code: "position", Cause: err,
 			Message: fmt.Sprintf("the position of its last checkpoint cannot be read (%v): start from the beginning, which does all again, what was committed too, with: dsengine jobs retry %d --fresh", err, j.ID)}
 	}
-	c.loops = loopsOf(c.position.Loops)
+	c.loops = loopsOf(c.position.Loops, j.Phase)
 	c.records.pass = int64(j.Epoch)<<32 | int64(j.Checkpoints)
 	c.resumed = j.Checkpoints > 0 || c.position.begun()
 	if j.Reruns > 0 {

@@ -206,11 +206,11 @@ type EmissionSource interface {
 // emitAllBatch is how many items EmitAll commits at a time.
 const emitAllBatch = 1000
 
-// EmitAll emits all that src gives, a loop which id tells from others. It commits by itself now and then: soon if
-// only such loops have written anything, else before too much waits; what the
-// hook did before is committed with it then, and is not done again after a crash
-// (see loops). Then it leaves out what was committed: src must give the same
-// again. It says how many were created.
+// EmitAll emits all that src gives, in a loop that id tells from others. It commits by
+// itself now and then: soon if only such loops have written anything, else before too much
+// waits; what the hook did before is committed with it then, and is not done again after a
+// crash (see loops). Then it leaves out what was committed: src must give the same again.
+// It says how many were created.
 func (c *Call) EmitAll(src EmissionSource, id LoopID) (int64, error) {
 	if c.job.Phase != PhaseProduce && c.job.Phase != PhaseConsume {
 		return 0, c.misuse("emit_all is for produce and consume; in %s use ctx.enqueue", c.job.Phase)

@@ -140,8 +140,8 @@ func (p position) encode() Raw {
 	return b
 }
 
-// fold makes one, in the place of the first of them, of older loops that are over, one after the other: what is
-// stored must not grow with each loop of a hook that has very many.
+// fold makes one of older loops that are over, one after the other, in the place of the
+// first of them: what is stored must not grow with each loop of a hook that has very many.
 func fold(all []loopCount) []loopCount {
 	old := len(all) - exactLoops
 	if old <= 0 {
@@ -218,8 +218,12 @@ type loops struct {
 	era    int          // how often the numbers began anew
 }
 
-// loopsOf are the loops of a hook that starts with a position.
-func loopsOf(saved []loopCount) loops {
+// loopsOf are the loops of a hook that starts with a position. In fail that is the one of
+// the phase that failed, and there are no loops.
+func loopsOf(saved []loopCount, phase Phase) loops {
+	if phase == PhaseFail {
+		return loops{}
+	}
 	for i := range saved {
 		saved[i].index = i
 	}
@@ -389,10 +393,10 @@ type Batches struct {
 	ended  bool
 }
 
-// Batches begins a loop in batches, which id tells from others. Ask Over before and Skip about each element,
-// gather those for which it is false, call Pass before the script gets a batch
-// and Commit when it asks for the next one, Abandon when it leaves the loop in a
-// pass, and Done at the end of the source.
+// Batches begins a loop in batches, which id tells from others. Ask Over before and Skip
+// about each element, gather those for which it is false, call Pass before the script
+// gets a batch and Commit when it asks for the next one, Abandon when it leaves the loop
+// in a pass, and Done at the end of the source.
 func (c *Call) Batches(id LoopID) (*Batches, error) {
 	if len(c.catches) > 0 {
 		return nil, c.commits("it commits after each pass")

@@ -10,7 +10,7 @@ import (
 // LoopID tells a loop from the others of its hook. The zero value says that nothing is
 // known of it: it is the next one of those that the last run has come to.
 type LoopID struct {
-	Source string // what it goes through: the path of a file; "": that is not known
+	Source string // what it goes through, such as the path of a file; "": that is not known
 	Site   string // which it is in the script: the file, and its number there
 	Sites  int    // so many there are in that file
 	Again  bool   // it stands in another loop: the hook comes to it again and again
@@ -128,6 +128,14 @@ func (c *Call) follows(key loopKey, was loopCount) error {
 		return c.strange("not all of the hook's loops are those that it came to then")
 	}
 	return nil
+}
+
+// ends is why a hook must not end as it did, with a result.
+func (c *Call) ends(result Raw) error {
+	if len(result) > MaxResult {
+		return c.misuse("the hook returned %d bytes of JSON, more than %d", len(result), MaxResult)
+	}
+	return c.missed()
 }
 
 // missed is why the hook must not end yet: a loop that was begun, and is not known to be

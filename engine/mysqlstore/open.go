@@ -201,9 +201,10 @@ func (quiet) Print(...any) {}
 // pool makes a pool whose connections have the engine's settings: READ
 // COMMITTED, UTC, strict mode, and the given ones. NO_ZERO_DATE and NO_ZERO_IN_DATE are
 // not among them: they refuse the SQL by which dates of zeros are found and mended. Rows
-// of hooks do not bring any: see FitOf. A row with the number 0 keeps it. A time with
-// more digits than its column is cut off to these, which MariaDB does anyway, and not rounded. What the server is set to for
-// others must not cut results off, refuse statements, or change the words of errors.
+// of hooks do not bring any: see FitOf. A row with the number 0 keeps it. A time with more
+// digits than its column is cut off to these, which MariaDB does anyway, and not rounded.
+// What the server is set to for others must not cut results off, refuse statements, or
+// change the words of errors.
 func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]string) *sql.DB {
 	cfg := base.Clone()
 	if cfg.ClientFoundRows = foundRows; foundRows { // hooks' statements end with their lease

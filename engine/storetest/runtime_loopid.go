@@ -173,6 +173,28 @@ var loopIDCases = []testCase{
 			}
 		}
 	}},
+	{"the fail hook of a job that failed in a loop need not come to it", func(w *world) {
+		r := w.runtime(Options{})
+		id := over("a")
+		id.Again = false
+		t := goType("t", map[engine.Phase]engine.Hook{
+			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+				s := &steps{c: c}
+				return nil, s.batchesOf(id, span(0, 4), 2, func(batch []int) (bool, error) {
+					if batch[0] > 0 {
+						return false, errors.New("no")
+					}
+					return true, nil
+				})
+			},
+			engine.PhaseFail: func(c *engine.Call) (engine.Raw, error) { return nil, c.SetVariable(true, "told", raw(1)) },
+		})
+		t.Settings.Retry.Max = 1
+		job := r.make(engine.NewJob{Type: "t"}, t)
+		r.untilIdle(t)
+		r.stands("failed", job)
+		w.same("variables", []string{"told"}, r.rows("SELECT name FROM ds_vars"))
+	}},
 	{"loops of which there were too many to keep each are not taken for others", func(w *world) {
 		if w.in.Rows {
 			return // it takes minutes on a server, and what tells loops apart is the same

@@ -135,13 +135,15 @@ var scanFunc = &Func{
 		if err != nil {
 			return nil, err
 		}
-		return c.openedBy("scan", func() (Value, error) {
+		s := c.openedBy("scan", func() (Value, error) {
 			row, err := q.next()
 			if err == nil {
 				c.read(1)
 			}
 			return row, err
-		}, rows.Close), nil
+		}, rows.Close)
+		s.origin = a.Self.(*connection).name + ", table " + a.String("table")
+		return s, nil
 	},
 }
 

@@ -30,8 +30,8 @@ func (c *Call) loopID(it Iterator) engine.LoopID {
 	return id
 }
 
-// originOf is the file that an iterator reads, by a name that it has in each attempt; ""
-// if there is none, or several.
+// originOf is the file or the table that an iterator reads, by a name that it has in each
+// attempt; "" if there is none, or several.
 func originOf(it Iterator) string {
 	for s := sourceOf(it); s != nil; s = sourceOf(s.over[0]) {
 		if s.origin != "" || len(s.over) != 1 {
@@ -44,8 +44,15 @@ func originOf(it Iterator) string {
 // origin is the name that a source has in each attempt, "" if that is not known: a
 // temporary file has another one, and a URL may.
 func (c *Call) origin(src Value) string {
-	if p, ok := src.(string); ok && !c.temps[p] {
-		return p
+	switch src := src.(type) {
+	case string:
+		if !c.temps[src] {
+			return src
+		}
+	case *remoteFile:
+		return src.label()
+	case *s3Stream:
+		return src.place()
 	}
 	return ""
 }

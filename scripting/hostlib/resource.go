@@ -67,9 +67,7 @@ func (c *Call) openedBy(name string, next func() (Value, error), close func() er
 func (c *Call) reading(name string, in *input, next func() (Value, error)) *source {
 	if in.open {
 		s := c.openedBy(name, next, in.close)
-		if in.local {
-			s.origin = c.origin(in.name)
-		}
+		s.origin = in.origin
 		return s
 	}
 	s := c.iterator(name, next, in.close)

@@ -16,14 +16,15 @@ import (
 // mark. Whoever makes one closes it, or hands it to a function that makes an
 // iterator of it (rows, jsonLines, ...), which does so.
 type input struct {
-	name  string // for messages
-	r     *bufio.Reader
-	close func() error // never nil
-	open  bool         // it comes from outside of the script
-	local bool         // it is named by its path
-	file  bool         // it is a file, or a packed one
-	watch *watched
-	text  *decoded
+	name   string // for messages
+	origin string // see Call.origin
+	r      *bufio.Reader
+	close  func() error // never nil
+	open   bool         // it comes from outside of the script
+	local  bool         // it is named by its path
+	file   bool         // it is a file, or a packed one
+	watch  *watched
+	text   *decoded
 }
 
 // alone says, once, that it can be read by another goroutine from here on: it
@@ -72,7 +73,7 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.open = c.own(v)
+	in.open, in.origin = c.own(v), c.origin(v)
 	p, isPath := v.(string)
 	in.local = isPath
 	in.file = isPath && archiveKind(p) == ""

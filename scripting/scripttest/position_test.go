@@ -1,6 +1,9 @@
 package scripttest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestAHookGoesOnInItsLoops has hooks go on behind what their loops have taken.
 func TestAHookGoesOnInItsLoops(t *testing.T) {
@@ -88,6 +91,9 @@ local function row(r) return {price = tonumber(r.price)} end
 function produce(ctx)
   db.ensure("prices", {price = "integer"})
 `
+	remote := func(needs, body string) string {
+		return strings.Replace(starlark, `"files:in/*", "files:done/*"`, `"`+needs+`"`, 1) + body
+	}
 	dir := folder(t, map[string]string{"a.star": starlark + `
     for f in files.list("in/*.csv"):
         copy(ctx, f.path, f.path == "in/2.csv")
@@ -119,6 +125,50 @@ end
     db.insert("prices", iter.map(row, batch))
   end
 end
-`, "d_test.star": once})
+`, "d_test.star": once, "e.star": remote("sftp:bank", `
+    bank = sftp.connect("bank")
+    for f in bank.list("in/*.csv"):
+        copy(ctx, bank.open(f.path), f.path == "in/2.csv")
+        bank.move(f.path, "done/")
+`), "e_test.star": `
+def test_run(t):
+    bank = t.sftp("bank")
+    for n in [1, 2]:
+        bank.file("in/%d.csv" % n, "id,price\n1,%d\n2,%d\n3,%d\n4,9\n" % (n, n, n))
+    t.run()
+    t.eq(sorted([r["price"] for r in t.table("prices")]), [1, 1, 1, 2, 2, 2, 9, 9])
+`, "f.star": remote("s3:archive", `
+    for o in s3.list("archive", "in/"):
+        copy(ctx, s3.open("archive", o.key), o.key == "in/2.csv")
+        s3.delete("archive", o.key)
+`), "f_test.star": `
+def test_run(t):
+    for n in [1, 2]:
+        t.s3("archive").file("in/%d.csv" % n, "id,price\n1,%d\n2,%d\n3,%d\n4,9\n" % (n, n, n))
+    t.run()
+    t.eq(sorted([r["price"] for r in t.table("prices")]), [1, 1, 1, 2, 2, 2, 9, 9])
+`, "g.star": `
+job(needs = ["db:crm:write"], retry = retry(first = "1s"))
+
+def produce(ctx):
+    db.ensure("prices", {"price": "integer"})
+    crm = db.connect("crm")
+    for table in [r["name"] for r in crm.query("SELECT name FROM left_over ORDER BY name")]:
+        for batch in ctx.batches(crm.scan(table, by = ["id"]), 2):
+            if ctx.attempt == 1 and table == "b" and batch[0]["id"] == 3:
+                error("no")
+            db.insert("prices", [{"price": r["price"]} for r in batch])
+        crm.exec("DELETE FROM left_over WHERE name = ?", table)
+`, "g_test.star": `
+def test_run(t):
+    crm = t.connection("crm")
+    crm.ensure("left_over", {"name": "text(9)"})
+    crm.insert("left_over", [{"name": "a"}, {"name": "b"}])
+    for n, table in enumerate(["a", "b"]):
+        crm.ensure(table, {"id": "integer", "price": "integer"}, key = ["id"])
+        crm.insert(table, [{"id": i, "price": n + 1 if i < 4 else 9} for i in [1, 2, 3, 4]])
+    t.run()
+    t.eq(sorted([r["price"] for r in t.table("prices")]), [1, 1, 1, 2, 2, 2, 9, 9])
+`})
 	allAre(t, results(t, Options{Jobs: dir}), Passed)
 }
