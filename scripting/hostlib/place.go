@@ -135,11 +135,19 @@ func (c *Call) handing(fn Callable, v Value, steady bool) (Value, error) {
 	at := c.handed
 	v, err := fn.Call([]Value{v}, nil)
 	c.handed = was
+	if err != nil {
+		raisedAt(err, at)
+	}
+	return v, err
+}
+
+// raisedAt notes of an error of the script the row at which it was raised, unless that is
+// known.
+func raisedAt(err error, at Spot) {
 	var raised *Raised
 	if _, known := RaisedAt(err); !known && errors.As(err, &raised) {
 		raised.At = at
 	}
-	return v, err
 }
 
 // Handed is the row for which a function of the script runs, which it gave to
