@@ -212,7 +212,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 				row.Bad = Errorf(code, "column %q: %s", s.row.Names[i], why)
 				row.Bad.Row = s.n
 			}
-			s.row.Values[i] = Jsonable(v)
+			s.row.Values[i] = v
 		}
 		return row, nil
 	}

@@ -15,7 +15,7 @@ var decimalsParam = Param{Name: "decimals", Type: Bool, Default: false, Named: t
 
 var jsonModule = &Module{
 	Name: "json",
-	Doc:  "JSON. Whole numbers stay exact whatever their size, names keep their order. Numbers with a fraction are floats, as in most languages, and those have 15 to 17 digits: for money ask for decimals = True, and all such numbers are decimals. Payloads, state and variables keep all digits of a decimal, but it comes back as a float: keep str(x) there.",
+	Doc:  "JSON. Whole numbers stay exact whatever their size, names keep their order. Numbers with a fraction are floats, as in most languages, and those have 15 to 17 digits: for money ask for decimals = True, and all such numbers are decimals. What the engine keeps of a decimal (in payloads, positions, results, state, variables and rejected rows) is its text, with all digits, as a database column gives it: decimal.of(text) makes one of it again.",
 	Funcs: []*Func{
 		{
 			Name: "decode", Doc: "Reads a JSON text.",
@@ -212,7 +212,7 @@ func writeJSONLines(c *Call, a *Args) (Value, error) {
 				out.skipped++
 				continue
 			}
-			raw, err := c.encode(v)
+			raw, err := c.encode(v, JSONForm{})
 			if err != nil {
 				return Errorf("usage", "row %d: %v", out.rows+out.skipped+1, err)
 			}

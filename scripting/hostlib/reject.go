@@ -1,8 +1,6 @@
 package hostlib
 
 import (
-	"encoding/base64"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -12,7 +10,7 @@ import (
 var rejectFunc = &Func{
 	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out; give it to one of them, or to none. The row is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
 	Params: []Param{
-		{Name: "row", Type: Any, Doc: "the row, or the whole item: data; bytes in it are kept as base64"},
+		{Name: "row", Type: Any, Doc: "the row, or the whole item: data; bytes in it are kept as base64, times and decimals as their text"},
 		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message. Where the row is (\"while at ...\") is left out of it: see source and line"},
 		{Name: "source", Type: String, Default: None, Named: true, Doc: "where it came from; None: what the loop over it reads, else the file that the hook has read, if it was one only. A row that is redriven keeps its own"},
 		{Name: "line", Type: Int, Default: None, Named: true, Doc: "its line there, from 1; None: the one of the row that the loop is at, or of the very row, if it is one of a batch"},
@@ -65,35 +63,12 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 
 // reject keeps a row that cannot be used, as r says. An error ends the hook.
 func (c *Call) reject(row Value, r engine.Rejection) error {
-	data, err := c.Lang.Data(row)
-	if err == nil {
-		r.Row, err = EncodeJSON(Jsonable(data))
-	}
-	if err != nil {
+	var err error
+	if r.Row, err = c.encode(row, JSONForm{Kept: true, Any: true}); err != nil {
 		return Errorf("usage", "row: %v", err)
 	}
 	c.rejected++
 	return c.Hook.Reject(r)
-}
-
-// Jsonable puts base64 in place of bytes, and text in that of floats that are no numbers,
-// in what Language.Data has made.
-func Jsonable(v Value) Value {
-	switch v := v.(type) {
-	case []byte:
-		return base64.StdEncoding.EncodeToString(v)
-	case float64:
-		if !finite(v) {
-			return fmt.Sprint(v)
-		}
-	case *Dict:
-		Jsonable(v.Values)
-	case []Value:
-		for i, e := range v {
-			v[i] = Jsonable(e)
-		}
-	}
-	return v
 }
 
 // rejectRead keeps a row that a reader cannot use. reason may begin with source
