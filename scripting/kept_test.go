@@ -2,6 +2,7 @@ package scripting_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +45,16 @@ func rejected(t *testing.T, w *world.World) []string {
 		return true
 	}); err != nil {
 		t.Fatal(err)
+	}
+	return list
+}
+
+// advice is what messages say beside of what is wrong.
+var advice = regexp.MustCompile(`: db\.upsert\(.* \(the database says: [^()]*\)`)
+
+func plain(list []string) []string {
+	for i := range list {
+		list[i] = advice.ReplaceAllString(list[i], "")
 	}
 	return list
 }
@@ -133,5 +144,95 @@ end
 		}
 		w.Run()
 		isSame(t, "redriven", "1|12345678901234568.8900\n2|12345678901234568.8900\n", w.Query("SELECT id, CAST(price AS CHAR) FROM again ORDER BY id"))
+	})
+}
+
+// TestRejectsAreToldAlike has a reader, writers and the script set rows aside: what is kept
+// of them has one form, and comes back as it was.
+func TestRejectsAreToldAlike(t *testing.T) {
+	t.Parallel()
+	eachWay(t, `
+job(needs = ["files:*.csv"], rejects = "all")
+columns = {"id": "integer", "data": "bytes"}
+def raw(r):
+    return {"id": r["id"], "data": b"\x00\xff"}
+def consume(ctx, item):
+    db.ensure("things", columns, key = ["id"])
+    rows = lambda: csv.read("in.csv", encoding = "windows-1252", on_bad = "reject")
+    db.insert("things", iter.map(raw, rows()), on_bad = "reject")
+    for r in csv.read("other.csv"):
+        _, err = catch(db.insert, "things", [raw(r)])
+        reject(raw(r), err)
+def redrive(ctx, rows):
+    db.ensure("again", columns)
+    db.insert("again", [r for r in rows if "data" in r], on_bad = "reject")
+`, `
+job({needs = {"files:*.csv"}, rejects = "all"})
+local columns = {id = "integer", data = "bytes"}
+local function raw(r) return {id = r.id, data = "\0\255"} end
+function consume(ctx, item)
+  db.ensure("things", columns, {key = {"id"}})
+  local function rows() return csv.read("in.csv", {encoding = "windows-1252", on_bad = "reject"}) end
+  db.insert("things", iter.map(raw, rows()), {on_bad = "reject"})
+  for r in csv.read("other.csv") do
+    local _, err = catch(db.insert, "things", {raw(r)})
+    reject(raw(r), err)
+  end
+end
+function redrive(ctx, rows)
+  db.ensure("again", columns)
+  db.insert("again", iter.filter(function(r) return type(r) == "table" and r.data ~= nil end, rows), {on_bad = "reject"})
+end
+`, func(t *testing.T, w *world.World) {
+		w.File("in.csv", "id\n1\n2,x\n3y\n4\"z\n\x81\n1\n")
+		w.File("other.csv", "id\n1\n")
+		if j := w.Do("job", "1"); j.Error != nil {
+			t.Fatal(j.Error)
+		}
+		isSame(t, "rejects", []string{
+			`in.csv:3 {"id":"2","_more":["x"]}: got 2 fields, wanted 1 (csv.fields)`,
+			`in.csv:5 "4\"z": column 2: a quote (") inside a field that does not begin with one (csv.syntax)`,
+			`in.csv:6 {"_text":"` + "\uFFFD" + `","_bytes":"gQ=="}: it has bytes that mean nothing in windows-1252; say which encoding it has (file.encoding)`,
+			`in.csv:4 {"id":"3y","data":{"_bytes":"AP8="}}: column id is of type integer and cannot hold "3y": it is not of that type, or out of its range (db.value)`,
+			`in.csv:7 {"id":"1","data":{"_bytes":"AP8="}}: table things has a row with id = "1" already (db.duplicate)`,
+			`other.csv:2 {"id":"1","data":{"_bytes":"AP8="}}: db.insert: row 1: table things has a row with id = "1" already (db.duplicate)`,
+		}, plain(rejected(t, w)))
+		if _, err := w.Engine.Redrive(t.Context(), engine.RedriveRequest{Type: "job"}); err != nil {
+			t.Fatal(err)
+		}
+		w.Run()
+		isSame(t, "redriven", "1|00FF\n1|00FF\n", w.Query("SELECT id, HEX(data) FROM again"))
+		again := rejected(t, w)
+		isSame(t, "rejected again", again[3], again[len(again)-1])
+	})
+}
+
+// TestRejectsOfStreamsAreNotTakenForKnown has two streams, which have no names, with a row
+// in the same line that the database refuses: the second one after a checkpoint.
+func TestRejectsOfStreamsAreNotTakenForKnown(t *testing.T) {
+	t.Parallel()
+	eachWay(t, `
+job(rejects = "all", retry = retry(max = 2, first = "1ms"))
+def consume(ctx, item):
+    db.ensure("numbers", {"n": "integer"})
+    if not ctx.position:
+        db.insert("numbers", csv.read(["n\n", "x\n"]), on_bad = "reject")
+        ctx.checkpoint("half")
+        error("later")
+    db.insert("numbers", csv.read(["n\n", "y\n"]), on_bad = "reject")
+`, `
+job({rejects = "all", retry = retry({max = 2, first = "1ms"})})
+function consume(ctx, item)
+  db.ensure("numbers", {n = "integer"})
+  if not ctx.position then
+    db.insert("numbers", csv.read({"n\n", "x\n"}), {on_bad = "reject"})
+    ctx.checkpoint("half")
+    error("later")
+  end
+  db.insert("numbers", csv.read({"n\n", "y\n"}), {on_bad = "reject"})
+end
+`, func(t *testing.T, w *world.World) {
+		w.Do("job", "1")
+		isSame(t, "rejects", 2, len(rejected(t, w)))
 	})
 }

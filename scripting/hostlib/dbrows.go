@@ -59,9 +59,8 @@ func (s rejecter) Reject(_ context.Context, row engine.Row, why *engine.Failure)
 // reject sets a row aside.
 func (s *rowSource) reject(row engine.Row, why *engine.Failure) error {
 	at := s.origins.spot(row.At)
-	reason := strings.TrimPrefix(why.Message, fmt.Sprintf("row %d: ", row.At)) + " (" + why.Code + ")"
 	s.rejected++
-	return s.c.reject(&Dict{Names: row.Names, Values: row.Values}, engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: at.Source, Line: at.N, Loose: at.N == 0})
+	return s.c.reject(&Dict{Names: row.Names, Values: row.Values}, engine.Rejection{Reason: reasonOf(why, fmt.Sprintf("row %d: ", row.At)), Source: at.Source, Line: at.N})
 }
 
 // mergeSpec reads the arguments of merge.

@@ -3,7 +3,6 @@ package hostlib
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 
@@ -128,7 +127,7 @@ var jsonModule = &Module{
 // jsonLinesParams are those of what reads JSON lines.
 var jsonLinesParams = []Param{
 	decimalsParam, encodingParam,
-	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a line does that is no JSON, or no text: \"reject\" sets it aside as a text, as reject() does, with its line; one that is no UTF-8 as {\"_bytes\": base64}"},
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a line does that is no JSON, or no text: \"reject\" sets it aside as a text, as reject() does, with its line; one that is no text as csv.read does"},
 }
 
 func textBytes(v Value) []byte {
@@ -165,7 +164,7 @@ func (c *Call) jsonLines(fn string, in *input, decimals bool, reject rejecting) 
 			}
 			if f, ok := err.(*engine.Failure); ok && reject != nil && line != nil {
 				row := (&csvReader{lines: lines, first: line}).lost(nil)
-				if err := reject(row, strings.TrimPrefix(f.Message, fmt.Sprintf("%s, line %d, ", in.name, lines.n)), in.name, lines.n); err != nil {
+				if err := reject(row, f, in.name, lines.n); err != nil {
 					return nil, err
 				}
 				continue

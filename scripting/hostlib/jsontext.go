@@ -282,8 +282,8 @@ type JSONForm struct {
 	// Kept has decimals written as text, because a number with a fraction is a float
 	// when it is read: for what the engine keeps, and gives back to hooks.
 	Kept bool
-	// Any has bytes written as base64, and floats that are no numbers as text; else
-	// they are errors.
+	// Any has bytes written as base64, with Kept in a dict, {"_bytes": base64}, by which
+	// they are known again; and floats that are no numbers as text. Else these are errors.
 	Any bool
 }
 
@@ -344,8 +344,12 @@ func (f JSONForm) add(b []byte, v Value) ([]byte, error) {
 	case *TextRow:
 		return f.dict(b, v.Dict())
 	case []byte:
-		if f.Any {
-			return strconv.AppendQuote(b, base64.StdEncoding.EncodeToString(v)), nil
+		text := base64.StdEncoding.EncodeToString(v)
+		switch {
+		case f.Any && f.Kept:
+			return append(append(append(b, `{"`+bytesName+`":"`...), text...), `"}`...), nil
+		case f.Any:
+			return append(append(append(b, '"'), text...), '"'), nil
 		}
 		return b, Errorf("usage", "JSON has no bytes: decode them into a string first")
 	}
