@@ -65,6 +65,39 @@ var foreignCases = []testCase{
 			w.same("the largest after "+what, [][]any{{math.MaxFloat32}}, w.query(h, "SELECT MAX(f) FROM t"))
 		}
 	}},
+	{"a server's columns of identifiers and addresses hold text", func(w *world) {
+		if !w.mariadb() {
+			return // others have none
+		}
+		w.exec("CREATE TABLE t (id UUID PRIMARY KEY, four INET4, six INET6, n INTEGER)")
+		h := w.hook(w.store)
+		columns, err := h.Columns(w.ctx, "t")
+		w.must(err)
+		w.same("columns", []engine.Column{{Name: "id", Type: "text(36)", Key: true}, {Name: "four", Type: "text(15)", Nullable: true}, {Name: "six", Type: "text(39)", Nullable: true}, {Name: "n", Type: "integer", Nullable: true}}, columns)
+		row := func(id, four, six any, n int) engine.Row {
+			return engine.Row{Names: []string{"id", "four", "six", "n"}, Values: []any{id, four, six, int64(n)}}
+		}
+		const one, other = "6ccd780c-baba-1026-9564-5b8c656024db", "00000000-0000-0000-0000-000000000001"
+		for what, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			w.must(write(row(one, "1.2.3.4", "2001:db8::ff", 1), row(other, nil, nil, 2), row("6CCD780CBABA102695645B8C656024DC", nil, "0:0:0:0:0:ffff:192.168.100.100", 3)))
+			w.same("rows after "+what, `"`+one+`" "1.2.3.4" "2001:db8::ff" 1 / "`+other+`" NULL NULL 2 / "6ccd780c-baba-1026-9564-5b8c656024dc" NULL "::ffff:192.168.100.100" 3`, Shown(w.query(h, "SELECT * FROM t ORDER BY n")))
+			w.same("found", [][]any{{int64(1)}}, w.query(h, "SELECT n FROM t WHERE id = ? AND four = ?", one, "1.2.3.4"), byValue)
+			for want, bad := range map[string]engine.Row{
+				`column id is of type text(36) and cannot hold "none": it is no uuid`:   row("none", nil, nil, 3),
+				`column four is of type text(15) and cannot hold "1.2": it is no inet4`: row(other, "1.2", nil, 3),
+				`column six is of type text(39) and cannot hold "1.2": it is no inet6`:  row(other, nil, "1.2", 3),
+				`column id is of type text(36) and cannot hold "7": it is no uuid`:      row(int64(7), nil, nil, 3),
+			} {
+				err := write(bad)
+				w.failure(what, "db.value", err)
+				w.same(what, true, strings.HasSuffix(err.Error(), want))
+			}
+			w.run(h, "DELETE FROM t")
+			w.must(write(row([]byte("\x6c\xcd\x78\x0c\xba\xba\x10\x26\x95\x64\x5b\x8c\x65\x60\x24\xdb"), nil, nil, 1)))
+			w.same("rows of bytes after "+what, [][]any{{one}}, w.query(h, "SELECT id FROM t"))
+		}
+	}},
 	{"a server's columns of times that hold spans of time do so", func(w *world) {
 		if !w.in.Rows {
 			return // it has none
