@@ -34,7 +34,8 @@ func newRejectsExport(env *Env, g *globals) *cobra.Command {
 As JSON lines, each is an object as in rejects list -o json. As CSV, the row's own columns
 stand beside _id, _job, _at, _state, _reason, _source and _line; a row that is no object,
 and what does not fit into the first 1,000 columns, is JSON in _row. Where a row has a column
-of such a name, these begin with one more _.`,
+of such a name, these begin with one more _. Decimals and times in a row are text, bytes are
+{"_bytes": base64}.`,
 		Example: `  dsengine rejects export --type airports > rejects.jsonl
   dsengine rejects export --job 42 --format csv --to rejects.csv`,
 		Args: argumentsBut("to"),

@@ -194,6 +194,7 @@ var (
 	firstName = regexp.MustCompile(`'([^']*)'`)
 	near      = regexp.MustCompile(`(?s) near '(.*)' at line (\d+)$`)
 	ofKey     = regexp.MustCompile(`(?s)^Duplicate entry '.*' for key '([^']*)'$`)
+	named     = regexp.MustCompile(`^Incorrect (uuid|inet4|inet6) value: `)
 	function  = regexp.MustCompile(`^FUNCTION (?:\S+\.)?(\S+) does not exist`)
 )
 
@@ -257,6 +258,9 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 			f.Kind = sqlstore.FaultRange
 		case 1406:
 			f.Kind = sqlstore.FaultLong
+		}
+		if m := named.FindStringSubmatch(me.Message); m != nil {
+			f.Wanted = m[1]
 		}
 	}
 	return f

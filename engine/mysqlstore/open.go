@@ -271,7 +271,8 @@ type driverConn interface {
 type numbered struct {
 	driverConn
 	number int64
-	made   int64 // see Store.Settings
+	made   int64           // see Store.Settings
+	single map[string]bool // statements that give numbers of single precision
 }
 
 // BeginTx begins a transaction that a COMMIT that fails does not leave open: the
@@ -322,7 +323,7 @@ func (t tracking) Connect(ctx context.Context) (driver.Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	return &numbered{dc, whole(row[0]), whole(row[1])}, nil
+	return &numbered{driverConn: dc, number: whole(row[0]), made: whole(row[1])}, nil
 }
 
 // whole is a whole number as the driver gives it.

@@ -179,6 +179,12 @@ func neutralType(t string) string {
 		return "text(" + strings.TrimSuffix(rest, ")") + ")"
 	case "text", "tinytext", "mediumtext", "longtext", "enum", "set":
 		return "text"
+	case "uuid":
+		return "text(36)"
+	case "inet4":
+		return "text(15)"
+	case "inet6":
+		return "text(39)"
 	case "tinyint":
 		if strings.HasPrefix(rest, "1)") && !strings.Contains(rest, "unsigned") {
 			return "boolean"
@@ -214,6 +220,14 @@ func fitOf(columnType, charset string) func(v any) (fit any, why string) {
 		}
 	case "enum", "set":
 		return sqlstore.FitMember(rest)
+	case "uuid", "inet4", "inet6":
+		text := sqlstore.FitOf("text")
+		return func(v any) (any, string) {
+			if raw, ok := v.([]byte); ok { // which they take, too
+				return raw, ""
+			}
+			return text(v)
+		}
 	}
 	if most := shortTexts[base]; most > 0 && strings.HasPrefix(charset, "utf8") {
 		return sqlstore.FitShort(most)

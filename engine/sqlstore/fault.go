@@ -29,6 +29,7 @@ type Fault struct {
 	Columns []string // TheKey is the key's only column, where the error does not name it
 	Index   string   // of a duplicate; PrimaryIndex is the primary key
 	Value   string
+	Wanted  string // what the column holds, where its type as Ensure knows it does not tell
 	// Near is what stands where the syntax is wrong; "" is the end. Rest says that it
 	// is the beginning of all that follows, with the values in it, not one word of the
 	// statement. Line is the server's count; 0: it does not tell.
@@ -54,6 +55,8 @@ func (f *Fault) rowKind() bool {
 func (f *Fault) why(typ string) string {
 	size, sized := textSize(typ)
 	switch {
+	case f.Wanted != "":
+		return "it is no " + f.Wanted
 	case f.Kind == FaultRange:
 		return "it is out of range"
 	case f.Kind == FaultLong && sized:

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,68 @@ var foreignCases = []testCase{
 			w.same("rows after "+what, want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
 		}
 		w.same("found", [][]any{{int64(2)}}, w.query(h, "SELECT id FROM t WHERE v = ? AND u = ?", want[1][2], want[1][3]))
+	}},
+	{"a server's columns of numbers of single precision give them as they are", func(w *world) {
+		if !w.in.Rows {
+			return // it has none
+		}
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, f FLOAT, d DOUBLE, u BIGINT UNSIGNED, b BIT(64), n DECIMAL(20,0), p DECIMAL(10,2), y YEAR, at DATETIME(6), day DATE, c TIME(6), s TEXT, x BLOB)")
+		h := w.hook(w.store)
+		at := time.Date(2024, 2, 29, 23, 59, 59, 1000, time.UTC)
+		names := []string{"id", "f", "d", "u", "b", "n", "p", "y", "at", "day", "c", "s", "x"}
+		for what, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			var rows []engine.Row
+			var want [][]any
+			for i, f := range []float64{1.234567, 16777217, 16777215, 0.1, math.MaxFloat32, 1.4e-45, -123456.79, 2.5, 123456789, 0} {
+				shortest, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
+				w.must(err)
+				if f == math.MaxFloat32 { // what that is written shortest is too large
+					shortest = f
+				}
+				others := []any{0.1 + 0.2, bigInt("18446744073709551615"), bigInt("9223372036854775808"), bigInt("18446744073709551615"), "1.50", int64(2024), at, "2024-02-29", "23:59:59.000001", "ä", []byte("\x00\xff")}
+				rows = append(rows, engine.Row{Names: names, Values: append([]any{int64(i), f}, others...)})
+				want = append(want, append([]any{int64(i), shortest}, others...))
+			}
+			w.must(write(rows...))
+			for range 2 {
+				w.same("rows after "+what, want, w.query(h, "SELECT * FROM t WHERE id >= ? ORDER BY id", int64(0)), byValue)
+			}
+			w.same("the largest after "+what, [][]any{{math.MaxFloat32}}, w.query(h, "SELECT MAX(f) FROM t"))
+		}
+	}},
+	{"a server's columns of identifiers and addresses hold text", func(w *world) {
+		if !w.mariadb() {
+			return // others have none
+		}
+		w.exec("CREATE TABLE t (id UUID PRIMARY KEY, four INET4, six INET6, n INTEGER)")
+		h := w.hook(w.store)
+		columns, err := h.Columns(w.ctx, "t")
+		w.must(err)
+		w.same("columns", []engine.Column{{Name: "id", Type: "text(36)", Key: true}, {Name: "four", Type: "text(15)", Nullable: true}, {Name: "six", Type: "text(39)", Nullable: true}, {Name: "n", Type: "integer", Nullable: true}}, columns)
+		row := func(id, four, six any, n int) engine.Row {
+			return engine.Row{Names: []string{"id", "four", "six", "n"}, Values: []any{id, four, six, int64(n)}}
+		}
+		const one, other = "6ccd780c-baba-1026-9564-5b8c656024db", "00000000-0000-0000-0000-000000000001"
+		for what, write := range w.writers(h) {
+			w.run(h, "DELETE FROM t")
+			w.must(write(row(one, "1.2.3.4", "2001:db8::ff", 1), row(other, nil, nil, 2), row("6CCD780CBABA102695645B8C656024DC", nil, "0:0:0:0:0:ffff:192.168.100.100", 3)))
+			w.same("rows after "+what, `"`+one+`" "1.2.3.4" "2001:db8::ff" 1 / "`+other+`" NULL NULL 2 / "6ccd780c-baba-1026-9564-5b8c656024dc" NULL "::ffff:192.168.100.100" 3`, Shown(w.query(h, "SELECT * FROM t ORDER BY n")))
+			w.same("found", [][]any{{int64(1)}}, w.query(h, "SELECT n FROM t WHERE id = ? AND four = ?", one, "1.2.3.4"), byValue)
+			for want, bad := range map[string]engine.Row{
+				`column id is of type text(36) and cannot hold "none": it is no uuid`:   row("none", nil, nil, 3),
+				`column four is of type text(15) and cannot hold "1.2": it is no inet4`: row(other, "1.2", nil, 3),
+				`column six is of type text(39) and cannot hold "1.2": it is no inet6`:  row(other, nil, "1.2", 3),
+				`column id is of type text(36) and cannot hold "7": it is no uuid`:      row(int64(7), nil, nil, 3),
+			} {
+				err := write(bad)
+				w.failure(what, "db.value", err)
+				w.same(what, true, strings.HasSuffix(err.Error(), want))
+			}
+			w.run(h, "DELETE FROM t")
+			w.must(write(row([]byte("\x6c\xcd\x78\x0c\xba\xba\x10\x26\x95\x64\x5b\x8c\x65\x60\x24\xdb"), nil, nil, 1)))
+			w.same("rows of bytes after "+what, [][]any{{one}}, w.query(h, "SELECT id FROM t"))
+		}
 	}},
 	{"a server's columns of times that hold spans of time do so", func(w *world) {
 		if !w.in.Rows {

@@ -11,14 +11,24 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
 
-// noText stands in decoded text for bytes that mean nothing in their character
-// set. It is no UTF-8, so whoever checks the text meets it, and its line.
-const noText = '\xff'
+// appendNoText adds to decoded text bytes that mean nothing in their character set:
+// each as half a surrogate pair, U+DC00 and as much more as the byte is. That is no
+// UTF-8, so whoever checks the text meets it, and its line; see decoded.original.
+func appendNoText(text []byte, bytes ...byte) []byte {
+	for _, b := range bytes {
+		text = append(text, 0xed, 0xb0|b>>6, 0x80|b&0x3f)
+	}
+	return text
+}
+
+// noTextLen is how long a byte is there.
+const noTextLen = 3
 
 // decoded turns text of a character set into UTF-8 without a byte order mark. A
 // mark tells more than the name of a character set.
@@ -85,7 +95,7 @@ func (d *decoded) begin() error {
 	}
 	switch {
 	case string(first) == "\xef\xbb\xbf":
-		d.charset, d.marked = "utf-8", true
+		d.charset, d.marked, d.e = "utf-8", true, nil
 		return nil
 	case string(first) == gzipMark+"\x08": // no text begins so
 		return Errorf("file.encoding", "%s is gzip: let the name end in .gz, of a URL too, or what is packed is not read", d.name)
@@ -97,47 +107,86 @@ func (d *decoded) begin() error {
 	d.r = io.MultiReader(bytes.NewReader(first), d.r)
 	switch {
 	case wide == "utf-16le":
+		d.e = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
 		d.r = transform.NewReader(d.r, &utf16Decoder{name: d.name, order: binary.LittleEndian})
 	case wide == "utf-16be":
+		d.e = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
 		d.r = transform.NewReader(d.r, &utf16Decoder{name: d.name, order: binary.BigEndian})
 	case d.e != nil:
-		d.r = transform.NewReader(d.r, &strict{Transformer: d.e.NewDecoder(), wide: d.e == simplifiedchinese.GB18030})
+		d.r = transform.NewReader(d.r, &strict{Transformer: d.e.NewDecoder(), shifts: d.e == japanese.ISO2022JP || d.e == simplifiedchinese.HZGB2312})
 	}
 	return nil
 }
 
-// strict is a decoder that tells what it cannot decode, by noText, from a
-// replacement character that is in the text. wide says that the character set has
-// that one.
+// original is decoded text as it was before. Characters that can be written in several
+// ways are written in one of them.
+func (d *decoded) original(text []byte) []byte {
+	if d.e == nil {
+		return text
+	}
+	var out []byte
+	for from, n := 0, 0; n < len(text); {
+		c, size := utf8.DecodeRune(text[n:])
+		bad := c == utf8.RuneError && size == 1 && n+noTextLen <= len(text)
+		if n += size; !bad && n < len(text) {
+			continue
+		}
+		to := n
+		if bad {
+			to--
+		}
+		part, err := d.e.NewEncoder().Bytes(text[from:to])
+		if err != nil {
+			part = text[from:to]
+		}
+		if out = append(out, part...); bad {
+			out = append(out, text[n]<<6|text[n+1]&0x3f)
+			n += noTextLen - 1
+		}
+		from = n
+	}
+	return out
+}
+
+// strict is a decoder that tells what it cannot decode, by appendNoText, from a
+// replacement character that is in the text.
 type strict struct {
 	transform.Transformer
-	wide bool
+	shifts bool // what bytes mean depends on those before: nothing is decoded twice
 }
 
-// Transform decodes.
+const replacement = "\uFFFD"
+
+// Transform decodes: all at once, or piece by piece where something means nothing.
 func (s *strict) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	const replacement = "\uFFFD"
-	nDst, nSrc, err = s.Transformer.Transform(dst, src, atEOF)
-	text := dst[:nDst]
-	i := bytes.Index(text, []byte(replacement))
-	if i < 0 || s.wide && bytes.Count(text, []byte(replacement)) == bytes.Count(src[:nSrc], []byte("\x84\x31\xa4\x37")) {
-		return nDst, nSrc, err
-	}
-	to := i
-	for rest := text[i:]; ; {
-		dst[to] = noText
-		to++
-		rest = rest[len(replacement):]
-		n := bytes.Index(rest, []byte(replacement))
-		if n < 0 {
-			return to + copy(dst[to:], rest), nSrc, err
+	if !s.shifts {
+		nDst, nSrc, err = s.Transformer.Transform(dst, src, atEOF)
+		if !bytes.Contains(dst[:nDst], []byte(replacement)) {
+			return nDst, nSrc, err
 		}
-		to += copy(dst[to:], rest[:n])
-		rest = rest[n:]
+		nDst, nSrc = 0, 0
 	}
+	for nSrc < len(src) {
+		if nDst+4*noTextLen > len(dst) {
+			return nDst, nSrc, transform.ErrShortDst
+		}
+		n, m := 0, 0
+		for room := len(replacement); n == 0 && m == 0 && room <= utf8.UTFMax; room++ { // it is alone where it just fits
+			n, m, err = s.Transformer.Transform(dst[nDst:nDst+room], src[nSrc:], atEOF)
+		}
+		piece := src[nSrc : nSrc+m]
+		if string(dst[nDst:nDst+n]) == replacement && string(piece) != "\x84\x31\xa4\x37" { // of GB18030, which has that character
+			n = len(appendNoText(dst[:nDst], piece...)) - nDst
+		}
+		nDst, nSrc = nDst+n, nSrc+m
+		if err != nil && err != transform.ErrShortDst || n == 0 && m == 0 {
+			return nDst, nSrc, err
+		}
+	}
+	return nDst, nSrc, nil
 }
 
-// utf16Decoder decodes UTF-16. Half a pair is noText, half a unit at the end an
+// utf16Decoder decodes UTF-16. Half a pair means nothing, half a unit at the end is an
 // error.
 type utf16Decoder struct {
 	transform.NopResetter
@@ -163,12 +212,11 @@ func (d *utf16Decoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, e
 				n = 4
 			}
 		}
-		if nDst+max(utf8.RuneLen(c), 1) > len(dst) {
+		if nDst+2*noTextLen > len(dst) {
 			return nDst, nSrc, transform.ErrShortDst
 		}
 		if c < 0 {
-			dst[nDst] = noText
-			nDst++
+			nDst = len(appendNoText(dst[:nDst], src[nSrc:nSrc+2]...))
 		} else {
 			nDst += utf8.EncodeRune(dst[nDst:], c)
 		}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // csvParams are those that whatever reads CSV shares; csvOptionsOf reads them.
@@ -20,7 +22,7 @@ var csvParams = []Param{
 	{Name: "trim", Type: Bool, Default: false, Named: true, Doc: "leaves out white space around fields, outside of quotes"},
 	{Name: "nulls", Type: Strings, Default: []string(nil), Named: true, Doc: "fields that become None; \"\" for empty ones"},
 	{Name: "line_end", Type: String, Default: None, Named: true, Choices: []string{"\n", "\r\n", "\r"}, Doc: "what ends a line; \"\\n\" and \"\\r\\n\" mean both of them. None: these, or \"\\r\" where the beginning of the text has no other, as old programs of the Macintosh write it"},
-	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line; one that is no UTF-8 as {\"_bytes\": base64}; in other encodings what is no letter is U+FFFD in it"},
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a row does that has too few or too many fields, a wrong quote, or bytes that are no text: \"reject\" sets it aside, as reject() does, with its line; one with bytes that mean nothing in the encoding as {\"_text\": the row with U+FFFD for these, \"_bytes\": base64 of the row as it is in the file}"},
 }
 
 // namesParam says what becomes of names that a source has.
@@ -301,7 +303,7 @@ type csvOptions struct {
 }
 
 // rejecting sets a bad row aside.
-type rejecting func(row Value, reason, source string, line int64) error
+type rejecting func(row Value, why *engine.Failure, source string, line int64) error
 
 // onBad reads a parameter on_bad; nil: a bad row is an error.
 func (c *Call) onBad(a *Args) (rejecting, error) {

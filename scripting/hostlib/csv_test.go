@@ -198,8 +198,8 @@ function consume(ctx, item) return list(json.lines("a.jsonl", {on_bad = "reject"
 		set += fmt.Sprintf("%s:%d %s %s\n", *r.Source, *r.Line, r.Row, r.Reason)
 		return true
 	})
-	const bad = "a.jsonl:2 \"{\\\"a\\\":\" column 6: it ends too early\na.jsonl:4 {\"_bytes\":\"/w==\"} it is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\"\na.jsonl:6 \"8 9\" column 4: more than one value\n"
-	if want := bad + "latin.jsonl:2 \"\\\"\" column 2: it ends too early\n" + bad; err != nil || set != want {
+	const bad = "a.jsonl:2 \"{\\\"a\\\":\" column 6: it ends too early (json.syntax)\na.jsonl:4 {\"_text\":\"\ufffd\",\"_bytes\":\"/w==\"} it is not UTF-8; say which encoding it has, such as encoding = \"windows-1252\" (file.encoding)\na.jsonl:6 \"8 9\" column 4: more than one value (json.syntax)\n"
+	if want := bad + "latin.jsonl:2 \"\\\"\" column 2: it ends too early (json.syntax)\n" + bad; err != nil || set != want {
 		t.Errorf("got\n%s%v, want\n%s", set, err, want)
 	}
 }
@@ -211,15 +211,15 @@ func TestBadRowsAreSetAside(t *testing.T) {
 			"a.csv:3 {\"a\":\"3\"}\na.csv:4 {\"a\":\"4\",\"b\":\"5\",\"_more\":[\"6\",\"7\"]}\n"},
 		{"columns", "a,b\n1,2\n3\n", `, columns = ["b"]`, `[["2"]]`, "a.csv:3 {\"a\":\"3\"}\n"},
 		{"lists", "1,2\n3\n", `, header = False`, `[["1","2"]]`, "a.csv:2 [\"3\"]\n"},
-		{"no text", "\xff\xfea\x00\n\x00\x00\xd8x\x00\n\x001\x00\n\x00", "", `[["1"]]`, "a.csv:2 \"\ufffdx\"\n"},
-		{"no text in windows-1252", "a,b\r\n1,\"x\r\n\x81\"\r\n1,\x80\r\n", `, encoding = "windows-1252"`, `[["1","€"]]`, "a.csv:2 \"1,\\\"x\\r\\n\ufffd\\\"\"\n"},
+		{"no text", "\xff\xfea\x00\n\x00\x00\xd8x\x00\n\x001\x00\n\x00", "", `[["1"]]`, "a.csv:2 {\"_text\":\"\ufffdx\",\"_bytes\":\"ANh4AA==\"}\n"},
+		{"no text in windows-1252", "a,b\r\n1,\"x\r\n\x81\"\r\n1,\x80\r\n", `, encoding = "windows-1252"`, `[["1","€"]]`, "a.csv:2 {\"_text\":\"1,\\\"x\\r\\n\ufffd\\\"\",\"_bytes\":\"MSwieA0KgSI=\"}\n"},
 		{"lines that end in \\r", "a,b\r1,2\r3,\"x\r4,5\r6\r", "", `[["1","2"],["4","5"]]`, "a.csv:3 \"3,\\\"x\"\na.csv:5 {\"a\":\"6\"}\n"},
 		{"a quote within", "a,b\n1,x\"y\n2,z\n", "", `[["2","z"]]`, `a.csv:2 "1,x\"y"` + "\n"},
 		{"a quote that is not closed", "a,b\n1,\"x\n2,y\n3,\"z\"\n", "", `[["2","y"],["3","z"]]`, `a.csv:2 "1,\"x"` + "\n"},
 		{"at the end", "a,b\n1,x\n2,\"y\n3,z", "", `[["1","x"],["3","z"]]`, `a.csv:3 "2,\"y"` + "\n"},
 		{"twice", "a,b\n1,\"x\n2,\"y\n\n3,\"z\nw\"\n", "", `[["3","z\nw"]]`, "a.csv:2 \"1,\\\"x\"\na.csv:3 \"2,\\\"y\"\n"},
-		{"no text", "a,b\n1,\xff\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_bytes\":\"MSz/\"}\n"},
-		{"no text in the second line", "a,b\n1,\"x\n\xff\"\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_bytes\":\"MSwieAr/Ig==\"}\n"},
+		{"no text", "a,b\n1,\xff\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_text\":\"1,\ufffd\",\"_bytes\":\"MSz/\"}\n"},
+		{"no text in the second line", "a,b\n1,\"x\n\xff\"\n2,y\n", "", `[["2","y"]]`, "a.csv:2 {\"_text\":\"1,\\\"x\\n\ufffd\\\"\",\"_bytes\":\"MSwieAr/Ig==\"}\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -226,7 +226,7 @@ func (r *csvReader) setAside(err error) error {
 	default:
 		return err
 	}
-	return r.o.reject(row, f.Message, r.lines.in.name, r.start)
+	return r.o.reject(row, f, r.lines.in.name, r.start)
 }
 
 // ragged is a row with too few or too many fields: those that it has by name,
@@ -248,14 +248,15 @@ func (r *csvReader) ragged() Value {
 	return d
 }
 
-// lost is the text of a row that cannot be split into fields; if it is no UTF-8, a dict with
-// its bytes.
+// lost is the text of a row that cannot be split into fields; if some of it means nothing in
+// its character set, a dict with the rest of it, and with its bytes.
 func (r *csvReader) lost(more []byte) Value {
 	text, _ := r.lines.cutEnd(append(append([]byte(nil), r.first...), more...))
-	if in := r.lines.in.text; in != nil && in.charset == "utf-8" && !utf8.Valid(text) { // else they were decoded
-		return &Dict{Names: []string{"_bytes"}, Values: []Value{base64.StdEncoding.EncodeToString(text)}}
+	if utf8.Valid(text) {
+		return string(text)
 	}
-	return strings.ToValidUTF8(string(text), "\uFFFD")
+	raw := base64.StdEncoding.EncodeToString(r.lines.in.text.original(text))
+	return &Dict{Names: []string{"_text", bytesName}, Values: []Value{strings.ToValidUTF8(string(text), replacement), raw}}
 }
 
 // split finds the fields of a row without quotes.

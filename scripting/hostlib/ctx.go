@@ -136,7 +136,7 @@ var ctxType = &ObjectType{
 					return nil, err
 				}
 				e.Type, e.Key = a.String("type"), a.String("key")
-				if e.Payload, err = EncodeJSON(a.Value("item")); err != nil {
+				if e.Payload, err = KeepJSON(a.Value("item")); err != nil {
 					return nil, err
 				}
 				return c.Hook.Emit(e)
@@ -183,7 +183,7 @@ var ctxType = &ObjectType{
 					instance := a.String("instance")
 					e.Instance = &instance
 				}
-				if e.Payload, err = EncodeJSON(a.Value("payload")); err != nil {
+				if e.Payload, err = KeepJSON(a.Value("payload")); err != nil {
 					return nil, err
 				}
 				return c.Hook.Enqueue(e)
@@ -198,7 +198,7 @@ var ctxType = &ObjectType{
 				if !a.Given("position") {
 					return nil, c.Hook.Checkpoint(nil, false)
 				}
-				raw, err := EncodeJSON(a.Value("position"))
+				raw, err := KeepJSON(a.Value("position"))
 				if err != nil {
 					return nil, err
 				}
@@ -345,7 +345,7 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 			return e, Errorf("usage", "key: the function gave %s, wanted a string that is not empty", s.c.Lang.TypeName(k))
 		}
 	}
-	if e.Payload, err = s.c.encode(v); err != nil {
+	if e.Payload, err = s.c.encode(v, JSONForm{Kept: true}); err != nil {
 		err = Errorf("usage", "element %d: %v", s.n, err)
 	}
 	return e, err

@@ -59,9 +59,8 @@ func (s rejecter) Reject(_ context.Context, row engine.Row, why *engine.Failure)
 // reject sets a row aside.
 func (s *rowSource) reject(row engine.Row, why *engine.Failure) error {
 	at := s.origins.spot(row.At)
-	reason := strings.TrimPrefix(why.Message, fmt.Sprintf("row %d: ", row.At)) + " (" + why.Code + ")"
 	s.rejected++
-	return s.c.reject(&Dict{Names: row.Names, Values: row.Values}, engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: at.Source, Line: at.N, Loose: at.N == 0})
+	return s.c.reject(&Dict{Names: row.Names, Values: row.Values}, engine.Rejection{Reason: reasonOf(why, fmt.Sprintf("row %d: ", row.At)), Source: at.Source, Line: at.N})
 }
 
 // mergeSpec reads the arguments of merge.
@@ -212,7 +211,7 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 				row.Bad = Errorf(code, "column %q: %s", s.row.Names[i], why)
 				row.Bad.Row = s.n
 			}
-			s.row.Values[i] = Jsonable(v)
+			s.row.Values[i] = v
 		}
 		return row, nil
 	}

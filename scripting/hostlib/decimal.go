@@ -143,7 +143,7 @@ func init() { division.Rounding = apd.RoundHalfEven }
 
 var decimalModule = &Module{
 	Name: "decimal",
-	Doc:  "Exact decimal numbers, for money. They are calculated with +, -, * and / among themselves and with whole numbers, never with floats. A database column of type decimal takes one as it is, and gives text that decimal.of reads; json.encode writes all digits. In SQL it is exact, too: a ? that is a decimal is a number as if it were written there, so it can be added to columns and compared with them, on SQLite, MariaDB and MySQL alike. Databases calculate with 65 digits, 30 of them behind the point: what has more behind it is rounded, halves away from zero. Beside a column of text give the text, str(x).",
+	Doc:  "Exact decimal numbers, for money. They are calculated with +, -, * and / among themselves and with whole numbers, never with floats. A database column of type decimal takes one as it is, and gives text that decimal.of reads; json.encode writes it as a number with all digits. What the engine keeps (items, payloads, positions, results, state, variables, rejected rows) has its text, \"12.30\", which decimal.of reads again: JSON has no numbers that are exact when they are read. In SQL it is exact, too: a ? that is a decimal is a number as if it were written there, so it can be added to columns and compared with them, on SQLite, MariaDB and MySQL alike. Databases calculate with 65 digits, 30 of them behind the point: what has more behind it is rounded, halves away from zero. Beside a column of text give the text, str(x).",
 	Funcs: []*Func{
 		{
 			Name: "of", Doc: "Makes a decimal of text or of a number; of a float, what it prints as.",
@@ -163,7 +163,7 @@ var decimalModule = &Module{
 }
 
 var decimalType = &ObjectType{
-	Name: "decimal", Doc: "An exact decimal number. == and the order compare decimals with each other, compare() with whole numbers too. A quotient that does not end keeps 28 digits, rounded half to even. Its text has all its digits; as JSON it is a number.",
+	Name: "decimal", Doc: "An exact decimal number. == and the order compare decimals with each other, compare() with whole numbers too. A quotient that does not end keeps 28 digits, rounded half to even. Its text has all its digits; as JSON it is a number, and where the engine keeps it, its text.",
 	Text:    func(v Value) string { return v.(Decimal).String() },
 	Compare: func(a, b Value) int { return a.(Decimal).d.Cmp(b.(Decimal).d) },
 	Key:     func(v Value) string { return v.(Decimal).normal() },

@@ -24,7 +24,7 @@ func Bounds() (unpacked int64, jsonElement, xmlElement int) {
 
 // CSVRows reads rows as csv.parse does by default, lists if header is not set.
 // With reject, what is bad goes there.
-func CSVRows(r io.Reader, header bool, reject func(row Value, reason, source string, line int64) error) func() (Value, error) {
+func CSVRows(r io.Reader, header bool, reject rejecting) func() (Value, error) {
 	in, err := (&Call{}).inputFrom("the text", r, nil, "utf-8")
 	if err != nil {
 		panic(err)

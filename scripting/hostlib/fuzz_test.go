@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
@@ -109,7 +110,7 @@ func FuzzCSV(f *testing.F) {
 
 		var last int64
 		bad := 0
-		kept, keptErr := rest(hostlib.CSVRows(strings.NewReader(text), false, func(_ hostlib.Value, _, _ string, line int64) error {
+		kept, keptErr := rest(hostlib.CSVRows(strings.NewReader(text), false, func(_ hostlib.Value, _ *engine.Failure, _ string, line int64) error {
 			if line <= last {
 				t.Fatalf("line %d comes after line %d", line, last)
 			}

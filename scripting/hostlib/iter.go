@@ -367,7 +367,7 @@ func (c *Call) group(it Iterator, key func(Value) (Value, error), most int64) It
 		if k, err = key(v); err != nil {
 			return nil, nil, "", err
 		}
-		raw, err := c.encode(k)
+		raw, err := c.encode(k, JSONForm{})
 		return v, k, string(raw), err
 	}
 	return c.derived("iter.group", func() (Value, error) {

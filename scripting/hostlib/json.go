@@ -3,7 +3,6 @@ package hostlib
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 
@@ -15,7 +14,7 @@ var decimalsParam = Param{Name: "decimals", Type: Bool, Default: false, Named: t
 
 var jsonModule = &Module{
 	Name: "json",
-	Doc:  "JSON. Whole numbers stay exact whatever their size, names keep their order. Numbers with a fraction are floats, as in most languages, and those have 15 to 17 digits: for money ask for decimals = True, and all such numbers are decimals. Payloads, state and variables keep all digits of a decimal, but it comes back as a float: keep str(x) there.",
+	Doc:  "JSON. Whole numbers stay exact whatever their size, names keep their order. Numbers with a fraction are floats, as in most languages, and those have 15 to 17 digits: for money ask for decimals = True, and all such numbers are decimals. What the engine keeps of a decimal (in payloads, positions, results, state, variables and rejected rows) is its text, with all digits, as a database column gives it: decimal.of(text) makes one of it again.",
 	Funcs: []*Func{
 		{
 			Name: "decode", Doc: "Reads a JSON text.",
@@ -128,7 +127,7 @@ var jsonModule = &Module{
 // jsonLinesParams are those of what reads JSON lines.
 var jsonLinesParams = []Param{
 	decimalsParam, encodingParam,
-	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a line does that is no JSON, or no text: \"reject\" sets it aside as a text, as reject() does, with its line; one that is no UTF-8 as {\"_bytes\": base64}"},
+	{Name: "on_bad", Type: String, Default: "error", Named: true, Choices: []string{"error", "reject"}, Doc: "what a line does that is no JSON, or no text: \"reject\" sets it aside as a text, as reject() does, with its line; one that is no text as csv.read does"},
 }
 
 func textBytes(v Value) []byte {
@@ -165,7 +164,7 @@ func (c *Call) jsonLines(fn string, in *input, decimals bool, reject rejecting) 
 			}
 			if f, ok := err.(*engine.Failure); ok && reject != nil && line != nil {
 				row := (&csvReader{lines: lines, first: line}).lost(nil)
-				if err := reject(row, strings.TrimPrefix(f.Message, fmt.Sprintf("%s, line %d, ", in.name, lines.n)), in.name, lines.n); err != nil {
+				if err := reject(row, f, in.name, lines.n); err != nil {
 					return nil, err
 				}
 				continue
@@ -212,7 +211,7 @@ func writeJSONLines(c *Call, a *Args) (Value, error) {
 				out.skipped++
 				continue
 			}
-			raw, err := c.encode(v)
+			raw, err := c.encode(v, JSONForm{})
 			if err != nil {
 				return Errorf("usage", "row %d: %v", out.rows+out.skipped+1, err)
 			}

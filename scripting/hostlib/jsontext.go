@@ -2,7 +2,9 @@ package hostlib
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/big"
@@ -275,12 +277,28 @@ func (c *Call) decoderOf(decimals bool) *Decoder[Value] {
 	return d
 }
 
-// EncodeJSON writes data as JSON: times as RFC 3339 text, lengths of time as
-// "5m", whole numbers exactly. Only what Language.Data gives can be written.
-func EncodeJSON(v Value) (engine.Raw, error) { return AppendJSON(nil, v) }
+// JSONForm says how what JSON has no form of its own for is written.
+type JSONForm struct {
+	// Kept has decimals written as text, because a number with a fraction is a float
+	// when it is read: for what the engine keeps, and gives back to hooks.
+	Kept bool
+	// Any has bytes written as base64, with Kept in a dict, {"_bytes": base64}, by which
+	// they are known again; and floats that are no numbers as text. Else these are errors.
+	Any bool
+}
 
-// AppendJSON adds data as JSON to b.
-func AppendJSON(b []byte, v Value) ([]byte, error) {
+// EncodeJSON writes data as JSON: times as RFC 3339 text, lengths of time as
+// "5m", whole numbers and decimals exactly. Only what Language.Data gives can be written.
+func EncodeJSON(v Value) (engine.Raw, error) { return JSONForm{}.Encode(v) }
+
+// KeepJSON writes data as the engine keeps it: see JSONForm.Kept.
+func KeepJSON(v Value) (engine.Raw, error) { return JSONForm{Kept: true}.Encode(v) }
+
+// Encode writes data as JSON of the form.
+func (f JSONForm) Encode(v Value) (engine.Raw, error) { return f.add(nil, v) }
+
+// add adds data as JSON to b.
+func (f JSONForm) add(b []byte, v Value) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(b, "null"...), nil
@@ -293,6 +311,9 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 	case *big.Int:
 		return v.Append(b, 10), nil
 	case float64:
+		if f.Any && !finite(v) {
+			return strconv.AppendQuote(b, fmt.Sprint(v)), nil
+		}
 		return appendFloat(b, v)
 	case string:
 		b, err := jsontext.AppendQuote(b, v)
@@ -305,6 +326,9 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 	case time.Duration:
 		return strconv.AppendQuote(b, engine.FormatDuration(v)), nil
 	case Decimal:
+		if f.Kept {
+			return strconv.AppendQuote(b, v.String()), nil
+		}
 		return append(b, v.String()...), nil
 	case JSON:
 		if v == nil {
@@ -312,14 +336,21 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		}
 		return append(b, v...), nil
 	case []Value:
-		return appendList(b, v)
+		return f.list(b, v)
 	case Tuple:
-		return appendList(b, v)
+		return f.list(b, v)
 	case *Dict:
-		return appendDict(b, v)
+		return f.dict(b, v)
 	case *TextRow:
-		return appendDict(b, v.Dict())
+		return f.dict(b, v.Dict())
 	case []byte:
+		text := base64.StdEncoding.EncodeToString(v)
+		switch {
+		case f.Any && f.Kept:
+			return append(append(append(b, `{"`+bytesName+`":"`...), text...), `"}`...), nil
+		case f.Any:
+			return append(append(append(b, '"'), text...), '"'), nil
+		}
 		return b, Errorf("usage", "JSON has no bytes: decode them into a string first")
 	}
 	if t := TypeOf(v); t != nil && t.Record {
@@ -327,7 +358,7 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		if err != nil {
 			return b, err
 		}
-		return appendDict(b, d)
+		return f.dict(b, d)
 	}
 	return b, Errorf("usage", "it cannot be written as JSON")
 }
@@ -345,29 +376,29 @@ func appendFloat(b []byte, f float64) ([]byte, error) {
 	return b, nil
 }
 
-func appendList(b []byte, list []Value) (_ []byte, err error) {
+func (f JSONForm) list(b []byte, list []Value) (_ []byte, err error) {
 	b = append(b, '[')
 	for i, v := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = AppendJSON(b, v); err != nil {
+		if b, err = f.add(b, v); err != nil {
 			return b, err
 		}
 	}
 	return append(b, ']'), nil
 }
 
-func appendDict(b []byte, d *Dict) (_ []byte, err error) {
+func (f JSONForm) dict(b []byte, d *Dict) (_ []byte, err error) {
 	b = append(b, '{')
 	for i, name := range d.Names {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = AppendJSON(b, name); err != nil {
+		if b, err = f.add(b, name); err != nil {
 			return b, err
 		}
-		if b, err = AppendJSON(append(b, ':'), d.Values[i]); err != nil {
+		if b, err = f.add(append(b, ':'), d.Values[i]); err != nil {
 			return b, err
 		}
 	}

@@ -40,7 +40,7 @@ func logFunc(name string, level slog.Level, doc string) *Func {
 			}
 			text, ok := c.logged(a.Value("msg")).(string)
 			if !ok {
-				raw, err := c.encode(a.Value("msg"))
+				raw, err := c.encode(a.Value("msg"), JSONForm{})
 				if err != nil {
 					return nil, err
 				}
@@ -62,13 +62,13 @@ func (c *Call) Log(level slog.Level, message string, fields map[string]any) {
 	}
 }
 
-// encode gives a value of the script as JSON.
-func (c *Call) encode(v Value) (engine.Raw, error) {
+// encode gives a value of the script as JSON of a form.
+func (c *Call) encode(v Value, f JSONForm) (engine.Raw, error) {
 	data, err := c.Lang.Data(v)
 	if err != nil {
 		return nil, err
 	}
-	return EncodeJSON(data)
+	return f.Encode(data)
 }
 
 // logged gives a value the form that logs can write; what is no data is told

@@ -1,8 +1,8 @@
 package hostlib
 
 import (
+	"bytes"
 	"encoding/base64"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -12,8 +12,8 @@ import (
 var rejectFunc = &Func{
 	Name: "reject", Doc: "Sets a row aside that cannot be used, and gives None, which writers leave out; give it to one of them, or to none. The row is kept when the hook commits, with the reason, and counted as rejected; once the script is mended, dsengine rejects redrive runs it again. The setting rejects says how many there may be.",
 	Params: []Param{
-		{Name: "row", Type: Any, Doc: "the row, or the whole item: data; bytes in it are kept as base64"},
-		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message. Where the row is (\"while at ...\") is left out of it: see source and line"},
+		{Name: "row", Type: Any, Doc: "the row, or the whole item: data. Times and decimals in it are kept as their text, bytes as {\"_bytes\": base64}, of which the hook redrive gets bytes again"},
+		{Name: "reason", Type: Any, Doc: "why, for people; an error object, from catch say, is its message and code, \"... (db.value)\", as readers and writers write it that reject. Where the row is (\"while at ...\") is left out of it: see source and line"},
 		{Name: "source", Type: String, Default: None, Named: true, Doc: "where it came from; None: what the loop over it reads, else the file that the hook has read, if it was one only. A row that is redriven keeps its own"},
 		{Name: "line", Type: Int, Default: None, Named: true, Doc: "its line there, from 1; None: the one of the row that the loop is at, or of the very row, if it is one of a batch"},
 	},
@@ -24,9 +24,9 @@ var rejectFunc = &Func{
 		reason := ""
 		switch r := c.Lang.Plain(a.Value("reason")).(type) {
 		case string:
-			reason = r
+			reason = whereabouts.ReplaceAllString(r, "")
 		case *failure:
-			reason = r.f.Message
+			reason = reasonOf(r.f)
 		default:
 			return nil, Errorf("usage", "reason: got %s, wanted string or an error object", c.Lang.TypeName(a.Value("reason")))
 		}
@@ -34,7 +34,7 @@ var rejectFunc = &Func{
 		if a.Given("line") && line < 1 {
 			return nil, Errorf("usage", "line: got %d, wanted at least 1", line)
 		}
-		r := engine.Rejection{Reason: whereabouts.ReplaceAllString(reason, ""), Source: a.String("source"), Line: line, Loose: line == 0}
+		r := engine.Rejection{Reason: reason, Source: a.String("source"), Line: line, Loose: line == 0}
 		if !a.Given("source") {
 			c.locate(a.Value("row"), &r)
 		}
@@ -63,50 +63,61 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 	}
 }
 
+// reasonOf is why a row is rejected, of the error that says so: its message without where
+// that is, which is the first of some prefixes too, and its code.
+func reasonOf(f *engine.Failure, where ...string) string {
+	reason := whereabouts.ReplaceAllString(f.Message, "")
+	for _, w := range where {
+		if rest, ok := strings.CutPrefix(reason, w); ok {
+			reason = rest
+			break
+		}
+	}
+	if f.Code != "" {
+		reason += " (" + f.Code + ")"
+	}
+	return reason
+}
+
 // reject keeps a row that cannot be used, as r says. An error ends the hook.
 func (c *Call) reject(row Value, r engine.Rejection) error {
-	data, err := c.Lang.Data(row)
-	if err == nil {
-		r.Row, err = EncodeJSON(Jsonable(data))
-	}
-	if err != nil {
+	var err error
+	if r.Row, err = c.encode(row, JSONForm{Kept: true, Any: true}); err != nil {
 		return Errorf("usage", "row: %v", err)
 	}
+	r.Loose = r.Loose || r.Line == 0 || r.Source == streamName
 	c.rejected++
 	return c.Hook.Reject(r)
 }
 
-// Jsonable puts base64 in place of bytes, and text in that of floats that are no numbers,
-// in what Language.Data has made.
-func Jsonable(v Value) Value {
+// rejectRead keeps a row that a reader cannot use.
+func (c *Call) rejectRead(row Value, why *engine.Failure, source string, line int64) error {
+	at := Spot{Source: source, Unit: "line", N: line}.String()
+	c.read(1)
+	return c.reject(row, engine.Rejection{Reason: reasonOf(why, at+": ", at+", ", source+": ", source+", "), Source: source, Line: line})
+}
+
+// bytesName is the name by which bytes stand in a rejected row, in a dict.
+const bytesName = "_bytes"
+
+// restored is a rejected row with its bytes: see JSONForm.Any.
+func restored(v Value) Value {
 	switch v := v.(type) {
-	case []byte:
-		return base64.StdEncoding.EncodeToString(v)
-	case float64:
-		if !finite(v) {
-			return fmt.Sprint(v)
-		}
 	case *Dict:
-		Jsonable(v.Values)
+		if len(v.Names) == 1 && v.Names[0] == bytesName {
+			if text, ok := v.Values[0].(string); ok {
+				if b, err := base64.StdEncoding.DecodeString(text); err == nil {
+					return b
+				}
+			}
+		}
+		restored(v.Values)
 	case []Value:
-		for i, e := range v {
-			v[i] = Jsonable(e)
+		for i := range v {
+			v[i] = restored(v[i])
 		}
 	}
 	return v
-}
-
-// rejectRead keeps a row that a reader cannot use. reason may begin with source
-// and line, which are kept apart.
-func (c *Call) rejectRead(row Value, reason, source string, line int64) error {
-	for _, where := range []string{Spot{Source: source, Unit: "line", N: line}.String() + ":", source + ","} {
-		if rest, ok := strings.CutPrefix(reason, where); ok {
-			reason = strings.TrimSpace(rest)
-			break
-		}
-	}
-	c.read(1)
-	return c.reject(row, engine.Rejection{Reason: reason, Source: source, Line: line, Loose: source == streamName})
 }
 
 // NewRejected iterates over the rows that the hook redrive is to work on.
@@ -124,7 +135,14 @@ func NewRejected(c *Call) Iterator {
 			s.Unit, s.N = "line", *x.Line
 		}
 		c.came(s)
-		return c.Lang.Native(JSON(x.Row)) // writers and iter look into rows
+		row := Value(JSON(x.Row))
+		if bytes.Contains(x.Row, []byte(bytesName)) {
+			if row, err = DecodeJSON(x.Row); err != nil {
+				return nil, err
+			}
+			row = restored(row)
+		}
+		return c.Lang.Native(row) // writers and iter look into rows
 	}, nil))
 	rows.single = true
 	return rows

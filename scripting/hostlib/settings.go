@@ -178,7 +178,7 @@ func setInstances(d *Declaration, c *Call, v Value) error {
 				}
 			}
 			in := d.Settings.Instances[name]
-			if in.Params, err = EncodeJSON(params); err != nil {
+			if in.Params, err = KeepJSON(params); err != nil {
 				return err
 			}
 			d.Settings.Instances[name] = in

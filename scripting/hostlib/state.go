@@ -49,11 +49,11 @@ func variableFuncs(module string, shared bool) []*Func {
 		},
 		{
 			Name: "set", Doc: "Sets a value, at most 64 kB as JSON. If somebody else changes one that the hook has read before, the hook runs again, from its last checkpoint: what it wrote is taken back, but requests and the like are made once more. The job's log says so, and jobs show counts it as reruns.",
-			Params: []Param{name, {Name: "value", Type: Data, Doc: "data"}}, Effect: Write,
+			Params: []Param{name, {Name: "value", Type: Data, Doc: "data; times and decimals in it come back as text"}}, Effect: Write,
 			Example: example(".set(\"page\", 7)\n" + module + ".get(\"page\")  # 7"),
 			Lua:     example(".set(\"page\", 7)\n" + module + ".get(\"page\")  -- 7"),
 			Do: func(c *Call, a *Args) (Value, error) {
-				raw, err := EncodeJSON(a.Value("value"))
+				raw, err := KeepJSON(a.Value("value"))
 				if err == nil {
 					err = ownName(a.String("name"))
 				}

@@ -226,8 +226,8 @@ func TestSheetsAsPeopleMakeThem(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if got != "bad.xlsx, sheet \"Data\":3 {\"id\":2,\"n\":\"#DIV/0!\"} cell B3: it has the error #DIV/0!\n"+
-		"bad.xlsx, sheet \"Data\":4 {\"id\":3,\"n\":30,\"_more\":[40]} cell C4: it has a value, and its column has no name\n" {
+	if got != "bad.xlsx, sheet \"Data\":3 {\"id\":2,\"n\":\"#DIV/0!\"} cell B3: it has the error #DIV/0! (xlsx.cell)\n"+
+		"bad.xlsx, sheet \"Data\":4 {\"id\":3,\"n\":30,\"_more\":[40]} cell C4: it has a value, and its column has no name (xlsx.cell)\n" {
 		t.Error(got)
 	}
 }

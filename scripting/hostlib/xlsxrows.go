@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dsengine/dsengine/engine"
 )
 
 // xlsxOptions are what the parameters of xlsx.rows say.
@@ -21,7 +23,7 @@ type xlsxOptions struct {
 	nulls       map[string]bool
 	none        bool // bad cells are None
 	// reject sets a bad row aside; nil: it is an error.
-	reject func(row Value, reason, source string, line int64) error
+	reject rejecting
 }
 
 // xlsxOptionsOf reads the parameters of xlsx.rows.
@@ -343,14 +345,16 @@ func (r *xlsxReader) values() (Value, error) {
 		return row, nil
 	case reason == nil:
 		return &Dict{Names: r.names, Values: row, Row: true}, nil
-	case r.o.reject == nil:
-		return nil, Errorf("xlsx.cell", "%s, %v", r.label, reason)
 	}
-	return nil, r.setAside(row, beside, reason)
+	why := Errorf("xlsx.cell", "%s, %v", r.label, reason)
+	if r.o.reject == nil {
+		return nil, why
+	}
+	return nil, r.setAside(row, beside, why)
 }
 
 // setAside rejects a row.
-func (r *xlsxReader) setAside(row, beside []Value, reason error) error {
+func (r *xlsxReader) setAside(row, beside []Value, why *engine.Failure) error {
 	var out Value = row
 	if !r.o.lists {
 		d := &Dict{Names: append([]string(nil), r.names...), Values: row}
@@ -359,7 +363,7 @@ func (r *xlsxReader) setAside(row, beside []Value, reason error) error {
 		}
 		out = d
 	}
-	return r.o.reject(out, fmt.Sprintf("%s, %v", r.label, reason), r.label, int64(r.row))
+	return r.o.reject(out, why, r.label, int64(r.row))
 }
 
 // value is that of a cell, as the options have it.

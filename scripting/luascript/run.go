@@ -139,7 +139,7 @@ func (r *run) result(v lua.LValue) (engine.Raw, error) {
 	data, err := r.Data(v)
 	if err == nil {
 		var raw engine.Raw
-		if raw, err = hostlib.EncodeJSON(data); err == nil {
+		if raw, err = hostlib.KeepJSON(data); err == nil {
 			return raw, nil
 		}
 	}

@@ -110,7 +110,7 @@ func goldenOf(c *hostlib.Call, v hostlib.Value) (got hostlib.Value, content []by
 	case []byte:
 		return d, d, nil
 	}
-	raw, err := hostlib.EncodeJSON(hostlib.Jsonable(d))
+	raw, err := hostlib.JSONForm{Any: true}.Encode(d)
 	if err != nil {
 		return nil, nil, err
 	}

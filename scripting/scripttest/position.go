@@ -17,7 +17,7 @@ func positionOf(a *hostlib.Args) (engine.Raw, error) {
 	var value engine.Raw
 	if a.Given("position") {
 		var err error
-		if value, err = hostlib.EncodeJSON(a.Value("position")); err != nil {
+		if value, err = hostlib.KeepJSON(a.Value("position")); err != nil {
 			return nil, err
 		}
 	}

@@ -91,7 +91,7 @@ func (t *tester) redriven(c *hostlib.Call, jobs []engine.JobID, want string) (*o
 func (t *tester) refuse(c *hostlib.Call, rows []hostlib.Value, instance string) (jobs []engine.JobID, err error) {
 	raws := make([]engine.Raw, len(rows))
 	for i, row := range rows {
-		if raws[i], err = hostlib.EncodeJSON(row); err != nil {
+		if raws[i], err = (hostlib.JSONForm{Kept: true, Any: true}).Encode(row); err != nil {
 			return nil, hostlib.Errorf("usage", "rows: %v", err)
 		}
 	}

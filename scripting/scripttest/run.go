@@ -155,7 +155,7 @@ func payloadOf(v hostlib.Value) (engine.Raw, error) {
 	if v == nil {
 		return nil, nil
 	}
-	return hostlib.EncodeJSON(v)
+	return hostlib.KeepJSON(v)
 }
 
 // enqueue makes a job of the type.

@@ -207,7 +207,7 @@ var valuesType = &hostlib.ObjectType{
 		method("set", "Sets a value.", "t.state.set(\"since\", \"2024-01-01\")", "t.state.set(\"since\", \"2024-01-01\")",
 			[]param{valueName, {Name: "value", Type: hostlib.Data, Doc: "data"}, instanceParam}, "",
 			func(_ *hostlib.Call, v *values, a *hostlib.Args) (hostlib.Value, error) {
-				raw, err := hostlib.EncodeJSON(a.Value("value"))
+				raw, err := hostlib.KeepJSON(a.Value("value"))
 				if err != nil {
 					return nil, err
 				}

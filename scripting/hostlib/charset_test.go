@@ -1,0 +1,61 @@
+package hostlib
+
+import (
+	"bytes"
+	"encoding/hex"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+)
+
+// TestNothingOfWhatIsNoTextIsLost decodes bytes of which some mean nothing, and gets
+// them back: of all single bytes, and of the ways in which several make a character.
+func TestNothingOfWhatIsNoTextIsLost(t *testing.T) {
+	t.Parallel()
+	var all []byte
+	for b := range 256 {
+		all = append(all, byte(b))
+	}
+	for _, c := range []struct{ charset, text, shown string }{
+		{"windows-1252", "a\x81\x8d\x8f\x90\x9d\x80z", "a\uFFFD€z"},
+		{"windows-1252", "\x81" + strings.Repeat("ä\x81é\x9d", 5000), ""},
+		{"windows-1252", string(all), ""},
+		{"windows-1253", string(all), ""},
+		{"windows-1255", string(all), ""},
+		{"iso-8859-3", string(all), ""},
+		{"shift_jis", "\x93\xfa\x96{\xff\x81\x20x\x81", ""},
+		{"gbk", "\xd6\xd0\xff\xce\xc4\x81\x20", ""},
+		{"gb18030", "\x84\x31\xa4\x37\xff\x84\x31\xa4\x37", "\uFFFD\uFFFD\uFFFD"},
+		{"gb18030", "\x95\x32\x82\x36\xff\x95\x32\x82\x36a", "𠀀\uFFFD𠀀a"},
+		{"euc-jp", "\xc6\xfc\xff\xcb\xdc\xa1", ""},
+		{"euc-kr", "\xc7\xd1\xff\xb1\xdb\xa1", ""},
+		{"big5", "\xa4\xa4\xff\xa4\xe5\x81", ""},
+		{"iso-2022-jp", "a\x1b$BF|K\\\x1b(Bb\xffc", "a日本b\uFFFDc"},
+		{"utf-16le", "a\x00\x3d\xd8b\x00\x00\xdc", "a\uFFFDb\uFFFD"},
+		{"utf-16be", "\x00a\xd8\x3d\xde\x00\xd8\x3d", "a😀\uFFFD"},
+		{"utf-8", "ä\xff\xed\xb2\x81", ""},
+	} {
+		for _, slow := range []bool{false, true} {
+			var r io.Reader = strings.NewReader(c.text)
+			if slow {
+				r = iotest.OneByteReader(r)
+			}
+			d, err := decoding("a text", r, c.charset)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(d)
+			if err != nil || utf8.Valid(text) {
+				t.Fatalf("%s: got %q, %v", c.charset, text, err)
+			}
+			if got := d.original(text); !bytes.Equal(got, []byte(c.text)) {
+				t.Errorf("%s, slow %v: got\n%s, want\n%s", c.charset, slow, hex.EncodeToString(got), hex.EncodeToString([]byte(c.text)))
+			}
+			if got := strings.ToValidUTF8(string(text), replacement); c.shown != "" && got != c.shown {
+				t.Errorf("%s: shown %q, want %q", c.charset, got, c.shown)
+			}
+		}
+	}
+}
