@@ -257,7 +257,8 @@ func (k *crash) pause(off bool) {
 
 // dies counts a point, and kills the process if it is the one. ended says that
 // nothing of the hook is left to do; in is what the hook, which runs still, has called
-// last: once it has ended, another may use its interpreter.
+// last: once it has ended, another may use its interpreter. Where it has called nothing,
+// the place is that of its definition.
 func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.Call) bool {
 	if k.off {
 		return false
@@ -281,6 +282,13 @@ func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.
 		if k.died.File == "" {
 			k.died.at(in.After())
 		}
+	}
+	if k.died.File == "" {
+		hook := j.Phase.String()
+		if j.Phase == engine.PhaseConsume && j.Redrive == engine.RedriveRows {
+			hook = hostlib.RedriveHook
+		}
+		k.died.at(k.w.tested.HookAt(hook))
 	}
 	k.lost = !ended
 	k.w.step.Kill()
