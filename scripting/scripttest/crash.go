@@ -199,7 +199,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 				w.live(ctx, t, same)
 				whole[k.upto] = same.picture
 			}
-			if diff := k.picture.difference(whole[k.upto]); diff != "" {
+			if diff := k.picture.without(k.loose).difference(whole[k.upto].without(k.loose)); diff != "" {
 				f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
 			}
 		}
