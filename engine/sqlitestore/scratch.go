@@ -136,6 +136,7 @@ func (s *Scratch) Reset(ctx context.Context) (err error) {
 			return fmt.Errorf("%d connections are in use", n)
 		}
 	}
+	ctx = context.WithoutCancel(ctx)
 	c, free, err := s.writer.conn(ctx, "reset", nil)
 	if err != nil {
 		return err
@@ -178,15 +179,9 @@ func (s *Scratch) emptyTables(ctx context.Context, c *sql.Conn) error {
 			return err
 		}
 	}
-	for _, q := range []string{
-		"DELETE FROM " + besideName + ".sqlite_sequence WHERE name NOT IN ('" + strings.Join(append([]string{sqlstore.TypesTable}, sqlstore.FixedTables...), "', '") + "')",
-		fmt.Sprintf("UPDATE %s.sqlite_sequence SET seq = %d WHERE name = '%s' AND seq <> %d", besideName, s.types, sqlstore.TypesTable, s.types),
-	} {
-		if _, err := c.ExecContext(ctx, q); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := c.ExecContext(ctx, fmt.Sprintf("UPDATE %s.sqlite_sequence SET seq = IIF(name = '%s', %d, 0) WHERE name NOT IN ('%s')",
+		besideName, sqlstore.TypesTable, s.types, strings.Join(sqlstore.FixedTables, "', '")))
+	return err
 }
 
 // dropScripts drops what scripts and tests have made: tables with their indexes and
