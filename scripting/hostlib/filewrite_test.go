@@ -242,6 +242,34 @@ func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
 	}
 }
 
+// A hook that fails after it has moved or deleted files says so: what it wrote of them is
+// rolled back. What went before a checkpoint, or waits for the commit, is as it should be.
+func TestAHookThatFailsTellsOfTheFilesThatAreGone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ body, want string }{
+		{`files.move("in/a", "done/")`, `warn "in/a" was moved to "done/a" by this run, and what it wrote`},
+		{`files.remove("in/a")`, `warn "in/a" was deleted by this run, and what it wrote`},
+		{`[files.move("in/a", "done/"), files.move("in/b", "done/")]`, `warn "in/a" was moved to "done/a" (and 1 like it) by this run`},
+		{`[files.move("in/a", "done/"), ctx.checkpoint()]`, ""},
+		{`ctx.on_commit(files.move, "in/a", "done/")`, ""},
+		{`files.remove(files.temp())`, ""},
+		{`files.move(files.temp(), "done/new")`, ""},
+	} {
+		w := world.New(t)
+		w.File("in/a", "x")
+		w.File("in/b", "x")
+		w.Script("job", "job(needs = ['files:**'], retry = retry(max = 1))\ndef consume(ctx, item):\n    "+c.body+"\n    if item: error('bad row')\n")
+		if j := w.Do("job", "1"); j.Error == nil || !strings.Contains(j.Error.Message, "bad row") {
+			t.Errorf("%s: got %v", c.body, j.Error)
+		} else if got := strings.Join(w.Logs(j.ID), "\n"); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: got log %q, want %q", c.body, got, c.want)
+		}
+		if j := w.Do("job", "0"); j.Error == nil && len(w.Logs(j.ID)) > 0 {
+			t.Errorf("%s: a hook that ended well says %q", c.body, w.Logs(j.ID))
+		}
+	}
+}
+
 // What notes moves goes with the commit: also what an earlier run has moved, and this one
 // does not meet again. Of moves after a commit there is nothing to note.
 func TestNotesOfMovesGoWithTheCommit(t *testing.T) {
