@@ -86,6 +86,17 @@ func ownFiles(env *Env, g *globals) []string {
 	return own
 }
 
+// knowNeeded makes the secrets known that the needs of scripts name.
+func (s *scripts) knowNeeded(env *Env, g *globals) {
+	for _, t := range s.Types {
+		for _, line := range t.Settings.Needs {
+			if glob, ok := strings.CutPrefix(line, "secret:"); ok {
+				g.tables.knowSecrets(env, glob)
+			}
+		}
+	}
+}
+
 // of is the job type of a name, or nil.
 func (s *scripts) of(name string) *engine.Type {
 	for _, t := range s.Types {
