@@ -80,6 +80,7 @@ type pending struct {
 	onCommit []func() error
 	rejects  []Rejection
 	whole    int64              // rejects that were the whole item, kept or not
+	called   bool               // a query has called a function that may have written
 	keys     map[pendingKey]int // where those with a key are; nil: not built
 
 	rejectBytes int
@@ -95,7 +96,7 @@ type pendingKey struct {
 
 // touched says whether anything but the items of loops waits.
 func (p *pending) touched() bool {
-	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || len(p.onCommit) > 0
+	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || len(p.onCommit) > 0 || p.called
 }
 
 // Bounds of what one hook may hold back until its next commit.

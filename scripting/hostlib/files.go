@@ -21,7 +21,7 @@ import (
 
 var filesModule = &Module{
 	Name: "files",
-	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it. The program's own files are not there for scripts: its settings, its SQLite database, files of secrets. Scripts in the jobs folder are changed only where needs name their ending, such as \"files:jobs/*.star\".",
+	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it. The program's own files are not there for scripts: its settings, its SQLite database and those of db.connect, files of secrets. Scripts in the jobs folder are changed only where needs name their ending, such as \"files:jobs/*.star\".",
 	Funcs: []*Func{
 		{
 			Name: "list", Doc: "Lists the files that a glob finds, sorted by path. ** stands for any number of folders; names that begin with a dot are found only if the glob names the dot. That there is no such folder is told in the job's log.",
