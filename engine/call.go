@@ -289,6 +289,18 @@ func (c *Call) noSecret(what, text string) error {
 	return nil
 }
 
+// strike strikes secrets out of what a commit writes, and says in the log where there were
+// any: data may hold one by chance, and is another then.
+func (c *Call) strike(o *Outcome) {
+	for _, what := range c.eng.secrets.strikeOutcome(o) {
+		c.tellStruck(what)
+	}
+}
+
+func (c *Call) tellStruck(what string) {
+	c.Log(slog.LevelWarn, what+" held the text of a secret: it is kept with "+struck+" in its place. Get secrets where they are needed; a value that others have, too, such as a user's name, is no secret", nil)
+}
+
 // Log writes a line about the job; it is never rolled back. Past a bound the
 // lines of an attempt are dropped, and one line says so; warnings and errors, which
 // have a bound of their own, still go to the engine's log.
