@@ -66,6 +66,13 @@ files.remove("out/e.csv")
 files.remove("out/e.txt")
 return got`, `[true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n","n\né\nü\n"]`},
 		{`csv.write("out/e.csv", [{"n": "é"}, {"n": "→"}], encoding = "windows-1252")`, `row 2: there is a character that windows-1252 does not have`},
+		{`csv.write("out/e.csv", [{"n": "€"}], encoding = "latin-1")`, `there is a character that latin-1 does not have`},
+		{`files.write("out/e.csv", "\u0080", encoding = "iso-8859-1")
+got = [files.read("out/e.csv", encoding = "bytes") == b"\x80", catch(files.write, "out/e.csv", "ü", encoding = "ascii")[1].message]
+files.write("out/e.csv", "plain" * 5000, encoding = "ascii")
+got.append(len(files.read("out/e.csv")))
+files.remove("out/e.csv")
+return got`, `[true,"files.write: there is a character that ascii does not have",25000]`},
 		{`files.write("out/e.csv", "→", encoding = "windows-1252")`, `there is a character that windows-1252 does not have`},
 		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-16", append = True)`, `append: rows are not added to a file in utf-16`},
 		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "nope")`, `there is no encoding "nope"`},
