@@ -399,6 +399,7 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 		}
 		o.Position = position{Before: c.stats.Plus(c.before)}.encode()
 	}
+	c.strike(o)
 	o.Logged = c.logged
 	if len(c.joined) > 0 {
 		ours, cancel := s.whileOurs(ctx)
@@ -414,7 +415,6 @@ func (s *Server) succeed(ctx context.Context, l *lane, c *Call, result Raw, verd
 	}
 	if session == nil && o.Plain() && len(c.pend.onCommit) == 0 && c.pend.left.Jobs == 0 {
 		last := l.working.Load() == 1 && l.buffered.Load() == 0
-		s.eng.secrets.strikeOutcome(o)
 		s.done.add(*o, last)
 		return false, nil
 	}

@@ -80,6 +80,7 @@ type pending struct {
 	onCommit []func() error
 	rejects  []Rejection
 	whole    int64              // rejects that were the whole item, kept or not
+	called   bool               // a query has called a function that may have written
 	keys     map[pendingKey]int // where those with a key are; nil: not built
 
 	rejectBytes int
@@ -95,7 +96,7 @@ type pendingKey struct {
 
 // touched says whether anything but the items of loops waits.
 func (p *pending) touched() bool {
-	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || len(p.onCommit) > 0
+	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || len(p.onCommit) > 0 || p.called
 }
 
 // Bounds of what one hook may hold back until its next commit.
@@ -286,6 +287,18 @@ func (c *Call) noSecret(what, text string) error {
 		return c.misuse("%s holds a secret, which is not to be stored: get it by secrets.get where it is needed", what)
 	}
 	return nil
+}
+
+// strike strikes secrets out of what a commit writes, and says in the log where there were
+// any: data may hold one by chance, and is another then.
+func (c *Call) strike(o *Outcome) {
+	for _, what := range c.eng.secrets.strikeOutcome(o) {
+		c.tellStruck(what)
+	}
+}
+
+func (c *Call) tellStruck(what string) {
+	c.Log(slog.LevelWarn, what+" held the text of a secret: it is kept with "+struck+" in its place. Get secrets where they are needed; a value that others have, too, such as a user's name, is no secret", nil)
 }
 
 // Log writes a line about the job; it is never rolled back. Past a bound the

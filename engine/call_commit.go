@@ -65,7 +65,7 @@ func (c *Call) commitPosition() error {
 	}
 	o.Checkpoints = c.job.Checkpoints + 1
 	o.Redriven = c.redriven.read
-	c.eng.secrets.strikeOutcome(o)
+	c.strike(o)
 	if !c.advanced(o) { // else a hook that fails after it would be retried for ever
 		o.Attempts, o.Losses = c.job.Attempts, c.job.Losses
 	} else if c.position.PutOffs > 0 {

@@ -277,6 +277,9 @@ type loop struct {
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
 	sure bool      // no rejects were read outside of such a loop before it
+
+	catches int        // how many were around it when it began
+	kept    *savepoint // behind marks of records that are left out; nil: there are none in the transaction
 }
 
 // restart takes back what was done since the last commit.
@@ -308,7 +311,9 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 	}
 	if l.left--; l.left == 0 {
 		l.caughtUp()
-		l.forget()
+		if err := l.forget(); err != nil {
+			return false, err
+		}
 	}
 	if l.left == 0 && l.was.Last != 0 && fingerprint() != l.was.Last {
 		return false, l.changed("element %d is another one now", l.was.N)
@@ -323,12 +328,36 @@ func (l *loop) caughtUp() {
 	}
 }
 
-// forget takes back what reading elements that are left out has counted and
-// rejected: that was committed with them.
-func (l *loop) forget() {
+// forget takes back what reading elements that are left out has counted, rejected and
+// written: that was committed with them.
+func (l *loop) forget() error {
+	l.c.stats, l.c.inCatch = l.c.saved.Copy(), nil
+	return l.retract()
+}
+
+// retract takes back what the source has written to give elements that are left out.
+// Marks of records stay: they are of this execution.
+func (l *loop) retract() error {
 	c := l.c
-	c.stats, c.inCatch = c.saved.Copy(), nil
-	c.pend.rejects, c.pend.rejectBytes, c.pend.whole = nil, 0, 0
+	called := c.pend.called
+	c.pend = pending{records: c.pend.records}
+	if at := l.kept; at != nil {
+		l.kept = nil
+		return c.undo(*at)
+	}
+	changed := func(s Session) bool { return s.Changed() || called && s.Wrote() }
+	if c.session != nil && changed(c.session) {
+		c.session.Rollback(c.ctx)
+		c.records.gen++
+		c.restarts++
+	}
+	for _, j := range c.joined {
+		if changed(j.session) {
+			j.session.Rollback(c.ctx)
+			c.restarts++
+		}
+	}
+	return nil
 }
 
 // advance counts n elements as taken, the last one with its fingerprint; end
@@ -359,8 +388,10 @@ func (l *loop) exhausted() error {
 	}
 	l.caughtUp()
 	now := &l.c.loops.counts[l.n]
-	if now.N == l.was.N && (l.was.Done || l.was.End) {
-		l.forget() // what follows the last element
+	if now.N == l.was.N && (l.was.Done || l.was.End) { // what follows the last element
+		if err := l.forget(); err != nil {
+			return err
+		}
 	}
 	now.Done = true
 	if l.sure {

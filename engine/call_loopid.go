@@ -60,7 +60,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		return nil, c.poison
 	}
 	ls := &c.loops
-	l := &loop{c: c, n: ls.next, at: -1, era: ls.era, sure: c.redriven.sure()}
+	l := &loop{c: c, n: ls.next, at: -1, era: ls.era, sure: c.redriven.sure(), catches: len(c.catches)}
 	key := id.key()
 	i := slices.IndexFunc(ls.before, func(was loopCount) bool { return key.Source != 0 && was.loopKey == key })
 	if i < 0 && len(ls.before) > 0 && (key.Source == 0 || ls.before[0].Source == 0) {

@@ -130,17 +130,33 @@ func (c *Call) recordWrites() RecordWrites {
 	return RecordWrites{By: c.recordBy(), List: c.pend.records.writes()}
 }
 
-// flushRecords writes what waits into the hook's transaction.
+// flushRecords writes what waits into the hook's transaction. While a loop leaves
+// elements out, a savepoint follows, to which what their source writes is taken back;
+// but not in a catch of the source.
 func (c *Call) flushRecords() error {
 	if c.pend.records.len() == 0 {
 		return nil
+	}
+	l := c.skipping
+	if l != nil && len(c.catches) > l.catches {
+		l = nil
+	}
+	if l != nil {
+		if err := l.retract(); err != nil {
+			return err
+		}
 	}
 	if err := c.eng.store.WriteRecords(c.ctx, c.Session(), c.recordWrites()); err != nil {
 		return err
 	}
 	c.pend.records = nil // a catch keeps the old one
 	c.records.gen++
-	return nil
+	if l == nil {
+		return nil
+	}
+	at, err := c.mark()
+	l.kept = &at
+	return err
 }
 
 // addRecord has something written at the next commit, or before.

@@ -171,10 +171,12 @@ func (c *Call) Writing() error {
 
 // Querying is Writing for a query that may do more than read.
 func (c *Call) Querying(s Session, query string) error {
-	if len(c.catches)+len(c.marked) == 0 || !s.MayWrite(c.ctx, query) {
+	if !s.MayWrite(c.ctx, query) {
 		return nil
 	}
-	return c.Writing()
+	err := c.Writing()
+	c.pend.called = true
+	return err
 }
 
 // countWithin notes what was counted in the innermost catch.

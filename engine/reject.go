@@ -54,7 +54,10 @@ func (c *Call) Reject(r Rejection) error {
 		return c.misuse("the row is no JSON")
 	}
 	secrets := c.eng.secrets
-	r.Row, r.Reason, r.Source = secrets.StrikeJSON(r.Row), secrets.Strike(r.Reason), secrets.Strike(r.Source)
+	if secrets.strikeRaw(&r.Row) {
+		c.tellStruck("a rejected row")
+	}
+	r.Reason, r.Source = secrets.Strike(r.Reason), secrets.Strike(r.Source)
 	if known, err := c.rejectedBefore(r); err != nil || known {
 		return err
 	}

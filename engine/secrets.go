@@ -342,30 +342,49 @@ func (s *Secrets) strikeFailure(f *Failure) *Failure {
 	return &c
 }
 
-// strikeJobs strikes secrets out of the payloads of jobs that are to be made.
-func (s *Secrets) strikeJobs(jobs []JobInsert) {
+// strikeJobs strikes secrets out of the payloads of jobs that are to be made, and says
+// whether there were any.
+func (s *Secrets) strikeJobs(jobs []JobInsert) (held bool) {
 	if s == nil || s.index.Load() == nil {
-		return
+		return false
 	}
 	for i := range jobs {
-		jobs[i].Payload = s.StrikeJSON(jobs[i].Payload)
+		held = s.strikeRaw(&jobs[i].Payload) || held
 	}
+	return held
 }
 
-// strikeOutcome strikes secrets out of all that a commit writes about a job.
-// Keys and variables cannot hold any: see Call.
-func (s *Secrets) strikeOutcome(o *Outcome) {
+// strikeRaw strikes secrets out of a JSON value, and says whether there were any.
+func (s *Secrets) strikeRaw(raw *Raw) (held bool) {
+	clean := s.StrikeJSON(*raw)
+	held = !bytes.Equal(clean, *raw)
+	*raw = clean
+	return held
+}
+
+// strikeOutcome strikes secrets out of all that a commit writes about a job, and says
+// what of the script's data held any. Keys and variables cannot hold any: see Call.
+func (s *Secrets) strikeOutcome(o *Outcome) (held []string) {
 	if s == nil || s.index.Load() == nil {
-		return
+		return nil
 	}
 	same := o.Because == o.Failure
 	o.Failure = s.strikeFailure(o.Failure)
 	if o.Because = s.strikeFailure(o.Because); same {
 		o.Because = o.Failure
 	}
-	o.Position, o.Item, o.Result = s.StrikeJSON(o.Position), s.StrikeJSON(o.Item), s.StrikeJSON(o.Result)
-	s.strikeJobs(o.Items)
-	s.strikeJobs(o.Enqueue)
+	for _, part := range []struct {
+		name string
+		held bool
+	}{
+		{"the position", s.strikeRaw(&o.Position)}, {"the payload", s.strikeRaw(&o.Item)}, {"the result", s.strikeRaw(&o.Result)},
+		{"an item", s.strikeJobs(o.Items)}, {"a job that it makes", s.strikeJobs(o.Enqueue)},
+	} {
+		if part.held {
+			held = append(held, part.name)
+		}
+	}
+	return held
 }
 
 // Logger gives a logger from whose lines secrets are struck out.

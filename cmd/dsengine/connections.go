@@ -130,9 +130,25 @@ func (c *connections) Close() {
 
 var notInVariables = regexp.MustCompile(`[^A-Z0-9_]`)
 
+// connectionPrefix begins the variables of the environment that have URLs of connections.
+const connectionPrefix = "DSENGINE_CONNECTION_"
+
 // connectionVariable is the variable of the environment that has a connection's URL.
 func connectionVariable(name string) string {
-	return "DSENGINE_CONNECTION_" + notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+	return connectionPrefix + notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+}
+
+// connectionURLs are those of all connections.
+func connectionURLs(env *Env, g *globals) (urls []string) {
+	for _, v := range env.Environ() {
+		if name, url, _ := strings.Cut(v, "="); strings.HasPrefix(name, connectionPrefix) {
+			urls = append(urls, url)
+		}
+	}
+	for _, t := range g.tables.Connections {
+		urls = append(urls, besideConfig(g.tables.file, "db", t.URL))
+	}
+	return urls
 }
 
 func (c *connections) url(name string) (string, error) {

@@ -127,7 +127,7 @@ func openPlan(ctx context.Context, env *Env, g *globals, o planOptions, keep boo
 	if err := checkFolder(env, g, "files", g.Files); err != nil {
 		return nil, err
 	}
-	g.tables.knowSecrets(env)              // an earlier job may have stored one that this one does not get
+	g.tables.knowSecrets(env, "*")         // an earlier job may have stored one that this one does not get
 	quiet := slog.New(slog.DiscardHandler) // how attempts fail is in the report
 	if g.Verbose {
 		quiet, _ = newLogger(env, g)

@@ -139,6 +139,7 @@ func (o *runOptions) run(ctx context.Context, env *Env, g *globals) error {
 	if err := o.check(ctx, env, g, &s); err != nil {
 		return err
 	}
+	s.knowNeeded(env, g)
 	opts := o.server(&s)
 	eng, done, err := openLeased(ctx, env, g, log, toMake, o.Lease)
 	if err != nil {

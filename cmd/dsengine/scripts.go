@@ -56,8 +56,8 @@ func loadInto(ctx context.Context, env *Env, g *globals, log *slog.Logger, other
 	return scripts{Result: r, others: others}, err
 }
 
-// ownFiles are those that no script may touch: settings, secrets, the database with
-// what SQLite and its processes keep beside it.
+// ownFiles are those that no script may touch: settings, secrets, and databases with what
+// SQLite and, at the job database, its processes keep beside them.
 func ownFiles(env *Env, g *globals) []string {
 	var own []string
 	if g.tables.file != "" {
@@ -65,10 +65,14 @@ func ownFiles(env *Env, g *globals) []string {
 	}
 	if rest, ok := strings.CutPrefix(g.DB, "sqlite:"); ok {
 		if file, err := sqliteFile(env, g, rest); err == nil && file != "" {
-			if real, err := filepath.EvalSymlinks(file); err == nil {
-				file = real
-			}
+			file = realPath(file)
 			own = append(own, file, file+"-*")
+		}
+	}
+	for _, url := range connectionURLs(env, g) {
+		if file, ok := strings.CutPrefix(url, "sqlite:"); ok && file != "" {
+			file = realPath(env.path(file))
+			own = append(own, file, file+"-wal", file+"-shm", file+"-journal")
 		}
 	}
 	refs := append(slices.Collect(maps.Values(g.tables.Secrets)), g.tables.Mail.Password)
@@ -84,6 +88,25 @@ func ownFiles(env *Env, g *globals) []string {
 		}
 	}
 	return own
+}
+
+// realPath is where a path leads to, if anything is there.
+func realPath(p string) string {
+	if real, err := filepath.EvalSymlinks(p); err == nil {
+		return real
+	}
+	return p
+}
+
+// knowNeeded makes the secrets known that the needs of scripts name.
+func (s *scripts) knowNeeded(env *Env, g *globals) {
+	for _, t := range s.Types {
+		for _, line := range t.Settings.Needs {
+			if glob, ok := strings.CutPrefix(line, "secret:"); ok {
+				g.tables.knowSecrets(env, glob)
+			}
+		}
+	}
 }
 
 // of is the job type of a name, or nil.

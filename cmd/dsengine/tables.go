@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -222,27 +223,37 @@ func (t *tables) secretSource(env *Env) func(name string) (string, error) {
 const secretPrefix = "DSENGINE_SECRET_"
 
 // secretVariable is the variable of the environment that holds a secret.
-func secretVariable(name string) string {
+func secretVariable(name string) string { return inVariable(name, "") }
+
+// inVariable is secretVariable, but for some letters that are kept.
+func inVariable(name, kept string) string {
 	return secretPrefix + strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z':
 			return r - 'a' + 'A'
-		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune(kept, r):
 			return r
 		}
 		return '_'
 	}, name)
 }
 
-// knowSecrets makes all secrets known that can be had here, so that a command
-// can refuse to store one.
-func (t *tables) knowSecrets(env *Env) {
+// knowSecrets makes all secrets known that a glob of needs names and that can be had here
+// and now, before a script gets one: somebody else may bring it.
+func (t *tables) knowSecrets(env *Env, glob string) {
+	glob = inVariable(strings.ReplaceAll(glob, "{instance}", "*"), `*?[]{},`)
 	for _, v := range env.Environ() {
-		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, secretPrefix) {
+		if name, value, _ := strings.Cut(v, "="); doublestar.MatchUnvalidated(glob, name) {
 			_ = env.Secrets.Add(withoutLineEnd(value)) // one that is too short is none
 		}
 	}
-	for _, ref := range t.Secrets {
+	for name, ref := range t.Secrets {
+		if !doublestar.MatchUnvalidated(glob, secretVariable(name)) {
+			continue
+		}
+		if info, err := os.Stat(t.path(env, ref.File)); ref.File != "" && (err != nil || !info.Mode().IsRegular()) {
+			continue // reading a pipe may wait, and takes what is in it
+		}
 		if value, err := t.resolve(env, ref); err == nil {
 			_ = env.Secrets.Add(value)
 		}

@@ -26,7 +26,7 @@ func runValuesSet(ctx context.Context, env *Env, g *globals, o valueOptions, arg
 	if err != nil {
 		return err
 	}
-	g.tables.knowSecrets(env)
+	g.tables.knowSecrets(env, "*")
 	eng, scope, done, err := o.open(ctx, env, g, toMake)
 	if err != nil {
 		return err

@@ -25,6 +25,8 @@ type steps struct {
 	n, crash int
 	quiet    bool // no step counts
 	blind    bool // nothing is known of its loops
+
+	read func(element int) error // is called when a loop reads an element; nil: nothing
 }
 
 // step is one step of the hook.
@@ -66,6 +68,11 @@ func (s *steps) batchesOf(id engine.LoopID, elements []int, n int, pass func(bat
 		}
 		var batch []int
 		for ; i < len(elements) && len(batch) < n && !b.Over(); i++ {
+			if s.read != nil {
+				if err := s.read(elements[i]); err != nil {
+					return err
+				}
+			}
 			skip, err := b.Skip(func() uint64 { return engine.Fingerprint("", raw(elements[i])) })
 			if err != nil {
 				return err
@@ -137,6 +144,11 @@ func (n *numbers) NextEmission() (engine.Emission, error) {
 	}
 	e := n.left[0]
 	n.left = n.left[1:]
+	if n.s.read != nil {
+		if err := n.s.read(e); err != nil {
+			return engine.Emission{}, err
+		}
+	}
 	if e%700 == 0 {
 		if err := n.s.step(); err != nil {
 			return engine.Emission{}, err

@@ -119,7 +119,7 @@ var groups = []group{
 	{name: "guard", beside: true, cases: guardCases},
 	{name: "spool", beside: true, cases: spoolCases},
 	{name: "exactly once", cases: onceCases},
-	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, loopIDCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, foldRunCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases, claimRunCases, seatCases)},
+	{name: "runtime", cases: slices.Concat(runtimeCases, loopCases, loopIDCases, sourceCases, retryRunCases, failRunCases, statsRunCases, rejectRunCases, instanceRunCases, typeRunCases, rerunCases, lifeCases, foldRunCases, heldRunCases, leftOutCases, stepCases, windowRunCases, varsRunCases, claimRunCases, seatCases)},
 	{name: "drain", cases: slices.Concat(drainCases, nameCases, awayCases)},
 	{name: "sizes", beside: true, cases: slices.Concat(sizeCases, deepCases)},
 	{name: "faults", operations: operations},

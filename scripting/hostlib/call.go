@@ -105,6 +105,7 @@ type Call struct {
 	temps    map[string]bool        // paths that files.temp gave
 	moves    map[string]bool        // notes about moves, see moveNote
 	moved    map[string]bool        // paths to which files were moved
+	gone     []string               // see changed
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	finals   []func() error         // see Finish
@@ -237,6 +238,7 @@ func (f *Func) asksHosts() bool { return f.Needs == "http" || f.Module == "http"
 
 // Fell is called by the language when its hook, or a test, ends with an error.
 func (c *Call) Fell(err error) {
+	c.warnGone(err)
 	if err == nil || c.Host == nil || c.Host.Fell == nil {
 		return
 	}

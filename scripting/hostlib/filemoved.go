@@ -246,3 +246,28 @@ func (c *Call) movedBefore(root folder, src, dst, exists string, info fs.FileInf
 	c.arrived(to)
 	return to, nil
 }
+
+// changed notes that a file was moved or deleted before the commit of what is written.
+func (c *Call) changed(what string) {
+	if c.after || c.Host.Dry != nil {
+		return
+	}
+	if c.gone == nil {
+		c.Hook.OnCheckpoint(func() { c.gone = c.gone[:0] })
+	}
+	c.gone = append(c.gone, what)
+}
+
+// warnGone says of a hook that has failed which files are no longer where another run
+// looks for them, while what this one has written of them is rolled back.
+func (c *Call) warnGone(err error) {
+	if err == nil || len(c.gone) == 0 || Decided(err) {
+		return
+	}
+	what := c.gone[0]
+	if n := len(c.gone) - 1; n > 0 {
+		what = fmt.Sprintf("%s (and %d like it)", what, n)
+	}
+	c.Log(slog.LevelWarn, what+" by this run, and what it wrote since its last commit is rolled back: the next run does not find the file where it was. "+
+		"Let files go once their rows are committed: ctx.on_commit(files.move, path, \"done/\")", nil)
+}

@@ -21,7 +21,7 @@ import (
 
 var filesModule = &Module{
 	Name: "files",
-	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it. The program's own files are not there for scripts: its settings, its SQLite database, files of secrets. Scripts in the jobs folder are changed only where needs name their ending, such as \"files:jobs/*.star\".",
+	Doc:  "Files below the files folder. Paths are relative to it, with / between folders, and cannot leave it. The program's own files are not there for scripts: its settings, its SQLite database and those of db.connect, files of secrets. Scripts in the jobs folder are changed only where needs name their ending, such as \"files:jobs/*.star\".",
 	Funcs: []*Func{
 		{
 			Name: "list", Doc: "Lists the files that a glob finds, sorted by path. ** stands for any number of folders; names that begin with a dot are found only if the glob names the dot. That there is no such folder is told in the job's log.",
@@ -138,7 +138,7 @@ var filesModule = &Module{
 			},
 		},
 		{
-			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error, also if another has come in its place since: it gives where that file is now.",
+			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error, also if another has come in its place since: it gives where that file is now. A hook that reads files into the database has each moved once its rows are committed, \"ctx.on_commit(files.move, path, \\\"done/\\\")\": a file that was moved before is not found in its folder by the run that comes after a rollback, and its rows are missing.",
 			Params: []Param{
 				{Name: "src", Type: String, Doc: "the file"},
 				{Name: "dst", Type: String, Doc: "its new path; with / at the end, the folder that it goes to"},

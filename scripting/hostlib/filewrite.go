@@ -263,6 +263,7 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	}
 	if !c.temps[src] {
 		c.arrived(to)
+		c.changed(fmt.Sprintf("%q was moved to %q", src, to))
 	}
 	delete(c.temps, src) // it stays now
 	syncFolder(root, path.Dir(to))
@@ -381,6 +382,9 @@ func (c *Call) removeFile(p string) (Value, error) {
 	}
 	if err != nil {
 		return nil, fileError(p, err)
+	}
+	if !c.temps[p] {
+		c.changed(fmt.Sprintf("%q was deleted", p))
 	}
 	return true, nil
 }

@@ -66,6 +66,13 @@ files.remove("out/e.csv")
 files.remove("out/e.txt")
 return got`, `[true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n","n\né\nü\n"]`},
 		{`csv.write("out/e.csv", [{"n": "é"}, {"n": "→"}], encoding = "windows-1252")`, `row 2: there is a character that windows-1252 does not have`},
+		{`csv.write("out/e.csv", [{"n": "€"}], encoding = "latin-1")`, `there is a character that latin-1 does not have`},
+		{`files.write("out/e.csv", "\u0080", encoding = "iso-8859-1")
+got = [files.read("out/e.csv", encoding = "bytes") == b"\x80", catch(files.write, "out/e.csv", "ü", encoding = "ascii")[1].message]
+files.write("out/e.csv", "plain" * 5000, encoding = "ascii")
+got.append(len(files.read("out/e.csv")))
+files.remove("out/e.csv")
+return got`, `[true,"files.write: there is a character that ascii does not have",25000]`},
 		{`files.write("out/e.csv", "→", encoding = "windows-1252")`, `there is a character that windows-1252 does not have`},
 		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-16", append = True)`, `append: rows are not added to a file in utf-16`},
 		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "nope")`, `there is no encoding "nope"`},
@@ -239,6 +246,34 @@ func TestARunOfAHookKnowsWhatAnEarlierOneHasMoved(t *testing.T) {
 	}
 	if got := names(t, filepath.Join(w.Files, "work")); got != "" {
 		t.Errorf("notes are left: %s", got)
+	}
+}
+
+// A hook that fails after it has moved or deleted files says so: what it wrote of them is
+// rolled back. What went before a checkpoint, or waits for the commit, is as it should be.
+func TestAHookThatFailsTellsOfTheFilesThatAreGone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ body, want string }{
+		{`files.move("in/a", "done/")`, `warn "in/a" was moved to "done/a" by this run, and what it wrote`},
+		{`files.remove("in/a")`, `warn "in/a" was deleted by this run, and what it wrote`},
+		{`[files.move("in/a", "done/"), files.move("in/b", "done/")]`, `warn "in/a" was moved to "done/a" (and 1 like it) by this run`},
+		{`[files.move("in/a", "done/"), ctx.checkpoint()]`, ""},
+		{`ctx.on_commit(files.move, "in/a", "done/")`, ""},
+		{`files.remove(files.temp())`, ""},
+		{`files.move(files.temp(), "done/new")`, ""},
+	} {
+		w := world.New(t)
+		w.File("in/a", "x")
+		w.File("in/b", "x")
+		w.Script("job", "job(needs = ['files:**'], retry = retry(max = 1))\ndef consume(ctx, item):\n    "+c.body+"\n    if item: error('bad row')\n")
+		if j := w.Do("job", "1"); j.Error == nil || !strings.Contains(j.Error.Message, "bad row") {
+			t.Errorf("%s: got %v", c.body, j.Error)
+		} else if got := strings.Join(w.Logs(j.ID), "\n"); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: got log %q, want %q", c.body, got, c.want)
+		}
+		if j := w.Do("job", "0"); j.Error == nil && len(w.Logs(j.ID)) > 0 {
+			t.Errorf("%s: a hook that ended well says %q", c.body, w.Logs(j.ID))
+		}
 	}
 }
 

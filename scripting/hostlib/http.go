@@ -72,7 +72,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 		params = append(params, Param{Name: "ok", Type: Any, Default: None, Named: true, Doc: "statuses of 400 and above that are no error, such as [404]"})
 		if cached {
 			params = append(params, Param{Name: "cache", Type: Bool, Default: None, Named: true,
-				Doc: "True: asks for what has changed since the last job of this type that ended well; if nothing has, the answer's unchanged is true and it has no body. It is remembered for each URL with the headers and the auth that were sent"})
+				Doc: "True: asks for what has changed since a hook of another job of this type got it and ended well; if nothing has, the answer's unchanged is true and it has no body. It is remembered for each URL with the headers and the auth that were sent"})
 		} else {
 			params = append(params,
 				Param{Name: "json", Type: Data, Default: None, Named: true, Doc: "data to send as JSON"},

@@ -80,6 +80,45 @@ def consume(ctx, item):
 	step("/etag?other", "", `"unchanged"`)
 }
 
+// A job that begins anew is told nothing of what it got itself: what that was may have come
+// to nothing. Other jobs are told.
+func TestAJobThatBeginsAnewGetsAllAgain(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		if r.Header.Get("If-None-Match") == `"v1"` {
+			w.WriteHeader(304)
+			return
+		}
+		io.WriteString(w, `[1, 2]`)
+	})
+	w.Script("job", fmt.Sprintf(`
+job(needs = ["http:127.0.0.1", "files:mended"], retry = retry(max = 1))
+def produce(ctx):
+    r = http.get(%q, cache = True)
+    return {"rows": [] if r.unchanged else r.json()}
+def consume(ctx, item):
+    if not files.exists("mended"): error("no")
+    return len(item["rows"])
+`, url))
+	j := w.Do("job", "null")
+	if got := outcome(j, url); got != ": no" {
+		t.Fatal(got)
+	}
+	w.File("mended", "")
+	if got := outcome(w.Do("job", "null"), url); got != "0" {
+		t.Errorf("another job: got %s, want 0", got)
+	}
+	if err := w.Store.Retry(t.Context(), j.ID, engine.RetryOptions{From: engine.PhaseProduce}); err != nil {
+		t.Fatal(err)
+	}
+	w.Run()
+	if got := outcome(w.Job(j.ID), url); got != "2" {
+		t.Errorf("the job that began anew: got %s, want 2", got)
+	}
+}
+
 // Secrets in the URL, whatever its parameters are called, or in what the server
 // answers are not remembered, and no job fails for them.
 func TestWhatIsRememberedHoldsNoSecret(t *testing.T) {

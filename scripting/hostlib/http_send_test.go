@@ -78,6 +78,10 @@ func TestWhatAServerAnswersIsAResultOrAnError(t *testing.T) {
 			w.Header().Set("Content-Type", "text/plain")
 		case "latin", "whole":
 			w.Header().Set("Content-Type", "text/plain; charset=iso-8859-1")
+		case "xml":
+			w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+			io.WriteString(w, "<?xml version='1.0' encoding='iso-8859-1'?>\n<a><b>J\xfc</b></a>")
+			return
 		}
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(status)
@@ -111,6 +115,8 @@ func TestWhatAServerAnswersIsAResultOrAnError(t *testing.T) {
 		{`return http.get(item + "/200?whole").json()["what"]`, `"J` + "\u00fc" + `"`, 1},
 		{`return [files.read(http.get(item + "/200?latin")), list(files.lines(http.get(item + "/200?latin")))[1], list(csv.read(http.get(item + "/200?latin"), sep = "\t", quote = "'"))[0]]`, `["{\"what\":\n \"J` + "\u00fc" + `"," \"J` + "\u00fc" + `",{"{\"what\":":" \"J` + "\u00fc" + `"}]`, 3},
 		{`return files.read(http.get(item + "/200?latin"), encoding = "iso-8859-5")`, `"{\"what\":\n \"J` + "\u045c" + `"`, 1},
+		{`return list(http.get(item + "/200?xml").xml("a/b"))`, `xml.syntax: response.xml: the answer of URL/200?xml, line 2: it is not UTF-8; say which encoding it has, such as encoding = "windows-1252"`, 1},
+		{`return [e.text for e in http.get(item + "/200?xml").xml("a/b", encoding = "iso-8859-1")]`, `["J` + "\u00fc" + `"]`, 1},
 		{`return http.get(item + "/304").json()`, `usage: response.json: the answer has no body: nothing has changed since it was asked for last (304); look at .unchanged first`, 1},
 		{`r = http.get(item + "/200")
 return [r.status, r.ok, r.unchanged, r.url.endswith("/200"), r.header("retry-after"), r.headers["retry-after"], r.header("x", 7), str(r)]`,

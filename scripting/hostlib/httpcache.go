@@ -50,6 +50,9 @@ func (c *Call) conditional(rq *httpRequest) (*remembered, error) {
 	if err != nil || !ok {
 		return m, nil // somebody else's value: asked as if there were none
 	}
+	if by, _ := d.Get("job"); by == int64(c.Hook.Job().ID) {
+		return m, nil // it is done once more from its beginning: what it got then may have come to nothing
+	}
 	for name, header := range map[string]string{"etag": "If-None-Match", "modified": "If-Modified-Since"} {
 		if v, _ := d.Get(name); v != nil && rq.header.Get(header) == "" {
 			if text, ok := v.(string); ok {
@@ -89,6 +92,7 @@ func (m *remembered) keep(c *Call, resp *response) error {
 			}
 			return err
 		}
+		d.Set("job", int64(c.Hook.Job().ID))
 		d.Set("url", c.Hook.Strike(resp.rq.shown()))
 		raw, err := EncodeJSON(d)
 		if err != nil {

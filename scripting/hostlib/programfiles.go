@@ -62,7 +62,7 @@ func (o *programFiles) has(p string) bool {
 // permitProgram refuses what is the program's own.
 func (c *Call) permitProgram(p string) error {
 	if c.programFiles().has(p) {
-		return Errorf("needs", "%q is dsengine's own: scripts can touch neither its settings, nor its database, nor files of secrets", p)
+		return Errorf("needs", "%q is dsengine's own: scripts can touch neither its settings, nor its databases (those of db.connect by that alone), nor files of secrets", p)
 	}
 	return nil
 }

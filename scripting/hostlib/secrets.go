@@ -12,7 +12,7 @@ var ErrNoSecret = errors.New("there is no such secret")
 var secretsModule = &Module{
 	Name: "secrets",
 	Doc: "Passwords, tokens and keys, which no script holds itself. They come from the environment (DSENGINE_SECRET_NAME) or from [secrets] of dsengine.toml. " +
-		"Each that a script gets is from then on struck out, as ***, of logs, errors, results, payloads and positions, also where it is encoded (JSON, URL, HTML, XML, SQL, hexadecimal, base64, UTF-8 taken for Latin-1), several times too, but not what a script makes of it in other ways, such as a part of it, or a hash. It has at least 4 characters. " +
+		"Each that the needs of scripts here name, or that one of them gets, is struck out, as ***, of logs, errors, results, payloads and positions, also where it is encoded (JSON, URL, HTML, XML, SQL, hexadecimal, base64, UTF-8 taken for Latin-1), several times too, but not what a script makes of it in other ways, such as a part of it, or a hash. It has at least 4 characters. " +
 		"So is each of its lines, and each text in one that is JSON, of at least 8 bytes; what has a name there that tells of no secret (user, url, id, ...) stays.",
 	Funcs: []*Func{
 		{

@@ -290,3 +290,23 @@ func TestLimitsThatCannotBeRead(t *testing.T) {
 		}
 	}
 }
+
+// Data that holds a secret's text by chance is another when it comes back: that is told.
+func TestWhatIsKeptWithoutASecretIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ body, want string }{
+		{`ctx.emit({"path": "import/a"})`, "an item held the text of a secret"},
+		{`ctx.checkpoint("import")`, "the position held the text of a secret"},
+		{`reject({"kind": "import"}, "bad")`, "a rejected row held the text of a secret"},
+		{`return "an import"`, "the payload held the text of a secret"},
+		{`ctx.emit({"path": "in/a"})`, ""},
+	} {
+		w := world.New(t)
+		w.Host.Secret = func(string) (string, error) { return "import", nil }
+		w.Script("job", "job(needs = ['secret:user'], rejects = 5)\ndef produce(ctx):\n    secrets.get('user')\n    "+c.body+"\ndef consume(ctx, item): pass\ndef redrive(ctx, rows): pass\n")
+		j := w.Do("job", "null")
+		if got := strings.Join(w.Logs(j.ID), "\n"); j.Error != nil || !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: got %v and the log %q, want %q", c.body, j.Error, got, c.want)
+		}
+	}
+}

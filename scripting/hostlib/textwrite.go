@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/transform"
 
 	"github.com/dsengine/dsengine/engine"
-	"golang.org/x/text/transform"
 )
 
 // writeEncoding is the character set of what is written.
@@ -25,6 +28,13 @@ func encoded(w io.Writer, charset string, begins bool) (io.WriteCloser, error) {
 		return nil, err
 	}
 	out := io.WriteCloser(plain{w})
+	switch strings.NewReplacer("-", "", "_", "").Replace(name) { // who reads them elsewhere knows no others
+	case "latin1", "iso88591", "l1":
+		e = charmap.ISO8859_1
+	case "ascii", "usascii":
+		out = &encoder{transform.NewWriter(w, ascii{}), charset}
+		e = nil
+	}
 	if e != nil {
 		out = &encoder{transform.NewWriter(w, e.NewEncoder()), charset}
 	}
@@ -32,6 +42,29 @@ func encoded(w io.Writer, charset string, begins bool) (io.WriteCloser, error) {
 		_, err = io.WriteString(out, "\uFEFF")
 	}
 	return out, err
+}
+
+// ascii lets ASCII pass, and nothing else.
+type ascii struct{ transform.NopResetter }
+
+// Transform copies what is ASCII.
+func (ascii) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	for _, b := range src {
+		switch {
+		case b >= utf8.RuneSelf:
+			return nDst, nDst, encodingError("ascii")
+		case nDst == len(dst):
+			return nDst, nDst, transform.ErrShortDst
+		}
+		dst[nDst] = b
+		nDst++
+	}
+	return nDst, nDst, nil
+}
+
+// encodingError is the error about a character that a character set does not have.
+func encodingError(charset string) error {
+	return Errorf("file.encoding", "there is a character that %s does not have", charset)
 }
 
 // encoder says in words what cannot be encoded.
@@ -44,7 +77,7 @@ type encoder struct {
 func (e *encoder) Write(b []byte) (int, error) {
 	n, err := e.Writer.Write(b)
 	if err != nil && !errors.As(err, new(*engine.Failure)) && strings.HasPrefix(err.Error(), "encoding: ") {
-		err = Errorf("file.encoding", "there is a character that %s does not have", e.charset)
+		err = encodingError(e.charset)
 	}
 	return n, err
 }

@@ -84,6 +84,7 @@ var xmlModule = &Module{
 // about its character set counts. path is of xmlStreamPath.
 func (c *Call) xmlElements(fn string, in *input, declared bool, path *xmlPath, spaces map[string]string) Iterator {
 	s := newXMLStream(newXMLReader(in, declared, spaces, maxXMLElement), path)
+	s.choice = true
 	return rowsOf(c.reading(fn, in, func() (Value, error) {
 		e, err := s.next()
 		if nothing := s.nothing(); err == io.EOF && nothing != "" && c.Hook != nil {

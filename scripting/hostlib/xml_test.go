@@ -49,6 +49,8 @@ func TestXMLStreams(t *testing.T) {
 	w.File("feed.zip", zipped(t, map[string]string{"feed.xml": feed}))
 	w.File("latin.xml", "<?xml version='1.0' encoding='ISO-8859-1'?>\n<a><b>\xe9</b></a>")
 	w.File("utf16.xml", "\xff\xfe"+strings.Join(strings.Split("<?xml version='1.0' encoding='UTF-16'?><a><b>c</b></a>", ""), "\x00")+"\x00")
+	w.File("japan.xml", "<?xml version='1.0' encoding='Shift_JIS'?>\n<a><b>\xfd</b></a>")
+	w.File("klingon.xml", "<?xml version='1.0' encoding='klingon'?>\n<a/>")
 	w.File("wrong.xml", "<?xml version='1.0' encoding='UTF-8'?>\n<a>\n<b>\xe9</b></a>")
 	w.File("bom.xml", "\xef\xbb\xbf<a><b>x</b></a>")
 	w.File("marked.xml", "\xef\xbb\xbf<?xml version='1.0' encoding='ISO-8859-1'?><a><b>é</b></a>")
@@ -113,7 +115,10 @@ func TestXMLStreams(t *testing.T) {
 		{`"twice.xml", "a/b"`, `twice.xml, line 2: <b> has the attribute c twice`},
 		{`"bomb.xml", "a/b"`, `bomb.xml, line 1: invalid character entity &c;`},
 		{`"outside.xml", "a/b"`, `outside.xml, line 1: invalid character entity &b;`},
-		{`"wrong.xml", "a/b"`, `wrong.xml, line 3: invalid UTF-8`},
+		{`"wrong.xml", "a/b"`, `wrong.xml, line 3: it is not UTF-8; say which encoding it has, such as encoding = "windows-1252"`},
+		{`"japan.xml", "a/b"`, `japan.xml, line 2: it has bytes that mean nothing in Shift_JIS; say which encoding it has, such as encoding = "windows-1252"`},
+		{`"latin.xml", "a/b", encoding = "shift_jis"`, `latin.xml, line 2: it has bytes that mean nothing in shift_jis; say which encoding it has`},
+		{`"klingon.xml", "a/b"`, `klingon.xml, line 1: its declaration names the encoding "klingon", which is none that is known: say which it has, such as encoding = "windows-1252"`},
 		{`"deep.xml", "//b"`, `it is nested more than 500 levels deep`},
 		{`"long.xml", "r/a"`, fmt.Sprintf("xml.stream: an element of long.xml is longer than %d bytes", longest)},
 		{`"longtext.xml", "r/a"`, fmt.Sprintf("xml.stream: an element of longtext.xml is longer than %d bytes", longest)},

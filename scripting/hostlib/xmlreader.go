@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -162,6 +163,8 @@ type xmlReader struct {
 	inner   map[string]int // by prefix, the last of bound, counted from 1
 	strange []string       // prefixes of a path that nothing has declared yet
 	root    string         // the outermost element, once it was there
+	charset string         // what its declaration says that it is; "": in.text.charset
+	choice  bool           // the script can say which encoding it has
 }
 
 // xmlBinding is a prefix of the elements from a depth on.
@@ -184,6 +187,7 @@ func newXMLReader(in *input, declared bool, spaces map[string]string, max int) *
 		if !declared || in.text.marked || strings.HasPrefix(strings.ToLower(charset), "utf-16") { // that is seen by its mark
 			return src, nil
 		}
+		r.charset = charset
 		return decoding(in.name, src, charset)
 	}
 	return r
@@ -370,12 +374,29 @@ func (r *xmlReader) explain(err error) error {
 		return r.syntax("it ends before <%s> does", xmlWritten(n.Space, n.Local))
 	case err == io.EOF && r.root == "":
 		return r.syntax("there is no element")
+	case errors.As(err, &syn) && syn.Msg == "invalid UTF-8":
+		return r.noText()
 	case errors.As(err, &syn):
 		return r.syntax("%s", syn.Msg)
+	case r.choice && strings.HasPrefix(err.Error(), "xml: opening charset"):
+		return r.syntax("its declaration names the encoding %q, which is none that is known: say which it has, such as encoding = \"windows-1252\"", r.charset)
 	case strings.HasPrefix(err.Error(), "xml: "): // of the declaration
 		return r.syntax("%s", strings.TrimPrefix(err.Error(), "xml: "))
 	}
 	return err
+}
+
+// noText is the error about bytes that mean nothing in the character set.
+func (r *xmlReader) noText() error {
+	charset, hint := cmp.Or(r.charset, r.in.text.charset), ""
+	what := "it has bytes that mean nothing in " + charset
+	if charset == "utf-8" {
+		what = "it is not UTF-8"
+	}
+	if r.choice {
+		hint = "; say which encoding it has, such as encoding = \"windows-1252\""
+	}
+	return r.syntax("%s%s", what, hint)
 }
 
 // xmlStream finds the elements at a path of a document, one by one.
