@@ -115,7 +115,7 @@ func TestGlobsWiderThanTheNeedsNameTheNeed(t *testing.T) {
 		w.Lua(lua, fmt.Sprintf("job({needs = {%s}})\nfunction consume(ctx, item)\n  return list(iter.map(function(f) return f.path end, files.list(%q)))\nend\n", c.needs, c.glob))
 		for _, name := range []string{star, lua} {
 			want := c.want
-			if name == lua {
+			if name == lua && strings.Contains(want, "needs = ") {
 				want = strings.ReplaceAll(strings.ReplaceAll(want, "needs = [", "needs = {"), "\"]", "\"}")
 			}
 			j := w.Do(name, "1")
