@@ -470,7 +470,11 @@ func (c *Call) listFiles(glob string) (Value, error) {
 		if !info.Mode().IsRegular() || own.has(p) {
 			return nil
 		}
-		if err := c.Needs.file(p, c.Hook.Job().Instance); err != nil {
+		instance := c.Hook.Job().Instance
+		if !c.Needs.hasFile(p, instance) { // the glob says so itself, where needs are narrower: "*" fits "**"
+			return lacking(fmt.Sprintf("%q, which %q finds,", p, glob), "files:"+glob)
+		}
+		if err := c.Needs.file(p, instance); err != nil {
 			return err
 		}
 		if err := c.permitTarget(p); err != nil {

@@ -97,6 +97,39 @@ def consume(ctx, item):
 	}
 }
 
+func TestGlobsWiderThanTheNeedsNameTheNeed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	for _, f := range []string{"a.csv", "in/a.csv", "in/b/c.csv", "secret.txt"} {
+		w.File(f, "x")
+	}
+	for i, c := range []struct{ needs, glob, want string }{
+		{``, `**`, `files.list: "**" is not among what job() says this script needs; add it there: needs = ["files:**"]`},
+		{`"files:*.csv"`, `in/*`, `files.list: "in/*" is not among what job() says this script needs; add it there: needs = ["files:in/*"]`},
+		{`"files:*"`, `**`, `files.list: "in/a.csv", which "**" finds, is not among what job() says this script needs; add it there: needs = ["files:**"]`},
+		{`"files:in/*"`, `in/**`, `files.list: "in/b/c.csv", which "in/**" finds, is not among what job() says this script needs; add it there: needs = ["files:in/**"]`},
+		{`"files:*"`, `*.csv`, `["a.csv"]`},
+	} {
+		star, lua := fmt.Sprint("star", i), fmt.Sprint("lua", i)
+		w.Script(star, fmt.Sprintf("job(needs = [%s])\ndef consume(ctx, item):\n    return [f.path for f in files.list(%q)]\n", c.needs, c.glob))
+		w.Lua(lua, fmt.Sprintf("job({needs = {%s}})\nfunction consume(ctx, item)\n  return list(iter.map(function(f) return f.path end, files.list(%q)))\nend\n", c.needs, c.glob))
+		for _, name := range []string{star, lua} {
+			want := c.want
+			if name == lua && strings.Contains(want, "needs = ") {
+				want = strings.ReplaceAll(strings.ReplaceAll(want, "needs = [", "needs = {"), "\"]", "\"}")
+			}
+			j := w.Do(name, "1")
+			got := string(j.Result)
+			if j.Error != nil {
+				got = j.Error.Message
+			}
+			if got != want {
+				t.Errorf("%s: %s, %s:\ngot  %s\nwant %s", name, c.needs, c.glob, got, want)
+			}
+		}
+	}
+}
+
 func TestWhatGlobsFind(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

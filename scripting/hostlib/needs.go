@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -116,7 +117,7 @@ func fits(glob, text, instance string) bool {
 // would have to say, shown what is touched.
 func (n *Needs) permit(line, shown string, has func(*Needs) bool) error {
 	if !has(n) {
-		return Errorf("needs", "%q is not among what job() says this script needs; add it there: needs = [%q]", shown, line)
+		return lacking(fmt.Sprintf("%q", shown), line)
 	}
 	for _, l := range n.limits {
 		if err := l.refuse(line, has); err != nil {
@@ -127,6 +128,11 @@ func (n *Needs) permit(line, shown string, has func(*Needs) bool) error {
 		return n.noted(line, has)
 	}
 	return nil
+}
+
+// lacking is the error about what the needs do not have.
+func lacking(what, line string) error {
+	return Errorf("needs", "%s is not among what job() says this script needs; add it there: needs = [%q]", what, line)
 }
 
 // db says whether the script may read from a connection, or write to it.

@@ -274,7 +274,7 @@ func TestWrittenSheetsAreWhatTheRowsWere(t *testing.T) {
 	w := world.New(t)
 	body := `
 rows = [
-    {"id": 1, "name": " Ada <&>\n\"x\" ", "n": 1.5, "ok": True, "at": time.parse("2024-02-29T18:30:15Z"), "day": time.parse("2024-02-29"), "big": 12345678901234567, "old": time.parse("1850-01-01")},
+    {"id": 1, "name": " Ada <&>]]>\n\"x\" ", "n": 1.5, "ok": True, "at": time.parse("2024-02-29T18:30:15Z"), "day": time.parse("2024-02-29"), "big": 12345678901234567, "old": time.parse("1850-01-01")},
     None,
     {"id": 2, "name": "=1+1", "n": -0.25, "ok": False, "at": time.parse("2024-03-01T01:30:00+02:00"), "day": None, "big": 123456789012345678901234567890, "old": "_x0041_"},
     {"name": "007", "id": 3},
@@ -282,7 +282,7 @@ rows = [
 out = xlsx.write("out/a.xlsx", rows, sheet = "My rows")
 return [out.rows, out.skipped, out.size == files.stat("out/a.xlsx").size, xlsx.sheets("out/a.xlsx"), list(xlsx.rows("out/a.xlsx", sheet = "My rows"))]`
 	want := `[3,1,true,["My rows"],[` +
-		`{"id":1,"name":" Ada <&>\n\"x\" ","n":1.5,"ok":true,"at":"2024-02-29T18:30:15Z","day":"2024-02-29T00:00:00Z","big":"12345678901234567","old":"1850-01-01T00:00:00Z"},` +
+		`{"id":1,"name":" Ada <&>]]>\n\"x\" ","n":1.5,"ok":true,"at":"2024-02-29T18:30:15Z","day":"2024-02-29T00:00:00Z","big":"12345678901234567","old":"1850-01-01T00:00:00Z"},` +
 		`{"id":2,"name":"=1+1","n":-0.25,"ok":false,"at":"2024-02-29T23:30:00Z","day":null,"big":"123456789012345678901234567890","old":"_x0041_"},` +
 		`{"id":3,"name":"007","n":null,"ok":null,"at":null,"day":null,"big":null,"old":null}]]`
 	if got := run(t, w, body); got != want {
@@ -298,7 +298,7 @@ return [out.rows, out.skipped, out.size == files.stat("out/a.xlsx").size, xlsx.s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%q", rows[1]); got != `["1" " Ada <&>\n\"x\" " "1.5" "TRUE" "2024-02-29 18:30:15" "2024-02-29" "12345678901234567" "1850-01-01T00:00:00Z"]` {
+	if got := fmt.Sprintf("%q", rows[1]); got != `["1" " Ada <&>]]>\n\"x\" " "1.5" "TRUE" "2024-02-29 18:30:15" "2024-02-29" "12345678901234567" "1850-01-01T00:00:00Z"]` {
 		t.Error(got)
 	}
 	if kind, err := f.GetCellType("My rows", "B3"); err != nil || kind == excelize.CellTypeFormula {

@@ -51,8 +51,8 @@ func (w *World) send(r *http.Request, login bool, send func(*http.Request) (*htt
 			return nil, err
 		}
 		seen.Status = res.StatusCode
-		if w.opts.Keep && !login {
-			w.kept.answer(r, res)
+		if w.opts.Keep {
+			w.kept.answer(r, res, login)
 		}
 		return res, nil
 	}
@@ -80,7 +80,7 @@ func (w *World) send(r *http.Request, login bool, send func(*http.Request) (*htt
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(madeUp)), ContentLength: int64(len(madeUp)),
 	}
 	if w.opts.Keep {
-		w.kept.answer(r, res)
+		w.kept.answer(r, res, false)
 	}
 	return res, nil
 }

@@ -3,10 +3,12 @@ package plan
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -71,9 +73,9 @@ func (k *kept) looked(name string, size int64) error {
 // keptHeaders are the headers of answers that scripts look at.
 var keptHeaders = []string{"Content-Type", "Link", "Etag", "Last-Modified", "Location", "Retry-After", "Date"}
 
-// answer remembers what a request got. Of a body that is read, the beginning was
-// read already.
-func (k *kept) answer(r *http.Request, res *http.Response) {
+// answer remembers what a request got, one for a token if login says so. Of a body that
+// is read, the beginning was read already.
+func (k *kept) answer(r *http.Request, res *http.Response, login bool) {
 	a := &answer{method: r.Method, url: r.URL.String(), status: res.StatusCode, header: http.Header{}}
 	for _, name := range keptHeaders {
 		if v := res.Header.Values(name); len(v) > 0 {
@@ -90,6 +92,9 @@ func (k *kept) answer(r *http.Request, res *http.Response) {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), rest), res.Body}
 	a.body = body
+	if login {
+		a.hideToken()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.answers = append(k.answers, a)
@@ -99,6 +104,29 @@ func (k *kept) answer(r *http.Request, res *http.Response) {
 	if err != nil {
 		k.stop("the answer to " + a.method + " " + r.URL.Redacted() + " broke off, which no test can do")
 	}
+}
+
+// hideToken has the answer to a request for a token give another one, and nothing else
+// that may be secret.
+func (a *answer) hideToken() {
+	var said struct {
+		Token string `json:"access_token,omitempty"`
+		Type  string `json:"token_type,omitempty"`
+		Error string `json:"error,omitempty"`
+		Why   string `json:"error_description,omitempty"`
+	}
+	if json.Unmarshal(a.body, &said) != nil {
+		if bytes.HasPrefix(bytes.TrimSpace(a.body), []byte("<")) {
+			return // a page
+		}
+		form, _ := url.ParseQuery(string(a.body))
+		said.Token, said.Error, said.Why = form.Get("access_token"), form.Get("error"), form.Get("error_description")
+	}
+	if said.Type = ""; said.Token != "" {
+		said.Token, said.Type = "the-token", "Bearer"
+	}
+	a.body, _ = json.Marshal(said)
+	a.header = http.Header{"Content-Type": {"application/json"}}
 }
 
 // failing is what cannot be read.

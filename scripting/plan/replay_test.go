@@ -251,6 +251,69 @@ end
 	}
 }
 
+// The test asks for a token, as the job did, and gets one that is none.
+func TestAReplayWithALoginIsSaved(t *testing.T) {
+	t.Parallel()
+	for ending, script := range map[string]string{
+		".star": `
+job(retry = retry(max = 1), needs = ["http:*.example.com"])
+
+def consume(ctx, item):
+    login = http.oauth2("https://auth.example.com/token", "me", "the-hush-hush-word")
+    for n in range(2):
+        answer = http.get("https://api.example.com/%d" % n, auth = login).json()
+    error("it has %s" % answer["it has"])
+`,
+		".lua": `
+job{retry = retry{max = 1}, needs = {"http:*.example.com"}}
+
+function consume(ctx, item)
+  local login = http.oauth2("https://auth.example.com/token", "me", "the-hush-hush-word")
+  local answer
+  for n = 0, 1 do
+    answer = http.get("https://api.example.com/" .. n, {auth = login}).json()
+  end
+  error("it has " .. answer["it has"])
+end
+`,
+	} {
+		for what, c := range map[string]struct {
+			kind, token, want string
+			status            int
+		}{
+			"json":    {"application/json", `{"access_token": "hush-hush-1", "refresh_token": "hush-hush-2", "token_type": "Bearer", "expires_in": 3600}`, "it has failed", 200},
+			"form":    {"application/x-www-form-urlencoded", `access_token=hush-hush-1&expires_in=3600`, "it has failed", 200},
+			"refused": {"application/json", `{"error": "invalid_client", "error_description": "who is that", "hint": "hush-hush-3"}`, "it answered 401 Unauthorized: invalid_client who is that", 401},
+		} {
+			t.Run(ending[1:]+" "+what, func(t *testing.T) {
+				t.Parallel()
+				s := embedded(t)
+				s.ending = ending
+				s.script("logs", script)
+				s.web = func(r *http.Request) (*http.Response, error) {
+					if r.URL.Path != "/token" {
+						return answer(r, 200, `{"it has": "failed"}`)
+					}
+					res, err := answer(r, c.status, c.token)
+					res.Header.Set("Content-Type", c.kind)
+					return res, err
+				}
+				s.runWith()
+				_, name, err := s.replay(s.Jobs()[0].ID)
+				s.must(err)
+				written, err := os.ReadFile(filepath.Join(s.jobs, "logs_test"+ending))
+				s.must(err)
+				if strings.Contains(string(written), "hush") {
+					t.Errorf("the test has a secret:\n%s", written)
+				}
+				if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Failed || len(got.Failures) != 1 || !strings.Contains(got.Failures[0].Message, c.want) {
+					t.Errorf("the test: %s %+v\n%s", got.Status, got.Failures, written)
+				}
+			})
+		}
+	}
+}
+
 // runWith makes a job and works, with requests answered by web.
 func (s *site) runWith() {
 	s.t.Helper()
