@@ -25,7 +25,7 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-func main() { c := int(command(context.Background())); stopPP(); os.Exit(c) }
+func main() { os.Exit(int(command(context.Background()))) }
 
 // ballast is memory that is never touched, so that it costs none. The collector
 // waits until as much again is in use as there was: a hook that streams rows has
