@@ -261,7 +261,7 @@ func (c *Call) tooManyRejects(n, rows int64) error {
 	case c.typ.Redrive == nil && c.whole+c.pend.whole == 0:
 		again = fmt.Sprintf("%s --fresh, which does all again, what was committed too; or, with a hook redrive(ctx, rows), these rows alone: dsengine rejects redrive --type %s --job %d, and when that has run: %[1]s", again, c.typ.Name, c.job.ID)
 	default:
-		again = fmt.Sprintf("dsengine rejects redrive --type %s --job %d, and when that has run: %s", c.typ.Name, c.job.ID, again)
+		again = fmt.Sprintf("dsengine rejects redrive --type %s --job %d, and when that has run: %s; or, where the source was read wrongly: %[3]s --fresh, which does all again, what was committed too", c.typ.Name, c.job.ID, again)
 	}
 	return &Failure{Kind: KindRejects, Code: "rejects", Message: fmt.Sprintf(
 		"%s, more than rejects = %s allows%s; see them with: dsengine rejects list --job %d; once the script is mended: %s", what, c.typ.Settings.Rejects.WithDefaults(), why, c.job.ID, again)}

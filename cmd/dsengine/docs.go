@@ -16,7 +16,7 @@ import (
 // docPage is what is told of a name.
 type docPage struct {
 	Name      string               `json:"name"`
-	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting, hook, language
+	Kind      string               `json:"kind"` // index, module, function, method, type, attribute, constant, setting, hook, language, topic
 	Doc       string               `json:"doc"`
 	Signature string               `json:"signature,omitempty"`
 	Called    string               `json:"called,omitempty"` // when; of hooks
@@ -43,10 +43,16 @@ type docParam struct {
 	Doc     string `json:"doc"`
 }
 
-// docGroup are names with a line each.
+// docGroup is a part of a page: names with a line each, or what is told of a topic.
 type docGroup struct {
-	Title string    `json:"title"`
-	Names []docLine `json:"names"`
+	Title    string       `json:"title"`
+	Doc      string       `json:"doc,omitempty"`
+	Names    []docLine    `json:"names,omitempty"`
+	Settings []settingDoc `json:"settings,omitempty"`
+	Config   string       `json:"config,omitempty"` // an example of dsengine.toml
+	Example  string       `json:"example,omitempty"`
+	Lua      string       `json:"lua,omitempty"`
+	Commands []string     `json:"commands,omitempty"`
 }
 
 type docLine struct {
@@ -65,7 +71,7 @@ func newDocs(env *Env, g *globals) *cobra.Command {
 		Long: `Show what scripts can call. NAME is a hook (consume), a module (db), a function (db.upsert), an
 object (ctx) or something of it (ctx.emit), job for the settings of a job type, or one of them (job.every).
 What tests can do is t, t.run, t.http.on and so on. What is different in Lua, and what Lua has of its
-own, is lua.
+own, is lua. Topics are connections, needs, rejects, secrets, and settings, which are those of dsengine.toml.
 
 --stubs writes all of it as a file for editors that know Python's stubs, so that they complete
 names, show arguments and docs. Begin a hook with a comment such as # type: (Ctx, Any) -> Any to
@@ -79,6 +85,7 @@ hook tells what ctx is.`,
   dsengine docs job
   dsengine docs t.run
   dsengine docs lua
+  dsengine docs settings
   dsengine docs --stubs .          writes __builtins__.pyi, which Pyright and Pylance find by its name
   dsengine docs --stubs . --lua    writes _dsengine.lua and .luarc.json, for LuaLS`,
 		Annotations: map[string]string{plainCommand: "yes"},
@@ -144,8 +151,8 @@ func runDocs(env *Env, g *globals, name string, lua bool) error {
 
 // docWords are words that are no names, by which people look for something all the same.
 var docWords = map[string]string{
-	"setting": "job", "settings": "job", "jobs": "job", "options": "job", "test": "t", "tests": "t", "testing": "t",
-	"context": "ctx", "database": "db", "sql": "db", "need": "job.needs", "permissions": "job.needs", "schedule": "job.every",
+	"setting": "settings", "config": "settings", "configuration": "settings", "toml": "settings", "dsengine.toml": "settings", "environment": "settings", "jobs": "job", "options": "job", "test": "t", "tests": "t", "testing": "t",
+	"context": "ctx", "database": "db", "sql": "db", "need": "needs", "permissions": "needs", "secret": "secrets", "password": "secrets", "passwords": "secrets", "buckets": "connections", "mail": "connections", "schedule": "job.every",
 }
 
 // suggestDocs is what was probably meant by a name that has no page.
@@ -169,6 +176,9 @@ func docsOf(name string) (pages []*docPage) {
 		return []*docPage{docIndex()}
 	case "lua":
 		return []*docPage{docLua()}
+	}
+	if page := topicNamed(name); page != nil {
+		pages = append(pages, page)
 	}
 	of, rest, part := strings.Cut(name, ".")
 	if m := hostlib.ModuleNamed(of); m != nil {
@@ -270,6 +280,9 @@ func documented() []string {
 		}
 	}
 	names = append(names, "lua")
+	for _, t := range topics {
+		names = append(names, t.name)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -296,7 +309,11 @@ func docIndex() *docPage {
 	}
 	languages := docGroup{Title: "languages"}
 	languages.add("lua", "What is different in scripts in Lua, and what Lua has of its own.")
-	page.Groups = []docGroup{hooks, modules, globals, types, tests, languages}
+	about := docGroup{Title: "topics"}
+	for _, t := range topics {
+		about.add(t.name, t.page().Doc)
+	}
+	page.Groups = []docGroup{hooks, modules, globals, types, tests, languages, about}
 	return page
 }
 
@@ -454,25 +471,56 @@ func (d *docPage) print(p *printer, lua bool) {
 		p.line("\nsettings")
 		p.table([]string{" ", "setting", "type", "default", "what it is"}, rows)
 	}
+	if d.Kind == "topic" {
+		printExample(p, lua, d.Example, d.Lua)
+	}
 	for _, g := range d.Groups {
 		p.line("\n%s", g.Title)
-		for _, n := range g.Names {
-			if len(n.Name) > 16 {
-				p.line("  %s\n      %s", n.Name, strings.ReplaceAll(wrapped(n.Doc, docWidth-6), "\n", "\n      "))
-			} else {
-				p.line("  %-16s  %s", n.Name, strings.ReplaceAll(wrapped(n.Doc, docWidth-20), "\n", "\n"+strings.Repeat(" ", 20)))
-			}
-		}
+		g.print(p, lua)
 	}
-	d.example(p, lua)
+	if d.Kind != "topic" {
+		printExample(p, lua, d.Example, d.Lua)
+	}
 }
 
-func (d *docPage) example(p *printer, lua bool) {
+func (g *docGroup) print(p *printer, lua bool) {
+	if g.Doc != "" {
+		p.line("%s", indented(wrapped(g.Doc, docWidth-2)))
+	}
+	for _, n := range g.Names {
+		if len(n.Name) > 16 {
+			p.line("  %s\n      %s", n.Name, strings.ReplaceAll(wrapped(n.Doc, docWidth-6), "\n", "\n      "))
+		} else {
+			p.line("  %-16s  %s", n.Name, strings.ReplaceAll(wrapped(n.Doc, docWidth-20), "\n", "\n"+strings.Repeat(" ", 20)))
+		}
+	}
+	var rows [][]string
+	for _, s := range g.Settings {
+		doc := s.Doc
+		if s.Env != "" {
+			doc += "; or by " + s.Env
+		}
+		rows = append(rows, []string{"", s.Name, wrapped(s.Type, 20), wrapped(s.Default, 20), wrapped(doc, 60)})
+	}
+	if len(rows) > 0 {
+		p.line("")
+		p.table([]string{" ", "setting", "type", "default", "what it is"}, rows)
+	}
+	if g.Config != "" {
+		p.line("\nin dsengine.toml\n%s", indented(g.Config))
+	}
+	printExample(p, lua, g.Example, g.Lua)
+	if len(g.Commands) > 0 {
+		p.line("\n%s", indented(strings.Join(g.Commands, "\n")))
+	}
+}
+
+func printExample(p *printer, lua bool, starlark, inLua string) {
 	switch {
-	case lua && d.Lua != "":
-		p.line("\nexample in Lua\n%s", indented(d.Lua))
-	case d.Example != "":
-		p.line("\nexample\n%s", indented(d.Example))
+	case lua && inLua != "":
+		p.line("\nexample in Lua\n%s", indented(inLua))
+	case starlark != "":
+		p.line("\nexample\n%s", indented(starlark))
 	}
 }
 

@@ -27,7 +27,9 @@ func docLua() *docPage {
 // name is in a table.
 func (d *docPage) inLua() {
 	d.Doc, d.Type, d.Default, d.Returns = hostlib.WordsInLua(d.Doc), hostlib.WordsInLua(d.Type), hostlib.InLua(d.Default), hostlib.WordsInLua(d.Returns)
-	for _, g := range d.Groups {
+	for i := range d.Groups {
+		g := &d.Groups[i]
+		g.Doc = hostlib.WordsInLua(g.Doc)
 		for i := range g.Names {
 			line := &g.Names[i]
 			if line.Doc = hostlib.WordsInLua(line.Doc); line.of != nil {

@@ -5,7 +5,7 @@
 // knows nothing of cobra. What several commands share:
 //
 //	main.go env.go      the process, and all outside state as one value
-//	root.go settings.go the global flags, and where settings come from
+//	root.go settings*.go the global flags, and where settings come from
 //	exit.go signal.go   exit codes, how errors are told, how a run is stopped
 //	open.go types.go    databases, scripts and job types
 //	print.go logger.go  text, tables, JSON; log lines

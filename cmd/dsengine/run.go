@@ -57,6 +57,8 @@ or end it by dsengine jobs cancel ID.
 With --once it runs one job to its end, and takes what else waits of that type, and of the
 types that the job makes items of; jobs of other types are left alone, and no schedule fires.
 If the job waits for what neither this process nor another one runs, that is said, and it ends.
+An attempt that fails is told, and what comes next is waited for; Ctrl-C ends that, and the job
+stays in the database, for the next run.
 Other scripts that do not load are counted in one line, and do not decide the exit code.
 
 When it is told to stop (Ctrl-C, SIGTERM, SIGHUP: its terminal has closed) it claims no more jobs,

@@ -212,7 +212,11 @@ func (w *watching) waitsFor(ctx context.Context, snap engine.Snapshot) (list []s
 			return nil, err
 		}
 		if j.Status == engine.StatusWaiting && j.RunAt != nil && j.RunAt.After(at) {
-			return []string{waitsUntil("job "+jobName(j), j.Phase, *j.RunAt, at, j.ID)}, nil
+			what := "job " + jobName(j)
+			if j.Error != nil {
+				what = fmt.Sprintf("attempt %d of %d of job %s after the error %q", j.Attempt+1, max(j.MaxAttempts, j.Attempt+1), jobName(j), clip(j.Error.Message, 200))
+			}
+			return []string{waitsUntil(what, j.Phase, *j.RunAt, at, j.ID)}, nil
 		}
 	}
 	delayed, err := w.store.Delayed(ctx, waitingLimit)
@@ -250,10 +254,6 @@ func (w *watching) waitsFor(ctx context.Context, snap engine.Snapshot) (list []s
 	return list, nil
 }
 
-// soon is how soon what is waited for must be due for it not to be told how to end
-// without it.
-const soon = time.Minute
-
 // waitsUntil says what is waited for until when, and how not to wait: first is the job
 // that is due then, if that is known.
 func waitsUntil(what string, p engine.Phase, due, now time.Time, first engine.JobID) string {
@@ -261,8 +261,5 @@ func waitsUntil(what string, p engine.Phase, due, now time.Time, first engine.Jo
 	if first != 0 {
 		text += fmt.Sprintf("; to run it now: dsengine jobs retry %d", first)
 	}
-	if due.Sub(now) > soon {
-		text += "; to end without it, stop this process: the job stays"
-	}
-	return text
+	return text + "; to end without it, stop this process (Ctrl-C): the job stays in the database, for the next dsengine run"
 }

@@ -17,14 +17,8 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// The flags that the environment and dsengine.toml can set too: on top, and in
-// its table [run]. Lists and tables may only stand where several values can.
-var (
-	globalSettings = []string{"db", "jobs", "files", "output", "prefix", "verbose"}
-	runSettings    = []string{"name", "types", "phases", "slots", "drain", "lease", "batch", "poll", "connections"}
-	listSettings   = []string{"types", "phases", "slots"}
-	pathSettings   = []string{"db", "jobs", "files"}
-)
+// pathSettings are paths, or may have one in them.
+var pathSettings = []string{"db", "jobs", "files"}
 
 // settle gives each setting that no flag has set its value: from the
 // environment, else from the file.
@@ -84,8 +78,8 @@ func set(f *pflag.FlagSet, name, value, source string) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		wrong := usage("%s: %s", source, wrong(value, invalid.Unwrap()))
-		if example := examples["run."+name]; example != "" && strings.HasSuffix(source, ": run."+name) {
-			return wrong.WithHint("in that file: [run] %s", example)
+		if k := keyOf("run." + name); k != nil && strings.HasSuffix(source, ": run."+name) {
+			return wrong.WithHint("in that file: [run] %s", k.Example)
 		}
 		return wrong
 	}
@@ -152,15 +146,15 @@ func readConfig(env *Env, g *globals) (map[string][]string, error) {
 		if !slices.Contains(known, key) {
 			return nil, stray(at(name, string(text), key), key, tree[key])
 		}
-		plain := strings.TrimPrefix(key, "run.")
+		plain, known := strings.TrimPrefix(key, "run."), keyOf(key)
 		values := settingValues("", tree[key])
 		_, table := tree[key].(map[string]any)
-		if _, single := tree[key].(string); !slices.Contains(listSettings, plain) && !single && len(values) != 1 || table && plain != "slots" {
+		if _, single := tree[key].(string); !known.Several && !single && len(values) != 1 || table && plain != "slots" {
 			what := "one value"
-			if slices.Contains(listSettings, plain) {
+			if known.Several {
 				what = "a list of texts"
 			}
-			return nil, usage("%s: %s must be %s", at(name, string(text), key), key, what).WithHint("write it like %s", examples[key])
+			return nil, usage("%s: %s must be %s", at(name, string(text), key), key, what).WithHint("write it like %s", known.Example)
 		}
 		if slices.Contains(pathSettings, plain) {
 			values[0] = besideConfig(name, plain, values[0])

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -34,27 +33,21 @@ var otherNames = map[string][]string{
 	"[s3]":          {"aws", "buckets", "bucket", "storage_s3", "minio"},
 }
 
-// examples show how a setting, or a table, is written.
-var examples = map[string]string{
-	"db": `db = "mysql://user:password@host:3306/name"`, "jobs": `jobs = "jobs"`, "files": `files = "."`, "output": `output = "json"`, "prefix": `prefix = "ds_"`, "verbose": `verbose = true`,
-	"run.name": `name = "importer-1"`, "run.types": `types = ["crm/*"]`, "run.phases": `phases = ["consume"]`, "run.slots": `slots = {"airports.consume" = 8}`,
-	"run.drain": `drain = "30s"`, "run.lease": `lease = "15s"`, "run.batch": `batch = 1000`, "run.poll": `poll = "1s"`,
-	"[needs]": `allow = ["files:**"]`, "[secrets]": `NAME = {file = "path"}`, "[mail]": `host = "smtp.example.com"`,
-	"[connections]": `[connections.NAME] url = "..."`, "[s3]": `[s3.NAME] bucket = "..."`,
-}
-
-// placeOf says where a setting is written, and how.
-func placeOf(key string) string {
-	plain, inRun := strings.CutPrefix(key, "run.")
-	switch {
-	case inRun:
-		return fmt.Sprintf("%s belongs into the table [run]: %s", plain, examples[key])
-	case key == "[connections]" || key == "[s3]":
-		return "it is written so: " + examples[key]
-	case strings.HasPrefix(key, "["):
-		return fmt.Sprintf("it belongs into the table %s: %s", key, examples[key])
+// placeOf says where a setting, or a table, is written, and how.
+func placeOf(name string) string {
+	if table := strings.Trim(name, "[]"); table != name {
+		for _, t := range fileTables {
+			if firstOf(t.Name) == table {
+				return fmt.Sprintf("it is written so: [%s] %s", t.Name, t.Keys[0].Example)
+			}
+		}
 	}
-	return fmt.Sprintf("%s belongs to the top, above the first table: %s", key, examples[key])
+	plain, inRun := strings.CutPrefix(name, "run.")
+	place := "belongs to the top, above the first table"
+	if inRun {
+		place = "belongs into the table [run]"
+	}
+	return fmt.Sprintf("%s %s: %s", plain, place, keyOf(name).Example)
 }
 
 // stray is the error about a key of the file of settings that is none: with what was
@@ -95,7 +88,7 @@ func stray(where, key string, value any) *engine.Error {
 	case firstOf(table) == "connections" && slices.Contains([]string{"user", "username", "host", "hostname", "port", "database", "name", "path"}, plain):
 		return err("").WithHint("it stands in the url: url = \"mysql://user:password@host:3306/name\", sqlite:PATH, sftp://user@host/folder")
 	case table == "mail" && slices.Contains([]string{"url", "server", "hostname", "smtp", "smtp_host", "smtp_server", "relay"}, plain):
-		return err(" (did you mean \"mail.host\"?)").WithHint("it is written so: [mail] %s", examples["[mail]"])
+		return err(" (did you mean \"mail.host\"?)").WithHint("%s", placeOf("[mail]"))
 	case home != "" && homeTable(home) == table && plain != last: // Drain, or poll-interval
 		return err(fmt.Sprintf(" (did you mean %q?)", home))
 	case home != "" && (like == "" || homeTable(home) != table && plain == strings.TrimPrefix(home, "run.")):
@@ -110,16 +103,9 @@ func stray(where, key string, value any) *engine.Error {
 	case slices.Contains(hostlib.SettingNames(), plain):
 		return err("").WithHint("%s is a setting of a job type: it stands in job(...) of its script; see dsengine docs job.%[1]s", plain)
 	}
-	for _, t := range tableNames[1:] {
-		fields, _ := settingsOf(t)
-		if t == "connections" || t == "s3" {
-			fields, _ = settingsOf(t + ".NAME")
-		}
-		if t != firstOf(table) && slices.Contains(fields, plain) {
-			if t == "connections" || t == "s3" {
-				t += ".NAME"
-			}
-			return err("").WithHint("%s belongs into the table [%s]", plain, t)
+	for _, t := range fileTables[2:] {
+		if firstOf(t.Name) != firstOf(table) && slices.Contains(t.names(), plain) {
+			return err("").WithHint("%s belongs into the table [%s]", plain, t.Name)
 		}
 	}
 	if table == "" {
@@ -171,28 +157,16 @@ func firstOf(key string) string { first, _, _ := strings.Cut(key, "."); return f
 // settingsOf are the settings of a table, "" being the top, and the sentence that
 // says so.
 func settingsOf(table string) (names []string, shown string) {
-	var of any
-	switch first := firstOf(table); {
+	first := firstOf(table)
+	switch t := fileTableOf(first); {
 	case table == "":
 		return globalSettings, ""
-	case first == "run":
-		names = runSettings
-	case first == "needs":
-		of = needsTable{}
-	case first == "mail":
-		of = mailTable{}
-	case first == "connections" && first != table:
-		of = connectionTable{}
-	case first == "s3" && first != table:
-		of = s3Table{}
-	case first == "connections" || first == "s3":
+	case t != nil: // [needs.types."crm/*"], too
+		names = t.names()
+	case first == table:
 		return nil, fmt.Sprintf("each has a name: [%s.NAME]", first)
-	}
-	if of != nil {
-		t := reflect.TypeOf(of)
-		for i := range t.NumField() {
-			names = append(names, t.Field(i).Tag.Get("toml"))
-		}
+	default:
+		names = fileTableOf(first + ".NAME").names()
 	}
 	return names, fmt.Sprintf("[%s] has: %s", table, strings.Join(names, ", "))
 }

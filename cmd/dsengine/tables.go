@@ -40,9 +40,6 @@ type connectionTable struct {
 	TLS         string    `toml:"tls"`
 }
 
-// tableNames are those of the tables.
-var tableNames = []string{"run", "needs", "secrets", "mail", "connections", "s3"}
-
 // needsTable is [needs]: what scripts may need, and by globs of job types more
 // of it.
 type needsTable struct {

@@ -157,7 +157,7 @@ var rejectRunCases = []testCase{
 			id := r.make(engine.NewJob{Type: name}, t)
 			r.untilIdle(t)
 			r.stands("failed", id)
-			advice := fmt.Sprintf("once the script is mended: dsengine rejects redrive --type %s --job %d, and when that has run: dsengine jobs retry %d", name, id, id)
+			advice := fmt.Sprintf("once the script is mended: dsengine rejects redrive --type %s --job %d, and when that has run: dsengine jobs retry %d; or, where the source was read wrongly: dsengine jobs retry %[3]d --fresh, which does all again, what was committed too", name, id, id)
 			if message := r.view(id).Error.Message; !strings.HasSuffix(message, advice) {
 				r.Errorf("%s: want the advice %q, got %q", c.what, advice, message)
 			}

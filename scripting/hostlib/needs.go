@@ -33,10 +33,37 @@ type namedNeed struct {
 	glob string // "" for mail: to anybody
 }
 
-// needKinds are the kinds of needs.
-var needKinds = []string{
-	"db", "files", "ftp", "http", "mail", "s3", "secret", "sftp",
+// NeedKind is a kind of needs: what is written before the colon.
+type NeedKind struct {
+	Name    string
+	Example string   // a line of needs
+	Forms   []string // all that is written
+	Doc     string
 }
+
+// NeedKinds are the kinds of needs.
+var NeedKinds = []NeedKind{
+	{"files", "files:incoming/*.csv", []string{"files:GLOB"}, "Files below the files folder (--files), to read, write, move and remove, by their paths there. * stands for any characters but /, ** for any folders."},
+	{"http", "http:api.example.com", []string{"http:HOST", "http:HOST:PORT"}, "Requests to a host, on any port, or on the one that is written. \"http:*.example.com\" is many hosts. Redirects lead only to hosts that are named, too."},
+	{"secret", "secret:crm_token", []string{"secret:NAME"}, "A secret, which secrets.get gives."},
+	{"db", "db:crm", []string{"db:CONNECTION", "db:CONNECTION:write"}, "Another database, to read from it, or to write to it, too. The job database needs none."},
+	{"sftp", "sftp:bank", []string{"sftp:CONNECTION", "sftp:HOST", "sftp:HOST:PORT"}, "A server of files, by the name that the operator has given it, or by its host where the script has its URL."},
+	{"ftp", "ftp:partner", []string{"ftp:CONNECTION", "ftp:HOST", "ftp:HOST:PORT"}, "The same over FTP."},
+	{"s3", "s3:archive", []string{"s3:NAME", "s3:NAME/BUCKET"}, "A bucket, by the name that the operator has given it, with the bucket's own where the operator has not said which; or one that the script reaches by s3.bucket, by its own name: then the host of its endpoint is needed, too, as http:HOST."},
+	{"mail", "mail:*@example.com", []string{"mail", "mail:ADDRESS"}, "Mail to these addresses; without one, to anybody."},
+}
+
+// NeedAddresses says where a host may be that needs name.
+const NeedAddresses = "A host that is named in full, not by a glob, may also be at a private address of the organisation (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7), on the usual ports (80 and 443, 22, 21 and 990); others must be written, \"http:erp.internal:8080\", unless needs has the address itself. The job's log tells of it, once for each host. " +
+	"Where this machine itself answers, its own link or a cloud's metadata (127.0.0.0/8, ::1, 169.254.0.0/16, fe80::/10 and all other special addresses), a name is not enough, wherever it leads: the address itself must be there too, such as \"http:127.0.0.1\", or \"http:localhost\" for this machine. " +
+	"That is looked at when a connection is made, after redirects too. By the operator's proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) it is the proxy that looks names up, and that must keep private addresses away."
+
+var needKinds = func() (names []string) {
+	for _, k := range NeedKinds {
+		names = append(names, k.Name)
+	}
+	return names
+}()
 
 // ParseNeeds reads what a script says that it needs.
 func ParseNeeds(lines []string) (*Needs, error) { return parseNeeds("needs", lines) }
@@ -62,7 +89,7 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 			}
 			n.dbs = append(n.dbs, rest)
 		case rest == "" || !doublestar.ValidatePattern(rest):
-			return nil, Errorf("usage", "%s: %q has no glob after %s: (write it like %q)", what, line, kind, needExamples[kind])
+			return nil, Errorf("usage", "%s: %q has no glob after %s: (write it like %q)", what, line, kind, NeedExample(kind))
 		case kind == "files":
 			if err := checkRooted(rest); err != nil {
 				return nil, Errorf("usage", "%s: %q: %v", what, line, err)
@@ -75,14 +102,13 @@ func parseNeeds(what string, lines []string) (*Needs, error) {
 	return n, nil
 }
 
-// needExamples show how needs are written.
-var needExamples = map[string]string{
-	"files": "files:incoming/*.csv", "http": "http:api.example.com", "secret": "secret:crm_token", "mail": "mail:*@example.com",
-	"db": "db:crm", "s3": "s3:archive", "sftp": "sftp:bank", "ftp": "ftp:partner",
-}
-
 // NeedExample shows how a need of a kind is written.
-func NeedExample(kind string) string { return needExamples[kind] }
+func NeedExample(kind string) string {
+	if i := slices.Index(needKinds, kind); i >= 0 {
+		return NeedKinds[i].Example
+	}
+	return ""
+}
 
 // file says whether the script may touch a path, or all that a glob finds.
 func (n *Needs) file(p, instance string) error {

@@ -76,3 +76,15 @@ func OfTexts(f *Func) bool { return f != nil && f.String() == "csv.read" }
 func (r *Report) TextNumber(at At, differs bool, number string) {
 	r.Add(at, "compare", true, "compare numbers: "+number, fmt.Sprintf("this is always %t: what csv.read gives are texts, which are never equal to a number", differs))
 }
+
+// commits are the functions that cannot be called inside catch, with why.
+var commits = map[string]string{"ctx.batches": "commits after each pass", "ctx.checkpoint": "commits"}
+
+// Caught tells of a call that commits, in a function that catch, or its like, is given
+// in a line.
+func (r *Report) Caught(f *Func, at At, catch string, line int) {
+	if f == nil || commits[f.String()] == "" {
+		return
+	}
+	r.Add(at, "catch", false, "catch what may fail in the loop, or in the step, and not what commits", fmt.Sprintf("%s %s, so it cannot be used inside %s, as in line %d: the hook fails there", f, commits[f.String()], catch, line))
+}

@@ -123,7 +123,7 @@ var writeParams = []Param{
 	{Name: "rows", Type: Iterable, Doc: "dicts; None is left out"},
 }
 
-var appendParam = Param{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it"}
+var appendParam = Param{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it; a hook that runs again adds it again"}
 
 // csvWriter writes rows as CSV.
 type csvWriter struct {

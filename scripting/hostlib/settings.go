@@ -58,7 +58,7 @@ var settings = []setting{
 		d.Settings.Servers = v.([]string)
 		return nil
 	}},
-	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST", "db:CONNECTION", "db:CONNECTION:write", "secret:NAME", "mail:ADDRESS", "s3:BUCKET", "sftp:CONNECTION", "ftp:CONNECTION"; all else is refused. A host that is named in full, not by a glob, may also be at a private address of the organisation (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7). Where this machine itself answers, its own link or a cloud's metadata (127.0.0.0/8, ::1, 169.254.0.0/16, fe80::/10 and all other special addresses), a name is not enough, wherever it leads: the address itself must be there too, such as "http:127.0.0.1", or "http:localhost" for this machine. That is looked at when a connection is made, after redirects too; by the operator's proxy (HTTP_PROXY) the proxy decides where a name leads`, set: func(d *Declaration, c *Call, v Value) (err error) {
+	{name: "needs", kind: Strings, doc: `what it may touch: "files:GLOB", "http:HOST", "db:CONNECTION", "db:CONNECTION:write", "secret:NAME", "mail:ADDRESS", "s3:BUCKET", "sftp:CONNECTION", "ftp:CONNECTION"; all else is refused. Of which kinds there are, and where hosts may be: dsengine docs needs`, set: func(d *Declaration, c *Call, v Value) (err error) {
 		d.Settings.Needs = v.([]string)
 		if d.Needs, err = ParseNeeds(v.([]string)); err != nil {
 			return err

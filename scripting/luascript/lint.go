@@ -65,6 +65,7 @@ func (c *linter) check(errs []*hostlib.LoadError) (list []*hostlib.Problem) {
 		c.unused()
 		c.block(tree.Body)
 		c.reruns()
+		c.caught()
 		c.lostRows()
 	}
 	for _, e := range errs {

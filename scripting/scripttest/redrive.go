@@ -15,7 +15,7 @@ func redriveMethod() *hostlib.Func {
 		[]param{
 			{Name: "rows", Type: hostlib.Data, Default: hostlib.None, Doc: "a list of rows as they were rejected; None: what the job has rejected and is open"},
 			{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "for rows that are given: of which instance"},
-			expectParam,
+			runParam,
 		}, "outcome",
 		func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.redrive(c, a) })
 }
@@ -59,31 +59,22 @@ func (t *tester) redrive(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error
 // several the job is one that has not completed, if there is one.
 func (t *tester) redriven(c *hostlib.Call, jobs []engine.JobID, want string) (*outcome, error) {
 	o := &outcome{stats: map[string]int64{}}
-	for _, id := range jobs {
-		j, err := t.settle(id)
-		if err != nil {
-			return nil, err
+	err := t.watched(c, want, jobs, func() error {
+		for _, id := range jobs {
+			one, err := t.settled(c, id, want)
+			if err != nil {
+				return err
+			}
+			for name, n := range one.stats {
+				o.stats[name] += n
+			}
+			if o.job == nil || o.job.Status == engine.StatusCompleted {
+				o.job, o.err = one.job, one.err
+			}
 		}
-		for name, n := range j.AllStats() {
-			o.stats[name] += n
-		}
-		if err := t.count(id, o.stats); err != nil {
-			return nil, err
-		}
-		one := &outcome{job: j}
-		at, err := t.failure(j)
-		if err != nil {
-			return nil, err
-		}
-		one.failed(t.world, at)
-		if err := t.expect(c, one, want); err != nil {
-			return nil, err
-		}
-		if o.job == nil || o.job.Status == engine.StatusCompleted {
-			o.job, o.err = j, one.err
-		}
-	}
-	return o, nil
+		return nil
+	})
+	return o, err
 }
 
 // refuse has jobs reject rows: one job all of them, or where the script has no hook

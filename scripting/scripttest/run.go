@@ -113,13 +113,14 @@ var (
 	loopsParam    = param{Name: "loops", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: loopsDoc}
 	countedParam  = param{Name: "counted", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what it has counted before, such as {\"read\": 20, \"rejected\": 2}: the setting rejects is about all of it"}
 	inParam       = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
+	runParam      = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test. So does another job that fails, or is cancelled, meanwhile, such as one that it has enqueued, unless that end is expected: \"any\" lets all be"}
 	expectParam   = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
 )
 
 func runMethods() []*hostlib.Func {
 	return []*hostlib.Func{
 		method("run", "Runs a job through its whole life: produce, every item, retries in skipped time, the fail hook, finish.", "t.run().stats[\"inserted\"]  # 2", "t.run().stats.inserted  -- 2",
-			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, expectParam}, "outcome",
+			[]param{payloadParam, {Name: "key", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "the job's key"}, inParam, windowParam, runParam}, "outcome",
 			func(c *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) { return t.run(c, a) }),
 		method("produce", "Runs the hook produce alone, once. What it emits is not run.", "t.produce().items  # [{\"path\": \"incoming/a.csv\"}]", "t.produce().items  -- {{path = \"incoming/a.csv\"}}",
 			[]param{payloadParam, positionParam, loopsParam, countedParam, inParam, windowParam, expectParam}, "outcome",
@@ -203,6 +204,17 @@ func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	var o *outcome
+	want := a.String("expect")
+	err = t.watched(c, want, []engine.JobID{id}, func() (err error) {
+		o, err = t.settled(c, id, want)
+		return err
+	})
+	return o, err
+}
+
+// settled works a job, and gives what came of it, if that is what is wanted.
+func (t *tester) settled(c *hostlib.Call, id engine.JobID, want string) (*outcome, error) {
 	j, err := t.settle(id)
 	if err != nil {
 		return nil, err
@@ -218,7 +230,7 @@ func (t *tester) run(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, error) {
 		return nil, err
 	}
 	o.failed(t.world, at)
-	return o, t.expect(c, o, a.String("expect"))
+	return o, t.expect(c, o, want)
 }
 
 // count adds what a job's items have counted, and theirs.
@@ -410,6 +422,7 @@ func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 // in its place; once more if it was killed.
 func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook engine.Hook) engine.Hook) error {
 	ran := false
+	t.ran = true
 	t.step.Before = func(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, error) {
 		if ran = j.ID == id; !ran {
 			return nil, fmt.Errorf("job %d came before job %d", j.ID, id)

@@ -52,23 +52,38 @@ func (t *tester) advance(c *hostlib.Call, to time.Time, want string) error {
 		return err
 	}
 	t.begun = true
-	before, err := t.ended(want)
-	if err == nil {
-		err = t.world.advance(to)
+	return t.watched(c, want, nil, func() error { return t.world.advance(to) })
+}
+
+// watched does something. It ends the test if a job ends meanwhile in another way than is
+// wanted. own are jobs that are looked at by themselves; others may be completed then, also
+// where these are to fail.
+func (t *tester) watched(c *hostlib.Call, want string, own []engine.JobID, do func() error) (err error) {
+	beside := own != nil
+	var before map[engine.JobID]*engine.Job
+	if t.ran {
+		before, err = t.ended(want, beside)
 	}
-	if err != nil {
+	t.own, t.beside = own, false
+	if err == nil {
+		err = do()
+	}
+	if err != nil || beside && !t.beside {
 		return err
 	}
-	others, err := t.ended(want)
+	others, err := t.ended(want, beside)
 	for id := range before {
 		delete(others, id)
 	}
 	if err != nil || len(others) == 0 {
 		return err
 	}
-	first, more := others[slices.Min(slices.Collect(maps.Keys(others)))], ""
+	first, which, more := others[slices.Min(slices.Collect(maps.Keys(others)))], "the", ""
 	if len(others) > 1 {
 		more = fmt.Sprintf(" (and %d more)", len(others)-1)
+	}
+	if beside {
+		which = "another"
 	}
 	at, err := t.failure(first)
 	if err != nil {
@@ -76,14 +91,14 @@ func (t *tester) advance(c *hostlib.Call, to time.Time, want string) error {
 	}
 	o := &outcome{job: first}
 	o.failed(t.world, at)
-	return hookFailed(c, o, "the job of %s%s ended as %s, not %s", first.CreatedAt.Format(time.RFC3339), more, o.status(), want)
+	return hookFailed(c, o, "%s job of %s%s ended as %s, not %s", which, first.CreatedAt.Format(time.RFC3339), more, o.status(), want)
 }
 
 // ended are the jobs, without items, that have ended in another way than is wanted.
-func (t *tester) ended(want string) (map[engine.JobID]*engine.Job, error) {
+func (t *tester) ended(want string, beside bool) (map[engine.JobID]*engine.Job, error) {
 	all := map[engine.JobID]*engine.Job{}
 	for _, status := range []engine.Status{engine.StatusFailed, engine.StatusCancelled, engine.StatusCompleted} {
-		more := want != "any" && want != status.String()
+		more := want != "any" && want != status.String() && !(beside && status == engine.StatusCompleted)
 		for f := (engine.JobFilter{Status: status, Limit: 500}); more; {
 			list, err := t.store.Jobs(t.ctx, f)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,9 @@ type world struct {
 		at    time.Time
 		times int
 	}
+	ran    bool                 // a hook has
+	own    []engine.JobID       // see watched
+	beside bool                 // the hook of a job has run that is none of own, nor an item of one
 	failed map[engine.JobID]int // attempts of a job, be they counted anew or not
 	db     engine.Joined        // of the test itself, on the job database
 }
@@ -153,6 +157,8 @@ func (w *world) open() error {
 // bound ends the test when a job goes on for ever, without that it takes the whole
 // time-out. It is called before each hook.
 func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, error) {
+	w.ran = true
+	w.beside = w.beside || !slices.Contains(w.own, j.ID) && !slices.Contains(w.own, j.Parent)
 	now := w.clock.Now()
 	if w.busy.job != j.ID || !w.busy.at.Equal(now) {
 		w.busy.job, w.busy.at, w.busy.times = j.ID, now, 0
@@ -284,19 +290,30 @@ const (
 	maxAtOnce   = 1000 // runs of its hooks without that time goes by
 )
 
-// settle works until a job is final, waits skipped.
+// settle works until a job is final, and so is each that has failed an attempt
+// meanwhile; waits are skipped.
 func (w *world) settle(id engine.JobID) (*engine.Job, error) {
-	began := w.clock.Now()
+	began, failed := w.clock.Now(), maps.Clone(w.failed)
 	for skips := 0; ; skips++ {
 		next, err := w.step.Work(w.ctx)
 		if err != nil {
 			return nil, err
 		}
 		j, err := w.store.Job(w.ctx, id)
-		if err != nil || j.Status.Final() {
-			return j, err
+		if err != nil {
+			return nil, err
 		}
-		if next.IsZero() || next.Sub(began) > longest || skips > maxSkips {
+		open := !j.Status.Final()
+		for other, n := range w.failed {
+			if !open && n > failed[other] {
+				o, err := w.store.Job(w.ctx, other)
+				if err != nil {
+					return nil, err
+				}
+				open = !o.Status.Final()
+			}
+		}
+		if !open || next.IsZero() || next.Sub(began) > longest || skips > maxSkips {
 			return j, nil
 		}
 		w.clock.advance(w.ctx, next)

@@ -51,6 +51,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 		c.unused()
 		c.flow()
 		c.reruns()
+		c.caught()
 		c.lostRows()
 	}
 	for _, e := range c.file.errs {

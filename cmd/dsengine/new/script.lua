@@ -19,24 +19,33 @@ function produce(ctx)
 end
 
 function consume(ctx, item)
+  write(ctx, csv.read(item.path))
+end
+
+function redrive(ctx, rows)
+  -- Rows that were rejected, once the script is mended: dsengine rejects redrive --type NAME
+  write(ctx, rows)
+end
+
+function write(ctx, rows)
   db.ensure("TABLE", COLUMNS, {key = {"id"}})
 
   -- Each pass commits its rows, and how far it is: after a crash the loop goes on
   -- with the batch that was not committed.
-  for batch in ctx.batches(csv.read(item.path), 1000) do
-    local rows = {}
+  for batch in ctx.batches(rows, 1000) do
+    local good = {}
     for _, row in ipairs(batch) do
       local values = clean(row)
       if values then
-        table.insert(rows, values)
+        table.insert(good, values)
       end
     end
-    db.upsert("TABLE", rows, {key = {"id"}})
+    db.upsert("TABLE", good, {key = {"id"}})
   end
 end
 
 function clean(row)
-  -- What cannot be read is set aside, and the rest goes on.
+  -- What cannot be read is set aside, and the rest goes on: dsengine rejects list.
   local values, err = catch(parse, row)
   if err then
     reject(row, err)

@@ -47,6 +47,13 @@ function test_bad_rows_are_set_aside(t)
   t.eq(rejects[1].row.name, "Nobody")
 end
 
+function test_rejected_rows_are_redriven(t)
+  -- Rows as they were rejected; t.redrive() takes those of the test's own jobs.
+  local r = t.redrive({{id = "7", name = "Ada", amount = "10.5"}, {id = "x", name = "Nobody", amount = "1"}})
+  t.eq(t.table("TABLE"), {{id = 7, name = "Ada", amount = 10.5}})
+  t.eq(r.stats.rejected, 1) -- one that still cannot be read
+end
+
 function test_it_says_that_it_gives_up(t)
   -- The hook fail alone, for an attempt that failed so.
   t.fail({path = "a.csv"}, {message = "no", final = false})
