@@ -30,6 +30,9 @@ position of its last checkpoint; one that completed begins that phase anew. It s
 plan says, and nothing of it stays. The counts are those that jobs show would have then, and those
 of the items that were run; what the job had counted by where it begins is told beside them.
 
+Tables, state, variables, records and files are as they are now, not as they were when the job
+ran. Where another job has been at records since that the hook looks at, that is told.
+
 ` + planHelp + `
 
 With --save it is written as a test in the script's language, at the end of NAME_test.star or

@@ -72,6 +72,15 @@ func TestScratch(t *testing.T) {
 			if made[0].ID != 1 {
 				t.Errorf("round %d: the first job is %d", round, made[0].ID)
 			}
+			by, key := engine.RecordBy{Scope: engine.Scope{Type: ids["a"]}, Job: 1}, engine.NewRecordKey("7", engine.RecordSum{1})
+			session := s.Session(engine.SessionOptions{})
+			if err := errors.Join(s.WriteRecords(ctx, session, engine.RecordWrites{By: by, List: []engine.RecordWrite{{Source: "crm", Key: key, Set: true, Content: engine.RecordSum{0xab}, Link: true, ID: `"p"`}}}), session.CommitOwn(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			session.Close()
+			if kept, err := s.KeptRecords(ctx); err != nil || !slices.Equal(kept, []string{`crm: 7: content ab000000... "p"`}) {
+				t.Errorf("round %d: the records are %q, %v", round, kept, err)
+			}
 			for _, q := range []string{"CREATE TABLE mine (id INTEGER PRIMARY KEY)", "CREATE VIEW ours AS SELECT id FROM mine", "CREATE PROCEDURE p() SELECT 1"} {
 				if _, err := s.Handle().ExecContext(ctx, q); err != nil {
 					t.Fatal(err)

@@ -1,6 +1,11 @@
 package sqlstore
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+)
 
 // Databases of tests are used again and again; what the store packages share for
 // making one as new.
@@ -26,6 +31,30 @@ func Texts(ctx context.Context, x Execer, query string) (list []string, err erro
 		list = append(list, s)
 	}
 	return list, rows.Err()
+}
+
+// KeptRecords tells in a line each what is known of the rows of sources: source, key,
+// a hash of the content, id.
+func (s *Store) KeptRecords(ctx context.Context) (list []string, err error) {
+	err = s.read(ctx, func(t *Tx) error {
+		return t.query(func(r *sql.Rows) error {
+			var instance, source, key, id text
+			var hash raw
+			if err := r.Scan(&instance, &source, &key, &hash, &id); err != nil {
+				return err
+			}
+			if instance != "" {
+				source += " of " + instance
+			}
+			line := fmt.Sprintf("%s: %s:", source, key)
+			if hash != nil {
+				line += fmt.Sprintf(" content %.4x...", []byte(hash))
+			}
+			list = append(list, strings.TrimRight(line+" "+string(id), " "))
+			return nil
+		}, "SELECT instance, source, name, hash, id FROM ds_records WHERE gone = 0 ORDER BY type, instance, source, ksum")
+	})
+	return list, err
 }
 
 // Forget forgets all that is remembered of what the tables hold: it was changed

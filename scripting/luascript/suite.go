@@ -27,6 +27,11 @@ func (l *Loader) Script(name, p string) (*Script, []*hostlib.LoadError) {
 // Type makes a job type of the script, whose hooks live in a host.
 func (s *Script) Type(host *hostlib.Host) *engine.Type { return s.script.typ(host) }
 
+// HookAt is where the script defines a hook that it has: "file:line".
+func (s *Script) HookAt(name string) string {
+	return fmt.Sprintf("%s:%d", s.script.file.shown, s.script.file.places[name].line)
+}
+
 // Tests are the tests in the script itself.
 func (s *Script) Tests() []*hostlib.Test { return s.script.tests() }
 

@@ -29,6 +29,9 @@ func (s *store) records(ctx context.Context, es engine.Session, by engine.Record
 		return err
 	}
 	by.Scope.Type = s.w.realType(by.Scope.Type)
+	if r := s.w.replay; r != nil && by.Run == s.w.root {
+		by.Run = r.run // in the plan's tables the job has no parent
+	}
 	return do(recordsAt{s.w.target, ctx, t.inner, by})
 }
 
@@ -94,7 +97,15 @@ func (s *store) CountRecords(ctx context.Context, es engine.Session, by engine.R
 				return err
 			}
 		}
-		n, err = at.CountRecords(ctx, at.es, at.by, source)
+		if n, err = at.CountRecords(ctx, at.es, at.by, source); err != nil || s.w.replay == nil {
+			return err
+		}
+		newer := at.by
+		newer.Run++
+		seen, err := at.CountRecords(ctx, at.es, newer, source)
+		if seen.Missing < seen.Known {
+			s.w.say("a job that was made after job %d has read %q: rows that were missing then may not be here", at.by.Run, source)
+		}
 		return err
 	})
 	return n, err
@@ -129,6 +140,9 @@ type keptRecord struct {
 // lookUp reads records, and remembers what was known of them.
 func (s *store) lookUp(at recordsAt, source string, keys []engine.RecordKey) ([]*engine.Record, error) {
 	list, err := at.Records(at.ctx, at.es, at.by, source, keys)
+	if err == nil {
+		err = s.w.sayChanged(source, list)
+	}
 	if err != nil || !s.w.opts.Keep {
 		return list, err
 	}

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,4 +134,99 @@ def finish(ctx, summary):
 	}
 	s.must(w.Close())
 	s.must(store.Close())
+}
+
+// parts are items that each take a part of a source: a fails by a row that b takes after
+// it, and b by what is missing of all parts.
+var parts = map[string]string{".star": `
+job(retry = retry(max = 1), slots = {"consume": 1}, needs = ["files:*.csv"])
+
+def produce(ctx):
+    ctx.emit("a")
+    ctx.emit("b")
+
+def consume(ctx, item):
+    for r in records.changed("crm", csv.read(item + ".csv"), key = "id", whole = True):
+        if item == "a" and r["name"] == "bad":
+            error("row %s is bad" % r["id"])
+    if item == "b":
+        gone = [m["key"] for m in records.missing("crm", max_missing = "90%")]
+        if gone:
+            error("gone " + json.encode(gone))
+`, ".lua": `
+job{retry = retry{max = 1}, slots = {consume = 1}, needs = {"files:*.csv"}}
+
+function produce(ctx)
+  ctx.emit("a")
+  ctx.emit("b")
+end
+
+function consume(ctx, item)
+  for r in records.changed("crm", csv.read(item .. ".csv"), {key = "id", whole = true}) do
+    if item == "a" and r.name == "bad" then error("row " .. r.id .. " is bad") end
+  end
+  if item == "b" then
+    local gone = {}
+    for m in records.missing("crm", {max_missing = "90%"}) do table.insert(gone, m.key) end
+    if #gone > 0 then error("gone " .. json.encode(gone)) end
+  end
+end
+`}
+
+// TestAReplayedItemKnowsItsSiblings has items be replayed: what the others had taken
+// before is not missing, and what they have changed since is told, as it cannot be taken
+// back.
+func TestAReplayedItemKnowsItsSiblings(t *testing.T) {
+	t.Parallel()
+	for ending, script := range parts {
+		t.Run(ending[1:], func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, s *site) {
+				s.ending = ending
+				s.script("parts", script)
+				for _, typ := range s.loader() {
+					s.Add(typ)
+				}
+				run := func(a, b string) (jobs []*engine.Job) {
+					s.File("a.csv", "id,name\n"+a)
+					s.File("b.csv", "id,name\n"+b)
+					id := s.Enqueue(engine.NewJob{Type: "parts"})
+					s.Run()
+					jobs, err := s.Store.Jobs(t.Context(), engine.JobFilter{Parent: id, Limit: 10})
+					s.must(err)
+					if len(jobs) != 2 {
+						t.Fatalf("%d items", len(jobs))
+					}
+					return []*engine.Job{jobs[1], jobs[0]}
+				}
+				replay := func(j *engine.Job, fails string, notes ...string) {
+					w, types := s.open(plan.Options{}, s.Files)
+					r, err := w.Replay(types, typeOf(t, types, "parts"), j)
+					s.must(err)
+					s.must(w.Close())
+					got := ""
+					if len(r.Failures) > 0 {
+						got = r.Failures[0].Message
+					}
+					if got != fails || strings.Join(r.Notes, "\n") != strings.Join(notes, "\n") {
+						t.Errorf("the replay of %s fails with %q, and tells %q", j.Payload, got, r.Notes)
+					}
+				}
+				run("1,Ada\n2,Bob\n", "3,Cid\n4,Dan\n")
+				items := run("1,Ada\n2,Bob\n", "3,Cid\n")
+				if items[1].Error == nil || items[1].Error.Message != `gone ["4"]` {
+					t.Fatalf("%+v", items[1].Error)
+				}
+				replay(items[1], `gone ["4"]`)
+				later := run("9,bad\n", "9,bad\n1,Ada\n2,Bob\n3,Cid\n4,Dan\n")
+				if later[0].Error == nil || later[0].Error.Message != "row 9 is bad (while at a.csv, line 2)" || later[1].Status != engine.StatusCompleted {
+					t.Fatalf("%+v, %s", later[0].Error, later[1].Status)
+				}
+				replay(later[0], "", fmt.Sprintf(`job %d was at work on records of "crm" after job %d began: records may say something else here than they did then`, later[1].ID, later[0].ID))
+				replay(later[1], "")
+				s.File("b.csv", "id,name\n3,Cid\n")
+				replay(items[1], "", fmt.Sprintf(`a job that was made after job %d has read "crm": rows that were missing then may not be here`, *items[1].Parent))
+			})
+		})
+	}
 }

@@ -13,6 +13,45 @@ type replayed struct {
 	claimed *engine.ClaimedJob
 	phase   engine.Phase // that is run
 	done    bool         // it was handed over
+
+	run    engine.JobID          // at the root of the tree that the job is in
+	began  time.Time             // when the phase was last begun; zero: never
+	looked map[engine.JobID]bool // others that have changed records: whether they were at work after that
+}
+
+// maxLooked bounds how many other jobs are looked at.
+const maxLooked = 1000
+
+// sayChanged says of a source, where that is so, that its records may not be as the job
+// that is replayed knew them: others have changed these since.
+func (w *World) sayChanged(source string, list []*engine.Record) error {
+	r := w.replay
+	if r == nil || r.began.IsZero() {
+		return nil
+	}
+	for _, rec := range list {
+		if rec == nil || rec.Job == 0 || rec.Job == r.job.ID || rec.Pass < 0 { // by nobody else, or by the plan itself
+			continue
+		}
+		after, known := r.looked[rec.Job]
+		if !known && len(r.looked) < maxLooked {
+			j, err := w.target.Job(w.ctx, rec.Job)
+			switch {
+			case engine.CodeOf(err) == engine.CodeNotFound:
+				after = rec.Job > r.job.ID
+			case err != nil:
+				return err
+			default:
+				after = j.FinishedAt == nil || j.FinishedAt.After(r.began)
+			}
+			r.looked[rec.Job] = after
+		}
+		if after {
+			w.say("job %d was at work on records of %q after job %d began: records may say something else here than they did then", rec.Job, source, r.job.ID)
+			return nil
+		}
+	}
+	return nil
 }
 
 // adjust makes of the plan's job the one that is replayed, as it was when its phase
@@ -58,8 +97,11 @@ func (w *World) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, er
 // begins its phase anew, as a retry of it does.
 func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*Report, error) {
 	began := time.Now()
-	r := &replayed{job: job}
+	r := &replayed{job: job, looked: map[engine.JobID]bool{}}
 	var err error
+	if r.run, err = w.target.Root(w.ctx, job.ID); err != nil {
+		return nil, w.why(err)
+	}
 	if r.claimed, err = w.target.Peek(w.ctx, job.ID); err != nil {
 		return nil, w.why(err)
 	}
@@ -67,7 +109,7 @@ func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*
 		return nil, engine.Errorf(engine.CodeUsage, "job %d redrives rejects, which it has taken: it cannot be replayed", job.ID).
 			WithHint("look at them: dsengine rejects list --type %s", job.Type)
 	}
-	if r.phase, err = w.phaseOf(job); err != nil {
+	if err = w.phaseOf(r); err != nil {
 		return nil, err
 	}
 	if t.Hooks[r.phase] == nil {
@@ -110,20 +152,24 @@ func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*
 	return report, err
 }
 
-// phaseOf is the phase whose hook is run: the one that failed last, else the one
+// phaseOf finds the phase whose hook is run: the one that failed last, else the one
 // that is due or was run last.
-func (w *World) phaseOf(job *engine.Job) (engine.Phase, error) {
-	attempts, err := w.target.Attempts(w.ctx, job.ID)
+func (w *World) phaseOf(r *replayed) error {
+	attempts, err := w.target.Attempts(w.ctx, r.job.ID)
 	if err != nil {
-		return 0, w.why(err)
+		return w.why(err)
+	}
+	if r.job.StartedAt != nil {
+		r.began = *r.job.StartedAt
 	}
 	for i := len(attempts) - 1; i >= 0; i-- {
 		if a := attempts[i]; a.Failure != nil && a.Phase != engine.PhaseFail {
-			return a.Phase, nil
+			r.phase, r.began = a.Phase, a.StartedAt
+			return nil
 		}
 	}
-	if job.Phase == engine.PhaseFail {
-		return job.FailedPhase, nil
+	if r.phase = r.job.Phase; r.phase == engine.PhaseFail {
+		r.phase = r.job.FailedPhase
 	}
-	return job.Phase, nil
+	return nil
 }

@@ -56,14 +56,26 @@ type crash struct {
 	near near          // what the hook that runs, or ran last, has called
 	done engine.JobRef // whose hook has committed its end
 	mark int           // the first request that is not committed
-	lost bool          // the hook that was killed is to be run again
-	off  bool
-	look bool   // take a picture, also of a test that passes
-	dice string // "": those of the test's name
-	upto int    // when the test has made so many calls; 0: at its end
+	in   *hostlib.Func // that the hook has called and that goes on; nil: none
+
+	handed  map[engine.JobID]engine.Raw // what produce has handed on
+	stepped map[step]bool               // where ctx.checkpoint has committed
+	apart   bool                        // another database has committed, and the hook's own has not since
+	loose   []string                    // of the outcome: what may be another by right
+	lost    bool                        // the hook that was killed is to be run again
+	off     bool
+	look    bool   // take a picture, also of a test that passes
+	dice    string // "": those of the test's name
+	upto    int    // when the test has made so many calls; 0: at its end
 
 	picture picture // of the world
 	outcome picture // of it, at the end
+}
+
+// step is a phase of a job.
+type step struct {
+	job   engine.JobID
+	phase engine.Phase
 }
 
 // near is the last thing that a hook has called that has an effect; one outside of its
@@ -77,6 +89,7 @@ type near struct {
 // watch has the crash see what a world's hooks do.
 func (k *crash) watch(w *world) {
 	k.w, w.crash = w, k
+	k.handed, k.stepped = map[engine.JobID]engine.Raw{}, map[step]bool{}
 }
 
 // maxPassed bounds how many points a test comes to in all its runs with a crash, each of
@@ -102,7 +115,7 @@ func (k *crash) ended(w *world, half bool) {
 	}
 	if k.picture == nil && (k.look || k.died != nil) {
 		k.picture = w.picture()
-		k.outcome = k.picture.outcome(w.http)
+		k.outcome = k.picture.outcome(w.http).without(k.loose)
 	}
 	if half && !k.look {
 		k.upto = w.calls
@@ -150,7 +163,8 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 			r.Missed++ // nothing is shown by it, unless it fails
 		}
 		if len(killed.Failures) == 0 {
-			diff := k.outcome.difference(first.outcome)
+			whole := first.outcome.without(k.loose)
+			diff := k.outcome.difference(whole)
 			if diff != "" && another == nil {
 				another = &crash{look: true, dice: "others"}
 				if w.live(ctx, t, another); another.outcome == nil {
@@ -158,7 +172,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 				}
 			}
 			if k.died != nil && diff != "" {
-				diff = k.outcome.steady(first.outcome, another.outcome).difference(first.outcome.steady(first.outcome, another.outcome))
+				diff = k.outcome.steady(first.outcome, another.outcome).difference(whole.steady(first.outcome, another.outcome))
 				r.differs(k.died, diff)
 			}
 			continue
@@ -185,7 +199,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 				w.live(ctx, t, same)
 				whole[k.upto] = same.picture
 			}
-			if diff := k.picture.difference(whole[k.upto]); diff != "" {
+			if diff := k.picture.without(k.loose).difference(whole[k.upto].without(k.loose)); diff != "" {
 				f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
 			}
 		}
@@ -243,15 +257,23 @@ func (k *crash) pause(off bool) {
 
 // dies counts a point, and kills the process if it is the one. ended says that
 // nothing of the hook is left to do; in is what the hook, which runs still, has called
-// last: once it has ended, another may use its interpreter.
-func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Call) bool {
+// last: once it has ended, another may use its interpreter. Where it has called nothing,
+// the place is that of its definition.
+func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.Call) bool {
 	if k.off {
 		return false
 	}
 	if k.seen++; k.seen != k.at {
 		return false
 	}
-	k.died = &Point{What: what, Phase: phase.String()}
+	k.died = &Point{What: what, Phase: j.Phase.String()}
+	switch {
+	case ended:
+	case k.apart: // it finds there what it has written
+		k.loose = []string{counted, returned}
+	case k.stepped[step{j.ID, j.Phase}]: // it may read and write again what it has committed
+		k.loose = []string{counted}
+	}
 	if in != nil {
 		if lang, ok := in.Lang.(hostlib.Inspector); ok {
 			c := lang.Caller()
@@ -261,6 +283,13 @@ func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Ca
 			k.died.at(in.After())
 		}
 	}
+	if k.died.File == "" {
+		hook := j.Phase.String()
+		if j.Phase == engine.PhaseConsume && j.Redrive == engine.RedriveRows {
+			hook = hostlib.RedriveHook
+		}
+		k.died.at(k.w.tested.HookAt(hook))
+	}
 	k.lost = !ended
 	k.w.step.Kill()
 	k.w.http.forget(k.mark)
@@ -269,7 +298,9 @@ func (k *crash) dies(what string, phase engine.Phase, ended bool, in *hostlib.Ca
 
 // around is called before and after each function that a hook calls.
 func (k *crash) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
-	k.last = c
+	if k.last, k.in = c, f; after {
+		k.in = nil
+	}
 	if !after && k.at > 0 && f.Effect != hostlib.Pure {
 		k.calls(c, f)
 	}
@@ -281,7 +312,7 @@ func (k *crash) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
 		when = late
 	}
 	j := c.Hook.Job() // of what runs after the commit nothing is run again
-	if k.dies(when+f.String(), j.Phase, j.JobRef == k.done, c) {
+	if k.dies(when+f.String(), j, j.JobRef == k.done, c) {
 		return engine.ErrLost
 	}
 	return nil
@@ -301,7 +332,7 @@ const theCommit = "the commit"
 // commits is dies at the commit of a hook that has ended: its place is behind what it
 // has called.
 func (k *crash) commits(what string, j *engine.ClaimedJob, ended bool) bool {
-	if !k.dies(what, j.Phase, ended, nil) {
+	if !k.dies(what, j, ended, nil) {
 		return false
 	}
 	if k.near.of == j.JobRef && k.died.at(k.near.at) {
@@ -312,7 +343,7 @@ func (k *crash) commits(what string, j *engine.ClaimedJob, ended bool) bool {
 
 // committed says that what the hook has done so far stays.
 func (k *crash) committed(ctx context.Context) error {
-	k.mark = k.w.http.made()
+	k.mark, k.apart = k.w.http.made(), false
 	return k.w.step.Save(ctx)
 }
 
@@ -324,7 +355,7 @@ type crashStore struct {
 
 // Commit commits what a hook did, or so far.
 func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engine.Outcome) error {
-	dies := func(when string) bool { return s.k.dies(when+"a checkpoint", o.Job.Phase, false, s.k.last) }
+	dies := func(when string) bool { return s.k.dies(when+"a checkpoint", o.Job, false, s.k.last) }
 	if !o.Checkpoint() {
 		what := theCommit
 		if o.Failure != nil {
@@ -341,8 +372,14 @@ func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engi
 	if err := s.k.committed(ctx); err != nil {
 		return err
 	}
-	if !o.Checkpoint() {
+	switch at := (step{o.Job.ID, o.Job.Phase}); {
+	case !o.Checkpoint():
 		s.k.done = o.Job.JobRef
+		if o.HandsOn() {
+			s.k.handed[at.job] = o.Item
+		}
+	case s.k.in != nil && s.k.in.String() == "ctx.checkpoint":
+		s.k.stepped[at] = true
 	}
 	if dies(late) {
 		return engine.ErrLost
@@ -380,6 +417,7 @@ func (s *crashJoined) CommitOwn(ctx context.Context) error {
 	if err := s.Joined.CommitOwn(ctx); err != nil {
 		return err
 	}
+	k.apart = true
 	if k.commits(late+what, j, false) {
 		return engine.ErrLost
 	}

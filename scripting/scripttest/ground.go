@@ -30,6 +30,8 @@ type database interface {
 	maker
 	// Tables names the tables that scripts and tests have made.
 	Tables(ctx context.Context) ([]string, error)
+	// KeptRecords tells in a line each what is known of the rows of sources.
+	KeptRecords(ctx context.Context) ([]string, error)
 	// Keep has Reset keep the job types that are registered now.
 	Keep(ctx context.Context) error
 	// Reset makes the database as new; its error says that it cannot.

@@ -56,14 +56,19 @@ func (c *call) told() string {
 }
 
 // changes are the requests that change something: not those that read, nor those that
-// say once more how something is to be, or with the same key, nor those for a token.
+// say once more how something is to be, or with the same key, nor those for a token. Who
+// takes webhooks drops what comes with an id that it has had, whatever it says.
 func (s *stubs) changes() (lines []string) {
-	keys := map[string]bool{}
+	had := map[string]bool{}
 	for _, c := range s.calls {
 		told := c.told()
-		key := c.header.Get("Idempotency-Key")
-		again := key != "" && keys[key+" "+told] || slices.Contains([]string{http.MethodPut, http.MethodDelete}, c.method) && slices.Contains(lines, told)
-		keys[key+" "+told] = true
+		again := slices.Contains([]string{http.MethodPut, http.MethodDelete}, c.method) && slices.Contains(lines, told)
+		for name, of := range map[string]string{"Idempotency-Key": told, "Webhook-Id": c.url} {
+			if key := c.header.Get(name); key != "" {
+				key = strings.Join([]string{name, key, of}, " ")
+				again, had[key] = again || had[key], true
+			}
+		}
 		if !again && !reads(c.method) && !bytes.Contains(c.body, []byte("grant_type=")) && !graphQuery.Match(c.body) {
 			lines = append(lines, told)
 		}
@@ -183,42 +188,88 @@ func glance(data []byte) string {
 	return fmt.Sprintf("%d bytes, SHA-256 %.8x...", len(data), sha256.Sum256(data))
 }
 
-// jobs are the jobs, but for their ids, and what the types keep.
+// What of the world's jobs the picture has apart.
+const (
+	returned = "results" // what produce handed on, and what consume and finish returned
+	counted  = "counts"
+)
+
+// jobs are the jobs, but for their ids, what they have come to, and what the types keep.
 func (w *world) jobs(p picture) {
-	var lines []string
+	var list []*engine.Job
 	for before := engine.JobID(0); ; {
-		list, err := w.store.Jobs(w.ctx, engine.JobFilter{Before: before, Limit: 500})
+		page, err := w.store.Jobs(w.ctx, engine.JobFilter{Before: before, Limit: 500})
 		if err != nil {
 			return
 		}
-		for _, j := range list {
-			before = j.ID
-			lines = append(lines, strings.TrimRight(fmt.Sprintf("%s %s %s %s", j.Type, j.Phase, j.Status, j.Payload), " "))
-		}
-		if len(list) < 500 {
+		if list = append(list, page...); len(page) < 500 {
 			break
 		}
+		before = page[len(page)-1].ID
 	}
-	slices.Reverse(lines)
+	var lines, came, sums []string
+	instances := map[string]bool{"": true}
+	for _, j := range slices.Backward(list) {
+		if j.Instance != nil {
+			instances[*j.Instance] = true
+		}
+		name := func(more ...any) string {
+			return strings.TrimRight(fmt.Sprintln(append([]any{j.Type}, more...)...), " \n")
+		}
+		lines = append(lines, name(j.Phase, j.Status, string(j.Payload)))
+		if item := w.crash.handed[j.ID]; item != nil {
+			came = append(came, fmt.Sprintf("%s: %s", name(engine.PhaseProduce, string(j.Payload)), item))
+		}
+		if j.Result != nil {
+			came = append(came, fmt.Sprintf("%s: %s", name(j.Phase, string(j.Payload)), j.Result))
+		}
+		var told []string
+		for _, what := range append(slices.Clone(engine.StatNames), sortedOthers(j.Stats)...) {
+			if n := j.Stats[what]; n != 0 && what != engine.RerunCount {
+				told = append(told, fmt.Sprintf("%s %d", what, n))
+			}
+		}
+		if told != nil {
+			sums = append(sums, fmt.Sprintf("%s: %s", name(string(j.Payload)), strings.Join(told, ", ")))
+		}
+	}
 	p.add("jobs", lines)
-	for what, scope := range map[string]engine.Scope{"state": {Type: (&tester{world: w}).typeID()}, "vars": {}} {
-		values, err := w.store.Variables(w.ctx, scope, "")
-		if err != nil {
-			continue
-		}
-		var lines []string
-		for _, v := range values {
-			lines = append(lines, fmt.Sprintf("%s = %s", v.Name, v.Value))
-		}
-		p.add(what, lines)
+	p.add(returned, came)
+	p.add(counted, sums)
+	w.variables(p, "vars", engine.Scope{})
+	for in := range instances {
+		w.variables(p, strings.TrimSuffix("state of "+in, " of "), engine.Scope{Type: (&tester{world: w}).typeID(), Instance: in})
+	}
+	if records, err := w.ground.db.KeptRecords(w.ctx); err == nil {
+		p.add("records", records)
 	}
 	var rejects []string
 	if err := w.store.Rejects(w.ctx, engine.RejectFilter{}, func(r *engine.Reject) bool {
-		rejects = append(rejects, fmt.Sprintf("%s: %s", r.Row, r.Reason))
+		at := ""
+		if r.Source != nil {
+			at = *r.Source + ": "
+			if r.Line != nil {
+				at = fmt.Sprintf("%s:%d: ", *r.Source, *r.Line)
+			}
+		}
+		rejects = append(rejects, fmt.Sprintf("%s%s: %s (%s)", at, r.Row, r.Reason, r.State))
 		return len(rejects) < 1000
 	}); err == nil {
 		p.add("rejects", rejects)
 	}
+}
+
+// variables are those of a scope.
+func (w *world) variables(p picture, what string, scope engine.Scope) {
+	values, err := w.store.Variables(w.ctx, scope, "")
+	if err != nil {
+		return
+	}
+	var lines []string
+	for _, v := range values {
+		lines = append(lines, fmt.Sprintf("%s = %s", v.Name, v.Value))
+	}
+	p.add(what, lines)
 }
 
 // anyUUID is an id that another attempt makes otherwise.
@@ -233,6 +284,15 @@ func (p picture) outcome(s *stubs) picture {
 	}
 	delete(o, requested)
 	o.add(requested, s.changes())
+	return o
+}
+
+// without is the picture but for some of it.
+func (p picture) without(some []string) picture {
+	o := maps.Clone(p)
+	for _, what := range some {
+		delete(o, what)
+	}
 	return o
 }
 

@@ -2,6 +2,7 @@ package scripttest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,6 +35,71 @@ var places = map[string][]struct{ name, body, at, via string }{
 
 // TestFailuresHaveTheLineWhereTheyAre looks at assertions and errors in helpers,
 // lambdas, loops and other files, in both languages.
+// TestACrashOfAHookThatCallsNothingIsAtItsDefinition looks at each point of hooks that
+// call nothing, or nothing that has an effect.
+func TestACrashOfAHookThatCallsNothingIsAtItsDefinition(t *testing.T) {
+	t.Parallel()
+	for ending, files := range map[string][2]string{
+		".star": {`
+load("lib/h.star", done = "finish")
+finish = done
+job()
+
+def produce(ctx):
+    ctx.emit(1)
+    ctx.emit(len("12"))
+
+def consume(ctx, item):
+    return str(item) if item == 1 else hash.md5("x")
+
+def redrive(ctx, rows):
+    for r in rows:
+        pass
+`, "def test_it(t):\n    t.run()\n    t.redrive([{\"id\": 1}])\n"},
+		".lua": {`
+local h = require("lib/h")
+finish = h.finish
+job()
+
+function produce(ctx)
+  ctx.emit(1)
+  ctx.emit(#"12")
+end
+function consume(ctx, item)
+  return item == 1 and tostring(item) or hash.md5("x")
+end
+function redrive(ctx, rows)
+  for r in rows do end
+end
+`, "function test_it(t)\n  t.run()\n  t.redrive({{id = 1}})\nend\n"},
+	} {
+		dir := folder(t, map[string]string{"x" + ending: files[0], "x_test" + ending: files[1],
+			"lib/h.star": "def finish(ctx, summary):\n    return summary.completed\n", "lib/h.lua": "return {finish = function(ctx, summary) return summary.completed end}\n"})
+		s := suite(t, Options{Jobs: dir, Crash: true})
+		w := worker{suite: s}
+		var got []string
+		for at := 1; ; at++ {
+			k := &crash{at: at}
+			w.live(t.Context(), s.tests[0], k)
+			if k.died == nil {
+				break
+			}
+			got = append(got, strings.ReplaceAll(k.died.String(), dir+"/", ""))
+		}
+		if err := w.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		var want []string
+		for _, what := range []string{"the commit behind ctx.emit in produce (x%s:8)", "the commit in consume (x%s:10)", "the commit in consume (x%s:10)", "the commit in finish (x%s:3)", "the commit in consume (x%s:13)"} {
+			what = fmt.Sprintf(what, ending)
+			want = append(want, "before "+what, "after "+what)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: the crashes are\n%s", ending, strings.Join(got, "\n"))
+		}
+	}
+}
+
 func TestFailuresHaveTheLineWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	for ending, cases := range places {

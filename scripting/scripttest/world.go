@@ -18,6 +18,8 @@ import (
 type Script interface {
 	// Type makes a job type of it, whose hooks live in a host.
 	Type(host *hostlib.Host) *engine.Type
+	// HookAt is where it defines a hook that it has: "file:line".
+	HookAt(name string) string
 	// Tests are the tests in the script itself.
 	Tests() []*hostlib.Test
 	// Files are the script and all that it loads, below the jobs folder.

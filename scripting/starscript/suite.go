@@ -54,6 +54,11 @@ func (s *Script) Type(host *hostlib.Host) *engine.Type {
 	return t
 }
 
+// HookAt is where the script defines a hook that it has: "file:line".
+func (s *Script) HookAt(name string) string {
+	return fmt.Sprintf("%s:%d", s.file.shown, s.file.places[name].Line)
+}
+
 // Tests are the tests in the script itself.
 func (s *Script) Tests() []*hostlib.Test { return s.file.tests() }
 
