@@ -146,7 +146,10 @@ func (w *world) open() error {
 	if w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"}); err != nil {
 		return err
 	}
-	w.step.Before, w.step.Died = w.bound, w.host.Forget
+	w.step.Before, w.step.Died = w.bound, func() {
+		w.host.Forget()
+		w.crash.over()
+	}
 	return nil
 }
 
