@@ -1,0 +1,58 @@
+package scripttest
+
+import "testing"
+
+// everywhere are tests that pass on all databases.
+var everywhere = map[string]string{
+	"x.star": `
+job()
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "at": "timestamp", "day": "date", "text": "text"}, key = ["id"])
+    db.exec("INSERT INTO t (id, at, day, text) VALUES (1, CURRENT_TIMESTAMP, CURRENT_DATE, CURRENT_DATE)")
+    return {
+        "now": db.value("SELECT CURRENT_TIMESTAMP") == ctx.now(),
+        "day": db.value("SELECT current_date"),
+        "time": db.value("SELECT CURRENT_TIME"),
+        "row": db.one("SELECT CURRENT_TIMESTAMP AS moment, 7 AS n")["moment"] == ctx.now(),
+        "names": list(db.one("SELECT CURRENT_DATE, 7 AS n").keys()),
+        "due": db.value("SELECT COUNT(*) FROM t WHERE at = CURRENT_TIMESTAMP AND day = CURRENT_DATE AND at <= current_timestamp AND text = CURRENT_DATE"),
+        "later": db.value("SELECT COUNT(*) FROM t WHERE at < CURRENT_TIMESTAMP"),
+    }
+`,
+	"x_test.star": `
+def test_time(t):
+    for day in ["2020-01-01", "2020-03-04"]:
+        t.clock.set(time.parse(day + "T05:06:07Z"))
+        t.eq(t.run().result, {"now": True, "day": day, "time": "05:06:07", "row": True, "names": ["CURRENT_DATE", "n"], "due": 1, "later": 0})
+        t.eq(t.db.value("SELECT CURRENT_DATE"), day)
+        t.db.exec("DELETE FROM t")
+`,
+	"y.lua": `
+job{}
+
+function consume(ctx, item)
+  return {now = db.value("SELECT CURRENT_TIMESTAMP") == ctx.now(), day = db.value("SELECT current_date"), time = db.value("SELECT CURRENT_TIME")}
+end
+`,
+	"y_test.lua": `
+function test_time(t)
+  t.clock.set(time.parse("2020-03-04T05:06:07Z"))
+  t.eq(t.run().result, {now = true, day = "2020-03-04", time = "05:06:07"})
+end
+`,
+}
+
+// TestTestsAreTheSameOnServers has what a test sees be the same on every database.
+func TestTestsAreTheSameOnServers(t *testing.T) {
+	onEach(t, func(t *testing.T, use func(*Suite)) {
+		s := suite(t, Options{Jobs: folder(t, everywhere)})
+		use(s)
+		defer s.Close()
+		for _, r := range s.Run(t.Context()) {
+			if r.Status != Passed {
+				t.Error(text(r))
+			}
+		}
+	})
+}
