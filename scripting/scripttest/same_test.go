@@ -28,10 +28,30 @@ def test_time(t):
         t.eq(t.db.value("SELECT CURRENT_DATE"), day)
         t.db.exec("DELETE FROM t")
 `,
+	"z.star": `
+job()
+
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "n": "integer"}, key = ["id"])
+    first = db.upsert("t", [{"id": 1, "n": 1}, {"id": 2, "n": 2}], key = ["id"])
+    then = db.upsert("t", [{"id": 1, "n": 1}, {"id": 2, "n": 3}, {"id": 3, "n": 3}], key = ["id"])
+    if not db.exec("UPDATE t SET n = 3 WHERE id = 3"):
+        db.insert("t", [{"id": 3, "n": 3}])
+    return [[s.inserted, s.updated, s.unchanged] for s in [first, then]] + [db.exec(sql) for sql in [
+        "UPDATE t SET n = n", "UPDATE t SET n = 3", "UPDATE t SET n = 4 WHERE n = 5", "DELETE FROM t",
+    ]]
+`,
+	"z_test.star": `
+def test_counts(t):
+    t.eq(t.run().result, [[2, 0, 0], [1, 1, 1], 3, 3, 0, 3])
+`,
 	"y.lua": `
 job{}
 
 function consume(ctx, item)
+  db.ensure("t", {id = "integer", n = "integer"}, {key = {"id"}})
+  db.upsert("t", {{id = 1, n = 1}}, {key = {"id"}})
+  if db.exec("UPDATE t SET n = 1") == 0 then error("a row that stays is not counted") end
   return {now = db.value("SELECT CURRENT_TIMESTAMP") == ctx.now(), day = db.value("SELECT current_date"), time = db.value("SELECT CURRENT_TIME")}
 end
 `,
