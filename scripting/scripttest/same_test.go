@@ -28,6 +28,15 @@ def test_time(t):
         t.eq(t.db.value("SELECT CURRENT_DATE"), day)
         t.db.exec("DELETE FROM t")
 `,
+	"o_test.star": `
+def test_ties(t):
+    t.db.exec("CREATE TABLE ties (n INTEGER, b INTEGER, a INTEGER PRIMARY KEY)")
+    for n, b, a in [(1, 1, 3), (2, 9, 1), (2, 7, 4), (2, 7, 2)]:
+        t.db.exec("INSERT INTO ties VALUES (?, ?, ?)", n, b, a)
+    t.eq([r["a"] for r in t.table("ties", order_by = "n DESC")], [2, 4, 1, 3])
+    t.eq([r["a"] for r in t.table("ties", order_by = "b DESC")], [1, 2, 4, 3])
+`,
+	"o.star": "job()\n\ndef consume(ctx, item):\n    pass\n",
 	"z.star": `
 job()
 
