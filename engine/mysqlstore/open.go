@@ -208,7 +208,7 @@ func (quiet) Print(...any) {}
 func (s *Store) pool(base *mysql.Config, forEngine bool, settings map[string]string) *sql.DB {
 	cfg := base.Clone()
 	cfg.ClientFoundRows = true // an UPDATE counts rows that stay as they are, too, as on SQLite
-	if forEngine { // hooks' statements end with their lease
+	if forEngine {             // hooks' statements end with their lease
 		cfg.DialFunc = dialer(s.opts.Lease)
 	}
 	cfg.Params = map[string]string{
