@@ -205,9 +205,10 @@ func (quiet) Print(...any) {}
 // digits than its column is cut off to these, which MariaDB does anyway, and not rounded.
 // What the server is set to for others must not cut results off, refuse statements, or
 // change the words of errors.
-func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]string) *sql.DB {
+func (s *Store) pool(base *mysql.Config, forEngine bool, settings map[string]string) *sql.DB {
 	cfg := base.Clone()
-	if cfg.ClientFoundRows = foundRows; foundRows { // hooks' statements end with their lease
+	cfg.ClientFoundRows = true // an UPDATE counts rows that stay as they are, too, as on SQLite
+	if forEngine {             // hooks' statements end with their lease
 		cfg.DialFunc = dialer(s.opts.Lease)
 	}
 	cfg.Params = map[string]string{
@@ -236,7 +237,7 @@ func (s *Store) pool(base *mysql.Config, foundRows bool, settings map[string]str
 		connector = s.opts.Wrap(connector)
 	}
 	asked := "SELECT CONNECTION_ID(), 0"
-	if !foundRows { // it is for hooks
+	if !forEngine {
 		asked = "SELECT CONNECTION_ID(), " + s.dialect.settings()
 	}
 	return sql.OpenDB(tracking{connector, asked})

@@ -356,9 +356,9 @@ func (s *Store) CountUpserts() (before, after string) {
 	return "SET last_insert_id = 0", "SELECT LAST_INSERT_ID()"
 }
 
-// Updated tells how many rows an upsert changed: the server counts 1 for a new
-// row, 2 for a changed one, 0 for one that stays as it is.
-func (s *Store) Updated(affected, fresh int64) int64 { return (affected - fresh) / 2 }
+// Updated tells how many rows an upsert changed: the server counts 2 for a changed row, 1
+// for a new one, and for one that stays as it is.
+func (s *Store) Updated(affected, _, rows int64) int64 { return affected - rows }
 
 // KeyTable is made in a way that keeps the columns' types and collations.
 // Neither making nor dropping it ends the transaction.

@@ -12,6 +12,7 @@ const (
 	nodeText                      // a text, or bytes
 	nodeParameter                 // ?
 	nodeColumn                    // name, or table.name
+	nodeNow                       // CURRENT_TIMESTAMP, CURRENT_DATE, CURRENT_TIME
 	nodeParen                     // (a)
 	nodeSign                      // -a, +a
 	nodeBinary                    // a + b

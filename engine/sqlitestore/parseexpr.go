@@ -233,6 +233,9 @@ func (p *parser) primary() *node {
 	case p.word("TRUE", "FALSE"):
 		n.kind = nodeLogic
 		p.at++
+	case p.word("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"):
+		n.kind = nodeNow
+		p.at++
 	case p.isName() && p.ahead().text == "(" && t.kind == tokenWord:
 		p.call(n)
 	case p.isName():

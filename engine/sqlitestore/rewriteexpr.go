@@ -66,6 +66,8 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 				return typ{kind: typText}
 			}
 		}
+	case nodeNow:
+		return typ{kind: current[n.op.text].kind}
 	case nodeColumn:
 		return sc.resolve(n.table, n.name)
 	case nodeParen:
@@ -267,6 +269,7 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 
 // emit goes through an expression.
 func (r *rewriter) emit(n *node, sc *scope, u use) {
+	r.clock(n)
 	t := r.typeOf(n, sc)
 	if t.kind == typDecimal {
 		r.decimal(n, t, sc, u)
@@ -394,7 +397,7 @@ func (r *rewriter) compared(n *node, sc *scope) bool {
 	}
 	for _, k := range n.kids {
 		t := r.typeOf(k, sc)
-		given := k.kind == nodeText || k.kind == nodeParameter || k.kind != nodeQuery && times[t.kind] != "" && t.kind != kind
+		given := k.kind == nodeText || k.kind == nodeParameter || k.kind == nodeNow || k.kind != nodeQuery && times[t.kind] != "" && t.kind != kind
 		if given {
 			r.put(k.from, fnTime+"(")
 		}

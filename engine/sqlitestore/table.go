@@ -296,7 +296,7 @@ func (s *Store) Comparable(sql, columnType string) string {
 func (s *Store) CountUpserts() (before, after string) { return "", "" }
 
 // Updated tells how many rows an upsert changed, besides the new ones.
-func (s *Store) Updated(affected, fresh int64) int64 { return affected - fresh }
+func (s *Store) Updated(affected, fresh, _ int64) int64 { return affected - fresh }
 
 // KeyTable is rolled back with the transaction.
 func (s *Store) KeyTable(name, table string, key []string, typeOf func(string) string) (create []string, insert, tail, drop string) {

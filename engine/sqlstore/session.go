@@ -63,9 +63,9 @@ type SessionDialect interface {
 	// as LastInsertId, how many of its rows were there already, and a query that
 	// gives it too; "": they do not.
 	CountUpserts() (before, after string)
-	// Updated tells from what an upsert of rows reported how many rows it changed,
-	// when fresh of them were new.
-	Updated(affected, fresh int64) int64
+	// Updated tells from what an upsert of so many rows reported how many of them it
+	// changed, when fresh of them were new.
+	Updated(affected, fresh, rows int64) int64
 	// KeyTable gives the statements that make, fill and drop a temporary table for a
 	// table's keys, which no transaction is ended by: insert is up to VALUES, tail what
 	// is behind them. A key that is there already is none of its errors, one that the

@@ -122,7 +122,7 @@ func (u *upserter) flush(ctx context.Context, c *sql.Conn, b *batch) error {
 		}
 		fresh = have - had + u.unknown(b)
 	}
-	changed := u.w.s.d.Updated(n, fresh)
+	changed := u.w.s.d.Updated(n, fresh, int64(b.count))
 	u.w.stats["inserted"] += fresh
 	u.w.stats["updated"] += changed
 	u.w.stats["unchanged"] += int64(b.count) - fresh - changed

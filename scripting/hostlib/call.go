@@ -61,6 +61,9 @@ type Host struct {
 	// varies otherwise must not: waits between requests do not then. It does not fail, and
 	// may be read by several at once; nil: the system.
 	Random io.Reader
+	// Dated has files that are written be dated by the engine's clock, not by that of the
+	// file system.
+	Dated bool
 
 	// Dry has hooks run without effects; nil: they are carried out.
 	Dry *Dry

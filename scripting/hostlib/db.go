@@ -97,7 +97,7 @@ func dbFuncs(on access) []*Func {
 			}),
 		},
 		{
-			Name: "exec", Doc: "Runs a writing statement and gives the number of rows that it touched. What commits by itself (CREATE, ALTER, TRUNCATE) is refused: use ensure. It must not write tables of engines without transactions (MyISAM, Aria, MEMORY): what it does there stays when the hook fails. The job's counts (inserted, updated, deleted) leave it out: ctx.count can count it.",
+			Name: "exec", Doc: "Runs a writing statement and gives the number of rows that it touched: of UPDATE all that it finds, on every database, also those that it leaves as they are. What commits by itself (CREATE, ALTER, TRUNCATE) is refused: use ensure. It must not write tables of engines without transactions (MyISAM, Aria, MEMORY): what it does there stays when the hook fails. The job's counts (inserted, updated, deleted) leave it out: ctx.count can count it.",
 			Params: sqlParams, Returns: "int", Effect: Write,
 			Example: "db.exec(\"UPDATE people SET name = ? WHERE id = ?\", \"Ada L.\", 1)  # 1",
 			Lua:     "db.exec(\"UPDATE people SET name = ? WHERE id = ?\", \"Ada L.\", 1)  -- 1",

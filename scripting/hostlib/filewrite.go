@@ -65,7 +65,7 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 	if err := fill(&promised{f, p}); err != nil {
 		return nil, err
 	}
-	info, err := complete(f)
+	info, err := c.complete(f)
 	if err == nil {
 		err = root.Rename(temp, p)
 	}
@@ -93,9 +93,15 @@ func (w *promised) Write(b []byte) (int, error) {
 }
 
 // complete puts a file on disk, and closes it.
-func complete(f *os.File) (fs.FileInfo, error) {
+func (c *Call) complete(f *os.File) (fs.FileInfo, error) {
 	if err := f.Sync(); err != nil {
 		return nil, err
+	}
+	if c.Host.Dated {
+		now := c.Hook.Now()
+		if err := os.Chtimes(f.Name(), now, now); err != nil {
+			return nil, err
+		}
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -333,7 +339,7 @@ func (c *Call) moveAcross(root folder, src, dst string, replace bool, mode fs.Fi
 	if err := c.copyInto(root, f, src); err != nil {
 		return err
 	}
-	if _, err := complete(f); err != nil {
+	if _, err := c.complete(f); err != nil {
 		return err
 	}
 	if replace {

@@ -19,6 +19,8 @@ type clock struct {
 	now    time.Time
 	timers timers
 	seq    int
+
+	patience time.Duration
 }
 
 var (
@@ -26,12 +28,15 @@ var (
 	_ engine.Sleeper = (*clock)(nil)
 )
 
-func newClock() *clock { return &clock{now: Epoch} }
+func newClock() *clock { return &clock{now: Epoch, patience: patience} }
 
 // reset sets the clock back for another test. Calls to come are forgotten.
 func (c *clock) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, t := range c.timers {
+		t.end()
+	}
 	c.now, c.timers, c.seq = Epoch, nil, 0
 }
 
@@ -52,15 +57,26 @@ type timer struct {
 	seq  int // timers of one moment go off in the order in which they were set
 	f    func()
 	done bool
+	real *time.Timer
+}
+
+// patience is how long, by the machine's clock, what is bound by the test's may take at
+// least: that stands still while a script computes.
+const patience = 10 * time.Second
+
+// end says that it goes off no more, and whether it would have.
+func (t *timer) end() bool {
+	was := t.done
+	t.done = true
+	t.real.Stop()
+	return !was
 }
 
 // Stop takes the call back.
 func (t *timer) Stop() bool {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
-	was := t.done
-	t.done = true
-	return !was
+	return t.end()
 }
 
 // timers is a heap of them, by time.
@@ -86,12 +102,18 @@ func (h *timers) Pop() any {
 	return t
 }
 
-// After calls f when the clock has come so far.
+// After calls f when the clock has come so far, or the machine's, with patience: a script
+// may compute without end.
 func (c *clock) After(d time.Duration, f func()) engine.Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seq++
 	t := &timer{c: c, at: c.now.Add(d), seq: c.seq, f: f}
+	t.real = time.AfterFunc(max(d, c.patience), func() {
+		if t.Stop() {
+			f()
+		}
+	})
 	heap.Push(&c.timers, t)
 	return t
 }
@@ -119,7 +141,7 @@ func (c *clock) advance(ctx context.Context, to time.Time) {
 			return
 		}
 		t := heap.Pop(&c.timers).(*timer)
-		t.done = true
+		t.end()
 		if t.at.After(c.now) {
 			c.now = t.at
 		}

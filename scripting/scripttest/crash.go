@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -48,15 +49,19 @@ func (p *Point) at(place string) bool {
 // them: the hook ends there, as far as it did come is what the database has, and
 // the job is due again.
 type crash struct {
-	w    *world
-	at   int    // the point, from 1; 0: none
-	seen int    // points so far
-	died *Point // where it was killed
-	last *hostlib.Call
-	near near          // what the hook that runs, or ran last, has called
-	done engine.JobRef // whose hook has committed its end
-	mark int           // the first request that is not committed
-	in   *hostlib.Func // that the hook has called and that goes on; nil: none
+	w     *world
+	at    int    // the point, from 1; 0: none
+	seen  int    // points so far
+	runs  int    // of hooks that have begun
+	began int    // the run that was killed before its end; 0: none
+	late  int    // the run that begins as late as after a takeover, without a crash; 0: none
+	slow  bool   // the job is taken over as late as that, and not at once
+	died  *Point // where it was killed
+	last  *hostlib.Call
+	near  near          // what the hook that runs, or ran last, has called
+	done  engine.JobRef // whose hook has committed its end
+	mark  int           // the first request that is not committed
+	in    *hostlib.Func // that the hook has called and that goes on; nil: none
 
 	handed  map[engine.JobID]engine.Raw // what produce has handed on
 	stepped map[step]bool               // where ctx.checkpoint has committed
@@ -139,9 +144,10 @@ func (p *Point) place() Point {
 // result where it does not hold then: each place once. What is different then is
 // looked for beside a run that is as far: first is that of the whole test.
 func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) {
-	whole := map[int]picture{0: first.picture} // without a crash, by after how many calls of the test
+	type cut struct{ upto, late int } // after how many calls of the test, and with which run that begins late
+	whole := map[cut]picture{}        // without a crash
 	told := map[Point]*Failure{}
-	var another *crash // a second run without a crash
+	kills := &kills{w: w, t: t, first: &lived{crash: first}, late: map[int]*lived{}}
 	var bad int
 	points := first.seen
 	tries := tries(points)
@@ -155,25 +161,15 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 			return
 		}
 		w.suite.crashing(r, i, tries)
-		k := &crash{at: 1 + i*points/tries}
-		killed := w.live(ctx, t, k)
+		k, beside := kills.at(ctx, 1+i*points/tries)
 		if k.died != nil {
 			r.Crashes++
 		} else {
 			r.Missed++ // nothing is shown by it, unless it fails
 		}
-		if len(killed.Failures) == 0 {
-			whole := first.outcome.without(k.loose)
-			diff := k.outcome.difference(whole)
-			if diff != "" && another == nil {
-				another = &crash{look: true, dice: "others"}
-				if w.live(ctx, t, another); another.outcome == nil {
-					another = first
-				}
-			}
-			if k.died != nil && diff != "" {
-				diff = k.outcome.steady(first.outcome, another.outcome).difference(whole.steady(first.outcome, another.outcome))
-				r.differs(k.died, diff)
+		if len(k.result.Failures) == 0 {
+			if k.died != nil {
+				r.differs(k.died, kills.difference(ctx, k, beside))
 			}
 			continue
 		}
@@ -190,22 +186,27 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 			bad++
 			continue
 		}
-		f := killed.Failures[0]
+		f := k.result.Failures[0]
 		f.Crash = k.died
 		told[at] = f
+		if beside.late > 0 {
+			f.Detail = strings.TrimLeft(f.Detail+"\nit holds where the time stands still: the job is taken over "+engine.FormatDuration(takeover)+" later", "\n")
+		}
 		if k.picture != nil {
-			if _, ok := whole[k.upto]; !ok {
-				same := &crash{look: true, upto: k.upto}
-				w.live(ctx, t, same)
-				whole[k.upto] = same.picture
+			far := cut{k.upto, beside.late}
+			if _, ok := whole[far]; !ok {
+				whole[far] = beside.picture
+				if far.upto > 0 {
+					whole[far] = kills.run(ctx, &crash{look: true, upto: far.upto, late: far.late}).picture
+				}
 			}
-			if diff := k.picture.without(k.loose).difference(whole[k.upto].without(k.loose)); diff != "" {
+			if diff := k.picture.without(k.loose).difference(whole[far].without(k.loose)); diff != "" {
 				f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
 			}
 		}
 		r.Failures = append(r.Failures, f)
 		if len(r.Log) == 0 {
-			r.Log = killed.Log
+			r.Log = k.result.Log
 		}
 	}
 	if r.Crashes == 0 && points > 0 && r.Status == Passed {
@@ -290,7 +291,9 @@ func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.
 		}
 		k.died.at(k.w.tested.HookAt(hook))
 	}
-	k.lost = !ended
+	if k.lost = !ended; k.lost {
+		k.began = k.runs
+	}
 	k.w.step.Kill()
 	k.w.http.forget(k.mark)
 	return true
@@ -339,6 +342,27 @@ func (k *crash) commits(what string, j *engine.ClaimedJob, ended bool) bool {
 		k.died.What += " behind " + k.near.fn
 	}
 	return true
+}
+
+// takeover is how late another process takes over the jobs of one that was killed.
+const takeover = 20 * time.Second
+
+// over is told that the hook that was killed is over.
+func (k *crash) over() {
+	if k.slow && k.lost {
+		k.w.passes()
+	}
+}
+
+// passes has the time of a takeover go by.
+func (w *world) passes() { w.clock.advance(w.ctx, w.clock.Now().Add(takeover)) }
+
+// Claim begins the run of a hook.
+func (s *crashStore) Claim(ctx context.Context, r engine.ClaimRequest) ([]engine.Claim, error) {
+	if s.k.runs++; s.k.runs == s.k.late {
+		s.k.w.passes()
+	}
+	return s.Store.Claim(ctx, r)
 }
 
 // committed says that what the hook has done so far stays.

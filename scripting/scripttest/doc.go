@@ -13,7 +13,7 @@
 //	              what a test lives in
 //	tester.go run.go window.go redrive.go verify.go golden.go
 //	              t: what a test can do, as entries of the host library's table
-//	crash.go picture.go
+//	crash.go kills.go picture.go
 //	              runs with the process killed, and what is different after them
 //	sftp.go       servers of files that tests make
 //	report.go     what is printed

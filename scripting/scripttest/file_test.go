@@ -12,10 +12,11 @@ const exporter = `
 job(needs = ["files:out/**", "files:in/*"])
 
 def consume(ctx, item):
-    files.write("out/deep/note.txt", "größer\n")
+    note = files.write("out/deep/note.txt", "größer\n")
     csv.write("out/people.csv", [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
     xlsx.write("out/people.xlsx", [{"id": 1}])
     files.move("in/a.csv", "out/")
+    return [note.modified] + [f.modified for f in files.list("out/people.*")]
 `
 
 const exporterTests = `
@@ -23,7 +24,7 @@ def test_what_was_written(t):
     t.eq(t.files(), [])
     t.file("in/a.csv", "id\n1\n")
     t.file("in/none.csv", "")
-    t.run()
+    t.eq(t.run().result, 3 * ["2020-01-01T00:00:00Z"])
     t.eq(t.file("out/deep/note.txt"), "größer\n")
     t.golden(t.file("out/people.csv"), "people.csv")
     t.eq(type(t.file("out/people.xlsx")), "bytes")
@@ -55,10 +56,11 @@ func TestWhatScriptsWriteCanBeLookedAt(t *testing.T) {
 job{needs = {"files:out/*"}}
 function consume(ctx, item)
   csv.write("out/people.csv", {{id = 1, name = "Ada"}, {id = 2, name = "Grace"}})
+  return files.list("out/*")[1].modified
 end
 `, "y_test.lua": `
 function test_in_lua(t)
-  t.run()
+  t.eq(t.run().result, "2020-01-01T00:00:00Z")
   t.golden(t.file("out/people.csv"), "people.csv")
   t.eq(t.files(), {"out/people.csv"})
   t.eq(#t.files("in/*"), 0)

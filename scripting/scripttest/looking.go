@@ -154,21 +154,21 @@ func (t *tester) table(name, order string) (hostlib.Value, error) {
 	return s.table(t.ctx, t.ground.db.Quote, name, order)
 }
 
-// table reads a table in an order; "": by all its columns.
+// table reads a table in an order, and rows that are alike in it by all columns.
 func (s *autocommit) table(ctx context.Context, quote func(string) string, name, order string) (hostlib.Value, error) {
 	columns, err := s.Columns(ctx, name)
 	s.Rollback(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if order == "" {
-		names := make([]string, len(columns))
-		for i, col := range columns {
-			names[i] = quote(col.Name)
-		}
-		order = strings.Join(names, ", ")
+	var by []string
+	if order != "" {
+		by = append(by, order)
 	}
-	rows, err := s.Query(ctx, "SELECT * FROM "+quote(name)+" ORDER BY "+order, nil)
+	for _, col := range columns {
+		by = append(by, quote(col.Name))
+	}
+	rows, err := s.Query(ctx, "SELECT * FROM "+quote(name)+" ORDER BY "+strings.Join(by, ", "), nil)
 	if err != nil {
 		return nil, err
 	}

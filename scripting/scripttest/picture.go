@@ -62,7 +62,7 @@ func (s *stubs) changes() (lines []string) {
 	had := map[string]bool{}
 	for _, c := range s.calls {
 		told := c.told()
-		again := slices.Contains([]string{http.MethodPut, http.MethodDelete}, c.method) && slices.Contains(lines, told)
+		again := replaces(c.method) && slices.Contains(lines, told)
 		for name, of := range map[string]string{"Idempotency-Key": told, "Webhook-Id": c.url} {
 			if key := c.header.Get(name); key != "" {
 				key = strings.Join([]string{name, key, of}, " ")
@@ -82,13 +82,17 @@ var graphQuery = regexp.MustCompile(`"query"\s*:\s*"(\s|\\n)*(query\b|\{)`)
 // reads says that requests of a method change nothing.
 func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
+// replaces says that requests of a method say how something is to be, so that another one
+// of the same does no more.
+func replaces(method string) bool { return method == http.MethodPut || method == http.MethodDelete }
+
 func (p picture) add(what string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
 	text := strings.Join(lines, "\n")
 	if len(text) > maxPicture {
-		text = text[:maxPicture] + "..."
+		text = fmt.Sprintf("%s...\n... %d lines, %s", text[:maxPicture], strings.Count(text, "\n")+1, size([]byte(text)))
 	}
 	p[what] = text
 }
@@ -163,7 +167,7 @@ func (w *world) buckets(p picture) {
 	}
 }
 
-// mailed are the mails that were sent: to whom, and with which subject.
+// mailed are the mails that were sent.
 func (w *world) mailed(p picture) {
 	if w.post == nil {
 		return
@@ -172,7 +176,7 @@ func (w *world) mailed(p picture) {
 	defer w.post.mu.Unlock()
 	var lines []string
 	for _, l := range w.post.sent {
-		lines = append(lines, letterType.String(l))
+		lines = append(lines, strings.TrimSpace(strings.Join([]string{letterType.String(l), glance([]byte(l.text)), glance([]byte(l.html))}, " ")))
 	}
 	p.add("mail", lines)
 }
@@ -185,6 +189,11 @@ func glance(data []byte) string {
 	if len(data) <= shortFile {
 		return literal(textOrBytes(data), 0)
 	}
+	return size(data)
+}
+
+// size tells how long data is, and by a hash what it is.
+func size(data []byte) string {
 	return fmt.Sprintf("%d bytes, SHA-256 %.8x...", len(data), sha256.Sum256(data))
 }
 

@@ -96,6 +96,69 @@ func TestLargeFilesAreShownByTheirSize(t *testing.T) {
 	}
 }
 
+// TestWhatIsLargeIsComparedAsAWhole has a difference behind all that is shown, and one in
+// the text of a mail.
+func TestWhatIsLargeIsComparedAsAWhole(t *testing.T) {
+	t.Parallel()
+	for language, files := range map[string]map[string]string{
+		"Starlark": {"x.star": `
+job(needs = ["files:*", "mail:*@example.com"])
+
+def consume(ctx, item):
+    known = files.exists("seen.txt")
+    files.write("seen.txt", "it was")
+    if item == "mail":
+        notify.email("a@example.com", "done", "again" if known else "first")
+    else:
+        db.ensure("t", {"id": "integer"}, key = ["id"])
+        db.insert("t", [{"id": n} for n in range(6000)] + [{"id": 9999 if known else 9998}])
+`, "x_test.star": `
+def test_mail(t):
+    t.run("mail")
+
+def test_table(t):
+    t.run("table")
+`},
+		"Lua": {"x.lua": `
+job{needs = {"files:*", "mail:*@example.com"}}
+
+function consume(ctx, item)
+  local known = files.exists("seen.txt")
+  files.write("seen.txt", "it was")
+  if item == "mail" then
+    notify.email("a@example.com", "done", known and "again" or "first")
+  else
+    db.ensure("t", {id = "integer"}, {key = {"id"}})
+    local rows = {}
+    for n = 1, 6000 do rows[n] = {id = n} end
+    rows[6001] = {id = known and 9999 or 9998}
+    db.insert("t", rows)
+  end
+end
+`, "x_test.lua": `
+function test_mail(t)
+  t.run("mail")
+end
+
+function test_table(t)
+  t.run("table")
+end
+`},
+	} {
+		for _, r := range suite(t, Options{Jobs: folder(t, files), Crash: true}).Run(t.Context()) {
+			wants := map[string][]string{
+				"mail":  {`-a@example.com: done "first`, `+a@example.com: done "again`},
+				"table": {"table t:", "+... 6001 lines, ", "-... 6001 lines, "},
+			}[r.Name]
+			for _, want := range wants {
+				if told := text(r); r.Status != Passed || !strings.Contains(told, want) {
+					t.Errorf("%s: %s: %q is not told:\n%s", language, r.Name, want, told)
+				}
+			}
+		}
+	}
+}
+
 // TestAnotherOutcomeIsTold has tests that hold with each crash, after which not all is as
 // it is without one.
 func TestAnotherOutcomeIsTold(t *testing.T) {

@@ -143,7 +143,7 @@ func worldMethods() []*hostlib.Func {
 		method("table", "Gives the rows of a table of the job database. A json column comes as its text, which MySQL writes in a way of its own: compare json.decode of it.",
 			"t.table(\"people\", order_by = \"id\")  # [{\"id\": 1, \"name\": \"Ada\"}, {\"id\": 2, \"name\": \"Grace\"}]",
 			"t.table(\"people\", {order_by = \"id\"})  -- {{id = 1, name = \"Ada\"}, {id = 2, name = \"Grace\"}}",
-			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted; None: by all of them"}}, "list of dict",
+			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted, and then by all others; None: by all of them"}}, "list of dict",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.table(a.String("name"), a.String("order_by"))
 			}),

@@ -74,7 +74,7 @@ func newWorld(ctx context.Context, g *ground, test string) *world {
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Random: newDice(test), Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Fell: w.fell,
+		Random: newDice(test), Dated: true, Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Fell: w.fell,
 	}
 	w.host.Mail = (*office)(nil).settings()
 	return w
@@ -150,7 +150,10 @@ func (w *world) open() error {
 	if w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"}); err != nil {
 		return err
 	}
-	w.step.Before, w.step.Died = w.bound, w.host.Forget
+	w.step.Before, w.step.Died = w.bound, func() {
+		w.host.Forget()
+		w.crash.over()
+	}
 	return nil
 }
 
