@@ -149,6 +149,9 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		} else {
 			r.Missed++ // nothing is shown by it, unless it fails
 		}
+		if killed.Status == Skipped {
+			killed.Failures = []*Failure{{File: r.File, Line: r.Line, Message: fmt.Sprintf("it is left out (%s), and without a crash it is not: nothing shows what came of the crash", killed.Reason)}}
+		}
 		if len(killed.Failures) == 0 {
 			diff := k.outcome.difference(first.outcome)
 			if diff != "" && another == nil {
