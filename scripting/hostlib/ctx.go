@@ -296,14 +296,14 @@ var ctxType = &ObjectType{
 			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.snooze(\"1h\")\nend",
-			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.leaves(c.Hook.Snooze(a.Duration("after"))) },
 		},
 		{
 			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.cancel(\"the customer is gone\")\nend",
-			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.leaves(c.Hook.Cancel(a.String("reason"))) },
 		},
 		{
 			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",

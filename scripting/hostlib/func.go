@@ -74,12 +74,13 @@ const (
 	Function                  // Callable
 	Source                    // a path, or whatever can be read as a stream
 	Size                      // int64, a number of bytes; scripts write "64MB"
+	Truth                     // the value as it is, which counts as true or not
 )
 
 var paramTypes = [...]string{
 	"any value", "data (None, bool, number, string, time, list or dict)", "bool", "int", "number", "string",
 	"string or bytes", "list of strings", "dict", `a length of time such as "5m"`, "time", "list or iterator", "function",
-	"a path or a stream", `a number of bytes such as "64MB"`,
+	"a path or a stream", `a number of bytes such as "64MB"`, "any value",
 }
 
 // String is how the type is called in messages and docs.
@@ -104,7 +105,9 @@ func (f *Func) Param(name string) *Param {
 }
 
 // TakesDict says that a dict can be given for the parameter.
-func (p *Param) TakesDict() bool { return p.Type == Any || p.Type == Data || p.Type == DictOf }
+func (p *Param) TakesDict() bool {
+	return p.Type == Any || p.Type == Truth || p.Type == Data || p.Type == DictOf
+}
 
 // open says whether the function takes any argument by name.
 func (f *Func) open() bool {

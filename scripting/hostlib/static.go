@@ -140,7 +140,7 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 // takes says whether objects of a type can be given for the parameter.
 func (p *Param) takes(t *ObjectType) bool {
 	switch p.Type {
-	case Any:
+	case Any, Truth:
 		return true
 	case Data:
 		return t.isData()
