@@ -61,6 +61,15 @@ func fitsUnique(s string) error {
 	return nil
 }
 
+// keyed says that a key is missing, as the engine does.
+func keyed(known func(name string) Value, may func(name string) bool) error {
+	unique, _ := known("unique").(string)
+	if replace, _ := known("replace").(bool); may("key") || !replace && (unique == "" || unique == "active") {
+		return nil
+	}
+	return Errorf("usage", "unique and replace need a key")
+}
+
 // emission reads what emit and its like were given.
 func emission(a *Args) (e engine.Emission, err error) {
 	e = engine.Emission{Replace: a.Bool("replace"), After: a.Duration("after")}
@@ -125,7 +134,7 @@ var ctxType = &ObjectType{
 			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
 		},
 		{
-			Name: "emit", Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created. Items may make items, 10,000 generations deep, and each waits for those below it; pages that nobody else works on are better a loop with ctx.checkpoint, or each a job of its own by ctx.enqueue.",
+			Name: "emit", Together: keyed, Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created. Items may make items, 10,000 generations deep, and each waits for those below it; pages that nobody else works on are better a loop with ctx.checkpoint, or each a job of its own by ctx.enqueue.",
 			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets; a set or a tuple arrives as a list"}, typeParam}, emitParams...),
 			Returns: "bool", Effect: Write,
 			Example: "ctx.emit({\"path\": \"data/people.csv\"}, key = \"people\")  # True",
@@ -143,7 +152,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "emit_all", Doc: "Creates an item of each element. It commits by itself now and then, and after a crash goes on where it was: the elements must come in the same order. It gives the number of items created.",
+			Name: "emit_all", Together: keyed, Doc: "Creates an item of each element. It commits by itself now and then, and after a crash goes on where it was: the elements must come in the same order. It gives the number of items created.",
 			Params: append([]Param{
 				{Name: "iterable", Type: Iterable, Doc: "the items"},
 				{Name: "key", Type: Function, Default: None, Named: true, Doc: "a function that gives the key of an item"},
@@ -164,7 +173,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "enqueue", Doc: "Creates a job of its own, with this one's commit. It says whether the job is created.",
+			Name: "enqueue", Together: keyed, Doc: "Creates a job of its own, with this one's commit. It says whether the job is created.",
 			Params: append([]Param{
 				{Name: "type", Type: String, Doc: "the job's type"},
 				{Name: "payload", Type: Data, Default: None, Doc: "what it is created with"},
@@ -209,7 +218,7 @@ var ctxType = &ObjectType{
 			Name: "batches", Doc: "Loops over lists of n elements, and commits after each pass. After a crash, or when the job is retried, it leaves out the batches that were committed: the elements must come in the same order. Of what is left out only the last element is compared with what it was, so a file that was mended elsewhere is not seen: dsengine jobs retry ID --fresh begins anew. A loop is known again by its place in the script and by the file, object or table that it goes through, so files may be moved away once they are read, and others may come; write inside of the passes then: what is written between such loops cannot be told apart when they are others than before, and the hook fails. So it does when it ends and has not come again to a loop that it was in. They must be data (dicts, lists, strings, numbers): of elements of XML and other objects make dicts first, by ctx.batches(iter.map(fn, ...), n). " +
 				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table; ctx.count cannot be read in the hook, but in finish, by summary.stats, of a job that emits items. " +
 				"A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
-			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
+			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, batchParam(maxBatch)}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
 			Lua:     "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -351,10 +360,13 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 	return e, err
 }
 
+// maxBatch bounds the elements of one list of ctx.batches.
+const maxBatch = engine.MaxPendingItems * 10
+
 // batches is the loop of ctx.batches.
 func (c *Call) batches(it Iterator, n int64) (Value, error) {
-	if n < 1 || n > engine.MaxPendingItems*10 {
-		return nil, Errorf("usage", "n: got %d, wanted 1 to %d", n, engine.MaxPendingItems*10)
+	if err := batchSize(n, maxBatch); err != nil {
+		return nil, err
 	}
 	b, err := c.Hook.Batches(c.loopID(it))
 	if err != nil {

@@ -29,8 +29,11 @@ type Func struct {
 	Do func(c *Call, a *Args) (Value, error)
 	// Dry is what is done in its place in a dry run; nil: Do, whose effects Host.Dry
 	// takes: files, requests and notifications.
-	Dry    func(c *Call, a *Args) (Value, error)
-	passes bool // its errors are those of what it calls
+	Dry func(c *Call, a *Args) (Value, error)
+	// Together is what Do says of arguments that do not go together, for CheckCall: known
+	// gives the value of one that is surely there, else nil; may says that one may be.
+	Together func(known func(name string) Value, may func(name string) bool) error
+	passes   bool // its errors are those of what it calls
 }
 
 // Param is a parameter.
@@ -47,6 +50,8 @@ type Param struct {
 	Later    []string             // choices that this version does not have yet
 	Fits     func(s string) error // says of a string that it may not be; nil: Choices tell
 	NotYet   bool                 // this version does not have it yet
+	// Holds is what Do says of a value, for CheckCall; nil: nothing.
+	Holds func(c *Call, v Value) error
 }
 
 // None is the Default of a parameter that may be left out.
