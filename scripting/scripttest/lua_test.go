@@ -371,6 +371,8 @@ func TestAFileOfTestsInLuaThatDoesNotLoad(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
 		"function test_a(t, x) end":                        "people_test.lua:1:10: a test is called as test_a(t), but is defined as test_a(t, x)",
+		"function test_a() end":                            "people_test.lua:1:10: a test is called as test_a(t), but is defined as test_a()",
+		"function test_(t) end":                            "people_test.lua:1:10: a test has a name: call it test_NAME",
 		"function test_a(t":                                "people_test.lua:1:",
 		"local x = require(\"nobody\")":                    `only helper files can be loaded`,
 		"local n = 0\nfunction test_a(t)\n n = n + 1\nend": `"n" is set in a function`,

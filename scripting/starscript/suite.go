@@ -96,6 +96,10 @@ func (f *file) tests() (list []*hostlib.Test) {
 			f.fail(f.places[name], "a test is called as %s(t), but is defined as %s", name, s)
 			continue
 		}
+		if err := t.Named(); err != nil {
+			f.fail(f.places[name], "%v", err)
+			continue
+		}
 		list = append(list, t)
 	}
 	slices.SortFunc(list, func(a, b *hostlib.Test) int { return a.Line - b.Line })
