@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -120,7 +121,7 @@ func readConfig(env *Env, g *globals) (map[string][]string, error) {
 	if _, err := toml.Decode(string(text), &tree); err != nil {
 		var parse toml.ParseError
 		if errors.As(err, &parse) {
-			err := usage("%s:%d:%d: %s", name, parse.Position.Line, parse.Position.Col, parse.Message)
+			err := usage("%s:%d:%d: %s", name, parse.Position.Line, parse.Position.Col, parseMessage(parse))
 			if strings.HasPrefix(parse.Message, "expected value but found") {
 				err = err.WithHint("text stands in quotes: db = \"sqlite:x.db\"")
 			}
@@ -162,6 +163,19 @@ func readConfig(env *Env, g *globals) (map[string][]string, error) {
 		settings[key] = values
 	}
 	return settings, nil
+}
+
+// quoted is a value in an error of the parser's.
+var quoted = regexp.MustCompile(`"[^"]{2,}"|'[^']{2,}'|^\S*\d\S*`)
+
+// parseMessage is an error of the parser's, without what it quotes of a value that may be a
+// secret.
+func parseMessage(e toml.ParseError) string {
+	known := slices.Contains(globalSettings, e.LastKey) && e.LastKey != "db" || strings.HasPrefix(e.LastKey, "run.")
+	if known || strings.HasPrefix(e.Message, "Key ") {
+		return e.Message
+	}
+	return quoted.ReplaceAllString(e.Message, "***")
 }
 
 // at is a file of settings with the line in which a key, or its table, stands.

@@ -82,7 +82,7 @@ func (r *secretRef) UnmarshalTOML(v any) error {
 		case isText && s != "" && k == "file":
 			r.File = s
 		default:
-			return fmt.Errorf("must be {env = \"NAME\"}, {file = \"path\"} or a string, not {%s = %v}", k, v)
+			return fmt.Errorf("must be {env = \"NAME\"}, {file = \"path\"} or a string, not {%s = ...}", k)
 		}
 	}
 	return nil

@@ -31,6 +31,11 @@ func (o *coverOptions) validate() error {
 	if o.threshold < 0 || o.threshold > 100 || o.threshold != o.threshold {
 		return usage("--threshold %g: wanted a percentage, from 0 to 100", o.threshold)
 	}
+	for flag, file := range map[string]string{"lcov": o.lcov, "html": o.html} {
+		if file == "-" {
+			return usage("--%s -: name a file: standard output has the results", flag)
+		}
+	}
 	return nil
 }
 

@@ -67,23 +67,21 @@ type Line struct {
 	Number int
 	State  State
 	Least  uint64 // how often the part ran that ran least
+	Most   uint64 // and the one that ran most
 	Last   int    // the line on which its parts that have not run end
 }
 
 // Lines are the lines that count, in order.
 func (f *File) Lines() []Line {
 	by := map[int]*Line{}
-	ran := map[int]bool{}
 	for _, p := range f.Parts {
 		l := by[p.Start.Line]
 		if l == nil {
 			l = &Line{Number: p.Start.Line, Least: p.Count, Last: p.Start.Line}
 			by[l.Number] = l
 		}
-		l.Least = min(l.Least, p.Count)
-		if p.Count > 0 {
-			ran[l.Number] = true
-		} else {
+		l.Least, l.Most = min(l.Least, p.Count), max(l.Most, p.Count)
+		if p.Count == 0 {
 			l.Last = max(l.Last, p.End.Line)
 		}
 	}
@@ -92,7 +90,7 @@ func (f *File) Lines() []Line {
 		switch {
 		case l.Least > 0:
 			l.State = Covered
-		case ran[l.Number]:
+		case l.Most > 0:
 			l.State = InPart
 		default:
 			l.State = Missed

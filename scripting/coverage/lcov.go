@@ -8,9 +8,9 @@ import (
 )
 
 // LCOV writes the coverage in the form of the tool lcov, which many others
-// read. A line counts as often as the part of it that ran least, as in the table; where
-// its branches tell what has not run, as often as they were come to: no line that did not
-// run has a branch that was taken.
+// read. A line counts as often as the part of it that ran least, as in the table; one that
+// has run in part, as often as the part that ran most, or as its branches were come to: no
+// line that did not run has a branch that was taken.
 func (r *Report) LCOV(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	for _, f := range r.files {
@@ -50,7 +50,7 @@ func (r *Report) LCOV(w io.Writer) error {
 		for _, l := range lines {
 			n := l.Least
 			if n == 0 {
-				n = came[l.Number]
+				n = max(came[l.Number], l.Most)
 			}
 			fmt.Fprintf(b, "DA:%d,%d\n", l.Number, n)
 			if n > 0 {

@@ -193,6 +193,14 @@ func (p *Param) convert(c *Call, v Value) (Value, error) {
 		return nil, nil
 	}
 	switch p.Type {
+	case Truth:
+		switch plain.(type) {
+		case Iterator:
+			return nil, Errorf("usage", "%s: an iterator does not say whether anything is in it: make a list of it by list(...)", p.Name)
+		case Callable:
+			return nil, Errorf("usage", "%s: a function is always true: call it", p.Name)
+		}
+		return v, nil
 	case Data:
 		d, err := c.Lang.Data(plain)
 		if err != nil {

@@ -112,6 +112,7 @@ type Call struct {
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	finals   []func() error         // see Finish
+	left     bool                   // see leaves
 	payload  Value                  // of ctx, once they were asked for
 	params   Value
 	pos      Value
@@ -177,6 +178,23 @@ func (c *Call) Finish() error {
 	c.finals = nil
 	c.dropNotes() // no catch takes a move back
 	return c.tellLeaks()
+}
+
+// leaves notes that the script ends its hook well by a verdict, which is given back.
+func (c *Call) leaves(verdict error) error {
+	c.left = true
+	return verdict
+}
+
+// Ended is called by the language when its hook has ended with an error, and its loops are
+// left: one that is a verdict of a hook that ends well is so only where nothing leaks.
+func (c *Call) Ended(err error) error {
+	if c.left {
+		if leak := c.tellLeaks(); leak != nil {
+			return leak
+		}
+	}
+	return err
 }
 
 // Invoke calls a function of the table: it binds the arguments, checks that the

@@ -61,6 +61,15 @@ func fitsUnique(s string) error {
 	return nil
 }
 
+// keyed says that a key is missing, as the engine does.
+func keyed(known func(name string) Value, may func(name string) bool) error {
+	unique, _ := known("unique").(string)
+	if replace, _ := known("replace").(bool); may("key") || !replace && (unique == "" || unique == "active") {
+		return nil
+	}
+	return Errorf("usage", "unique and replace need a key")
+}
+
 // emission reads what emit and its like were given.
 func emission(a *Args) (e engine.Emission, err error) {
 	e = engine.Emission{Replace: a.Bool("replace"), After: a.Duration("after")}
@@ -125,7 +134,7 @@ var ctxType = &ObjectType{
 			Do:      func(c *Call, _ *Args) (Value, error) { return c.Hook.Now(), nil },
 		},
 		{
-			Name: "emit", Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created. Items may make items, 10,000 generations deep, and each waits for those below it; pages that nobody else works on are better a loop with ctx.checkpoint, or each a job of its own by ctx.enqueue.",
+			Name: "emit", Together: keyed, Doc: "Creates an item: a job that consume works on, whose parent this one is. It waits for the next commit. It says whether the item is created. Items may make items, 10,000 generations deep, and each waits for those below it; pages that nobody else works on are better a loop with ctx.checkpoint, or each a job of its own by ctx.enqueue.",
 			Params:  append([]Param{{Name: "item", Type: Data, Doc: "what consume gets; a set or a tuple arrives as a list"}, typeParam}, emitParams...),
 			Returns: "bool", Effect: Write,
 			Example: "ctx.emit({\"path\": \"data/people.csv\"}, key = \"people\")  # True",
@@ -143,7 +152,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "emit_all", Doc: "Creates an item of each element. It commits by itself now and then, and after a crash goes on where it was: the elements must come in the same order. It gives the number of items created.",
+			Name: "emit_all", Together: keyed, Doc: "Creates an item of each element. It commits by itself now and then, and after a crash goes on where it was: the elements must come in the same order. It gives the number of items created.",
 			Params: append([]Param{
 				{Name: "iterable", Type: Iterable, Doc: "the items"},
 				{Name: "key", Type: Function, Default: None, Named: true, Doc: "a function that gives the key of an item"},
@@ -164,7 +173,7 @@ var ctxType = &ObjectType{
 			},
 		},
 		{
-			Name: "enqueue", Doc: "Creates a job of its own, with this one's commit. It says whether the job is created.",
+			Name: "enqueue", Together: keyed, Doc: "Creates a job of its own, with this one's commit. It says whether the job is created.",
 			Params: append([]Param{
 				{Name: "type", Type: String, Doc: "the job's type"},
 				{Name: "payload", Type: Data, Default: None, Doc: "what it is created with"},
@@ -210,7 +219,7 @@ var ctxType = &ObjectType{
 				"The hook begins anew then, on whichever server, and so do its variables: what is added up in one over the passes counts only what came since. Keep totals by ctx.count, in state, or in a table; ctx.count cannot be read in the hook, but in finish, by summary.stats, of a job that emits items. " +
 				"What a function of the iterable writes to give an element (iter.map) is committed with it, and taken back where the element is left out; but a row whose key is there by then is an error, so write by db.upsert there, or inside of the passes. " +
 				"A pass that is left by break is committed with whatever comes next, and the loop is not gone on with after a crash.",
-			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, nParam}, Returns: "iterator of list", Effect: Write,
+			Params: []Param{{Name: "iterable", Type: Iterable, Doc: "the elements"}, batchParam(maxBatch)}, Returns: "iterator of list", Effect: Write,
 			Example: "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000):\n    db.upsert(\"people\", [{\"id\": int(r[\"id\"]), \"name\": r[\"name\"]} for r in rows], key = [\"id\"])",
 			Lua:     "for rows in ctx.batches(csv.read(\"data/people.csv\"), 1000) do\n  db.upsert(\"people\", rows, {key = {\"id\"}})\nend",
 			Do: func(c *Call, a *Args) (Value, error) {
@@ -297,14 +306,14 @@ var ctxType = &ObjectType{
 			Params: []Param{{Name: "after", Type: Duration, Doc: "how long to wait"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.snooze(\"1h\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.snooze(\"1h\")\nend",
-			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Snooze(a.Duration("after")) },
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.leaves(c.Hook.Snooze(a.Duration("after"))) },
 		},
 		{
 			Name: "cancel", Doc: "Ends the hook and the job, as cancelled. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
 			Params: []Param{{Name: "reason", Type: String, Doc: "why"}}, Effect: Read, Changes: endsHook,
 			Example: "if ctx.attempt > 99:\n    ctx.cancel(\"the customer is gone\")",
 			Lua:     "if ctx.attempt > 99 then\n  ctx.cancel(\"the customer is gone\")\nend",
-			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.Hook.Cancel(a.String("reason")) },
+			Do:      func(c *Call, a *Args) (Value, error) { return nil, c.leaves(c.Hook.Cancel(a.String("reason"))) },
 		},
 		{
 			Name: "fail", Doc: "Ends the hook and fails the job for good. What the hook did since the last checkpoint is rolled back, but in fail it is committed.",
@@ -352,10 +361,13 @@ func (s *emissions) NextEmission() (engine.Emission, error) {
 	return e, err
 }
 
+// maxBatch bounds the elements of one list of ctx.batches.
+const maxBatch = engine.MaxPendingItems * 10
+
 // batches is the loop of ctx.batches.
 func (c *Call) batches(it Iterator, n int64) (Value, error) {
-	if n < 1 || n > engine.MaxPendingItems*10 {
-		return nil, Errorf("usage", "n: got %d, wanted 1 to %d", n, engine.MaxPendingItems*10)
+	if err := batchSize(n, maxBatch); err != nil {
+		return nil, err
 	}
 	b, err := c.Hook.Batches(c.loopID(it))
 	if err != nil {

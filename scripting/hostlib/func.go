@@ -29,8 +29,11 @@ type Func struct {
 	Do func(c *Call, a *Args) (Value, error)
 	// Dry is what is done in its place in a dry run; nil: Do, whose effects Host.Dry
 	// takes: files, requests and notifications.
-	Dry    func(c *Call, a *Args) (Value, error)
-	passes bool // its errors are those of what it calls
+	Dry func(c *Call, a *Args) (Value, error)
+	// Together is what Do says of arguments that do not go together, for CheckCall: known
+	// gives the value of one that is surely there, else nil; may says that one may be.
+	Together func(known func(name string) Value, may func(name string) bool) error
+	passes   bool // its errors are those of what it calls
 }
 
 // Param is a parameter.
@@ -47,6 +50,8 @@ type Param struct {
 	Later    []string             // choices that this version does not have yet
 	Fits     func(s string) error // says of a string that it may not be; nil: Choices tell
 	NotYet   bool                 // this version does not have it yet
+	// Holds is what Do says of a value, for CheckCall; nil: nothing.
+	Holds func(c *Call, v Value) error
 }
 
 // None is the Default of a parameter that may be left out.
@@ -74,12 +79,13 @@ const (
 	Function                  // Callable
 	Source                    // a path, or whatever can be read as a stream
 	Size                      // int64, a number of bytes; scripts write "64MB"
+	Truth                     // the value as it is, which counts as true or not
 )
 
 var paramTypes = [...]string{
 	"any value", "data (None, bool, number, string, time, list or dict)", "bool", "int", "number", "string",
 	"string or bytes", "list of strings", "dict", `a length of time such as "5m"`, "time", "list or iterator", "function",
-	"a path or a stream", `a number of bytes such as "64MB"`,
+	"a path or a stream", `a number of bytes such as "64MB"`, "any value",
 }
 
 // String is how the type is called in messages and docs.
@@ -104,7 +110,9 @@ func (f *Func) Param(name string) *Param {
 }
 
 // TakesDict says that a dict can be given for the parameter.
-func (p *Param) TakesDict() bool { return p.Type == Any || p.Type == Data || p.Type == DictOf }
+func (p *Param) TakesDict() bool {
+	return p.Type == Any || p.Type == Truth || p.Type == Data || p.Type == DictOf
+}
 
 // open says whether the function takes any argument by name.
 func (f *Func) open() bool {

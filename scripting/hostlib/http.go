@@ -69,7 +69,10 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 			params[0].Doc = "where to: what follows the client's base_url, or a whole URL"
 		}
 		params = append(params, wayParams(client)...)
-		params = append(params, Param{Name: "ok", Type: Any, Default: None, Named: true, Doc: "statuses of 400 and above that are no error, such as [404]"})
+		params = append(params, Param{Name: "ok", Type: Any, Default: None, Named: true, Doc: "statuses of 400 and above that are no error, such as [404]", Holds: func(c *Call, v Value) error {
+			_, err := okOf(c, v)
+			return err
+		}})
 		if cached {
 			params = append(params, Param{Name: "cache", Type: Bool, Default: None, Named: true,
 				Doc: "True: asks for what has changed since a hook of another job of this type got it and ended well; if nothing has, the answer's unchanged is true and it has no body. It is remembered for each URL with the headers and the auth that were sent"})
@@ -82,6 +85,9 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 			)
 		}
 		return &Func{
+			Together: func(known func(name string) Value, _ func(name string) bool) error {
+				return oneBody(func(name string) bool { return known(name) != nil })
+			},
 			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; waits of more than 30s that a server asks for put the job to sleep.",
 			Params: params, Returns: "response", Needs: "http", Effect: effect,
 			Example: strings.ReplaceAll(strings.ReplaceAll(example, "$.", of+"."), "$/", base),

@@ -29,18 +29,26 @@ func bytesBody(b []byte) *httpBody {
 	}}
 }
 
-// bodyOf is the body that the arguments give; nil for none.
-func bodyOf(c *Call, a *Args) (*httpBody, error) {
-	var given []string
+// oneBody says that the arguments give several bodies.
+func oneBody(given func(name string) bool) error {
+	var list []string
 	for _, name := range []string{"json", "form", "body", "files"} {
-		if a.Given(name) {
-			given = append(given, name)
+		if given(name) {
+			list = append(list, name)
 		}
 	}
-	files := a.Dict("files")
-	if len(given) > 1 && (files == nil || len(given) > 2 || !a.Given("form")) {
-		return nil, Errorf("usage", "%s are given: a request has one body (form goes together with files)", strings.Join(given, " and "))
+	if len(list) > 1 && (len(list) > 2 || !given("form") || !given("files")) {
+		return Errorf("usage", "%s are given: a request has one body (form goes together with files)", strings.Join(list, " and "))
 	}
+	return nil
+}
+
+// bodyOf is the body that the arguments give; nil for none.
+func bodyOf(c *Call, a *Args) (*httpBody, error) {
+	if err := oneBody(a.Given); err != nil {
+		return nil, err
+	}
+	files := a.Dict("files")
 	switch {
 	case files != nil:
 		return multipartBody(c, a.Dict("form"), files)

@@ -13,19 +13,39 @@ var (
 	nParam  = Param{Name: "n", Type: Int, Doc: "how many"}
 )
 
+// batchParam says how many elements a batch has, at most most; 0: without a bound.
+func batchParam(most int64) Param {
+	p := nParam
+	p.Holds = func(c *Call, v Value) error {
+		n, _ := asInt(c.Lang.Plain(v))
+		return batchSize(n, most)
+	}
+	return p
+}
+
+func batchSize(n, most int64) error {
+	switch {
+	case n < 1 && most == 0:
+		return Errorf("usage", "n: got %d, wanted at least 1", n)
+	case n < 1 || most > 0 && n > most:
+		return Errorf("usage", "n: got %d, wanted 1 to %d", n, most)
+	}
+	return nil
+}
+
 var iterModule = &Module{
 	Name: "iter",
 	Doc:  "Lazy loops: nothing is read before it is asked for, and nothing is kept. An iterator can be gone through once; one over a file, an answer or a query's result is closed when the loop over it ends, also by break.",
 	Funcs: []*Func{
 		{
 			Name: "batch", Doc: "Gives lists of n elements; the last one may be shorter.",
-			Params: []Param{itParam, nParam}, Returns: "iterator of list",
+			Params: []Param{itParam, batchParam(0)}, Returns: "iterator of list",
 			Example: "list(iter.batch([1, 2, 3], 2))  # [[1, 2], [3]]",
 			Lua:     "list(iter.batch({1, 2, 3}, 2))  -- {{1, 2}, {3}}",
 			Do: func(c *Call, a *Args) (Value, error) {
 				it, n := a.Iterator("it"), a.Int("n")
-				if n < 1 {
-					return nil, Errorf("usage", "n: got %d, wanted at least 1", n)
+				if err := batchSize(n, 0); err != nil {
+					return nil, err
 				}
 				spots := newSpots(c, it)
 				return c.derived("iter.batch", func() (Value, error) {

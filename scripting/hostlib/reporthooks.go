@@ -10,21 +10,25 @@ import (
 
 // HookFacts are what can be seen of the hooks of a job script.
 type HookFacts struct {
-	At        map[string]At // where each is defined that there is
-	Emits     bool          // produce may emit items, or gives ctx away
-	EmitsHere bool          // it surely emits some for its own type
-	Returns   bool          // produce may return something
-	Always    bool          // on all its ways it returns a payload
-	Feeds     bool          // consume may emit items, or gives ctx away
-	Both      *At           // what produce returns after it has surely emitted an item; nil: nothing
-	EmitLine  int           // where that is emitted
-	Payload   *At           // what produce surely returns; nil: nothing
+	At        map[string]At   // where each is defined that there is
+	Unseen    map[string]bool // those of which nothing more can be seen: they are set to what something gives
+	Emits     bool            // produce may emit items, or gives ctx away
+	EmitsHere bool            // it surely emits some for its own type
+	Returns   bool            // produce may return something
+	Always    bool            // on all its ways it returns a payload
+	Feeds     bool            // consume may emit items, or gives ctx away
+	Both      *At             // what produce returns after it has surely emitted an item; nil: nothing
+	EmitLine  int             // where that is emitted
+	Payload   *At             // what produce surely returns; nil: nothing
 }
 
 // Hooks tells of hooks that never run.
 func (r *Report) Hooks(h HookFacts) {
 	produce, produces := h.At["produce"]
 	consume, consumes := h.At["consume"]
+	h.Emits = h.Emits || h.Unseen["produce"]
+	h.Returns = h.Returns || h.Unseen["produce"]
+	h.Feeds = h.Feeds || h.Unseen["consume"] || h.Unseen["redrive"]
 	if produces && consumes && !h.Emits && !h.Returns {
 		r.Add(consume, "hook", true, "emit items by ctx.emit(...), or return the payload",
 			fmt.Sprintf("consume has nothing to do: produce, in line %d, emits no item and returns no payload", produce.Line))

@@ -69,21 +69,25 @@ type Fault struct {
 // CheckCall says what is wrong with a call of the function. more says that it
 // has arguments that cannot be seen: *args or **kwargs.
 func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (faults []Fault) {
-	given := make([]bool, len(f.Params))
+	given, known := make([]bool, len(f.Params)), map[string]Value{}
 	bad := func(arg int, err error) { faults = append(faults, Fault{arg, err}) }
 	take := func(arg, i int, v Value) {
 		given[i] = true
 		p := &f.Params[i]
-		switch known := v.(type) {
+		switch part := v.(type) {
 		case unknown:
 			return
 		case Beginning:
+			known[p.Name] = part
 			v = "" // any text, for its type
 			if len(p.Choices) > 0 || p.Fits != nil || takesWords(p.Type) {
 				return
 			}
 		case Like:
-			v = known.Value
+			v = part.Value
+		}
+		if known[p.Name] == nil {
+			known[p.Name] = c.Lang.Plain(v)
 		}
 		if f == GlobalNamed("job") {
 			return // see CheckSettings
@@ -94,7 +98,11 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 			}
 			return
 		}
-		if _, err := p.convert(c, v); err != nil {
+		_, err := p.convert(c, v)
+		if err == nil && p.Holds != nil {
+			err = p.Holds(c, v)
+		}
+		if err != nil {
 			bad(arg, err)
 		}
 	}
@@ -134,13 +142,22 @@ func (f *Func) CheckCall(c *Call, args []Value, named []Named, more bool) (fault
 			bad(-1, Errorf("usage", "argument %q is missing: %s", p.Name, c.Lang.Signature(f)))
 		}
 	}
+	if f.Together != nil && len(faults) == 0 {
+		err := f.Together(func(name string) Value { return known[name] }, func(name string) bool {
+			i := f.index(name)
+			return more || i >= 0 && given[i]
+		})
+		if err != nil {
+			bad(-1, err)
+		}
+	}
 	return faults
 }
 
 // takes says whether objects of a type can be given for the parameter.
 func (p *Param) takes(t *ObjectType) bool {
 	switch p.Type {
-	case Any:
+	case Any, Truth:
 		return true
 	case Data:
 		return t.isData()

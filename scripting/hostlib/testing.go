@@ -2,6 +2,8 @@ package hostlib
 
 import (
 	"context"
+	"path"
+	"regexp"
 	"strings"
 )
 
@@ -33,6 +35,26 @@ func TestNamed(fn string) *Test {
 		return &Test{Name: name, Todo: true}
 	}
 	return nil
+}
+
+// Named says of a test that it has no name.
+func (t *Test) Named() error {
+	if t.Name == "" {
+		return Errorf("usage", "a test has a name: call it %sNAME", TestPrefix)
+	}
+	return nil
+}
+
+// likeTests are names that elsewhere files of tests have.
+var likeTests = regexp.MustCompile(`^(?:test_(.+)|(.+)(?:_tests|_spec|-test))$`)
+
+// NoHooks is the error about a file that has neither hook that begins a job. p is its path.
+func NoHooks(p string) string {
+	end := path.Ext(p)
+	if m := likeTests.FindStringSubmatch(strings.TrimSuffix(path.Base(p), end)); m != nil {
+		return "it defines neither produce(ctx) nor consume(ctx, item); if it is a file of tests, call it " + m[1] + m[2] + "_test" + end
+	}
+	return "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _"
 }
 
 // TestSteps bounds a test's own code; its time-out ends it before.

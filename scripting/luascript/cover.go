@@ -54,17 +54,6 @@ func newCover(source []byte, tree []ast.Stmt, job bool) (*cover, error) {
 	return c, nil
 }
 
-// enter begins a function.
-func (c *cover) enter() (leave func()) {
-	if c == nil {
-		return func() {}
-	}
-	outer := c.exit
-	c.exit = nil
-	c.depth++
-	return func() { c.depth, c.exit = c.depth-1, outer }
-}
-
 // tally is what a probe adds to a counter.
 type tally struct {
 	to *coverage.Counter
@@ -366,17 +355,10 @@ func (w *rewriter) defined(s ast.Stmt, fn *ast.FunctionExpr) ast.Stmt {
 		body = w.function(fn)
 		w.cover = c
 	} else {
-		n := &coverage.Counter{}
-		first := c.spans.begin(s)
-		c.place(first, c.spans.closing(c.spans.first[fn]), coverage.Reach{n})
 		hook := c.job && c.depth == 0 && hostlib.HookNamed(name) != nil
-		c.Func(coverage.Func{Name: name, Hook: hook, Line: s.Line(), LastLine: fn.LastLine()}, coverage.Reach{n})
-		d := *fn
-		leave, end := c.enter(), w.enter(fn)
-		d.Stmts = append([]ast.Stmt{c.probe(fn, stmtSteps, tally{n, 1})}, w.counted(fn.Stmts, "", coverage.Reach{n})...)
-		leave()
-		end()
-		body = &d
+		var n coverage.Reach
+		body, n = w.called(fn, c.spans.begin(s))
+		c.Func(coverage.Func{Name: name, Hook: hook, Line: s.Line(), LastLine: fn.LastLine()}, n)
 	}
 	switch s := s.(type) {
 	case *ast.FuncDefStmt:
@@ -393,6 +375,23 @@ func (w *rewriter) defined(s ast.Stmt, fn *ast.FunctionExpr) ast.Stmt {
 		return &d
 	}
 	return s
+}
+
+// called rewrites a function, whose head begins at a token. It counts from there on when
+// it is called.
+func (w *rewriter) called(fn *ast.FunctionExpr, first int) (*ast.FunctionExpr, coverage.Reach) {
+	c, d, n := w.cover, *fn, &coverage.Counter{}
+	ran := coverage.Reach{n}
+	c.place(first, c.spans.closing(c.spans.first[fn]), ran)
+	outer := c.exit
+	c.exit = nil
+	c.depth++
+	end := w.enter(fn)
+	d.Stmts = append([]ast.Stmt{c.probe(fn, stmtSteps, tally{n, 1})}, w.counted(fn.Stmts, "", ran)...)
+	end()
+	c.depth--
+	c.exit = outer
+	return &d, ran
 }
 
 // spare is by how many steps a run may pass its limit.

@@ -400,7 +400,7 @@ end
 	want := []string{
 		"1 local a, b = 1|", "2 function t.f(x,|    y)|", "4 if (not x) and y()|", "4 x = (1)|",
 		`5 local s = y and "ä" or {1, 2,|    z(), }|`, `5 "ä"|`, "5 {1, 2,|    z(), }|", "7 repeat|", "7 local q|", "7 until #s > 3|",
-		"8 for i = 1, y()|", "8 w:call()|", "9 goto done|", `11 return function() return (f)(x) end, y "text"|`, "11 return (f)(x)|",
+		"8 for i = 1, y()|", "8 w:call()|", "9 goto done|", `11 return function() return (f)(x) end, y "text"|`, "11 function()|", "11 return (f)(x)|",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -32,7 +32,7 @@ func (s *script) checkHooks(r *run) {
 		found = found || h.Name == engine.PhaseProduce.String() || h.Name == engine.PhaseConsume.String()
 	}
 	if len(s.errs) == 0 && !found {
-		s.fail(place{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
+		s.fail(place{}, "%s", hostlib.NoHooks(s.file.path))
 	}
 }
 

@@ -28,7 +28,7 @@ func (l *Loader) Check(name, p string, tests []*hostlib.ObjectType) []*hostlib.P
 // checked is what Check tells of a script, or a file of tests, that was loaded as far
 // as it could be.
 func (l *Loader) checked(s *script, tests []*hostlib.ObjectType) []*hostlib.Problem {
-	c := &linter{loader: l, tests: tests, file: s.file, job: s.job, isTest: s.testing, loads: len(s.errs) == 0}
+	c := &linter{loader: l, tests: tests, file: s.file, job: s.job, isTest: s.testing, runs: s.tested, loads: len(s.errs) == 0}
 	return c.check(s.errs)
 }
 
@@ -101,6 +101,7 @@ type linter struct {
 	loads   bool
 	job     *hostlib.Declaration // nil: no job script
 	isTest  bool
+	runs    []string // the functions that are tests, as far as the file was loaded
 	tests   []*hostlib.ObjectType
 	run     *run // whose Call converts arguments; it runs nothing
 	types   map[*luasyntax.Binding]*hostlib.ObjectType

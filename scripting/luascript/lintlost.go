@@ -231,8 +231,8 @@ func (c *linter) rejecting(s luasyntax.Stmt) (list []*luasyntax.Call) {
 	return list
 }
 
-// goesOn is where statements, of which all run, return a variable or put it into a
-// list; nil: that is not so, or not sure.
+// goesOn is where statements, of which all run, return a variable, put it into a list or
+// write it; nil: that is not so, or not sure.
 func (c *linter) goesOn(stmts []luasyntax.Stmt, row *luasyntax.Binding) luasyntax.Node {
 	has := func(n any) (found bool) {
 		luasyntax.Walk(n, func(n luasyntax.Node) bool {
@@ -253,6 +253,9 @@ func (c *linter) goesOn(stmts []luasyntax.Stmt, row *luasyntax.Binding) luasynta
 			if luasyntax.Text(s.Call.Fn) == "table.insert" && has(s.Call.Args) {
 				return s
 			}
+			if f := c.callee(s.Call); f != nil && f.Param("rows") != nil && among(c.argument(f, s.Call, "rows"), row) {
+				return s
+			}
 			if c.ends([]luasyntax.Stmt{s}) {
 				return nil
 			}
@@ -268,6 +271,15 @@ func (c *linter) goesOn(stmts []luasyntax.Stmt, row *luasyntax.Binding) luasynta
 		}
 	}
 	return nil
+}
+
+// among says that an expression is a list with a variable as it is.
+func among(e luasyntax.Expr, row *luasyntax.Binding) bool {
+	list, ok := e.(*luasyntax.Table)
+	return ok && slices.ContainsFunc(list.Fields, func(f *luasyntax.Field) bool {
+		n, ok := f.Value.(*luasyntax.Name)
+		return ok && f.Key == nil && n.Binding == row
+	})
 }
 
 // upsertKeys tells of upserts by another key than the one that the file makes the

@@ -147,7 +147,7 @@ func (c *linter) unusedGlobal(b *luasyntax.Binding, isFunc bool) {
 	switch {
 	case len(b.Uses) > 0, c.helper(): // others may require it
 		return
-	case (isFunc || len(b.Writes) > 1) && hostlib.TestNamed(b.Name) != nil, c.job != nil && hostlib.HookNamed(b.Name) != nil, c.usedByTest(b.Name):
+	case (isFunc || len(b.Writes) > 1 || slices.Contains(c.runs, b.Name)) && hostlib.TestNamed(b.Name) != nil, c.job != nil && hostlib.HookNamed(b.Name) != nil, c.usedByTest(b.Name):
 		return
 	case b.Writes[0].In != nil: // see readOnly
 		return
@@ -179,10 +179,10 @@ func (c *linter) hooks() {
 	if c.job == nil {
 		return
 	}
-	facts := hostlib.HookFacts{At: map[string]hostlib.At{}}
+	facts := hostlib.HookFacts{At: map[string]hostlib.At{}, Unseen: map[string]bool{}}
 	for _, h := range hostlib.Hooks {
-		if c.hook(h.Name) != nil {
-			facts.At[h.Name] = spot(c.tree.Globals[h.Name].Writes[0].Pos)
+		if b := c.tree.Globals[h.Name]; b != nil && len(b.Writes) > 0 && b.Writes[0].In == nil {
+			facts.At[h.Name], facts.Unseen[h.Name] = spot(b.Writes[0].Pos), c.hook(h.Name) == nil
 		}
 	}
 	if p := c.hook("produce"); p != nil {

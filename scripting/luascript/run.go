@@ -89,7 +89,8 @@ func (r *run) hook(c *engine.Call) (engine.Raw, error) {
 	r.hooked = nil
 	if err != nil {
 		r.call.Fell(err)
-		return nil, r.Failure(err)
+		r.stopThreads() // those that wait within pcall
+		return nil, r.Failure(r.call.Ended(err))
 	}
 	r.top.leaveFrom(0) // goto can leave a loop
 	if err := c.Poisoned(); err != nil {

@@ -92,8 +92,12 @@ func (s *script) findTests(r *run) {
 		if t == nil || !ok || fn.IsG || fn.Proto.SourceName != s.file.shown {
 			continue
 		}
-		if !t.Todo && fn.Proto.NumParameters > 1 {
+		if n := fn.Proto.NumParameters; !t.Todo && n != 1 && (n > 1 || fn.Proto.IsVarArg == 0) {
 			s.fail(at, "a test is called as %s(t), but is defined as %s", name, definedAs(name, fn))
+			continue
+		}
+		if err := t.Named(); err != nil {
+			s.fail(at, "%v", err)
 			continue
 		}
 		s.tested = append(s.tested, name)

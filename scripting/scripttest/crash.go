@@ -167,6 +167,9 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		} else {
 			r.Missed++ // nothing is shown by it, unless it fails
 		}
+		if killed := k.result; killed.Status == Skipped {
+			killed.Failures = []*Failure{{File: r.File, Line: r.Line, Message: fmt.Sprintf("it is left out (%s), and without a crash it is not: nothing shows what came of the crash", killed.Reason)}}
+		}
 		if len(k.result.Failures) == 0 {
 			if k.died != nil {
 				r.differs(k.died, kills.difference(ctx, k, beside))

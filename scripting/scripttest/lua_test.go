@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -253,6 +254,110 @@ end
 	}
 }
 
+// TestTruthIsTheSameInBothLanguages has what counts as true, and what does not, written so
+// that both read it.
+func TestTruthIsTheSameInBothLanguages(t *testing.T) {
+	t.Parallel()
+	star, lua, want := "", "", map[string]string{}
+	for i, c := range []struct{ star, lua, told string }{
+		{"1", "1", ""}, {"0", "0", "got 0, wanted something true"}, {"0.0", "0", "got 0"}, {"1.5", "1.5", ""}, {`"x"`, `"x"`, ""}, {`""`, `""`, `got ""`},
+		{"[]", "{}", "wanted something true"}, {"[0]", "{0}", ""}, {"{}", `json.decode("{}")`, "wanted something true"}, {`{"a": 0}`, "{a = 0}", ""}, {"[]", `json.decode("[]")`, "wanted something true"},
+		{"None", "nil", "wanted something true"}, {"None", "null", "wanted something true"}, {"False", "false", "wanted something true"}, {"True", "true", ""},
+		{`decimal.of("0.00")`, `decimal.of("0.00")`, "wanted something true"}, {`decimal.of("0.01")`, `decimal.of("0.01")`, ""}, {"t.clock", "t.clock", ""},
+		{`t.db.value("SELECT count(*) FROM p")`, `t.db.value("SELECT count(*) FROM p")`, "got 0"}, {`t.table("p")`, `t.table("p")`, "wanted something true"},
+		{`t.db.query("SELECT id FROM p")`, `t.db.query("SELECT id FROM p")`, "got: an iterator does not say whether anything is in it: make a list of it by list(...)"},
+		{"t.run", "t.run", "got: a function is always true: call it"}, {"lambda: 1", "function() return 1 end", "got: a function is always true"},
+	} {
+		name := fmt.Sprintf("c%d", i)
+		star += fmt.Sprintf("def test_%s(t):\n    t.db.ensure(\"p\", {\"id\": \"integer\"})\n    t.ok(%s)\n", name, c.star)
+		lua += fmt.Sprintf("function test_%s(t)\n  t.db.ensure(\"p\", {id = \"integer\"})\n  t.ok(%s)\nend\n", name, c.lua)
+		if want[name] = c.told; strings.HasPrefix(c.told, "got: ") { // so does not_ok
+			continue
+		}
+		star += fmt.Sprintf("def test_not_%s(t):\n    t.db.ensure(\"p\", {\"id\": \"integer\"})\n    t.not_ok(%s)\n", name, c.star)
+		lua += fmt.Sprintf("function test_not_%s(t)\n  t.db.ensure(\"p\", {id = \"integer\"})\n  t.not_ok(%s)\nend\n", name, c.lua)
+		if want["not_"+name] = ""; c.told == "" {
+			want["not_"+name] = "wanted something that is not true"
+		}
+	}
+	for _, files := range []map[string]string{
+		{"a.star": "def consume(ctx, item):\n    pass\n", "a_test.star": star}, {"b.lua": "function consume(ctx, item) end\n", "b_test.lua": lua},
+	} {
+		got := results(t, Options{Jobs: folder(t, files)})
+		for name, told := range want {
+			r := got[name]
+			if r == nil || (told == "") != (r.Status == Passed) || !strings.Contains(text(r), told) {
+				t.Errorf("%s: want %q\n%s", name, told, text(r))
+			}
+		}
+	}
+}
+
+// TestWhatSnoozesOrCancelsMustReadWhatItOpens, as what returns must; what fails need not, and
+// a loop is left.
+func TestWhatSnoozesOrCancelsMustReadWhatItOpens(t *testing.T) {
+	t.Parallel()
+	for _, files := range []map[string]string{{"a.star": `job(needs = ["files:in/*"], retry = retry(max = 1))
+def consume(ctx, item):
+    if state.get("n"):
+        return
+    state.set("n", 1)
+    ctx.checkpoint()
+    end = {"snooze": lambda: ctx.snooze("1m"), "cancel": lambda: ctx.cancel("x"), "error": lambda: error("x")}[item["end"]]
+    if item["how"] == "open":
+        it = csv.read("in/a.csv")
+    elif item["how"] == "loop":
+        for r in csv.read("in/a.csv"):
+            end()
+    elif item["how"] == "caught":
+        catch(lambda: [end() for r in csv.read("in/a.csv")])
+    end()
+`}, {"a.lua": `job({needs = {"files:in/*"}, retry = retry({max = 1})})
+function consume(ctx, item)
+  if state.get("n") then return end
+  state.set("n", 1)
+  ctx.checkpoint()
+  local function finish()
+    if item["end"] == "snooze" then ctx.snooze("1m") elseif item["end"] == "cancel" then ctx.cancel("x") end
+    error("x")
+  end
+  local it
+  if item.how == "open" then
+    it = csv.read("in/a.csv")
+  elseif item.how == "loop" then
+    for r in csv.read("in/a.csv") do finish() end
+  elseif item.how == "caught" then
+    pcall(function() for r in csv.read("in/a.csv") do finish() end end)
+  end
+  finish()
+end
+`}} {
+		files["a_test.star"] = `
+def mk(how, end):
+    def f(t):
+        t.file("in/a.csv", "id\n1\n2\n")
+        t.run({"how": how, "end": end}, expect = "any")
+    return f
+
+`
+		for _, end := range []string{"snooze", "cancel", "error"} {
+			for _, how := range []string{"open", "loop", "caught", "none"} {
+				files["a_test.star"] += fmt.Sprintf("test_%s_%s = mk(%q, %q)\n", end, how, how, end)
+			}
+		}
+		got := results(t, Options{Jobs: folder(t, files)})
+		if len(got) != 12 {
+			t.Errorf("%d results", len(got))
+		}
+		for name, r := range got {
+			leaks := name == "snooze_open" || name == "cancel_open"
+			if leaks != (r.Status == Failed) || leaks && !strings.Contains(text(r), "was opened and never read to its end") {
+				t.Errorf("%s:\n%s", name, text(r))
+			}
+		}
+	}
+}
+
 func equal(a, b [][2]string) bool {
 	for i := range a {
 		if i >= len(b) || a[i] != b[i] {
@@ -266,6 +371,8 @@ func TestAFileOfTestsInLuaThatDoesNotLoad(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
 		"function test_a(t, x) end":                        "people_test.lua:1:10: a test is called as test_a(t), but is defined as test_a(t, x)",
+		"function test_a() end":                            "people_test.lua:1:10: a test is called as test_a(t), but is defined as test_a()",
+		"function test_(t) end":                            "people_test.lua:1:10: a test has a name: call it test_NAME",
 		"function test_a(t":                                "people_test.lua:1:",
 		"local x = require(\"nobody\")":                    `only helper files can be loaded`,
 		"local n = 0\nfunction test_a(t)\n n = n + 1\nend": `"n" is set in a function`,

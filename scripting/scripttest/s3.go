@@ -150,7 +150,7 @@ func (w *world) store3(name string) (*hostlib.S3, error) {
 		w.note(fmt.Sprintf("the script uses the bucket %q, which the test has not made: t.s3(%q)", name, name))
 		return nil, engine.Wrapf("", hostlib.ErrNoS3, "the test has not made it").WithHint("t.s3(%q)", name)
 	}
-	return &hostlib.S3{Endpoint: "https://" + s.host, Region: "us-east-1", Bucket: s.bucket, AccessKey: "test-key", SecretKey: "test-secret"}, nil
+	return &hostlib.S3{Endpoint: "https://" + s.host, Region: "us-east-1", Bucket: s.bucket, AccessKey: "test-key", SecretKey: secret}, nil
 }
 
 // answering takes what a handler answers.

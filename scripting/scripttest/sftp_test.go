@@ -43,3 +43,28 @@ def test_unmade(t):
 		t.Errorf("a server that is not there is told as\n%s", told)
 	}
 }
+
+// TestServersOfTestsStrikeOutNoData has data with the words that a password may be.
+func TestServersOfTestsStrikeOutNoData(t *testing.T) {
+	by := crashed(t, `
+job(needs = ["sftp:bank", "ftp:bank2", "s3:archive"])
+
+def consume(ctx, item):
+    words = [r["word"] for r in csv.read(sftp.connect("bank").open("a.csv"))]
+    words += [r["word"] for r in csv.read(ftp.connect("bank2").open("a.csv"))]
+    words += [r["word"] for r in csv.read(s3.open("archive", "a.csv"))]
+    log.info(" ".join(words))
+    return words
+`, `
+WORDS = ["none", "test", "test-key", "test-secret", "anonymous", "password"]
+
+def test_words(t):
+    for server in t.sftp("bank"), t.ftp("bank2"), t.s3("archive"):
+        server.file("a.csv", "word\n" + "\n".join(WORDS) + "\n")
+    t.eq(t.run().result, WORDS * 3)
+    t.eq(t.logs()[0]["message"], " ".join(WORDS * 3))
+`)
+	if r := by["words"]; r == nil || r.Status != Passed {
+		t.Errorf("words:\n%s", text(r))
+	}
+}

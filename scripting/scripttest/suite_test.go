@@ -134,6 +134,7 @@ def test_comparisons(t):
     t.contains([{"id": 1, "n": 2}], {"id": 1})
     t.contains("abc", "b")
     t.close(0.1 + 0.2, 0.3)
+    t.close(float("inf"), float("inf"))
     t.eq(t.fails(lambda: error("no", code = "x.y"), "^no$").code, "x.y")
     t.not_ok([])
 `

@@ -3,6 +3,7 @@ package scripttest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 // verifyMethods look at values: each ends the test if something does not hold.
 func verifyMethods() []*hostlib.Func {
 	got, want := anyValue("got", "what there is"), anyValue("want", "what it should be")
+	judged := param{Name: "got", Type: hostlib.Truth, Doc: got.Doc}
 	return []*hostlib.Func{
 		method("eq", "Ends the test unless two values are equal: dicts and sets in whatever order.", "t.eq(1 + 1, 2)", "t.eq(1 + 1, 2)", []param{got, want, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
@@ -34,16 +36,16 @@ func verifyMethods() []*hostlib.Func {
 				}
 				return nil, failed(c, indented(notationOf(c).literal(g, 0)), "%sboth are equal", saying(a))
 			}),
-		method("ok", "Ends the test unless a value counts as true.", "t.ok(t.table(\"people\"))", "t.ok(#t.table(\"people\") > 0)", []param{got, messageParam}, "",
+		method("ok", "Ends the test unless a value counts as true: False, None, 0 and what is empty do not.", "t.ok(t.table(\"people\"))", "t.ok(t.table(\"people\"))", []param{judged, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
-				if c.Lang.Truth(a.Value("got")) {
+				if truth(c, a.Value("got")) {
 					return nil, nil
 				}
 				return nil, failed(c, "", "%sgot %s, wanted something true", saying(a), shown(c, a.Value("got")))
 			}),
-		method("not_ok", "Ends the test if a value counts as true.", "t.not_ok(t.rejects())", "t.not_ok(#t.rejects() > 0)", []param{got, messageParam}, "",
+		method("not_ok", "Ends the test if a value counts as true: False, None, 0 and what is empty do not.", "t.not_ok(t.rejects())", "t.not_ok(t.rejects())", []param{judged, messageParam}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
-				if !c.Lang.Truth(a.Value("got")) {
+				if !truth(c, a.Value("got")) {
 					return nil, nil
 				}
 				return nil, failed(c, "", "%sgot %s, wanted something that is not true", saying(a), shown(c, a.Value("got")))
@@ -83,7 +85,7 @@ func verifyMethods() []*hostlib.Func {
 				{Name: "tolerance", Type: hostlib.Number, Default: 1e-9, Named: true, Doc: "how far apart they may be"}, messageParam,
 			}, "",
 			func(c *hostlib.Call, _ *tester, a *hostlib.Args) (hostlib.Value, error) {
-				if math.Abs(a.Float("got")-a.Float("want")) <= a.Float("tolerance") {
+				if got, want := a.Float("got"), a.Float("want"); got == want || math.Abs(got-want) <= a.Float("tolerance") { // so infinity is
 					return nil, nil
 				}
 				return nil, failed(c, "", "%sgot %v, wanted %v within %v", saying(a), a.Float("got"), a.Float("want"), a.Float("tolerance"))
@@ -123,6 +125,32 @@ func verifyMethods() []*hostlib.Func {
 				return nil, nil
 			}),
 	}
+}
+
+// truth says whether a value counts as true, in each language as in Starlark: zero, and
+// what is empty, does not.
+func truth(c *hostlib.Call, v hostlib.Value) bool {
+	if !c.Lang.Truth(v) {
+		return false
+	}
+	switch p := c.Lang.Plain(v).(type) {
+	case int64:
+		return p != 0
+	case float64:
+		return p != 0
+	case string:
+		return p != ""
+	case hostlib.Object:
+		t := p.ObjectType()
+		return t.Truth == nil || t.Truth(p)
+	}
+	if it, ok := c.Lang.Iterate(v); ok {
+		defer it.Close()
+		_, err := it.Next()
+		return !errors.Is(err, io.EOF)
+	}
+	d, isDict, _ := c.Lang.Row(v, nil)
+	return !isDict || len(d.Names) > 0
 }
 
 // fails is t.fails.

@@ -44,7 +44,7 @@ func (f *file) hooks(host *hostlib.Host, needs *hostlib.Needs) (hooks map[engine
 	}
 	redrive = find(hostlib.RedriveHook)
 	if len(f.errs) == 0 && hooks[engine.PhaseProduce] == nil && hooks[engine.PhaseConsume] == nil {
-		f.fail(syntax.Position{}, "it defines neither produce(ctx) nor consume(ctx, item); if it is a helper file, move it to lib/ or begin its name with _")
+		f.fail(syntax.Position{}, "%s", hostlib.NoHooks(f.path))
 	}
 	return hooks, redrive
 }

@@ -95,6 +95,8 @@ func (c *linter) findKind(e syntax.Expr) string {
 		case len(n.ins) == len(n.writes):
 			return common(n.ins, c.elemKind)
 		}
+	case *syntax.LambdaExpr:
+		return "function"
 	case *syntax.DotExpr:
 		if c.callee(e) != nil {
 			return "function"

@@ -181,8 +181,8 @@ func setsSomething(s syntax.Stmt) (sets bool) {
 	return sets
 }
 
-// goesOn is where statements, of which all run, return or append a variable; nil: that
-// is not so, or not sure.
+// goesOn is where statements, of which all run, return, append or write a variable; nil:
+// that is not so, or not sure.
 func (c *linter) goesOn(stmts []syntax.Stmt, row *name) syntax.Node {
 	has := func(e syntax.Expr) (found bool) {
 		syntax.Walk(e, func(n syntax.Node) bool {
@@ -207,6 +207,9 @@ func (c *linter) goesOn(stmts []syntax.Stmt, row *name) syntax.Node {
 			if d, ok := call.Fn.(*syntax.DotExpr); ok && d.Name.Name == "append" && len(call.Args) == 1 && has(call.Args[0]) {
 				return s
 			}
+			if f := c.callee(call.Fn); f != nil && f.Param("rows") != nil && c.among(argument(f, call, "rows"), row) {
+				return s
+			}
 			if c.endsWith(s) {
 				return nil
 			}
@@ -216,6 +219,15 @@ func (c *linter) goesOn(stmts []syntax.Stmt, row *name) syntax.Node {
 		}
 	}
 	return nil
+}
+
+// among says that an expression is a list with a variable as it is.
+func (c *linter) among(e syntax.Expr, row *name) bool {
+	list, ok := e.(*syntax.ListExpr)
+	return ok && slices.ContainsFunc(list.List, func(e syntax.Expr) bool {
+		id, ok := e.(*syntax.Ident)
+		return ok && c.nameOf(id) == row
+	})
 }
 
 // emitsInLoop tells of a loop that emits each of its items with one key.

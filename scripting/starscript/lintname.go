@@ -29,7 +29,7 @@ func (c *linter) unused() {
 		case n.scope != resolve.Global:
 			c.add(id.NamePos, "unused", true, "leave it out, or begin its name with _", fmt.Sprintf("%s is set and not used", id.Name))
 		case c.job == nil && !c.isTest && !strings.HasPrefix(id.Name, "_"): // others may load it
-		case n.kind == defined && hostlib.TestNamed(id.Name) != nil:
+		case hostlib.TestNamed(id.Name) != nil && (n.kind == defined || c.file.hasTest(id.Name)):
 		case c.job != nil && hostlib.HookNamed(id.Name) != nil:
 		default:
 			if others == nil {
@@ -69,9 +69,11 @@ func (c *linter) hooks() {
 			defs[def.Name.Name] = def
 		}
 	}
-	facts := hostlib.HookFacts{At: map[string]hostlib.At{}}
-	for name, def := range defs {
-		facts.At[name] = spot(def.Name.NamePos)
+	facts := hostlib.HookFacts{At: map[string]hostlib.At{}, Unseen: map[string]bool{}}
+	for _, n := range c.names {
+		if name := n.id.Name; n.scope == resolve.Global && hostlib.HookNamed(name) != nil && len(n.writes) > 0 {
+			facts.At[name], facts.Unseen[name] = spot(n.id.NamePos), defs[name] == nil
+		}
 	}
 	if p := defs["produce"]; p != nil {
 		facts.Emits, facts.EmitsHere, facts.Returns = c.emits(p), c.emitsHere(p), returns(p.Body)

@@ -86,7 +86,7 @@ func (f *file) hook(fn *starlark.Function, name string, host *hostlib.Host, need
 		if err != nil {
 			r.noteArgs(fn, args)
 			r.call.Fell(err)
-			return nil, r.Failure(err)
+			return nil, r.Failure(r.call.Ended(err))
 		}
 		if err := c.Poisoned(); err != nil {
 			r.call.Fell(err)

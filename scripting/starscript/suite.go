@@ -88,14 +88,11 @@ func (l *Loader) testFile(p string) (*file, []*hostlib.Test) {
 // tests finds the tests among the globals, in the order of the file.
 func (f *file) tests() (list []*hostlib.Test) {
 	for _, name := range slices.Sorted(maps.Keys(f.globals)) {
-		fn, ok := f.globals[name].(*starlark.Function)
-		if !ok || fn.Position().Filename() != f.shown {
-			continue
-		}
 		t := hostlib.TestNamed(name)
-		if t == nil {
+		if t == nil || !f.hasTest(name) {
 			continue
 		}
+		fn := f.globals[name].(*starlark.Function)
 		t.File, t.Line, t.Files = f.shown, int(f.places[name].Line), f.all()
 		t.Run = func(ctx context.Context, host *hostlib.Host, self hostlib.Object) (int, error) {
 			return f.test(ctx, fn, host, self)
@@ -104,10 +101,20 @@ func (f *file) tests() (list []*hostlib.Test) {
 			f.fail(f.places[name], "a test is called as %s(t), but is defined as %s", name, s)
 			continue
 		}
+		if err := t.Named(); err != nil {
+			f.fail(f.places[name], "%v", err)
+			continue
+		}
 		list = append(list, t)
 	}
 	slices.SortFunc(list, func(a, b *hostlib.Test) int { return a.Line - b.Line })
 	return list
+}
+
+// hasTest says that a global is a function of the file itself, which a test is.
+func (f *file) hasTest(name string) bool {
+	fn, ok := f.globals[name].(*starlark.Function)
+	return ok && fn.Position().Filename() == f.shown
 }
 
 // test runs a test of the file; see hostlib.Test.

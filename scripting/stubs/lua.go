@@ -86,7 +86,7 @@ var lua = &dialect{
 	iterator: func(of string) string { return "fun(): " + of },
 	tuple:    func(parts []string) string { return strings.Join(parts, ", ") },
 	params: map[hostlib.ParamType]string{
-		hostlib.Any: "any", hostlib.Data: "Data", hostlib.Bool: "boolean", hostlib.Int: "integer", hostlib.Number: "number",
+		hostlib.Any: "any", hostlib.Truth: "any", hostlib.Data: "Data", hostlib.Bool: "boolean", hostlib.Int: "integer", hostlib.Number: "number",
 		hostlib.String: "string", hostlib.Text: "string", hostlib.Strings: "string[]", hostlib.DictOf: "table<string, any>",
 		hostlib.Duration: "string|Duration", hostlib.Moment: "Time", hostlib.Iterable: "any[]|Iterator", hostlib.Function: "Function",
 		hostlib.Source: "Source", hostlib.Size: "integer|string",

@@ -30,7 +30,7 @@ var python = &dialect{
 	iterator: func(of string) string { return "Iterator[" + of + "]" },
 	tuple:    func(parts []string) string { return "tuple[" + strings.Join(parts, ", ") + "]" },
 	params: map[hostlib.ParamType]string{
-		hostlib.Any: "Any", hostlib.Data: "Data", hostlib.Bool: "bool", hostlib.Int: "int", hostlib.Number: "int | float",
+		hostlib.Any: "Any", hostlib.Truth: "Any", hostlib.Data: "Data", hostlib.Bool: "bool", hostlib.Int: "int", hostlib.Number: "int | float",
 		hostlib.String: "str", hostlib.Text: "str | bytes", hostlib.Strings: "Iterable[str]", hostlib.DictOf: "dict[str, Any]",
 		hostlib.Duration: "str | Duration", hostlib.Moment: "Time", hostlib.Iterable: "Iterable[Any]", hostlib.Function: "Function",
 		hostlib.Source: "Source", hostlib.Size: "int | str",
