@@ -311,6 +311,8 @@ function produce(ctx)
   end
 end
 `, "d_test.star": test("d", "t"),
+		"e.star":      script(`"files:in/*", "files:failed"`, `for f in files.list("in/*.csv"):`, "f.path", `log.info, f.path`, `files.write("in/1.csv", files.read("in/1.csv"))`),
+		"e_test.star": strings.Replace(test("e", "t"), want, "[1, 1, 1, 2, 2, 2, 9, 9]", 1), // it stays, and is written once more
 	})
 	allAre(t, results(t, Options{Jobs: dir}), Passed)
 }
