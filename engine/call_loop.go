@@ -107,12 +107,16 @@ type loopCount struct {
 	End  bool   `json:"e,omitempty"`
 	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which the first one's loopKey is kept, and in Last all of theirs together
 	loopKey
+	version
 	Again bool `json:"a,omitempty"` // as in LoopID
 
 	index int    // in what the last run has left
 	chain uint64 // of one of Many: all of their keys together; 0: they are not known
 	last  bool   // it is the last one of these
 }
+
+// over says that the loop has taken all that it was to take.
+func (c loopCount) over() bool { return c.Done || c.Left || c.End }
 
 // Of so many loops the counts are stored; of those before them that are over,
 // only that they are.
@@ -156,12 +160,12 @@ func fold(all []loopCount) []loopCount {
 		case c.chain != 0 && last >= 0 && short[last].chain == c.chain:
 			short[last].Many++
 		case c.chain != 0:
-			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, Last: c.chain, chain: c.chain})
+			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, version: c.version, Last: c.chain, chain: c.chain})
 		case last >= 0 && short[last].Many > 0:
 			short[last].Many++
 			short[last].Last, short[last].chain = c.loopKey.after(short[last].Last), 0
 		default:
-			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, Last: c.loopKey.after(chainBegins)})
+			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, version: c.version, Last: c.loopKey.after(chainBegins)})
 		}
 	}
 	return append(short, all[old:]...)
@@ -175,7 +179,7 @@ func unfold(short []loopCount) []loopCount {
 		for i := range c.Many {
 			one := loopCount{N: allOf, Done: true, chain: c.Last, last: i == c.Many-1}
 			if i == 0 {
-				one.loopKey = c.loopKey
+				one.loopKey, one.version = c.loopKey, c.version
 			}
 			all = append(all, one)
 		}
@@ -365,7 +369,7 @@ func (l *loop) retract() error {
 func (l *loop) advance(n int, last uint64, end bool) {
 	ls := &l.c.loops
 	was := ls.counts[l.n]
-	ls.put(l.n, loopCount{N: was.N + int64(n), Last: last, End: end, loopKey: was.loopKey, Again: was.Again})
+	ls.put(l.n, loopCount{N: was.N + int64(n), Last: last, End: end, loopKey: was.loopKey, version: was.version, Again: was.Again})
 	if l.at >= 0 { // what came after it was inside of its passes
 		ls.before = slices.DeleteFunc(slices.Clone(ls.before), func(c loopCount) bool { return c.index > l.at })
 	}

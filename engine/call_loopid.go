@@ -13,7 +13,48 @@ type LoopID struct {
 	Source string // what it goes through, such as the path of a file; "": that is not known
 	Site   string // which it is in the script: the file, and its number there
 	Sites  int    // so many there are in that file
-	Again  bool   // it stands in another loop: the hook comes to it again and again
+	Again  bool   // the hook may come to it again and again, as to one that stands in another loop
+	// Version is what stands in the source now; nil: that is not known.
+	Version *Version
+}
+
+// Version tells what stands in a source from what stands there at another time.
+type Version struct {
+	Stamp string // it is another one once the source was written: its size and time, or an ETag
+	Size  int64  // in bytes
+	// Sum is a sum over the first n bytes, or over some of them; 0: there are no n, or that
+	// is not known. nil: it never is.
+	Sum func(n int64) uint64
+}
+
+// version is what is kept of a Version; 0 for what is not known.
+type version struct {
+	Stamp uint32 `json:"v,omitempty"`
+	Size  int64  `json:"z,omitempty"`
+	Sum   uint32 `json:"c,omitempty"`
+}
+
+func (v *Version) kept() version {
+	if v == nil {
+		return version{}
+	}
+	return version{Stamp: uint32(Fingerprint(v.Stamp, nil)), Size: v.Size, Sum: v.sum(v.Size)}
+}
+
+func (v *Version) sum(n int64) uint32 {
+	if v.Sum == nil {
+		return 0
+	}
+	return uint32(v.Sum(n))
+}
+
+// changed says that something else stands in the source now: not the same, written once
+// more, nor the same with more after it, if any of it was taken.
+func (was loopCount) changed(now *Version) bool {
+	if now == nil || was.Stamp == 0 || was.Stamp == now.kept().Stamp {
+		return false
+	}
+	return was.N == 0 || was.Sum == 0 || was.Sum != now.sum(was.Size)
 }
 
 // loopKey is what is kept of a LoopID: hashes, 0 for what nothing is known of.
@@ -51,18 +92,24 @@ func (k loopKey) after(others uint64) uint64 {
 
 // enterLoop begins a counting loop. It is the first of those of the last run that stood
 // at the same place of the script and went through the same; or the next one, if nothing
-// is known of it. Else it is a new one. That is certain as long as all loops come in the
-// same order. Else files may have gone, or come, since: then it must not be that something
-// was written outside of the passes, of which nobody could tell whether it was committed;
-// and a loop that comes once cannot have become one over another source.
+// is known of it. Else it is a new one, as is one over a file that has come in the place of
+// one that was read to its end. That is certain as long as all loops come in the same
+// order. Else files may have gone, or come, since: then it must not be that something was
+// written outside of the passes, of which nobody could tell whether it was committed; and
+// a loop that comes once, and was not over, cannot have become one over another source.
 func (c *Call) enterLoop(id LoopID) (*loop, error) {
 	if c.poison != nil {
 		return nil, c.poison
 	}
 	ls := &c.loops
 	l := &loop{c: c, n: ls.next, at: -1, era: ls.era, sure: c.redriven.sure(), catches: len(c.catches)}
-	key := id.key()
-	i := slices.IndexFunc(ls.before, func(was loopCount) bool { return key.Source != 0 && was.loopKey == key })
+	key, gone := id.key(), false
+	i := slices.IndexFunc(ls.before, func(was loopCount) bool {
+		same := key.Source != 0 && was.loopKey == key
+		other := same && was.over() && was.changed(id.Version)
+		gone = gone || other
+		return same && !other
+	})
 	if i < 0 && len(ls.before) > 0 && (key.Source == 0 || ls.before[0].Source == 0) {
 		i = 0
 	}
@@ -76,7 +123,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 			switch {
 			case was.Sites != key.Sites && was.Source == key.Source:
 				return nil, c.strange("the script has %d such loops in its file now, and had %d then: nobody can tell whether the loop%s is one of those", key.Sites, was.Sites, id)
-			case was.Site == key.Site && !id.Again:
+			case was.Site == key.Site && !id.Again && !was.over():
 				return nil, c.strange("the loop%s went over another source then", id)
 			}
 		}
@@ -88,15 +135,21 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 	ls.keys = append(ls.keys[:l.n:l.n], key)
 	ls.next++
 	if i < 0 {
-		ls.put(l.n, loopCount{loopKey: key, Again: id.Again})
+		if gone {
+			c.Log(slog.LevelWarn, "the source of the loop"+id.String()+" is another one than that which was read to its end: it is read as a whole", nil)
+		}
+		ls.put(l.n, loopCount{loopKey: key, version: id.Version.kept(), Again: id.Again})
 		return l, nil
 	}
 	l.was = ls.take(i)
+	if !l.was.over() && l.was.N > 0 && l.was.changed(id.Version) {
+		c.Log(slog.LevelInfo, fmt.Sprintf("the source of the loop%s has changed: the loop goes on behind the %d elements that were committed", id, l.was.N), nil)
+	}
 	l.at = l.was.index
 	if err := c.follows(key, l.was); err != nil {
 		return nil, err
 	}
-	l.was.loopKey, l.was.Again = key, id.Again
+	l.was.loopKey, l.was.version, l.was.Again = key, id.Version.kept(), id.Again
 	ls.put(l.n, l.was)
 	l.left = l.was.N
 	if l.left > 0 {
@@ -146,7 +199,7 @@ func (c *Call) missed() error {
 		return c.strange("not all of the loops that the hook came to then have come again")
 	}
 	for _, was := range c.loops.before {
-		if was.Source == 0 || was.N == 0 || was.Done || was.Left || was.End {
+		if was.Source == 0 || was.N == 0 || was.over() {
 			continue
 		}
 		what := fmt.Sprintf("the loop that had come to element %d of its source then has not come again", was.N)
@@ -162,6 +215,6 @@ func (c *Call) missed() error {
 func (c *Call) strange(format string, args ...any) error {
 	return &Failure{Kind: KindError, Code: "order", Message: fmt.Sprintf(
 		"the hook goes on from its last commit, and ctx.batches and ctx.emit_all leave out what was committed, but "+format+
-			"; let it come to the same loops, over sources of the same names, and write inside of their passes; or start from the beginning, which does all again, what was committed too, with: dsengine jobs retry %d --fresh",
-		append(args, c.job.ID)...)}
+			"; let it come to the same loops, over sources of the same names, and write inside of their passes, or by key, as db.upsert does, with ctx.checkpoint() before the next loop; then it goes on with: dsengine jobs retry %d; or start from the beginning, which does all again, what was committed too, with: dsengine jobs retry %d --fresh",
+		append(args, c.job.ID, c.job.ID)...)}
 }

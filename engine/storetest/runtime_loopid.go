@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -130,16 +131,17 @@ var loopIDCases = []testCase{
 			name  string
 			first engine.LoopID
 			then  []engine.LoopID
-			write bool
+			write string // before each loop
 			want  string
 		}{
-			{"the same one", once("a"), []engine.LoopID{once("a")}, false, ""},
-			{"another source", once("a"), []engine.LoopID{once("b")}, false, "the loop over b went over another source then"},
-			{"a script with another loop", over("a"), []engine.LoopID{two}, false, "the script has 2 such loops in its file now, and had 1 then: nobody can tell whether the loop over a is one of those"},
-			{"another loop before it", over("a"), []engine.LoopID{elsewhere, over("a")}, false, ""},
-			{"another loop before it, and something written", over("a"), []engine.LoopID{elsewhere, over("a")}, true, "the loop over a was not there then, and the hook has written something before it"},
-			{"none", once("a"), nil, false, "the loop that had come to element 6 of its source then has not come again"},
-			{"another one instead", once("a"), []engine.LoopID{elsewhere}, false, "the loop that had come to element 6 of its source then has not come again"},
+			{"the same one", once("a"), []engine.LoopID{once("a")}, "", ""},
+			{"another source", once("a"), []engine.LoopID{once("b")}, "", "the loop over b went over another source then"},
+			{"a script with another loop", over("a"), []engine.LoopID{two}, "", "the script has 2 such loops in its file now, and had 1 then: nobody can tell whether the loop over a is one of those"},
+			{"another loop before it", over("a"), []engine.LoopID{elsewhere, over("a")}, "", ""},
+			{"another loop before it, and something written", over("a"), []engine.LoopID{elsewhere, over("a")}, "it", "the loop over a was not there then, and the hook has written something before it, of which nobody can tell whether it was committed; let it come to the same loops, over sources of the same names, and write inside of their passes, or by key, as db.upsert does, with ctx.checkpoint() before the next loop; then it goes on with: dsengine jobs retry "},
+			{"another loop before it, and something written and committed", over("a"), []engine.LoopID{elsewhere, over("a")}, "and commit", ""},
+			{"none", once("a"), nil, "", "the loop that had come to element 6 of its source then has not come again"},
+			{"another one instead", once("a"), []engine.LoopID{elsewhere}, "", "the loop that had come to element 6 of its source then has not come again"},
 		} {
 			w.Log(c.name)
 			said, got := w.goesOn(9, func(s *steps, second bool) error {
@@ -152,8 +154,13 @@ var loopIDCases = []testCase{
 					if id == elsewhere {
 						from = 100
 					}
-					if second && c.write {
+					if second && c.write != "" {
 						if err := s.emit(9000); err != nil {
+							return err
+						}
+					}
+					if second && c.write == "and commit" {
+						if err := s.c.Checkpoint(nil, false); err != nil {
 							return err
 						}
 					}
@@ -165,11 +172,86 @@ var loopIDCases = []testCase{
 				return nil
 			})
 			want := 10 * max(1, len(c.then))
+			if c.write != "" {
+				want += len(c.then)
+			}
 			if c.want != "" {
 				want = 0
 			}
 			if !strings.Contains(said, c.want) || (said == "") != (c.want == "") || want > 0 && len(got) != want {
 				w.Fatalf("%s: %d items of %d, and %q", c.name, len(got), want, said)
+			}
+		}
+	}},
+	{"a source in which something else stands by now is another one, once it was read to its end", func(w *world) {
+		version := func(stamp string, sums ...uint64) *engine.Version {
+			v := &engine.Version{Stamp: stamp, Size: int64(len(sums))}
+			if sums != nil {
+				v.Sum = func(n int64) uint64 {
+					if n > int64(len(sums)) {
+						return 0
+					}
+					return sums[n-1]
+				}
+			}
+			return v
+		}
+		a := delivery(0)
+		mended := slices.Clone(a)
+		mended[7] = 77
+		for _, c := range []struct {
+			name        string
+			first, then *engine.Version
+			again       []int // what stands in a then
+			once, half  bool
+			next        string // the source then
+			items       int
+			want        string
+		}{
+			{"the same", version("1"), version("1"), a, false, false, "a", 20, ""},
+			{"a new file", version("1"), version("2"), delivery(50), false, false, "a", 30, ""},
+			{"a new file, in a loop that comes once", version("1"), version("2"), delivery(50), true, false, "a", 30, ""},
+			{"a new file of another size", version("1", 5, 6), version("2", 5, 7, 8), append(delivery(50), 7), false, false, "a", 31, ""},
+			{"a smaller one", version("1", 5, 6), version("2", 5), span(50, 53), false, false, "a", 23, ""},
+			{"the same, written once more", version("1", 5, 6), version("2", 5, 6), a, false, false, "a", 20, ""},
+			{"the same, and more", version("1", 5, 6), version("2", 5, 6, 7), append(delivery(0), 7), false, false, "a", 0, "it ended after 10 elements, and now it has more"},
+			{"not known then", nil, version("2"), a, false, false, "a", 20, ""},
+			{"not known now", version("1"), nil, a, false, false, "a", 20, ""},
+			{"mended, where the loop was in its middle", version("1"), version("2"), mended, false, true, "a", 20, ""},
+			{"another name, in a loop that comes once", nil, nil, delivery(50), true, false, "c", 30, ""},
+			{"another name, in the middle of a loop that comes once", nil, nil, delivery(50), true, true, "c", 0, "the loop over c went over another source then"},
+		} {
+			w.Log(c.name)
+			said, got := w.goesOn(0, func(s *steps, second bool) error {
+				id, elements := over("a"), a
+				if id.Version = c.first; second {
+					id, elements = over(c.next), c.again
+					id.Version = c.then
+				}
+				id.Again = !c.once
+				err := s.batchesOf(id, elements, 3, func(batch []int) (bool, error) {
+					if c.half && !second && batch[0] == 6 {
+						return false, errors.New("no")
+					}
+					return true, s.emit(batch...)
+				})
+				if err != nil {
+					return err
+				}
+				if err := s.c.Checkpoint(nil, false); err != nil {
+					return err
+				}
+				id = over("b")
+				id.Site = "jobs/t.star 2"
+				return s.batchesOf(id, delivery(100), 3, func(batch []int) (bool, error) {
+					if !second && batch[0] == 106 {
+						return false, errors.New("no")
+					}
+					return true, s.emit(batch...)
+				})
+			})
+			if !strings.Contains(said, c.want) || (said == "") != (c.want == "") || c.items > 0 && len(got) != c.items {
+				w.Fatalf("%s: %d items of %d, and %q", c.name, len(got), c.items, said)
 			}
 		}
 	}},

@@ -152,6 +152,7 @@ func (u *unpacked) explain(err error) error {
 // entry is a file in an archive.
 type entry struct {
 	archive  string
+	of       Value // what files.entries was given
 	name     string
 	size     int64
 	modified time.Time
@@ -223,7 +224,7 @@ func (c *Call) entries(v Value, glob string) (Value, error) {
 			if err != nil {
 				return nil, err
 			}
-			if glob == "" || doublestar.MatchUnvalidated(glob, e.name) {
+			if e.of = v; glob == "" || doublestar.MatchUnvalidated(glob, e.name) {
 				return e, nil
 			}
 		}

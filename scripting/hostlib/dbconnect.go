@@ -142,7 +142,7 @@ var scanFunc = &Func{
 			}
 			return row, err
 		}, rows.Close)
-		s.origin = a.Self.(*connection).name + ", table " + a.String("table")
+		s.origin.name = a.Self.(*connection).name + ", table " + a.String("table")
 		return s, nil
 	},
 }

@@ -2,7 +2,10 @@ package hostlib
 
 import (
 	"fmt"
+	"hash/fnv"
+	"io"
 	"slices"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -13,46 +16,96 @@ var LoopNames = []string{"batches", "emit_all"}
 // LoopSite is a call of one of LoopNames in a file.
 type LoopSite struct {
 	Line  int
-	Again bool // it stands in the body of a loop
+	Again bool // it stands in the body of a loop, or in a function that is no hook
 }
 
 // SiteOf is the part of a LoopID that tells of the call in a line of a file, of which
-// these are all such calls, as they stand in it.
+// these are all such calls, as they stand in it. One that is called by another name is
+// not among them.
 func SiteOf(file string, sites []LoopSite, line int) engine.LoopID {
 	i := slices.IndexFunc(sites, func(s LoopSite) bool { return s.Line == line })
-	return engine.LoopID{Site: fmt.Sprintf("%s %d", file, i+1), Sites: len(sites), Again: i >= 0 && sites[i].Again}
+	return engine.LoopID{Site: fmt.Sprintf("%s %d", file, i+1), Sites: len(sites), Again: i < 0 || sites[i].Again}
 }
 
 // loopID tells the loop over an iterator from others.
 func (c *Call) loopID(it Iterator) engine.LoopID {
-	id := c.Lang.LoopSite()
-	id.Source = originOf(it)
+	id, o := c.Lang.LoopSite(), originOf(it)
+	id.Source, id.Version = o.name, c.version(o.src)
 	return id
 }
 
-// originOf is the file or the table that an iterator reads, by a name that it has in each
-// attempt; "" if there is none, or several.
-func originOf(it Iterator) string {
+// origin is the file or the table that an iterator reads.
+type origin struct {
+	name string // the same one in each attempt; "": that is not known
+	src  Value  // what it was opened by
+}
+
+// originOf is what an iterator reads; nothing if there are several.
+func originOf(it Iterator) origin {
 	for s := sourceOf(it); s != nil; s = sourceOf(s.over[0]) {
-		if s.origin != "" || len(s.over) != 1 {
+		if s.origin.name != "" || len(s.over) != 1 {
 			return s.origin
 		}
 	}
-	return ""
+	return origin{}
 }
 
-// origin is the name that a source has in each attempt, "" if that is not known: a
-// temporary file has another one, and a URL may.
-func (c *Call) origin(src Value) string {
-	switch src := src.(type) {
+// origin is that of a source. A temporary file has another name in each attempt, and a URL
+// may.
+func (c *Call) origin(src Value) origin {
+	switch o := src.(type) {
 	case string:
-		if !c.temps[src] {
-			return src
+		if !c.temps[o] {
+			return origin{o, src}
+		}
+	case *entry:
+		if of := c.origin(o.of); of.name != "" {
+			return origin{o.name + " in " + of.name, of.src}
 		}
 	case *remoteFile:
-		return src.label()
+		return origin{o.label(), src}
 	case *s3Stream:
-		return src.place()
+		return origin{o.place(), src}
 	}
-	return ""
+	return origin{}
+}
+
+// version is what stands in a source now; nil: that is not known.
+func (c *Call) version(src Value) *engine.Version {
+	written := func(size int64, at time.Time) *engine.Version {
+		return &engine.Version{Stamp: fmt.Sprint(size, " ", at.UnixNano()), Size: size}
+	}
+	switch src := src.(type) {
+	case string:
+		f, err := c.stat(src)
+		if err != nil {
+			return nil
+		}
+		v := written(f.size, f.modified)
+		v.Sum = func(n int64) uint64 { return c.fileSum(src, n) }
+		return v
+	case *remoteFile:
+		return written(src.size, src.modified)
+	case *s3Stream:
+		return &engine.Version{Stamp: src.etag, Size: src.size}
+	}
+	return nil
+}
+
+// fileSum is a sum over the first n bytes of a file, but for what is far from both ends of
+// them; 0: there are fewer.
+func (c *Call) fileSum(p string, n int64) uint64 {
+	f, err := c.openFile(p)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	sum := fnv.New64a()
+	ends := min(n, inputBuffer)
+	for _, from := range []int64{0, n - ends} {
+		if read, err := io.Copy(sum, io.NewSectionReader(f, from, ends)); err != nil || read < ends {
+			return 0
+		}
+	}
+	return max(sum.Sum64(), 1)
 }

@@ -32,7 +32,7 @@ type source struct {
 	c      *Call        // nil: needs no closing, and does not look at the context
 	err    error        // how it ended
 	over   []Iterator   // what it goes through
-	origin string       // see originOf
+	origin origin       // see originOf
 	nested int          // how many others are below it
 	roots  int          // how many iterators that read something it goes through at once
 

@@ -17,7 +17,7 @@ import (
 // iterator of it (rows, jsonLines, ...), which does so.
 type input struct {
 	name   string // for messages
-	origin string // see Call.origin
+	origin origin
 	r      *bufio.Reader
 	close  func() error // never nil
 	open   bool         // it comes from outside of the script

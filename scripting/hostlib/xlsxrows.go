@@ -155,8 +155,8 @@ func xlsxRows(c *Call, a *Args) (Value, error) {
 		}
 		return row, err
 	}, b.Close))
-	if s.origin = c.origin(a.Value("src")); s.origin != "" {
-		s.origin = fmt.Sprintf("%s, sheet %d", s.origin, n)
+	if s.origin = c.origin(a.Value("src")); s.origin.name != "" {
+		s.origin.name = fmt.Sprintf("%s, sheet %d", s.origin.name, n)
 	}
 	return s, nil
 }

@@ -18,7 +18,8 @@ func (f *file) loopSites() []hostlib.LoopSite {
 	return f.sites
 }
 
-// findLoops finds them; again says that the nodes stand in the body of a loop.
+// findLoops finds them; again says that the nodes stand in the body of a loop, or in a
+// function that is no hook.
 func (f *file) findLoops(nodes any, again bool) {
 	luasyntax.Walk(nodes, func(n luasyntax.Node) bool {
 		switch n := n.(type) {
@@ -34,11 +35,16 @@ func (f *file) findLoops(nodes any, again bool) {
 			f.findLoops(n.Body, true)
 			f.findLoops(n.Cond, true)
 			return false
+		case *luasyntax.Func:
+			f.findLoops(n.Body, n.Outer != nil || hostlib.HookNamed(n.Called) == nil)
+			return false
 		case *luasyntax.Call:
-			if x, ok := n.Fn.(*luasyntax.Index); ok && n.Method == nil {
-				if key, ok := x.Key.(*luasyntax.Literal); ok && slices.Contains(hostlib.LoopNames, keyOf(key)) {
-					f.sites = append(f.sites, hostlib.LoopSite{Line: n.Start().Line, Again: again})
-				}
+			name := n.Method
+			if x, ok := n.Fn.(*luasyntax.Index); ok && name == nil {
+				name, _ = x.Key.(*luasyntax.Literal)
+			}
+			if slices.Contains(hostlib.LoopNames, keyOf(name)) {
+				f.sites = append(f.sites, hostlib.LoopSite{Line: n.Start().Line, Again: again})
 			}
 		}
 		return true

@@ -1,6 +1,10 @@
 package scripttest
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -61,16 +65,17 @@ end
 // the time before: files are gone, or a loop is.
 func TestLoopsAreKnownAgain(t *testing.T) {
 	t.Parallel()
-	test := func(second string) string {
+	test := func(name, second string) string {
 		return `
-def test_run(t):
+def test_` + name + `(t):
     t.file("in/1.csv", "id,price\n1,1\n2,1\n3,1\n4,9\n")
     t.file("in/2.csv", "id,price\n1,2\n2,2\n3,2\n4,9\n")
     t.run()
     t.eq(sorted([r["price"] for r in t.table("prices")]), ` + second + `)
 `
 	}
-	files, once := test("[1, 1, 1, 2, 2, 2, 9, 9]"), test("[1, 1, 1, 1, 1, 1, 9, 9]")
+	files := func(name string) string { return test(name, "[1, 1, 1, 2, 2, 2, 9, 9]") }
+	once := func(name string) string { return test(name, "[1, 1, 1, 1, 1, 1, 9, 9]") }
 	const starlark = `
 job(needs = ["files:in/*", "files:done/*"], retry = retry(first = "1s"))
 
@@ -98,7 +103,7 @@ function produce(ctx)
     for f in files.list("in/*.csv"):
         copy(ctx, f.path, f.path == "in/2.csv")
         files.move(f.path, "done/")
-`, "a_test.star": files, "b.star": starlark + `
+`, "a_test.star": files("a"), "b.star": starlark + `
     if not state.get("loaded"):
         copy(ctx, "in/1.csv")
         state.set("loaded", True)
@@ -106,7 +111,7 @@ function produce(ctx)
         if ctx.attempt == 1 and batch[0]["id"] == "3":
             error("no")
         db.insert("prices", [{"price": int(r["price"])} for r in batch])
-`, "b_test.star": once, "c.lua": lua + `
+`, "b_test.star": once("b"), "c.lua": lua + `
   for _, f in ipairs(files.list("in/*.csv")) do
     for batch in ctx.batches(csv.read(f.path), 2) do
       if ctx.attempt == 1 and f.path == "in/2.csv" and batch[1].id == "3" then error("no") end
@@ -115,7 +120,7 @@ function produce(ctx)
     files.move(f.path, "done/")
   end
 end
-`, "c_test.star": files, "d.lua": lua + `
+`, "c_test.star": files("c"), "d.lua": lua + `
   if not state.get("loaded") then
     for batch in ctx.batches(csv.read("in/1.csv"), 2) do db.insert("prices", iter.map(row, batch)) end
     state.set("loaded", true)
@@ -125,13 +130,13 @@ end
     db.insert("prices", iter.map(row, batch))
   end
 end
-`, "d_test.star": once, "e.star": remote("sftp:bank", `
+`, "d_test.star": once("d"), "e.star": remote("sftp:bank", `
     bank = sftp.connect("bank")
     for f in bank.list("in/*.csv"):
         copy(ctx, bank.open(f.path), f.path == "in/2.csv")
         bank.move(f.path, "done/")
 `), "e_test.star": `
-def test_run(t):
+def test_e(t):
     bank = t.sftp("bank")
     for n in [1, 2]:
         bank.file("in/%d.csv" % n, "id,price\n1,%d\n2,%d\n3,%d\n4,9\n" % (n, n, n))
@@ -142,7 +147,7 @@ def test_run(t):
         copy(ctx, s3.open("archive", o.key), o.key == "in/2.csv")
         s3.delete("archive", o.key)
 `), "f_test.star": `
-def test_run(t):
+def test_f(t):
     for n in [1, 2]:
         t.s3("archive").file("in/%d.csv" % n, "id,price\n1,%d\n2,%d\n3,%d\n4,9\n" % (n, n, n))
     t.run()
@@ -160,7 +165,7 @@ def produce(ctx):
             db.insert("prices", [{"price": r["price"]} for r in batch])
         crm.exec("DELETE FROM left_over WHERE name = ?", table)
 `, "g_test.star": `
-def test_run(t):
+def test_g(t):
     crm = t.connection("crm")
     crm.ensure("left_over", {"name": "text(9)"})
     crm.insert("left_over", [{"name": "a"}, {"name": "b"}])
@@ -169,6 +174,145 @@ def test_run(t):
         crm.insert(table, [{"id": i, "price": n + 1 if i < 4 else 9} for i in [1, 2, 3, 4]])
     t.run()
     t.eq(sorted([r["price"] for r in t.table("prices")]), [1, 1, 1, 2, 2, 2, 9, 9])
+`, "h.star": starlark + `
+    for f in files.list("in/*.csv"):
+        rows = part(ctx, f.path)
+        for batch in rows:
+            insert(ctx, f.path, batch)
+        files.move(f.path, "done/")
+
+def part(ctx, path):
+    return ctx.batches(csv.read(path), 2)
+
+def insert(ctx, path, batch):
+    if ctx.attempt == 1 and path == "in/2.csv":
+        error("no")
+    db.insert("prices", [{"price": int(r["price"])} for r in batch])
+`, "h_test.star": files("h"), "i.star": starlark + `
+    batches = ctx.batches
+    for f in files.list("in/*.csv"):
+        for batch in batches(csv.read(f.path), 2):
+            if ctx.attempt == 1 and f.path == "in/2.csv":
+                error("no")
+            db.insert("prices", [{"price": int(r["price"])} for r in batch])
+        files.move(f.path, "done/")
+`, "i_test.star": files("i"), "j.lua": lua + `
+  for _, f in ipairs(files.list("in/*.csv")) do
+    for batch in ctx:batches(csv.read(f.path), 2) do
+      if ctx.attempt == 1 and f.path == "in/2.csv" then error("no") end
+      db.insert("prices", iter.map(row, batch))
+    end
+    files.move(f.path, "done/")
+  end
+end
+`, "j_test.star": files("j"), "k.lua": `
+job({needs = {"files:in/*", "files:done/*"}, retry = retry({first = "1s"})})
+
+local function row(r) return {price = tonumber(r.price)} end
+
+local function part(ctx, path) return ctx.batches(csv.read(path), 2) end
+
+function produce(ctx)
+  db.ensure("prices", {price = "integer"})
+  for _, f in ipairs(files.list("in/*.csv")) do
+    for batch in part(ctx, f.path) do
+      if ctx.attempt == 1 and f.path == "in/2.csv" then error("no") end
+      db.insert("prices", iter.map(row, batch))
+    end
+    files.move(f.path, "done/")
+  end
+end
+`, "k_test.star": files("k"), "l.star": starlark + `
+    for f in files.list("in/*.zip"):
+        for e in files.entries(f.path):
+            copy(ctx, e, f.path == "in/2.zip")
+        files.move(f.path, "done/")
+`, "l_test.star": `
+def test_l(t):
+    t.file("in/1.zip", base64.decode("` + zipped(t, 1) + `"))
+    t.file("in/2.zip", base64.decode("` + zipped(t, 2) + `"))
+    t.run()
+    t.eq(sorted([r["price"] for r in t.table("prices")]), [1, 1, 1, 2, 2, 2, 9, 9])
 `})
+	allAre(t, results(t, Options{Jobs: dir}), Passed)
+}
+
+// zipped is a zip of a file of prices, as base64.
+func zipped(t *testing.T, price int) string {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("prices.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(w, "id,price\n1,%[1]d\n2,%[1]d\n3,%[1]d\n4,9\n", price)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+// TestAFileInThePlaceOfOneThatIsDoneIsRead has files come under the names of others that
+// were read to their end, and moved, while the job waits to be tried again: they have as
+// many rows, and the same last one.
+func TestAFileInThePlaceOfOneThatIsDoneIsRead(t *testing.T) {
+	t.Parallel()
+	const again, want = `"id,price\n1,3\n2,3\n3,3\n4,9\n"`, "[1, 1, 1, 2, 2, 2, 3, 3, 3, 9, 9, 9]"
+	test := func(name, put string) string {
+		return `
+def test_` + name + `(t):
+    for n in [1, 2]:
+        ` + put + `.file("in/%d.csv" % n, "id,price\n1,%d\n2,%d\n3,%d\n4,9\n" % (n, n, n))
+    t.run()
+    t.eq(sorted([r["price"] for r in t.table("prices")]), ` + want + `)
+`
+	}
+	script := func(needs, list, open, move, write string) string {
+		return `
+job(needs = [` + needs + `], retry = retry(first = "1s"))
+
+def produce(ctx):
+    db.ensure("prices", {"price": "integer"})
+    ` + list + `
+        for batch in ctx.batches(csv.read(` + open + `), 2):
+            if batch[-1]["price"] == "2" and not files.exists("failed"):
+                files.write("failed", "")
+                ` + write + `
+                error("no")
+            db.insert("prices", [{"price": int(r["price"])} for r in batch])
+        ctx.on_commit(` + move + `)
+        ctx.checkpoint()
+`
+	}
+	dir := folder(t, map[string]string{
+		"a.star":      script(`"files:in/*", "files:done/*", "files:failed"`, `for f in files.list("in/*.csv"):`, "f.path", `files.move, f.path, "done/"`, `files.write("in/1.csv", `+again+`)`),
+		"a_test.star": test("a", "t"),
+		"b.star": script(`"sftp:bank", "files:failed"`, `bank = sftp.connect("bank")
+    for f in bank.list("in/*.csv"):`, "bank.open(f.path)", `bank.move, f.path, "done/" + str(ctx.attempt) + "-" + f.path[3:]`, `bank.put("in/1.csv", [`+again+`])`),
+		"b_test.star": test("b", `t.sftp("bank")`),
+		"c.star":      script(`"s3:archive", "files:failed"`, `for o in s3.list("archive", "in/"):`, `s3.open("archive", o.key)`, `s3.delete, "archive", o.key`, `s3.put("archive", "in/1.csv", [`+again+`])`),
+		"c_test.star": test("c", `t.s3("archive")`),
+		"d.lua": `
+job({needs = {"files:in/*", "files:done/*", "files:failed"}, retry = retry({first = "1s"})})
+
+function produce(ctx)
+  db.ensure("prices", {price = "integer"})
+  for _, f in ipairs(files.list("in/*.csv")) do
+    for batch in ctx.batches(csv.read(f.path), 2) do
+      if batch[2].price == "2" and not files.exists("failed") then
+        files.write("failed", "")
+        files.write("in/1.csv", ` + again + `)
+        error("no")
+      end
+      db.insert("prices", iter.map(function(r) return {price = tonumber(r.price)} end, batch))
+    end
+    ctx.on_commit(files.move, f.path, "done/")
+    ctx.checkpoint()
+  end
+end
+`, "d_test.star": test("d", "t"),
+		"e.star":      script(`"files:in/*", "files:failed"`, `for f in files.list("in/*.csv"):`, "f.path", `log.info, f.path`, `files.write("in/1.csv", files.read("in/1.csv"))`),
+		"e_test.star": strings.Replace(test("e", "t"), want, "[1, 1, 1, 2, 2, 2, 9, 9]", 1), // it stays, and is written once more
+	})
 	allAre(t, results(t, Options{Jobs: dir}), Passed)
 }

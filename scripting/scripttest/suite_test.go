@@ -65,6 +65,9 @@ func results(t *testing.T, o Options) map[string]*Result {
 	t.Helper()
 	all := map[string]*Result{}
 	for _, r := range suite(t, o).Run(t.Context()) {
+		if all[r.Name] != nil {
+			t.Errorf("there are two tests %s: one would hide the other", r.Name)
+		}
 		all[r.Name] = r
 	}
 	return all

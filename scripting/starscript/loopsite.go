@@ -12,24 +12,35 @@ func (f *file) loopSites() []hostlib.LoopSite {
 	f.looks.Do(func() {
 		if tree, _ := f.tree(f.shown); tree != nil {
 			for _, s := range tree.Stmts {
-				f.findLoops(s, false)
+				if def, ok := s.(*syntax.DefStmt); ok && hostlib.HookNamed(def.Name.Name) != nil {
+					f.findInside(def.Body, false)
+				} else {
+					f.findLoops(s, true)
+				}
 			}
 		}
 	})
 	return f.sites
 }
 
-// findLoops finds them; again says that the node stands in the body of a loop.
+// findLoops finds them; again says that the node stands in the body of a loop, or in a
+// function that is no hook.
 func (f *file) findLoops(n syntax.Node, again bool) {
 	syntax.Walk(n, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.ForStmt:
 			f.findLoops(n.X, again)
-			f.findInside(n.Body)
+			f.findInside(n.Body, true)
 			return false
 		case *syntax.WhileStmt:
 			f.findLoops(n.Cond, true)
-			f.findInside(n.Body)
+			f.findInside(n.Body, true)
+			return false
+		case *syntax.DefStmt:
+			f.findInside(n.Body, true)
+			return false
+		case *syntax.LambdaExpr:
+			f.findLoops(n.Body, true)
 			return false
 		case *syntax.Comprehension:
 			f.findLoops(n.Body, true)
@@ -46,8 +57,8 @@ func (f *file) findLoops(n syntax.Node, again bool) {
 	})
 }
 
-func (f *file) findInside(body []syntax.Stmt) {
+func (f *file) findInside(body []syntax.Stmt, again bool) {
 	for _, s := range body {
-		f.findLoops(s, true)
+		f.findLoops(s, again)
 	}
 }
