@@ -107,6 +107,8 @@ type Call struct {
 	moved    map[string]bool        // paths to which files were moved
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
+	file     string                 // the same, but for an entry of an archive that
+	files    int                    // how many different ones of these
 	finals   []func() error         // see Finish
 	payload  Value                  // of ctx, once they were asked for
 	params   Value
