@@ -31,14 +31,11 @@ const maxPrepares = 5
 // attempt runs the hook that is due for a job, and commits what becomes of it.
 // A job that was lost meanwhile is left alone.
 func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
-	if !s.claims.known(j.Claim) { // the incarnation that claimed it is gone
-		s.outOfLease(j.JobRef)
+	end := s.admit(ctx, l, j)
+	if end == nil {
 		return
 	}
-	if ctx.Err() != nil {
-		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
-		return
-	}
+	defer end()
 	var rerun tries
 	for points := j.Checkpoints; ; {
 		if j.Checkpoints > points { // it came further: the count begins anew

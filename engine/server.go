@@ -110,6 +110,7 @@ type Server struct {
 	claims   *claimTable
 	running  *runTable
 	seats    seats // of hooks that have connections
+	solo     *solo
 	done     *completer
 	logs     *logWriter
 	progress *progressWriter
@@ -172,7 +173,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 		return nil, err
 	}
 	s.claims = newClaimTable()
-	s.running = newRunTable()
+	s.running, s.solo = newRunTable(), newSolo()
 	s.done = newCompleter(s)
 	s.logs = newLogWriter(s)
 	s.progress = newProgressWriter(s)

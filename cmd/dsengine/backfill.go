@@ -25,6 +25,7 @@ type backfillOptions struct {
 	Phase    engine.Phase
 	Limit    int
 	DryRun   bool
+	NoWindow bool
 
 	start, end time.Time
 	step       engine.Step
@@ -70,6 +71,7 @@ func (o *backfillOptions) flags(f *pflag.FlagSet) {
 	phaseFlag(f, &o.Phase, "phase", "first `phase`, produce or consume, where no script tells")
 	numberFlag(f, &o.Limit, "limit", 1, "make jobs for this `many` windows, the oldest first, and say how to go on")
 	f.BoolVar(&o.DryRun, "dry-run", false, "list the windows and make no jobs")
+	f.BoolVar(&o.NoWindow, "no-window", false, "make jobs of a script that does not ask for ctx.window, too")
 }
 
 func (o *backfillOptions) validate() error {
@@ -136,8 +138,9 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 	if err != nil {
 		return err
 	}
-	if s.asksNoWindow(env, g, o.Type) {
-		env.say("dsengine: warning: the script of %s does not ask for ctx.window, nor does it load another one: its jobs do not know which stretch of time they are to import", o.Type)
+	if !o.NoWindow && s.asksNoWindow(env, g, o.Type) {
+		return usage("the script of %s does not ask for ctx.window, nor does it load another one: each of its jobs would do the same", o.Type).
+			WithHint("have it import the window that ctx.window gives (see: dsengine docs ctx.window), or make the jobs all the same by --no-window")
 	}
 	if o.DryRun {
 		return b.finish(ctx, b.each(b.out.add))
@@ -254,6 +257,9 @@ func (b *backfill) finish(ctx context.Context, err error) error {
 	}
 	if b.o.Phase != 0 {
 		again += " --phase " + b.o.Phase.String()
+	}
+	if b.o.NoWindow {
+		again += " --no-window"
 	}
 	if b.o.Limit > 0 {
 		again += fmt.Sprintf(" --limit %d", b.o.Limit)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -129,15 +130,22 @@ func printJobs(p *printer, jobs []*engine.Job, now time.Time, most int) {
 
 // about is what matters most of a job in a list.
 func about(j *engine.Job) string {
-	words := matters(j)
-	if j.Redrives == nil {
-		return words
+	words := []string{}
+	if w := j.Window; w != nil && w.Backfill {
+		words = append(words, day(w.Start)+" to "+day(w.End))
 	}
-	redrive := "redrive of " + redriveWords(j.Redrives)
-	if words == "" {
-		return redrive
+	if j.Redrives != nil {
+		words = append(words, "redrive of "+redriveWords(j.Redrives))
 	}
-	return redrive + ": " + words
+	if what := matters(j); what != "" {
+		words = append(words, what)
+	}
+	return strings.Join(words, ": ")
+}
+
+// day is a time, in short where it is the beginning of a day.
+func day(t time.Time) string {
+	return strings.TrimSuffix(t.UTC().Format(time.RFC3339), "T00:00:00Z")
 }
 
 func matters(j *engine.Job) string {

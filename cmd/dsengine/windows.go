@@ -30,7 +30,7 @@ func newWindows(env *Env, g *globals) *cobra.Command {
 		Use:   "windows TYPE",
 		Short: "Show, or set, up to where a type's windows are imported",
 		Long: `Show up to where the windows of a type, and of its instances, are imported: there the
-next job's ctx.window begins. --set moves that, back too; jobs that have their window
+next job's ctx.window begins. --set moves that, back too, and says what it was; jobs that have their window
 already keep it.`,
 		Example: `  dsengine windows orders
   dsengine windows orders --set 2025-03-01
@@ -72,8 +72,15 @@ func runWindows(ctx context.Context, env *Env, g *globals, o windowsOptions) err
 		return err
 	}
 	if writes {
+		before, err := eng.Store().WindowEnds(ctx, t.ID)
+		if err != nil {
+			return err
+		}
 		if err := eng.Store().SetWindowEnd(ctx, t.ID, engine.WindowEnd{Instance: o.Instance, End: o.Set}); err != nil {
 			return err
+		}
+		if i := slices.IndexFunc(before, func(e engine.WindowEnd) bool { return e.Instance == o.Instance }); i >= 0 {
+			env.say("it was %s", before[i].End.UTC().Format(time.RFC3339Nano))
 		}
 		now, err := eng.Store().Now(ctx)
 		if err != nil {

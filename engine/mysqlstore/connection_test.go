@@ -77,7 +77,7 @@ func TestAServerThatSaysNothingIsGivenUp(t *testing.T) {
 	}
 	defer l.Close()
 	_, err = Connect(context.Background(), "mysql://root@"+l.Addr().String()+"/crm", false, Options{Lease: 10 * time.Millisecond})
-	if engine.CodeOf(err) != engine.CodeUnreachable || !strings.Contains(engine.HintOf(err), "nothing answers there") {
+	if engine.CodeOf(err) != engine.CodeUnreachable || !strings.Contains(engine.HintOf(err), "it takes the connection, and then does not answer") {
 		t.Errorf("got %v (%s)", err, engine.HintOf(err))
 	}
 }

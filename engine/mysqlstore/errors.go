@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -121,6 +122,7 @@ func whyNot(err error, cfg *mysql.Config) string {
 	const address = "its address right in --db or DSENGINE_DB?"
 	var dns *net.DNSError
 	var timeout net.Error
+	var op *net.OpError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("no host of the name %s is known here: is it spelt right in --db or DSENGINE_DB?", dns.Name)
@@ -130,6 +132,8 @@ func whyNot(err error, cfg *mysql.Config) string {
 		return "there is no such socket: is the server running, and is the path right that socket= names?"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: is it running, and is " + address
+	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &op):
+		return "it takes the connection, and then does not answer: does it stand still, or have too much to do, or is something else behind the address in --db or DSENGINE_DB?"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "nothing answers there: does a firewall keep this machine out, or is the address in --db or DSENGINE_DB another machine's?"
 	}

@@ -336,7 +336,12 @@ func whole(v driver.Value) int64 {
 	return n
 }
 
+// answerWithin is how long a server that takes the first connection has until it has
+// said what it is.
+const answerWithin = 15 * time.Second
+
 // serverVersion connects once and asks what the server is, and whether it is a Galera node.
+// A server that then says nothing is not waited for.
 func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, galera bool, err error) {
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
@@ -344,6 +349,8 @@ func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, gale
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
 		return "", false, unreachable(err, cfg)
 	}

@@ -56,12 +56,13 @@ func TestWhyAServerCannotBeReached(t *testing.T) {
 		net string
 		err error
 	}{
-		"no host of the name dbb.example is known here": {"tcp", dial(&net.DNSError{Err: "no such host", Name: "dbb.example", IsNotFound: true})},
-		"the name dbb.example could not be looked up":   {"tcp", dial(&net.DNSError{Err: "server misbehaving", Name: "dbb.example", IsTemporary: true})},
-		"nothing listens there":                         {"tcp", dial(os.NewSyscallError("connect", syscall.ECONNREFUSED))},
-		"nothing answers there":                         {"tcp", dial(context.DeadlineExceeded)},
-		"there is no such socket":                       {"unix", dial(os.NewSyscallError("connect", syscall.ENOENT))},
-		"is it running, and is its address":             {"tcp", dial(fs.ErrPermission)},
+		"no host of the name dbb.example is known here":     {"tcp", dial(&net.DNSError{Err: "no such host", Name: "dbb.example", IsNotFound: true})},
+		"the name dbb.example could not be looked up":       {"tcp", dial(&net.DNSError{Err: "server misbehaving", Name: "dbb.example", IsTemporary: true})},
+		"nothing listens there":                             {"tcp", dial(os.NewSyscallError("connect", syscall.ECONNREFUSED))},
+		"nothing answers there":                             {"tcp", dial(context.DeadlineExceeded)},
+		"it takes the connection, and then does not answer": {"tcp", context.DeadlineExceeded},
+		"there is no such socket":                           {"unix", dial(os.NewSyscallError("connect", syscall.ENOENT))},
+		"is it running, and is its address":                 {"tcp", dial(fs.ErrPermission)},
 	} {
 		err := unreachable(c.err, &mysql.Config{Net: c.net, Addr: "dbb.example:3306", User: "me", Passwd: "hunter2"})
 		if hint := engine.HintOf(err); !strings.HasPrefix(hint, want) {

@@ -31,14 +31,14 @@ func (c *Call) Judge(f *engine.Failure, err error, row bool) {
 // refers to, and come later.
 func (c *Call) settled(row bool) bool {
 	last := c.lastTurn > 0 && c.lastTurn == c.turn
-	return c.Hook != nil && !c.varies && c.opened <= 1 && (!c.ended || row && last)
+	return c.Hook != nil && !c.varies && c.files <= 1 && (!c.ended || row && last)
 }
 
 // ends notes that a file that may be written on was read to its end, if err says so.
-// Those that can be read only if they are whole (xlsx, parquet, xml, one JSON text) are
-// not noted.
+// Those that can be read only if they are whole (xlsx, parquet, xml, one JSON text, the
+// files in an archive) are not noted.
 func (c *Call) ends(in *input, err error) {
-	c.ended = c.ended || err == io.EOF && in.local
+	c.ended = c.ended || err == io.EOF && in.local && !in.whole
 }
 
 // tells notes that a function that writes says what became of it, which is by what the

@@ -4,9 +4,12 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path"
 	"strings"
 	"sync"
@@ -157,6 +160,7 @@ type entry struct {
 	size     int64
 	modified time.Time
 	open     func() (io.Reader, func() error, error)
+	local    bool // the archive is named by its path
 }
 
 // ObjectType is entry.
@@ -196,6 +200,7 @@ var entryType = &ObjectType{
 
 // walker gives the entries of an archive, then io.EOF.
 type walker struct {
+	label string // of the archive, for messages
 	next  func() (*entry, error)
 	close func() error
 }
@@ -218,17 +223,40 @@ func (c *Call) entries(v Value, glob string) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, local := v.(string)
+	found := false
+	var others []string
 	return c.openedBy("files.entries", func() (Value, error) {
 		for {
 			e, err := w.next()
+			if err == io.EOF && !found {
+				found = true // it is told once
+				c.Log(slog.LevelWarn, fmt.Sprintf("files.entries: no file in %s fits %q: there %s", w.label, cmp.Or(glob, "**"), holds(others)), nil)
+			}
 			if err != nil {
 				return nil, err
 			}
-			if e.of = v; glob == "" || doublestar.MatchUnvalidated(glob, e.name) {
+			if glob == "" || doublestar.MatchUnvalidated(glob, e.name) {
+				e.of, e.local, found = v, local, true
 				return e, nil
 			}
+			others = append(others, e.name)
 		}
 	}, w.close), nil
+}
+
+// holds says which files are in an archive, of very many some.
+func holds(names []string) string {
+	const most = 5
+	switch n := len(names); {
+	case n == 0:
+		return "is none"
+	case n == 1:
+		return "is " + names[0]
+	case n > most:
+		return fmt.Sprintf("are %s and %d more", strings.Join(names[:most], ", "), n-most)
+	}
+	return "are " + strings.Join(names, ", ")
 }
 
 // onlyEntry opens the single file of an archive, which open opens, twice.
@@ -331,7 +359,7 @@ func tarWalker(p, file string, f archiveFile) (*walker, error) {
 			return e, nil
 		}
 	}
-	return &walker{next, func() error { taken++; return f.Close() }}, nil
+	return &walker{p, next, func() error { taken++; return f.Close() }}, nil
 }
 
 type readFunc func([]byte) (int, error)
@@ -375,7 +403,7 @@ func (c *Call) zipWalker(p string, f archiveFile) (*walker, error) {
 		}
 		return nil, io.EOF
 	}
-	return &walker{next, func() error {
+	return &walker{p, next, func() error {
 		if closed = true; streams == 0 {
 			return f.Close()
 		}

@@ -111,6 +111,8 @@ type Call struct {
 	gone     []string               // see changed
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
+	file     string                 // the same, but for an entry of an archive that
+	files    int                    // how many different ones of these
 	finals   []func() error         // see Finish
 	left     bool                   // see leaves
 	payload  Value                  // of ctx, once they were asked for

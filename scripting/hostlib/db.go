@@ -121,7 +121,7 @@ func dbFuncs(on access) []*Func {
 			}),
 		},
 		{
-			Name: "upsert", Doc: "Inserts rows, and updates those whose key is there already. With newer, an older version never overwrites a newer one, in whatever order they come.",
+			Name: "upsert", Doc: "Inserts rows, and updates those whose key is there already. With newer, an older version never overwrites a newer one, in whatever order they come. A column that a row does not have stays as it was in a row that is there, and gets its default in a new one: write None into the row for NULL.",
 			Params:  []Param{tableParam, rowsParam, keyParam, updateParam, newerParam, refuseParam},
 			Returns: "stats", Effect: Write,
 			Example: "db.upsert(\"people\", [{\"id\": 1, \"name\": \"Ada Lovelace\"}], key = [\"id\"]).updated  # 1",
@@ -163,7 +163,7 @@ func dbFuncs(on access) []*Func {
 			}),
 		},
 		{
-			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table. What is in the table of a row that merge itself rejects (its on_bad) stays. Of rows that do not come to it, because a reader set them aside (csv.read with on_bad) or the script did (reject), it knows nothing: what is there of them is deleted, within max_delete, and a warning in the log tells how many.",
+			Name: "merge", Doc: "A full refresh: the table, or the part of it for which where holds, becomes what the rows are. They are upserted, and what is not among them is deleted. If that would be more than max_delete, it is an error and nothing is changed, so that half a file does not empty a table. A column that a row does not have stays as it was in a row that is there: write None into the row for NULL; a warning in the log tells of a column that only some of the rows have. What is in the table of a row that merge itself rejects (its on_bad) stays. Of rows that do not come to it, because a reader set them aside (csv.read with on_bad) or the script did (reject), it knows nothing: what is there of them is deleted, within max_delete, and a warning in the log tells how many.",
 			Params: []Param{
 				tableParam, rowsParam, keyParam,
 				{Name: "where", Type: String, Default: None, Named: true, Doc: "SQL that holds for the part, with ? for values; None: the whole table. If it reads the table itself, MySQL wants that wrapped: id IN (SELECT id FROM (SELECT id FROM t ...) x). A row for which it does not hold is an error, and nothing is changed. One whose key is in another part of the table moves to this one: the key must be known by itself"},

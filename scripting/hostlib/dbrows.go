@@ -3,6 +3,7 @@ package hostlib
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 
 // write hands rows to a session, and counts what became of them.
 func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (Value, error) {
-	rows := &rowSource{c: c, it: a.Iterator("rows"), writes: true}
+	rows := &rowSource{c: c, it: a.Iterator("rows"), writes: true, merges: a.f.Name == "merge"}
 	rows.origins.on = Steady(rows.it)
 	if a.f.Param("key") != nil {
 		rows.key = a.Strings("key")
@@ -35,6 +36,9 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 	all.Add(stats)
 	if c.Hook != nil {
 		c.Hook.AddStats(all)
+	}
+	if rows.unlike != "" && c.Hook != nil {
+		c.Log(slog.LevelWarn, fmt.Sprintf("db.merge: %s: what %s has there stays as it was; for NULL, write %s into the row", rows.unlike, a.String("table"), c.Lang.TypeName(nil)), nil)
 	}
 	if n := rows.skipped; n > 0 {
 		all["skipped"] += n
@@ -149,6 +153,11 @@ type rowSource struct {
 	n       int64
 	skipped int64
 	writes  bool // into a database
+	merges  bool // the table becomes what they are
+
+	first   []string // the columns of the first row of merge
+	firstAt int64
+	unlike  string // what another one does not have
 
 	rejecting bool // rows that cannot be written are set aside
 	rejected  int64
@@ -184,6 +193,9 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 		case len(s.row.Names) == 0:
 			return engine.Row{}, s.bad(" has no columns")
 		}
+		if s.merges {
+			s.compare()
+		}
 		row := engine.Row{Names: s.row.Names, Values: s.row.Values, At: s.n}
 		for i, v := range s.row.Values {
 			code, why := "db.value", ""
@@ -215,6 +227,27 @@ func (s *rowSource) Next(context.Context) (engine.Row, error) {
 		}
 		return row, nil
 	}
+}
+
+// compare notes, once, that the last row has not the columns of the first one.
+func (s *rowSource) compare() {
+	names := s.row.Names
+	switch {
+	case s.first == nil:
+		s.first, s.firstAt = slices.Clone(names), s.n
+		return
+	case s.unlike != "" || slices.Equal(s.first, names):
+		return
+	}
+	lacks := func(a, b []string, row, other int64) {
+		for _, name := range b {
+			if s.unlike == "" && !slices.Contains(a, name) {
+				s.unlike = fmt.Sprintf("row %d has no column %q, and row %d has one", row, name, other)
+			}
+		}
+	}
+	lacks(names, s.first, s.n, s.firstAt)
+	lacks(s.first, names, s.firstAt, s.n)
 }
 
 // bad is what is wrong with the last row.

@@ -62,9 +62,9 @@ var filesModule = &Module{
 			Name: "entries", Doc: "Goes through the files in a .zip, .tar, .tar.gz, .tgz or .tar.zst. Each can be read wherever a path can, those of a tar only until the next one is taken. Lazy.",
 			Params: []Param{
 				{Name: "path", Type: Source, Doc: "the archive: a path, or a stream that has a name, such as what s3.open gives"},
-				{Name: "glob", Type: String, Default: None, Doc: "only those whose names it finds, such as \"**/*.csv\""},
+				{Name: "glob", Type: String, Default: None, Doc: "only those whose names it finds, such as \"**/*.csv\"; where it finds none, a warning in the log tells what is there"},
 			},
-			Returns: "iterator of entry", Needs: "files", Effect: Read,
+			Returns: "iterator of entry", Needs: "files", Effect: Read, Same: true,
 			Example: "for entry in files.entries(\"data/people.zip\", \"*.csv\"):\n    for row in csv.read(entry):\n        log.info(row[\"name\"])",
 			Lua:     "for entry in files.entries(\"data/people.zip\", \"*.csv\") do\n  for row in csv.read(entry) do log.info(row.name) end\nend",
 			Do: func(c *Call, a *Args) (Value, error) {

@@ -16,15 +16,28 @@ var LoopNames = []string{"batches", "emit_all"}
 // LoopSite is a call of one of LoopNames in a file.
 type LoopSite struct {
 	Line  int
-	Again bool // it stands in the body of a loop, or in a function that is no hook
+	In    string // the function of the file that it stands in; "": none
+	Again bool   // it stands in the body of a loop, or in a function that is no hook
 }
 
 // SiteOf is the part of a LoopID that tells of the call in a line of a file, of which
 // these are all such calls, as they stand in it. One that is called by another name is
-// not among them.
+// not among them. They are counted within their function: another hook may get some.
 func SiteOf(file string, sites []LoopSite, line int) engine.LoopID {
 	i := slices.IndexFunc(sites, func(s LoopSite) bool { return s.Line == line })
-	return engine.LoopID{Site: fmt.Sprintf("%s %d", file, i+1), Sites: len(sites), Again: i < 0 || sites[i].Again}
+	if i < 0 {
+		return engine.LoopID{Site: file, Again: true}
+	}
+	id := engine.LoopID{Again: sites[i].Again}
+	for k, s := range sites {
+		if s.In != sites[i].In {
+			continue
+		}
+		if id.Sites++; k == i {
+			id.Site = fmt.Sprintf("%s %s %d", file, s.In, id.Sites)
+		}
+	}
+	return id
 }
 
 // loopID tells the loop over an iterator from others.

@@ -206,6 +206,28 @@ func TestAnEncryptedZip(t *testing.T) {
 	}
 }
 
+// TestAGlobThatFindsNothingInAnArchiveIsTold names what is there.
+func TestAGlobThatFindsNothingInAnArchiveIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("two.zip", zipped(t, map[string]string{"a.txt": "a", "b.txt": "b"}))
+	w.File("none.zip", zipped(t, nil))
+	w.File("many.tar", tarred(t, map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": ""}))
+	for call, want := range map[string]string{
+		`"two.zip", "*.csv"`:    `warn files.entries: no file in two.zip fits "*.csv": there are a.txt, b.txt`,
+		`"two.zip", "*.txt"`:    "",
+		`"none.zip"`:            `warn files.entries: no file in none.zip fits "**": there is none`,
+		`"many.tar", "*.{csv}"`: `warn files.entries: no file in many.tar fits "*.{csv}": there are `,
+	} {
+		run(t, w, "list(files.entries("+call+"))")
+		jobs := w.Jobs()
+		got := strings.Join(w.Logs(jobs[len(jobs)-1].ID), "\n")
+		if got != want && (!strings.HasPrefix(got, want) || !strings.HasSuffix(got, " and 2 more")) {
+			t.Errorf("%s: got %q, want %q", call, got, want)
+		}
+	}
+}
+
 // names lists what is in a folder, hidden files too.
 func names(t *testing.T, dir string) string {
 	t.Helper()

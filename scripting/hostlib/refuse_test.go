@@ -129,6 +129,37 @@ end
 	}
 }
 
+// TestAMergeOfUnlikeRowsIsTold: what a row does not have stays in the table.
+func TestAMergeOfUnlikeRowsIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("star", `
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "n": "integer"}, key = ["id"])
+    db.merge("t", [{"id": 1, "n": 5}, {"id": 2, "n": 6}], key = ["id"])
+    db.merge("t", [{"id": 1}, None, {"id": 2, "n": 7}], key = ["id"])
+    db.merge("t", [{"id": 2, "n": 8}, {"n": 9, "id": 3}, {"id": 1}], key = ["id"])
+    return [[r["id"], r["n"]] for r in db.query("SELECT id, n FROM t ORDER BY id")]
+`)
+	w.Lua("lua", `
+function consume(ctx, item)
+  db.ensure("t2", {id = "integer", n = "integer"}, {key = {"id"}})
+  db.merge("t2", {{id = 1, n = 5}, {id = 2, n = 6}}, {key = {"id"}})
+  db.merge("t2", {{id = 1}, null, {id = 2, n = 7}}, {key = {"id"}})
+  db.merge("t2", {{id = 2, n = 8}, {n = 9, id = 3}, {id = 1}}, {key = {"id"}})
+  return list(iter.map(function(r) return {r.id, r.n} end, db.query("SELECT id, n FROM t2 ORDER BY id")))
+end
+`)
+	const want = `warn db.merge: row 1 has no column "n", and row 3 has one: what t has there stays as it was; for NULL, write None into the row
+warn db.merge: row 3 has no column "n", and row 1 has one: what t has there stays as it was; for NULL, write None into the row`
+	for name, want := range map[string]string{"star": want, "lua": strings.NewReplacer("what t ", "what t2 ", "None", "null").Replace(want)} {
+		j := w.Do(name, "1")
+		if got := strings.Join(w.Logs(j.ID), "\n"); string(j.Result) != "[[1,5],[2,8],[3,9]]" || got != want {
+			t.Errorf("%s: %+v %s, got\n%s\nwant\n%s", name, j.Error, j.Result, got, want)
+		}
+	}
+}
+
 // TestAMergeBesideRejectsIsTold: what is there of rows that did not come to it is deleted.
 func TestAMergeBesideRejectsIsTold(t *testing.T) {
 	t.Parallel()

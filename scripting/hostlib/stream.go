@@ -21,7 +21,8 @@ type input struct {
 	r      *bufio.Reader
 	close  func() error // never nil
 	open   bool         // it comes from outside of the script
-	local  bool         // it is named by its path
+	local  bool         // it is named by its path, or lies in an archive that is
+	whole  bool         // it is no file that may be written on
 	file   bool         // it is a file, or a packed one
 	watch  *watched
 	text   *decoded
@@ -75,7 +76,8 @@ func (c *Call) input(v Value, charset string) (*input, error) {
 	}
 	in.open, in.origin = c.own(v), c.origin(v)
 	p, isPath := v.(string)
-	in.local = isPath
+	e, isEntry := v.(*entry)
+	in.local, in.whole = isPath || isEntry && e.local, isEntry
 	in.file = isPath && archiveKind(p) == ""
 	return in, nil
 }
@@ -100,9 +102,17 @@ const streamName = "the stream"
 
 // note keeps the name of a file that was opened: rejects say where they are from.
 func (c *Call) note(v Value, name string) {
-	if _, stream := v.(Iterator); !stream && name != c.source {
-		c.source = name
-		c.opened++
+	if _, stream := v.(Iterator); stream || name == c.source {
+		return
+	}
+	c.source = name
+	c.opened++
+	if e, ok := v.(*entry); ok {
+		name = e.archive
+	}
+	if name != c.file {
+		c.file = name
+		c.files++
 	}
 }
 

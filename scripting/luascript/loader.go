@@ -77,6 +77,7 @@ type file struct {
 	fates  map[callAt]fate
 	looks  sync.Once // see loopSites
 	sites  []hostlib.LoopSite
+	siteIn string               // the function that sites are looked for in
 	errs   []*hostlib.LoadError // of its compilation
 	loads  []*file
 	cover  *cover // nil: what runs is not counted

@@ -36,6 +36,10 @@ func (f *file) findLoops(nodes any, again bool) {
 			f.findLoops(n.Cond, true)
 			return false
 		case *luasyntax.Func:
+			if n.Outer == nil {
+				f.siteIn = n.Called
+				defer func() { f.siteIn = "" }()
+			}
 			f.findLoops(n.Body, n.Outer != nil || hostlib.HookNamed(n.Called) == nil)
 			return false
 		case *luasyntax.Call:
@@ -44,7 +48,7 @@ func (f *file) findLoops(nodes any, again bool) {
 				name, _ = x.Key.(*luasyntax.Literal)
 			}
 			if slices.Contains(hostlib.LoopNames, keyOf(name)) {
-				f.sites = append(f.sites, hostlib.LoopSite{Line: n.Start().Line, Again: again})
+				f.sites = append(f.sites, hostlib.LoopSite{Line: n.Start().Line, In: f.siteIn, Again: again})
 			}
 		}
 		return true

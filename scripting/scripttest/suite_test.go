@@ -154,6 +154,7 @@ var bad = map[string]string{
 	"cases":     "def test_cases(t):\n    for n in [1, 2, 3]:\n        t.case(str(n), lambda: t.eq(n, 2))\n|1: not equal|3: not equal",
 	"loop":      "def test_loop(t):\n    for i in range(1000000000):\n        pass\n|longer than 20s",
 	"secret":    "def test_secret(t):\n    t.run({\"secret\": \"tok\"}, expect = \"any\")\n    t.eq(1, 2)\n|which the test has not set: t.secret(\"tok\"",
+	"short":     "def test_short(t):\n    t.secret(\"shop_token\", \"x\")\n|a secret needs at least 4 characters|in test_short",
 	"connects":  "def test_connects(t):\n    t.run({\"connect\": \"crm\"})\n|the job ended as failed, not completed|the test has made no database \"crm\" (make its tables by t.connection(\"crm\").exec(...))",
 	"unfailing": "def test_unfailing(t):\n    t.fails(lambda: 7)\n|it does not fail but gives 7",
 	"missing":   "def test_missing(t):\n    t.nothing()\n|t has no \"nothing\"",

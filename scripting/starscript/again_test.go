@@ -1,6 +1,7 @@
 package starscript_test
 
 import (
+	"archive/zip"
 	"strings"
 	"testing"
 
@@ -18,6 +19,21 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 	w.File("data/cut.csv", "name,size\nA,x")
 	w.File("data/text.txt", "a\nb\n")
 	w.File("data/none.csv", "")
+	var packed strings.Builder
+	z := zip.NewWriter(&packed)
+	for _, x := range [][2]string{{"a.csv", "name,size\nA,1\n"}, {"b.csv", "name,size\nA,1\nB,x\n"}, {"c.csv", "name,size\nA,1,2\nB,2\n"}} {
+		e, err := z.Create(x[0])
+		if err == nil {
+			_, err = e.Write([]byte(x[1]))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.File("data/n.zip", packed.String())
 	w.File("data/n.jsonl", "{\"name\": \"A\"}\n")
 	for _, c := range []struct {
 		name, body string
@@ -27,6 +43,9 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"a wrong type", `item["name"] + 1`, 1},
 		{"a division by zero", `1 // (item["n"] - 1)`, 1},
 		{"a row", `[int(r["size"]) for r in csv.read("data/n.csv")]`, 1},
+		{"a row of a file in an archive, behind another one", `[int(r["size"]) for e in files.entries("data/n.zip") for r in csv.read(e)]`, 1},
+		{"a column that such a file does not have", `[r["nmae"] for e in files.entries("data/n.zip") for r in csv.read(e)]`, 1},
+		{"a line of it that is no CSV", `[list(csv.read(e)) for e in files.entries("data/n.zip", "c.csv")]`, 1},
 		{"a row of a batch", `for rows in ctx.batches(csv.read("data/one.csv"), 10): [int(r["size"]) for r in rows]`, 1},
 		{"after a write", `db.ensure("t", {"id": "integer"})
     db.insert("t", [{"id": 1}])
@@ -80,6 +99,8 @@ func TestWhatAnotherAttemptWouldMeetAgainIsNotTriedAgain(t *testing.T) {
 		{"whether a table was made", `{}[db.ensure("t2", {"id": "integer"})]`, 2},
 		{"a dict from elsewhere that has the columns of a file", `list(csv.read("data/n.csv"))
     list(iter.map(lambda d: d["color"], [state.get("x", {"name": "A", "size": "1"})]))`, 2},
+		{"an archive and a file", `sizes = list(csv.read("data/one.csv"))
+    [int(r["size"]) for e in files.entries("data/n.zip") for r in csv.read(e)]`, 2},
 		{"two files", `sizes = {r["name"]: r for r in csv.read("data/one.csv")}
     [sizes[r["name"]] for r in csv.read("data/n.csv")]`, 2},
 		{"a file that is missing", `files.read("data/missing.txt")`, 2},

@@ -83,6 +83,7 @@ type file struct {
 	parsed *syntax.File
 	looks  sync.Once // see loopSites
 	sites  []hostlib.LoopSite
+	siteIn string    // the function that sites are looked for in
 	follow sync.Once // see fate
 	fates  map[[2]int32]fate
 	cover  *cover // nil: what runs is not counted

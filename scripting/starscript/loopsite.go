@@ -12,7 +12,11 @@ func (f *file) loopSites() []hostlib.LoopSite {
 	f.looks.Do(func() {
 		if tree, _ := f.tree(f.shown); tree != nil {
 			for _, s := range tree.Stmts {
-				if def, ok := s.(*syntax.DefStmt); ok && hostlib.HookNamed(def.Name.Name) != nil {
+				def, ok := s.(*syntax.DefStmt)
+				if f.siteIn = ""; ok {
+					f.siteIn = def.Name.Name
+				}
+				if ok && hostlib.HookNamed(def.Name.Name) != nil {
 					f.findInside(def.Body, false)
 				} else {
 					f.findLoops(s, true)
@@ -50,7 +54,7 @@ func (f *file) findLoops(n syntax.Node, again bool) {
 			return false
 		case *syntax.CallExpr:
 			if d, ok := n.Fn.(*syntax.DotExpr); ok && slices.Contains(hostlib.LoopNames, d.Name.Name) {
-				f.sites = append(f.sites, hostlib.LoopSite{Line: int(n.Lparen.Line), Again: again})
+				f.sites = append(f.sites, hostlib.LoopSite{Line: int(n.Lparen.Line), In: f.siteIn, Again: again})
 			}
 		}
 		return true
