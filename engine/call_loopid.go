@@ -11,8 +11,8 @@ import (
 // known of it: it is the next one of those that the last run has come to.
 type LoopID struct {
 	Source string // what it goes through, such as the path of a file; "": that is not known
-	Site   string // which it is in the script: the file, and its number there
-	Sites  int    // so many there are in that file
+	Site   string // which it is in the script: the file, the function, and its number there
+	Sites  int    // so many there are in that function
 	Again  bool   // the hook may come to it again and again, as to one that stands in another loop
 	// Version is what stands in the source now; nil: that is not known.
 	Version *Version
@@ -122,7 +122,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		for _, was := range ls.before {
 			switch {
 			case was.Sites != key.Sites && was.Source == key.Source:
-				return nil, c.strange("the script has %d such loops in its file now, and had %d then: nobody can tell whether the loop%s is one of those", key.Sites, was.Sites, id)
+				return nil, c.strange("the script has %d such loops in this function now, and had %d then: nobody can tell whether the loop%s is one of those", key.Sites, was.Sites, id)
 			case was.Site == key.Site && !id.Again && !was.over():
 				return nil, c.strange("the loop%s went over another source then", id)
 			}

@@ -57,6 +57,10 @@ func (s *Session) MayWrite(ctx context.Context, query string) bool {
 	return st.leaves || locking.MatchString(query) || s.store.leavers.among(ctx, s, st.names, false)
 }
 
+// CallsOwn says whether a statement, of MySQL or MariaDB, calls a function that is not built
+// in, or sets something: that may do anything.
+func CallsOwn(query string) bool { return parseStatement(query, false).leaves }
+
 // named notes what a statement may leave that names tables and views.
 func (s *Session) named(ctx context.Context, names []string, writes bool) {
 	if s.settings == nil || s.left {

@@ -64,6 +64,10 @@ var foreignCases = []testCase{
 			}
 			w.same("the largest after "+what, [][]any{{math.MaxFloat32}}, w.query(h, "SELECT MAX(f) FROM t"))
 		}
+		w.exec("CREATE TABLE calls (n INTEGER)")
+		w.exec("CREATE FUNCTION called() RETURNS FLOAT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO calls VALUES (1); RETURN 0.5; END")
+		w.same("what writes is run once", [][]any{{0.5}}, w.query(h, "SELECT called()"))
+		w.same("calls", [][]any{{int64(1)}}, w.query(h, "SELECT COUNT(*) FROM calls"), byValue)
 	}},
 	{"a server's columns of identifiers and addresses hold text", func(w *world) {
 		if !w.mariadb() {
