@@ -49,12 +49,17 @@ func (v *Version) sum(n int64) uint32 {
 }
 
 // changed says that something else stands in the source now: not the same, written once
-// more, nor the same with more after it, if any of it was taken.
+// more, nor the same with more after it, if any of it was taken. A source that was written
+// twice within a tick of its clock may have the same time and size.
 func (was loopCount) changed(now *Version) bool {
-	if now == nil || was.Stamp == 0 || was.Stamp == now.kept().Stamp {
+	if now == nil || was.Stamp == 0 {
 		return false
 	}
-	return was.N == 0 || was.Sum == 0 || was.Sum != now.sum(was.Size)
+	other := was.Sum != now.sum(was.Size)
+	if was.Stamp == uint32(Fingerprint(now.Stamp, nil)) {
+		return was.Sum != 0 && other
+	}
+	return was.N == 0 || was.Sum == 0 || other
 }
 
 // loopKey is what is kept of a LoopID: hashes, 0 for what nothing is known of.
