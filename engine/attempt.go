@@ -31,11 +31,14 @@ const maxPrepares = 5
 // attempt runs the hook that is due for a job, and commits what becomes of it.
 // A job that was lost meanwhile is left alone.
 func (s *Server) attempt(ctx context.Context, l *lane, j *ClaimedJob) {
-	end := s.admit(ctx, l, j)
-	if end == nil {
+	if !s.claims.known(j.Claim) { // the incarnation that claimed it is gone
+		s.outOfLease(j.JobRef)
 		return
 	}
-	defer end()
+	if ctx.Err() != nil {
+		s.giveBack(context.WithoutCancel(ctx), j.Claim, []JobRef{j.JobRef})
+		return
+	}
 	var rerun tries
 	for points := j.Checkpoints; ; {
 		if j.Checkpoints > points { // it came further: the count begins anew

@@ -10,15 +10,6 @@ import (
 	"time"
 )
 
-// Rescue says what a rescue did.
-type Rescue struct {
-	Claims, Jobs, Losses int
-	Blamed               []JobID // their attempts failed: see MaxLosses
-	Left                 int     // jobs locked by somebody, left for the next pass
-	// From says how many of the jobs were each server's.
-	From map[ServerID]int
-}
-
 // rescue takes the jobs of servers that are dead.
 func (s *Server) rescue(ctx context.Context) {
 	s.keepTrying(ctx, "rescue jobs", s.wakeRescue, func(ctx context.Context) (time.Duration, error) {
@@ -52,13 +43,13 @@ func (s *Server) tellRescue(ctx context.Context, r Rescue) {
 		args = append(args, "incarnation", id)
 		s.eng.log.Info("took back jobs of a server that is gone: they are due again, from their last checkpoints, and burn no attempt", args...)
 	}
-	for _, id := range r.Blamed {
-		s.eng.log.Warn("the attempt of a job failed: its process was lost too often in a row, the last time while it ran alone", "job", id, "losses", MaxLosses)
+	if r.Losses > 0 {
+		s.eng.log.Debug("jobs that ran alone when their server was lost; one that is lost so too often in a row fails", "jobs", r.Losses, "most", MaxLosses)
 	}
 }
 
-// lossOutcome decides about a job that was lost in a claim of its own: at MaxLosses in a
-// row the attempt fails. A fail hook that is lost so often has decided nothing, and
+// lossOutcome decides about a job that was lost alone: at MaxLosses in a row
+// the attempt fails. A fail hook that is lost so often has decided nothing, and
 // the policy applies to the failure that it was given.
 func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord, failed *Failure) (o *Outcome) {
 	if j.Losses < MaxLosses {
@@ -77,7 +68,7 @@ func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord, failed *Failure) (o *O
 		policy = typ.Settings.Retry
 	}
 	f := &Failure{Kind: KindLost, Code: "lost", Retryable: true,
-		Message: fmt.Sprintf("its process was lost %d times in a row, the last time while no other hook ran in it: this one may be killing it (out of memory?)", j.Losses)}
+		Message: fmt.Sprintf("its process was lost %d times in a row while it ran alone; it may be killing it (out of memory?)", j.Losses)}
 	if j.Phase == PhaseFail {
 		f.Phase, f.Attempt, f.Final = PhaseFail, failed.Attempt, failed.Final
 		obey(o, policy, failed)

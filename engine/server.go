@@ -110,7 +110,6 @@ type Server struct {
 	claims   *claimTable
 	running  *runTable
 	seats    seats // of hooks that have connections
-	solo     *solo
 	done     *completer
 	logs     *logWriter
 	progress *progressWriter
@@ -173,7 +172,7 @@ func (e *Engine) NewServer(ctx context.Context, o ServerOptions) (*Server, error
 		return nil, err
 	}
 	s.claims = newClaimTable()
-	s.running, s.solo = newRunTable(), newSolo()
+	s.running = newRunTable()
 	s.done = newCompleter(s)
 	s.logs = newLogWriter(s)
 	s.progress = newProgressWriter(s)

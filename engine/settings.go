@@ -41,8 +41,7 @@ const (
 	DefaultKeep    = 7 * 24 * time.Hour
 	DefaultSteps   = 1_000_000_000
 	// MaxLosses is after how many lost processes in a row an attempt fails with
-	// kind lost: a job that kills its server must not do so for ever. The last of
-	// them counts only if the job ran alone in its process, which noted so.
+	// kind lost: a job that kills its server must not do so for ever.
 	MaxLosses = 20
 )
 

@@ -361,9 +361,6 @@ type ClaimStore interface {
 	// Refresh reads a claimed job again, before its hook is run once more: its
 	// position, checkpoints and counts. False if the claim is lost.
 	Refresh(ctx context.Context, j *ClaimedJob) (bool, error)
-	// RunAlone notes, as the loss MaxLosses, that a claimed job runs alone in its
-	// process. Release takes it back. False if the claim is lost.
-	RunAlone(ctx context.Context, j JobRef) (bool, error)
 	// LastFailure is how the last attempt failed, for the fail hook.
 	LastFailure(ctx context.Context, id JobID) (*Failure, error)
 	// Summary counts an emitter's items, for its finish hook.
@@ -383,9 +380,17 @@ type ClaimStore interface {
 	Release(ctx context.Context, claim ClaimID, jobs []JobRef) error
 	// Rescue takes the claims of dead and unknown servers and makes their jobs
 	// due again. lost decides about a job that was alone in its claim: it gets
-	// the job with the loss counted (MaxLosses only after RunAlone), in the fail phase also the failure that its
+	// the job with the loss counted, in the fail phase also the failure that its
 	// hook was given, and may return what becomes of it instead.
 	Rescue(ctx context.Context, lost func(j *ClaimedJob, t TypeRecord, failed *Failure) *Outcome) (Rescue, error)
+}
+
+// Rescue says what a rescue did.
+type Rescue struct {
+	Claims, Jobs, Losses int
+	Left                 int // jobs locked by somebody, left for the next pass
+	// From says how many of the jobs were each server's.
+	From map[ServerID]int
 }
 
 // Summary is what finish is given of the items.

@@ -97,16 +97,6 @@ func (s *Store) Release(ctx context.Context, claim engine.ClaimID, jobs []engine
 	return engine.Wrapf(engine.CodeRetry, locked, "give jobs back")
 }
 
-// RunAlone notes that a claimed job runs alone in its process.
-func (s *Store) RunAlone(ctx context.Context, j engine.JobRef) (ours bool, err error) {
-	err = s.write(ctx, "note that a job runs alone", func(t *Tx) error {
-		n, err := t.exec(fmt.Sprintf("UPDATE ds_jobs SET losses = %d WHERE id = %d AND epoch = %d", engine.MaxLosses, j.ID, j.Epoch))
-		ours = n == 1
-		return err
-	}, nil)
-	return ours, err
-}
-
 // claimRow is a claim as it is stored.
 type claimRow struct {
 	jobs   []engine.JobRef
@@ -183,10 +173,8 @@ func (t *Tx) leaveHeld(jobs []heldJob, skip bool) ([]heldJob, error) {
 }
 
 // requeue makes locked jobs due again at once; those that a person asked to
-// cancel end. losses is added to their count of lost processes, which comes to
-// MaxLosses by RunAlone alone.
+// cancel end. losses is added to their count of lost processes.
 func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
-	const most = engine.MaxLosses - 1
 	ids := map[engine.Epoch][]engine.JobID{}
 	ready := []byte("INSERT INTO ds_ready (queue, priority, id, epoch, alone) VALUES ")
 	n := 0
@@ -209,7 +197,7 @@ func (t *Tx) requeue(jobs []heldJob, alone bool, losses int) error {
 	}
 	for epoch, all := range ids {
 		for list := range slices.Chunk(all, listMost) {
-			m, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = CASE WHEN losses + %d < %d THEN losses + %d ELSE %d END WHERE id IN (%s) AND epoch = %d", t.s.D.ByKey(), losses, most, losses, most, idList(list), epoch))
+			m, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET epoch = epoch + 1, losses = losses + %d WHERE id IN (%s) AND epoch = %d", t.s.D.ByKey(), losses, idList(list), epoch))
 			if err != nil {
 				return err
 			}
@@ -276,7 +264,6 @@ func (s *Store) Rescue(ctx context.Context, lost func(*engine.ClaimedJob, engine
 		total.Claims += r.Claims
 		total.Jobs += r.Jobs
 		total.Losses += r.Losses
-		total.Blamed = append(total.Blamed, r.Blamed...)
 		total.Left += r.Left
 		for server, n := range r.From {
 			if total.From == nil {
@@ -339,7 +326,6 @@ func (t *Tx) rescue(id engine.ClaimID, skip bool, lost func(*engine.ClaimedJob, 
 	}
 	for i := range mine {
 		if o := mine[i].becomes; o != nil {
-			r.Blamed = append(r.Blamed, mine[i].ID)
 			err = t.apply(o)
 		} else {
 			err = t.requeue(mine[i:i+1], true, 1)
@@ -358,7 +344,7 @@ func (t *Tx) decideLoss(j *heldJob, lost func(*engine.ClaimedJob, engine.TypeRec
 	if err != nil {
 		return err
 	}
-	j.Losses = min(j.Losses+1, max(j.Losses, engine.MaxLosses-1)) // RunAlone has counted the last one
+	j.Losses++
 	if j.Position, err = t.positionOf(j.ID); err != nil {
 		return err
 	}

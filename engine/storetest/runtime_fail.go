@@ -222,6 +222,6 @@ func (r *runtime) loseFailHook(t *engine.Type, id engine.JobID) {
 	stop()
 	ids, err := r.eng.RegisterTypes(r.ctx, t)
 	r.must(err)
-	r.exec("UPDATE ds_jobs SET losses = ? WHERE id = ?", engine.MaxLosses, id)
+	r.exec("UPDATE ds_jobs SET losses = ? WHERE id = ?", engine.MaxLosses-1, id)
 	r.claimOn(r.store, 4711, engine.QueueOf(ids[t.Name], engine.PhaseFail), 1)
 }

@@ -245,7 +245,7 @@ var lifeCases = []testCase{
 		id := r.make(engine.NewJob{Type: "t"}, t)
 		ids, err := r.eng.RegisterTypes(r.ctx, t)
 		r.must(err)
-		r.exec(`UPDATE ds_jobs SET losses = ?, position = '{"o":7}' WHERE id = ?`, engine.MaxLosses, id)
+		r.exec(`UPDATE ds_jobs SET losses = ?, position = '{"o":7}' WHERE id = ?`, engine.MaxLosses-1, id)
 		r.claimOn(r.store, 4711, queue(ids["t"]), 1)
 		r.untilIdle(t)
 		r.stands("failed", id)
@@ -254,35 +254,6 @@ var lifeCases = []testCase{
 		r.again(id, engine.RetryOptions{})
 		r.untilIdle(t)
 		r.stands("completed", id)
-	}},
-	{"a job whose process was lost 19 times runs alone, and is not blamed for others", func(w *world) {
-		var r *runtime
-		var id engine.JobID
-		var alone, beside atomic.Int64
-		var met atomic.Bool
-		hook := func(mine, others *atomic.Int64, check func()) func(*engine.Call) (engine.Raw, error) {
-			return func(*engine.Call) (engine.Raw, error) {
-				mine.Add(1)
-				defer mine.Add(-1)
-				for range 20 {
-					met.Store(met.Load() || others.Load() > 0)
-					time.Sleep(time.Millisecond)
-				}
-				check()
-				return nil, nil
-			}
-		}
-		lost := consumes("lost", hook(&alone, &beside, func() { r.same("losses while it runs", engine.MaxLosses, r.view(id).Losses) }))
-		other := consumes("other", hook(&beside, &alone, func() {}))
-		r = w.runtime(Options{})
-		id = r.make(engine.NewJob{Type: "lost"}, lost, other)
-		for range 8 {
-			r.make(engine.NewJob{Type: "other"}, lost, other)
-		}
-		r.exec("UPDATE ds_jobs SET losses = ? WHERE id = ?", engine.MaxLosses-1, id)
-		r.untilIdle(lost, other)
-		r.stands("completed", id)
-		r.same("it met others", false, met.Load())
 	}},
 	{"what catch undid is not there, and what it kept is", func(w *world) {
 		t := consumes("t", func(c *engine.Call) (engine.Raw, error) {

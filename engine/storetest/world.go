@@ -447,15 +447,6 @@ func (w *world) rescue() engine.Rescue {
 	return w.counted(r)
 }
 
-// alone notes that a claimed job runs alone.
-func (w *world) alone(j *engine.ClaimedJob) {
-	w.Helper()
-	ours, err := w.store.RunAlone(w.ctx, j.JobRef)
-	w.must(err)
-	w.same("ours", true, ours)
-	w.same("losses while it runs alone", engine.MaxLosses, w.view(j.ID).Losses)
-}
-
 // counted is a rescue without whose jobs they were, which must come to as many.
 func (w *world) counted(r engine.Rescue) engine.Rescue {
 	w.Helper()
