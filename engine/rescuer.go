@@ -44,7 +44,7 @@ func (s *Server) tellRescue(ctx context.Context, r Rescue) {
 		s.eng.log.Info("took back jobs of a server that is gone: they are due again, from their last checkpoints, and burn no attempt", args...)
 	}
 	if r.Losses > 0 {
-		s.eng.log.Debug("jobs that ran alone when their server was lost; one that is lost so too often in a row fails", "jobs", r.Losses, "most", MaxLosses)
+		s.eng.log.Debug("jobs that were alone in their claim when their server was lost; one that is lost so too often in a row fails", "jobs", r.Losses, "most", MaxLosses)
 	}
 }
 
@@ -68,7 +68,8 @@ func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord, failed *Failure) (o *O
 		policy = typ.Settings.Retry
 	}
 	f := &Failure{Kind: KindLost, Code: "lost", Retryable: true,
-		Message: fmt.Sprintf("its process was lost %d times in a row while it ran alone; it may be killing it (out of memory?)", j.Losses)}
+		Message: fmt.Sprintf("its process was lost %d times in a row while it ran: it may be what kills it (out of memory?), or what runs beside it", j.Losses)}
+	s.eng.log.Warn("an attempt fails because of lost processes", "job", j.ID, "losses", j.Losses)
 	if j.Phase == PhaseFail {
 		f.Phase, f.Attempt, f.Final = PhaseFail, failed.Attempt, failed.Final
 		obey(o, policy, failed)

@@ -38,6 +38,7 @@ func Connect(ctx context.Context, rawURL string, readOnly bool, o Options) (*Con
 	if readOnly {
 		more = map[string]string{s.dialect.readOnly: "1"}
 	}
+	s.counts = s.galera // that tells whether a SAVEPOINT would be the first effect: see sqlstore/restart.go
 	s.scriptPools(cfg, more)
 	s.hooks.SetConnMaxIdleTime(s.opts.Lease / 2)
 	s.Store = s.shared(s.control, s.control)

@@ -53,6 +53,7 @@ type Store struct {
 	dialect *dialect
 	version string
 	galera  bool
+	counts  bool // hooks' statements count rows that they change, not all that they find
 	choice  choice
 	loads   loads
 }
@@ -207,8 +208,8 @@ func (quiet) Print(...any) {}
 // change the words of errors.
 func (s *Store) pool(base *mysql.Config, forEngine bool, settings map[string]string) *sql.DB {
 	cfg := base.Clone()
-	cfg.ClientFoundRows = true // an UPDATE counts rows that stay as they are, too, as on SQLite
-	if forEngine {             // hooks' statements end with their lease
+	cfg.ClientFoundRows = forEngine || !s.counts // an UPDATE counts rows that stay as they are, too, as on SQLite
+	if forEngine {                               // hooks' statements end with their lease
 		cfg.DialFunc = dialer(s.opts.Lease)
 	}
 	cfg.Params = map[string]string{
@@ -272,8 +273,7 @@ type driverConn interface {
 type numbered struct {
 	driverConn
 	number int64
-	made   int64           // see Store.Settings
-	single map[string]bool // statements that give numbers of single precision
+	made   int64 // see Store.Settings
 }
 
 // BeginTx begins a transaction that a COMMIT that fails does not leave open: the

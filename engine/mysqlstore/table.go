@@ -357,8 +357,13 @@ func (s *Store) CountUpserts() (before, after string) {
 }
 
 // Updated tells how many rows an upsert changed: the server counts 2 for a changed row, 1
-// for a new one, and for one that stays as it is.
-func (s *Store) Updated(affected, _, rows int64) int64 { return affected - rows }
+// for a new one, and for one that stays as it is 1, too, or 0 where only changed rows count.
+func (s *Store) Updated(affected, fresh, rows int64) int64 {
+	if s.counts {
+		return (affected - fresh) / 2
+	}
+	return affected - rows
+}
 
 // KeyTable is made in a way that keeps the columns' types and collations.
 // Neither making nor dropping it ends the transaction.

@@ -57,10 +57,6 @@ func (s *Session) MayWrite(ctx context.Context, query string) bool {
 	return st.leaves || locking.MatchString(query) || s.store.leavers.among(ctx, s, st.names, false)
 }
 
-// CallsOwn says whether a statement, of MySQL or MariaDB, calls a function that is not built
-// in, or sets something: that may do anything.
-func CallsOwn(query string) bool { return parseStatement(query, false).leaves }
-
 // named notes what a statement may leave that names tables and views.
 func (s *Session) named(ctx context.Context, names []string, writes bool) {
 	if s.settings == nil || s.left {
@@ -86,6 +82,11 @@ type leavers struct {
 func (l *leavers) among(ctx context.Context, s *Session, names []string, writes bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for l.looking && !l.looked && ctx.Err() == nil { // nothing is known before the first look
+		l.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
+		l.mu.Lock()
+	}
 	if now := s.store.Clock.Boot(); !l.looking && (!l.looked || now-l.at >= shapeFor) {
 		l.look(ctx, s, now)
 	}

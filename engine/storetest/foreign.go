@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,39 +34,6 @@ var foreignCases = []testCase{
 			w.same("rows after "+what, want, w.query(h, "SELECT * FROM t ORDER BY id"), byValue)
 		}
 		w.same("found", [][]any{{int64(2)}}, w.query(h, "SELECT id FROM t WHERE v = ? AND u = ?", want[1][2], want[1][3]))
-	}},
-	{"a server's columns of numbers of single precision give them as they are", func(w *world) {
-		if !w.in.Rows {
-			return // it has none
-		}
-		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, f FLOAT, d DOUBLE, u BIGINT UNSIGNED, b BIT(64), n DECIMAL(20,0), p DECIMAL(10,2), y YEAR, at DATETIME(6), day DATE, c TIME(6), s TEXT, x BLOB)")
-		h := w.hook(w.store)
-		at := time.Date(2024, 2, 29, 23, 59, 59, 1000, time.UTC)
-		names := []string{"id", "f", "d", "u", "b", "n", "p", "y", "at", "day", "c", "s", "x"}
-		for what, write := range w.writers(h) {
-			w.run(h, "DELETE FROM t")
-			var rows []engine.Row
-			var want [][]any
-			for i, f := range []float64{1.234567, 16777217, 16777215, 0.1, math.MaxFloat32, 1.4e-45, -123456.79, 2.5, 123456789, 0} {
-				shortest, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
-				w.must(err)
-				if f == math.MaxFloat32 { // what that is written shortest is too large
-					shortest = f
-				}
-				others := []any{0.1 + 0.2, bigInt("18446744073709551615"), bigInt("9223372036854775808"), bigInt("18446744073709551615"), "1.50", int64(2024), at, "2024-02-29", "23:59:59.000001", "ä", []byte("\x00\xff")}
-				rows = append(rows, engine.Row{Names: names, Values: append([]any{int64(i), f}, others...)})
-				want = append(want, append([]any{int64(i), shortest}, others...))
-			}
-			w.must(write(rows...))
-			for range 2 {
-				w.same("rows after "+what, want, w.query(h, "SELECT * FROM t WHERE id >= ? ORDER BY id", int64(0)), byValue)
-			}
-			w.same("the largest after "+what, [][]any{{math.MaxFloat32}}, w.query(h, "SELECT MAX(f) FROM t"))
-		}
-		w.exec("CREATE TABLE calls (n INTEGER)")
-		w.exec("CREATE FUNCTION called() RETURNS FLOAT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO calls VALUES (1); RETURN 0.5; END")
-		w.same("what writes is run once", [][]any{{0.5}}, w.query(h, "SELECT called()"))
-		w.same("calls", [][]any{{int64(1)}}, w.query(h, "SELECT COUNT(*) FROM calls"), byValue)
 	}},
 	{"a server's columns of identifiers and addresses hold text", func(w *world) {
 		if !w.mariadb() {
