@@ -11,9 +11,10 @@ import (
 // known of it: it is the next one of those that the last run has come to.
 type LoopID struct {
 	Source string // what it goes through, such as the path of a file; "": that is not known
-	Site   string // which it is in the script: the file, the function, and its number there
-	Sites  int    // so many there are in that function
-	Again  bool   // the hook may come to it again and again, as to one that stands in another loop
+	Site   string // which it is in the script: the file, and its number there
+	Sites  int    // so many there are in that file
+	Again  bool   // it stands in another loop: the hook comes to it again and again
+	Aside  bool   // it stands in a function that is no hook, which may be called again and again
 	// Version is what stands in the source now; nil: that is not known.
 	Version *Version
 }
@@ -115,6 +116,11 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		gone = gone || other
 		return same && !other
 	})
+	met := 0
+	if id.Aside {
+		met = ls.met(key.Site, i)
+	}
+	again := id.Again || met > 0
 	if i < 0 && len(ls.before) > 0 && (key.Source == 0 || ls.before[0].Source == 0) {
 		i = 0
 	}
@@ -127,8 +133,8 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		for _, was := range ls.before {
 			switch {
 			case was.Sites != key.Sites && was.Source == key.Source:
-				return nil, c.strange("the script has %d such loops in this function now, and had %d then: nobody can tell whether the loop%s is one of those", key.Sites, was.Sites, id)
-			case was.Site == key.Site && !id.Again && !was.over():
+				return nil, c.strange("the script has %d such loops in its file now, and had %d then: nobody can tell whether the loop%s is one of those", key.Sites, was.Sites, id)
+			case was.Site == key.Site && !id.Again && met < 2 && !was.over():
 				return nil, c.strange("the loop%s went over another source then", id)
 			}
 		}
@@ -143,7 +149,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		if gone {
 			c.Log(slog.LevelWarn, "the source of the loop"+id.String()+" is another one than that which was read to its end: it is read as a whole", nil)
 		}
-		ls.put(l.n, loopCount{loopKey: key, version: id.Version.kept(), Again: id.Again})
+		ls.put(l.n, loopCount{loopKey: key, version: id.Version.kept(), Again: again})
 		return l, nil
 	}
 	l.was = ls.take(i)
@@ -154,7 +160,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 	if err := c.follows(key, l.was); err != nil {
 		return nil, err
 	}
-	l.was.loopKey, l.was.version, l.was.Again = key, id.Version.kept(), id.Again
+	l.was.loopKey, l.was.version, l.was.Again = key, id.Version.kept(), again
 	ls.put(l.n, l.was)
 	l.left = l.was.N
 	if l.left > 0 {
@@ -162,6 +168,25 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 	}
 	c.restart()
 	return l, nil
+}
+
+// met is how many loops of a place are known, of the last run and of this one, but for
+// the i-th of the last run; 2 are enough.
+func (ls *loops) met(site uint64, i int) (n int) {
+	for k, was := range ls.before {
+		if k != i && was.Site == site {
+			n++
+		}
+	}
+	for _, key := range ls.keys {
+		if n > 1 {
+			break
+		}
+		if key.Site == site {
+			n++
+		}
+	}
+	return n
 }
 
 // unwritten says that nothing was written since the last commit.

@@ -13,7 +13,7 @@ func drained(t *testing.T, meanwhile func(*Server)) (*Server, *loads, []LogLine)
 	t.Helper()
 	log, _ := told()
 	store := &loads{}
-	s := &Server{eng: &Engine{store: store, clock: SystemClock{}, log: log}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), running: newRunTable(), solo: newSolo()}
+	s := &Server{eng: &Engine{store: store, clock: SystemClock{}, log: log}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), running: newRunTable()}
 	s.logs = newLogWriter(s)
 	id := s.claims.newID()
 	s.claims.taken(id, []ClaimedJob{{JobRef: JobRef{ID: 7}}, {JobRef: JobRef{ID: 8}}}) // another one runs still

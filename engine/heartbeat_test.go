@@ -33,7 +33,7 @@ func TestTheEndOfALeaseIsSeenSoonAfterTheMachineSlept(t *testing.T) {
 	t.Parallel()
 	const lease = time.Minute
 	clock := &sleepyClock{waits: make(chan wakeUp, 1)}
-	s := &Server{eng: &Engine{clock: clock, log: slog.New(slog.DiscardHandler)}, opts: ServerOptions{Lease: lease}, claims: newClaimTable(), running: newRunTable(), solo: newSolo()}
+	s := &Server{eng: &Engine{clock: clock, log: slog.New(slog.DiscardHandler)}, opts: ServerOptions{Lease: lease}, claims: newClaimTable(), running: newRunTable()}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -73,7 +73,7 @@ func TestWhatOthersHoldKeepsNoOtherJobFromBeingGivenBack(t *testing.T) {
 	t.Parallel()
 	store := &claimsOf{claims: map[ClaimID][]JobRef{{1}: {{ID: 7}, {ID: 8}}}, held: []JobID{8}}
 	l := &lane{wakeUp: make(chan struct{}, 1)}
-	s := &Server{eng: &Engine{store: store, clock: SystemClock{}, log: slog.New(slog.DiscardHandler)}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), solo: newSolo(), lanes: map[Queue]*lane{1: l}}
+	s := &Server{eng: &Engine{store: store, clock: SystemClock{}, log: slog.New(slog.DiscardHandler)}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), lanes: map[Queue]*lane{1: l}}
 	s.tally.kept([]JobRef{{ID: 7}, {ID: 8}})
 	if err := s.reconcile(t.Context()); err != nil {
 		t.Errorf("it is told as failing: %v", err)

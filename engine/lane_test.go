@@ -25,7 +25,7 @@ func (s *loads) Release(_ context.Context, _ ClaimID, jobs []JobRef) error {
 
 // loading is a lane that has n claims of one job each to read, and gets no others.
 func loading(s *loads, clock Clock, log *slog.Logger, n int) *lane {
-	srv := &Server{eng: &Engine{store: s, clock: clock, log: log}, opts: ServerOptions{Lease: 20 * time.Millisecond}.WithDefaults(), claims: newClaimTable(), solo: newSolo()}
+	srv := &Server{eng: &Engine{store: s, clock: clock, log: log}, opts: ServerOptions{Lease: 20 * time.Millisecond}.WithDefaults(), claims: newClaimTable()}
 	l := &lane{srv: srv, typ: &Type{Name: "t"}, taken: make(chan Claim, n), jobs: make(chan *ClaimedJob, n), wakeUp: make(chan struct{}, 1)}
 	for i := range n {
 		id := srv.claims.newID()

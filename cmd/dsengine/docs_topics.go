@@ -154,7 +154,7 @@ end`,
 		}, {
 			Title:  "what the operator allows",
 			Doc:    "[needs] in dsengine.toml narrows what scripts may say. Where there is allow, a line that it does not have is refused; deny refuses what allow has, too. A table of types does so for job types by globs of their names, besides the one above. A script that asks for more does not load, and is told who refuses it; of a glob that is only in part denied, the part is refused when it is touched.",
-			Config: "[needs]\nallow = [\"files:**\", \"http:*.example.com\", \"db:crm\", \"secret:*\"]\ndeny = [\"files:private/**\"]\n\n[needs.types.\"crm/*\"]\nallow = [\"files:crm/**\", \"db:crm\", \"db:crm:write\"]",
+			Config: "[needs]\nallow = [\"files:**\", \"http:*.example.com\", \"db:crm\", \"db:crm:write\", \"secret:*\"]\ndeny = [\"files:private/**\"]\n\n[needs.types.\"crm/*\"]\nallow = [\"files:crm/**\", \"db:crm\", \"db:crm:write\"]",
 		}},
 	}
 }

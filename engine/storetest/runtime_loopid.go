@@ -136,7 +136,7 @@ var loopIDCases = []testCase{
 		}{
 			{"the same one", once("a"), []engine.LoopID{once("a")}, "", ""},
 			{"another source", once("a"), []engine.LoopID{once("b")}, "", "the loop over b went over another source then"},
-			{"a script with another loop", over("a"), []engine.LoopID{two}, "", "the script has 2 such loops in this function now, and had 1 then: nobody can tell whether the loop over a is one of those"},
+			{"a script with another loop", over("a"), []engine.LoopID{two}, "", "the script has 2 such loops in its file now, and had 1 then: nobody can tell whether the loop over a is one of those"},
 			{"another loop before it", over("a"), []engine.LoopID{elsewhere, over("a")}, "", ""},
 			{"another loop before it, and something written", over("a"), []engine.LoopID{elsewhere, over("a")}, "it", "the loop over a was not there then, and the hook has written something before it, of which nobody can tell whether it was committed; let it come to the same loops, over sources of the same names, and write inside of their passes, or by key, as db.upsert does, with ctx.checkpoint() before the next loop; then it goes on with: dsengine jobs retry "},
 			{"another loop before it, and something written and committed", over("a"), []engine.LoopID{elsewhere, over("a")}, "and commit", ""},

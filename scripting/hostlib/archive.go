@@ -226,12 +226,13 @@ func (c *Call) entries(v Value, glob string) (Value, error) {
 	_, local := v.(string)
 	found := false
 	var others []string
+	more := 0
 	return c.openedBy("files.entries", func() (Value, error) {
 		for {
 			e, err := w.next()
 			if err == io.EOF && !found {
 				found = true // it is told once
-				c.Log(slog.LevelWarn, fmt.Sprintf("files.entries: no file in %s fits %q: there %s", w.label, cmp.Or(glob, "**"), holds(others)), nil)
+				c.Log(slog.LevelWarn, fmt.Sprintf("files.entries: no file in %s fits %q: there %s", w.label, cmp.Or(glob, "**"), holds(others, more)), nil)
 			}
 			if err != nil {
 				return nil, err
@@ -240,21 +241,25 @@ func (c *Call) entries(v Value, glob string) (Value, error) {
 				e.of, e.local, found = v, local, true
 				return e, nil
 			}
-			others = append(others, e.name)
+			if more++; more <= mostTold && !found {
+				others = append(others, e.name)
+			}
 		}
 	}, w.close), nil
 }
 
-// holds says which files are in an archive, of very many some.
-func holds(names []string) string {
-	const most = 5
-	switch n := len(names); {
+// mostTold is how many files of an archive are told.
+const mostTold = 5
+
+// holds says which files are in an archive; of very many, n, some are given.
+func holds(names []string, n int) string {
+	switch {
 	case n == 0:
 		return "is none"
 	case n == 1:
 		return "is " + names[0]
-	case n > most:
-		return fmt.Sprintf("are %s and %d more", strings.Join(names[:most], ", "), n-most)
+	case n > len(names):
+		return fmt.Sprintf("are %s and %d more", strings.Join(names, ", "), n-len(names))
 	}
 	return "are " + strings.Join(names, ", ")
 }

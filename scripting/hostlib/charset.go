@@ -176,6 +176,9 @@ func (s *strict) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err err
 		}
 		piece := src[nSrc : nSrc+m]
 		if string(dst[nDst:nDst+n]) == replacement && string(piece) != "\x84\x31\xa4\x37" { // of GB18030, which has that character
+			if most := (len(dst) - nDst) / noTextLen; len(piece) > most { // it begins with shifts, of which there may be any number
+				piece = piece[len(piece)-most:]
+			}
 			n = len(appendNoText(dst[:nDst], piece...)) - nDst
 		}
 		nDst, nSrc = nDst+n, nSrc+m

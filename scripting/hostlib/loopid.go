@@ -17,25 +17,31 @@ var LoopNames = []string{"batches", "emit_all"}
 type LoopSite struct {
 	Line  int
 	In    string // the function of the file that it stands in; "": none
-	Again bool   // it stands in the body of a loop, or in a function that is no hook
+	Again bool   // it stands in the body of a loop
+	Aside bool   // it stands in a function that is no hook
 }
 
 // SiteOf is the part of a LoopID that tells of the call in a line of a file, of which
 // these are all such calls, as they stand in it. One that is called by another name is
-// not among them. They are counted within their function: another hook may get some.
+// not among them. Those of the hook redrive, which a script may get once a job has stopped,
+// are counted by themselves.
 func SiteOf(file string, sites []LoopSite, line int) engine.LoopID {
 	i := slices.IndexFunc(sites, func(s LoopSite) bool { return s.Line == line })
 	if i < 0 {
-		return engine.LoopID{Site: file, Again: true}
+		return engine.LoopID{Site: file, Aside: true}
 	}
-	id := engine.LoopID{Again: sites[i].Again}
+	id := engine.LoopID{Again: sites[i].Again, Aside: sites[i].Aside}
+	redrives := func(s LoopSite) bool { return s.In == "redrive" }
 	for k, s := range sites {
-		if s.In != sites[i].In {
+		if redrives(s) != redrives(sites[i]) {
 			continue
 		}
 		if id.Sites++; k == i {
-			id.Site = fmt.Sprintf("%s %s %d", file, s.In, id.Sites)
+			id.Site = fmt.Sprintf("%s %d", file, id.Sites)
 		}
+	}
+	if redrives(sites[i]) {
+		id.Site += " redrive"
 	}
 	return id
 }

@@ -78,6 +78,7 @@ type file struct {
 	looks  sync.Once // see loopSites
 	sites  []hostlib.LoopSite
 	siteIn string               // the function that sites are looked for in
+	aside  bool                 // that is no hook
 	errs   []*hostlib.LoadError // of its compilation
 	loads  []*file
 	cover  *cover // nil: what runs is not counted

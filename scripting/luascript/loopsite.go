@@ -18,8 +18,7 @@ func (f *file) loopSites() []hostlib.LoopSite {
 	return f.sites
 }
 
-// findLoops finds them; again says that the nodes stand in the body of a loop, or in a
-// function that is no hook.
+// findLoops finds them; again says that the nodes stand in the body of a loop.
 func (f *file) findLoops(nodes any, again bool) {
 	luasyntax.Walk(nodes, func(n luasyntax.Node) bool {
 		switch n := n.(type) {
@@ -40,7 +39,10 @@ func (f *file) findLoops(nodes any, again bool) {
 				f.siteIn = n.Called
 				defer func() { f.siteIn = "" }()
 			}
-			f.findLoops(n.Body, n.Outer != nil || hostlib.HookNamed(n.Called) == nil)
+			was := f.aside
+			f.aside = n.Outer != nil || hostlib.HookNamed(n.Called) == nil
+			f.findLoops(n.Body, again)
+			f.aside = was
 			return false
 		case *luasyntax.Call:
 			name := n.Method
@@ -48,7 +50,7 @@ func (f *file) findLoops(nodes any, again bool) {
 				name, _ = x.Key.(*luasyntax.Literal)
 			}
 			if slices.Contains(hostlib.LoopNames, keyOf(name)) {
-				f.sites = append(f.sites, hostlib.LoopSite{Line: n.Start().Line, In: f.siteIn, Again: again})
+				f.sites = append(f.sites, hostlib.LoopSite{Line: n.Start().Line, In: f.siteIn, Again: again, Aside: f.aside})
 			}
 		}
 		return true

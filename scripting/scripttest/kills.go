@@ -80,7 +80,7 @@ func (s *kills) steady(ctx context.Context, p picture) picture {
 }
 
 // varying are what may be times, or parts of them, and hashes of what has them.
-var varying = regexp.MustCompile(`\.\.\. \d+ lines|SHA-256 [0-9a-f]+|\d+`)
+var varying = regexp.MustCompile(`\.\.\. \d+ lines|SHA-256 [0-9a-f]+|content [0-9a-f]+|\d+`)
 
 // shape is how much there is of all, whatever its numbers are.
 func (p picture) shape() picture {

@@ -179,7 +179,8 @@ def test_g(t):
         rows = part(ctx, f.path)
         for batch in rows:
             insert(ctx, f.path, batch)
-        files.move(f.path, "done/")
+        ctx.on_commit(files.move, f.path, "done/")
+        ctx.checkpoint()
 
 def part(ctx, path):
     return ctx.batches(csv.read(path), 2)
@@ -195,7 +196,8 @@ def insert(ctx, path, batch):
             if ctx.attempt == 1 and f.path == "in/2.csv":
                 error("no")
             db.insert("prices", [{"price": int(r["price"])} for r in batch])
-        files.move(f.path, "done/")
+        ctx.on_commit(files.move, f.path, "done/")
+        ctx.checkpoint()
 `, "i_test.star": files("i"), "j.lua": lua + `
   for _, f in ipairs(files.list("in/*.csv")) do
     for batch in ctx:batches(csv.read(f.path), 2) do
@@ -219,7 +221,8 @@ function produce(ctx)
       if ctx.attempt == 1 and f.path == "in/2.csv" then error("no") end
       db.insert("prices", iter.map(row, batch))
     end
-    files.move(f.path, "done/")
+    ctx.on_commit(files.move, f.path, "done/")
+    ctx.checkpoint()
   end
 end
 `, "k_test.star": files("k"), "l.star": starlark + `

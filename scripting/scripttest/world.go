@@ -181,7 +181,7 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 		return func(c *engine.Call) (engine.Raw, error) {
 			result, err := hook(c)
 			var v *engine.Verdict
-			if err != nil && (!errors.As(err, &v) || v.Event == engine.Retried) {
+			if err != nil && !errors.Is(err, engine.ErrLost) && (!errors.As(err, &v) || v.Event == engine.Retried) {
 				w.failed[j.ID]++
 			}
 			return result, err

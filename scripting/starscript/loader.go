@@ -84,6 +84,7 @@ type file struct {
 	looks  sync.Once // see loopSites
 	sites  []hostlib.LoopSite
 	siteIn string    // the function that sites are looked for in
+	aside  bool      // that is no hook
 	follow sync.Once // see fate
 	fates  map[[2]int32]fate
 	cover  *cover // nil: what runs is not counted

@@ -19,7 +19,9 @@ func (f *file) loopSites() []hostlib.LoopSite {
 				if ok && hostlib.HookNamed(def.Name.Name) != nil {
 					f.findInside(def.Body, false)
 				} else {
-					f.findLoops(s, true)
+					f.aside = true
+					f.findLoops(s, false)
+					f.aside = false
 				}
 			}
 		}
@@ -27,8 +29,14 @@ func (f *file) loopSites() []hostlib.LoopSite {
 	return f.sites
 }
 
-// findLoops finds them; again says that the node stands in the body of a loop, or in a
-// function that is no hook.
+// within begins a function that is no hook; what it gives ends it.
+func (f *file) within() (end func()) {
+	was := f.aside
+	f.aside = true
+	return func() { f.aside = was }
+}
+
+// findLoops finds them; again says that the node stands in the body of a loop.
 func (f *file) findLoops(n syntax.Node, again bool) {
 	syntax.Walk(n, func(n syntax.Node) bool {
 		switch n := n.(type) {
@@ -41,10 +49,12 @@ func (f *file) findLoops(n syntax.Node, again bool) {
 			f.findInside(n.Body, true)
 			return false
 		case *syntax.DefStmt:
-			f.findInside(n.Body, true)
+			defer f.within()()
+			f.findInside(n.Body, again)
 			return false
 		case *syntax.LambdaExpr:
-			f.findLoops(n.Body, true)
+			defer f.within()()
+			f.findLoops(n.Body, again)
 			return false
 		case *syntax.Comprehension:
 			f.findLoops(n.Body, true)
@@ -54,7 +64,7 @@ func (f *file) findLoops(n syntax.Node, again bool) {
 			return false
 		case *syntax.CallExpr:
 			if d, ok := n.Fn.(*syntax.DotExpr); ok && slices.Contains(hostlib.LoopNames, d.Name.Name) {
-				f.sites = append(f.sites, hostlib.LoopSite{Line: int(n.Lparen.Line), In: f.siteIn, Again: again})
+				f.sites = append(f.sites, hostlib.LoopSite{Line: int(n.Lparen.Line), In: f.siteIn, Again: again, Aside: f.aside})
 			}
 		}
 		return true
