@@ -82,11 +82,6 @@ type leavers struct {
 func (l *leavers) among(ctx context.Context, s *Session, names []string, writes bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.looking && !l.looked && ctx.Err() == nil { // nothing is known before the first look
-		l.mu.Unlock()
-		time.Sleep(5 * time.Millisecond)
-		l.mu.Lock()
-	}
 	if now := s.store.Clock.Boot(); !l.looking && (!l.looked || now-l.at >= shapeFor) {
 		l.look(ctx, s, now)
 	}
