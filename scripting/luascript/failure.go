@@ -247,6 +247,9 @@ func (r *run) Failure(err error) error {
 		stack = r.stack(r.l)
 		at, row = r.where(r.l)
 	}
+	if spot, ok := hostlib.RaisedAt(err); ok {
+		at, row = spot.String(), true
+	}
 	if v := (*engine.Verdict)(nil); errors.As(err, &v) {
 		v.Backtrace = backtrace(stack, v.Error())
 	}
