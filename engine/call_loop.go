@@ -108,7 +108,7 @@ type loopCount struct {
 	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which the first one's loopKey is kept, and in Last all of theirs together
 	loopKey
 	version
-	Again bool `json:"a,omitempty"` // as in LoopID
+	Again bool `json:"a,omitempty"` // the hook may come to it again and again
 
 	index int    // in what the last run has left
 	chain uint64 // of one of Many: all of their keys together; 0: they are not known

@@ -178,11 +178,8 @@ func (ls *loops) met(site uint64, i int) (n int) {
 			n++
 		}
 	}
-	for _, key := range ls.keys {
-		if n > 1 {
-			break
-		}
-		if key.Site == site {
+	for k := 0; k < len(ls.keys) && n < 2; k++ {
+		if ls.keys[k].Site == site {
 			n++
 		}
 	}

@@ -324,7 +324,7 @@ func (t tracking) Connect(ctx context.Context) (driver.Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	return &numbered{driverConn: dc, number: whole(row[0]), made: whole(row[1])}, nil
+	return &numbered{dc, whole(row[0]), whole(row[1])}, nil
 }
 
 // whole is a whole number as the driver gives it.

@@ -3,7 +3,6 @@ package mysqlstore
 import (
 	"database/sql"
 	"fmt"
-	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -25,11 +24,8 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) (any, error) {
 		}
 		return new(big.Int).SetUint64(x), nil
 	case float32:
-		// The shortest decimal that is this number; of the largest one it is too large.
+		// The shortest decimal that is this number, as the server prints it.
 		f, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
-		if math.Abs(f) > math.MaxFloat32 {
-			f = float64(x)
-		}
 		return f, nil
 	case []byte:
 		switch column.DatabaseTypeName() {
@@ -41,8 +37,6 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) (any, error) {
 			return sqlstore.TimeOfDay(string(x)), nil
 		case "BIT":
 			return s.FromDB(new(big.Int).SetBytes(x).Uint64(), column)
-		case "UNSIGNED BIGINT": // of a prepared statement
-			return sqlstore.WholeNumber(string(x)), nil
 		case "DECIMAL":
 			if _, scale, ok := column.DecimalSize(); ok && scale == 0 {
 				return sqlstore.WholeNumber(string(x)), nil

@@ -49,8 +49,8 @@ type Tx struct {
 // On makes a Tx of something that runs statements and is ended by its owner.
 func (s *Store) On(ctx context.Context, x Execer) *Tx { return &Tx{ctx: ctx, x: x, s: s} }
 
-// exec runs a statement and gives the number of rows it found (on a hook's
-// session: changed).
+// exec runs a statement and gives the number of rows it found (on a hook's session on
+// another program's Galera cluster: changed).
 func (t *Tx) exec(q string, args ...any) (int64, error) {
 	r, err := t.x.ExecContext(t.ctx, t.s.SQL(q), args...)
 	if err != nil {

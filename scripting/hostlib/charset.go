@@ -56,12 +56,12 @@ func decoding(name string, r io.Reader, charset string) (*decoded, error) {
 // encodingOf finds a character set; nil is UTF-8.
 func encodingOf(charset string) (encoding.Encoding, error) {
 	e, err := htmlindex.Get(charset)
-	if err != nil {
+	if err != nil || e == encoding.Replacement { // browsers read some no more
 		if e, err = ianaindex.IANA.Encoding(charset); err != nil || e == nil {
 			e, err = htmlindex.Get(strings.NewReplacer("-", "", "_", "").Replace(charset)) // latin-1, utf_8
 		}
 	}
-	if err != nil {
+	if err != nil || e == encoding.Replacement {
 		return nil, Errorf("usage", "there is no encoding %q: use \"utf-8\", \"windows-1252\", \"iso-8859-1\", \"utf-16le\" or another name that browsers know", charset)
 	}
 	if e == unicode.UTF8 || e == encoding.Nop {

@@ -59,3 +59,24 @@ func TestNothingOfWhatIsNoTextIsLost(t *testing.T) {
 		}
 	}
 }
+
+// Any number of shifts may stand before what means nothing, and none of it may be longer
+// than the room that is left.
+func TestShiftsBeforeWhatIsNoText(t *testing.T) {
+	t.Parallel()
+	for _, charset := range []struct{ name, there, back string }{{"iso-2022-jp", "\x1b$B", "\x1b(B"}, {"hz-gb-2312", "~{", "~}"}} {
+		for _, shifts := range []int{0, 1, 3000} {
+			for before := 4060; before < 4100; before++ {
+				text := strings.Repeat("a", before) + strings.Repeat(charset.there+charset.back, shifts) + charset.there + "\x7f\x7f" + charset.back + "b"
+				d, err := decoding("a text", strings.NewReader(text), charset.name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := io.ReadAll(d)
+				if err != nil || utf8.Valid(got) || !bytes.HasSuffix(got, []byte("b")) || !bytes.HasPrefix(got, []byte(text[:before])) {
+					t.Fatalf("%s, %d shifts behind %d letters: got %d bytes, %v", charset.name, shifts, before, len(got), err)
+				}
+			}
+		}
+	}
+}

@@ -19,9 +19,7 @@ func (f *file) loopSites() []hostlib.LoopSite {
 				if ok && hostlib.HookNamed(def.Name.Name) != nil {
 					f.findInside(def.Body, false)
 				} else {
-					f.aside = true
 					f.findLoops(s, false)
-					f.aside = false
 				}
 			}
 		}
