@@ -31,7 +31,7 @@ func SiteOf(file string, sites []LoopSite, line int) engine.LoopID {
 		return engine.LoopID{Site: file, Aside: true}
 	}
 	id := engine.LoopID{Again: sites[i].Again, Aside: sites[i].Aside}
-	redrives := func(s LoopSite) bool { return s.In == "redrive" }
+	redrives := func(s LoopSite) bool { return s.In == RedriveHook }
 	for k, s := range sites {
 		if redrives(s) != redrives(sites[i]) {
 			continue
@@ -41,7 +41,7 @@ func SiteOf(file string, sites []LoopSite, line int) engine.LoopID {
 		}
 	}
 	if redrives(sites[i]) {
-		id.Site += " redrive"
+		id.Site += " " + RedriveHook
 	}
 	return id
 }
