@@ -251,7 +251,8 @@ func (l *RecordLook) ID(i int) (string, error) {
 // Take compares the i-th key's row with what is known of it, and marks it when
 // it is new or changed: then it is given to the script. A row that a loop leaves
 // out, because it was committed before a crash, keeps the content that was
-// committed. With a scan, the run has seen the row.
+// committed. A row that is redriven was taken when it was rejected: it is given once
+// more. With a scan, the run has seen the row.
 func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given bool, err error) {
 	c := l.r.c
 	rec, err := l.at(i)
@@ -259,7 +260,7 @@ func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given boo
 		return false, err
 	}
 	by := c.recordBy()
-	given = rec.Status(content, by) != RecordSame
+	given = rec.Status(content, by) != RecordSame || c.job.Redrive != 0 && !(rec.by(by) && rec.Pass == by.Pass)
 	w := RecordWrite{Source: l.r.source, Key: l.keys[i], Known: true, Read: l.found[i], Content: content}
 	switch {
 	case given && c.skipping != nil:

@@ -194,10 +194,10 @@ func (c *Call) recallRejects(ctx context.Context) error {
 
 // judgeRejects says whether the job has rejected more than it may, in this call or
 // before a checkpoint from which it goes on, but for what was redriven since. A
-// phase that ended was judged then. A share is of the rows that were read
-// or, if that is more, of those that were written and rejected; a job that rejects
-// the only thing it works on has no share. Before the end it counts only once many
-// were rejected.
+// phase that ended was judged then. A share is of the rows that were read, or, where
+// fewer were read than rejected, because the script has them from elsewhere, of those
+// that were written and rejected; a job that rejects the only thing it works on has no
+// share. Before the end it counts only once many were rejected.
 func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	limit := c.typ.Settings.Rejects.WithDefaults()
 	if !c.judged() || limit.kind == limitNone || !end && c.stats["rejected"] == 0 {
@@ -222,7 +222,10 @@ func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	stats := c.stats.Plus(c.before)
 	all := stats["rejected"] - c.mended
 	n := all - c.whole - c.pend.whole
-	rows := max(stats["read"], n+stats["inserted"]+stats["updated"]+stats["unchanged"])
+	rows := stats["read"]
+	if rows < n {
+		rows = n + stats["inserted"] + stats["updated"] + stats["unchanged"]
+	}
 	switch {
 	case limit.kind == limitCount && all > limit.count:
 		return c.tooManyRejects(all, 0)

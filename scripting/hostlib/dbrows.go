@@ -20,6 +20,9 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 		rows.key = a.Strings("key")
 	}
 	defer rows.it.Close()
+	if rows.merges && through(rows.it, "records.changed") {
+		return nil, Errorf("usage", "rows: db.merge deletes what is not among its rows, and records.changed leaves out those that are unchanged: give it all rows, or write these by db.upsert")
+	}
 	var source engine.RowSource = rows
 	if a.String("on_bad") == "reject" {
 		if c.Hook == nil {

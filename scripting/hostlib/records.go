@@ -20,7 +20,7 @@ var recordsModule = &Module{
 	Doc:  "Which rows of a source are new, changed or the same as when they were taken last, and which id each has at its destination. What is noted commits with the job, or not at all; if another job changes it meanwhile, the hook runs again.",
 	Funcs: []*Func{
 		{
-			Name: "changed", Doc: "Gives the rows that are new or changed, and marks them; the others are counted as unchanged. Lazy. A row counts as taken once it was given, so do something with it, or reject it. Within a job a row stays new or changed: a hook that begins again is given the same rows in the same order, and so is a job that is retried, as long as no other has taken them. Of rows with the same key each is compared with the one before, so the last one counts.",
+			Name: "changed", Doc: "Gives the rows that are new or changed, and marks them; the others are counted as unchanged. Lazy. A row counts as taken once it was given, so do something with it, or reject it: a redrive is given it once more. Within a job a row stays new or changed: a hook that begins again is given the same rows in the same order, and so is a job that is retried, as long as no other has taken them. Of rows with the same key each is compared with the one before, so the last one counts.",
 			Params: []Param{
 				sourceParam,
 				{Name: "rows", Type: Iterable, Doc: "dicts; None in place of a row is skipped and counted"},

@@ -131,6 +131,12 @@ func sourceOf(it Iterator) *source {
 	return nil
 }
 
+// through says whether rows come through what a function made, by its name.
+func through(it Iterator, name string) bool {
+	s := sourceOf(it)
+	return s != nil && (s.name == name || slices.ContainsFunc(s.over, func(it Iterator) bool { return through(it, name) }))
+}
+
 // Next is the next value.
 func (s *source) Next() (Value, error) {
 	if s.err != nil {

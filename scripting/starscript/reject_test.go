@@ -409,3 +409,73 @@ def consume(ctx, item):
 		}
 	}
 }
+
+// Records have marked a row as taken when it was rejected: it is given to a redrive all the
+// same, to each, and once only.
+func TestRecordsGiveRowsThatAreRedriven(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "all", retry = retry(max = 2, first = "1ms"))
+def load_rows(ctx, rows):
+    for batch in ctx.batches(records.changed("people", rows, key = "id"), 4):
+        db.insert("done", [clean(r) for r in batch])
+        if vars.get("now") == 1 and ctx.attempt == 1 and batch[0]["id"] >= 15: error("once more")
+def clean(r):
+    if r["id"] % 5 == 0 and (vars.get("now") == None or r["id"] == 25): return reject(r, "bad")
+    return {"id": r["id"]}
+def consume(ctx, item):
+    db.ensure("done", {"id": "integer"})
+    load_rows(ctx, [{"id": i} for i in range(50)] + [{"id": 0}])
+def redrive(ctx, rows):
+    load_rows(ctx, rows)
+`)
+	w.Script("items", `
+job(rejects = "all")
+def produce(ctx):
+    ctx.emit_all([{"id": i} for i in range(10)])
+def consume(ctx, item):
+    db.ensure("whole", {"id": "integer"})
+    for r in records.changed("items", [item, item], key = "id"):
+        if r["id"] % 5 == 0 and vars.get("now") == None: reject(item, "bad")
+        else: db.insert("whole", [r])
+`)
+	same(t, "end", "consume completed ", end(w.Do("job", "1")))
+	w.Do("items", "null")
+	same(t, "rows", "40\n", w.Query("SELECT COUNT(*) FROM done"))
+	if err := w.Store.SetVariables(t.Context(), []engine.VariableWrite{{Name: "now", Value: engine.Raw("1"), Seen: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "redriven", 10, redrive(t, w, "job").Rejects)
+	same(t, "rows", "49|49\n", w.Query("SELECT COUNT(*), COUNT(DISTINCT id) FROM done"))
+	same(t, "redriven again", 1, redrive(t, w, "job").Rejects)
+	same(t, "what is bad still", 1, redrive(t, w, "job").Rejects)
+	same(t, "redriven", 2, redrive(t, w, "items").Rejects)
+	same(t, "rows", "10|10\n", w.Query("SELECT COUNT(*), COUNT(DISTINCT id) FROM whole"))
+	same(t, "taken", "0\n", w.Query("SELECT COUNT(*) FROM done WHERE id = 25"))
+}
+
+// A share is of the rows that were read, however many a script writes for each.
+func TestAShareOfRejectsIsOfTheRowsRead(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ body, end string }{
+		{`for r in csv.read("in.csv"): import_row(r, 9)`, "3 of 20 rows were rejected"},
+		{`for r in json.decode(files.read("in.json")): import_row(r, 1)`, "3 of 20 rows were rejected"},
+	} {
+		w := world.New(t)
+		w.File("in.csv", "n\n"+strings.Repeat("1\n", 17)+strings.Repeat("0\n", 3))
+		w.File("in.json", "["+strings.Repeat(`{"n": "1"}, `, 17)+strings.Repeat(`{"n": "0"}, `, 2)+`{"n": "0"}]`)
+		w.Script("job", `
+job(needs = ["files:*"])
+def import_row(r, times):
+    if r["n"] == "0": return reject(r, "nought")
+    for i in range(times): db.insert("t%d" % i, [r])
+def consume(ctx, item):
+    for i in range(9): db.ensure("t%d" % i, {"n": "text"})
+    `+c.body+`
+`)
+		if got := end(w.Do("job", "1")); !strings.Contains(got, c.end) {
+			t.Errorf("%s: got %s, wanted %s", c.body, got, c.end)
+		}
+	}
+}
