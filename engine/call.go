@@ -188,6 +188,9 @@ func (c *Call) Sleep(d time.Duration) error {
 	return nil
 }
 
+// TimeLeft is what is left of the hook's timeout.
+func (c *Call) TimeLeft() time.Duration { return c.watch.rest() }
+
 // Session is the hook's transaction on the job database.
 func (c *Call) Session() Session {
 	if c.session == nil {

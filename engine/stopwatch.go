@@ -52,5 +52,15 @@ func (w *stopwatch) anew() {
 	w.resume()
 }
 
+// rest is what is left of its limit.
+func (w *stopwatch) rest() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pauses > 0 {
+		return w.left
+	}
+	return w.left - w.clock.Now().Sub(w.since)
+}
+
 // stop stops it for good.
 func (w *stopwatch) stop() { w.pause() }

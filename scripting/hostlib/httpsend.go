@@ -44,6 +44,9 @@ const (
 	// A longer wait that a server asks for is not spent in the hook: the job
 	// is put to sleep.
 	maxHTTPWait = 30 * time.Second
+	// Unless the hook has had answers since its last commit, for which it would ask
+	// once more, to be sent to sleep at the same place again: up to this it waits.
+	maxHTTPHold = 5 * time.Minute
 	// No server can put a job to sleep for longer; then it is asked again.
 	maxHTTPSnooze = 24 * time.Hour
 )
@@ -78,6 +81,7 @@ func (c *Call) send(rq *httpRequest) (*response, error) {
 		}
 		resp, failed := c.attempt(rq, authorization)
 		if failed == nil {
+			c.answered()
 			return resp, nil
 		}
 		if o, ok := rq.auth.(*oauth); ok && failed.status == http.StatusUnauthorized && !renewed {
@@ -92,6 +96,14 @@ func (c *Call) send(rq *httpRequest) (*response, error) {
 			return nil, err
 		}
 	}
+}
+
+// answered counts the answers that a hook has had since its last commit.
+func (c *Call) answered() {
+	if c.answers == 0 {
+		c.Hook.OnCheckpoint(func() { c.answers = 0 })
+	}
+	c.answers++
 }
 
 // pause waits until a request may be sent again, or says why it is not.
@@ -113,14 +125,19 @@ func (c *Call) again(about map[string]any, retry, attempt int, failed *httpFailu
 		}
 		wait = backoff.Wait(min(attempt, 20))
 	}
+	long := failed.asked && wait > maxHTTPWait && (c.answers == 0 || wait > maxHTTPHold || wait > c.Hook.TimeLeft()/2)
 	switch {
 	case !failed.again || retry == 0:
 		return failed.err
-	case failed.asked && wait > maxHTTPWait && !c.after && c.Hook.Job().Phase != engine.PhaseFail:
+	case long && !c.after && c.Hook.Job().Phase != engine.PhaseFail:
 		about["status"], about["wait"] = int64(failed.status), engine.FormatDuration(wait)
-		c.Log(slog.LevelWarn, "the server asks to wait: the job goes on then", about)
+		then := "the job goes on then"
+		if c.answers > 0 {
+			then += fmt.Sprintf(" from its last commit, and asks once more for %d answers that it has had since: commit what comes of them before, by ctx.batches or ctx.checkpoint, or the next run may be stopped here, too", c.answers)
+		}
+		c.Log(slog.LevelWarn, "the server asks to wait: "+then, about)
 		return c.Hook.Snooze(wait)
-	case attempt > retry || failed.asked && wait > maxHTTPWait:
+	case attempt > retry || long:
 		return failed.err
 	}
 	about["why"], about["wait"] = c.Hook.StrikeParts(failed.err.Error()), engine.FormatDuration(wait.Round(time.Millisecond))
