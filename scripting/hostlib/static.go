@@ -189,6 +189,11 @@ func CheckSettings(c *Call, given []Named) (faults []Fault) {
 			continue
 		}
 		values[g.Name] = g.Value
+		var clash error
+		if other := map[string]string{"every": "cron", "cron": "every"}[g.Name]; values[other] != nil && g.Value != nil {
+			clash = Errorf("usage", "give every or cron, not both") // told once; others are judged with the last one
+			delete(values, other)
+		}
 		d := Declaration{Type: c.Job.Type}
 		for _, s := range settings {
 			// What a setting needs of others is judged with them.
@@ -198,7 +203,9 @@ func CheckSettings(c *Call, given []Named) (faults []Fault) {
 			}
 			err := s.apply(&d, c, with)
 			if err == nil && s.name == g.Name {
-				err = d.Settings.Validate()
+				if err = d.Settings.Validate(); err == nil {
+					err = clash
+				}
 			}
 			if err != nil && s.name == g.Name {
 				faults = append(faults, Fault{n, err})
