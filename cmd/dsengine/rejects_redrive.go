@@ -74,7 +74,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 	if err != nil {
 		return err
 	}
-	r, err := eng.Redrive(ctx, engine.RedriveRequest{Type: o.Type, Job: o.Job, Since: f.Since, Reason: o.Reason, Limit: o.Limit})
+	r, err := eng.Redrive(ctx, engine.RedriveRequest{Type: o.Type, Job: o.Job, Since: f.Since, Before: f.Before, Reason: o.Reason, Limit: o.Limit})
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func rejectWords(id engine.JobID, c engine.RejectCounts, counted int64) string {
 	for _, n := range []struct {
 		n    int64
 		word string
-	}{{c.Open, "open"}, {c.Redriving, "being redriven"}, {c.Redriven, "redriven"}} {
+	}{{c.Open, "open"}, {c.Redriving, "being redriven"}, {c.Redriven, "redriven"}, {c.Closed, "closed"}} {
 		if n.n > 0 {
 			s += fmt.Sprintf(", %s %s", number(n.n), n.word)
 		}
