@@ -45,6 +45,7 @@ func newRejectsReopen(env *Env, g *globals) *cobra.Command {
 
 func rejectsCloser(env *Env, g *globals, o *rejectsCloseOptions, c *cobra.Command) *cobra.Command {
 	o.flags(c.Flags())
+	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		for _, a := range args {
 			id, err := strconv.ParseInt(a, 10, 64)
