@@ -276,7 +276,7 @@ func runValuesGet(ctx context.Context, env *Env, g *globals, o valueOptions, arg
 		return printJSON(env.Stdout, v)
 	}
 	p := &printer{w: env.Stdout}
-	p.line("%s", v.Value)
+	p.line("%s", cleanJSON(string(v.Value)))
 	return p.err
 }
 
