@@ -212,7 +212,7 @@ func (o *valueOptions) scope(ctx context.Context, eng *engine.Engine, s *scripts
 		return scope, nil
 	}
 	// What an instance that is no more has kept can still be looked at.
-	err = checkInstance(script, o.Instance)
+	err = checkInstanceNow(ctx, eng.Store(), script, o.Instance)
 	if err != nil && !makes {
 		names, lerr := eng.Store().VariableNames(ctx, scope)
 		if lerr != nil || len(names) > 0 {
