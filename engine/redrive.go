@@ -133,6 +133,7 @@ func MatchReason(glob string) func(string) bool {
 		return func(string) bool { return true }
 	}
 	r := strings.NewReplacer(`\*`, `.*`, `\?`, `.`)
+	glob = strings.ToValidUTF8(glob, "\uFFFD") // as reasons are
 	return regexp.MustCompile(`(?s)^` + r.Replace(regexp.QuoteMeta(glob)) + `$`).MatchString
 }
 

@@ -153,6 +153,7 @@ var rejectCases = []testCase{
 			{engine.RejectFilter{Reason: "w?y"}, []string{"1 open", "2 open", "3 open"}},
 			{engine.RejectFilter{Reason: "*[thing]: 50%_*"}, []string{"4 open"}},
 			{engine.RejectFilter{Reason: "no"}, []string{}},
+			{engine.RejectFilter{Reason: "no such \xfc*"}, []string{}},
 			{engine.RejectFilter{Redrive: 4711}, []string{}},
 			{engine.RejectFilter{Type: t, NoRows: true}, []string{" open", " open", " open"}},
 		} {
