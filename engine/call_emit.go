@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -174,7 +173,7 @@ func (p *pending) created() (n int64) {
 }
 
 func (c *Call) insert(e Emission, phase Phase) (JobInsert, error) {
-	if e.Payload != nil && !json.Valid(e.Payload) {
+	if e.Payload != nil && !isJSON(e.Payload) {
 		return JobInsert{}, c.misuse("the payload is no JSON")
 	}
 	j := NewJob{Type: e.Type, Phase: phase, Payload: e.Payload, Key: e.Key, Unique: e.Unique, Replace: e.Replace, Priority: e.Priority, After: e.After}

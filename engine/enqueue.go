@@ -36,7 +36,7 @@ func (e *Engine) resolveAll(ctx context.Context, jobs []NewJob, register bool) (
 		if len(j.Payload) > MaxPayload {
 			return nil, Errorf(CodeUsage, "a payload of %d bytes is too large: at most %d", len(j.Payload), MaxPayload)
 		}
-		if j.Payload != nil && !json.Valid(j.Payload) {
+		if j.Payload != nil && !isJSON(j.Payload) {
 			return nil, Errorf(CodeUsage, "the payload of a job of type %q is no JSON: %.60q", j.Type, j.Payload)
 		}
 		var err error
@@ -117,3 +117,6 @@ func (e *Engine) resolve(ctx context.Context, j NewJob, register bool) (JobInser
 	}
 	return in, nil
 }
+
+// isJSON says whether a text is JSON, which is UTF-8: json.Valid takes any bytes in strings.
+func isJSON(text []byte) bool { return json.Valid(text) && utf8.Valid(text) }

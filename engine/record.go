@@ -261,6 +261,27 @@ type MissingRecord struct {
 	ID  string // as JSON; "": none
 }
 
+// RecordSource is what is known of a source, as people see it.
+type RecordSource struct {
+	Source string `json:"source"`
+	Rows   int64  `json:"rows"`
+	Linked int64  `json:"linked"` // of them, those that have an id
+	Job    *JobID `json:"job"`    // the newest job that took one
+}
+
+// RecordDesk is what people do with records, outside of hooks. What a hook has
+// forgotten whose job is not final is not among them.
+type RecordDesk interface {
+	// RecordSources lists the sources of a type's instance. It reads all their rows.
+	RecordSources(ctx context.Context, s Scope) ([]RecordSource, error)
+	// RecordsOf reads what is kept under keys, in their order; nil where nothing is.
+	RecordsOf(ctx context.Context, s Scope, source string, keys []RecordKey) ([]*Record, error)
+	// ForgetRecords forgets the rows of keys, or with nil those of a whole source, in
+	// small transactions, and says how many there were. A hook that has read one of
+	// them and marks it runs again.
+	ForgetRecords(ctx context.Context, s Scope, source string, keys []RecordKey) (int64, error)
+}
+
 // RecordStore keeps what is known of the rows of scripts' sources. All of it is
 // done in a hook's session: it sees what it has written there, and what it
 // writes commits, or is taken back, with all else. Outcome.Records are written

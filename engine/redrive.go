@@ -29,6 +29,7 @@ const (
 	RejectOpen      RejectState = "open"
 	RejectRedriving RejectState = "redriving"
 	RejectRedriven  RejectState = "redriven"
+	RejectClosed    RejectState = "closed" // a person says that it needs nothing more
 )
 
 // Reject is a rejected row as it is kept.
@@ -62,7 +63,9 @@ type RejectFilter struct {
 	Type    TypeID
 	Job     JobID
 	Redrive JobID // those that this job redrives
+	IDs     []int64
 	Since   time.Time
+	Before  time.Time
 	Reason  string // a glob: * is any text, ? any character
 	Open    bool
 	After   int64 // only ids above
@@ -76,6 +79,7 @@ type RejectCounts struct {
 	Open      int64 `json:"open"`
 	Redriving int64 `json:"redriving"`
 	Redriven  int64 `json:"redriven"`
+	Closed    int64 `json:"closed"`
 	// RolledBack are those of an attempt that failed for its rejects, which no commit
 	// has counted: a retry of the job meets their rows again.
 	RolledBack int64 `json:"rolled_back"`
@@ -84,9 +88,9 @@ type RejectCounts struct {
 // CommittedRejects are the rejects that were committed with a job's work: what it
 // may reject is judged by those that stand.
 type CommittedRejects struct {
-	Standing int64 // of the phase: those that nobody has mended
+	Standing int64 // of the phase: those that nobody has mended or closed
 	Whole    int64 // of them, those that were the whole item
-	Mended   int64 // of all phases: redriven, and not rejected again
+	Mended   int64 // of all phases: redriven and not rejected again, or closed
 }
 
 // RedriveBatch is rejects to be redriven: by one job, or as items by one each.
@@ -116,6 +120,11 @@ type RejectStore interface {
 	// but for those that are rolled back, and marks them as theirs, in one transaction. It says how many they are; for
 	// none it makes no job.
 	Redrive(ctx context.Context, b RedriveBatch) (jobs []JobID, taken int, err error)
+	// CloseRejects closes those of some rejects that are open still; ReopenRejects makes
+	// those open again that are closed. Each is one transaction, and says how many
+	// they are.
+	CloseRejects(ctx context.Context, ids []int64) (int, error)
+	ReopenRejects(ctx context.Context, ids []int64) (int, error)
 }
 
 // MatchReason compiles a glob for reasons; "" matches all.
@@ -124,6 +133,7 @@ func MatchReason(glob string) func(string) bool {
 		return func(string) bool { return true }
 	}
 	r := strings.NewReplacer(`\*`, `.*`, `\?`, `.`)
+	glob = strings.ToValidUTF8(glob, "\uFFFD") // as reasons are
 	return regexp.MustCompile(`(?s)^` + r.Replace(regexp.QuoteMeta(glob)) + `$`).MatchString
 }
 
@@ -133,6 +143,7 @@ type RedriveRequest struct {
 	Type   string
 	Job    JobID // with the jobs that have redriven its rejects
 	Since  time.Time
+	Before time.Time
 	Reason string // a glob, as in RejectFilter
 	Limit  int    // 0: none
 }
@@ -201,7 +212,7 @@ func (e *Engine) Redrive(ctx context.Context, r RedriveRequest) (Redriven, error
 	}
 	for _, job := range of {
 		if err == nil && b.err == nil && (r.Limit == 0 || chosen < r.Limit) {
-			err = e.store.Rejects(ctx, RejectFilter{Type: t.ID, Job: job, Since: r.Since, Reason: r.Reason, Open: true, NoRows: true}, choose)
+			err = e.store.Rejects(ctx, RejectFilter{Type: t.ID, Job: job, Since: r.Since, Before: r.Before, Reason: r.Reason, Open: true, NoRows: true}, choose)
 		}
 	}
 	if err == nil {

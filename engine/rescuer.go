@@ -68,7 +68,7 @@ func (s *Server) lossOutcome(j *ClaimedJob, t TypeRecord, failed *Failure) (o *O
 		policy = typ.Settings.Retry
 	}
 	f := &Failure{Kind: KindLost, Code: "lost", Retryable: true,
-		Message: fmt.Sprintf("its process was lost %d times in a row while it ran: it may be what kills it (out of memory?), or what runs beside it", j.Losses)}
+		Message: fmt.Sprintf("its process was lost %d times in a row while it ran: it may be what kills it (out of memory?), or what runs beside it. dsengine jobs show %d says which processes, and when; what started them may say of what they died. Once that is mended: dsengine jobs retry %[2]d", j.Losses, j.ID)}
 	s.eng.log.Warn("an attempt fails because of lost processes", "job", j.ID, "losses", j.Losses)
 	if j.Phase == PhaseFail {
 		f.Phase, f.Attempt, f.Final = PhaseFail, failed.Attempt, failed.Final

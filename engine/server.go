@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // ServerOptions say what a process runs, and how. Zero values are defaults.
@@ -71,6 +72,8 @@ func (o ServerOptions) Validate() error {
 		return Errorf(CodeUsage, "connections must be from 1 to 10000, not %d", o.Connections)
 	case len(o.Name) > MaxNameLen:
 		return Errorf(CodeUsage, "the server's name has at most %d bytes", MaxNameLen)
+	case !utf8.ValidString(o.Name):
+		return Errorf(CodeUsage, "the server's name is no valid UTF-8: %q", o.Name)
 	}
 	for _, g := range o.Only {
 		if _, err := path.Match(g, ""); err != nil {

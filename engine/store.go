@@ -21,6 +21,7 @@ type Store interface {
 	VariableStore
 	WindowStore
 	RecordStore
+	RecordDesk
 	RejectStore
 	LogStore
 	NoticeStore

@@ -234,11 +234,12 @@ function redrive(ctx, rows)
   end
 end`,
 		}, {
-			Title: "how rows are redriven", Doc: "dsengine rejects redrive makes jobs that run the open rows again, up to 10,000 rows each; dsengine run works them. They go to the hook redrive(ctx, rows) of the script. Without that hook rows that were whole items go to consume again, a job each, and others cannot be redriven. A row that is rejected again is a new reject; those of a job that fails are open again. Of a job that failed for too many rejects, those of its committed batches are redriven first; then dsengine jobs retry ID goes on where it stopped. In a test: t.redrive().",
+			Title: "how rows are redriven", Doc: "dsengine rejects redrive makes jobs that run the open rows again, up to 10,000 rows each; dsengine run works them. They go to the hook redrive(ctx, rows) of the script. Without that hook rows that were whole items go to consume again, a job each, and others cannot be redriven. A row that is rejected again is a new reject; those of a job that fails are open again. Of a job that failed for too many rejects, those of its committed batches are redriven first; then dsengine jobs retry ID goes on where it stopped. What needs nothing more is closed, by dsengine rejects close. In a test: t.redrive().",
 			Commands: []string{
 				"dsengine rejects list --type orders --open",
 				"dsengine rejects export --type orders --format csv --to rejects.csv",
 				"dsengine rejects redrive --type orders",
+				"dsengine rejects close --type orders --before 7d",
 				"dsengine run --until-idle",
 			},
 		}},

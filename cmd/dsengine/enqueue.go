@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -152,14 +154,23 @@ func (o *enqueueOptions) others() (words string) {
 
 // checkPayload says what is wrong with JSON that a person typed.
 func checkPayload(flag, text string) error {
-	var v json.RawMessage
 	if text == "" {
 		return nil
 	}
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
+	if err := whyNoJSON([]byte(text)); err != nil {
 		return usage("%s is no JSON: %v", flag, err).WithHint(`quote it for the shell: %s '{"id": 42}'`, flag)
 	}
 	return nil
+}
+
+// whyNoJSON says why a text is no JSON, or nil.
+func whyNoJSON(text []byte) error {
+	var v json.RawMessage
+	err := json.Unmarshal(text, &v)
+	if err == nil && !utf8.Valid(text) {
+		err = errors.New("it is not UTF-8")
+	}
+	return err
 }
 
 func runEnqueue(ctx context.Context, env *Env, g *globals, o enqueueOptions) error {

@@ -28,7 +28,8 @@ type Env struct {
 	IsTerminal func(stream any) bool
 	Clock      engine.Clock
 	// Secrets are struck out of what is said; nil knows none.
-	Secrets *engine.Secrets
+	Secrets     *engine.Secrets
+	secretFiles secretFiles
 	// Given are the settings of the command line that decide which database, scripts
 	// and files are meant, for what hints say to type.
 	Given []givenFlag

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/dsengine/dsengine/engine"
@@ -32,10 +34,13 @@ func newJobsShow(env *Env, g *globals) *cobra.Command {
 	}
 }
 
-// shownLogs and shownItems are how much a page shows of them.
+// How much a page shows of what may be long; of a payload, a position and a result on
+// a terminal alone.
 const (
 	shownLogs  = 20
 	shownItems = 10
+	shownLines = 40
+	shownText  = 4000 // bytes
 )
 
 func runJobsShow(ctx context.Context, env *Env, g *globals, id engine.JobID) error {
@@ -346,8 +351,33 @@ func (g *jobPage) data(p *printer) {
 		} else if b.Reset(); json.Indent(&b, v.value, "", "  ") == nil {
 			text = b.String()
 		}
+		text = cleanJSON(text)
+		if short := beginning(text, shownLines, shownText); g.most > 0 && short != text {
+			text = short + "\n" + g.calls(fmt.Sprintf("... (of %s; all: dsengine jobs show %d -o json)", humanize.Bytes(uint64(len(v.value))), g.job.ID))
+		}
 		p.line("\n%s\n%s", v.name, indented(text))
 	}
+}
+
+// beginning is a text, cut after so many lines and bytes.
+func beginning(text string, lines, most int) string {
+	end := 0
+	for range lines {
+		i := strings.IndexByte(text[end:], '\n')
+		if i < 0 {
+			end = len(text)
+			break
+		}
+		end += i + 1
+	}
+	if end > most {
+		for end = most; !utf8.RuneStart(text[end]); end-- {
+		}
+	}
+	if end < len(text) {
+		text = strings.TrimSuffix(text[:end], "\n")
+	}
+	return text
 }
 
 func (g *jobPage) tries(p *printer) {

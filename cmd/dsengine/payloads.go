@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,8 +63,7 @@ func (l *payloadLines) next() (engine.Raw, error) {
 		if len(text) == 0 {
 			continue
 		}
-		var v json.RawMessage
-		if err := json.Unmarshal(text, &v); err != nil {
+		if err := whyNoJSON(text); err != nil {
 			l.bad = l.line
 			return nil, usage("line %d of %s is no JSON: %v", l.line, l.title(), err)
 		}

@@ -39,7 +39,7 @@ func printJSON(w io.Writer, v any) error {
 		return err
 	}
 	b.WriteByte('\n')
-	_, err = b.WriteTo(w)
+	_, err = io.WriteString(w, cleanJSON(b.String()))
 	return err
 }
 
@@ -128,7 +128,25 @@ func clean(s string) string {
 	return b.String()
 }
 
-func steers(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+func steers(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// cleanJSON is clean for JSON, which stays the same value.
+func cleanJSON(text string) string {
+	if strings.IndexFunc(text, steers) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if steers(r) {
+			fmt.Fprintf(&b, "\\u%04x", r) // all of them are below U+10000
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
 
 // clip is the beginning of a text, on one line; all of it where most is 0.
 func clip(s string, most int) string {

@@ -230,3 +230,40 @@ func TestLogLinesOfScriptsAreFlat(t *testing.T) {
 		t.Errorf("got %s want %s", got, want)
 	}
 }
+
+func TestALongPayloadIsCutOnATerminalAlone(t *testing.T) {
+	t.Parallel()
+	show := func(payload string, most int) string {
+		var b bytes.Buffer
+		page := jobPage{job: &engine.Job{ID: 7, Payload: engine.Raw(payload)}, most: most, calls: func(s string) string { return s }}
+		page.data(&printer{w: &b})
+		return b.String()
+	}
+	lines := "[" + strings.Repeat(`"a",`, 200) + `"end"]`
+	for name, long := range map[string]string{"many lines": lines, "one line": `"` + strings.Repeat("ä", 5000) + `end"`} {
+		if got := show(long, 70); strings.Contains(got, "end") || !strings.Contains(got, "; all: dsengine jobs show 7 -o json)") || len(got) > 4200 {
+			t.Errorf("%s on a terminal: %q", name, got)
+		}
+		if got := show(long, 0); !strings.Contains(got, "end") {
+			t.Errorf("%s for a program: %q", name, got)
+		}
+	}
+	if got := show(`{"short": true}`, 70); strings.Contains(got, "all:") {
+		t.Errorf("a short one: %q", got)
+	}
+}
+
+func TestTextThatSteersATerminal(t *testing.T) {
+	t.Parallel()
+	const text = "a\x1b\u009b31m\u202eb\u2066"
+	if got, want := clean(text), `a\x1b\x9b31m\x202eb\x2066`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var b bytes.Buffer
+	if err := printJSON(&b, text); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), `"a\u001b\u009b31m\u202eb\u2066"`+"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -10,8 +10,8 @@ import (
 )
 
 func newRejects(env *Env, g *globals) *cobra.Command {
-	return newGroup("rejects", "List, redrive and export the rows that scripts rejected",
-		newRejectsList(env, g), newRejectsRedrive(env, g), newRejectsExport(env, g))
+	return newGroup("rejects", "List, redrive, close and export the rows that scripts rejected",
+		newRejectsList(env, g), newRejectsRedrive(env, g), newRejectsClose(env, g), newRejectsReopen(env, g), newRejectsExport(env, g))
 }
 
 // rejectSelection says which rejects are meant.
@@ -19,6 +19,7 @@ type rejectSelection struct {
 	Type   string
 	Job    engine.JobID
 	Since  since
+	Before since
 	Reason string
 	Open   bool
 	// Redrive is a job that redrives them.
@@ -29,11 +30,12 @@ func (s *rejectSelection) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.Type, "type", "", "only rejects of this `type`")
 	jobFlag(f, &s.Job, "job", "only rejects of the job of this `id`")
 	sinceFlag(f, &s.Since, "since", "only rejects since this `time`: 1h, 7d, 2026-03-28")
+	sinceFlag(f, &s.Before, "before", "only rejects from before this `time`: 7d, 2026-03-28")
 	f.StringVar(&s.Reason, "reason", "", "only rejects whose reason fits this `glob`: \"*no e-mail*\"")
 }
 
 func (s *rejectSelection) openFlag(f *pflag.FlagSet) {
-	f.BoolVar(&s.Open, "open", false, "only rejects that are not redriven, and are not being")
+	f.BoolVar(&s.Open, "open", false, "only rejects that are neither redriven, being redriven nor closed")
 	jobFlag(f, &s.Redrive, "redrive", "only rejects that the job of this `id` redrives, or did last")
 }
 
@@ -44,7 +46,7 @@ func (s *rejectSelection) filter(ctx context.Context, eng *engine.Engine) (engin
 	if err != nil {
 		return f, err
 	}
-	f.Since = s.Since.moment(now)
+	f.Since, f.Before = s.Since.moment(now), s.Before.moment(now)
 	if s.Type != "" {
 		t, err := typeNamed(ctx, eng, s.Type)
 		if err != nil {

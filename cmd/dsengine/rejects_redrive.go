@@ -74,7 +74,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 	if err != nil {
 		return err
 	}
-	r, err := eng.Redrive(ctx, engine.RedriveRequest{Type: o.Type, Job: o.Job, Since: f.Since, Reason: o.Reason, Limit: o.Limit})
+	r, err := eng.Redrive(ctx, engine.RedriveRequest{Type: o.Type, Job: o.Job, Since: f.Since, Before: f.Before, Reason: o.Reason, Limit: o.Limit})
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 		return err
 	}
 	if r.NoHook > 0 {
-		return engine.Errorf(engine.CodeConflict, "%s cannot be redriven: %s no whole items, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject", "rejects"), isOrAre(r.NoHook)).
+		return engine.Errorf(engine.CodeConflict, "%s cannot be redriven: %s, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject", "rejects"), noWhole(r.NoHook)).
 			WithHint("the first was rejected because: %s. Once that is mended, its job does all again, what was committed too, by: dsengine jobs retry %d --fresh. To redo these rows alone, define the hook in %s; it gets them", clip(r.Reason, 300), *r.Again, s.file(g, o.Type))
 	}
 	return nil
@@ -102,6 +102,13 @@ func isOrAre(n int) string {
 		return "it is"
 	}
 	return "they are"
+}
+
+func noWhole(n int) string {
+	if n == 1 {
+		return "it is no whole item"
+	}
+	return "they are no whole items"
 }
 
 func tellRedriven(env *Env, r engine.Redriven) error {
@@ -146,7 +153,7 @@ func rejectWords(id engine.JobID, c engine.RejectCounts, counted int64) string {
 	for _, n := range []struct {
 		n    int64
 		word string
-	}{{c.Open, "open"}, {c.Redriving, "being redriven"}, {c.Redriven, "redriven"}} {
+	}{{c.Open, "open"}, {c.Redriving, "being redriven"}, {c.Redriven, "redriven"}, {c.Closed, "closed"}} {
 		if n.n > 0 {
 			s += fmt.Sprintf(", %s %s", number(n.n), n.word)
 		}

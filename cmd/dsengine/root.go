@@ -141,7 +141,7 @@ func newRoot(env *Env) *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"Work:", []*cobra.Command{newRun(env, &g), newEnqueue(env, &g), newBackfill(env, &g)}},
-		{"See and steer:", []*cobra.Command{newJobs(env, &g), newRejects(env, &g), newLogs(env, &g), newTypes(env, &g), newWindows(env, &g), newServers(env, &g), newVars(env, &g), newState(env, &g)}},
+		{"See and steer:", []*cobra.Command{newJobs(env, &g), newRejects(env, &g), newLogs(env, &g), newTypes(env, &g), newWindows(env, &g), newServers(env, &g), newVars(env, &g), newState(env, &g), newRecords(env, &g)}},
 		{"Write scripts:", []*cobra.Command{newNew(env, &g), newTest(env, &g), newCheck(env, &g), newFormat(env, &g), newDocs(env, &g), newPlan(env, &g), newReplay(env, &g)}},
 		{"Set up:", []*cobra.Command{newMigrate(env, &g), newDoctor(env, &g), newVersion(env, &g), newCompletion(env)}},
 	} {

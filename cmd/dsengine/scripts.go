@@ -100,13 +100,15 @@ func realPath(p string) string {
 
 // knowNeeded makes the secrets known that the needs of scripts name.
 func (s *scripts) knowNeeded(env *Env, g *globals) {
+	var globs []string
 	for _, t := range s.Types {
 		for _, line := range t.Settings.Needs {
 			if glob, ok := strings.CutPrefix(line, "secret:"); ok {
-				g.tables.knowSecrets(env, glob)
+				globs = append(globs, glob)
 			}
 		}
 	}
+	g.tables.knowSecrets(env, globs...)
 }
 
 // of is the job type of a name, or nil.

@@ -1,14 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/BurntSushi/toml"
 	"github.com/bmatcuk/doublestar/v4"
@@ -197,9 +199,6 @@ func (t *tables) path(env *Env, p string) string {
 	return env.path(p)
 }
 
-// maxSecret bounds a file that holds a secret, in bytes.
-const maxSecret = 64 << 10
-
 // secretSource finds secrets: in the environment, else where [secrets] says.
 func (t *tables) secretSource(env *Env) func(name string) (string, error) {
 	return func(name string) (string, error) {
@@ -235,31 +234,53 @@ func inVariable(name, kept string) string {
 	}, name)
 }
 
-// knowSecrets makes all secrets known that a glob of needs names and that can be had here
+// class is one of letters in a glob: any letter, for what secrets are to be known.
+var class = regexp.MustCompile(`\[[^\]]*\]`)
+
+// knowSecrets makes all secrets known that globs of needs name and that can be had here
 // and now, before a script gets one: somebody else may bring it.
-func (t *tables) knowSecrets(env *Env, glob string) {
-	glob = inVariable(strings.ReplaceAll(glob, "{instance}", "*"), `*?[]{},`)
+func (t *tables) knowSecrets(env *Env, globs ...string) {
+	for i, g := range globs {
+		globs[i] = inVariable(class.ReplaceAllString(strings.ReplaceAll(g, "{instance}", "*"), "?"), `*?{},`)
+	}
+	named := func(variable string) bool {
+		return slices.ContainsFunc(globs, func(g string) bool { return doublestar.MatchUnvalidated(g, variable) })
+	}
 	for _, v := range env.Environ() {
-		if name, value, _ := strings.Cut(v, "="); doublestar.MatchUnvalidated(glob, name) {
+		if name, value, _ := strings.Cut(v, "="); named(name) {
 			_ = env.Secrets.Add(withoutLineEnd(value)) // one that is too short is none
 		}
 	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var late []string
 	for name, ref := range t.Secrets {
-		if !doublestar.MatchUnvalidated(glob, secretVariable(name)) {
+		if !named(secretVariable(name)) {
 			continue
 		}
-		if info, err := os.Stat(t.path(env, ref.File)); ref.File != "" && (err != nil || !info.Mode().IsRegular()) {
-			continue // reading a pipe may wait, and takes what is in it
-		}
-		if value, err := t.resolve(env, ref); err == nil {
-			_ = env.Secrets.Add(value)
-		}
+		wg.Go(func() {
+			value, err := t.find(env, ref, true)
+			if err == nil {
+				_ = env.Secrets.Add(value)
+			} else if errors.Is(err, errNoAnswer) {
+				mu.Lock()
+				late = append(late, fmt.Sprintf("the secret %q cannot be had now: %v", name, err))
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(late)
+	for _, l := range late {
+		env.say("%s", l)
 	}
 }
 
-// resolve is the secret itself. A file is read each time, so that it can be
-// replaced.
-func (t *tables) resolve(env *Env, ref secretRef) (string, error) {
+// resolve is the secret itself.
+func (t *tables) resolve(env *Env, ref secretRef) (string, error) { return t.find(env, ref, false) }
+
+// find is the secret; with regular, not one in a file that is a pipe.
+func (t *tables) find(env *Env, ref secretRef, regular bool) (string, error) {
 	switch {
 	case ref.Env != "":
 		v, ok := env.lookup(ref.Env)
@@ -268,16 +289,7 @@ func (t *tables) resolve(env *Env, ref secretRef) (string, error) {
 		}
 		return withoutLineEnd(v), nil
 	case ref.File != "":
-		p := t.path(env, ref.File)
-		info, err := os.Stat(p)
-		switch {
-		case err != nil:
-			return "", err
-		case info.Mode().IsRegular() && info.Size() > maxSecret:
-			return "", &fs.PathError{Op: "read", Path: p, Err: fmt.Errorf("it has more than %d bytes", maxSecret)}
-		}
-		b, err := os.ReadFile(p)
-		return withoutLineEnd(string(b)), err
+		return env.secretFiles.read(secretFile{t.path(env, ref.File), regular})
 	}
 	return ref.Value, nil
 }

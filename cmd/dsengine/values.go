@@ -17,6 +17,7 @@ import (
 // valueOptions are those of the commands vars and state, which differ by whose
 // values are meant.
 type valueOptions struct {
+	Command  string // vars, state or records
 	Type     string // "" for vars
 	Instance string
 	All      bool
@@ -33,6 +34,7 @@ type valueVerb struct {
 	long       string
 	example    []string // what follows the command's name
 	own        []string // flags
+	all        string   // what --all does
 	run        func(ctx context.Context, env *Env, g *globals, o valueOptions, args []string) error
 }
 
@@ -42,9 +44,9 @@ else is a text: Berlin, 2026-03-28, 007. --string makes it a text whatever it lo
 same way; the line end at its end is no part of a text. A hook that has read a value and sets
 it, and finds at its commit that it was changed meanwhile, runs again.`
 
-var valueVerbs = []*valueVerb{
+var valueVerbs = verbs{
 	{
-		name: "list", short: "List names and values", own: []string{"all"}, run: runValuesList,
+		name: "list", short: "List names and values", own: []string{"all"}, all: "list too what http remembers of answers (cache = True)", run: runValuesList,
 		example: []string{"list", "list -o json"},
 	},
 	{
@@ -63,8 +65,11 @@ var valueVerbs = []*valueVerb{
 	},
 }
 
-func verb(name string) *valueVerb {
-	for _, v := range valueVerbs {
+// verbs are the commands that something has.
+type verbs []*valueVerb
+
+func (list verbs) find(name string) *valueVerb {
+	for _, v := range list {
 		if v.name == name {
 			return v
 		}
@@ -72,8 +77,8 @@ func verb(name string) *valueVerb {
 	return nil
 }
 
-func verbNames() (names []string) {
-	for _, v := range valueVerbs {
+func (list verbs) names() (names []string) {
+	for _, v := range list {
 		names = append(names, v.name)
 	}
 	return names
@@ -100,7 +105,7 @@ func (v *valueVerb) has(flag string) bool { return slices.Contains(v.own, flag) 
 
 func (v *valueVerb) flags(o *valueOptions, f *pflag.FlagSet) {
 	if v.has("all") {
-		f.BoolVar(&o.All, "all", false, "list too what http remembers of answers (cache = True)")
+		f.BoolVar(&o.All, "all", false, v.all)
 	}
 	if v.has("file") {
 		f.StringVar(&o.File, "file", "", "a `file` that holds the value; - for standard input")
@@ -112,11 +117,6 @@ func (v *valueVerb) flags(o *valueOptions, f *pflag.FlagSet) {
 func (v *valueVerb) call(ctx context.Context, env *Env, g *globals, o valueOptions, args []string) error {
 	if n := len(v.needs) + len(v.may); len(args) < len(v.needs) || len(args) > n {
 		return usage("write: %s %s", o.command(), v.use()).WithHint("a VALUE with spaces is quoted: %s set name 'two words'", o.command())
-	}
-	if len(args) > 0 {
-		if err := engine.CheckVariable(args[0], nil); err != nil {
-			return err
-		}
 	}
 	return v.run(ctx, env, g, o, args)
 }
@@ -133,10 +133,7 @@ func valueFlagError(c *cobra.Command, err error) error {
 
 // command is how the command begins.
 func (o *valueOptions) command() string {
-	if o.Type == "" {
-		return "dsengine vars"
-	}
-	return "dsengine state " + o.Type
+	return strings.TrimSpace("dsengine " + o.Command + " " + o.Type)
 }
 
 // whose says whose values are meant.
@@ -144,6 +141,10 @@ func (o *valueOptions) whose() string {
 	switch {
 	case o.Type == "":
 		return "vars"
+	case o.Command == "records" && o.Instance != "":
+		return fmt.Sprintf("%s, instance %q,", o.Type, o.Instance)
+	case o.Command == "records":
+		return o.Type
 	case o.Instance != "":
 		return fmt.Sprintf("the state of %s, instance %q,", o.Type, o.Instance)
 	}
@@ -210,11 +211,15 @@ func (o *valueOptions) scope(ctx context.Context, eng *engine.Engine, s *scripts
 	if script == nil {
 		return scope, nil
 	}
-	// The state of an instance that is no more can still be looked at.
-	err = checkInstance(script, o.Instance)
+	// What an instance that is no more has kept can still be looked at.
+	err = checkInstanceNow(ctx, eng.Store(), script, o.Instance)
 	if err != nil && !makes {
 		names, lerr := eng.Store().VariableNames(ctx, scope)
 		if lerr != nil || len(names) > 0 {
+			return scope, lerr
+		}
+		sources, lerr := eng.Store().RecordSources(ctx, scope)
+		if lerr != nil || len(sources) > 0 {
 			return scope, lerr
 		}
 	}
@@ -271,12 +276,15 @@ func runValuesGet(ctx context.Context, env *Env, g *globals, o valueOptions, arg
 		return printJSON(env.Stdout, v)
 	}
 	p := &printer{w: env.Stdout}
-	p.line("%s", v.Value)
+	p.line("%s", cleanJSON(string(v.Value)))
 	return p.err
 }
 
 // find is the value of a name, which must be there.
 func (o *valueOptions) find(ctx context.Context, eng *engine.Engine, scope engine.Scope, name string) (*engine.VariableRow, error) {
+	if err := engine.CheckVariable(name, nil); err != nil {
+		return nil, err
+	}
 	list, err := eng.Store().Variables(ctx, scope, name)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 func newVars(env *Env, g *globals) *cobra.Command {
 	var commands []*cobra.Command
 	for _, v := range valueVerbs {
-		o := valueOptions{}
+		o := valueOptions{Command: "vars"}
 		c := &cobra.Command{
 			Use:     v.use(),
 			Short:   v.short,

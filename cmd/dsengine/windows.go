@@ -59,8 +59,13 @@ func runWindows(ctx context.Context, env *Env, g *globals, o windowsOptions) err
 	}
 	log, _ := newLogger(env, g)
 	to := toLook
+	var s scripts
 	if writes {
 		to = toChange
+		var err error
+		if s, err = loadScripts(ctx, env, g, log); err != nil {
+			return err
+		}
 	}
 	eng, done, err := openEngine(ctx, env, g, log, to)
 	if err != nil {
@@ -70,6 +75,11 @@ func runWindows(ctx context.Context, env *Env, g *globals, o windowsOptions) err
 	t, err := typeNamed(ctx, eng, o.Type)
 	if err != nil {
 		return err
+	}
+	if script := s.of(o.Type); script != nil && !o.Forget { // what an instance that is no more has left can be forgotten
+		if err := checkInstanceNow(ctx, eng.Store(), script, o.Instance); err != nil {
+			return err
+		}
 	}
 	if writes {
 		before, err := eng.Store().WindowEnds(ctx, t.ID)

@@ -33,36 +33,13 @@ func (s *Store) Redrive(ctx context.Context, b engine.RedriveBatch) (jobs []engi
 }
 
 func (t *Tx) redrive(b engine.RedriveBatch) (made []engine.Enqueued, taken int, err error) {
-	if len(b.Rejects) == 0 {
-		return nil, 0, nil
-	}
-	list := idList(b.Rejects)
-	var before []engine.JobID
-	err = t.query(func(r *sql.Rows) error {
-		var id engine.JobID
-		err := r.Scan(&id)
-		before = append(before, id)
-		return err
-	}, "SELECT DISTINCT redrive FROM ds_rejects"+t.s.D.ByKey()+" WHERE id IN ("+list+") AND redrive > 0 AND redriven = 0 ORDER BY redrive")
-	if err != nil {
-		return nil, 0, err
-	}
-	alive, known := map[engine.JobID]bool{}, map[engine.JobID]bool{}
-	if len(before) > 0 {
-		if alive, err = t.notFinal(before, true); err != nil {
-			return nil, 0, err
-		}
-		for _, id := range before {
-			known[id] = true
-		}
-	}
-	held, err := t.lockRejects(b.Rejects)
+	open, err := t.openRejects(b.Rejects)
 	if err != nil {
 		return nil, 0, err
 	}
 	var ids []int64
-	for _, x := range held {
-		if !x.redriven && !x.cut && !x.rolledBack && (x.redrive == 0 || known[x.redrive] && !alive[x.redrive]) && (b.Mode == engine.RedriveRows || x.whole) {
+	for _, x := range open {
+		if !x.cut && !x.rolledBack && (b.Mode == engine.RedriveRows || x.whole) {
 			ids = append(ids, x.id)
 		}
 	}
@@ -77,6 +54,52 @@ func (t *Tx) redrive(b engine.RedriveBatch) (made []engine.Enqueued, taken int, 
 		return nil, 0, err
 	}
 	return made, len(ids), t.assignRejects(b.Mode, ids, made)
+}
+
+// openRejects locks rejects, and gives those that are open. A job that redrove one of
+// them before cannot be retried until the transaction has ended.
+//
+// Locks: jobs that redrove them before, ascending; rejects ascending.
+func (t *Tx) openRejects(ids []int64) (open []heldReject, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var before []engine.JobID
+	err = t.query(func(r *sql.Rows) error {
+		var id engine.JobID
+		err := r.Scan(&id)
+		before = append(before, id)
+		return err
+	}, "SELECT DISTINCT redrive FROM ds_rejects"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+") AND redrive > 0 AND redriven = 0 ORDER BY redrive")
+	if err != nil {
+		return nil, err
+	}
+	alive, known := map[engine.JobID]bool{}, map[engine.JobID]bool{}
+	if len(before) > 0 {
+		if alive, err = t.notFinal(before, true); err != nil {
+			return nil, err
+		}
+		for _, id := range before {
+			known[id] = true
+		}
+	}
+	held, err := t.lockRejects(ids)
+	for _, x := range held {
+		if x.settled == unsettled && (x.redrive == 0 || known[x.redrive] && !alive[x.redrive]) {
+			open = append(open, x)
+		}
+	}
+	return open, err
+}
+
+// settleRejects writes rejects that are locked. Where locks hold on one node only,
+// the write finds out that another was first.
+func (t *Tx) settleRejects(ids []int64, from int, set string) error {
+	n, err := t.exec("UPDATE ds_rejects" + t.s.D.ByKey() + " SET " + set + " WHERE id IN (" + idList(ids) + ") AND redriven = " + fmt.Sprint(from))
+	if err == nil && int(n) != len(ids) {
+		err = engine.Errorf(engine.CodeRetry, "%d of %d rejects were settled by others meanwhile", len(ids)-int(n), len(ids))
+	}
+	return err
 }
 
 // redriveJobs are the jobs to make: one for all rows, or one for each item.
@@ -114,13 +137,9 @@ func (t *Tx) assignRejects(mode engine.RedriveMode, ids []int64, made []engine.E
 	if mode == engine.RedriveItem {
 		by += " ELSE redrive END"
 	}
-	n, err := t.exec("UPDATE ds_rejects" + t.s.D.ByKey() + " SET redrive = " + by + " WHERE id IN (" + idList(ids) + ") AND redriven = 0")
-	if err != nil {
+	if err := t.settleRejects(ids, unsettled, "redrive = "+by); err != nil {
 		return err
 	}
-	if int(n) != len(ids) {
-		return engine.Errorf(engine.CodeRetry, "%d of %d rejects were redriven by others meanwhile", len(ids)-int(n), len(ids))
-	}
-	_, err = t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET redrive = %d WHERE id IN (%s)", t.s.D.ByKey(), mode, idList(jobs)))
+	_, err := t.exec(fmt.Sprintf("UPDATE ds_jobs%s SET redrive = %d WHERE id IN (%s)", t.s.D.ByKey(), mode, idList(jobs)))
 	return err
 }

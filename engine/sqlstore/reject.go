@@ -79,7 +79,7 @@ type heldReject struct {
 	id        int64
 	job       engine.JobID
 	redrive   engine.JobID
-	redriven  bool
+	settled   int
 	whole     bool
 	cut       bool
 	redriving bool // a job is to redrive it, and is not final
@@ -94,9 +94,9 @@ func (t *Tx) lockRejects(ids []int64) (list []heldReject, err error) {
 	err = t.query(func(r *sql.Rows) error {
 		var x heldReject
 		var kept int
-		err := r.Scan(&x.id, &x.job, &x.redrive, &x.redriven, &x.whole, &x.cut, &kept)
+		err := r.Scan(&x.id, &x.job, &x.redrive, &x.settled, &x.whole, &x.cut, &kept)
 		x.rolledBack = kept == keptFailed
-		if list = append(list, x); x.redrive != 0 && !x.redriven && (len(by) == 0 || by[len(by)-1] != x.redrive) {
+		if list = append(list, x); x.redrive != 0 && x.settled == unsettled && (len(by) == 0 || by[len(by)-1] != x.redrive) {
 			by = append(by, x.redrive)
 		}
 		return err
@@ -106,7 +106,7 @@ func (t *Tx) lockRejects(ids []int64) (list []heldReject, err error) {
 	}
 	alive, err := t.notFinal(by, false)
 	for i := range list {
-		list[i].redriving = !list[i].redriven && alive[list[i].redrive]
+		list[i].redriving = list[i].settled == unsettled && alive[list[i].redrive]
 	}
 	return list, err
 }
@@ -130,6 +130,13 @@ func (t *Tx) notFinal(ids []engine.JobID, touch bool) (map[engine.JobID]bool, er
 	}, "SELECT id, status FROM ds_jobs"+t.s.D.ByKey()+" WHERE id IN ("+idList(ids)+")")
 	return alive, err
 }
+
+// Whether a reject needs anything more: what the column redriven says.
+const (
+	unsettled     = 0 // it is open, or being redriven
+	settledRedone = 1 // it was redriven
+	settledClosed = 2 // a person has closed it; no job redrives it then
+)
 
 // Whether a reject stands: what the column kept says.
 const (
@@ -202,7 +209,7 @@ func (t *Tx) forgetRejects(job engine.JobID, which string) error {
 		}
 		var goes, stays []int64
 		for _, x := range list {
-			if x.redriven || x.redriving {
+			if x.settled == settledRedone || x.redriving {
 				stays = append(stays, x.id)
 			} else {
 				goes = append(goes, x.id)
@@ -353,8 +360,14 @@ func (s *Store) rejectPage(ctx context.Context, f engine.RejectFilter, at int64)
 	if !f.Since.IsZero() {
 		and("r.at >= ?", stamp(f.Since))
 	}
+	if !f.Before.IsZero() {
+		and("r.at < ?", stamp(f.Before))
+	}
 	if f.Open {
 		where = append(where, "r.redriven = 0")
+	}
+	if len(f.IDs) > 0 {
+		where = append(where, "r.id IN ("+idList(f.IDs)+")")
 	}
 	order := "r.id"
 	switch {
@@ -371,11 +384,10 @@ func (s *Store) rejectPage(ctx context.Context, f engine.RejectFilter, at int64)
 			x := &engine.Reject{}
 			var name, instance, source text
 			var made Time
-			var redriven bool
 			var redrive, line int64
-			var kept int
+			var kept, settled int
 			var status sql.NullInt64
-			if err := r.Scan(&x.ID, &x.Job, &name, &instance, &x.Phase, &x.Attempt, &made, &x.Reason, &source, &line, &x.WholeItem, &x.Cut, &x.Size, &redrive, &redriven, &kept, &status); err != nil {
+			if err := r.Scan(&x.ID, &x.Job, &name, &instance, &x.Phase, &x.Attempt, &made, &x.Reason, &source, &line, &x.WholeItem, &x.Cut, &x.Size, &redrive, &settled, &kept, &status); err != nil {
 				return err
 			}
 			last = x.ID
@@ -387,7 +399,7 @@ func (s *Store) rejectPage(ctx context.Context, f engine.RejectFilter, at int64)
 				id := engine.JobID(redrive)
 				x.Redrive = &id
 			}
-			x.State, x.RolledBack = rejectState(redriven, status), kept == keptFailed
+			x.State, x.RolledBack = rejectState(settled, status), kept == keptFailed
 			page = append(page, x)
 			return nil
 		}, fmt.Sprintf(`SELECT r.id, r.job, t.name, r.instance, r.phase, r.attempt, r.at, r.reason, r.source, r.line, r.whole, r.cut, OCTET_LENGTH(r.data), r.redrive, r.redriven, r.kept, j.status
@@ -398,10 +410,12 @@ func (s *Store) rejectPage(ctx context.Context, f engine.RejectFilter, at int64)
 
 // rejectState is what becomes of a reject; status is that of the job that
 // redrives it, NULL if there is none.
-func rejectState(redriven bool, status sql.NullInt64) engine.RejectState {
+func rejectState(settled int, status sql.NullInt64) engine.RejectState {
 	switch {
-	case redriven:
+	case settled == settledRedone:
 		return engine.RejectRedriven
+	case settled == settledClosed:
+		return engine.RejectClosed
 	case status.Valid && !engine.Status(status.Int64).Final():
 		return engine.RejectRedriving
 	}
@@ -448,20 +462,22 @@ func (s *Store) RejectPlaces(ctx context.Context, job engine.JobID, phase engine
 func (s *Store) RejectCounts(ctx context.Context, job engine.JobID) (c engine.RejectCounts, err error) {
 	err = s.read(ctx, func(t *Tx) error {
 		return t.query(func(r *sql.Rows) error {
-			var redriven bool
+			var settled int
 			var status sql.NullInt64
 			var n, back int64
-			if err := r.Scan(&redriven, &status, &n, &back); err != nil {
+			if err := r.Scan(&settled, &status, &n, &back); err != nil {
 				return err
 			}
 			c.Kept, c.RolledBack = c.Kept+n, c.RolledBack+back
-			switch rejectState(redriven, status) {
+			switch rejectState(settled, status) {
 			case engine.RejectOpen:
 				c.Open += n
 			case engine.RejectRedriving:
 				c.Redriving += n
 			case engine.RejectRedriven:
 				c.Redriven += n
+			case engine.RejectClosed:
+				c.Closed += n
 			}
 			return nil
 		}, fmt.Sprintf(`SELECT x.redriven, j.status, SUM(x.n), SUM(x.back) FROM (SELECT redrive, redriven, COUNT(*) AS n, COUNT(CASE WHEN kept = %d THEN 1 END) AS back FROM ds_rejects WHERE job = ? GROUP BY redrive, redriven) x

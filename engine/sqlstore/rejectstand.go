@@ -13,14 +13,15 @@ import (
 // redrivenRows are rejects of a job that a job redrives, or did last; 0: none.
 type redrivenRows struct {
 	job, redrive engine.JobID
-	redriven     bool
+	settled      int
 	phase        engine.Phase
 	whole        bool
 	n            int64
 }
 
 // CommittedRejects counts the rejects that were committed with a job's work. One
-// that was redriven is mended, unless it was rejected again: which of the rows of a
+// that was closed is as good as mended. One that was redriven is mended, unless it was
+// rejected again: which of the rows of a
 // redrive that were, is not known, so that as many of a job's count as there are.
 func (s *Store) CommittedRejects(ctx context.Context, job engine.JobID, phase engine.Phase) (c engine.CommittedRejects, err error) {
 	err = s.read(ctx, func(t *Tx) error {
@@ -35,7 +36,10 @@ func (s *Store) CommittedRejects(ctx context.Context, job engine.JobID, phase en
 		}
 		for _, x := range rows {
 			mended := int64(0)
-			if x.redriven {
+			switch x.settled {
+			case settledClosed:
+				mended = x.n
+			case settledRedone:
 				mended = max(0, x.n-again[x.redrive])
 				again[x.redrive] -= x.n - mended
 			}
@@ -57,7 +61,7 @@ func (t *Tx) redrivenRows(jobs []engine.JobID, kept ...int64) (list []redrivenRo
 	for part := range slices.Chunk(jobs, rejectPage) {
 		err := t.query(func(r *sql.Rows) error {
 			var x redrivenRows
-			err := r.Scan(&x.job, &x.phase, &x.whole, &x.redrive, &x.redriven, &x.n)
+			err := r.Scan(&x.job, &x.phase, &x.whole, &x.redrive, &x.settled, &x.n)
 			list = append(list, x)
 			return err
 		}, "SELECT job, phase, whole, redrive, redriven, COUNT(*) FROM ds_rejects WHERE job IN ("+idList(part)+") AND kept IN ("+idList(kept)+") GROUP BY job, phase, whole, redrive, redriven ORDER BY job, phase, whole, redrive")
@@ -75,7 +79,7 @@ func (t *Tx) rejectedAgain(rows []redrivenRows) (map[engine.JobID]int64, error) 
 	for level := rows; ; {
 		var next []engine.JobID
 		for _, x := range level {
-			if _, seen := of[x.redrive]; x.redriven && !seen {
+			if _, seen := of[x.redrive]; x.settled == settledRedone && !seen {
 				of[x.redrive] = nil
 				next = append(next, x.redrive)
 			}
@@ -95,7 +99,10 @@ func (t *Tx) rejectedAgain(rows []redrivenRows) (map[engine.JobID]int64, error) 
 	// What redrives a reject is younger than the job that made it.
 	for _, id := range slices.SortedFunc(maps.Keys(of), func(a, b engine.JobID) int { return cmp.Compare(b, a) }) {
 		for _, x := range of[id] {
-			if x.redriven {
+			switch x.settled {
+			case settledClosed:
+				continue
+			case settledRedone:
 				x.n = min(x.n, again[x.redrive])
 			}
 			again[id] += x.n

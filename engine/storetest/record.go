@@ -128,6 +128,62 @@ var recordCases = []testCase{
 		h.Close()
 		w.settle(j)
 	}},
+	{"people list records, and forget them", func(w *world) {
+		t := w.typ("t")
+		scope := engine.Scope{Type: t}
+		forgotten := func(want int64, source string, keys ...engine.RecordKey) {
+			w.Helper()
+			n, err := w.store.ForgetRecords(w.ctx, scope, source, keys)
+			w.must(err)
+			w.same("forgotten", want, n)
+		}
+		lists := func(want ...engine.RecordSource) {
+			w.Helper()
+			list, err := w.store.RecordSources(w.ctx, scope)
+			w.must(err)
+			w.same("sources", want, list)
+		}
+		lists()
+		writes := []engine.RecordWrite{{Source: "other", Key: recordKey(1), Link: true, ID: `"x"`}}
+		for n := range 1200 {
+			writes = append(writes, marked(n, "a"))
+		}
+		id := w.write(t, writes...)
+		lists(engine.RecordSource{Source: "other", Rows: 1, Linked: 1}, engine.RecordSource{Source: "s", Rows: 1200, Job: &id})
+		found, err := w.store.RecordsOf(w.ctx, scope, "s", []engine.RecordKey{recordKey(7), recordKey(5000)})
+		w.must(err)
+		w.same("found", []bool{true, false}, []bool{found[0] != nil, found[1] != nil})
+		forgotten(1, "s", recordKey(7), recordKey(5000))
+		w.same("statuses", "new same", w.statuses(by(t, 9999, 1), "a", 7, 8))
+
+		// A hook has forgotten a row, and is not final: the row stays.
+		j := w.start(job(t))
+		h := w.hook(w.store)
+		w.must(w.store.WriteRecords(w.ctx, h, engine.RecordWrites{By: by(t, j.ID, 1), List: []engine.RecordWrite{{Source: "s", Key: recordKey(8), Forget: true}}}))
+		o := checkpoint(j, "a")
+		w.must(w.store.Commit(w.ctx, h, o))
+		checkpointed(o)
+		forgotten(0, "s", recordKey(8))
+		forgotten(1198, "s")
+		forgotten(0, "s")
+		w.same("what the job meets again", "same", w.statuses(by(t, j.ID, 2), "a", 8))
+		lists(engine.RecordSource{Source: "other", Rows: 1, Linked: 1})
+		w.settle(j)
+	}},
+	{"a hook that has read what a person forgets, and marks it, is told", func(w *world) {
+		t := w.typ("t")
+		w.write(t, marked(1, "a"))
+		j := w.start(job(t))
+		h := w.hook(w.store)
+		defer h.Close()
+		write := marked(1, "b")
+		write.Known, write.Read = true, w.known(h, by(t, j.ID, 1), 1)[0]
+		_, err := w.store.ForgetRecords(w.ctx, engine.Scope{Type: t}, "s", nil)
+		w.must(err)
+		w.code("mark", engine.CodeConflict, w.store.WriteRecords(w.ctx, h, engine.RecordWrites{By: by(t, j.ID, 1), List: []engine.RecordWrite{write}}))
+		h.Rollback(w.ctx)
+		w.settle(j)
+	}},
 	{"a hook that begins again meets what it met before", func(w *world) {
 		t := w.typ("t")
 		w.write(t, marked(1, "a"), marked(2, "a"), marked(4, "a"))

@@ -147,9 +147,13 @@ var rejectCases = []testCase{
 			{engine.RejectFilter{Type: t, After: ids[0]}, []string{"2 open", "4 open"}},
 			{engine.RejectFilter{Type: t, Since: time.Now().Add(-time.Hour)}, []string{"1 open", "2 open", "4 open"}},
 			{engine.RejectFilter{Type: t, Since: time.Now().Add(time.Hour)}, []string{}},
+			{engine.RejectFilter{Type: t, Before: time.Now().Add(-time.Hour)}, []string{}},
+			{engine.RejectFilter{Type: t, Before: time.Now().Add(time.Hour)}, []string{"1 open", "2 open", "4 open"}},
+			{engine.RejectFilter{Type: t, IDs: ids[1:2]}, []string{"2 open"}},
 			{engine.RejectFilter{Reason: "w?y"}, []string{"1 open", "2 open", "3 open"}},
 			{engine.RejectFilter{Reason: "*[thing]: 50%_*"}, []string{"4 open"}},
 			{engine.RejectFilter{Reason: "no"}, []string{}},
+			{engine.RejectFilter{Reason: "no such \xfc*"}, []string{}},
 			{engine.RejectFilter{Redrive: 4711}, []string{}},
 			{engine.RejectFilter{Type: t, NoRows: true}, []string{" open", " open", " open"}},
 		} {
@@ -314,6 +318,115 @@ var rejectCases = []testCase{
 		w.must(err)
 		w.same("taken", 0, n)
 		w.code("from produce", engine.CodeUsage, w.retryFromProduce(j.ID))
+	}},
+	{"a reject that was closed is not open, until it is reopened", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		w.commit(rejecting(checkpoint(j, "a"), reject(1), reject(2), engine.Rejection{Row: raw(3), WholeItem: true}))
+		w.commit(rejecting(alone(failed(j)), reject("rolled back")))
+		ids := w.openRejects(t)
+		closes := func(want int, do func(context.Context, []int64) (int, error), ids ...int64) {
+			w.Helper()
+			n, err := do(w.ctx, ids)
+			w.must(err)
+			w.same("done", want, n)
+		}
+		closes(0, w.store.CloseRejects)
+		closes(3, w.store.CloseRejects, ids[0], ids[2], ids[3], 4711)
+		closes(0, w.store.CloseRejects, ids[0], ids[2])
+		counts, err := w.store.RejectCounts(w.ctx, j.ID)
+		w.must(err)
+		w.same("counts", engine.RejectCounts{Kept: 4, Open: 1, Closed: 3, RolledBack: 1}, counts)
+		w.same("open", []int64{ids[1]}, w.openRejects(t))
+		w.same("by ids", []string{"1 closed", "3 closed"}, w.rejects(engine.RejectFilter{IDs: []int64{ids[0], ids[2]}}))
+		stand, err := w.store.CommittedRejects(w.ctx, j.ID, engine.PhaseConsume)
+		w.must(err)
+		w.same("what stands", engine.CommittedRejects{Standing: 1, Mended: 2}, stand)
+		_, n, err := w.store.Redrive(w.ctx, engine.RedriveBatch{Type: t, Mode: engine.RedriveRows, Rejects: ids})
+		w.must(err)
+		w.same("redriven", 1, n)
+		closes(0, w.store.CloseRejects, ids[1]) // it is being redriven
+		closes(0, w.store.ReopenRejects, ids[1])
+		closes(3, w.store.ReopenRejects, ids...)
+		w.same("after all", []string{"1 open", "2 redriving", "3 open", `"rolled back" open`}, w.rejects(engine.RejectFilter{Job: j.ID}))
+		closes(2, w.store.CloseRejects, ids[0], ids[2])
+		w.must(w.store.Retry(w.ctx, j.ID, engine.RetryOptions{Fresh: true}))
+		w.same("a run that begins anew meets those that were closed", []string{"2 redriving"}, w.rejects(engine.RejectFilter{Job: j.ID}))
+	}},
+	{"what a redrive has rejected again and was closed is mended", func(w *world) {
+		t := w.typ("t")
+		j := w.start(job(t))
+		w.commit(rejecting(checkpoint(j, "a"), reject(1), reject(2)))
+		w.commit(alone(failed(j)))
+		w.redrive(t, engine.RedriveRows)
+		w.commit(rejecting(redriving(alone(completed(w.take(queue(t))))), reject(1), reject(2)))
+		_, err := w.store.CloseRejects(w.ctx, w.openRejects(t)[:1])
+		w.must(err)
+		stand, err := w.store.CommittedRejects(w.ctx, j.ID, engine.PhaseConsume)
+		w.must(err)
+		w.same("what stands", engine.CommittedRejects{Standing: 1, Mended: 1}, stand)
+	}},
+	{"a redrive that failed and is retried leaves out what was closed meanwhile", func(w *world) {
+		t := w.typ("t")
+		from := w.rejected(t, 1, 2, 3)
+		w.redrive(t, engine.RedriveRows)
+		j := w.take(queue(t))
+		w.commit(alone(failed(j)))
+		ids := w.openRejects(t)
+		_, err := w.store.CloseRejects(w.ctx, ids[:2])
+		w.must(err)
+		w.must(w.store.Retry(w.ctx, j.ID, engine.RetryOptions{}))
+		n, err := w.store.CloseRejects(w.ctx, ids)
+		w.must(err)
+		w.same("closed while it is redriven", 0, n)
+		w.same("its rows", []string{"3 redriving"}, w.rejects(engine.RejectFilter{Redrive: j.ID}))
+		_, err = w.store.ReopenRejects(w.ctx, ids[:1])
+		w.must(err)
+		w.commit(redriving(alone(completed(w.take(queue(t))))))
+		w.same("rejects", []string{"1 open", "2 closed", "3 redriven"}, w.rejects(engine.RejectFilter{Job: from}))
+	}},
+	{"of who closes a reject and who redrives it at once, one is first", func(w *world) {
+		other := w.open(Options{})
+		for round := range 10 {
+			t := w.typ(fmt.Sprint("t", round))
+			from := w.rejected(t, 1, 2, 3, 4, 5)
+			w.redrive(t, engine.RedriveRows)
+			j := w.take(queue(t))
+			w.commit(alone(failed(j)))
+			ids := w.openRejects(t)
+			var closed, redriven int
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				var err error
+				if closed, err = w.store.CloseRejects(w.ctx, ids); err != nil {
+					w.Error(err)
+				}
+			})
+			wg.Go(func() {
+				var err error
+				if _, redriven, err = other.Redrive(w.ctx, engine.RedriveBatch{Type: t, Mode: engine.RedriveRows, Rejects: ids}); err != nil {
+					w.Error(err)
+				}
+			})
+			wg.Go(func() {
+				if err := other.Retry(w.ctx, j.ID, engine.RetryOptions{}); err != nil {
+					w.Error(err)
+				}
+			})
+			wg.Wait()
+			counts, err := w.store.RejectCounts(w.ctx, from)
+			w.must(err)
+			w.same("counts", engine.RejectCounts{Kept: 5, Closed: int64(closed), Redriving: 5 - int64(closed)}, counts)
+			if redriven != 0 && redriven != 5 || redriven+closed > 5 {
+				w.Errorf("%d closed, %d redriven", closed, redriven)
+			}
+			w.until("all are done", func() bool { // what another process made due may take a moment to be found
+				for _, j := range w.claim(queue(t), 10) {
+					w.commit(redriving(among(completed(j))))
+				}
+				return w.count("SELECT COUNT(*) FROM ds_jobs WHERE type = ? AND status < ?", t, engine.StatusCompleted) == 0
+			})
+		}
 	}},
 	{"items are redriven by a job each, with their payload", func(w *world) {
 		t := w.typ("t")

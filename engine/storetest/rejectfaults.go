@@ -100,6 +100,28 @@ var rejectOperations = []operation{
 			}
 		}
 	}},
+	{"close of rejects, after a redrive that failed", func(f *faulty) (func() error, func(error)) {
+		t := f.typ(fmt.Sprint("t", f.unique()))
+		from := f.rejected(t, 1, 2, 3)
+		f.redrive(t, engine.RedriveRows)
+		f.commit(alone(failed(f.take(queue(t)))))
+		ids := f.openRejects(t)
+		closed := 0
+		step := func() error {
+			n, err := f.bad.CloseRejects(f.ctx, ids)
+			closed += n
+			return err
+		}
+		return step, func(err error) {
+			f.again(err, step)
+			counts, cerr := f.store.RejectCounts(f.ctx, from)
+			f.must(cerr)
+			f.either("rejects", 3, counts.Closed, err)
+			if !f.died {
+				f.same("closed", 3, closed)
+			}
+		}
+	}},
 	{"commit of a redrive", func(f *faulty) (func() error, func(error)) {
 		t := f.typ(fmt.Sprint("t", f.unique()))
 		from := f.rejected(t, 1, 2)

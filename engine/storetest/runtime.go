@@ -249,6 +249,10 @@ var runtimeCases = []testCase{
 		w.same("the second", "second", lines[len(lines)-1].Message)
 		_, err = r.eng.Enqueue(w.ctx, engine.NewJob{Type: "t", Key: "\xe9"})
 		w.code("a key that is no text", engine.CodeUsage, err)
+		_, err = r.eng.Enqueue(w.ctx, engine.NewJob{Type: "t", Payload: engine.Raw("\"\xe9\"")})
+		w.code("a payload that is no text", engine.CodeUsage, err)
+		_, err = r.eng.NewServer(w.ctx, engine.ServerOptions{Types: []*engine.Type{t}, Name: "caf\xe9"})
+		w.code("a name that is no text", engine.CodeUsage, err)
 	}},
 	{"a claim that cannot be given back does not stop the heartbeat", func(w *world) {
 		if !w.in.Rows {

@@ -250,6 +250,9 @@ var lifeCases = []testCase{
 		r.untilIdle(t)
 		r.stands("failed", id)
 		r.same("kind", engine.KindLost, r.view(id).Error.Kind)
+		if want := fmt.Sprintf("Once that is mended: dsengine jobs retry %d", id); !strings.Contains(r.view(id).Error.Message, want) {
+			r.Errorf("it says %q, not %q", r.view(id).Error.Message, want)
+		}
 		r.same("it is not put off any more", []string{""}, r.rows("SELECT COALESCE(position, '') FROM ds_jobs WHERE id = ?", id))
 		r.again(id, engine.RetryOptions{})
 		r.untilIdle(t)

@@ -438,6 +438,31 @@ func (c *Call) RecordKey(v Value) (key engine.RecordKey, err error) {
 	return makeKey(values)
 }
 
+// RecordKeysOf are the keys that a person may mean by a text: what it is as JSON, if it
+// can be read as that, and the text as it is.
+func RecordKeysOf(text string) (keys []engine.RecordKey, err error) {
+	plain, no := DecodeJSON([]byte(text))
+	parts, list := plain.([]Value)
+	if !list {
+		parts = []Value{plain}
+	}
+	all := no == nil && len(parts) > 0
+	for i := range parts {
+		ok := false
+		parts[i], ok = keyPart(parts[i])
+		all = all && ok
+	}
+	if all {
+		key, err := makeKey(parts)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	key, err := makeKey([]Value{text})
+	return append(keys, key), err
+}
+
 // RecordID reads the id that a row has at its destination, as JSON.
 func (c *Call) RecordID(v Value) (string, error) {
 	plain := c.Lang.Plain(v)

@@ -3,8 +3,8 @@
 -- Rows that scripts rejected, with their reason, for as long as their job. kept:
 -- 0 committed with the job, 1 by an attempt that failed for its rejects, 2 of an
 -- earlier run, before a retry. redrive is the job that redrives it, or did last,
--- and redriven says that it has: one that failed leaves its rejects open. whole:
--- the row was the job's item; cut: data is the row's beginning.
+-- and redriven says that it has: one that failed leaves its rejects open; 2 is one that
+-- a person has closed. whole: the row was the job's item; cut: data is the row's beginning.
 CREATE TABLE IF NOT EXISTS ds_rejects (
   id       INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   job      INTEGER NOT NULL,
