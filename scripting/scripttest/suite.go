@@ -86,11 +86,11 @@ type Failure struct {
 
 // Suite is tests that were found, ready to be run.
 type Suite struct {
-	// Done is called after each test, in no certain order; Crashing before each of as many
-	// runs with a crash as a test that has passed is tried with, and after the last. One
-	// goroutine calls them at a time. nil: nobody wants to know.
+	// Done is called after each test, in no certain order; Crashing before each run with a
+	// crash of a test that has passed, and after the last, with how many of its points are
+	// behind it. One goroutine calls them at a time. nil: nobody wants to know.
 	Done     func(r *Result)
-	Crashing func(r *Result, done, tries int)
+	Crashing func(r *Result, done, points int)
 
 	opts    Options
 	scripts []Script
@@ -478,12 +478,12 @@ func (w *worker) one(ctx context.Context, t *test) *Result {
 	return r
 }
 
-// crashing tells with how many crashes, of so many, a test has run.
-func (s *Suite) crashing(r *Result, done, tries int) {
+// crashing tells how many of its points a test with crashes has behind it.
+func (s *Suite) crashing(r *Result, done, points int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Crashing != nil {
-		s.Crashing(r, done, tries)
+		s.Crashing(r, done, points)
 	}
 }
 
