@@ -268,7 +268,13 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 			}
 			switch {
 			case err != nil:
-				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s%s", file, hostlib.Suggest(file, namesOf(root, o.Jobs)))
+				files, types := namesOf(root, o.Jobs)
+				near := hostlib.Suggest(file, append(files, types...))
+				missing := engine.Errorf(engine.CodeUsage, "there is no file, and no job type, %s%s", file, near)
+				if near == "" {
+					missing = missing.WithHint("%s", thereAre(types, "there is no script in "+o.Jobs))
+				}
+				return nil, missing
 			case outside != nil:
 				return nil, outside
 			case info.IsDir():
@@ -283,15 +289,16 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 	return wanted, nil
 }
 
-// namesOf are the scripts of a jobs folder, by their paths and as job types.
-func namesOf(root *os.Root, jobs string) (names []string) {
+// namesOf are the files of a jobs folder that are in a script's language, and the job types
+// that they are.
+func namesOf(root *os.Root, jobs string) (files, types []string) {
 	all, _ := doublestar.Glob(root.FS(), "**/*{"+strings.Join(endings, ",")+"}")
 	for _, p := range all {
-		if names = append(names, path.Join(filepath.ToSlash(jobs), p)); !hostlib.IsHelper(p) && !isTest(p) {
-			names = append(names, stem(p))
+		if files = append(files, path.Join(filepath.ToSlash(jobs), p)); !hostlib.IsHelper(p) && !isTest(p) {
+			types = append(types, stem(p))
 		}
 	}
-	return names
+	return files, types
 }
 
 // inside is a path below the jobs folder: as it is, or a job type's name, also where a
