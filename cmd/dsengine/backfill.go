@@ -93,13 +93,12 @@ func (o *backfillOptions) validate() error {
 
 // place finds the windows. of is the job's type, nil if its script is not here.
 func (o *backfillOptions) place(of *engine.Type) error {
-	name := o.Timezone
-	if name == "" && of != nil {
-		name = of.Settings.Schedule.Timezone
+	zone, err := zoneOf(of)
+	if o.Timezone != "" {
+		zone, err = time.LoadLocation(o.Timezone)
 	}
-	zone, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		return usage("--timezone: there is no time zone %q (write it like \"Europe/Berlin\")", name)
+	if err != nil || o.Timezone == "Local" {
+		return usage("--timezone: there is no time zone %q (write it like \"Europe/Berlin\")", o.Timezone)
 	}
 	if o.start, err = parseMomentIn(o.Start, zone); err != nil {
 		return engine.Wrapf(engine.CodeUsage, err, "--start")
@@ -129,6 +128,14 @@ func (o *backfillOptions) place(of *engine.Type) error {
 		}
 	}
 	return nil
+}
+
+// zoneOf is the time zone of a type's schedule; UTC for nil.
+func zoneOf(t *engine.Type) (*time.Location, error) {
+	if t == nil {
+		return time.UTC, nil
+	}
+	return time.LoadLocation(t.Settings.Schedule.Timezone)
 }
 
 func (o *backfillOptions) steps() engine.Steps {
