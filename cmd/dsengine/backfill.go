@@ -46,7 +46,12 @@ them the script's ctx.window gives that window.
 The jobs run beside the live ones, which do not wait for them: each process works
 them, and what they emit, in slots of their own, as many again as the type has. The
 windows of the live jobs stay as they are. A window whose job is still under way gets
-no second one.`,
+no second one.
+
+Days, weeks, months and years of --by, and times that name no zone, are those of the
+timezone that the script's job() has for its schedule, UTC if it has none or the script is
+not in the jobs folder. A day on which the clocks change has 23 or 25 hours there; lengths
+of time such as 24h are as long on every day.`,
 		Example: `  dsengine backfill orders --start 2023-01-01 --end 2025-01-01 --by 1d
   dsengine backfill orders --start 2023-01-01 --end 2025-01-01 --by 1d --limit 100
   dsengine backfill orders --start 2024-01-01 --end 2025-01-01 --by month --timezone Europe/Berlin
@@ -66,7 +71,7 @@ func (o *backfillOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.Start, "start", "", "where the first window begins: a `time` such as 2024-01-01 or 2024-01-01T06:00:00Z")
 	f.StringVar(&o.End, "end", "", "where the last window ends: a `time`, not after now")
 	f.StringVar(&o.By, "by", "", "`step` from window to window: 1d, 1w, month, year, or a length of time such as 6h")
-	f.StringVar(&o.Timezone, "timezone", "UTC", "time `zone` of times that have none, and of days and months: Europe/Berlin")
+	f.StringVar(&o.Timezone, "timezone", "", "another time `zone` for times that have none, and for days and months: Europe/Berlin")
 	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance")
 	phaseFlag(f, &o.Phase, "phase", "first `phase`, produce or consume, where no script tells")
 	numberFlag(f, &o.Limit, "limit", 1, "make jobs for this `many` windows, the oldest first, and say how to go on")
@@ -80,8 +85,19 @@ func (o *backfillOptions) validate() error {
 			return usage("backfill needs %s", x.flag).WithHint("see: dsengine backfill --help")
 		}
 	}
-	zone, err := time.LoadLocation(o.Timezone)
-	if err != nil || o.Timezone == "" || o.Timezone == "Local" {
+	if o.Phase != 0 && o.Phase != engine.PhaseProduce && o.Phase != engine.PhaseConsume {
+		return usage("--phase: a job begins in produce or consume, not in %s", o.Phase)
+	}
+	return engine.CheckTypeName(o.Type)
+}
+
+// place finds the windows. of is the job's type, nil if its script is not here.
+func (o *backfillOptions) place(of *engine.Type) error {
+	zone, err := zoneOf(of)
+	if o.Timezone != "" {
+		zone, err = time.LoadLocation(o.Timezone)
+	}
+	if err != nil || o.Timezone == "Local" {
 		return usage("--timezone: there is no time zone %q (write it like \"Europe/Berlin\")", o.Timezone)
 	}
 	if o.start, err = parseMomentIn(o.Start, zone); err != nil {
@@ -95,9 +111,6 @@ func (o *backfillOptions) validate() error {
 	}
 	if o.step.Months > 0 && o.start.Day() > 28 {
 		return usage("--by %s needs a --start on one of the days 1 to 28, which every month has", o.By)
-	}
-	if o.Phase != 0 && o.Phase != engine.PhaseProduce && o.Phase != engine.PhaseConsume {
-		return usage("--phase: a job begins in produce or consume, not in %s", o.Phase)
 	}
 	if !o.start.Before(o.end) {
 		return usage("--start must be before --end, and %s is not before %s", o.Start, o.End)
@@ -114,7 +127,15 @@ func (o *backfillOptions) validate() error {
 			}
 		}
 	}
-	return engine.CheckTypeName(o.Type)
+	return nil
+}
+
+// zoneOf is the time zone of a type's schedule; UTC for nil.
+func zoneOf(t *engine.Type) (*time.Location, error) {
+	if t == nil {
+		return time.UTC, nil
+	}
+	return time.LoadLocation(t.Settings.Schedule.Timezone)
 }
 
 func (o *backfillOptions) steps() engine.Steps {
@@ -133,11 +154,14 @@ func runBackfill(ctx context.Context, env *Env, g *globals, o backfillOptions) e
 		return err
 	}
 	log, con := newLogger(env, g)
-	b := &backfill{env: env, g: g, o: o, steps: o.steps(), next: o.start, out: newWindowList(con.data(env), g.json())}
 	s, err := loadScripts(ctx, env, g, log)
 	if err != nil {
 		return err
 	}
+	if err := o.place(s.of(o.Type)); err != nil {
+		return err
+	}
+	b := &backfill{env: env, g: g, o: o, steps: o.steps(), next: o.start, out: newWindowList(con.data(env), g.json())}
 	if !o.NoWindow && s.asksNoWindow(env, g, o.Type) {
 		return usage("the script of %s does not ask for ctx.window, nor does it load another one: each of its jobs would do the same", o.Type).
 			WithHint("have it import the window that ctx.window gives (see: dsengine docs ctx.window), or make the jobs all the same by --no-window")
@@ -251,7 +275,7 @@ func (b *backfill) finish(ctx context.Context, err error) error {
 	}
 	again := fmt.Sprintf("dsengine backfill %s --start %s --end %s --by %s", b.o.Type, b.next.Format(time.RFC3339Nano), b.o.end.Format(time.RFC3339Nano), quotedWord(b.o.By))
 	for _, f := range []struct{ name, value string }{{"timezone", b.o.Timezone}, {"instance", b.o.Instance}} {
-		if f.value != "" && (f.name != "timezone" || f.value != "UTC") {
+		if f.value != "" {
 			again += " --" + f.name + " " + quotedWord(f.value)
 		}
 	}

@@ -139,6 +139,9 @@ func runJobsRetry(ctx context.Context, env *Env, g *globals, o jobsRetryOptions)
 		}
 		if len(o.IDs) > 0 && before.Status == engine.StatusCompleted {
 			env.say("job %d had completed: it begins anew, and all that it did is done again", id)
+			if before.Items > 0 {
+				env.say("items that still count by their key (unique) are not made again: to run them again, retry them themselves (dsengine jobs list --parent %d)", id)
+			}
 		}
 		if len(o.IDs) > 0 {
 			if err := tellImported(ctx, env, eng, j); err != nil {

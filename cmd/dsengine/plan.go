@@ -75,7 +75,7 @@ It ends with 0 if no attempt fails, with 1 if one does, else as all commands do.
 	f.SortFlags = false
 	f.StringVar(&o.Payload, "payload", "", "the job's payload, as `JSON`")
 	f.StringVar(&o.Instance, "instance", "", "`name` of the type's instance")
-	f.StringVar(&o.Window, "window", "", "the stretch of time to import, in place of the next one: `START/END`")
+	f.StringVar(&o.Window, "window", "", "the stretch of time to import, in place of the next one: `START/END`,\nin the timezone of its schedule where they name none")
 	o.flags(f)
 	return c
 }
@@ -91,26 +91,39 @@ func (o *planOptions) validate() error {
 	if o.Timeout < 0 {
 		return usage("--timeout must not be negative")
 	}
+	if err := o.place(nil); err != nil {
+		return err
+	}
+	return checkPayload("--payload", o.Payload)
+}
+
+// place finds the window, in the time zone that backfill takes it in. of is the job's type,
+// nil if it is not known yet.
+func (o *planOptions) place(of *engine.Type) error {
 	if o.Window == "" {
-		return checkPayload("--payload", o.Payload)
+		return nil
 	}
 	from, to, ok := strings.Cut(o.Window, "/")
 	if !ok {
 		return usage("--window: write it like 2024-01-01/2024-01-02, not %q", o.Window)
 	}
+	zone, err := zoneOf(of)
+	if err != nil {
+		return err
+	}
 	w := engine.Window{Backfill: true}
-	var err error
-	if w.Start, err = parseMoment(from); err != nil {
+	if w.Start, err = parseMomentIn(from, zone); err != nil {
 		return engine.Wrapf(engine.CodeUsage, err, "--window")
 	}
-	if w.End, err = parseMoment(to); err != nil {
+	if w.End, err = parseMomentIn(to, zone); err != nil {
 		return engine.Wrapf(engine.CodeUsage, err, "--window")
 	}
 	if w.End.Before(w.Start) {
 		return usage("--window must not end before it starts")
 	}
+	w.Start, w.End = w.Start.UTC(), w.End.UTC()
 	o.window = &w
-	return checkPayload("--payload", o.Payload)
+	return nil
 }
 
 // planned is a world to plan in, with the scripts loaded into it.
@@ -186,6 +199,9 @@ func runPlan(ctx context.Context, env *Env, g *globals, o planOptions, name stri
 		return err
 	}
 	if err := checkInstanceNow(ctx, p, t, o.Instance); err != nil {
+		return err
+	}
+	if err := o.place(t); err != nil {
 		return err
 	}
 	j := plan.Job{Type: t, Instance: o.Instance, Window: o.window}

@@ -157,6 +157,17 @@ func clip(s string, most int) string {
 	return s
 }
 
+// clipPath is a path in a line, cut in the middle: names of folders and files tell more
+// than what is between.
+func clipPath(s string) string {
+	const most = 80
+	r := []rune(clean(s))
+	if len(r) <= most {
+		return string(r)
+	}
+	return string(r[:most/4]) + "..." + string(r[len(r)-(most-most/4-3):])
+}
+
 // number is a count with its thousands set apart; none is "".
 func number(n int64) string {
 	if n == 0 {

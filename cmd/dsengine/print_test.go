@@ -267,3 +267,19 @@ func TestTextThatSteersATerminal(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestPathsThatAreLongAreCutInTheMiddle(t *testing.T) {
+	t.Parallel()
+	long := "incoming/" + strings.Repeat("tenants/", 10)
+	for path, want := range map[string]string{
+		"": "",
+		"incoming/tenants/a/2024-01-01/orders-of-all-shops.csv": "incoming/tenants/a/2024-01-01/orders-of-all-shops.csv",
+		long + "a.csv":          "incoming/tenants/ten..." + (long + "a.csv")[len(long+"a.csv")-57:],
+		strings.Repeat("ü", 81): strings.Repeat("ü", 20) + "..." + strings.Repeat("ü", 57),
+		"a\x1b[1mb":             clean("a\x1b[1mb"),
+	} {
+		if got := clipPath(path); got != want {
+			t.Errorf("%q is shown as %q, want %q", path, got, want)
+		}
+	}
+}

@@ -92,7 +92,7 @@ func printRejects(p *printer, list []*engine.Reject, now time.Time) {
 
 // whereOf is where a rejected row came from.
 func whereOf(r *engine.Reject) string {
-	where := clip(orEmpty(r.Source), 40)
+	where := clipPath(orEmpty(r.Source))
 	switch {
 	case r.Line != nil:
 		return fmt.Sprintf("%s:%d", where, *r.Line)

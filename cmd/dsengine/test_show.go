@@ -39,11 +39,11 @@ func (s *testShow) done(out io.Writer, format string, r *scripttest.Result) {
 	s.show(s.gauges, 0)
 }
 
-// crashing is told with how many crashes a test has run.
-func (s *testShow) crashing(r *scripttest.Result, done, tries int) {
-	one := gauge{Name: "crashes of " + r.Name + ", " + r.File, Done: int64(done), Total: int64(tries)}
+// crashing is told how many of its points a test with crashes has behind it.
+func (s *testShow) crashing(r *scripttest.Result, done, points int) {
+	one := gauge{Name: "crashes of " + r.Name + ", " + r.File, Done: int64(done), Total: int64(points)}
 	s.gauges = slices.DeleteFunc(s.gauges, func(g gauge) bool { return g.Name == one.Name })
-	if done < tries {
+	if done < points {
 		s.gauges = append(s.gauges, one)
 	}
 	s.show(s.gauges, 0)

@@ -84,6 +84,7 @@ func shownBelow(dir string, files []string) []string {
 type watcher struct {
 	*fsnotify.Watcher
 	env  *Env
+	dir  string
 	seen map[string]bool // files that are there, or were when somebody looked, and folders
 }
 
@@ -99,7 +100,8 @@ func newWatcher(env *Env, dir string) (*watcher, error) {
 	if err != nil {
 		return nil, engine.Wrapf("", err, "watch %s", dir)
 	}
-	w := &watcher{n, env, map[string]bool{}}
+	w := &watcher{n, env, dir, map[string]bool{}}
+	_ = w.Add(filepath.Dir(dir)) // where it may be made anew
 	if err := w.add(dir); err != nil {
 		n.Close()
 		return nil, engine.Wrapf("", err, "watch %s", dir)
@@ -107,10 +109,17 @@ func newWatcher(env *Env, dir string) (*watcher, error) {
 	return w, nil
 }
 
+// walk goes through a folder, also one that a link leads to, and all below it.
+func walk(dir string, each func(p string, d fs.DirEntry, err error) error) error {
+	return fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
+		return each(filepath.Join(dir, filepath.FromSlash(p)), d, err)
+	})
+}
+
 // add watches a folder and all below it, but hidden ones. What goes away
 // meanwhile is no error.
 func (w *watcher) add(dir string) error {
-	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	return walk(dir, func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -212,7 +221,11 @@ func ofEditor(name string) bool {
 
 // files are those that an event is about: of a folder that is new, or gone, all in it.
 func (w *watcher) files(e fsnotify.Event) []string {
-	if e.Has(fsnotify.Rename) { // else the watch goes with the folder, to where it is added next, and ends there
+	whole := e.Name == w.dir // that one went is told, perhaps, when another is there
+	if filepath.Dir(e.Name) == filepath.Dir(w.dir) && !whole {
+		return nil
+	}
+	if e.Has(fsnotify.Rename) || whole { // else the watch goes with the folder, to where it is added next, and ends there
 		for p := range w.seen {
 			if p == e.Name || strings.HasPrefix(p, e.Name+string(filepath.Separator)) {
 				_ = w.Remove(p)
@@ -235,14 +248,14 @@ func (w *watcher) files(e fsnotify.Event) []string {
 	case !info.IsDir():
 		return []string{e.Name}
 	}
-	if !e.Has(fsnotify.Create) || strings.HasPrefix(filepath.Base(e.Name), ".") {
+	if !e.Has(fsnotify.Create) && !whole || strings.HasPrefix(filepath.Base(e.Name), ".") {
 		return nil
 	}
 	if err := w.add(e.Name); err != nil {
 		w.env.say("dsengine: watch %s: %v", e.Name, err)
 	}
 	var files []string
-	_ = filepath.WalkDir(e.Name, func(p string, d fs.DirEntry, err error) error {
+	_ = walk(e.Name, func(p string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			files = append(files, p)
 		}

@@ -28,7 +28,12 @@ type watched struct {
 
 func startWatch(t *testing.T, files map[string]string, flags ...string) *watched {
 	t.Helper()
-	w := &watched{t: t, jobs: filepath.Join(t.TempDir(), "jobs"), lines: make(chan string, 1000), code: make(chan exitCode, 1)}
+	return startWatchIn(t, filepath.Join(t.TempDir(), "jobs"), files, flags...)
+}
+
+func startWatchIn(t *testing.T, jobs string, files map[string]string, flags ...string) *watched {
+	t.Helper()
+	w := &watched{t: t, jobs: jobs, lines: make(chan string, 1000), code: make(chan exitCode, 1)}
 	for name, text := range files {
 		w.write(name, text)
 	}
@@ -200,6 +205,41 @@ func TestWatchFollowsFoldersThatAreMoved(t *testing.T) {
 	w.end()
 	if code := <-w.code; code != exitDone {
 		t.Errorf("it ended with %d", code)
+	}
+}
+
+// TestWatchFollowsTheJobsFolderItself replaces it, and a link that leads to it.
+func TestWatchFollowsTheJobsFolderItself(t *testing.T) {
+	t.Parallel()
+	const job, test = "def consume(ctx, item):\n    return ", "def test_a(t):\n    t.eq(t.run().result, 1)\n"
+	must := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, linked := range []bool{false, true} {
+		dir := t.TempDir()
+		jobs, real, other := filepath.Join(dir, "jobs"), filepath.Join(dir, "jobs"), filepath.Join(dir, "other")
+		if linked {
+			real = filepath.Join(dir, "real")
+			must(os.Mkdir(real, 0o755), os.Symlink(real, jobs))
+		}
+		w := startWatchIn(t, jobs, map[string]string{"a.star": job + "1\n", "a_test.star": test})
+		w.expect("at first", "ok a")
+		w.write("a.star", job+"2\n")
+		w.expect("a script", "FAIL a")
+		must(os.CopyFS(other, os.DirFS(real)))
+		if linked {
+			must(os.Symlink(other, jobs+".new"), os.Rename(jobs+".new", jobs))
+		} else {
+			must(os.Rename(jobs, real+".old"), os.Rename(other, jobs))
+		}
+		w.expect("another folder", "FAIL a")
+		w.write("a.star", job+"1\n")
+		w.expect("a script in it", "ok a")
+		w.end()
+		<-w.code
 	}
 }
 

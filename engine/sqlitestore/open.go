@@ -5,7 +5,7 @@
 // what connections keep (statements.go), who may write (writer.go, turnstile.go),
 // which processes live (live.go), the words in which the dialect differs
 // (dialect.go), hooks' transactions (session.go, table.go), the tables (migrations),
-// databases of tests (scratch.go, single.go).
+// databases of tests (scratch.go, single.go) and the time that they have (now.go).
 //
 // There is one writer at a time, in a process and among processes. A commit is
 // on disk when it returns (synchronous=FULL).
@@ -209,7 +209,11 @@ func dsn(abs, more string) string {
 
 // pool makes a pool of connections to the file. With a gate they may write.
 func pool(dsn string, gate *turnstile, o Options) (*sql.DB, error) {
-	connector, err := sqlite.NewConnector(dsn)
+	timed, err := clockParam(o.Clock)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := sqlite.NewConnector(dsn + timed)
 	if err != nil {
 		return nil, err
 	}

@@ -123,20 +123,19 @@ type edit struct {
 type rewriter struct {
 	sql    string
 	args   []any
-	now    string // the time that the statement runs at; "": the machine's own
 	lookup func(table string) relation
 	edits  []edit
 	give   map[int]func(any) any // see sqlstore.Statement
 }
 
 // rewrite has a statement say what it says on MySQL; give is for the values of
-// its result. now is the time that it runs at, where that is not the machine's own.
-func rewrite(sql string, args []any, now string, lookup func(table string) relation) (text string, give map[int]func(any) any) {
+// its result.
+func rewrite(sql string, args []any, lookup func(table string) relation) (text string, give map[int]func(any) any) {
 	q, w, ok := parse(sql)
 	if !ok {
 		return sql, nil
 	}
-	r := &rewriter{sql: sql, args: args, now: now, lookup: lookup}
+	r := &rewriter{sql: sql, args: args, lookup: lookup}
 	if q != nil {
 		r.typed(r.query(q, nil, nil, useResult))
 	} else {

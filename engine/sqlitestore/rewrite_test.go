@@ -40,7 +40,7 @@ func shopTables() map[string]relation {
 // inShop rewrites a statement about those tables.
 func inShop(sql string, args ...any) string {
 	tables := shopTables()
-	text, _ := rewrite(sql, args, "", func(table string) relation {
+	text, _ := rewrite(sql, args, func(table string) relation {
 		if rel, ok := tables[table]; ok {
 			return rel
 		}

@@ -67,7 +67,7 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 			}
 		}
 	case nodeNow:
-		return typ{kind: current[n.op.text].kind}
+		return typ{kind: current[n.op.text]}
 	case nodeColumn:
 		return sc.resolve(n.table, n.name)
 	case nodeParen:
@@ -269,7 +269,6 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 
 // emit goes through an expression.
 func (r *rewriter) emit(n *node, sc *scope, u use) {
-	r.clock(n)
 	t := r.typeOf(n, sc)
 	if t.kind == typDecimal {
 		r.decimal(n, t, sc, u)

@@ -55,7 +55,11 @@ func (a attaching) Connect(ctx context.Context) (driver.Conn, error) {
 func OpenScratch(ctx context.Context, o Options) (*Scratch, error) {
 	o.Prefix, o.ReadOnly = "", false
 	o.defaults()
-	connector, err := sqlite.NewConnector(":memory:?_pragma=temp_store(MEMORY)&_pragma=case_sensitive_like(1)&_txlock=immediate&_time_format=sqlite")
+	timed, err := clockParam(o.Clock)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := sqlite.NewConnector(":memory:?_pragma=temp_store(MEMORY)&_pragma=case_sensitive_like(1)&_txlock=immediate&_time_format=sqlite" + timed)
 	if err != nil {
 		return nil, err
 	}

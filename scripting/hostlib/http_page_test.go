@@ -224,7 +224,7 @@ func TestTheEndOfPagesIsToldFromAMistake(t *testing.T) {
 		{"/bare", `, next = "meta.page.url"`, "[0]", says("/bare", `"meta.page.url"`, `it has "meta.after"`, "items (a list), meta")},
 		{"/hal", `, next = "_links.next.href"`, "[0]", ""},
 		{"/calendar", `, next = {"cursor": "pageToken", "path": "nextPageToken"}`, "[0]", says("/calendar", `"nextPageToken"`, `it has "nextSyncToken"`, "items (a list), nextSyncToken")},
-		{"/bare", "", "[0]", says("/bare", `a header Link with rel="next"`, `it has "meta.after"`, "items (a list), meta")},
+		{"/bare", "", "[0]", says("/bare", `header Link with rel="next"`, `it has "meta.after"`, "items (a list), meta")},
 		{"/total", `, next = "next"`, "[0]", says("/total", `"next"`, `its "total" is 3`, "items (a list), total")},
 		{"/pages", `, next = "next"`, "[0]", says("/pages", `"next"`, `its "paging.total_pages" is 3`, "items (a list), paging")},
 		{"/more", `, next = "next"`, "[0]", says("/more", `"next"`, `it has "has_more"`, "has_more, items (a list)")},

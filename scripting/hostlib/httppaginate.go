@@ -209,7 +209,7 @@ func (p *pager) follow(next Value) error {
 			p.find = func(resp *response, _ Value, _ int) (Value, error) {
 				link := nextLink(resp.header.Values("Link"))
 				if link == "" {
-					p.lacks = "a header Link with rel=\"next\""
+					p.lacks = "header Link with rel=\"next\""
 				}
 				return absolute(resp, link)
 			}

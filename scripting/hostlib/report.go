@@ -83,7 +83,7 @@ func (r *Report) Sorted(source string) []*Problem {
 		return m != nil && (strings.TrimSpace(m[1]) == "" || slices.Contains(strings.FieldsFunc(m[1], func(c rune) bool { return c == ' ' || c == ',' }), p.Code))
 	})
 	slices.SortStableFunc(list, func(a, b *Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), errorFirst(a, b))
 	})
 	list = slices.CompactFunc(list, func(a, b *Problem) bool {
 		return a.Line == b.Line && a.Column == b.Column && (a.Message == b.Message || a.Code == b.Code)
@@ -94,6 +94,16 @@ func (r *Report) Sorted(source string) []*Problem {
 		errors[at] = errors[at] || !p.Warning
 	}
 	return slices.DeleteFunc(list, func(p *Problem) bool { return p.Warning && errors[At{p.Line, p.Column}] })
+}
+
+func errorFirst(a, b *Problem) int {
+	switch {
+	case a.Warning == b.Warning:
+		return 0
+	case a.Warning:
+		return 1
+	}
+	return -1
 }
 
 // DocsHint says where a name is documented.

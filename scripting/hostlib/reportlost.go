@@ -81,10 +81,14 @@ func (r *Report) TextNumber(at At, differs bool, number string) {
 var commits = map[string]string{"ctx.batches": "commits after each pass", "ctx.checkpoint": "commits"}
 
 // Caught tells of a call that commits, in a function that catch, or its like, is given
-// in a line.
-func (r *Report) Caught(f *Func, at At, catch string, line int) {
+// in a line, and to which that surely comes, or only may.
+func (r *Report) Caught(f *Func, at At, catch string, line int, surely bool) {
 	if f == nil || commits[f.String()] == "" {
 		return
 	}
-	r.Add(at, "catch", false, "catch what may fail in the loop, or in the step, and not what commits", fmt.Sprintf("%s %s, so it cannot be used inside %s, as in line %d: the hook fails there", f, commits[f.String()], catch, line))
+	where := "the hook fails there"
+	if !surely {
+		where = "the hook fails if it comes there"
+	}
+	r.Add(at, "catch", !surely, "catch what may fail in the loop, or in the step, and not what commits", fmt.Sprintf("%s %s, so it cannot be used inside %s, as in line %d: %s", f, commits[f.String()], catch, line, where))
 }

@@ -1,11 +1,16 @@
 package hostlib
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/s3utils"
+	"github.com/minio/minio-go/v7/pkg/signer"
 )
 
 var (
@@ -267,8 +272,25 @@ func presignS3(c *Call, a *Args) (Value, error) {
 	if err != nil {
 		return nil, Errorf("s3.error", "%v", err)
 	}
+	s.b.sign(u, a.String("method"), c.Hook.Now())
 	if err := c.Hook.PassingSecret(u.Query().Get("X-Amz-Signature")); err != nil {
 		return nil, Errorf("s3.error", "the signature: %v", err)
 	}
 	return u.String(), nil
+}
+
+// sign signs a presigned URL of the library anew: that has the time of the machine. See
+// docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html.
+func (b *s3Bucket) sign(u *url.URL, method string, at time.Time) {
+	const algorithm = "AWS4-HMAC-SHA256"
+	at = at.UTC()
+	date, credential := at.Format("20060102T150405Z"), signer.GetCredential(b.access, b.region, at, signer.ServiceTypeS3)
+	query := u.Query()
+	query.Del("X-Amz-Signature")
+	query.Set("X-Amz-Date", date)
+	query.Set("X-Amz-Credential", credential)
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
+	asked := sha256.Sum256([]byte(strings.Join([]string{method, s3utils.EncodePath(u.Path), u.RawQuery, "host:" + u.Host, "", "host", "UNSIGNED-PAYLOAD"}, "\n")))
+	text := strings.Join([]string{algorithm, date, strings.TrimPrefix(credential, b.access+"/"), hex.EncodeToString(asked[:])}, "\n")
+	u.RawQuery += "&X-Amz-Signature=" + signer.PostPresignSignatureV4(text, at, b.secret, b.region)
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dsengine/dsengine/engine"
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -26,6 +27,8 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/klauspost/compress/zstd"
+	"github.com/minio/minio-go/v7"
+	signing "github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // objectStore is a store of objects on this machine. It does not check keys.
@@ -531,6 +534,35 @@ return [http.get(url).text(), url]`)
 	signature := regexp.MustCompile(`Signature=[0-9a-f]{64}`)
 	if lines := strings.Join(w.Logs(j.ID), "\n") + w.Log.String(); !strings.Contains(lines, "made") || signature.MatchString(lines) {
 		t.Errorf("logged %s", lines)
+	}
+}
+
+// TestPresignedURLsAreSignedAsTheLibraryDoes signs what it has signed again, at the time
+// that it has taken.
+func TestPresignedURLsAreSignedAsTheLibraryDoes(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"a.txt", "in/ü & b+c.csv", "a=b?.txt"} {
+		for endpoint, region := range map[string]string{"127.0.0.1:9000": "us-east-1", "s3.eu-central-1.amazonaws.com": "eu-central-1"} {
+			c, err := minio.NewCore(endpoint, &minio.Options{Creds: signing.NewStaticV4("me", "mine", "token"), Secure: true, Region: region})
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := c.Presign(t.Context(), "PUT", "archive", key, 10*time.Minute, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, err := time.Parse("20060102T150405Z", u.Query().Get("X-Amz-Date"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := u.String()
+			if hostlib.SignS3(u, "PUT", region, at); u.String() != want {
+				t.Errorf("got  %s\nwant %s", u, want)
+			}
+			if hostlib.SignS3(u, "PUT", region, at.AddDate(0, 0, 1)); u.String() == want {
+				t.Errorf("the next day it is the same: %s", u)
+			}
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ var settings = []setting{
 		d.Settings.Schedule.Cron = v.(string)
 		return nil
 	}},
-	{name: "timezone", kind: String, doc: `the time zone of cron`, set: func(d *Declaration, _ *Call, v Value) error {
+	{name: "timezone", kind: String, doc: `the time zone of cron, and of the days of backfills`, set: func(d *Declaration, _ *Call, v Value) error {
 		d.Settings.Schedule.Timezone = v.(string)
 		return nil
 	}},

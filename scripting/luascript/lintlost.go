@@ -190,7 +190,9 @@ func (c *linter) keptRejects(stmts []luasyntax.Stmt) {
 	for i, s := range stmts {
 		for _, call := range c.rejecting(s) {
 			row := call.Args[0].(*luasyntax.Name)
-			if on := c.goesOn(stmts[i+1:], row.Binding); on != nil {
+			on := c.goesOn(stmts[i+1:], row.Binding)
+			_, returns := on.(*luasyntax.Return)
+			if _, always := s.(*luasyntax.CallStmt); on != nil && (returns || !always) { // what follows may be for rejected rows alone
 				c.report.KeptReject(spot(call.Start()), row.Name, on.Start().Line)
 			}
 		}
@@ -253,7 +255,7 @@ func (c *linter) goesOn(stmts []luasyntax.Stmt, row *luasyntax.Binding) luasynta
 			if luasyntax.Text(s.Call.Fn) == "table.insert" && has(s.Call.Args) {
 				return s
 			}
-			if f := c.callee(s.Call); f != nil && f.Param("rows") != nil && among(c.argument(f, s.Call, "rows"), row) {
+			if f := c.callee(s.Call); f != nil && f.Param("rows") != nil && among(c.argument(f, s.Call, "rows"), row) && c.writesOne() {
 				return s
 			}
 			if c.ends([]luasyntax.Stmt{s}) {
@@ -271,6 +273,25 @@ func (c *linter) goesOn(stmts []luasyntax.Stmt, row *luasyntax.Binding) luasynta
 		}
 	}
 	return nil
+}
+
+// writesOne says that the file writes one table: of several one may be for all rows, or
+// for rejected ones.
+func (c *linter) writesOne() bool {
+	to := map[any]bool{}
+	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
+		if call, ok := n.(*luasyntax.Call); ok {
+			if f := c.callee(call); f != nil && f.Param("rows") != nil {
+				if table := c.tableOf(f, call); table != "" {
+					to[table] = true
+				} else {
+					to[call] = true
+				}
+			}
+		}
+		return true
+	})
+	return len(to) == 1
 }
 
 // among says that an expression is a list with a variable as it is.

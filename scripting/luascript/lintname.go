@@ -147,7 +147,7 @@ func (c *linter) unusedGlobal(b *luasyntax.Binding, isFunc bool) {
 	switch {
 	case len(b.Uses) > 0, c.helper(): // others may require it
 		return
-	case (isFunc || len(b.Writes) > 1 || slices.Contains(c.runs, b.Name)) && hostlib.TestNamed(b.Name) != nil, c.job != nil && hostlib.HookNamed(b.Name) != nil, c.usedByTest(b.Name):
+	case (isFunc || len(b.Writes) > 1 || slices.Contains(c.runs, b.Name) || !c.loads) && hostlib.TestNamed(b.Name) != nil, c.job != nil && hostlib.HookNamed(b.Name) != nil, c.usedByTest(b.Name):
 		return
 	case b.Writes[0].In != nil: // see readOnly
 		return

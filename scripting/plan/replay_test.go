@@ -164,9 +164,16 @@ func replaysOrders(t *testing.T, s *site, orders string) {
 	if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Passed {
 		t.Errorf("mended: %s %+v\n%s", got.Status, got.Failures[0], written)
 	}
-	// A second one is written beside it.
+	// A second one is written beside it, also where a link leads, for whom may read it.
+	file := filepath.Join(s.jobs, failed.Type+"_test"+s.ending)
+	s.must(errors.Join(os.Rename(file, file+".real"), os.Chmod(file+".real", 0o600), os.Symlink(file+".real", file)))
 	if _, again, err := s.replay(failed.ID); err != nil || again != name+"_2" {
 		t.Errorf("again: %s %v", again, err)
+	}
+	link, err := os.Lstat(file)
+	s.must(err)
+	if info, err := os.Stat(file); err != nil || link.Mode().Type() != os.ModeSymlink || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, and what it leads to %v, %v", link.Mode(), info.Mode(), err)
 	}
 	// A file that it would break stays as it is.
 	if s.ending == ".lua" {

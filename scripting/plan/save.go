@@ -66,15 +66,25 @@ func (w *World) Save(file string) (string, error) {
 	if _, err := n.format(shown, all); err != nil {
 		return "", r.cannot("behind what stands in %s it is no longer a script: %v", shown, err)
 	}
+	return name, replace(file, all)
+}
+
+// replace writes a file by way of another one. One that is there keeps who may read it, and
+// the links that lead to it.
+func replace(file string, content []byte) error {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(file); err == nil {
+		mode = info.Mode().Perm()
+		if file, err = filepath.EvalSymlinks(file); err != nil {
+			return err
+		}
+	}
 	temp := file + ".tmp"
-	if err := os.WriteFile(temp, all, 0o644); err != nil {
-		return "", err
+	defer os.Remove(temp) // of no use once it was renamed
+	if err := os.WriteFile(temp, content, mode); err != nil {
+		return err
 	}
-	if err := os.Rename(temp, file); err != nil {
-		os.Remove(temp)
-		return "", err
-	}
-	return name, nil
+	return os.Rename(temp, file)
 }
 
 // cannot is why no test can be written of the replay.

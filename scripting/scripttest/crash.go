@@ -3,6 +3,7 @@ package scripttest
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -101,10 +102,8 @@ func (k *crash) watch(w *world) {
 // which takes as long as there are points.
 const maxPassed = 100_000
 
-// tries is how many crashes a test is run with: one at each point, or at some, evenly.
-func tries(points int) int {
-	return min(points, max(10, maxPassed/max(points, 1)))
-}
+// room is how many runs a test may have that comes to so many points.
+func room(points int) int { return max(10, maxPassed/max(points, 1)) }
 
 // called is told of each call of the test itself that ends.
 func (k *crash) called(w *world) {
@@ -147,21 +146,20 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 	type cut struct{ upto, late int } // after how many calls of the test, and with which run that begins late
 	whole := map[cut]picture{}        // without a crash
 	told := map[Point]*Failure{}
-	kills := &kills{w: w, t: t, first: &lived{crash: first}, late: map[int]*lived{}}
-	var bad int
 	points := first.seen
-	tries := tries(points)
+	kills := &kills{w: w, t: t, first: &lived{crash: first}, late: map[int]*lived{}, room: room(points)}
 	if w.suite.opts.Every {
-		tries = points
+		kills.room = math.MaxInt
 	}
-	r.Points, r.LeftOut = points, points-tries
-	defer func() { w.suite.crashing(r, tries, tries) }()
-	for i := range tries {
+	var bad int
+	r.Points = points
+	defer func() { w.suite.crashing(r, points, points) }()
+	for point := 1.0; point <= float64(points); point = kills.next(point, points) {
 		if ctx.Err() != nil {
 			return
 		}
-		w.suite.crashing(r, i, tries)
-		k, beside := kills.at(ctx, 1+i*points/tries)
+		w.suite.crashing(r, int(point)-1, points)
+		k, beside := kills.at(ctx, int(point))
 		if k.died != nil {
 			r.Crashes++
 		} else {
@@ -172,7 +170,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		}
 		if len(k.result.Failures) == 0 {
 			if k.died != nil {
-				r.differs(k.died, kills.difference(ctx, k, beside))
+				r.differs(k.died, beside.later("it is the same"), kills.difference(ctx, k, beside))
 			}
 			continue
 		}
@@ -192,9 +190,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		f := k.result.Failures[0]
 		f.Crash = k.died
 		told[at] = f
-		if beside.late > 0 {
-			f.Detail = strings.TrimLeft(f.Detail+"\nit holds where the time stands still: the job is taken over "+engine.FormatDuration(takeover)+" later", "\n")
-		}
+		f.Detail = strings.TrimLeft(f.Detail+beside.later("\nit holds"), "\n")
 		if k.picture != nil {
 			far := cut{k.upto, beside.late}
 			if _, ok := whole[far]; !ok {
@@ -212,6 +208,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 			r.Log = k.result.Log
 		}
 	}
+	r.LeftOut = points - kills.tried
 	if r.Crashes == 0 && points > 0 && r.Status == Passed {
 		r.Status = Failed
 		r.Failures = append(r.Failures, &Failure{File: r.File, Line: r.Line,
@@ -221,13 +218,13 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		r.Differs = nil
 	}
 	if bad > 0 {
-		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, tries)})
+		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, kills.tried)})
 	}
 }
 
 // differs notes how the outcome is another after a crash with which the test passes:
 // each place once.
-func (r *Result) differs(died *Point, diff string) {
+func (r *Result) differs(died *Point, why, diff string) {
 	if diff == "" {
 		return
 	}
@@ -237,7 +234,7 @@ func (r *Result) differs(died *Point, diff string) {
 			return
 		}
 	}
-	if len(r.Differs) >= maxTold {
+	if diff = strings.TrimLeft(why+"\n"+diff, "\n"); len(r.Differs) >= maxTold {
 		diff = ""
 	}
 	r.Differs = append(r.Differs, &Failure{Message: "the test passes, but the outcome is another", Detail: diff, Crash: died})
@@ -349,6 +346,14 @@ func (k *crash) commits(what string, j *engine.ClaimedJob, ended bool) bool {
 
 // takeover is how late another process takes over the jobs of one that was killed.
 const takeover = 20 * time.Second
+
+// later says, of a run beside that of a crash, that the time makes the difference.
+func (k *crash) later(same string) string {
+	if k.late == 0 {
+		return ""
+	}
+	return same + " where the time stands still: the job is taken over " + engine.FormatDuration(takeover) + " later"
+}
 
 // over is told that the hook that was killed is over.
 func (k *crash) over() {

@@ -553,9 +553,17 @@ def test_it(t):
 }
 
 func TestOfManyPointsSomeAreTried(t *testing.T) {
-	for points, want := range map[int]int{0: 0, 1: 1, 300: 300, 1000: 100, 5760: 17, 1_000_000: 10} {
-		if got := tries(points); got != want {
-			t.Errorf("of %d points %d are tried, want %d", points, got, want)
+	for _, c := range []struct{ points, each, want int }{ // each crash takes so many runs
+		{0, 1, 0}, {1, 1, 1}, {300, 1, 300}, {1000, 1, 100}, {5760, 1, 17}, {1_000_000, 1, 10},
+		{1, 3, 1}, {100, 3, 100}, {300, 3, 111}, {1000, 3, 33}, {1_000_000, 3, 3},
+	} {
+		s := &kills{room: room(c.points)}
+		for point := 1.0; point <= float64(c.points); point = s.next(point, c.points) {
+			s.tried++
+			s.runs += c.each
+		}
+		if s.tried != c.want {
+			t.Errorf("of %d points %d are tried, want %d where each takes %d runs", c.points, s.tried, c.want, c.each)
 		}
 	}
 	dir := folder(t, map[string]string{"x.star": "job()\n\ndef consume(ctx, item):\n    ctx.checkpoint()\n", "x_test.star": "def test_it(t):\n    t.run()\n"})

@@ -69,15 +69,7 @@ func (w *world) read(name string) (hostlib.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		const most = 20
-		there := "the files folder is empty"
-		if len(names) > 0 {
-			there = "there are: " + strings.Join(names[:min(len(names), most)], ", ")
-			if len(names) > most {
-				there += ", ..."
-			}
-		}
-		return nil, hostlib.Errorf("file.missing", "there is no file %q: %s", name, there)
+		return nil, hostlib.Errorf("file.missing", "there is no file %q: %s", name, thereAre(names, "the files folder is empty"))
 	case err != nil:
 		return nil, err
 	case info.IsDir():
@@ -140,4 +132,16 @@ func within(name string) (string, error) {
 		return "", hostlib.Errorf("usage", "%q leads out of the files folder", name)
 	}
 	return clean, nil
+}
+
+// thereAre tells names, or that there is none.
+func thereAre(names []string, none string) string {
+	const most = 20
+	switch {
+	case len(names) == 0:
+		return none
+	case len(names) > most:
+		names = append(names[:most:most], "...")
+	}
+	return "there are: " + strings.Join(names, ", ")
 }

@@ -14,6 +14,9 @@ type kills struct {
 	first   *lived
 	another *lived         // with other dice; nil: nobody has asked
 	late    map[int]*lived // in which a run of a hook begins late, by which
+	tried   int            // crashes
+	runs    int            // of the test, so far
+	room    int            // how many there may be
 }
 
 // lived is a run of a test.
@@ -24,7 +27,15 @@ type lived struct {
 
 // run runs the test.
 func (s *kills) run(ctx context.Context, k *crash) *lived {
+	s.runs++
 	return &lived{k, s.w.live(ctx, s.t, k)}
+}
+
+// next is where a crash is tried behind one at a point: as far on as leaves room for all
+// that are, evenly, if each takes as many runs as those before.
+func (s *kills) next(point float64, points int) float64 {
+	tries := float64(s.room-s.runs) / (float64(s.runs) / float64(s.tried))
+	return point + max(1, (float64(points)-point)/max(tries, 0))
 }
 
 // holds says that the test has passed.
@@ -37,6 +48,7 @@ func (l *lived) holds() bool { return l.result == nil || len(l.result.Failures) 
 // of a hook that goes on behind a checkpoint, there must be as much; and all must hold
 // where the time stands still.
 func (s *kills) at(ctx context.Context, point int) (k, beside *lived) {
+	s.tried++
 	k = s.run(ctx, &crash{at: point, slow: true})
 	if k.died == nil || k.began == 0 || k.holds() && s.difference(ctx, k, s.first) == "" {
 		return k, s.first
@@ -54,8 +66,11 @@ func (s *kills) at(ctx context.Context, point int) (k, beside *lived) {
 	case !late.holds() || !still.holds() || s.difference(ctx, still, s.first) != "":
 	case !k.holds():
 		return k, late
-	case s.steady(ctx, k.outcome).shape().difference(s.steady(ctx, late.outcome.without(k.loose)).shape()) != "":
-		return k, late
+	default:
+		timed := s.first.outcome.timed(late.outcome)
+		if s.steady(ctx, k.outcome).shape(timed).difference(s.steady(ctx, late.outcome.without(k.loose)).shape(timed)) != "" {
+			return k, late
+		}
 	}
 	return still, s.first
 }
@@ -79,17 +94,54 @@ func (s *kills) steady(ctx context.Context, p picture) picture {
 	return p.steady(s.first.outcome, s.another.outcome)
 }
 
-// varying are what may be times, or parts of them, and hashes of what has them.
+// varying are what may be times, or parts of them, and hashes of texts that have them.
 var varying = regexp.MustCompile(`\.\.\. \d+ lines|SHA-256 [0-9a-f]+|content [0-9a-f]+|\d+`)
 
-// shape is how much there is of all, whatever its numbers are.
-func (p picture) shape() picture {
-	mask := func(text string) string {
-		return varying.ReplaceAllStringFunc(text, func(s string) string {
-			if strings.HasPrefix(s, "...") { // the number of lines that there are
-				return s
+// unvaried is a text but for its numbers.
+func unvaried(text string) string {
+	return varying.ReplaceAllStringFunc(text, func(s string) string {
+		if strings.HasPrefix(s, "...") { // the number of lines that there are
+			return s
+		}
+		return "#"
+	})
+}
+
+// word is what has no space in it and may be made of a time, such as a hash.
+var word = regexp.MustCompile(`[\w#+/=-]+`)
+
+// timed are the words, but for their numbers, that are others when a hook begins later:
+// hashes of the time, names of days.
+func (p picture) timed(late picture) map[string]bool {
+	words := func(p picture) map[string]bool {
+		all := map[string]bool{}
+		for what, text := range p {
+			for _, w := range word.FindAllString(unvaried(what+" "+text), -1) {
+				all[w] = true
 			}
-			return "#"
+		}
+		return all
+	}
+	timed, others := words(p), words(late)
+	for w := range others {
+		if timed[w] {
+			delete(timed, w)
+		} else {
+			timed[w] = true
+		}
+	}
+	return timed
+}
+
+// shape is how much there is of all, whatever its numbers are, and the words that the
+// time makes.
+func (p picture) shape(timed map[string]bool) picture {
+	mask := func(text string) string {
+		return word.ReplaceAllStringFunc(unvaried(text), func(w string) string {
+			if timed[w] {
+				return "#"
+			}
+			return w
 		})
 	}
 	all := map[string][]string{}

@@ -21,15 +21,18 @@ def consume(ctx, item):
         db.connect("dw").upsert("batches", [{"id": str(now), "n": 5}], key = ["id"])
     elif item == "key":
         http.post("https://api.example.com/x", json = {}, headers = {"Idempotency-Key": "order-%d" % now.unix})
+    elif item == "hash":
+        db.connect("dw").upsert("batches", [{"id": hash.sha256(str(now)), "n": 5}], key = ["id"])
     elif item == "sql":
         db.connect("dw").exec("INSERT INTO batches SELECT CURRENT_TIMESTAMP, 5")
     else:
-        db.ensure("rows", {"id": "integer", "at": "text"}, key = ["id"])
+        db.ensure("rows", {"id": "integer", "at": "text", "hash": "text", "sum": "text"}, key = ["id"])
         files.write("rows.csv", "id\n1\n2\n3\n4\n")
         for part in ctx.batches(csv.read("rows.csv"), 2):
-            db.upsert("rows", [{"id": int(r["id"]), "at": str(ctx.now())} for r in part], key = ["id"])
+            db.upsert("rows", [{"id": int(r["id"]), "at": str(ctx.now()), "hash": hash.sha256(str(ctx.now()) + r["id"]), "sum": hash.crc32(str(ctx.now()))} for r in part], key = ["id"])
             http.put("https://api.example.com/" + part[0]["id"], json = {"at": str(ctx.now())})
             files.write("%s.txt" % part[0]["id"], str(ctx.now()))
+            files.write("%s.b64" % part[0]["id"], base64.encode(hash.sha256(str(ctx.now()))))
         if ctx.attempt < 2:
             ctx.retry("10s")
         state.set("last", str(ctx.now()))
@@ -61,6 +64,10 @@ def test_row(t):
 def test_row_unasked(t):
     batches(t)
     t.run("row")
+
+def test_hash_unasked(t):
+    batches(t)
+    t.run("hash")
 
 def test_sql(t):
     batches(t)
@@ -168,6 +175,7 @@ func TestAKilledJobIsTakenOverLater(t *testing.T) {
 		"key":          {"killed after http.post in consume ("},
 		"file_unasked": {"the test passes, but the outcome is another", "file out/000000.txt:"},
 		"row_unasked":  {"the test passes, but the outcome is another", `+{"id": "2020-01-01T00:00:00Z", "n": 5}`},
+		"hash_unasked": {"the test passes, but the outcome is another", "table dw.batches:", "it is the same where the time stands still: the job is taken over 20s later"},
 		"key_unasked":  {"the test passes, but the outcome is another", "+POST https://api.example.com/x"},
 		"right":        nil, "right_and_looked_at": nil,
 	}

@@ -28,6 +28,27 @@ def test_time(t):
         t.eq(t.db.value("SELECT CURRENT_DATE"), day)
         t.db.exec("DELETE FROM t")
 `,
+	"d.star": `
+job(needs = ["db:dw:write"])
+
+def consume(ctx, item):
+    db.exec("INSERT INTO d (id) VALUES (1)")
+    db.insert("d", [{"id": 2}])
+    dw = db.connect("dw")
+    dw.exec("INSERT INTO d (id) VALUES (1)")
+    dw.upsert("d", [{"id": 2}], key = ["id"])
+    return [[at == ctx.now() for at in [r["at"] for r in c.query("SELECT at FROM d")]] for c in [db, dw]]
+`,
+	"d_test.star": `
+def test_defaults(t):
+    for c in [t.db, t.connection("dw")]:
+        c.exec("CREATE TABLE d (id INTEGER PRIMARY KEY, at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
+    for day in ["2020-01-01", "2020-03-04"]:
+        t.clock.set(time.parse(day + "T05:06:07Z"))
+        t.eq(t.run().result, [[True, True], [True, True]])
+        for c in [t.db, t.connection("dw")]:
+            c.exec("DELETE FROM d")
+`,
 	"o_test.star": `
 def test_ties(t):
     t.db.exec("CREATE TABLE ties (n INTEGER, b INTEGER, a INTEGER PRIMARY KEY)")

@@ -86,11 +86,11 @@ type Failure struct {
 
 // Suite is tests that were found, ready to be run.
 type Suite struct {
-	// Done is called after each test, in no certain order; Crashing before each of as many
-	// runs with a crash as a test that has passed is tried with, and after the last. One
-	// goroutine calls them at a time. nil: nobody wants to know.
+	// Done is called after each test, in no certain order; Crashing before each run with a
+	// crash of a test that has passed, and after the last, with how many of its points are
+	// behind it. One goroutine calls them at a time. nil: nobody wants to know.
 	Done     func(r *Result)
-	Crashing func(r *Result, done, tries int)
+	Crashing func(r *Result, done, points int)
 
 	opts    Options
 	scripts []Script
@@ -268,7 +268,13 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 			}
 			switch {
 			case err != nil:
-				return nil, engine.Errorf(engine.CodeUsage, "there is no file %s%s", file, hostlib.Suggest(file, namesOf(root, o.Jobs)))
+				files, types := namesOf(root, o.Jobs)
+				near := hostlib.Suggest(file, append(files, types...))
+				missing := engine.Errorf(engine.CodeUsage, "there is no file, and no job type, %s%s", file, near)
+				if near == "" {
+					missing = missing.WithHint("%s", thereAre(types, "there is no script in "+o.Jobs))
+				}
+				return nil, missing
 			case outside != nil:
 				return nil, outside
 			case info.IsDir():
@@ -283,15 +289,16 @@ func targets(root *os.Root, o Options) (map[string]bool, error) {
 	return wanted, nil
 }
 
-// namesOf are the scripts of a jobs folder, by their paths and as job types.
-func namesOf(root *os.Root, jobs string) (names []string) {
+// namesOf are the files of a jobs folder that are in a script's language, and the job types
+// that they are.
+func namesOf(root *os.Root, jobs string) (files, types []string) {
 	all, _ := doublestar.Glob(root.FS(), "**/*{"+strings.Join(endings, ",")+"}")
 	for _, p := range all {
-		if names = append(names, path.Join(filepath.ToSlash(jobs), p)); !hostlib.IsHelper(p) && !isTest(p) {
-			names = append(names, stem(p))
+		if files = append(files, path.Join(filepath.ToSlash(jobs), p)); !hostlib.IsHelper(p) && !isTest(p) {
+			types = append(types, stem(p))
 		}
 	}
-	return names
+	return files, types
 }
 
 // inside is a path below the jobs folder: as it is, or a job type's name, also where a
@@ -478,12 +485,12 @@ func (w *worker) one(ctx context.Context, t *test) *Result {
 	return r
 }
 
-// crashing tells with how many crashes, of so many, a test has run.
-func (s *Suite) crashing(r *Result, done, tries int) {
+// crashing tells how many of its points a test with crashes has behind it.
+func (s *Suite) crashing(r *Result, done, points int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Crashing != nil {
-		s.Crashing(r, done, tries)
+		s.Crashing(r, done, points)
 	}
 }
 

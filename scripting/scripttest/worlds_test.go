@@ -19,6 +19,7 @@ def consume(ctx, item):
     s3.put("archive", "out/all.txt", data = str(db.value("SELECT COUNT(*) FROM people")))
     s3.put("photos/one", "large", data = "x" * 20000000)
     s3.get("archive", "in/a.csv", to = "in/a.csv")
+    log.info(s3.presign("archive", "out/all.txt", "10m"))
     return [s3.exists("archive", "nothing"), s3.stat("photos/one", "large").size, s3.stat("archive", "out/all.txt").modified, catch(s3.open, "archive", "in/a.csv", etag = "0123")[1].code]
 `, `
 def test_people(t):
@@ -31,6 +32,7 @@ def test_people(t):
     t.eq(r.result, [False, 20000000, "2020-01-01T00:00:00Z", "s3.changed"])
     t.eq(t.table("people"), [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
     t.eq(archive.read("out/all.txt"), "2")
+    t.contains(t.logs()[-1]["message"], "X-Amz-Date=20200101T000000Z")
     t.eq(archive.files(), ["done/a.csv", "done/b.csv", "in/a.csv", "in/b.csv", "other", "out/all.txt"])
     t.eq(photos.files(), ["large"])
     t.fails(lambda: t.s3("photos"), "one bucket, or a store of several")

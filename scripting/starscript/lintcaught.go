@@ -7,12 +7,11 @@ import (
 
 // caught tells of what commits in functions that catch is given.
 func (c *linter) caught() {
-	told := map[syntax.Position]bool{}
 	syntax.Walk(c.tree, func(n syntax.Node) bool {
 		call, ok := n.(*syntax.CallExpr)
 		if ok && c.callee(call.Fn) == hostlib.GlobalNamed("catch") && len(call.Args) > 0 {
 			at, _ := call.Span()
-			w := catching{c: c, line: int(at.Line), seen: map[syntax.Node]bool{}, told: told}
+			w := catching{c: c, line: int(at.Line), seen: map[reached]bool{}}
 			w.calls(call.Args[0])
 		}
 		return true
@@ -21,10 +20,16 @@ func (c *linter) caught() {
 
 // catching goes through what a catch, in a line, calls.
 type catching struct {
-	c    *linter
-	line int
-	seen map[syntax.Node]bool // functions
-	told map[syntax.Position]bool
+	c     *linter
+	line  int
+	maybe int // how many branches, loops and returns there are, for which it may not come here
+	seen  map[reached]bool
+}
+
+// reached is a function that is called, surely or not.
+type reached struct {
+	fn     syntax.Node
+	surely bool
 }
 
 // calls goes through a function that is called. What stands in functions of its own in
@@ -32,35 +37,79 @@ type catching struct {
 func (w *catching) calls(fn syntax.Expr) {
 	switch fn := unwrapped(fn).(type) {
 	case *syntax.LambdaExpr:
-		w.body(fn, fn.Body)
-		return
+		w.body(fn, func() { w.run(fn.Body) })
 	case *syntax.Ident:
 		if n := w.c.nameOf(fn); n != nil && n.def != nil && len(n.writes) == 1 {
-			for _, s := range n.def.Body {
-				w.body(s, s)
-			}
-			return
+			w.body(n.def, func() { w.stmts(n.def.Body) })
 		}
 	case *syntax.DotExpr:
 		at, _ := fn.Span()
-		if !w.told[at] {
-			w.told[at] = true
-			w.c.report.Caught(w.c.ofJob(fn), spot(at), "catch", w.line)
-		}
+		w.c.report.Caught(w.c.ofJob(fn), spot(at), "catch", w.line, w.maybe == 0)
 	}
 }
 
-func (w *catching) body(of, n syntax.Node) {
-	if w.seen[of] {
-		return
+func (w *catching) body(fn syntax.Node, run func()) {
+	before, key := w.maybe, reached{fn, w.maybe == 0}
+	if !w.seen[key] {
+		w.seen[key] = true
+		run()
+		w.maybe = before // what it returns before is over
 	}
-	w.seen[of] = true
+}
+
+func (w *catching) stmts(list []syntax.Stmt) {
+	for _, s := range list {
+		w.run(s)
+	}
+}
+
+// perhaps goes through what may not be run. A return in it leaves out what follows.
+func (w *catching) perhaps(run func()) {
+	w.maybe++
+	run()
+	w.maybe--
+}
+
+func (w *catching) run(n syntax.Node) {
 	syntax.Walk(n, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.DefStmt, *syntax.LambdaExpr:
 			return false
 		case *syntax.CallExpr:
 			w.calls(n.Fn)
+		case *syntax.IfStmt:
+			w.run(n.Cond)
+			w.perhaps(func() { w.stmts(n.True); w.stmts(n.False) })
+			return false
+		case *syntax.ForStmt:
+			w.run(n.X)
+			w.perhaps(func() { w.stmts(n.Body) })
+			return false
+		case *syntax.CondExpr:
+			w.run(n.Cond)
+			w.perhaps(func() { w.run(n.True); w.run(n.False) })
+			return false
+		case *syntax.Comprehension:
+			w.run(n.Clauses[0].(*syntax.ForClause).X)
+			w.perhaps(func() {
+				for _, clause := range n.Clauses {
+					w.run(clause)
+				}
+				w.run(n.Body)
+			})
+			return false
+		case *syntax.BinaryExpr:
+			if n.Op == syntax.AND || n.Op == syntax.OR {
+				w.run(n.X)
+				w.perhaps(func() { w.run(n.Y) })
+				return false
+			}
+		case *syntax.ReturnStmt:
+			if n.Result != nil {
+				w.run(n.Result)
+			}
+			w.maybe++
+			return false
 		}
 		return true
 	})

@@ -131,7 +131,9 @@ func (c *linter) keptRejects(stmts []syntax.Stmt) {
 	for i, s := range stmts {
 		for _, at := range c.rejecting(s) {
 			id := at.Args[0].(*syntax.Ident)
-			if on := c.goesOn(stmts[i+1:], c.nameOf(id)); on != nil {
+			on := c.goesOn(stmts[i+1:], c.nameOf(id))
+			_, returns := on.(*syntax.ReturnStmt)
+			if _, always := s.(*syntax.ExprStmt); on != nil && (returns || !always) { // what follows may be for rejected rows alone
 				start, _ := at.Span()
 				line, _ := on.Span()
 				c.report.KeptReject(spot(start), id.Name, int(line.Line))
@@ -207,7 +209,7 @@ func (c *linter) goesOn(stmts []syntax.Stmt, row *name) syntax.Node {
 			if d, ok := call.Fn.(*syntax.DotExpr); ok && d.Name.Name == "append" && len(call.Args) == 1 && has(call.Args[0]) {
 				return s
 			}
-			if f := c.callee(call.Fn); f != nil && f.Param("rows") != nil && c.among(argument(f, call, "rows"), row) {
+			if f := c.callee(call.Fn); f != nil && f.Param("rows") != nil && c.among(argument(f, call, "rows"), row) && c.writesOne() {
 				return s
 			}
 			if c.endsWith(s) {
@@ -219,6 +221,25 @@ func (c *linter) goesOn(stmts []syntax.Stmt, row *name) syntax.Node {
 		}
 	}
 	return nil
+}
+
+// writesOne says that the file writes one table: of several one may be for all rows, or
+// for rejected ones.
+func (c *linter) writesOne() bool {
+	to := map[any]bool{}
+	syntax.Walk(c.tree, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok {
+			if f := c.callee(call.Fn); f != nil && f.Param("rows") != nil {
+				if table := c.tableOf(f, call); table != "" {
+					to[table] = true
+				} else {
+					to[call] = true
+				}
+			}
+		}
+		return true
+	})
+	return len(to) == 1
 }
 
 // among says that an expression is a list with a variable as it is.

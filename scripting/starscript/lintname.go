@@ -29,7 +29,7 @@ func (c *linter) unused() {
 		case n.scope != resolve.Global:
 			c.add(id.NamePos, "unused", true, "leave it out, or begin its name with _", fmt.Sprintf("%s is set and not used", id.Name))
 		case c.job == nil && !c.isTest && !strings.HasPrefix(id.Name, "_"): // others may load it
-		case hostlib.TestNamed(id.Name) != nil && (n.kind == defined || c.file.hasTest(id.Name)):
+		case hostlib.TestNamed(id.Name) != nil && (n.kind == defined || c.file.hasTest(id.Name) || len(c.file.errs) > 0): // what made it may not have run
 		case c.job != nil && hostlib.HookNamed(id.Name) != nil:
 		default:
 			if others == nil {
