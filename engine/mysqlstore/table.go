@@ -81,6 +81,9 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		}
 		c.Type, c.Nullable, c.Key = neutralType(typ), nullable == "YES", key == "PRI"
 		shape.Columns, shape.Fits[c.Name] = append(shape.Columns, c), fitOf(typ, charset)
+		if strings.HasPrefix(typ, "float") {
+			shape.Singles = append(shape.Singles, c.Name)
+		}
 		if strings.Contains(strings.ToLower(extra), "auto_increment") {
 			shape.Auto = c.Name
 		}

@@ -85,6 +85,7 @@ type Shape struct {
 	Loose   bool       // it has other unique indexes: of expressions, or of the beginning of a text
 	Auto    string     // the column that numbers new rows; "": none does
 	Texts   bool       // its columns take the text of a value for the value
+	Singles []string   // columns of numbers of single precision, of which results show six digits
 	Open    []string   // columns of which the type does not tell what values they have
 	Spans   bool       // a time in it may be a span of time: Ensure did not make it
 	Engine  string     // of the server that keeps it, if that knows no transactions; else ""

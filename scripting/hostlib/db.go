@@ -58,7 +58,7 @@ func dbFuncs(on access) []*Func {
 	}
 	return []*Func{
 		{
-			Name: "query", Doc: "Runs a reading statement and gives its rows. Lazy; the rows are those of its start. A date that is all zeros, as older tables of MySQL have them, is None; one of which a part is zero is an error of code db.value. A boolean comes as 1 or 0 (in Lua, where 0 counts as true: row.blocked == 1). Of a column FLOAT of MySQL and MariaDB, which db.ensure does not make, six digits come: col + 0e0 has all.",
+			Name: "query", Doc: "Runs a reading statement and gives its rows. Lazy; the rows are those of its start. A date that is all zeros, as older tables of MySQL have them, is None; one of which a part is zero is an error of code db.value. A boolean comes as 1 or 0 (in Lua, where 0 counts as true: row.blocked == 1). Of a column FLOAT of MySQL and MariaDB, which db.ensure does not make, six digits come: col + 0e0 has all, as scan of a connection gives them.",
 			Params: sqlParams, Returns: "iterator of dict", Effect: Read,
 			Example: "[r[\"name\"] for r in db.query(\"SELECT name FROM people WHERE id < ? ORDER BY id\", 3)]  # [\"Ada\", \"Grace\"]",
 			Lua:     "list(db.query(\"SELECT name FROM people WHERE id < ? ORDER BY id\", 3))  -- {{name = \"Ada\"}, {name = \"Grace\"}}\nfor r in db.query(\"SELECT name FROM people\") do log.info(r.name) end",
