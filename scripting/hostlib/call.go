@@ -109,6 +109,7 @@ type Call struct {
 	moves    map[string]bool        // notes about moves, see moveNote
 	moved    map[string]bool        // paths to which files were moved
 	gone     []string               // see changed
+	made     map[string]bool        // files that were made since the last commit
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	file     string                 // the same, but for an entry of an archive that

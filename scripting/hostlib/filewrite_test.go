@@ -262,6 +262,11 @@ func TestAHookThatFailsTellsOfTheFilesThatAreGone(t *testing.T) {
 		{`ctx.on_commit(files.move, "in/a", "done/")`, ""},
 		{`files.remove(files.temp())`, ""},
 		{`files.move(files.temp(), "done/new")`, ""},
+		{`files.move(files.move(files.temp(), "out/new"), "done/")`, ""},
+		{`csv.write("out/new", [{"a": 1}]); files.move(files.move("out/new", "done/"), "done/newer"); files.remove("done/newer")`, ""},
+		{`files.write("out/new", "x"); files.remove("out/new"); files.remove("in/a")`, `warn "in/a" was deleted by this run`},
+		{`files.write("out/new", "x"); ctx.checkpoint(); files.move("out/new", "done/")`, `warn "out/new" was moved to "done/new" by this run`},
+		{`files.write("in/a", "y", append = True); files.move("in/a", "done/")`, `warn "in/a" was moved to "done/a" by this run`},
 	} {
 		w := world.New(t)
 		w.File("in/a", "x")
