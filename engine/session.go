@@ -34,7 +34,8 @@ type Session interface {
 	// Merge upserts rows and deletes those that are not among them.
 	Merge(ctx context.Context, table string, rows RowSource, spec Merge) (Stats, error)
 	// Ensure creates the table if it is missing; it never alters one. It says
-	// whether it created it.
+	// whether it created it. One that is there must have the columns, of types that
+	// keep the same kind of values.
 	Ensure(ctx context.Context, table string, columns []Column, key []string) (bool, error)
 	// Columns describes a table; CodeNotFound if there is none.
 	Columns(ctx context.Context, table string) ([]Column, error)

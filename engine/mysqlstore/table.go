@@ -81,6 +81,9 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		}
 		c.Type, c.Nullable, c.Key = neutralType(typ), nullable == "YES", key == "PRI"
 		shape.Columns, shape.Fits[c.Name] = append(shape.Columns, c), fitOf(typ, charset)
+		if strings.HasPrefix(typ, "float") {
+			shape.Singles = append(shape.Singles, c.Name)
+		}
 		if strings.Contains(strings.ToLower(extra), "auto_increment") {
 			shape.Auto = c.Name
 		}
@@ -240,14 +243,9 @@ func fitOf(columnType, charset string) func(v any) (fit any, why string) {
 func (s *Store) CreateTable(table string, columns []engine.Column, key []string) (string, error) {
 	var defs []string
 	for _, c := range columns {
-		name, n, err := engine.ParseColumnType(c.Type)
+		def, err := s.ColumnSQL(c, slices.Contains(key, c.Name))
 		if err != nil {
 			return "", err
-		}
-		inKey := slices.Contains(key, c.Name)
-		def := s.Quote(c.Name) + " " + columnType(name, n, inKey)
-		if inKey || !c.Nullable {
-			def += " NOT NULL"
 		}
 		defs = append(defs, def)
 	}
@@ -259,6 +257,19 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		defs = append(defs, "PRIMARY KEY ("+strings.Join(quoted, ", ")+")")
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=%s", s.quoteTable(table), strings.Join(defs, ", "), s.dialect.collation), nil
+}
+
+// ColumnSQL is a column of such a table.
+func (s *Store) ColumnSQL(c engine.Column, inKey bool) (string, error) {
+	name, n, err := engine.ParseColumnType(c.Type)
+	if err != nil {
+		return "", err
+	}
+	def := s.Quote(c.Name) + " " + columnType(name, n, inKey)
+	if inKey || !c.Nullable {
+		def += " NOT NULL"
+	}
+	return def, nil
 }
 
 func columnType(name string, n []int, inKey bool) string {

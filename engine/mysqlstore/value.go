@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math/big"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,9 +23,7 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) (any, error) {
 		}
 		return new(big.Int).SetUint64(x), nil
 	case float32:
-		// The shortest decimal that is this number, as the server prints it.
-		f, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
-		return f, nil
+		return sqlstore.Single(float64(x)), nil
 	case []byte:
 		switch column.DatabaseTypeName() {
 		case "BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB", "GEOMETRY":

@@ -54,7 +54,11 @@ func (s *Store) DescribeTable(ctx context.Context, x sqlstore.Execer, table stri
 		if hidden == 1 { // of a virtual table, for its own use
 			return
 		}
-		shape.Columns = append(shape.Columns, engine.Column{Name: name, Type: neutralType(typ), Nullable: !notNull && pk == 0, Key: pk > 0})
+		c := engine.Column{Name: name, Type: neutralType(typ), Nullable: !notNull && pk == 0, Key: pk > 0}
+		if _, _, err := engine.ParseColumnType(c.Type); err != nil || c.Type == "bytes" && !strings.EqualFold(typ, "blob") {
+			shape.Open = append(shape.Open, name)
+		}
+		shape.Columns = append(shape.Columns, c)
 		if pk > 0 {
 			parts = append(parts, keyPart{pk, name})
 		}
@@ -159,35 +163,9 @@ func asText(precision, scale int) bool {
 func (s *Store) CreateTable(table string, columns []engine.Column, key []string) (string, error) {
 	var defs []string
 	for _, c := range columns {
-		name, n, err := engine.ParseColumnType(c.Type)
+		def, err := s.ColumnSQL(c, slices.Contains(key, c.Name))
 		if err != nil {
 			return "", err
-		}
-		typ := map[string]string{
-			"text": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "BOOLEAN", "date": "DATE",
-			"time": "TIME", "timestamp": "TIMESTAMP", "bytes": "BLOB", "json": "JSON_TEXT",
-		}[name]
-		switch {
-		case name == "text" && len(n) == 0 && slices.Contains(key, c.Name): // as on MySQL, and so refused
-			n = []int{keySize}
-			fallthrough
-		case name == "text" && len(n) == 1:
-			typ = fmt.Sprintf("VARCHAR(%d)", n[0])
-		case name == "bytes" && slices.Contains(key, c.Name):
-			n = []int{keySize}
-		case name == "decimal" && asText(n[0], n[1]) && slices.Contains(key, c.Name):
-			typ = fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
-		case name == "decimal" && asText(n[0], n[1]):
-			typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
-		case name == "decimal":
-			typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
-		}
-		def := s.Quote(c.Name) + " " + typ
-		if !c.Nullable || slices.Contains(key, c.Name) {
-			def += " NOT NULL"
-		}
-		if check := valueCheck(s.Quote(c.Name), name, n); check != "" {
-			def += fmt.Sprintf(" CONSTRAINT %s CHECK (%s)", s.Quote(valueConstraint+c.Name), check)
 		}
 		defs = append(defs, def)
 	}
@@ -198,6 +176,41 @@ func (s *Store) CreateTable(table string, columns []engine.Column, key []string)
 		defs = append(defs, "CONSTRAINT "+s.Quote(valueConstraint)+" CHECK (1)") // by which the table is known to be ours
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", s.Quote(table), strings.Join(defs, ", ")), nil
+}
+
+// ColumnSQL is a column of such a table.
+func (s *Store) ColumnSQL(c engine.Column, inKey bool) (string, error) {
+	name, n, err := engine.ParseColumnType(c.Type)
+	if err != nil {
+		return "", err
+	}
+	typ := map[string]string{
+		"text": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "BOOLEAN", "date": "DATE",
+		"time": "TIME", "timestamp": "TIMESTAMP", "bytes": "BLOB", "json": "JSON_TEXT",
+	}[name]
+	switch {
+	case name == "text" && len(n) == 0 && inKey: // as on MySQL, and so refused
+		n = []int{keySize}
+		fallthrough
+	case name == "text" && len(n) == 1:
+		typ = fmt.Sprintf("VARCHAR(%d)", n[0])
+	case name == "bytes" && inKey:
+		n = []int{keySize}
+	case name == "decimal" && asText(n[0], n[1]) && inKey:
+		typ = fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
+	case name == "decimal" && asText(n[0], n[1]):
+		typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
+	case name == "decimal":
+		typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
+	}
+	def := s.Quote(c.Name) + " " + typ
+	if !c.Nullable || inKey {
+		def += " NOT NULL"
+	}
+	if check := valueCheck(s.Quote(c.Name), name, n); check != "" {
+		def += fmt.Sprintf(" CONSTRAINT %s CHECK (%s)", s.Quote(valueConstraint+c.Name), check)
+	}
+	return def, nil
 }
 
 // keySize is how long texts and bytes of a key are at most.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -86,7 +87,7 @@ func (j *Joined) Scan(ctx context.Context, table string, spec engine.Scan) (engi
 	if err != nil {
 		return nil, err
 	}
-	r := &scan{j: j, table: table, spec: spec, after: spec.After}
+	r := &scan{j: j, table: table, spec: spec, singles: shape.Singles, after: spec.After}
 	for _, k := range spec.By {
 		by, typ := j.d.Quote(k), shape.typeOf(k)
 		_, found, err := j.odd(ctx, table, k, fit)
@@ -132,10 +133,13 @@ type scan struct {
 	times []string // their types, of dates and times; "": it is another
 	after []any    // the key of the last row; nil: none was read
 	page  engine.Rows
-	at    []int // where the key's columns are in a row
-	n     int   // rows of the page so far
-	names []string
-	err   error
+	// Columns of single precision are read once more as ones of double precision, behind
+	// the others, which gives all their digits.
+	singles []string
+	at      []int // where the key's columns are in a row
+	n       int   // rows of the page so far
+	names   []string
+	err     error
 }
 
 // Columns are the names of the columns.
@@ -157,7 +161,13 @@ func (c *scan) Next(ctx context.Context) ([]any, error) {
 				key[i] = row[k]
 			}
 			c.after = key
-			return row, nil
+			for i, name := range c.singles {
+				f, ok := row[len(c.names)+i].(float64)
+				if at := indexFold(c.names, name); ok && at >= 0 { // it may be invisible
+					row[at] = Single(f)
+				}
+			}
+			return row[:len(c.names)], nil
 		}
 		c.page.Close()
 		c.page = nil
@@ -182,7 +192,11 @@ func (c *scan) turn(ctx context.Context) error {
 			conds, args = append(conds, sql), append(args, more...)
 		}
 	}
-	q := "SELECT * FROM " + quoteTable(c.j.d, c.table)
+	q := "SELECT *"
+	for _, name := range c.singles {
+		q += ", " + c.j.d.Quote(name) + " + 0e0"
+	}
+	q += " FROM " + quoteTable(c.j.d, c.table)
 	if len(conds) > 0 {
 		q += " WHERE " + strings.Join(conds, " AND ")
 	}
@@ -192,10 +206,17 @@ func (c *scan) turn(ctx context.Context) error {
 		return err
 	}
 	c.page, c.n, c.names, c.at = page, 0, page.Columns(), nil
+	c.names = c.names[:len(c.names)-len(c.singles)]
 	for _, k := range c.spec.By {
 		c.at = append(c.at, indexFold(c.names, k))
 	}
 	return nil
+}
+
+// Single is the number of the shortest digits that a number of single precision has.
+func Single(f float64) float64 {
+	f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
+	return f
 }
 
 // beyond is the condition that a key is on one side of values. The first column

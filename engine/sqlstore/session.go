@@ -54,6 +54,8 @@ type SessionDialect interface {
 	DesignTable(ctx context.Context, x Execer, table string) (engine.TableDesign, error)
 	// CreateTable is the statement that makes a table.
 	CreateTable(table string, columns []engine.Column, key []string) (string, error)
+	// ColumnSQL is a column of a table that CreateTable makes.
+	ColumnSQL(c engine.Column, inKey bool) (string, error)
 	// OwnConnection says that Ensure must not run inside the transaction, because
 	// the server would commit it, and gives a connection for it.
 	OwnConnection(ctx context.Context) (x Execer, free func(), err error)
@@ -83,6 +85,8 @@ type Shape struct {
 	Loose   bool       // it has other unique indexes: of expressions, or of the beginning of a text
 	Auto    string     // the column that numbers new rows; "": none does
 	Texts   bool       // its columns take the text of a value for the value
+	Singles []string   // columns of numbers of single precision, of which results show six digits
+	Open    []string   // columns of which the type does not tell what values they have
 	Spans   bool       // a time in it may be a span of time: Ensure did not make it
 	Engine  string     // of the server that keeps it, if that knows no transactions; else ""
 

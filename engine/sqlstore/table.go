@@ -121,7 +121,7 @@ func (s *Session) Columns(ctx context.Context, table string) ([]engine.Column, e
 	return shape.Columns, err
 }
 
-// Ensure creates the table if it is missing. Where a server would commit the
+// Ensure creates the table if it is missing; one that is there must have the columns. Where a server would commit the
 // job's transaction, it is made on a connection of its own.
 func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Column, key []string) (made bool, err error) {
 	if err := s.store.CheckTable(table); err != nil {
@@ -135,8 +135,15 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 		return false, errReadOnly
 	}
 	shape, err := s.look(ctx, table)
-	if err != nil || len(shape.Columns) > 0 {
+	if err == nil && s.lacks(&shape, table, columns, key) != nil { // since it was looked at somebody may have altered it
+		s.store.shapes.Delete(table)
+		shape, err = s.look(ctx, table)
+	}
+	if err != nil {
 		return false, err
+	}
+	if len(shape.Columns) > 0 {
+		return false, s.lacks(&shape, table, columns, key)
 	}
 	x, free, err := s.d.OwnConnection(ctx)
 	if err != nil {
@@ -153,6 +160,60 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 		return false, s.explain(ctx, err)
 	}
 	return true, nil
+}
+
+// lacks is an error if a table that is there cannot hold what columns are to hold.
+func (s *Session) lacks(shape *Shape, table string, columns []engine.Column, key []string) error {
+	var first error
+	var add []string
+	for _, c := range columns {
+		have, inKey := shape.column(c.Name), slices.Contains(key, c.Name)
+		switch {
+		case len(shape.Columns) == 0:
+		case have == nil && inKey:
+			return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf(
+				"table %s is there, and has no column %q, which is to be in its key: ensure never alters a table, so give another name, or have this one made anew", table, c.Name)}
+		case have == nil:
+			if first == nil {
+				first = shape.has(table, c.Name)
+			}
+			if sql, err := s.d.ColumnSQL(c, false); err == nil && len(add) < listedColumns {
+				add = append(add, "ALTER TABLE "+quoteTable(s.d, table)+" ADD COLUMN "+sql)
+			}
+		case !slices.Contains(shape.Open, have.Name) && !keeps(have.Type, c.Type):
+			return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf(
+				"column %q of table %s is of type %s, which does not keep values of type %s: ensure never alters a table, so ask for the type that it has, or change it outside of jobs", c.Name, table, have.Type, c.Type)}
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: first.Error() + ". ensure never alters a table; add what is missing outside of jobs: " + strings.Join(add, "; ")}
+}
+
+// keeps says whether a column of one type gives back all values of another as they are,
+// or refuses them.
+func keeps(have, want string) bool {
+	a, n := kindOf(have)
+	b, m := kindOf(want)
+	return a == b && n >= m
+}
+
+// kindOf is what kind of values a type has, and how many digits behind the point.
+func kindOf(columnType string) (kind string, digits int) {
+	kind, _, _ = strings.Cut(strings.ToLower(columnType), "(")
+	switch kind = strings.TrimSpace(kind); kind {
+	case "boolean":
+		return "integer", 0
+	case "json":
+		return "text", 0
+	case "decimal":
+		if _, n, err := engine.ParseColumnType(columnType); err == nil && n[1] > 0 {
+			return kind, n[1]
+		}
+		return "integer", 0
+	}
+	return kind, 0
 }
 
 // makeTable makes a table in the hook's transaction; where none is open, in one of its own,

@@ -159,6 +159,23 @@ var connectionCases = []testCase{
 			j.Close()
 		}
 	}},
+	{"a scan gives all digits of numbers of single precision", func(w *world) {
+		w.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, f FLOAT, s VARCHAR(5))")
+		numbers := []any{0.1, 1234567.0, -16777215.0, 1.7014118e38, 1.1754944e-38, 0.33333334, nil}
+		for i, f := range numbers {
+			w.exec("INSERT INTO t VALUES (?, ?, 'x')", i, f)
+		}
+		j := w.joined(true)
+		rows, err := j.Scan(w.ctx, "t", engine.Scan{By: []string{"id"}, Page: 3})
+		w.must(err)
+		w.same("columns", []string{"id", "f", "s"}, rows.Columns())
+		for i, f := range numbers {
+			row, err := rows.Next(w.ctx)
+			w.must(err)
+			w.same("row", []any{int64(i), f, "x"}, row)
+		}
+		w.must(rows.Close())
+	}},
 	{"a scan by numbers that no int64 holds", func(w *world) {
 		if !w.in.Rows {
 			return // it has none

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -396,7 +397,7 @@ var writeCases = []testCase{
 		made, err := h.Ensure(w.ctx, "t", cols, []string{"id"})
 		w.must(err)
 		w.same("made", true, made)
-		made, err = h.Ensure(w.ctx, "t", []engine.Column{{Name: "other", Type: "text"}}, nil)
+		made, err = h.Ensure(w.ctx, "t", []engine.Column{{Name: "S", Type: "text"}}, nil)
 		w.must(err)
 		w.same("made again", false, made)
 		got, err := h.Columns(w.ctx, "t")
@@ -413,6 +414,57 @@ var writeCases = []testCase{
 		w.failure("a NULL that cannot be", "db.constraint", err)
 		w.commitWith(h, alone(completed(j)))
 		w.same("rows", int64(1), w.count("SELECT COUNT(*) FROM t"))
+	}},
+	{"ensure tells which columns a table that is there does not have, and takes them once they are added", func(w *world) {
+		h := w.hook(w.store)
+		defer h.Rollback(w.ctx)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "name", Type: "text", Nullable: true}}, []string{"id"})
+		w.must(err)
+		cols := []engine.Column{{Name: "id", Type: "integer"}, {Name: "naem", Type: "text", Nullable: true}, {Name: "size", Type: "decimal(20,2)", Nullable: true}}
+		_, err = h.Ensure(w.ctx, "t", cols, []string{"id"})
+		w.failure("columns that are missing", "db.column", err)
+		said, alters, _ := strings.Cut(err.Error(), "outside of jobs: ")
+		w.same("what it says", `table t has no column "naem" (did you mean "name"?): it has id, name. ensure never alters a table; add what is missing `, said)
+		_, err = h.Ensure(w.ctx, "t", cols[1:], []string{"naem"})
+		w.failure("a column of the key that is missing", "db.column", err)
+		h.Rollback(w.ctx)
+		for _, sql := range strings.Split(alters, "; ") {
+			w.exec(sql)
+		}
+		made, err := h.Ensure(w.ctx, "t", cols, []string{"id"})
+		w.must(err)
+		w.same("made", false, made)
+		got, err := h.Columns(w.ctx, "t")
+		w.must(err)
+		w.same("columns", cols[1:], got[2:])
+	}},
+	{"ensure refuses types that a table that is there does not keep", func(w *world) {
+		h := w.hook(w.store)
+		defer h.Rollback(w.ctx)
+		kinds := [][]string{{"integer", "boolean", "decimal(5,0)"}, {"text", "text(7)", "json"}, {"float"}, {"decimal(10,2)", "decimal(30,2)"}, {"date"}, {"time"}, {"timestamp"}, {"bytes"}}
+		for i, have := range slices.Concat(kinds...) {
+			table := fmt.Sprint("t", i)
+			_, err := h.Ensure(w.ctx, table, []engine.Column{{Name: "c", Type: have, Nullable: true}}, nil)
+			w.must(err)
+			for _, kind := range kinds {
+				for _, want := range kind {
+					_, err := h.Ensure(w.ctx, table, []engine.Column{{Name: "c", Type: want, Nullable: true}}, nil)
+					if slices.Contains(kind, have) {
+						w.must(err)
+					} else {
+						w.failure(have+" for "+want, "db.column", err)
+						w.same("what it says", fmt.Sprintf(`column "c" of table %s is of type %s, which does not keep values of type %s: ensure never alters a table, so ask for the type that it has, or change it outside of jobs`, table, have, want), err.Error())
+					}
+				}
+			}
+		}
+		_, err := h.Ensure(w.ctx, "d", []engine.Column{{Name: "c", Type: "decimal(10,2)", Nullable: true}}, nil)
+		w.must(err)
+		_, err = h.Ensure(w.ctx, "d", []engine.Column{{Name: "c", Type: "decimal(12,4)", Nullable: true}}, nil)
+		w.failure("more digits", "db.column", err)
+		w.exec("CREATE TABLE theirs (a VARCHAR(5), b BIGINT, c SMALLINT, d CHAR(3), e DATETIME, f DOUBLE PRECISION, g NUMERIC(9,2))")
+		_, err = h.Ensure(w.ctx, "theirs", []engine.Column{{Name: "a", Type: "text"}, {Name: "B", Type: "boolean"}, {Name: "c", Type: "integer"}, {Name: "d", Type: "text"}, {Name: "e", Type: "timestamp"}, {Name: "f", Type: "float"}, {Name: "g", Type: "decimal(9,2)"}}, nil)
+		w.must(err)
 	}},
 	{"ensure does not commit what was written before it", func(w *world) {
 		w.table(0)

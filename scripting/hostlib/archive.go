@@ -96,11 +96,8 @@ func unpack(label, name string, r *counted) (io.Reader, error) {
 	var err error
 	switch strings.ToLower(path.Ext(name)) {
 	case ".gz", ".tgz":
-		from := bufio.NewReaderSize(r, inputBuffer)
-		if head, _ := from.Peek(len(gzipMark)); len(head) > 0 && !strings.HasPrefix(gzipMark, string(head)) {
-			return nil, Errorf("file.corrupt", "%s is no gzip, though its name says so", label)
-		}
-		u.r, err = gzip.NewReader(from)
+		z := &gzips{name: label, from: bufio.NewReaderSize(r, inputBuffer)}
+		u.r, err = z, z.member("is no gzip, though its name says so")
 	case ".zst":
 		u.r, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	default:
@@ -110,6 +107,51 @@ func unpack(label, name string, r *counted) (io.Reader, error) {
 		return nil, Errorf("file.corrupt", "%s is empty, not %s", label, path.Ext(name))
 	}
 	return u, u.explain(err)
+}
+
+// gzips reads what gzip has packed, several times one behind the other, too. It leaves
+// out zeros behind that, as gzip does: tapes and some servers fill files up with them.
+type gzips struct {
+	name string
+	from *bufio.Reader
+	gzip.Reader
+}
+
+// member begins what was packed at once; io.EOF if there is no more. otherwise says of
+// what is no gzip what that is.
+func (z *gzips) member(otherwise string) error {
+	head, err := z.from.Peek(len(gzipMark))
+	switch {
+	case len(head) == 0:
+		return err
+	case !strings.HasPrefix(gzipMark, string(head)):
+		return Errorf("file.corrupt", "%s %s", z.name, otherwise)
+	}
+	err = z.Reset(z.from)
+	z.Multistream(false)
+	return err
+}
+
+// Read reads some more.
+func (z *gzips) Read(b []byte) (int, error) {
+	n, err := z.Reader.Read(b)
+	for err == io.EOF && n == 0 {
+		for c := byte(0); c == 0; {
+			if c, err = z.from.ReadByte(); err != nil {
+				return 0, err
+			}
+		}
+		if err = z.from.UnreadByte(); err == nil {
+			err = z.member("has something behind its end that is no gzip")
+		}
+		if err == nil {
+			n, err = z.Reader.Read(b)
+		}
+	}
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
 }
 
 // unpacked reads what is packed, within bounds.

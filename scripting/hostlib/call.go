@@ -110,6 +110,7 @@ type Call struct {
 	moved    map[string]bool        // paths to which files were moved
 	gone     []string               // see changed
 	answers  int                    // of servers by http since the last commit
+	made     map[string]bool        // files that were made since the last commit
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	file     string                 // the same, but for an entry of an archive that

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -55,19 +57,50 @@ func decoding(name string, r io.Reader, charset string) (*decoded, error) {
 
 // encodingOf finds a character set; nil is UTF-8.
 func encodingOf(charset string) (encoding.Encoding, error) {
-	e, err := htmlindex.Get(charset)
-	if err != nil || e == encoding.Replacement { // browsers read some no more
-		if e, err = ianaindex.IANA.Encoding(charset); err != nil || e == nil {
-			e, err = htmlindex.Get(strings.NewReplacer("-", "", "_", "").Replace(charset)) // latin-1, utf_8
+	bare := bareCharset(charset)
+	for _, name := range []string{charset, strings.ReplaceAll(charset, "_", "-"), bare, charsets[bare]} {
+		e, err := htmlindex.Get(name)
+		if err != nil || e == encoding.Replacement { // browsers read some no more
+			e, err = ianaindex.IANA.Encoding(name)
+		}
+		switch {
+		case err != nil || e == nil || e == encoding.Replacement:
+		case e == unicode.UTF8 || e == encoding.Nop:
+			return nil, nil
+		default:
+			return e, nil
 		}
 	}
-	if err != nil || e == encoding.Replacement {
-		return nil, Errorf("usage", "there is no encoding %q: use \"utf-8\", \"windows-1252\", \"iso-8859-1\", \"utf-16le\" or another name that browsers know", charset)
+	return nil, Errorf("usage", "there is no encoding %q%s: use \"utf-8\", \"windows-1252\", \"iso-8859-1\", \"utf-16le\" or another name that browsers or Python know", charset, Suggest(charset, slices.Sorted(maps.Values(charsets))))
+}
+
+// charsets are names that Python has and browsers do not, without what stands between
+// their parts, and some for Suggest.
+var charsets = map[string]string{
+	"u8": "utf-8", "utf8sig": "utf-8", "utf8bom": "utf-8", "cp65001": "utf-8",
+	"utf16": "utf-16", "utf16le": "utf-16le", "utf16be": "utf-16be",
+	"ascii": "ascii", "latin1": "latin-1", "iso88591": "iso-8859-1", "latin9": "iso-8859-15", "iso885915": "iso-8859-15",
+	"windows1250": "windows-1250", "windows1251": "windows-1251", "windows1252": "windows-1252", "cp858": "ibm00858", "cp874": "windows-874", "cp1140": "ibm01140",
+	"koi8r": "koi8-r", "koi8u": "koi8-u", "macroman": "macintosh", "maccyrillic": "x-mac-cyrillic",
+	"sjis": "shift_jis", "cp932": "shift_jis", "eucjp": "euc-jp", "iso2022jp": "iso-2022-jp",
+	"euckr": "euc-kr", "cp949": "euc-kr", "uhc": "euc-kr", "cp936": "gbk", "hz": "hz-gb-2312", "cp950": "big5", "big5hkscs": "big5",
+}
+
+// bareCharset is a name without what stands between its parts.
+func bareCharset(charset string) string {
+	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(charset))
+}
+
+// utf16Name is the name of a character set that is UTF-16, or "".
+func utf16Name(e encoding.Encoding) string {
+	if e == nil {
+		return ""
 	}
-	if e == unicode.UTF8 || e == encoding.Nop {
-		return nil, nil
+	name, _ := htmlindex.Name(e)
+	if !strings.HasPrefix(name, "utf-16") {
+		return ""
 	}
-	return e, nil
+	return name
 }
 
 // Read reads what follows the mark.
@@ -89,10 +122,7 @@ func (d *decoded) begin() error {
 		return err
 	}
 	first = first[:n]
-	wide := ""
-	if d.e != nil {
-		wide, _ = htmlindex.Name(d.e)
-	}
+	wide := utf16Name(d.e)
 	switch {
 	case string(first) == "\xef\xbb\xbf":
 		d.charset, d.marked, d.e = "utf-8", true, nil

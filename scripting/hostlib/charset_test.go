@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/htmlindex"
 )
 
 // TestNothingOfWhatIsNoTextIsLost decodes bytes of which some mean nothing, and gets
@@ -56,6 +58,52 @@ func TestNothingOfWhatIsNoTextIsLost(t *testing.T) {
 			if got := strings.ToValidUTF8(string(text), replacement); c.shown != "" && got != c.shown {
 				t.Errorf("%s: shown %q, want %q", c.charset, got, c.shown)
 			}
+		}
+	}
+}
+
+// Names of character sets are known as Python and browsers write them.
+func TestNamesOfCharacterSets(t *testing.T) {
+	t.Parallel()
+	for want, names := range map[string]string{
+		"":             "utf-8 utf8 UTF_8 u8 utf-8-sig utf_8_sig UTF-8-BOM cp65001",
+		"utf-16le":     "utf-16 utf_16 UTF16 utf-16-le utf_16_le utf-16le",
+		"utf-16be":     "utf-16-be utf_16_be utf-16be",
+		"windows-1252": "cp1252 windows-1252 windows_1252 latin_1 latin-1 latin1 l1 iso-8859-1 iso8859_1 iso8859-1 ascii us-ascii",
+		"iso-8859-15":  "iso8859_15 iso-8859-15 latin-9 latin9",
+		"windows-1250": "cp1250 windows-1250",
+		"koi8-r":       "koi8_r koi8-r",
+		"macintosh":    "mac_roman mac-roman macintosh",
+		"shift_jis":    "shift_jis shift-jis sjis cp932 ms932",
+		"euc-jp":       "euc_jp euc-jp eucjp",
+		"iso-2022-jp":  "iso2022_jp iso-2022-jp",
+		"euc-kr":       "euc_kr cp949 euc-kr",
+		"gbk":          "gbk gb2312 cp936",
+		"big5":         "big5 big5-hkscs big5hkscs cp950",
+	} {
+		for _, name := range strings.Fields(names) {
+			e, err := encodingOf(name)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			got := ""
+			if e != nil {
+				got, err = htmlindex.Name(e)
+			}
+			if got != want || err != nil {
+				t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+			}
+		}
+	}
+	for _, name := range []string{"cp437", "cp850", "cp858", "cp1140"} {
+		if e, err := encodingOf(name); e == nil || err != nil {
+			t.Errorf("%s: got %v, %v", name, e, err)
+		}
+	}
+	for bare, name := range charsets {
+		if e, err := encodingOf(name); err != nil || bare != bareCharset(bare) {
+			t.Errorf("%s: got %v, %v", name, e, err)
 		}
 	}
 }

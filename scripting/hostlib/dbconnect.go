@@ -85,7 +85,7 @@ func connectionFuncs() []*Func {
 }
 
 var scanFunc = &Func{
-	Name: "scan", Doc: "Reads a table in the order of a unique key, a page at a time: lazy, and no statement takes long, however large the table is. (On SQLite, a key in which another program has written times in a way of its own, such as 2024-01-01T10:00:00, is sorted, and read by one statement; upsert and merge refuse such a key. Of a column FLOAT of MySQL and MariaDB six digits come; a query that reads col + 0e0 has all.) To go on where a hook was stopped, begin after ctx.position and give the last key to ctx.checkpoint.",
+	Name: "scan", Doc: "Reads a table in the order of a unique key, a page at a time: lazy, and no statement takes long, however large the table is. (On SQLite, a key in which another program has written times in a way of its own, such as 2024-01-01T10:00:00, is sorted, and read by one statement; upsert and merge refuse such a key.) To go on where a hook was stopped, begin after ctx.position and give the last key to ctx.checkpoint.",
 	Params: []Param{
 		tableParam,
 		{Name: "by", Type: Any, Named: true, Doc: "the column of a unique index that is never NULL, or a list of them"},

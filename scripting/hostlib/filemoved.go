@@ -247,15 +247,35 @@ func (c *Call) movedBefore(root folder, src, dst, exists string, info fs.FileInf
 	return to, nil
 }
 
-// changed notes that a file was moved or deleted before the commit of what is written.
-func (c *Call) changed(what string) {
+// changed notes that a file was moved, or with to = "" deleted, before the commit of what
+// is written. One that this run has made since then is made again by the next one.
+func (c *Call) changed(p, to, what string) {
 	if c.after || c.Host.Dry != nil {
 		return
 	}
-	if c.gone == nil {
-		c.Hook.OnCheckpoint(func() { c.gone = c.gone[:0] })
+	if c.made[p] {
+		delete(c.made, p)
+		if to != "" {
+			c.making(to)
+		}
+		return
 	}
+	c.forgetFiles()
 	c.gone = append(c.gone, what)
+}
+
+// making notes that a file was made, or written anew.
+func (c *Call) making(p string) {
+	c.forgetFiles()
+	c.made[p] = true
+}
+
+// forgetFiles has what is noted of files forgotten once what is written is committed.
+func (c *Call) forgetFiles() {
+	if c.made == nil {
+		c.made = map[string]bool{}
+		c.Hook.OnCheckpoint(func() { clear(c.made); c.gone = c.gone[:0] })
+	}
 }
 
 // warnGone says of a hook that has failed which files are no longer where another run

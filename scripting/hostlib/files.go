@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ var filesModule = &Module{
 			},
 		},
 		{
-			Name: "read", Doc: "Reads a whole file, up to 256 MB. It reads through " + packedDoc + ".",
+			Name: "read", Doc: "Reads a whole file, up to 256 MB, into memory, where each hook that runs at the same time has its own: files.lines, csv.read, json.stream and xml.stream hold little of a file of any size. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "path", Type: Source, Doc: "a path, or a stream"},
 				{Name: "encoding", Type: String, Default: None, Named: true, Doc: sourceEncoding.Doc + "; \"bytes\": the result is bytes"},
@@ -188,34 +189,46 @@ func readFile(c *Call, a *Args) (Value, error) {
 			return nil, err
 		}
 		defer close()
-		data, err := readAll(name, &watched{c: c, r: r})
-		if err != nil {
+		var data bytes.Buffer
+		if err := readAll(&data, name, &watched{c: c, r: r}, r); err != nil {
 			return nil, err
 		}
-		return data, nil
+		return data.Bytes(), nil
 	}
 	in, err := c.input(a.Value("path"), charset)
 	if err != nil {
 		return nil, err
 	}
 	defer in.close()
-	text, err := readAll(in.name, in.r)
+	var text strings.Builder
+	err = readAll(&text, in.name, in.r, in.watch.r)
 	switch {
 	case err != nil:
 		return nil, err
-	case !utf8.Valid(text):
+	case !utf8.ValidString(text.String()):
 		return nil, in.noText(0)
 	}
-	return string(text), nil
+	return text.String(), nil
 }
 
-// readAll reads up to maxFile bytes.
-func readAll(name string, r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(data) > maxFile {
+// readAll reads up to maxFile bytes. from is what r reads from: if it is a file, it is
+// held once, and not while it grows.
+func readAll(to interface {
+	io.Writer
+	Grow(n int)
+}, name string, r, from io.Reader) error {
+	if plain, ok := from.(*counted); ok {
+		if f, ok := plain.r.(*os.File); ok {
+			if info, err := f.Stat(); err == nil {
+				to.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
+			}
+		}
+	}
+	n, err := io.Copy(to, io.LimitReader(r, maxFile+1))
+	if err == nil && n > maxFile {
 		err = Errorf("file.size", "%s has more than %d bytes: use files.lines, csv.read or json.stream", name, maxFile)
 	}
-	return data, err
+	return err
 }
 
 // maxFile bounds what files.read reads, in bytes.

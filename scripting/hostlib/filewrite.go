@@ -73,6 +73,9 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 		return nil, fileError(p, err)
 	}
 	syncFolder(root, path.Dir(p))
+	if !more {
+		c.making(p)
+	}
 	return &file{path: p, size: info.Size(), modified: info.ModTime()}, nil
 }
 
@@ -267,9 +270,11 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 			return nil, fileError(src, err)
 		}
 	}
-	if !c.temps[src] {
+	if c.temps[src] {
+		c.making(to)
+	} else {
 		c.arrived(to)
-		c.changed(fmt.Sprintf("%q was moved to %q", src, to))
+		c.changed(src, to, fmt.Sprintf("%q was moved to %q", src, to))
 	}
 	delete(c.temps, src) // it stays now
 	syncFolder(root, path.Dir(to))
@@ -390,7 +395,7 @@ func (c *Call) removeFile(p string) (Value, error) {
 		return nil, fileError(p, err)
 	}
 	if !c.temps[p] {
-		c.changed(fmt.Sprintf("%q was deleted", p))
+		c.changed(p, "", fmt.Sprintf("%q was deleted", p))
 	}
 	return true, nil
 }

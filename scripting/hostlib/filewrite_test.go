@@ -54,17 +54,16 @@ got = [files.read("out/e.csv", encoding = "bytes") == b'"n","m"\r\n"\xe9","1"\r\
 files.remove("out/e.csv")
 return got`, `[true,"ü"]`},
 		{`got = []
-for charset, mark in [("utf-8-sig", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16be", b""), ("latin-1", b"")]:
+for charset, mark in [("utf-8-sig", b"\xef\xbb\xbf"), ("UTF_8_SIG", b"\xef\xbb\xbf"), ("utf_16", b"\xff\xfe"), ("utf-16-be", b""), ("latin-1", b"")]:
     csv.write("out/e.csv", [{"n": "é"}], encoding = charset)
     files.write("out/e.txt", ["é"], encoding = charset)
-    as_read = charset.removesuffix("-sig")
-    got += [files.read("out/e.csv", encoding = "bytes")[:len(mark)] == mark, list(csv.read("out/e.csv", encoding = as_read))[0]["n"], files.read("out/e.txt", encoding = as_read)]
+    got += [files.read("out/e.csv", encoding = "bytes")[:len(mark)] == mark, list(csv.read("out/e.csv", encoding = charset))[0]["n"], files.read("out/e.txt", encoding = charset)]
 csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-8-sig")
 csv.write("out/e.csv", [{"n": "ü"}], encoding = "utf-8-sig", append = True)
 got.append(files.read("out/e.csv"))
 files.remove("out/e.csv")
 files.remove("out/e.txt")
-return got`, `[true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n","n\né\nü\n"]`},
+return got`, `[true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n",true,"é","é\n","n\né\nü\n"]`},
 		{`csv.write("out/e.csv", [{"n": "é"}, {"n": "→"}], encoding = "windows-1252")`, `row 2: there is a character that windows-1252 does not have`},
 		{`csv.write("out/e.csv", [{"n": "€"}], encoding = "latin-1")`, `there is a character that latin-1 does not have`},
 		{`files.write("out/e.csv", "\u0080", encoding = "iso-8859-1")
@@ -75,7 +74,9 @@ files.remove("out/e.csv")
 return got`, `[true,"files.write: there is a character that ascii does not have",25000]`},
 		{`files.write("out/e.csv", "→", encoding = "windows-1252")`, `there is a character that windows-1252 does not have`},
 		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-16", append = True)`, `append: rows are not added to a file in utf-16`},
-		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "nope")`, `there is no encoding "nope"`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf_16_le", append = True)`, `append: rows are not added to a file in utf_16_le`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "nope")`, `there is no encoding "nope": use`},
+		{`csv.write("out/e.csv", [{"n": "é"}], encoding = "utf-9")`, `there is no encoding "utf-9" (did you mean "utf-8"?): use`},
 		{`files.write("out", "x")`, `files.write: "out" is a folder, not a file`},
 		{`files.write("in/a.csv/b", "x")`, `files.write: "in/a.csv": `},
 		{`files.write("out/d", 1)`, "data: got int, wanted a string, bytes, a stream, or a list of lines"},
@@ -261,6 +262,11 @@ func TestAHookThatFailsTellsOfTheFilesThatAreGone(t *testing.T) {
 		{`ctx.on_commit(files.move, "in/a", "done/")`, ""},
 		{`files.remove(files.temp())`, ""},
 		{`files.move(files.temp(), "done/new")`, ""},
+		{`files.move(files.move(files.temp(), "out/new"), "done/")`, ""},
+		{`csv.write("out/new", [{"a": 1}]); files.move(files.move("out/new", "done/"), "done/newer"); files.remove("done/newer")`, ""},
+		{`files.write("out/new", "x"); files.remove("out/new"); files.remove("in/a")`, `warn "in/a" was deleted by this run`},
+		{`files.write("out/new", "x"); ctx.checkpoint(); files.move("out/new", "done/")`, `warn "out/new" was moved to "done/new" by this run`},
+		{`files.write("in/a", "y", append = True); files.move("in/a", "done/")`, `warn "in/a" was moved to "done/a" by this run`},
 	} {
 		w := world.New(t)
 		w.File("in/a", "x")

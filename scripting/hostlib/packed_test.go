@@ -89,6 +89,11 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 	two := map[string]string{"a/x.csv": text, "b/y.csv": "id,name\n3,Edsger\n", "z.txt": "no"}
 	w.File("a.csv.gz", gzipped(t, text))
 	w.File("two.csv.gz", gzipped(t, text)+gzipped(t, "3,Edsger\n")) // as cat makes them
+	zeros := strings.Repeat("\x00", 3*64<<10+5)
+	w.File("zeros.csv.gz", gzipped(t, text)+zeros)
+	w.File("blocks.csv.gz", gzipped(t, text)+zeros+gzipped(t, "")+gzipped(t, "3,Edsger\n")+"\x00")
+	w.File("more.csv.gz", gzipped(t, text)+zeros+"\n")
+	w.File("cut2.csv.gz", gzipped(t, text)+gzipped(t, text)[:9])
 	w.File("a.csv.zst", zstded(t, text))
 	w.File("one.zip", zipped(t, map[string]string{"a.csv": text}))
 	w.File("one.tar", tarred(t, map[string]string{"a.csv": text}))
@@ -112,6 +117,10 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
 		{strings.ReplaceAll(names, "%", `"a.csv.gz"`), `["Ada","Grace"]`},
 		{strings.ReplaceAll(names, "%", `"two.csv.gz"`), `["Ada","Grace","Edsger"]`},
+		{strings.ReplaceAll(names, "%", `"zeros.csv.gz"`), `["Ada","Grace"]`},
+		{strings.ReplaceAll(names, "%", `"blocks.csv.gz"`), `["Ada","Grace","Edsger"]`},
+		{strings.ReplaceAll(names, "%", `"more.csv.gz"`), "csv.read: more.csv.gz has something behind its end that is no gzip"},
+		{strings.ReplaceAll(names, "%", `"cut2.csv.gz"`), "csv.read: cut2.csv.gz ends too early: it is not complete"},
 		{strings.ReplaceAll(names, "%", `"a.csv.zst"`), `["Ada","Grace"]`},
 		{strings.ReplaceAll(names, "%", `"one.zip"`), `["Ada","Grace"]`},
 		{strings.ReplaceAll(names, "%", `"one.tar"`), `["Ada","Grace"]`},

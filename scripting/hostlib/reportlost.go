@@ -92,3 +92,37 @@ func (r *Report) Caught(f *Func, at At, catch string, line int, surely bool) {
 	}
 	r.Add(at, "catch", !surely, "catch what may fail in the loop, or in the step, and not what commits", fmt.Sprintf("%s %s, so it cannot be used inside %s, as in line %d: %s", f, commits[f.String()], catch, line, where))
 }
+
+// MovedFiles follows the files that a function reads, in the order of its calls.
+type MovedFiles struct {
+	reads  map[string]int // the lines where they are read, by how the script writes their paths
+	wrote  bool
+	commit bool
+}
+
+// Call takes the next call: of f, or of a function that is not known, nil, with how that and
+// the arguments are written, as far as they are names, parts of them or texts. It tells of a file that is
+// moved or deleted while what was read of it, and written to the database, waits for the commit.
+func (m *MovedFiles) Call(r *Report, f *Func, fn string, args []string, at At) {
+	path := ""
+	if len(args) > 0 {
+		path = args[0]
+	}
+	switch {
+	case f == nil: // it may commit, where it has ctx
+		m.commit = m.commit || slices.ContainsFunc(append(args, fn), func(s string) bool { return s == "ctx" || strings.HasPrefix(s, "ctx.") })
+	case commits[f.String()] != "" || f.String() == "ctx.emit_all":
+		m.commit = true
+	case f.String() == "files.move" || f.String() == "files.remove":
+		if line := m.reads[path]; line > 0 && m.wrote && !m.commit {
+			r.Add(at, "move", true, fmt.Sprintf("ctx.on_commit(%s, path, ...)", f), fmt.Sprintf("%s: what was read of the file in line %d is not committed yet: if the hook fails behind this, the next run does not find it, and its rows are missing", f, line))
+		}
+	case f.Effect == Write:
+		m.wrote = m.wrote || f.Name != "ensure"
+	case len(f.Params) > 0 && f.Params[0].Type == Source && path != "":
+		if m.reads == nil {
+			m.reads = map[string]int{}
+		}
+		m.reads[path] = at.Line
+	}
+}

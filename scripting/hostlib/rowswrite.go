@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"math/big"
 	"path"
@@ -288,7 +289,9 @@ func writeCSV(c *Call, a *Args) (Value, error) {
 	defer it.Close()
 	w := &csvWriter{c: c, head: true, sep: a.String("sep"), end: a.String("line_end"), all: a.Bool("quote_all")}
 	p, charset, more := a.String("path"), a.String("encoding"), a.Bool("append")
-	if more && strings.HasPrefix(strings.ToLower(charset), "utf-16") {
+	if e, err := encodingOf(cmp.Or(charset, "utf-8")); err != nil {
+		return nil, err
+	} else if more && utf16Name(e) != "" {
 		return nil, Errorf("usage", "append: rows are not added to a file in %s: write all of them", charset)
 	}
 	if err := checkSep(w.sep); err != nil {
@@ -310,7 +313,7 @@ func writeCSV(c *Call, a *Args) (Value, error) {
 		}
 	}
 	if more && w.head {
-		names, err := c.namesIn(p, w.sep, strings.TrimSuffix(charset, "-sig"))
+		names, err := c.namesIn(p, w.sep, charset)
 		if err != nil {
 			return nil, err
 		}

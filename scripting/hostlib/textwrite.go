@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -18,18 +19,16 @@ var writeEncoding = Param{Name: "encoding", Type: String, Default: None, Named: 
 // encoded makes text of a character set of what is written to it, which is UTF-8. A byte order
 // mark goes before it where the character set has one, if it begins the file.
 func encoded(w io.Writer, charset string, begins bool) (io.WriteCloser, error) {
-	name := strings.ToLower(charset)
-	marked := name == "utf-8-sig" || name == "utf-16"
-	if charset == "" || name == "utf-8-sig" {
-		charset = "utf-8"
-	}
+	charset = cmp.Or(charset, "utf-8")
+	name := bareCharset(charset)
+	marked := name == "utf8sig" || name == "utf8bom" || name == "utf16"
 	e, err := encodingOf(charset)
 	if err != nil {
 		return nil, err
 	}
 	out := io.WriteCloser(plain{w})
-	switch strings.NewReplacer("-", "", "_", "").Replace(name) { // who reads them elsewhere knows no others
-	case "latin1", "iso88591", "l1":
+	switch name { // who reads them elsewhere knows no others
+	case "latin1", "iso88591", "l1", "cp819", "ibm819":
 		e = charmap.ISO8859_1
 	case "ascii", "usascii":
 		out = &encoder{transform.NewWriter(w, ascii{}), charset}

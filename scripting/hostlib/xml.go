@@ -12,7 +12,7 @@ const xmlPathDoc = `such as "channel/item", "//item" (at any depth), "item[@type
 
 var xmlModule = &Module{
 	Name: "xml",
-	Doc:  "XML. Entities that a document declares, and whatever is outside of it, are not read.",
+	Doc:  "XML. Entities that a document declares are read if they stand for text, up to 64 KB of it in all; whatever is outside of the document is not.",
 	Funcs: []*Func{
 		{
 			Name: "stream", Doc: "Reads the elements at a path of a document, without holding the rest in memory. Lazy. Where nothing is at the path, and other elements are there, a warning in the log names them. An element has up to 16 MB. Of elements at the path that lie within one another it gives the outer one only: its find_all(\"//item\") has those within. It is no data: to pass elements to ctx.batches, or to keep them, make dicts of them, by dict() or by hand, as the example does. It reads through " + packedDoc + ".",

@@ -58,6 +58,20 @@ func TestXMLStreams(t *testing.T) {
 	w.File("empty.xml", "<a></a>")
 	w.File("bomb.xml", `<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a><b>&c;</b></a>`)
 	w.File("outside.xml", `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a><b>&b;</b></a>`)
+	entities := func(dtd, text string) string { return "<!DOCTYPE a [" + dtd + "]><a><b>" + text + "</b></a>" }
+	w.File("entity.xml", entities("<!ENTITY co 'A&#38;amp;B &#169;'>\n<!ENTITY co 'later'><!-- <!ENTITY no 'x'> --><!ENTITY % p 'q'><!ENTITY in \"<!ELEMENT x 'y'>\"><!ENTITY two \"&co;, 'Ltd'\r\n\"><!ENTITY lt '&#38;#60;'>", "&two;&lt;<![CDATA[&co;]]>"))
+	w.File("latinentity.xml", "<?xml version='1.0' encoding='ISO-8859-1'?>\n"+entities("<!ENTITY u '\xfc'>", "&u;"))
+	w.File("nbsp.xml", entities("<!ENTITY x 'y'>", "&nbsp;"))
+	w.File("markup.xml", entities("<!ENTITY x '&#60;c/>'>", "&x;"))
+	w.File("self.xml", entities("<!ENTITY x '&x;'>", "&x;"))
+	w.File("half.xml", entities("<!ENTITY x '&#xD800;'>", "&x;"))
+	laughs := "<!ENTITY a0 'ha'>"
+	for n := range 30 {
+		laughs += fmt.Sprintf("<!ENTITY a%d '&a%d;&a%[2]d;'>", n+1, n)
+	}
+	w.File("laughs.xml", entities(laughs, "&a30;"))
+	w.File("laugh.xml", entities(laughs, "&a3;"))
+	w.File("square.xml", entities("<!ENTITY x '"+strings.Repeat("x", 60000)+"'>", strings.Repeat("&x;", 100_000)))
 	w.File("cut.xml", "<a>\n<b>x</b>\n<b>y")
 	w.File("cross.xml", "<a>\n<b>x</c></a>")
 	w.File("two.xml", "<a/>\n<a/>")
@@ -113,8 +127,14 @@ func TestXMLStreams(t *testing.T) {
 		{`"nothing.xml", "a"`, `nothing.xml, line 1: there is no element`},
 		{`"text.xml", "a"`, `text.xml, line 1: there is text outside of the outermost element`},
 		{`"twice.xml", "a/b"`, `twice.xml, line 2: <b> has the attribute c twice`},
-		{`"bomb.xml", "a/b"`, `bomb.xml, line 1: invalid character entity &c;`},
-		{`"outside.xml", "a/b"`, `outside.xml, line 1: invalid character entity &b;`},
+		{`"bomb.xml", "a/b"`, `[null]`},
+		{`"outside.xml", "a/b"`, `outside.xml, line 1: the entity &b; lies outside of the document, where nothing is read`},
+		{`"nbsp.xml", "a/b"`, `nbsp.xml, line 1: there is no entity &nbsp;: the document does not declare it`},
+		{`"markup.xml", "a/b"`, `markup.xml, line 1: the entity &x; has elements in it, which are not read`},
+		{`"self.xml", "a/b"`, `self.xml, line 1: the entity &x; has an & in it that begins no text which is known by then`},
+		{`"half.xml", "a/b"`, `half.xml, line 1: the entity &x; has an & in it that begins no text`},
+		{`"laughs.xml", "a/b"`, `laughs.xml, line 1: the entity &a30; makes more than 65536 bytes of the entities`},
+		{`"square.xml", "a/b"`, fmt.Sprintf("xml.stream: an element of square.xml is longer than %d bytes", longest)},
 		{`"wrong.xml", "a/b"`, `wrong.xml, line 3: it is not UTF-8; say which encoding it has, such as encoding = "windows-1252"`},
 		{`"japan.xml", "a/b"`, `japan.xml, line 2: it has bytes that mean nothing in Shift_JIS; say which encoding it has, such as encoding = "windows-1252"`},
 		{`"latin.xml", "a/b", encoding = "shift_jis"`, `latin.xml, line 2: it has bytes that mean nothing in shift_jis; say which encoding it has`},
@@ -133,6 +153,10 @@ func TestXMLStreams(t *testing.T) {
 		{`"latin.xml", "a/b", encoding = "iso-8859-5"`, `["щ"]`},
 		{`"utf16.xml", "a/b"`, `["c"]`},
 		{`"bom.xml", "a/b"`, `["x"]`},
+		{`"bomb.xml", "a/b"`, `["bbbbbbbb"]`},
+		{`"entity.xml", "a/b"`, `["A&B ©, 'Ltd'\n<&co;"]`},
+		{`"latinentity.xml", "a/b"`, `["ü"]`},
+		{`"laugh.xml", "a/b"`, `["` + strings.Repeat("ha", 8) + `"]`},
 		{`"marked.xml", "a/b"`, `["é"]`},
 		{`["<a>", "<b>1", "</b></a>"], "a/b"`, `["1"]`},
 		{`"feed.xml", "//title"`, `["Shop","A & B <C>","Two"]`},

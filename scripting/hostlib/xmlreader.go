@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/xml"
@@ -149,12 +150,11 @@ func (e *xmlNode) dict(lists []string) Value {
 	return d
 }
 
-// xmlReader reads a document. It knows no entities but the five that XML has,
-// and never looks at what a DTD says: there are no bombs, and nothing outside.
+// xmlReader reads a document. Of a DTD it knows the entities that stand for text.
 type xmlReader struct {
 	in      *input
 	dec     *xml.Decoder
-	guard   *guard
+	guard   *xmlInput
 	paths   *xmlPaths
 	n       int            // elements that have begun
 	steps   int            // tokens that were read
@@ -181,14 +181,19 @@ const xmlSteps = 4096
 // its character set counts.
 func newXMLReader(in *input, declared bool, spaces map[string]string, max int) *xmlReader {
 	r := &xmlReader{in: in, paths: &xmlPaths{spaces: spaces}}
-	r.guard = &guard{r: in.r, max: max, what: "an element of " + in.name}
+	r.guard = &xmlInput{Reader: in.r, name: in.name, max: max}
 	r.dec = xml.NewDecoder(r.guard)
 	r.dec.CharsetReader = func(charset string, src io.Reader) (io.Reader, error) {
 		if !declared || in.text.marked || strings.HasPrefix(strings.ToLower(charset), "utf-16") { // that is seen by its mark
 			return src, nil
 		}
 		r.charset = charset
-		return decoding(in.name, src, charset)
+		text, err := decoding(in.name, r.guard.Reader, charset)
+		if err != nil {
+			return nil, err
+		}
+		r.guard.Reader = bufio.NewReaderSize(text, inputBuffer)
+		return src, nil
 	}
 	return r
 }
@@ -238,6 +243,11 @@ func (r *xmlReader) token() (xml.Token, error) {
 				r.bound = r.bound[:len(r.bound)-1]
 			}
 			return t, nil
+		case xml.Directive:
+			if r.root == "" && bytes.HasPrefix(t, []byte("DOCTYPE")) {
+				r.guard.declare(t)
+				r.dec.Entity = r.guard.values
+			}
 		case xml.CharData:
 			if len(r.open) > 0 {
 				return t, nil
@@ -377,7 +387,7 @@ func (r *xmlReader) explain(err error) error {
 	case errors.As(err, &syn) && syn.Msg == "invalid UTF-8":
 		return r.noText()
 	case errors.As(err, &syn):
-		return r.syntax("%s", syn.Msg)
+		return r.syntax("%s", cmp.Or(r.guard.noEntity(syn), syn.Msg))
 	case r.choice && strings.HasPrefix(err.Error(), "xml: opening charset"):
 		return r.syntax("its declaration names the encoding %q, which is none that is known: say which it has, such as encoding = \"windows-1252\"", r.charset)
 	case strings.HasPrefix(err.Error(), "xml: "): // of the declaration

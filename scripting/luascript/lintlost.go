@@ -2,6 +2,7 @@ package luascript
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
@@ -46,11 +47,50 @@ func (c *linter) lostRows() {
 			c.loopBody(n.Body)
 		case *luasyntax.Func:
 			c.keptRejects(n.Body)
+			c.movedFiles(n.Body)
 		case *luasyntax.Binary:
 			c.textNumber(n)
 		}
 		return true
 	})
+}
+
+// movedFiles tells of files that a function moves away while what it has written of them
+// waits for the commit.
+func (c *linter) movedFiles(stmts []luasyntax.Stmt) {
+	var files hostlib.MovedFiles
+	luasyntax.Walk(stmts, func(n luasyntax.Node) bool {
+		switch n := n.(type) {
+		case *luasyntax.Func: // it may run later
+			return false
+		case *luasyntax.Call:
+			var args []string
+			for _, a := range n.Args {
+				args = append(args, pathOf(a))
+			}
+			files.Call(&c.report, c.callee(n), pathOf(n.Fn), args, spot(n.Start()))
+		}
+		return true
+	})
+}
+
+// pathOf is how a path is written, or "" where that does not tell it from others.
+func pathOf(e luasyntax.Expr) string {
+	switch e := e.(type) {
+	case *luasyntax.Name:
+		return e.Name
+	case *luasyntax.Literal:
+		return strconv.Quote(e.Value)
+	case *luasyntax.Index:
+		of, key := pathOf(e.X), pathOf(e.Key)
+		if name, ok := e.Key.(*luasyntax.Literal); ok {
+			key = name.Value
+		}
+		if of != "" && key != "" {
+			return of + "." + key
+		}
+	}
+	return ""
 }
 
 // counted tells of loops over ipairs with one variable, which is used as the element.

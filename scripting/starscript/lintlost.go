@@ -47,11 +47,53 @@ func (c *linter) lostRows() {
 			c.emitsInLoop(n)
 		case *syntax.DefStmt:
 			c.keptRejects(n.Body)
+			c.movedFiles(n.Body)
 		case *syntax.BinaryExpr:
 			c.textNumber(n)
 		}
 		return true
 	})
+}
+
+// movedFiles tells of files that a function moves away while what it has written of them
+// waits for the commit.
+func (c *linter) movedFiles(stmts []syntax.Stmt) {
+	var files hostlib.MovedFiles
+	for _, s := range stmts {
+		syntax.Walk(s, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.DefStmt, *syntax.LambdaExpr: // it may run later
+				return false
+			case *syntax.CallExpr:
+				var args []string
+				for _, a := range n.Args {
+					args = append(args, pathOf(a))
+				}
+				start, _ := n.Span()
+				files.Call(&c.report, c.callee(n.Fn), pathOf(n.Fn), args, spot(start))
+			}
+			return true
+		})
+	}
+}
+
+// pathOf is how a path is written, or "" where that does not tell it from others.
+func pathOf(e syntax.Expr) string {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		return e.Name
+	case *syntax.Literal:
+		return e.Raw
+	case *syntax.DotExpr:
+		if of := pathOf(e.X); of != "" {
+			return of + "." + e.Name.Name
+		}
+	case *syntax.IndexExpr:
+		if of, key := pathOf(e.X), pathOf(e.Y); of != "" && key != "" {
+			return of + "[" + key + "]"
+		}
+	}
+	return ""
 }
 
 // wanted tells of expressions that are calls of functions of the file that return
