@@ -332,6 +332,9 @@ func (l *loop) caughtUp() {
 	}
 }
 
+// inCatch says whether a catch of the loop's source is under way.
+func (l *loop) inCatch() bool { return len(l.c.catches) > l.catches }
+
 // forget takes back what reading elements that are left out has counted, rejected and
 // written: that was committed with them.
 func (l *loop) forget() error {

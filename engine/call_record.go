@@ -89,6 +89,25 @@ func (l *recordLog) writes() []RecordWrite {
 type recordScan struct {
 	source string
 	ended  bool
+	noted  int  // rows that were noted as seen
+	torn   bool // a catch has taken some of those back
+}
+
+// noted is how much scans have noted.
+func noted(scans []*recordScan) (list []int) {
+	for _, s := range scans {
+		list = append(list, s.noted)
+	}
+	return list
+}
+
+// undo takes scans back to what they were, with what they had noted then.
+func (r *recording) undo(scans []*recordScan, noted []int) {
+	r.scans = scans
+	for i, s := range scans {
+		s.torn = s.torn || s.noted != noted[i]
+	}
+	r.gen++
 }
 
 // recording is what a call knows of records besides what waits.
@@ -138,7 +157,7 @@ func (c *Call) flushRecords() error {
 		return nil
 	}
 	l := c.skipping
-	if l != nil && len(c.catches) > l.catches {
+	if l != nil && l.inCatch() {
 		l = nil
 	}
 	if l != nil {
@@ -167,16 +186,23 @@ func (c *Call) addRecord(w RecordWrite) error {
 	if err := c.noSecret("a key of records", w.Key.Text); err != nil {
 		return err
 	}
-	if c.pend.records.len() >= maxRecordLog {
-		if err := c.flushRecords(); err != nil {
-			return err
-		}
+	if err := c.boundRecords(); err != nil {
+		return err
 	}
 	if c.pend.records == nil {
 		c.pend.records = &recordLog{at: map[recordRef]int{}}
 	}
 	c.pend.records.add(recordRef{w.Source, w.Key.Sum}, w)
 	return nil
+}
+
+// boundRecords writes what waits if it is much. While a loop leaves elements out, it
+// waits for the end of a catch of their source, so that a savepoint can follow.
+func (c *Call) boundRecords() error {
+	if l := c.skipping; c.pend.records.len() < maxRecordLog || l != nil && l.inCatch() {
+		return nil
+	}
+	return c.flushRecords()
 }
 
 // findRun finds the job at the root of the tree that the hook's job is in.
@@ -270,6 +296,9 @@ func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given boo
 	w.Seen = scan != nil && (w.Set || rec != nil && rec.Seen < by.Run)
 	if w.Set || w.Touch || w.Seen {
 		err = c.addRecord(w)
+	}
+	if w.Seen {
+		scan.scan.noted++
 	}
 	return given, err
 }
@@ -408,6 +437,9 @@ func (m *MissingRecords) begin() error {
 		}
 		if !s.ended {
 			return c.misuse("a records.changed(%q, ..., whole = True) was not read to its end, so nobody knows yet what is missing: use what it gives, all of it, before", source)
+		}
+		if s.torn {
+			return c.misuse("a catch has taken back some of what records.changed(%q, ..., whole = True) had seen, so nobody knows what is missing: read it outside of that catch", source)
 		}
 		read = true
 	}

@@ -316,6 +316,22 @@ def consume(ctx, item):
 	if j := w.Do("half", "null"); j.Error == nil || !strings.Contains(j.Error.Message, "was not read to its end") {
 		t.Errorf("got %+v", j.Error)
 	}
+	w.Script("torn", `
+def consume(ctx, item):
+    rows = records.changed("s", [{"id": 8}, {"id": 9}], key = "id", whole = True)
+    def read():
+        list(rows)
+        if item == "fails":
+            error("no")
+    catch(read)
+    return [m["key"] for m in records.missing("s")]
+`)
+	if j := w.Do("torn", `"reads"`); j.Error != nil || string(j.Result) != "[]" {
+		t.Errorf("got %s and %+v", j.Result, j.Error)
+	}
+	if j := w.Do("torn", `"fails"`); j.Error == nil || !strings.Contains(j.Error.Message, `a catch has taken back some of what records.changed("s"`) {
+		t.Errorf("got %s and %+v", j.Result, j.Error)
+	}
 }
 
 func TestARunIsTheJobWithItsItems(t *testing.T) {
