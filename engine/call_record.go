@@ -89,7 +89,7 @@ func (l *recordLog) writes() []RecordWrite {
 type recordScan struct {
 	source string
 	ended  bool
-	noted  int  // rows that were noted as seen
+	noted  int  // rows that were noted as seen, or as unseen
 	torn   bool // a catch has taken some of those back
 }
 
@@ -303,6 +303,48 @@ func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given boo
 	return given, err
 }
 
+// Rejected notes what was rejected before a scan could see it: that the run has seen those
+// rows whose keys are known, and how many there are besides.
+func (r *Records) Rejected(scan *RecordScan, keys []RecordKey, others int64) error {
+	l, err := r.Look(keys)
+	if err != nil {
+		return err
+	}
+	run := r.c.records.run
+	for i, key := range keys {
+		switch rec, err := l.at(i); {
+		case err != nil:
+			return err
+		case rec == nil || rec.Gone:
+			others++
+		case rec.Seen < run:
+			if err := r.c.addRecord(RecordWrite{Source: r.source, Key: key, Seen: true}); err != nil {
+				return err
+			}
+			scan.scan.noted++
+		}
+	}
+	if others == 0 {
+		return nil
+	}
+	if err := r.c.Writing(); err != nil {
+		return err
+	}
+	scan.scan.noted++
+	return r.c.Count(UnseenCount, others)
+}
+
+// unseen is how many rows the job and its items have rejected so that nobody knows whether
+// they are known.
+func (c *Call) unseen() (int64, error) {
+	err := c.recall(c.ctx)
+	n := c.stats[UnseenCount] + c.before[UnseenCount]
+	if c.summary != nil {
+		n += c.summary.Stats[UnseenCount]
+	}
+	return n, err
+}
+
 // Status compares one row with what is known of it, and remembers what it has
 // read for Mark.
 func (r *Records) Status(key RecordKey, content RecordSum) (RecordStatus, error) {
@@ -384,13 +426,15 @@ type MissingRecords struct {
 	begun bool
 	max   float64
 	share bool
+	fresh bool
 }
 
 // Missing gives the rows that this run has not seen. If they are more than max,
 // or with share than so many of a hundred, it is an error: half a source must
-// not pass for the whole of it.
-func (r *Records) Missing(max float64, share bool) *MissingRecords {
-	return &MissingRecords{r: r, max: max, share: share}
+// not pass for the whole of it. So is it if rows were rejected that may be among them;
+// fresh says that those are new ones.
+func (r *Records) Missing(max float64, share, fresh bool) *MissingRecords {
+	return &MissingRecords{r: r, max: max, share: share, fresh: fresh}
 }
 
 // missingPage is how many are read at once.
@@ -455,6 +499,13 @@ func (m *MissingRecords) begin() error {
 	}
 	if n.Missing > 0 && n.Missing == n.Known && !read {
 		return c.misuse("no records.changed(%q, ..., whole = True) was read in this run, so nobody knows what is missing", source)
+	}
+	if unseen, err := c.unseen(); err != nil {
+		return err
+	} else if n.Missing > 0 && unseen > 0 && !m.fresh {
+		return &Failure{Kind: KindError, Code: "records.rejected", Message: fmt.Sprintf(
+			"%d rows of %q are missing, and %d were rejected that are not known by their keys, or have none: nobody knows whether those are among the missing; see them with: dsengine rejects list --job %d; if they cannot be, give new_rejects = True",
+			n.Missing, source, unseen, c.job.ID)}
 	}
 	allowed, of, limit := m.max, "", fmt.Sprint(m.max)
 	if m.share {
