@@ -85,17 +85,6 @@ func (id LoopID) key() loopKey {
 	return loopKey{Source: Fingerprint(id.Source, nil), Site: Fingerprint(id.Site, nil), Sites: id.Sites}
 }
 
-// chainBegins is what comes before the first key of a chain.
-const chainBegins = 1
-
-// after adds the key to those before it; 0 if one of them is not known.
-func (k loopKey) after(others uint64) uint64 {
-	if k.Source == 0 || others == 0 {
-		return 0
-	}
-	return Fingerprint(fmt.Sprint(others, k.Source, k.Site), nil)
-}
-
 // enterLoop begins a counting loop. It is the first of those of the last run that stood
 // at the same place of the script and went through the same; or the next one, if nothing
 // is known of it. Else it is a new one, as is one over a file that has come in the place of
@@ -157,9 +146,6 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		c.Log(slog.LevelInfo, fmt.Sprintf("the source of the loop%s has changed: the loop goes on behind the %d elements that were committed", id, l.was.N), nil)
 	}
 	l.at = l.was.index
-	if err := c.follows(key, l.was); err != nil {
-		return nil, err
-	}
 	l.was.loopKey, l.was.version, l.was.Again = key, id.Version.kept(), again
 	ls.put(l.n, l.was)
 	l.left = l.was.N
@@ -191,25 +177,6 @@ func (c *Call) unwritten() bool {
 	return !c.pend.touched() && len(c.pend.rejects) == 0 && (c.session == nil || !c.session.Changed())
 }
 
-// follows looks whether loops that fold has made one of are those of before.
-func (c *Call) follows(key loopKey, was loopCount) error {
-	ls := &c.loops
-	if was.chain == 0 || key.Source == 0 {
-		return nil
-	}
-	if ls.chain == 0 {
-		ls.chain = chainBegins
-	}
-	if ls.chain = key.after(ls.chain); !was.last {
-		return nil
-	}
-	now := ls.chain
-	if ls.chain = 0; now != was.chain {
-		return c.strange("not all of the hook's loops are those that it came to then")
-	}
-	return nil
-}
-
 // ends is why a hook must not end as it did, with a result.
 func (c *Call) ends(result Raw) error {
 	if len(result) > MaxResult {
@@ -222,9 +189,6 @@ func (c *Call) ends(result Raw) error {
 // over, did not come again. One that stands in another loop may have gone with its source,
 // once it was over.
 func (c *Call) missed() error {
-	if c.loops.chain != 0 {
-		return c.strange("not all of the loops that the hook came to then have come again")
-	}
 	for _, was := range c.loops.before {
 		if was.Source == 0 || was.N == 0 || was.over() {
 			continue
