@@ -57,10 +57,15 @@ func (was loopCount) changed(now *Version) bool {
 		return false
 	}
 	other := was.Sum != now.sum(was.Size)
-	if was.Stamp == uint32(Fingerprint(now.Stamp, nil)) {
+	if !was.written(now) {
 		return was.Sum != 0 && other
 	}
 	return was.N == 0 || was.Sum == 0 || other
+}
+
+// written says that the source was written since.
+func (was loopCount) written(now *Version) bool {
+	return now != nil && was.Stamp != 0 && was.Stamp != uint32(Fingerprint(now.Stamp, nil))
 }
 
 // loopKey is what is kept of a LoopID: hashes, 0 for what nothing is known of.
@@ -142,7 +147,10 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		return l, nil
 	}
 	l.was = ls.take(i)
-	if !l.was.over() && l.was.N > 0 && l.was.changed(id.Version) {
+	switch {
+	case l.was.over() && l.was.written(id.Version):
+		c.Log(slog.LevelInfo, "the source of the loop"+id.String()+" was written once more since it was read, and what was read of it is the same: that is left out", nil)
+	case !l.was.over() && l.was.N > 0 && l.was.changed(id.Version):
 		c.Log(slog.LevelInfo, fmt.Sprintf("the source of the loop%s has changed: the loop goes on behind the %d elements that were committed", id, l.was.N), nil)
 	}
 	l.at = l.was.index
