@@ -113,6 +113,9 @@ func (c *Call) version(src Value) *engine.Version {
 		}
 		return c.version(src.of) // some write no times
 	case *remoteFile:
+		if at := src.opened; !at.modified.IsZero() {
+			return written(at.size, at.modified)
+		}
 		return written(src.size, src.modified)
 	case *s3Stream:
 		return &engine.Version{Stamp: src.etag, Size: src.size}
