@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -105,14 +107,13 @@ type loopCount struct {
 	Done bool   `json:"d,omitempty"`
 	Left bool   `json:"b,omitempty"`
 	End  bool   `json:"e,omitempty"`
-	Many int    `json:"m,omitempty"` // stored only: so many loops that are over, of which the first one's loopKey is kept, and in Last all of theirs together
+	Many int    `json:"m,omitempty"` // stored only: so many loops of a place that are over
+	Each []byte `json:"i,omitempty"` // stored only: what each of these went through, or all if it is the same
 	loopKey
 	version
 	Again bool `json:"a,omitempty"` // the hook may come to it again and again
 
-	index int    // in what the last run has left
-	chain uint64 // of one of Many: all of their keys together; 0: they are not known
-	last  bool   // it is the last one of these
+	index int // in what the last run has left
 }
 
 // over says that the loop has taken all that it was to take.
@@ -144,8 +145,18 @@ func (p position) encode() Raw {
 	return b
 }
 
-// fold makes one of older loops that are over, one after the other, in the place of the
-// first of them: what is stored must not grow with each loop of a hook that has very many.
+// passage is what is kept of the source of a loop of Many.
+type passage struct {
+	Source uint64
+	Size   int64
+	Stamp  uint32
+	Sum    uint32
+}
+
+const passageSize = 24
+
+// fold makes one of older loops of a place that are over, one after the other: little is
+// to be stored of each loop of a hook that has very many.
 func fold(all []loopCount) []loopCount {
 	old := len(all) - exactLoops
 	if old <= 0 {
@@ -153,19 +164,24 @@ func fold(all []loopCount) []loopCount {
 	}
 	var short []loopCount
 	for _, c := range all[:old] {
-		last := len(short) - 1
-		switch {
-		case !c.Done && !c.Left:
+		if !c.Done && !c.Left {
 			short = append(short, c)
-		case c.chain != 0 && last >= 0 && short[last].chain == c.chain:
-			short[last].Many++
-		case c.chain != 0:
-			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, version: c.version, Last: c.chain, chain: c.chain})
-		case last >= 0 && short[last].Many > 0:
-			short[last].Many++
-			short[last].Last, short[last].chain = c.loopKey.after(short[last].Last), 0
+			continue
+		}
+		place := loopKey{Site: c.Site, Sites: c.Sites}
+		each, _ := binary.Append(nil, binary.BigEndian, passage{c.Source, c.Size, c.Stamp, c.Sum})
+		var many *loopCount
+		if n := len(short); n > 0 && short[n-1].Many > 0 && short[n-1].loopKey == place {
+			many = &short[n-1]
+		}
+		switch {
+		case many != nil && bytes.Equal(many.Each, each):
+			many.Many++
+		case many != nil && len(many.Each) == passageSize*many.Many:
+			many.Many++
+			many.Each = append(many.Each, each...)
 		default:
-			short = append(short, loopCount{Many: 1, loopKey: c.loopKey, version: c.version, Last: c.loopKey.after(chainBegins)})
+			short = append(short, loopCount{Many: 1, loopKey: place, Each: each})
 		}
 	}
 	return append(short, all[old:]...)
@@ -177,11 +193,13 @@ func unfold(short []loopCount) []loopCount {
 	var all []loopCount
 	for _, c := range short {
 		for i := range c.Many {
-			one := loopCount{N: allOf, Done: true, chain: c.Last, last: i == c.Many-1}
-			if i == 0 {
-				one.loopKey, one.version = c.loopKey, c.version
+			if at := i * passageSize; at < len(c.Each) {
+				var p passage
+				if _, err := binary.Decode(c.Each[at:], binary.BigEndian, &p); err == nil {
+					c.Source, c.version = p.Source, version{Stamp: p.Stamp, Size: p.Size, Sum: p.Sum}
+				}
 			}
-			all = append(all, one)
+			all = append(all, loopCount{N: allOf, Done: true, loopKey: c.loopKey, version: c.version})
 		}
 		if c.Many == 0 {
 			all = append(all, c)
@@ -217,7 +235,6 @@ type loops struct {
 	before []loopCount  // those of the last run that were not entered again yet, in their order
 	again  map[int]bool // indexes of those that were, also where catch took them back
 	high   int          // index, one more, of the last of those that were entered
-	chain  uint64       // keys of those of them that fold has made one of
 	passes int          // batches whose pass is running, nested ones too
 	era    int          // how often the numbers began anew
 }
@@ -331,6 +348,9 @@ func (l *loop) caughtUp() {
 		l.c.skipping = nil
 	}
 }
+
+// inCatch says whether a catch of the loop's source is under way.
+func (l *loop) inCatch() bool { return len(l.c.catches) > l.catches }
 
 // forget takes back what reading elements that are left out has counted, rejected and
 // written: that was committed with them.

@@ -57,10 +57,15 @@ func (was loopCount) changed(now *Version) bool {
 		return false
 	}
 	other := was.Sum != now.sum(was.Size)
-	if was.Stamp == uint32(Fingerprint(now.Stamp, nil)) {
+	if !was.written(now) {
 		return was.Sum != 0 && other
 	}
 	return was.N == 0 || was.Sum == 0 || other
+}
+
+// written says that the source was written since.
+func (was loopCount) written(now *Version) bool {
+	return now != nil && was.Stamp != 0 && was.Stamp != uint32(Fingerprint(now.Stamp, nil))
 }
 
 // loopKey is what is kept of a LoopID: hashes, 0 for what nothing is known of.
@@ -83,17 +88,6 @@ func (id LoopID) key() loopKey {
 		return loopKey{}
 	}
 	return loopKey{Source: Fingerprint(id.Source, nil), Site: Fingerprint(id.Site, nil), Sites: id.Sites}
-}
-
-// chainBegins is what comes before the first key of a chain.
-const chainBegins = 1
-
-// after adds the key to those before it; 0 if one of them is not known.
-func (k loopKey) after(others uint64) uint64 {
-	if k.Source == 0 || others == 0 {
-		return 0
-	}
-	return Fingerprint(fmt.Sprint(others, k.Source, k.Site), nil)
 }
 
 // enterLoop begins a counting loop. It is the first of those of the last run that stood
@@ -153,13 +147,13 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 		return l, nil
 	}
 	l.was = ls.take(i)
-	if !l.was.over() && l.was.N > 0 && l.was.changed(id.Version) {
+	switch {
+	case l.was.over() && l.was.written(id.Version):
+		c.Log(slog.LevelInfo, "the source of the loop"+id.String()+" was written once more since it was read, and what was read of it is the same: that is left out", nil)
+	case !l.was.over() && l.was.N > 0 && l.was.changed(id.Version):
 		c.Log(slog.LevelInfo, fmt.Sprintf("the source of the loop%s has changed: the loop goes on behind the %d elements that were committed", id, l.was.N), nil)
 	}
 	l.at = l.was.index
-	if err := c.follows(key, l.was); err != nil {
-		return nil, err
-	}
 	l.was.loopKey, l.was.version, l.was.Again = key, id.Version.kept(), again
 	ls.put(l.n, l.was)
 	l.left = l.was.N
@@ -191,25 +185,6 @@ func (c *Call) unwritten() bool {
 	return !c.pend.touched() && len(c.pend.rejects) == 0 && (c.session == nil || !c.session.Changed())
 }
 
-// follows looks whether loops that fold has made one of are those of before.
-func (c *Call) follows(key loopKey, was loopCount) error {
-	ls := &c.loops
-	if was.chain == 0 || key.Source == 0 {
-		return nil
-	}
-	if ls.chain == 0 {
-		ls.chain = chainBegins
-	}
-	if ls.chain = key.after(ls.chain); !was.last {
-		return nil
-	}
-	now := ls.chain
-	if ls.chain = 0; now != was.chain {
-		return c.strange("not all of the hook's loops are those that it came to then")
-	}
-	return nil
-}
-
 // ends is why a hook must not end as it did, with a result.
 func (c *Call) ends(result Raw) error {
 	if len(result) > MaxResult {
@@ -222,9 +197,6 @@ func (c *Call) ends(result Raw) error {
 // over, did not come again. One that stands in another loop may have gone with its source,
 // once it was over.
 func (c *Call) missed() error {
-	if c.loops.chain != 0 {
-		return c.strange("not all of the loops that the hook came to then have come again")
-	}
 	for _, was := range c.loops.before {
 		if was.Source == 0 || was.N == 0 || was.over() {
 			continue

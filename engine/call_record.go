@@ -89,6 +89,25 @@ func (l *recordLog) writes() []RecordWrite {
 type recordScan struct {
 	source string
 	ended  bool
+	noted  int  // rows that were noted as seen, or as unseen
+	torn   bool // a catch has taken some of those back
+}
+
+// noted is how much scans have noted.
+func noted(scans []*recordScan) (list []int) {
+	for _, s := range scans {
+		list = append(list, s.noted)
+	}
+	return list
+}
+
+// undo takes scans back to what they were, with what they had noted then.
+func (r *recording) undo(scans []*recordScan, noted []int) {
+	r.scans = scans
+	for i, s := range scans {
+		s.torn = s.torn || s.noted != noted[i]
+	}
+	r.gen++
 }
 
 // recording is what a call knows of records besides what waits.
@@ -138,7 +157,7 @@ func (c *Call) flushRecords() error {
 		return nil
 	}
 	l := c.skipping
-	if l != nil && len(c.catches) > l.catches {
+	if l != nil && l.inCatch() {
 		l = nil
 	}
 	if l != nil {
@@ -167,16 +186,23 @@ func (c *Call) addRecord(w RecordWrite) error {
 	if err := c.noSecret("a key of records", w.Key.Text); err != nil {
 		return err
 	}
-	if c.pend.records.len() >= maxRecordLog {
-		if err := c.flushRecords(); err != nil {
-			return err
-		}
+	if err := c.boundRecords(); err != nil {
+		return err
 	}
 	if c.pend.records == nil {
 		c.pend.records = &recordLog{at: map[recordRef]int{}}
 	}
 	c.pend.records.add(recordRef{w.Source, w.Key.Sum}, w)
 	return nil
+}
+
+// boundRecords writes what waits if it is much. While a loop leaves elements out, it
+// waits for the end of a catch of their source, so that a savepoint can follow.
+func (c *Call) boundRecords() error {
+	if l := c.skipping; c.pend.records.len() < maxRecordLog || l != nil && l.inCatch() {
+		return nil
+	}
+	return c.flushRecords()
 }
 
 // findRun finds the job at the root of the tree that the hook's job is in.
@@ -272,7 +298,52 @@ func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given boo
 	if w.Set || w.Touch || w.Seen {
 		err = c.addRecord(w)
 	}
+	if w.Seen {
+		scan.scan.noted++
+	}
 	return given, err
+}
+
+// Rejected notes what was rejected before a scan could see it: that the run has seen those
+// rows whose keys are known, and how many there are besides.
+func (r *Records) Rejected(scan *RecordScan, keys []RecordKey, others int64) error {
+	l, err := r.Look(keys)
+	if err != nil {
+		return err
+	}
+	run := r.c.records.run
+	for i, key := range keys {
+		switch rec, err := l.at(i); {
+		case err != nil:
+			return err
+		case rec == nil || rec.Gone:
+			others++
+		case rec.Seen < run:
+			if err := r.c.addRecord(RecordWrite{Source: r.source, Key: key, Seen: true}); err != nil {
+				return err
+			}
+			scan.scan.noted++
+		}
+	}
+	if others == 0 {
+		return nil
+	}
+	if err := r.c.Writing(); err != nil {
+		return err
+	}
+	scan.scan.noted++
+	return r.c.Count(UnseenCount, others)
+}
+
+// unseen is how many rows the job and its items have rejected so that nobody knows whether
+// they are known.
+func (c *Call) unseen() (int64, error) {
+	err := c.recall(c.ctx)
+	n := c.stats[UnseenCount] + c.before[UnseenCount]
+	if c.summary != nil {
+		n += c.summary.Stats[UnseenCount]
+	}
+	return n, err
 }
 
 // Status compares one row with what is known of it, and remembers what it has
@@ -356,13 +427,15 @@ type MissingRecords struct {
 	begun bool
 	max   float64
 	share bool
+	fresh bool
 }
 
 // Missing gives the rows that this run has not seen. If they are more than max,
 // or with share than so many of a hundred, it is an error: half a source must
-// not pass for the whole of it.
-func (r *Records) Missing(max float64, share bool) *MissingRecords {
-	return &MissingRecords{r: r, max: max, share: share}
+// not pass for the whole of it. So is it if rows were rejected that may be among them;
+// fresh says that those are new ones.
+func (r *Records) Missing(max float64, share, fresh bool) *MissingRecords {
+	return &MissingRecords{r: r, max: max, share: share, fresh: fresh}
 }
 
 // missingPage is how many are read at once.
@@ -410,6 +483,9 @@ func (m *MissingRecords) begin() error {
 		if !s.ended {
 			return c.misuse("a records.changed(%q, ..., whole = True) was not read to its end, so nobody knows yet what is missing: use what it gives, all of it, before", source)
 		}
+		if s.torn {
+			return c.misuse("a catch has taken back some of what records.changed(%q, ..., whole = True) had seen, so nobody knows what is missing: read it outside of that catch", source)
+		}
 		read = true
 	}
 	if s := c.summary; s != nil && s.Failed+s.Cancelled > 0 {
@@ -424,6 +500,13 @@ func (m *MissingRecords) begin() error {
 	}
 	if n.Missing > 0 && n.Missing == n.Known && !read {
 		return c.misuse("no records.changed(%q, ..., whole = True) was read in this run, so nobody knows what is missing", source)
+	}
+	if unseen, err := c.unseen(); err != nil {
+		return err
+	} else if n.Missing > 0 && unseen > 0 && !m.fresh {
+		return &Failure{Kind: KindError, Code: "records.rejected", Message: fmt.Sprintf(
+			"%d rows of %q are missing, and %d were rejected that are not known by their keys, or have none: nobody knows whether those are among the missing; see them with: dsengine rejects list --job %d; if they cannot be, give new_rejects = True",
+			n.Missing, source, unseen, c.job.ID)}
 	}
 	allowed, of, limit := m.max, "", fmt.Sprint(m.max)
 	if m.share {

@@ -41,6 +41,7 @@ type catch struct {
 	restarts int
 	logged   int
 	scans    []*recordScan
+	noted    []int // by each of these
 	mark     savepoint
 	undo     func()
 }
@@ -119,9 +120,13 @@ func (c *Call) CatchWrites(keeps func() (undo func()), fn func() error) (caught,
 	case ferr == nil && restarted:
 		return nil, nil
 	case ferr == nil:
-		return nil, c.keep(k.mark)
+		if err := c.keep(k.mark); err != nil {
+			return nil, err
+		}
+		return nil, c.boundRecords()
 	}
 	c.loops.undo(k.loops)
+	c.records.undo(k.scans, k.noted)
 	if k.undo != nil {
 		k.undo()
 	}
@@ -136,8 +141,6 @@ func (c *Call) CatchWrites(keeps func() (undo func()), fn func() error) (caught,
 	c.pend = k.before
 	c.pend.keys = nil
 	c.pend.records.undo(k.logged)
-	c.records.scans = k.scans
-	c.records.gen++
 	return ferr, nil
 }
 
@@ -155,7 +158,7 @@ func (c *Call) Writing() error {
 	for _, k := range c.catches[n:] {
 		k.before, k.loops, k.restarts = c.pend, c.loops.copy(), c.restarts
 		k.before.writes = append([]VariableWrite(nil), c.pend.writes...)
-		k.logged, k.scans = c.pend.records.len(), c.records.scans
+		k.logged, k.scans, k.noted = c.pend.records.len(), c.records.scans, noted(c.records.scans)
 		var err error
 		if k.mark, err = c.mark(); err != nil {
 			return err

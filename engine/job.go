@@ -101,6 +101,10 @@ type Stats map[string]int64
 // else changed meanwhile what they had read and set. It is committed with what they did.
 const RerunCount = "reruns"
 
+// UnseenCount is the count of rows that a job rejected before records.changed could see
+// them, and of which nobody knows whether they are known.
+const UnseenCount = "unseen"
+
 // Bounds of a job's counts, such that they fit into 64 kB as JSON.
 const (
 	maxCounts    = 500

@@ -48,13 +48,13 @@ func (s *Session) sent(ctx context.Context, query string, writes bool) {
 }
 
 // MayWrite says whether a query may do more than read. What leaves nothing on its
-// connection calls no function of somebody's own.
+// connection calls no function of somebody's own. It waits for what is not known yet.
 func (s *Session) MayWrite(ctx context.Context, query string) bool {
 	if s.settings == nil {
 		return false // it has no such functions, and no locks of rows
 	}
 	st := parseStatement(query, false)
-	return st.leaves || locking.MatchString(query) || s.store.leavers.among(ctx, s, st.names, false)
+	return st.leaves || locking.MatchString(query) || s.store.leavers.among(ctx, s, st.names, false, true)
 }
 
 // named notes what a statement may leave that names tables and views.
@@ -62,7 +62,7 @@ func (s *Session) named(ctx context.Context, names []string, writes bool) {
 	if s.settings == nil || s.left {
 		return
 	}
-	s.left = s.store.leavers.among(ctx, s, names, writes)
+	s.left = s.store.leavers.among(ctx, s, names, writes, false)
 }
 
 // leavers are the tables and views that a statement may leave something by that only
@@ -70,7 +70,7 @@ func (s *Session) named(ctx context.Context, names []string, writes bool) {
 // They are remembered as the shapes of tables are.
 type leavers struct {
 	mu      sync.Mutex
-	looking bool            // somebody looks for them: others go by what is known
+	looking chan struct{}   // closed when who looks for them has looked; nil: nobody does
 	looked  bool            // what follows is known
 	names   map[string]bool // in lower case, of whatever database; nil: any may be, as the look failed
 	unseen  bool            // and any table that is written to
@@ -78,20 +78,33 @@ type leavers struct {
 	forgets int             // how often they were forgotten
 }
 
-// among says whether one of the names may be of those. As long as nothing is known, any may.
-func (l *leavers) among(ctx context.Context, s *Session, names []string, writes bool) bool {
+// among says whether one of the names may be of those. As long as nothing is known, any
+// may; with sure it waits, until the context ends, for whoever looks for them.
+func (l *leavers) among(ctx context.Context, s *Session, names []string, writes, sure bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := s.store.Clock.Boot(); !l.looking && (!l.looked || now-l.at >= shapeFor) {
-		l.look(ctx, s, now)
+	for {
+		if now := s.store.Clock.Boot(); l.looking == nil && (!l.looked || now-l.at >= shapeFor) {
+			l.look(ctx, s, now)
+		}
+		if l.looked || !sure || ctx.Err() != nil {
+			return !l.looked || l.names == nil || writes && l.unseen || mentions(l.names, names)
+		}
+		if looking := l.looking; looking != nil {
+			l.mu.Unlock()
+			select {
+			case <-looking:
+			case <-ctx.Done():
+			}
+			l.mu.Lock()
+		}
 	}
-	return !l.looked || l.names == nil || writes && l.unseen || mentions(l.names, names)
 }
 
 // look looks for them, without the lock that the caller holds.
 func (l *leavers) look(ctx context.Context, s *Session, now time.Duration) {
 	was := l.forgets
-	l.looking = true
+	l.looking = make(chan struct{})
 	l.mu.Unlock()
 	look, cancel := context.WithTimeout(ctx, 10*time.Second)
 	list, unseen, err := s.settings.Unwritten(look)
@@ -101,7 +114,8 @@ func (l *leavers) look(ctx context.Context, s *Session, now time.Duration) {
 		names = leaving(list)
 	}
 	l.mu.Lock()
-	l.looking = false
+	close(l.looking)
+	l.looking = nil
 	if ctx.Err() != nil || l.forgets != was {
 		return // it ended of the hook's own accord, or tells what was there before
 	}

@@ -282,32 +282,48 @@ var loopIDCases = []testCase{
 			return // it takes minutes on a server, and what tells loops apart is the same
 		}
 		const files = 1100
-		for _, gone := range []bool{false, true} {
+		for _, c := range []struct {
+			name  string
+			gone  int // so many of the first ones are, then
+			fresh int // files that have come since, before the others
+			again int // the file of this number is another one then, 0: none
+		}{
+			{"all that were read are gone", files, 0, 0},
+			{"others have come in the place of some", 50, 3, 0},
+			{"others have come before them, and one is another one", 0, 3, 20},
+		} {
+			w.Log(c.name)
 			said, got := w.goesOn(4*files+3, func(s *steps, second bool) error {
 				from := 0
-				if gone && second {
-					from = files
+				if second {
+					from = c.gone - c.fresh
 				}
 				for f := from; f <= files+1; f++ {
 					if err := s.step(); err != nil {
 						return err
 					}
-					n := 0
-					err := s.batchesOf(over(fmt.Sprint(f)), []int{f}, 1, func(batch []int) (bool, error) {
-						n++
-						return true, s.emit(batch...)
-					})
-					if errors.Is(err, errCrash) || err != nil {
+					id, element := over(fmt.Sprint(f)), f
+					id.Version = &engine.Version{Stamp: "1"}
+					switch {
+					case second && f < c.gone:
+						id, element = over(fmt.Sprint("fresh", f)), 10_000+f
+					case second && c.again > 0 && f == c.again:
+						id.Version = &engine.Version{Stamp: "2"}
+						element += 20_000
+					}
+					err := s.batchesOf(id, []int{element}, 1, func(batch []int) (bool, error) { return true, s.emit(batch...) })
+					if err != nil {
 						return err
 					}
 				}
 				return nil
 			})
-			if said == "" && len(got) != files+2 {
-				w.Fatalf("gone %v: %d items of %d", gone, len(got), files+2)
+			want := files + 2 + c.fresh
+			if c.again > 0 {
+				want++
 			}
-			if said != "" {
-				w.Fatalf("gone %v: %s", gone, said)
+			if said != "" || len(got) != want {
+				w.Errorf("%s: %d items of %d, and %q", c.name, len(got), want, said)
 			}
 		}
 	}},

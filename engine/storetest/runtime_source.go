@@ -74,57 +74,66 @@ var sourceCases = []testCase{
 		})
 		w.onceForEach(20)
 	}},
-	{"a loop whose source writes and looks at very many records goes on after a crash", func(w *world) {
+	{"a loop whose source writes and looks at very many records, in catch too, goes on after a crash", func(w *world) {
 		const all, crash = 12_000, 11_000
-		r := w.runtime(Options{})
 		w.exec("CREATE TABLE seen (id INTEGER)")
-		crashed := false
-		t := patient("t", map[engine.Phase]engine.Hook{
-			engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
-				s := &steps{c: c, quiet: true}
-				rec, err := c.Records("s")
-				if err != nil {
-					return nil, err
-				}
-				given, last := 0, 0
-				var look *engine.RecordLook
-				s.read = func(n int) (err error) {
-					if n%500 == 0 {
-						var keys []engine.RecordKey
-						for i := range 500 {
-							keys = append(keys, recordKey((n+i)%crash)) // the last ones come twice
+		for _, catches := range []bool{false, true} {
+			r := w.runtime(Options{})
+			crashed := false
+			t := patient(fmt.Sprintf("catches_%v", catches), map[engine.Phase]engine.Hook{
+				engine.PhaseConsume: func(c *engine.Call) (engine.Raw, error) {
+					s := &steps{c: c, quiet: true}
+					rec, err := c.Records("s")
+					if err != nil {
+						return nil, err
+					}
+					given, last := 0, 0
+					var look *engine.RecordLook
+					read := func(n int) (err error) {
+						if n%500 == 0 {
+							var keys []engine.RecordKey
+							for i := range 500 {
+								keys = append(keys, recordKey((n+i)%crash)) // the last ones come twice
+							}
+							if look, err = rec.Look(keys); err != nil {
+								return err
+							}
 						}
-						if look, err = rec.Look(keys); err != nil {
-							return err
+						is, err := look.Take(n%500, contentSum("it"), nil)
+						if is {
+							given++
+						}
+						if n%1000 == 0 && err == nil {
+							_, err = c.Session().Insert(c.Context(), "seen", source(engine.Row{Names: []string{"id"}, Values: []any{int64(n)}}))
+						}
+						last = n
+						return err
+					}
+					if s.read = read; catches {
+						s.read = func(n int) error {
+							caught, err := c.CatchWrites(nil, func() error { return read(n) })
+							return errors.Join(caught, err)
 						}
 					}
-					is, err := look.Take(n%500, contentSum("it"), nil)
-					if is {
-						given++
-					}
-					if n%1000 == 0 && err == nil {
-						_, err = c.Session().Insert(c.Context(), "seen", source(engine.Row{Names: []string{"id"}, Values: []any{int64(n)}}))
-					}
-					last = n
-					return err
-				}
-				err = s.batches(span(0, all), 500, func([]int) (bool, error) {
-					if last > crash && !crashed {
-						crashed = true
-						return false, errCrash
-					}
-					return true, nil
-				})
-				return raw(given), err
-			},
-		})
-		id := r.make(engine.NewJob{Type: "t"}, t)
-		r.untilIdle(t)
-		r.stands("completed", id)
-		r.same("rows", int64(all/1000), w.count("SELECT COUNT(*) FROM seen"))
-		var given int
-		r.must(json.Unmarshal(r.view(id).Result, &given))
-		r.same("given", crash, given)
+					err = s.batches(span(0, all), 500, func([]int) (bool, error) {
+						if last > crash && !crashed {
+							crashed = true
+							return false, errCrash
+						}
+						return true, nil
+					})
+					return raw(given), err
+				},
+			})
+			w.exec("DELETE FROM seen")
+			id := r.make(engine.NewJob{Type: t.Name}, t)
+			r.untilIdle(t)
+			r.stands("completed", id)
+			r.same("rows", int64(all/1000), w.count("SELECT COUNT(*) FROM seen"))
+			var given int
+			r.must(json.Unmarshal(r.view(id).Result, &given))
+			r.same("given", crash, given)
+		}
 	}},
 }
 

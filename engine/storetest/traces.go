@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -167,7 +168,7 @@ var traceCases = []testCase{
 			}
 		}
 	}},
-	{"a look for triggers keeps only the hook that looks", func(w *world) {
+	{"a look for triggers keeps only the hook that looks, and those that ask what a query may do", func(w *world) {
 		if !w.in.Rows {
 			return // nothing is left on its connections
 		}
@@ -194,8 +195,17 @@ var traceCases = []testCase{
 		go func() { done <- exec(a, w.ctx, "UPDATE t SET v = 1 WHERE id = 1") }()
 		<-looks
 		w.run(b, "UPDATE t SET v = 2 WHERE id = 2")
+		const query = "SELECT v FROM t WHERE id = 3"
+		w.query(b, query)
+		ended, end := context.WithCancel(w.ctx)
+		end()
+		w.same("what nobody can tell before its hook ends", true, b.MayWrite(ended, query))
 		w.same("the look was waited for", false, gone.Load())
+		may := make(chan bool, 1)
+		go func() { may <- b.MayWrite(w.ctx, query) }()
+		time.Sleep(20 * time.Millisecond) // for it to ask
 		close(leave)
+		w.same("the query may write", false, <-may)
 		w.must(<-done)
 	}},
 	{"queries that may do more than read are known, so that catch undoes it", func(w *world) {

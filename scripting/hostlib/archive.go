@@ -201,6 +201,7 @@ type entry struct {
 	name     string
 	size     int64
 	modified time.Time
+	sum      string // of its content, as the archive has it; "": it has none
 	open     func() (io.Reader, func() error, error)
 	local    bool // the archive is named by its path
 }
@@ -427,7 +428,7 @@ func (c *Call) zipWalker(p string, f archiveFile) (*walker, error) {
 				continue
 			}
 			i++
-			e := &entry{archive: p, name: zipName(h), size: int64(min(h.UncompressedSize64, 1<<62)), modified: h.Modified}
+			e := &entry{archive: p, name: zipName(h), size: int64(min(h.UncompressedSize64, 1<<62)), modified: h.Modified, sum: fmt.Sprint("crc32 ", h.CRC32)}
 			e.open = func() (io.Reader, func() error, error) {
 				if _, onDisk := f.(*diskFile); closed && onDisk {
 					return c.reopenZip(p, n, h)

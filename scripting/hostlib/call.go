@@ -128,6 +128,9 @@ type Call struct {
 	warned   map[string]bool     // what was warned of already
 	nones    int64               // see skipped
 	rejected int64               // rows, by the script and by what it called
+	unseen   rejectedRows        // of these, those that the next scan of records does not see
+	scanning bool                // a scan of records reads a row
+	scanned  bool                // one was begun
 	varies   bool                // see settled
 	ended    bool                // see ends
 	lastTurn int                 // of the last batch, with which the end of its rows was met

@@ -223,13 +223,8 @@ func (f *ftpSession) stat(p string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if size, err := f.conn.FileSize(named(p)); err == nil {
-		info := remoteInfo{name: path.Base(p), size: size}
-		if f.conn.IsGetTimeSupported() {
-			if info.modified, err = f.conn.GetTime(named(p)); err != nil && !f.answered(err) {
-				return nil, err
-			}
-		}
-		return info, nil
+		at, err := f.modified(p)
+		return remoteInfo{name: path.Base(p), size: size, modified: at}, err
 	} else if !f.answered(err) {
 		return nil, err
 	}
@@ -322,24 +317,36 @@ func (l *listedLines) count() int {
 	return l.lines
 }
 
-func (f *ftpSession) open(p string) (io.ReadCloser, int64, error) {
-	size, err := f.conn.FileSize(named(p))
-	if err != nil {
+func (f *ftpSession) open(p string) (r io.ReadCloser, size int64, modified time.Time, err error) {
+	if size, err = f.conn.FileSize(named(p)); err != nil {
 		if !f.answered(err) {
-			return nil, 0, err
+			return nil, 0, modified, err
 		}
 		size = -1
 	}
-	r, err := f.conn.Retr(named(p))
+	if modified, err = f.modified(p); err != nil {
+		return nil, 0, modified, err
+	}
+	from, err := f.conn.Retr(named(p))
 	if refusedPath(err) {
 		if _, serr := f.stat(p); serr != nil {
 			err = serr // there is none
 		}
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, modified, err
 	}
-	return &ftpFile{r: r}, size, nil
+	return &ftpFile{r: from}, size, modified, nil
+}
+
+// modified is when a file was last changed; zero if the server does not say.
+func (f *ftpSession) modified(p string) (at time.Time, err error) {
+	if f.conn.IsGetTimeSupported() {
+		if at, err = f.conn.GetTime(named(p)); err != nil && f.answered(err) {
+			return time.Time{}, nil
+		}
+	}
+	return at, err
 }
 
 // ftpFile is a file that comes.

@@ -202,6 +202,10 @@ func (k *ftpTalk) do(command, arg string) {
 		}
 		k.say(fmt.Sprintf("213 %d", info.Size()))
 	case "MDTM":
+		if err != nil {
+			k.say("550 no such file")
+			return
+		}
 		k.say("213 " + info.ModTime().UTC().Format("20060102150405"))
 	case "MLSD", "LIST":
 		entries, err := os.ReadDir(k.at(arg))

@@ -2,10 +2,11 @@ package hostlib
 
 import (
 	"fmt"
-	"hash/fnv"
 	"io"
 	"slices"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -79,7 +80,7 @@ func (c *Call) origin(src Value) origin {
 		}
 	case *entry:
 		if of := c.origin(o.of); of.name != "" {
-			return origin{o.name + " in " + of.name, of.src}
+			return origin{o.name + " in " + of.name, o}
 		}
 	case *remoteFile:
 		return origin{o.label(), src}
@@ -103,7 +104,18 @@ func (c *Call) version(src Value) *engine.Version {
 		v := written(f.size, f.modified)
 		v.Sum = func(n int64) uint64 { return c.fileSum(src, n) }
 		return v
+	case *entry:
+		switch {
+		case src.sum != "":
+			return &engine.Version{Stamp: fmt.Sprint(src.size, " ", src.sum), Size: src.size}
+		case src.modified.Unix() > 0:
+			return written(src.size, src.modified)
+		}
+		return c.version(src.of) // some write no times
 	case *remoteFile:
+		if at := src.opened; !at.modified.IsZero() {
+			return written(at.size, at.modified)
+		}
 		return written(src.size, src.modified)
 	case *s3Stream:
 		return &engine.Version{Stamp: src.etag, Size: src.size}
@@ -111,18 +123,24 @@ func (c *Call) version(src Value) *engine.Version {
 	return nil
 }
 
-// fileSum is a sum over the first n bytes of a file, but for what is far from both ends of
-// them; 0: there are fewer.
+// A file of up to summedWhole bytes is summed as a whole, of a larger one as much, in
+// blocks of inputBuffer bytes all over it.
+const summedWhole = 64 << 20
+
+// fileSum is a sum over the first n bytes of a file; 0: there are fewer.
 func (c *Call) fileSum(p string, n int64) uint64 {
 	f, err := c.openFile(p)
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
-	sum := fnv.New64a()
-	ends := min(n, inputBuffer)
-	for _, from := range []int64{0, n - ends} {
-		if read, err := io.Copy(sum, io.NewSectionReader(f, from, ends)); err != nil || read < ends {
+	sum, blocks, size := xxhash.New(), int64(1), n
+	if n > summedWhole {
+		blocks, size = summedWhole/inputBuffer, inputBuffer
+	}
+	for i := range blocks {
+		from := (n - size) * i / max(blocks-1, 1)
+		if read, err := io.Copy(sum, io.NewSectionReader(f, from, size)); err != nil || read < size {
 			return 0
 		}
 	}

@@ -46,6 +46,7 @@ var recordsModule = &Module{
 					if s.scan, err = r.Scan(); err != nil {
 						return nil, err
 					}
+					c.scanned = true
 				}
 				if c.Hook.Job().Redrive == engine.RedriveRows {
 					s.lookAhead = 1 // what was read of them counts as redriven at the next commit
@@ -146,10 +147,11 @@ var recordsModule = &Module{
 			},
 		},
 		{
-			Name: "missing", Doc: "Gives the rows of a source that this run has not seen: a dict with key, and id if it was linked, for each. The run is the job with all that it came from and emitted, so finish can ask for what no item has read. Read records.changed(..., whole = True) to its end before. If more than max_missing are missing, it is an error, so that half a file does not close everything. Lazy. What was dealt with, records.forget forgets; else it is missing the next time too. A retry of an older job finds none that a newer one has seen.",
+			Name: "missing", Doc: "Gives the rows of a source that this run has not seen: a dict with key, and id if it was linked, for each. The run is the job with all that it came from and emitted, so finish can ask for what no item has read. Read records.changed(..., whole = True) to its end before. If more than max_missing are missing, it is an error, so that half a file does not close everything. A row that was rejected is not missing if it was given by records.changed, or has the key of a row that is known, in the same form (1 is not \"1\"). If others were rejected before records.changed saw them, such as a line of a file that cannot be read, what is missing may be those, which is an error, too; new_rejects = True says that it cannot. Lazy. What was dealt with, records.forget forgets; else it is missing the next time too. A retry of an older job finds none that a newer one has seen.",
 			Params: []Param{
 				sourceParam,
 				{Name: "max_missing", Type: Any, Default: "10%", Named: true, Doc: "how many may be missing: a number, a share of those that are known, or \"all\""},
+				{Name: "new_rejects", Type: Bool, Default: false, Named: true, Doc: "rejected rows that are not known are new ones"},
 			},
 			Returns: "iterator of dict", Effect: Write,
 			Example: "list(records.changed(\"crm\", [{\"id\": 1}, {\"id\": 2}], key = \"id\", whole = True))\nlist(records.missing(\"crm\"))  # []",
@@ -164,7 +166,7 @@ var recordsModule = &Module{
 					return nil, err
 				}
 				c.varies = true // by what others import meanwhile
-				missing, names := r.Missing(limit, share), []string{"key", "id"}
+				missing, names := r.Missing(limit, share, a.Bool("new_rejects")), []string{"key", "id"}
 				return c.iterator("records.missing", func() (Value, error) {
 					m, more, err := missing.Next()
 					switch {
@@ -287,7 +289,7 @@ func (s *changedRows) fill() error {
 	keys := make([]engine.RecordKey, 0, s.lookAhead)
 	s.ahead, s.at = s.ahead[:0], 0
 	for len(keys) < s.lookAhead {
-		v, err := s.it.Next()
+		v, err := s.pull()
 		if err != nil {
 			s.end = err
 			break
@@ -305,12 +307,57 @@ func (s *changedRows) fill() error {
 		keys = append(keys, key)
 		s.ahead = append(s.ahead, aheadRow{v, sum})
 	}
-	if len(keys) == 0 {
-		return nil
+	if err := s.noteRejected(); err != nil || len(keys) == 0 {
+		return err
 	}
 	var err error
 	s.look, err = s.r.Look(keys)
 	return err
+}
+
+// pull reads a row.
+func (s *changedRows) pull() (Value, error) {
+	was := s.c.scanning
+	s.c.scanning = was || s.scan != nil
+	v, err := s.it.Next()
+	s.c.scanning = was
+	return v, err
+}
+
+// rejectedRows are rows that were rejected where a scan could not see them.
+type rejectedRows struct {
+	rows []Value
+	more int64 // that were too many to keep
+}
+
+func (x *rejectedRows) add(row Value) {
+	if len(x.rows) < changedAhead {
+		x.rows = append(x.rows, row)
+	} else {
+		x.more++
+	}
+}
+
+// noteRejected notes what was rejected before the scan could see it.
+func (s *changedRows) noteRejected() error {
+	if s.scan == nil {
+		return nil
+	}
+	x := s.c.unseen
+	if s.c.unseen = (rejectedRows{}); x.rows == nil {
+		return nil
+	}
+	var keys []engine.RecordKey
+	for _, v := range x.rows {
+		if row, err := s.c.contentOf(v); err != nil {
+			x.more++
+		} else if key, err := s.keyOf(row); err != nil {
+			x.more++
+		} else {
+			keys = append(keys, key)
+		}
+	}
+	return s.r.Rejected(s.scan, keys, x.more)
 }
 
 // identify gives a row's key and the hash of its content.
@@ -319,21 +366,26 @@ func (s *changedRows) identify(v Value) (key engine.RecordKey, sum engine.Record
 	if err != nil {
 		return key, sum, err
 	}
-	parts := make([]Value, len(s.key))
-	for i, name := range s.key {
-		part, ok := row.Get(name)
-		if !ok {
-			return key, sum, Errorf("usage", "it has no column %q, which is part of the key%s", name, engine.SuggestColumn(name, row.Names))
-		}
-		if parts[i], ok = keyPart(part); !ok {
-			return key, sum, Errorf("usage", "column %q: got %s, wanted a string or a whole number: the column is part of the key", name, s.c.kindOf(part))
-		}
-	}
-	if key, err = makeKey(parts); err != nil {
+	if key, err = s.keyOf(row); err != nil {
 		return key, sum, err
 	}
 	sum, err = contentSum(row, s.fields)
 	return key, sum, err
+}
+
+// keyOf is a row's key.
+func (s *changedRows) keyOf(row *Dict) (key engine.RecordKey, err error) {
+	parts := make([]Value, len(s.key))
+	for i, name := range s.key {
+		part, ok := row.Get(name)
+		if !ok {
+			return key, Errorf("usage", "it has no column %q, which is part of the key%s", name, engine.SuggestColumn(name, row.Names))
+		}
+		if parts[i], ok = keyPart(part); !ok {
+			return key, Errorf("usage", "column %q: got %s, wanted a string or a whole number: the column is part of the key", name, s.c.kindOf(part))
+		}
+	}
+	return makeKey(parts)
 }
 
 // contentOf is a row as data.

@@ -316,6 +316,117 @@ def consume(ctx, item):
 	if j := w.Do("half", "null"); j.Error == nil || !strings.Contains(j.Error.Message, "was not read to its end") {
 		t.Errorf("got %+v", j.Error)
 	}
+	w.Script("torn", `
+def consume(ctx, item):
+    rows = records.changed("s", [{"id": 8}, {"id": 9}], key = "id", whole = True)
+    def read():
+        list(rows)
+        if item == "fails":
+            error("no")
+    catch(read)
+    return [m["key"] for m in records.missing("s")]
+`)
+	if j := w.Do("torn", `"reads"`); j.Error != nil || string(j.Result) != "[]" {
+		t.Errorf("got %s and %+v", j.Result, j.Error)
+	}
+	if j := w.Do("torn", `"fails"`); j.Error == nil || !strings.Contains(j.Error.Message, `a catch has taken back some of what records.changed("s"`) {
+		t.Errorf("got %s and %+v", j.Result, j.Error)
+	}
+}
+
+func TestRejectedRowsAreNotMissing(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]struct{ whole, parts string }{
+		"starlark": {`
+job(rejects = "all", retry = retry(max = 1))
+def mended(r):
+    return reject(r, "no") if r["name"] == "bad" else r
+
+def read(item):
+    rows = csv.parse(item["text"], on_bad = "reject")
+    rows = [mended(r) for r in rows] if item.get("before") else iter.map(mended, rows)
+    for r in records.changed("s", rows, key = "id", whole = True):
+        reject(r, "later")
+
+def missing(item):
+    return sorted([m["key"] for m in records.missing("s", max_missing = "all", new_rejects = item.get("new", False))])
+`, `
+def produce(ctx):
+    for part in ctx.payload["parts"]:
+        ctx.emit({"text": part})
+
+def consume(ctx, item):
+    read(item)
+
+def finish(ctx, summary):
+    return missing(ctx.payload)
+`},
+		"lua": {`
+job({rejects = "all", retry = retry({max = 1})})
+local function mended(r)
+  if r.name == "bad" then return reject(r, "no") end
+  return r
+end
+
+local function read(item)
+  local rows = iter.map(mended, csv.parse(item.text, {on_bad = "reject"}))
+  if item.before then rows = list(rows) end
+  for r in records.changed("s", rows, {key = "id", whole = true}) do reject(r, "later") end
+end
+
+local function missing(item)
+  local keys = list(iter.map(function(m) return m.key end, records.missing("s", {max_missing = "all", new_rejects = item.new or false})))
+  table.sort(keys)
+  return keys
+end
+`, `
+function produce(ctx)
+  for _, part in ipairs(ctx.payload.parts) do ctx.emit({text = part}) end
+end
+
+function consume(ctx, item) read(item) end
+
+function finish(ctx, summary) return missing(ctx.payload) end
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world.New(t)
+			if name == "lua" {
+				w.Lua("job", script.whole+"function consume(ctx, item) read(item) return missing(item) end\n")
+				w.Lua("parts", script.whole+script.parts)
+			} else {
+				w.Script("job", script.whole+"def consume(ctx, item):\n    read(item)\n    return missing(item)\n")
+				w.Script("parts", script.whole+script.parts)
+			}
+			const unknown = `rejected that are not known by their keys`
+			for _, c := range []struct{ typ, payload, want string }{
+				{"job", `{"text": "id,name\n1,a\n2,b\n3,c\n4,d\n"}`, ``},
+				{"job", `{"text": "id,name\n1,a\n2,bad\n3,x\n"}`, `["4"]`},
+				{"job", `{"text": "id,name\n1,a\n2,bad\n3,c\n", "before": true}`, `["4"]`},
+				{"job", `{"text": "id,name\n1,a\n2\n3,c\n"}`, `["4"]`},
+				{"job", `{"text": "id,name\n1,a\n\"2\"x,b\n3,c\n"}`, `2 rows of "s" are missing, and 1 were ` + unknown},
+				{"job", `{"text": "id,name\n1,a\n\"2\"x,b\n3,c\n", "before": true}`, unknown},
+				{"job", `{"text": "id,name\n1,a\n\"2\"x,b\n3,c\n", "new": true}`, `["2","4"]`},
+				{"job", `{"text": "id,name\n1,a\n9,bad\n3,c\n"}`, unknown},
+				{"job", `{"text": "id,name\n1,a\n9,bad\n2,b\n3,c\n4,d\n"}`, ``},
+				{"parts", `{"parts": ["id,name\n1,a\n2,b\n", "id,name\n3,c\n4,d\n"]}`, ``},
+				{"parts", `{"parts": ["id,name\n1,bad\n", "id,name\n2,b\n3,c\n"]}`, `["4"]`},
+				{"parts", `{"parts": ["id,name\n\"1\"x,b\n", "id,name\n2,b\n3,c\n"]}`, unknown},
+				{"parts", `{"parts": ["id,name\n\"1\"x,b\n", "id,name\n2,b\n3,c\n"], "new": true}`, `["1","4"]`},
+				{"parts", `{"parts": ["id,name\n1,a\n", "id,name\n2,b\n3,c\n"]}`, `["4"]`},
+			} {
+				j := w.Do(c.typ, c.payload)
+				got := strings.NewReplacer("{}", "", "[]", "").Replace(string(j.Result))
+				if j.Error != nil {
+					got = j.Error.Message
+				}
+				if !strings.Contains(got, c.want) || c.want == "" && got != "" {
+					t.Errorf("%s: got %s, want %s", c.payload, got, c.want)
+				}
+			}
+		})
+	}
 }
 
 func TestARunIsTheJobWithItsItems(t *testing.T) {

@@ -38,7 +38,7 @@ var rejectFunc = &Func{
 		if !a.Given("source") {
 			c.locate(a.Value("row"), &r)
 		}
-		err := c.reject(a.Value("row"), r)
+		err := c.refuse(a.Value("row"), r)
 		if err == nil && !c.Lang.Drops("reject") {
 			c.nones++
 		}
@@ -79,6 +79,14 @@ func reasonOf(f *engine.Failure, where ...string) string {
 	return reason
 }
 
+// refuse is reject for a row that no writer has got: a scan of records may not see it.
+func (c *Call) refuse(row Value, r engine.Rejection) error {
+	if c.scanning || !c.scanned {
+		c.unseen.add(row)
+	}
+	return c.reject(row, r)
+}
+
 // reject keeps a row that cannot be used, as r says. An error ends the hook.
 func (c *Call) reject(row Value, r engine.Rejection) error {
 	var err error
@@ -94,7 +102,7 @@ func (c *Call) reject(row Value, r engine.Rejection) error {
 func (c *Call) rejectRead(row Value, why *engine.Failure, source string, line int64) error {
 	at := Spot{Source: source, Unit: "line", N: line}.String()
 	c.read(1)
-	return c.reject(row, engine.Rejection{Reason: reasonOf(why, at+": ", at+", ", source+": ", source+", "), Source: source, Line: line})
+	return c.refuse(row, engine.Rejection{Reason: reasonOf(why, at+": ", at+", ", source+": ", source+", "), Source: source, Line: line})
 }
 
 // bytesName is the name by which bytes stand in a rejected row, in a dict.

@@ -22,8 +22,9 @@ import (
 type session interface {
 	stat(p string) (fs.FileInfo, error)
 	list(p string) ([]fs.FileInfo, error)
-	// open opens a file; its size is -1 if the server does not say.
-	open(p string) (r io.ReadCloser, size int64, err error)
+	// open opens a file; its size is -1, and when it was modified zero, if the server
+	// does not say.
+	open(p string) (r io.ReadCloser, size int64, modified time.Time, err error)
 	// store writes a file, in place of one that is there.
 	store(p string, r io.Reader) error
 	// rename gives a file another name. What it does where there is one already is

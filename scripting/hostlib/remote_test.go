@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +185,43 @@ eq([err.code, err.retryable], [`+quote(r.kind)+` + ".missing", True])
 		}
 		if names := tree(t, w.Files); names != "" {
 			t.Errorf("left behind: %s", names)
+		}
+	})
+}
+
+// A file that was read to its end, and that is another one of the same size and the same
+// day when the job goes on, is read; one that is the same is not.
+func TestARemoteFileInThePlaceOfOneThatIsDoneIsRead(t *testing.T) {
+	t.Parallel()
+	remotes(t, func(t *testing.T, w *world.World, r remote) {
+		today := time.Now().UTC().Truncate(24 * time.Hour)
+		for n, name := range []string{"out/1.csv", "out/2.csv", "out/3.csv"} {
+			r.file(t, name, "id\n1\n2\n9\n")
+			at := today.Add(time.Duration(n) * time.Second)
+			if err := os.Chtimes(filepath.Join(r.dir, name), at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Exec("CREATE TABLE seen (name TEXT, id TEXT)")
+		w.Script("job", "job(needs = ["+r.needs()+`], retry = retry(max = 2, first = "1ms"))
+def consume(ctx, item):
+    s = `+r.kind+`.connect(item, `+r.args+`)
+    failed = files.exists("failed")
+    if failed:
+        s.put("out/1.csv", ["id\n3\n4\n9"])
+    for f in s.list("out/*.csv"):
+        for batch in ctx.batches(csv.read(f), 2):
+            if f.path == "out/3.csv" and not failed:
+                files.write("failed", "")
+                error("no")
+            db.insert("seen", [{"name": f.path, "id": r["id"]} for r in batch])
+        ctx.checkpoint()
+`)
+		if j := w.Do("job", quote(r.url)); j.Error != nil {
+			t.Fatal(j.Error.Message)
+		}
+		if got, want := strings.Fields(w.Query("SELECT substr(name, 5, 1) || id FROM seen ORDER BY 1")), strings.Fields("11 12 13 14 19 19 21 22 29 31 32 39"); !slices.Equal(got, want) {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	})
 }

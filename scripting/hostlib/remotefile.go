@@ -16,6 +16,7 @@ type remoteFile struct {
 	path     string
 	size     int64
 	modified time.Time
+	opened   remoteInfo // what it was when it was opened: lists may tell no more than the day
 }
 
 // ObjectType is remote_file.
@@ -32,7 +33,8 @@ func (f *remoteFile) raw() (io.ReadCloser, error) {
 	}
 	t := &transfer{s: f.s, l: l, path: f.path}
 	err = l.line.do(f.s.c.Context(), func() (err error) {
-		t.from, t.size, err = l.open(f.s.full(f.path))
+		t.from, t.size, f.opened.modified, err = l.open(f.s.full(f.path))
+		f.opened.size = t.size
 		return err
 	})
 	if err != nil {

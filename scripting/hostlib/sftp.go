@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -223,17 +224,17 @@ func (f *sftpSession) stat(p string) (fs.FileInfo, error) { return f.client.Stat
 
 func (f *sftpSession) list(p string) ([]fs.FileInfo, error) { return f.client.ReadDir(orHere(p)) }
 
-func (f *sftpSession) open(p string) (io.ReadCloser, int64, error) {
+func (f *sftpSession) open(p string) (r io.ReadCloser, size int64, modified time.Time, err error) {
 	file, err := f.client.Open(p)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, modified, err
 	}
 	info, err := file.Stat()
 	if err != nil {
 		file.Close()
-		return nil, 0, err
+		return nil, 0, modified, err
 	}
-	return file, info.Size(), nil
+	return file, info.Size(), info.ModTime(), nil
 }
 
 func (f *sftpSession) store(p string, r io.Reader) error {

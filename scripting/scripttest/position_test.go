@@ -1,12 +1,14 @@
 package scripttest
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAHookGoesOnInItsLoops has hooks go on behind what their loops have taken.
@@ -318,4 +320,109 @@ end
 		"e_test.star": strings.Replace(test("e", "t"), want, "[1, 1, 1, 2, 2, 2, 9, 9]", 1), // it stays, and is written once more
 	})
 	allAre(t, results(t, Options{Jobs: dir}), Passed)
+}
+
+// TestAFileThatIsDeliveredOnceMore has a file that was read to its end be written once
+// more while the job waits: as it was, it is left out, and it is read where it has another
+// price in its middle, of as many digits.
+func TestAFileThatIsDeliveredOnceMore(t *testing.T) {
+	t.Parallel()
+	prices := func(price int) string {
+		text := "id,price,pad\n"
+		for i := range 40 {
+			if i != 20 {
+				text += fmt.Sprintf("%d,1,%s\n", i, strings.Repeat("x", 8000))
+			} else {
+				text += fmt.Sprintf("%d,%d,%s\n", i, price, strings.Repeat("x", 8000))
+			}
+		}
+		return text
+	}
+	const year = 365 * 24 * time.Hour
+	content := func(pack func(files ...string) string, price, time int) string {
+		if pack == nil {
+			return prices(price)
+		}
+		return pack("prices.csv", prices(price), "readme.txt", fmt.Sprint(time)) // the archive is another one, anyhow
+	}
+	tarred := func(of time.Time) func(files ...string) string {
+		return func(files ...string) string {
+			var b bytes.Buffer
+			w, at := tar.NewWriter(&b), of
+			for i := 0; i < len(files); i += 2 {
+				if err := w.WriteHeader(&tar.Header{Name: files[i], Size: int64(len(files[i+1])), Mode: 0o644, ModTime: at}); err != nil {
+					t.Fatal(err)
+				}
+				w.Write([]byte(files[i+1]))
+				at = at.Add(year)
+			}
+			w.Close()
+			return b.String()
+		}
+	}
+	zipped := func(files ...string) string {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		for i := 0; i < len(files); i += 2 {
+			f, err := w.Create(files[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Write([]byte(files[i+1]))
+		}
+		w.Close()
+		return b.String()
+	}
+	jobs := map[string]string{}
+	for name, c := range map[string]struct {
+		needs, begin, put, sources, write string
+		pack                              func(files ...string) string
+	}{
+		"file": {`"files:in/*"`, "", "t.file", `["in/%d" % n]`, "files.write", nil},
+		"zip":  {`"files:in/*"`, "", "t.file", `files.entries("in/%d.zip" % n, "*.csv")`, "files.write", zipped},
+		"tar":  {`"files:in/*"`, "", "t.file", `files.entries("in/%d.tar" % n, "*.csv")`, "files.write", tarred(time.Unix(1e9, 0))},
+	} {
+		for _, price := range []int{5, 6} {
+			end, rows, pack := "", 80+40*(price-5), c.pack
+			if pack != nil {
+				end = "." + name
+			}
+			if name == "tar" && price == 6 {
+				pack = tarred(time.Unix(2e9, 0))
+			}
+			text := func(pack func(files ...string) string, price, time int) string {
+				return `base64.decode("` + base64.StdEncoding.EncodeToString([]byte(content(pack, price, time))) + `")`
+			}
+			job := fmt.Sprintf("%s%d", name, price)
+			jobs[job+".star"] = `
+job(needs = [` + c.needs + `], retry = retry(first = "1s"))
+MORE = ` + text(pack, price, 2) + `
+
+def produce(ctx):
+    db.ensure("prices", {"price": "integer"})
+    ` + c.begin + `
+    failed = files.exists("in/failed")
+    if failed:
+        ` + c.write + `("in/1` + end + `", MORE)
+    for n in [1, 2]:
+        for src in ` + c.sources + `:
+            for batch in ctx.batches(csv.read(src), 10):
+                if n == 2 and not failed:
+                    files.write("in/failed", "")
+                    error("no")
+                db.insert("prices", [{"price": int(r["price"])} for r in batch])
+            ctx.checkpoint()
+`
+			jobs[job+"_test.star"] = `
+FIRST = ` + text(c.pack, 5, 1) + `
+
+def test_` + job + `(t):
+    for n in [1, 2]:
+        ` + c.put + `("in/%d` + end + `" % n, FIRST)
+    t.run()
+    t.eq(len(t.table("prices")), ` + fmt.Sprint(rows) + `)
+`
+		}
+	}
+	allAre(t, results(t, Options{Jobs: folder(t, jobs)}), Passed)
 }
