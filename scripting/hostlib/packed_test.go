@@ -256,7 +256,7 @@ func TestASparseFileOfATar(t *testing.T) {
 	w.File("large.tar", sparse("77777777777"))
 	for body, want := range map[string]string{
 		`return [base64.encode(files.read(e, encoding = "bytes")) for e in files.entries("small.tar")]`: `["AAAAADEK"]`,
-		`return [files.write("out", e) for e in files.entries("large.tar")]`:               "x in large.tar grows to more than 250 times its size",
+		`return [files.write("out", e) for e in files.entries("large.tar")]`:                            "x in large.tar grows to more than 250 times its size",
 	} {
 		if got := run(t, w, body); !strings.Contains(got, want) {
 			t.Errorf("%s: got %s, want %s", body, got, want)

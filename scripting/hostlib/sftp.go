@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -222,6 +223,8 @@ func orHere(p string) string {
 func (f *sftpSession) stat(p string) (fs.FileInfo, error) { return f.client.Stat(orHere(p)) }
 
 func (f *sftpSession) list(p string) ([]fs.FileInfo, error) { return f.client.ReadDir(orHere(p)) }
+
+func (f *sftpSession) modified(string) (time.Time, error) { return time.Time{}, nil }
 
 func (f *sftpSession) open(p string) (io.ReadCloser, int64, error) {
 	file, err := f.client.Open(p)
