@@ -94,13 +94,15 @@ func (s *asSent) Write(b []byte) (int, error) {
 // it were packed for the way only stays packed; one that was packed twice has gzip in it.
 func (r *response) save(w io.Writer, name string, body io.Reader) error {
 	from := bufio.NewReader(body)
-	if r.packed != nil && isGzipName(name) {
-		if head, _ := from.Peek(len(gzipMark)); string(head) != gzipMark {
+	if r.packed != nil {
+		to := io.Discard
+		if head, _ := from.Peek(len(gzipMark)); isGzipName(name) && string(head) != gzipMark {
 			if _, err := w.Write(r.packed.begun.Bytes()); err != nil {
 				return err
 			}
-			r.packed.to, w = w, io.Discard
+			to, w = w, to
 		}
+		r.packed.to = to
 	}
 	_, err := io.Copy(w, from)
 	return err
@@ -209,6 +211,9 @@ func (r *response) take(by string) (io.Reader, error) {
 	}
 	from := r.rest
 	r.rest, r.usedBy = nil, by
+	if r.packed != nil && by != "save" {
+		r.packed.to = io.Discard
+	}
 	return from, nil
 }
 
