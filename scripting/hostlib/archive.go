@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -211,6 +212,13 @@ func (e *entry) ObjectType() *ObjectType { return entryType }
 
 func (e *entry) label() string { return e.name + " in " + e.archive }
 
+// link makes it one that cannot be read: it is another name for a file.
+func (e *entry) link(to string) {
+	e.open = func() (io.Reader, func() error, error) {
+		return nil, nil, Errorf("file.archive", "%s is a link, to %s: read that one", e.label(), to)
+	}
+}
+
 // asItIs reads the entry as it is.
 func (e *entry) asItIs(*Call) (io.Reader, string, string, func() error, error) {
 	r, close, err := e.open()
@@ -248,6 +256,33 @@ type walker struct {
 	close func() error
 }
 
+// take gives the next entry, without what macOS adds unless the glob names it.
+func (w *walker) take(glob string) (*entry, error) {
+	for {
+		e, err := w.next()
+		if err != nil {
+			return nil, err
+		}
+		if mark := ofMac(e.name); mark == "" || strings.Contains(glob, mark) {
+			return e, nil
+		}
+	}
+}
+
+// ofMac is how a name tells that it is no file of those who made the archive, but
+// what macOS keeps beside them; "" if it does not.
+func ofMac(name string) string {
+	switch base := path.Base(name); {
+	case strings.HasPrefix(name, "__MACOSX/"):
+		return "__MACOSX"
+	case base == ".DS_Store":
+		return base
+	case strings.HasPrefix(base, "._"):
+		return "._"
+	}
+	return ""
+}
+
 // entries iterates over an archive: a path, or a stream.
 func (c *Call) entries(v Value, glob string) (Value, error) {
 	if glob != "" && !doublestar.ValidatePattern(glob) {
@@ -272,7 +307,7 @@ func (c *Call) entries(v Value, glob string) (Value, error) {
 	more := 0
 	return c.openedBy("files.entries", func() (Value, error) {
 		for {
-			e, err := w.next()
+			e, err := w.take(glob)
 			if err == io.EOF && !found {
 				found = true // it is told once
 				c.Log(slog.LevelWarn, fmt.Sprintf("files.entries: no file in %s fits %q: there %s", w.label, cmp.Or(glob, "**"), holds(others, more)), nil)
@@ -313,10 +348,10 @@ func onlyEntry(p string, open func() (*walker, error)) (io.Reader, func() error,
 	if err != nil {
 		return nil, nil, err
 	}
-	first, err := w.next()
+	first, err := w.take("")
 	if err == nil {
 		var second *entry
-		if second, err = w.next(); err == nil {
+		if second, err = w.take(""); err == nil {
 			err = Errorf("file.archive", "%s has several files, such as %s and %s: go through them with files.entries", p, first.name, second.name)
 		}
 	} else if err == io.EOF {
@@ -329,7 +364,7 @@ func onlyEntry(p string, open func() (*walker, error)) (io.Reader, func() error,
 	if w, err = open(); err != nil {
 		return nil, nil, err
 	}
-	if first, err = w.next(); err != nil {
+	if first, err = w.take(""); err != nil {
 		w.close()
 		return nil, nil, err
 	}
@@ -372,42 +407,67 @@ func (c *Call) walk(kind, label, file string, f archiveFile) (w *walker, err err
 }
 
 func tarWalker(p, file string, f archiveFile) (*walker, error) {
-	r, err := unpack(p, file, &counted{r: f})
+	in := &counted{r: f}
+	r, err := unpack(p, file, in)
 	if err != nil {
 		return nil, err
 	}
-	u := &unpacked{name: p}
-	t, taken := tar.NewReader(r), 0
+	u, cut := &unpacked{name: p}, false
+	t, taken := tar.NewReader(readFunc(func(b []byte) (int, error) {
+		n, err := r.Read(b)
+		cut = cut || n == 0 && err == io.EOF
+		return n, err
+	})), 0
 	next := func() (*entry, error) {
 		for {
 			h, err := t.Next()
 			if err == io.EOF {
-				return nil, err
+				return nil, tarEnd(p, r, cut)
 			}
 			if err != nil {
 				return nil, u.explain(err)
 			}
 			taken++
-			if h.Typeflag != tar.TypeReg {
+			e, mine := &entry{archive: p, name: h.Name, size: h.Size, modified: h.ModTime}, taken
+			switch h.Typeflag {
+			case tar.TypeLink, tar.TypeSymlink:
+				e.link(h.Linkname)
+				return e, nil
+			case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+			default:
 				continue
 			}
-			e, mine := &entry{archive: p, name: h.Name, size: h.Size, modified: h.ModTime}, taken
+			u := &unpacked{name: e.label(), r: t, packed: func() int64 { return in.n }} // what is sparse grows, too
 			e.open = func() (io.Reader, func() error, error) {
 				return readFunc(func(b []byte) (int, error) {
 					if taken != mine {
 						return 0, Errorf("file.archive", "%s was passed: read each file of a tar before the next one is taken, in the loop itself", e.label())
 					}
-					n, err := t.Read(b)
-					if err != io.EOF {
-						err = u.explain(err)
-					}
-					return n, err
+					return u.Read(b)
 				}), nothing, nil
 			}
 			return e, nil
 		}
 	}
 	return &walker{p, next, func() error { taken++; return f.Close() }}, nil
+}
+
+// tarEnd sees that a tar, of which r is left, has its end, which cut denies, and
+// nothing else after it, and that what it is packed in is whole; io.EOF if so.
+func tarEnd(p string, r io.Reader, cut bool) error {
+	if cut {
+		return Errorf("file.truncated", "%s ends without the end of a tar: it is not complete", p)
+	}
+	b := make([]byte, 4096)
+	for {
+		n, err := r.Read(b)
+		if len(bytes.Trim(b[:n], "\x00")) > 0 {
+			return Errorf("file.corrupt", "%s goes on after the end of a tar: it is damaged, or several were joined, which cannot be read", p)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 type readFunc func([]byte) (int, error)
@@ -424,11 +484,15 @@ func (c *Call) zipWalker(p string, f archiveFile) (*walker, error) {
 	next := func() (*entry, error) {
 		for ; i < len(z.File); i++ {
 			n, h := i, z.File[i]
-			if !h.Mode().IsRegular() {
+			if t := h.Mode().Type(); t != 0 && t != fs.ModeSymlink {
 				continue
 			}
 			i++
 			e := &entry{archive: p, name: zipName(h), size: int64(min(h.UncompressedSize64, 1<<62)), modified: h.Modified, sum: fmt.Sprint("crc32 ", h.CRC32)}
+			if !h.Mode().IsRegular() {
+				e.link("another file")
+				return e, nil
+			}
 			e.open = func() (io.Reader, func() error, error) {
 				if _, onDisk := f.(*diskFile); closed && onDisk {
 					return c.reopenZip(p, n, h)

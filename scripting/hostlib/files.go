@@ -60,7 +60,7 @@ var filesModule = &Module{
 			Do:      readFile,
 		},
 		{
-			Name: "entries", Doc: "Goes through the files in a .zip, .tar, .tar.gz, .tgz or .tar.zst. Each can be read wherever a path can, those of a tar only until the next one is taken. Lazy.",
+			Name: "entries", Doc: "Goes through the files in a .zip, .tar, .tar.gz, .tgz or .tar.zst. Each can be read wherever a path can, those of a tar only until the next one is taken; a link is an error when it is read. What macOS adds (__MACOSX/, .DS_Store, ._ before a name) is left out unless the glob names it. Lazy.",
 			Params: []Param{
 				{Name: "path", Type: Source, Doc: "the archive: a path, or a stream that has a name, such as what s3.open gives"},
 				{Name: "glob", Type: String, Default: None, Doc: "only those whose names it finds, such as \"**/*.csv\"; where it finds none, a warning in the log tells what is there"},

@@ -223,8 +223,7 @@ func (f *ftpSession) stat(p string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if size, err := f.conn.FileSize(named(p)); err == nil {
-		at, err := f.modified(p)
-		return remoteInfo{name: path.Base(p), size: size, modified: at}, err
+		return f.dated(p, remoteInfo{name: path.Base(p), size: size})
 	} else if !f.answered(err) {
 		return nil, err
 	}
@@ -241,13 +240,33 @@ func (f *ftpSession) stat(p string) (fs.FileInfo, error) {
 	}
 	for _, info := range infos {
 		if info.Name() == path.Base(p) {
-			return info, nil
+			return f.dated(p, info.(remoteInfo))
 		}
 	}
 	return nil, fs.ErrNotExist
 }
 
-func entryInfo(name string, e *ftp.Entry) fs.FileInfo {
+func (f *ftpSession) dated(p string, info remoteInfo) (_ fs.FileInfo, err error) {
+	if !info.IsDir() {
+		info.modified, err = f.modified(p)
+	}
+	return info, err
+}
+
+// modified asks for the time of a file. What a list without MLSD has is none: it
+// is another one when the file becomes half a year old, or clocks are changed.
+func (f *ftpSession) modified(p string) (time.Time, error) {
+	if !f.conn.IsGetTimeSupported() {
+		return time.Time{}, nil
+	}
+	t, err := f.conn.GetTime(named(p))
+	if err != nil && f.answered(err) {
+		return time.Time{}, nil
+	}
+	return t, err
+}
+
+func entryInfo(name string, e *ftp.Entry) remoteInfo {
 	info := remoteInfo{name: name, size: int64(min(e.Size, 1<<62)), modified: e.Time}
 	switch e.Type {
 	case ftp.EntryTypeFolder:
@@ -280,7 +299,11 @@ func (f *ftpSession) list(p string) ([]fs.FileInfo, error) {
 		if e.Type == ftp.EntryTypeFolder && strings.ContainsAny(e.Name, `/\`) {
 			continue // the folder itself, as some servers name it
 		}
-		infos = append(infos, entryInfo(e.Name, e))
+		info := entryInfo(e.Name, e)
+		if !f.conn.IsTimePreciseInList() {
+			info.modified = time.Time{}
+		}
+		infos = append(infos, info)
 	}
 	return infos, nil
 }
@@ -337,16 +360,6 @@ func (f *ftpSession) open(p string) (r io.ReadCloser, size int64, modified time.
 		return nil, 0, modified, err
 	}
 	return &ftpFile{r: from}, size, modified, nil
-}
-
-// modified is when a file was last changed; zero if the server does not say.
-func (f *ftpSession) modified(p string) (at time.Time, err error) {
-	if f.conn.IsGetTimeSupported() {
-		if at, err = f.conn.GetTime(named(p)); err != nil && f.answered(err) {
-			return time.Time{}, nil
-		}
-	}
-	return at, err
 }
 
 // ftpFile is a file that comes.

@@ -162,7 +162,10 @@ func (k *ftpTalk) do(command, arg string) {
 	info, err := os.Stat(k.at(arg))
 	switch command {
 	case "FEAT":
-		k.say("211-Features:\r\n UTF8\r\n MDTM\r\n SIZE")
+		k.say("211-Features:\r\n UTF8\r\n SIZE")
+		if !k.s.without["MDTM"] {
+			k.say(" MDTM")
+		}
 		if !k.s.without["MLST"] {
 			k.say(" MLST type*;size*;modify*;")
 		}

@@ -88,7 +88,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 			Together: func(known func(name string) Value, _ func(name string) bool) error {
 				return oneBody(func(name string) bool { return known(name) != nil })
 			},
-			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; waits of more than 30s that a server asks for put the job to sleep.",
+			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; so is 206, a part, without a header Range. Waits of more than 30s that a server asks for put the job to sleep.",
 			Params: params, Returns: "response", Needs: "http", Effect: effect,
 			Example: strings.ReplaceAll(strings.ReplaceAll(example, "$.", of+"."), "$/", base),
 			Lua:     strings.ReplaceAll(strings.ReplaceAll(lua, "$.", of+"."), "$/", base),

@@ -166,16 +166,23 @@ def consume(ctx, item):
 func TestWhatIsRememberedIsBounded(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", `"x"`) })
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"x"`)
+		if r.Header.Get("If-None-Match") == `"x"` {
+			w.WriteHeader(304)
+		}
+	})
 	w.Script("job", `
 job(needs = ["http:127.0.0.1"])
 def consume(ctx, item):
+    known = 0
     for n in range(item["from"], item["to"]):
-        http.head(item["url"] + "/%d" % n, cache = True)
+        if http.head(item["url"] + "/%d" % n, cache = True).unchanged: known += 1
+    return known
 `)
-	for _, span := range []string{`"from": 0, "to": 900`, `"from": 900, "to": 1100`} {
-		if j := w.Do("job", fmt.Sprintf(`{"url": %q, %s}`, url, span)); j.Error != nil {
-			t.Fatal(j.Error)
+	for _, c := range []struct{ span, known string }{{`"from": 0, "to": 900`, "0"}, {`"from": 900, "to": 1100`, "0"}, {`"from": 900, "to": 1100`, "200"}} {
+		if got := outcome(w.Do("job", fmt.Sprintf(`{"url": %q, %s}`, url, c.span)), url); got != c.known {
+			t.Errorf("%s: %s are known, want %s: those of the oldest jobs are forgotten", c.span, got, c.known)
 		}
 	}
 	typ, err := w.Engine.Type(t.Context(), "job")

@@ -96,6 +96,8 @@ func pages(t *testing.T, asked *[]string) string {
 			default:
 				give(w, map[string]any{"items": []int{2}, "next": nil})
 			}
+		case "/decimals":
+			io.WriteString(w, "[1234567890123456.78]")
 		case "/none":
 			w.WriteHeader(204)
 		}
@@ -122,6 +124,8 @@ func TestPagesAreFollowed(t *testing.T) {
 		{`http.paginate(item + "/cursor", next = lambda r: "?after=%d" % r.json()["next"] if r.json()["next"] else None, items = "items")`, all, "/cursor /cursor?after=3 /cursor?after=6 /cursor?after=9"},
 		{`http.paginate(item + "/spaced", next = "next", items = "items")`, `[1,2]`, "/spaced /spaced?q=a%20b%20%C3%BC&x=%20 /spaced?q=c%20d%7C"},
 		{`http.paginate(item + "/none")`, `[]`, "/none"},
+		{`http.paginate(item + "/decimals")`, `[1234567890123456.8]`, "/decimals"},
+		{`http.client(item + "/").paginate("decimals", decimals = True)`, `["1234567890123456.78"]`, "/decimals"},
 		{`http.paginate(item + "/twins")`, `[7,7,8,7]`, "/twins /twins?p=2 /twins?p=3 /twins?p=4"},
 		{`http.paginate(item + "/twins", next = lambda r: {"p": int(r.url.split("=")[1]) + 1} if r.header("link") else None, start = {"p": 1})`, `[7,7,8,7]`, "/twins?p=1 /twins?p=2 /twins?p=3 /twins?p=4"},
 		{`http.paginate(item + "/holes", next = {"cursor": "after", "path": "next"}, items = "items", start = {"after": 20})`, `[30]`,

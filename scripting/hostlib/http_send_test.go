@@ -98,6 +98,8 @@ func TestWhatAServerAnswersIsAResultOrAnError(t *testing.T) {
 		{`return http.get(item + "/204").text()`, `""`, 1},
 		{`return http.get(item + "/404")`, `http.404: http.get: GET URL/404: it answered 404 Not Found: {"what":`, 1},
 		{`return http.get(item + "/404", ok = [404, 410]).status`, `404`, 1},
+		{`return http.get(item + "/206")`, `http.206: http.get: GET URL/206: it answered 206 Partial Content: {"what":`, 4},
+		{`return http.get(item + "/206", headers = {"range": "bytes=0-9"}).status`, `206`, 1},
 		{`return http.get(item + "/404", ok = [404]).ok`, `false`, 1},
 		{`return http.get(item + "/500")`, `http.500: http.get: GET URL/500: it answered 500 Internal Server Error: {"what":`, 4},
 		{`return http.get(item + "/500", ok = [500]).status`, `500`, 1},

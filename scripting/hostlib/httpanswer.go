@@ -153,7 +153,7 @@ var responseType = &ObjectType{
 			},
 		},
 		{
-			Name: "save", Doc: "Writes the body to a file, which is there when all of it has come and is on disk, in place of one that was there before.",
+			Name: "save", Doc: "Writes the body to a file, which is there when all of it has come and is on disk, in place of one that was there before. A file .gz stays packed, if the path ends in .gz too, whether the server sends it as it is or with Content-Encoding: gzip.",
 			Params:  []Param{{Name: "path", Type: String, Doc: "where to, below the files folder; needs must name it"}},
 			Returns: "file", Needs: "files", Effect: Outside,
 			Example: answer + "people.csv\")\nanswer.save(\"data/downloads/people.csv\").size  # 14",
@@ -169,8 +169,7 @@ var responseType = &ObjectType{
 				}
 				defer r.Close()
 				f, err := c.writeFile(a.String("path"), false, func(w io.Writer) error {
-					_, err := io.Copy(w, from)
-					return err
+					return r.save(w, a.String("path"), from)
 				})
 				if err != nil {
 					return nil, err

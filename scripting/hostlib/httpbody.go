@@ -256,6 +256,14 @@ func uploadOf(c *Call, field string, v Value) (upload, error) {
 		if err != nil {
 			return nil, fileError(p, err)
 		}
+		now, err := file.Stat()
+		if err == nil && (now.Size() != f.size || !now.ModTime().Equal(info.ModTime())) {
+			err = Errorf("file.changed", "%q was changed before it was sent", p)
+		}
+		if err != nil {
+			file.Close()
+			return nil, fileError(p, err)
+		}
 		return &exactly{file, f.size, p}, nil
 	}
 	return f, nil

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 // What a cached request remembers of an answer is a value of the type's state,
 // one for each URL and who asks in which way, so that hooks that ask for different
 // ones do not meet, and nobody is told that nothing has changed of what another got.
-const maxCached = 1000 // of one type and instance; then an older one is forgotten
+const maxCached = 1000 // of one type and instance; then a tenth is forgotten, of the oldest jobs
 
 // remembered is what is kept of an answer.
 type remembered struct{ name string }
@@ -106,7 +107,7 @@ func (m *remembered) keep(c *Call, resp *response) error {
 	return nil
 }
 
-// makeRoom forgets another answer if a new one would be too many.
+// makeRoom forgets answers if a new one would be too many.
 func (c *Call) makeRoom(name string) error {
 	old, err := c.Hook.Variable(false, name)
 	if err != nil || old != nil {
@@ -122,8 +123,25 @@ func (c *Call) makeRoom(name string) error {
 			cached = append(cached, n)
 		}
 	}
-	for i := 0; len(cached)-i >= maxCached; i++ {
-		if err := c.Hook.SetVariable(false, cached[i], nil); err != nil {
+	if len(cached) < maxCached {
+		return nil
+	}
+	jobs := map[string]int64{}
+	for _, n := range cached {
+		raw, err := c.Hook.Variable(false, n)
+		if err != nil {
+			return err
+		}
+		if v, err := DecodeJSON(raw); err == nil {
+			if d, ok := v.(*Dict); ok {
+				by, _ := d.Get("job")
+				jobs[n], _ = by.(int64)
+			}
+		}
+	}
+	slices.SortStableFunc(cached, func(a, b string) int { return cmp.Compare(jobs[a], jobs[b]) })
+	for _, n := range cached[:len(cached)-maxCached+maxCached/10] {
+		if err := c.Hook.SetVariable(false, n, nil); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 		{Name: "pages", Type: Bool, Default: false, Named: true, Doc: "True: gives pages, not items; a page's cursor is what start takes to go on after it"},
 		{Name: "max_pages", Type: Int, Default: int64(10_000), Named: true, Doc: "more pages than this are an error"},
 		{Name: "params", Type: DictOf, Default: None, Named: true, Doc: "parameters of the first page's URL, and of all where next gives parameters"},
+		decimalsParam,
 	}, wayParams(of != "http")...)
 	fill := strings.NewReplacer("$.", of+".", "$/", base)
 	return &Func{
@@ -71,17 +72,18 @@ var pageType = &ObjectType{
 
 // pager asks for one page after the other.
 type pager struct {
-	c       *Call
-	like    *httpRequest // what all requests have in common; its URL has no parameters of ours
-	params  *Dict
-	find    func(resp *response, content Value, count int) (Value, error) // the next cursor
-	counts  string                                                        // the parameter that counts; "": none does
-	byItem  bool                                                          // it counts items
-	at      []step                                                        // of the items; nil: the page is a list
-	path    string                                                        // of the items, as it was given
-	whole   bool                                                          // pages, not items
-	byPath  bool                                                          // next is a path, or has one
-	resumed bool                                                          // it begins where another loop ended
+	c        *Call
+	like     *httpRequest // what all requests have in common; its URL has no parameters of ours
+	params   *Dict
+	find     func(resp *response, content Value, count int) (Value, error) // the next cursor
+	counts   string                                                        // the parameter that counts; "": none does
+	byItem   bool                                                          // it counts items
+	at       []step                                                        // of the items; nil: the page is a list
+	path     string                                                        // of the items, as it was given
+	whole    bool                                                          // pages, not items
+	decimals bool                                                          // see decimalsParam
+	byPath   bool                                                          // next is a path, or has one
+	resumed  bool                                                          // it begins where another loop ended
 
 	first   url.Values // the parameters of the first page's URL
 	cursor  Value      // of the page that is due: nil for the first, a URL, or a *Dict of parameters
@@ -108,7 +110,7 @@ type came struct {
 const maxSamePages = 20
 
 func newPager(c *Call, a *Args, w *way) (*pager, error) {
-	p := &pager{c: c, params: a.Dict("params"), whole: a.Bool("pages"), most: a.Int("max_pages"), cursor: a.Value("start"),
+	p := &pager{c: c, params: a.Dict("params"), whole: a.Bool("pages"), decimals: a.Bool("decimals"), most: a.Int("max_pages"), cursor: a.Value("start"),
 		asked: map[[16]byte]int64{}, came: map[[16]byte]came{}}
 	p.resumed = p.cursor != nil
 	if p.params == nil {
@@ -451,7 +453,7 @@ func (p *pager) fetch() (*page, error) {
 	if resp.status == http.StatusNoContent {
 		return &page{number: p.n, response: resp, items: []Value{}}, nil
 	}
-	content, err := resp.json(false)
+	content, err := resp.json(p.decimals)
 	if err != nil {
 		return nil, err
 	}

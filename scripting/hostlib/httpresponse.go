@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,6 +34,7 @@ type response struct {
 	patience *patience // ends the attempt when nothing comes
 	raw      io.Closer // what the body comes from; nil: nothing is open
 	rest     io.Reader // what is left of the body; nil: all is in body
+	packed   *asSent   // the body as it came, if it is gzip that is called .gz; nil: nothing of it is kept
 	body     []byte
 	usedBy   string // the method that has taken the rest
 }
@@ -47,7 +50,12 @@ func (r *response) begin(body io.ReadCloser) error {
 	if r.rq.method == http.MethodHead || r.status == http.StatusNoContent || r.status == http.StatusNotModified {
 		return r.Close()
 	}
-	unpacked, err := unpacking(&timely{r, body}, r.header.Values("Content-Encoding"), r.rq.maxBody)
+	from, encodings := io.Reader(&timely{r, body}), r.header.Values("Content-Encoding")
+	if len(encodings) == 1 && strings.EqualFold(encodings[0], "gzip") && isGzipName(r.url.Path) {
+		r.packed = &asSent{}
+		from = io.TeeReader(from, r.packed)
+	}
+	unpacked, err := unpacking(from, encodings, r.rq.maxBody)
 	if err != nil {
 		return r.rq.failure(err.Code, "%s", err.Message)
 	}
@@ -63,6 +71,41 @@ func (r *response) begin(body io.ReadCloser) error {
 	}
 	r.rest = io.MultiReader(&head, r.rest)
 	return nil
+}
+
+func isGzipName(name string) bool { return strings.ToLower(path.Ext(name)) == ".gz" }
+
+// asSent is given a body while it is unpacked, and keeps it until there is a file
+// that it goes to.
+type asSent struct {
+	begun bytes.Buffer
+	to    io.Writer
+}
+
+// Write keeps it, or writes it to the file.
+func (s *asSent) Write(b []byte) (int, error) {
+	if s.to == nil {
+		return s.begun.Write(b)
+	}
+	return s.to.Write(b)
+}
+
+// save writes the body to a file of a name. A file .gz that some servers send as if
+// it were packed for the way only stays packed; one that was packed twice has gzip in it.
+func (r *response) save(w io.Writer, name string, body io.Reader) error {
+	from := bufio.NewReader(body)
+	if r.packed != nil {
+		to := io.Discard
+		if head, _ := from.Peek(len(gzipMark)); isGzipName(name) && string(head) != gzipMark {
+			if _, err := w.Write(r.packed.begun.Bytes()); err != nil {
+				return err
+			}
+			to, w = w, to
+		}
+		r.packed.to = to
+	}
+	_, err := io.Copy(w, from)
+	return err
 }
 
 // Close gives up the connection.
@@ -168,6 +211,9 @@ func (r *response) take(by string) (io.Reader, error) {
 	}
 	from := r.rest
 	r.rest, r.usedBy = nil, by
+	if r.packed != nil && by != "save" {
+		r.packed.to = io.Discard
+	}
 	return from, nil
 }
 

@@ -171,8 +171,12 @@ func (rq *httpRequest) failure(code, format string, args ...any) *engine.Failure
 	return f
 }
 
-// accepts says whether an answer with the status will do.
+// accepts says whether an answer with the status will do. A part of what was asked
+// for is only what the script has asked for, or it would be taken for the whole.
 func (rq *httpRequest) accepts(status int) bool {
+	if status == http.StatusPartialContent && rq.header.Get("Range") == "" {
+		return false
+	}
 	return status < 400 || rq.ok != nil && rq.ok(status)
 }
 
@@ -356,7 +360,7 @@ func brokeOff(err error) bool {
 // retryableStatus says whether the same request may succeed later.
 func retryableStatus(status int) bool {
 	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+	case http.StatusPartialContent, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
 	}
 	return status >= 500

@@ -46,3 +46,20 @@ def consume(ctx, item):
 		}
 	}
 }
+
+func TestWhatIsWrittenIsTold(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(needs = ["files:*"])
+def consume(ctx, item):
+    out = csv.write("a.csv", [{"a": 1}, {"a": 2}])
+    log.info("wrote %s" % out, out = out)
+`)
+	if got, want := strings.Join(w.Logs(w.Do("job", "1").ID), "\n"), `info wrote <written a.csv: 2 rows, 6 bytes>`; !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := w.Log.String(), "rows:2"; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -155,6 +156,119 @@ func TestPackedFilesAreReadThrough(t *testing.T) {
 	} {
 		if got := run(t, w, c.body); !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %s, want %s", c.body, got, c.want)
+		}
+	}
+}
+
+// tarredHeads makes a tar of heads alone.
+func tarredHeads(t *testing.T, heads ...*tar.Header) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range heads {
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// tarSum puts the sum of a tar's first head right.
+func tarSum(b []byte) string {
+	copy(b[148:], "        ")
+	sum := 0
+	for _, c := range b[:512] {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return string(b)
+}
+
+// TestArchivesAreTakenWhole reads all files of archives: nothing of them is lost
+// without an error.
+func TestArchivesAreTakenWhole(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	three := tarred(t, map[string]string{"x": "1", "y": "2", "z": "3"})
+	var stored bytes.Buffer
+	g, err := gzip.NewWriterLevel(&stored, gzip.NoCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(g, three)
+	g.Close()
+	flipped := bytes.Clone(stored.Bytes())
+	flipped[bytes.IndexByte(flipped, '2')] = '7'
+	zst := []byte(zstded(t, three))
+	zst[len(zst)-1] ^= 1
+	links := tarredHeads(t, &tar.Header{Name: "old/x", Typeflag: tar.TypeReg}, &tar.Header{Name: "x", Typeflag: tar.TypeLink, Linkname: "old/x"}, &tar.Header{Name: "y", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"})
+	cont := []byte(tarred(t, map[string]string{"x": "1"}))
+	cont[156] = tar.TypeCont
+	var link bytes.Buffer
+	z := zip.NewWriter(&link)
+	h := &zip.FileHeader{Name: "x"}
+	h.SetMode(os.ModeSymlink | 0o777)
+	if f, err := z.CreateHeader(h); err != nil {
+		t.Fatal(err)
+	} else if _, err := f.Write([]byte("y")); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	mac := map[string]string{"prices.csv": "a", "__MACOSX/._prices.csv": "b", ".DS_Store": "c", "._prices.csv": "d"}
+	const all, only = `return [[e.name, files.read(e)] for e in files.entries(%)]`, `return files.read(%)`
+	for _, c := range []struct{ name, content, body, want string }{
+		{"whole.tar", three, all, `[["x","1"],["y","2"],["z","3"]]`},
+		{"padded.tar.gz", gzipped(t, three+strings.Repeat("\x00", 10240)), all, `[["x","1"],["y","2"],["z","3"]]`},
+		{"cut.tar", three[:2048], all, "files.entries: cut.tar ends without the end of a tar: it is not complete"},
+		{"half.tar", three[:3072+512], all, "files.entries: half.tar ends without the end of a tar: it is not complete"},
+		{"cut.tar.gz", gzipped(t, three[:2048]), all, "files.entries: cut.tar.gz ends without the end of a tar: it is not complete"},
+		{"one.tar", three[:1024], only, "files.read: one.tar ends without the end of a tar: it is not complete"},
+		{"empty.tar", "", only, "files.read: empty.tar ends without the end of a tar: it is not complete"},
+		{"joined.tar", three + three, all, "files.entries: joined.tar goes on after the end of a tar: it is damaged, or several were joined, which cannot be read"},
+		{"flipped.tgz", string(flipped), all, "files.entries: flipped.tgz is damaged: gzip: invalid checksum"},
+		{"trail.tar.gz", stored.String()[:stored.Len()-8], all, "files.entries: trail.tar.gz ends too early: it is not complete"},
+		{"sum.tar.zst", string(zst), all, "files.entries: sum.tar.zst is damaged: "},
+		{"cont.tar", tarSum(cont), all, `[["x","1"]]`},
+		{"links.tar", links, all, "files.read: x in links.tar is a link, to old/x: read that one"},
+		{"links.tar", links, strings.Replace(all, "files.read(e)", "e.size", 1), `[["old/x",0],["x",0],["y",0]]`},
+		{"links.tar", links, strings.Replace(all, "%", `%, "y"`, 1), "files.read: y in links.tar is a link, to /etc/passwd: read that one"},
+		{"link.zip", link.String(), only, "files.read: x in link.zip is a link, to another file: read that one"},
+		{"mac.zip", zipped(t, mac), only, `"a"`},
+		{"mac.tar", tarred(t, mac), strings.Replace(all, "%", `%, "*.csv"`, 1), `[["prices.csv","a"]]`},
+		{"mac.zip", zipped(t, mac), strings.Replace(all, "%", `%, "{__MACOSX/*,.DS_Store}"`, 1), `[[".DS_Store","c"],["__MACOSX/._prices.csv","b"]]`},
+	} {
+		w.File(c.name, c.content)
+		if got := run(t, w, strings.Replace(c.body, "%", `"`+c.name+`"`, 1)); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s of %s: got %s, want %s", c.body, c.name, got, c.want)
+		}
+	}
+}
+
+// TestASparseFileOfATar is read, with its holes, within bounds.
+func TestASparseFileOfATar(t *testing.T) {
+	t.Parallel()
+	sparse := func(size string) string {
+		b := []byte(tarred(t, map[string]string{"x": "1\n"}))
+		copy(b[257:], "ustar  \x00")
+		b[156] = tar.TypeGNUSparse
+		copy(b[386:], "00000000004\x0000000000002\x00") // the data's place, and how much it is
+		copy(b[386+24:], size+"\x0000000000000\x00")
+		copy(b[483:], size+"\x00")
+		return tarSum(b)
+	}
+	w := world.New(t)
+	w.Patience = 10 * time.Minute
+	w.File("small.tar", sparse("00000000006"))
+	w.File("large.tar", sparse("77777777777"))
+	for body, want := range map[string]string{
+		`return [base64.encode(files.read(e, encoding = "bytes")) for e in files.entries("small.tar")]`: `["AAAAADEK"]`,
+		`return [files.write("out", e) for e in files.entries("large.tar")]`:                            "x in large.tar grows to more than 250 times its size",
+	} {
+		if got := run(t, w, body); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", body, got, want)
 		}
 	}
 }

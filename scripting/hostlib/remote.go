@@ -22,6 +22,9 @@ import (
 type session interface {
 	stat(p string) (fs.FileInfo, error)
 	list(p string) ([]fs.FileInfo, error)
+	// modified is when a file was last changed, where the list does not tell; the
+	// zero time if nothing does.
+	modified(p string) (time.Time, error)
 	// open opens a file; its size is -1, and when it was modified zero, if the server
 	// does not say.
 	open(p string) (r io.ReadCloser, size int64, modified time.Time, err error)
@@ -243,7 +246,11 @@ func (s *server) list(glob string) (Value, error) {
 		if !info.Mode().IsRegular() {
 			return nil
 		}
-		if found = append(found, &remoteFile{s: s, path: p, size: info.Size(), modified: info.ModTime()}); len(found) > maxListed {
+		modified, err := s.modified(p, info)
+		if err != nil {
+			return err
+		}
+		if found = append(found, &remoteFile{s: s, path: p, size: info.Size(), modified: modified}); len(found) > maxListed {
 			return s.failure("size", glob, "it finds more than %d files: use a narrower glob", maxListed)
 		}
 		return nil
@@ -254,6 +261,17 @@ func (s *server) list(glob string) (Value, error) {
 	byPath := func(a, b Value) int { return strings.Compare(a.(*remoteFile).path, b.(*remoteFile).path) }
 	slices.SortFunc(found, byPath)
 	return slices.CompactFunc(found, func(a, b Value) bool { return byPath(a, b) == 0 }), nil
+}
+
+// modified is when a file that was listed was last changed.
+func (s *server) modified(p string, info fs.FileInfo) (t time.Time, err error) {
+	if t = info.ModTime(); t.IsZero() {
+		err = s.do(p, func(ss session) (err error) {
+			t, err = ss.modified(s.full(p))
+			return err
+		})
+	}
+	return t, err
 }
 
 // tree is the connection's folder as globs walk it.
@@ -467,8 +485,11 @@ func (s *server) sweep(folder string, now time.Time) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && IsTemporary(e.Name()) && !info.ModTime().IsZero() && now.Sub(info.ModTime()) > staleAfter {
-			p := path.Join(folder, e.Name())
+		if err != nil || !IsTemporary(e.Name()) {
+			continue
+		}
+		p := path.Join(folder, e.Name())
+		if t, err := s.modified(p, info); err == nil && !t.IsZero() && now.Sub(t) > staleAfter {
 			_ = s.do(p, func(ss session) error { return ss.remove(s.full(p)) })
 		}
 	}

@@ -226,6 +226,35 @@ def consume(ctx, item):
 	})
 }
 
+// The time of a file is the same however it is found, and stays the same: scripts
+// know files again by it.
+func TestTheTimeOfARemoteFile(t *testing.T) {
+	t.Parallel()
+	test := func(t *testing.T, w *world.World, r remote, want string) {
+		r.file(t, "a.csv", "")
+		at := time.Date(2021, 3, 4, 5, 6, 7, 0, time.UTC)
+		if err := os.Chtimes(filepath.Join(r.dir, "a.csv"), at, at); err != nil {
+			t.Fatal(err)
+		}
+		if j := askAs(t, w, r.needs(), r.url, r.script("eq([s.list(\"*\")[0].modified, s.open(\"a.csv\").modified], ["+want+"] * 2)")); j.Error != nil {
+			t.Error(j.Error.Message)
+		}
+	}
+	remotes(t, func(t *testing.T, w *world.World, r remote) { test(t, w, r, `"2021-03-04T05:06:07Z"`) })
+	for want, withouts := range map[string][][]string{
+		`"2021-03-04T05:06:07Z"`: {{"MLST", "MLSD", "SIZE"}},
+		"None":                   {{"MLST", "MLSD", "MDTM"}, {"MLST", "MLSD", "MDTM", "SIZE"}},
+	} {
+		for _, without := range withouts {
+			s := newFTP(t, &ftpServer{without: map[string]bool{}})
+			for _, command := range without {
+				s.without[command] = true
+			}
+			test(t, world.New(t), remote{"ftp", s.dir, s.url(), `tls = "none"`, &s.talks}, want)
+		}
+	}
+}
+
 // What a reader looks at first may be all that there is.
 func TestRemoteFilesOfAFewBytesAreRead(t *testing.T) {
 	t.Parallel()

@@ -146,7 +146,7 @@ var remoteFileType = &ObjectType{
 	Attrs: []Attr{
 		{Name: "path", Type: "string", Doc: "Where it is, from the connection's folder.", Get: func(v Value) (Value, error) { return v.(*remoteFile).path, nil }},
 		{Name: "size", Type: "int", Doc: "Its size in bytes.", Get: func(v Value) (Value, error) { return v.(*remoteFile).size, nil }},
-		{Name: "modified", Type: "string", Doc: "When it was last changed, as RFC 3339 text in UTC; None if the server does not tell. Old FTP servers tell it to the minute only, and in a time zone of their own.", Get: func(v Value) (Value, error) {
+		{Name: "modified", Type: "string", Doc: "When it was last changed, as RFC 3339 text in UTC; None if the server does not tell, as FTP servers that know neither MLSD nor MDTM.", Get: func(v Value) (Value, error) {
 			if t := v.(*remoteFile).modified; !t.IsZero() {
 				return t.UTC().Format(time.RFC3339Nano), nil
 			}

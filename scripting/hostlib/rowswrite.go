@@ -3,6 +3,7 @@ package hostlib
 import (
 	"bufio"
 	"cmp"
+	"fmt"
 	"io"
 	"math/big"
 	"path"
@@ -26,6 +27,10 @@ func (w *written) ObjectType() *ObjectType { return writtenType }
 
 var writtenType = &ObjectType{
 	Name: "written", Doc: "A file of rows that was written.", Record: true,
+	Text: func(v Value) string {
+		w := v.(*written)
+		return fmt.Sprintf("<written %s: %d rows, %d bytes>", w.path, w.rows, w.size)
+	},
 	Attrs: []Attr{
 		{Name: "path", Type: "string", Doc: "Where it is, from the files folder.", Get: func(v Value) (Value, error) { return v.(*written).path, nil }},
 		{Name: "rows", Type: "int", Doc: "Rows that were written.", Get: func(v Value) (Value, error) { return v.(*written).rows, nil }},

@@ -224,6 +224,8 @@ func (f *sftpSession) stat(p string) (fs.FileInfo, error) { return f.client.Stat
 
 func (f *sftpSession) list(p string) ([]fs.FileInfo, error) { return f.client.ReadDir(orHere(p)) }
 
+func (f *sftpSession) modified(string) (time.Time, error) { return time.Time{}, nil }
+
 func (f *sftpSession) open(p string) (r io.ReadCloser, size int64, modified time.Time, err error) {
 	file, err := f.client.Open(p)
 	if err != nil {

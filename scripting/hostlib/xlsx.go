@@ -18,10 +18,10 @@ var xlsxModule = &Module{
 	Name: "xlsx",
 	Doc: "Spreadsheets of Excel and LibreOffice (.xlsx, .xlsm). Cells have types: numbers are int or float, dates and points in time are times in UTC, times of a day text (\"09:30:00\"), " +
 		"lengths of time durations; an empty cell is None; a formula is the value that was last calculated. " +
-		"Of merged cells the first one has the value, the others are None. A number in a cell that is formatted as text is text, and text that looks like a number stays text.",
+		"A number in a cell that is formatted as text is text, and text that looks like a number stays text.",
 	Funcs: []*Func{
 		{
-			Name: "rows", Doc: "Reads the rows of a sheet. Lazy: a sheet of any size passes through; texts that cells share are held in memory up to 4 MB, and then in a temporary file. Rows without a value are left out. " +
+			Name: "rows", Doc: "Reads the rows of a sheet. Lazy: a sheet of any size passes through; texts that cells share are held in memory up to 4 MB, and then in a temporary file. Rows without a value are left out. Of merged cells the first one has the value, the others are None. " +
 				"A stream (s3.open, http.get, an entry of an archive) goes to a temporary file first. It reads through " + packedDoc + ".",
 			Params: []Param{
 				{Name: "src", Type: Source, Doc: "a path, or a stream"},
@@ -61,7 +61,7 @@ var xlsxModule = &Module{
 		},
 		{
 			Name: "write", Doc: "Writes rows to a spreadsheet of one sheet, under a row with the names of the columns. Lazy: the rows are asked for one by one. The file appears under its name once it is complete; one that was there is replaced. " +
-				"Times are written in UTC, durations as text. Whole numbers of more than 15 digits and decimals are written as text, because spreadsheets would round them. Text is never taken for a formula.",
+				"Times are written in UTC, durations as text. Whole numbers of more than 15 digits and decimals are written as text, because spreadsheets would round them; floats are rounded to 15 digits. Text is never taken for a formula.",
 			Params: []Param{
 				{Name: "path", Type: String, Doc: "the file, .xlsx"},
 				{Name: "rows", Type: Iterable, Doc: "dicts; None is left out"},
@@ -232,8 +232,14 @@ func (w *xlsxWriter) row(row engine.Row, n int64) error {
 // cell is how a value stands in a cell.
 func (w *xlsxWriter) cell(v Value) (any, error) {
 	switch v := v.(type) {
-	case nil, bool, float64:
+	case nil, bool:
 		return v, nil
+	case float64:
+		// The library cuts off what has more digits.
+		if rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 15, 64), 64); err == nil {
+			return rounded, nil
+		}
+		return v, nil // it would become infinite
 	case string:
 		return v, xlsxCanHold(v)
 	case int64:

@@ -322,6 +322,11 @@ return [out.rows, out.skipped, out.size == files.stat("out/a.xlsx").size, xlsx.s
 			t.Fatalf("%s: the file has changed: %v", c.body, err)
 		}
 	}
+	// Of a float 15 digits are kept; the last one is rounded.
+	if got := run(t, w, `xlsx.write("floats.xlsx", [{"n": n} for n in [0.1 + 0.2, 2.0 / 3, -1234567.8912345678, 1e-7 / 3]])
+return [r["n"] for r in xlsx.rows("floats.xlsx")]`); got != `[0.3,0.666666666666667,-1234567.89123457,3.33333333333333e-8]` {
+		t.Error(got)
+	}
 	if got := run(t, w, `xlsx.write("empty.xlsx", [], columns = ["a", "b"])
 return list(xlsx.rows("empty.xlsx", header = False))`); got != `[["a","b"]]` {
 		t.Error(got)
