@@ -47,7 +47,7 @@ def consume(ctx, item):
     db.ensure("t", {"id": "integer", "n": "integer"})
     db.insert("t", [{"id": item["id"], "n": 1}])
     ctx.count("seen")
-    state.set("last", item["id"])
+    state.set("last", max(item["id"], state.get("last", 0)))
     log.info("took", id = item["id"])
 
 def finish(ctx, summary):
@@ -421,7 +421,7 @@ func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	k := &crash{look: true}
+	k := &crash{}
 	r := w.live(t.Context(), s.tests[0], k)
 	came := k.seen
 	k.seen += 3
@@ -446,7 +446,7 @@ func TestATestThatMissesAllPointsFails(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	k := &crash{look: true}
+	k := &crash{}
 	r := w.live(t.Context(), s.tests[0], k)
 	k.seen = 2
 	w.crashes(t.Context(), s.tests[0], r, k)
@@ -577,7 +577,7 @@ func TestEveryPointIsTriedIfThatIsAskedFor(t *testing.T) {
 	} {
 		s := suite(t, Options{Jobs: dir, Crash: true, Every: every})
 		w := worker{suite: s}
-		k := &crash{look: true}
+		k := &crash{}
 		r := w.live(t.Context(), s.tests[0], k)
 		k.seen = 330
 		w.crashes(t.Context(), s.tests[0], r, k)
