@@ -121,7 +121,7 @@ func (k *crash) called(w *world) {
 	}
 }
 
-// looks takes the picture, once.
+// looks takes the picture, once: of a test that goes on, too.
 func (k *crash) looks() {
 	if k.picture == nil {
 		k.picture = k.w.picture()
