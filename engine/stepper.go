@@ -19,8 +19,8 @@ type Stepper struct {
 	// its place; an error of it ends the step.
 	Before func(j *ClaimedJob, hook Hook) (Hook, error)
 	// Died is called, if it is given, when a hook that Kill has killed is over: all
-	// that its process had in its memory is to be forgotten.
-	Died func()
+	// that its process had in its memory is to be forgotten. An error of it ends the step.
+	Died func() error
 }
 
 // NewStepper registers the types and makes an incarnation that works their jobs.
@@ -167,7 +167,7 @@ func (st *Stepper) Step(ctx context.Context) (ran bool, err error) {
 	}
 	if st.killed {
 		st.killed = false
-		return true, st.recover(ctx)
+		return true, st.recover()
 	}
 	if err := s.progress.write(ctx); err != nil {
 		return false, err
@@ -192,7 +192,7 @@ func (st *Stepper) attempt(ctx context.Context, l *lane, j *ClaimedJob) (err err
 // Kill does to the running hook what a crash of the process does: it ends as
 // soon as it can, and nothing of it is written any more, the lines that it has
 // logged and what it has sent since Save neither. It is called by what the hook
-// itself calls. When the step ends its job is due again.
+// itself calls. Its job is due again after Rescue.
 func (st *Stepper) Kill() {
 	st.killed = true
 	st.srv.loseAll()
@@ -208,17 +208,23 @@ func (st *Stepper) Save(ctx context.Context) error {
 	return st.srv.notices.write(ctx)
 }
 
-// recover makes due again what the hook that was killed worked on, as the rescue
-// of a lost process does; it burns no attempt. A new process knows nothing of what
-// the old one had in its memory.
-func (st *Stepper) recover(ctx context.Context) error {
+// recover has a new process, which knows nothing of what the one that was killed had in
+// its memory.
+func (st *Stepper) recover() error {
 	s := st.srv
 	s.claims.clear()
 	s.done, s.progress, s.notices = newCompleter(s), newProgressWriter(s), newNoticeKeeper(s)
 	s.paramsOf.forget()
-	if st.Died != nil {
-		st.Died()
+	if st.Died == nil {
+		return nil
 	}
+	return st.Died()
+}
+
+// Rescue makes due again what hooks that were killed worked on, as servers do some time
+// after another one was lost; it burns no attempt.
+func (st *Stepper) Rescue(ctx context.Context) error {
+	s := st.srv
 	held, err := s.eng.store.OwnClaims(ctx, s.id())
 	if err != nil {
 		return err

@@ -44,7 +44,9 @@ over waits, no network, and a folder for files. See dsengine docs t for what a t
 
 With --crash each test is run again with the process killed at each point where that matters:
 before and after each commit, and before and after each effect that no rollback undoes, such as
-a request that writes or a file that is moved. What the test asserts must hold all the same.
+a request that writes or a file that is moved. What the test asserts must hold all the same. The
+job is taken over 20 seconds later, when all else that is due has run, as on other servers; with
+--crash=all also before others run, as by the only server there is.
 Of more than some 300 points as many are taken, evenly, as make 100,000 points in all runs, of which
 there are at least 10: the result says how many of how many, and how many were left out. Where the
 outcome depends on the time, a point takes up to three runs, and fewer points are taken. --crash=all

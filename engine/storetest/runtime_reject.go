@@ -101,6 +101,7 @@ var rejectRunCases = []testCase{
 				t.Settings.Retry = engine.RetryPolicy{Max: 3, First: time.Nanosecond, Jitter: -1}
 				id := r.make(engine.NewJob{Type: name, Payload: raw("item")}, t)
 				s = r.stepper(t)
+				s.Died = func() error { return s.Rescue(r.ctx) }
 				r.until(c.what+": it ends", func() bool {
 					r.work(s)
 					return r.view(id).Status.Final()

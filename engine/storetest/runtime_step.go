@@ -79,7 +79,7 @@ var stepCases = []testCase{
 		}
 		w.same("status", "consume/waiting", w.state(id))
 	}},
-	{"a killed step leaves nothing, and goes on at its checkpoint", func(w *world) {
+	{"a killed step leaves nothing, and goes on at its checkpoint once it is rescued, behind what else is due", func(w *world) {
 		w.table(0)
 		r := w.runtime(Options{})
 		runs := 0
@@ -101,13 +101,19 @@ var stepCases = []testCase{
 			s.Kill()
 			return nil, nil
 		})
-		s = r.stepper(t)
-		id := r.make(engine.NewJob{Type: "t"}, t)
+		beside := consumes("other", func(*engine.Call) (engine.Raw, error) { return nil, nil })
+		s = r.stepper(t, beside)
+		id := r.make(engine.NewJob{Type: "t"}, t, beside)
 		ran, err := s.Step(r.ctx)
 		r.must(err)
 		w.same("a step ran", true, ran)
-		w.same("after the kill", "consume/waiting", w.state(id))
+		other := r.make(engine.NewJob{Type: "other"}, t, beside)
+		r.work(s)
+		w.same("after the kill", "consume/running", w.state(id))
 		w.same("runs", 1, runs)
+		r.stands("completed", other)
+		r.must(s.Rescue(r.ctx))
+		w.same("after the rescue", "consume/waiting", w.state(id))
 		r.work(s)
 		w.same("runs", 2, runs)
 		w.same("result", `"here"`, string(r.view(id).Result))
@@ -139,7 +145,10 @@ var stepCases = []testCase{
 		})
 		s = r.stepper(t)
 		died := 0
-		s.Died = func() { died++ }
+		s.Died = func() error {
+			died++
+			return s.Rescue(r.ctx)
+		}
 		for i, saved := range []bool{false, true} {
 			runs, sent, saves = 0, 0, saved
 			id := r.make(engine.NewJob{Type: "t", Payload: raw(i)}, t)

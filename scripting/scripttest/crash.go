@@ -50,19 +50,19 @@ func (p *Point) at(place string) bool {
 // them: the hook ends there, as far as it did come is what the database has, and
 // the job is due again.
 type crash struct {
-	w     *world
-	at    int    // the point, from 1; 0: none
-	seen  int    // points so far
-	runs  int    // of hooks that have begun
-	began int    // the run that was killed before its end; 0: none
-	late  int    // the run that begins as late as after a takeover, without a crash; 0: none
-	slow  bool   // the job is taken over as late as that, and not at once
-	died  *Point // where it was killed
-	last  *hostlib.Call
-	near  near          // what the hook that runs, or ran last, has called
-	done  engine.JobRef // whose hook has committed its end
-	mark  int           // the first request that is not committed
-	in    *hostlib.Func // that the hook has called and that goes on; nil: none
+	way
+	w      *world
+	seen   int       // points so far
+	runs   int       // of hooks that have begun
+	began  int       // the run that was killed before its end; 0: none
+	died   *Point    // where it was killed
+	due    time.Time // when its job is taken over; zero: none is to be
+	others bool      // others ran before it was
+	last   *hostlib.Call
+	near   near          // what the hook that runs, or ran last, has called
+	done   engine.JobRef // whose hook has committed its end
+	mark   int           // the first request that is not committed
+	in     *hostlib.Func // that the hook has called and that goes on; nil: none
 
 	handed  map[engine.JobID]engine.Raw // what produce has handed on
 	stepped map[step]bool               // where ctx.checkpoint has committed
@@ -70,12 +70,20 @@ type crash struct {
 	loose   []string                    // of the outcome: what may be another by right
 	lost    bool                        // the hook that was killed is to be run again
 	off     bool
-	look    bool   // take a picture, also of a test that passes
-	dice    string // "": those of the test's name
-	upto    int    // when the test has made so many calls; 0: at its end
 
+	half    int     // the calls that the test had made where it did not come to its end; 0: it did
 	picture picture // of the world
-	outcome picture // of it, at the end
+	outcome picture // of it
+}
+
+// way is how a test is run.
+type way struct {
+	at    int    // the point at which the process is killed, from 1; 0: none
+	late  int    // the run of a hook, from 1, that is killed before it does anything, so that it merely begins later; 0: none
+	slow  bool   // the job is taken over as late as servers do, not in the same moment
+	alone bool   // it is taken over before anything else runs, as by the only server that there is; not behind what is due
+	dice  string // "": those of the test's name
+	upto  int    // the world is looked at when the test has made so many calls; 0: at its end
 }
 
 // step is a phase of a job.
@@ -107,8 +115,16 @@ func room(points int) int { return max(10, maxPassed/max(points, 1)) }
 
 // called is told of each call of the test itself that ends.
 func (k *crash) called(w *world) {
-	if k != nil && k.look && k.upto > 0 && w.calls >= k.upto && k.picture == nil {
-		k.picture = w.picture()
+	if k != nil && k.upto > 0 && w.calls >= k.upto {
+		k.looks()
+	}
+}
+
+// looks takes the picture, once: of a test that goes on, too.
+func (k *crash) looks() {
+	if k.picture == nil {
+		k.picture = k.w.picture()
+		k.outcome = k.picture.outcome(k.w.http).sorted().without(k.loose)
 	}
 }
 
@@ -117,12 +133,9 @@ func (k *crash) ended(w *world, half bool) {
 	if k == nil {
 		return
 	}
-	if k.picture == nil && (k.look || k.died != nil) {
-		k.picture = w.picture()
-		k.outcome = k.picture.outcome(w.http).without(k.loose)
-	}
-	if half && !k.look {
-		k.upto = w.calls
+	k.looks()
+	if half {
+		k.half = w.calls
 	}
 }
 
@@ -143,11 +156,9 @@ func (p *Point) place() Point {
 // result where it does not hold then: each place once. What is different then is
 // looked for beside a run that is as far: first is that of the whole test.
 func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) {
-	type cut struct{ upto, late int } // after how many calls of the test, and with which run that begins late
-	whole := map[cut]picture{}        // without a crash
 	told := map[Point]*Failure{}
 	points := first.seen
-	kills := &kills{w: w, t: t, first: &lived{crash: first}, late: map[int]*lived{}, room: room(points)}
+	kills := &kills{w: w, t: t, runs: map[way]*lived{{}: {crash: first}}, room: room(points)}
 	if w.suite.opts.Every {
 		kills.room = math.MaxInt
 	}
@@ -170,7 +181,7 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		}
 		if len(k.result.Failures) == 0 {
 			if k.died != nil {
-				r.differs(k.died, beside.later("it is the same"), kills.difference(ctx, k, beside))
+				r.differs(k.died, beside.later("it is the same where "), kills.difference(ctx, k, beside))
 			}
 			continue
 		}
@@ -190,18 +201,11 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		f := k.result.Failures[0]
 		f.Crash = k.died
 		told[at] = f
-		f.Detail = strings.TrimLeft(f.Detail+beside.later("\nit holds"), "\n")
-		if k.picture != nil {
-			far := cut{k.upto, beside.late}
-			if _, ok := whole[far]; !ok {
-				whole[far] = beside.picture
-				if far.upto > 0 {
-					whole[far] = kills.run(ctx, &crash{look: true, upto: far.upto, late: far.late}).picture
-				}
-			}
-			if diff := k.picture.without(k.loose).difference(whole[far].without(k.loose)); diff != "" {
-				f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
-			}
+		if why := kills.why(ctx, k, beside); why != "" {
+			f.Detail = strings.TrimLeft(f.Detail+"\nit holds where "+why, "\n")
+		}
+		if diff := k.picture.without(k.loose).difference(kills.upto(ctx, beside, k.far()).picture.without(k.loose)); diff != "" {
+			f.Detail = strings.TrimLeft(f.Detail+"\nbeside the run without a crash:\n"+diff, "\n")
 		}
 		r.Failures = append(r.Failures, f)
 		if len(r.Log) == 0 {
@@ -352,25 +356,50 @@ func (k *crash) later(same string) string {
 	if k.late == 0 {
 		return ""
 	}
-	return same + " where the time stands still: the job is taken over " + engine.FormatDuration(takeover) + " later"
+	return same + "the time stands still: the job is taken over " + engine.FormatDuration(takeover) + " later"
 }
 
 // over is told that the hook that was killed is over.
-func (k *crash) over() {
+func (k *crash) over() error {
+	k.due = k.w.clock.Now()
 	if k.slow && k.lost {
-		k.w.passes()
+		k.due = k.due.Add(takeover)
 	}
+	if !k.alone {
+		return nil
+	}
+	return k.takeOver()
 }
 
-// passes has the time of a takeover go by.
-func (w *world) passes() { w.clock.advance(w.ctx, w.clock.Now().Add(takeover)) }
-
-// Claim begins the run of a hook.
-func (s *crashStore) Claim(ctx context.Context, r engine.ClaimRequest) ([]engine.Claim, error) {
-	if s.k.runs++; s.k.runs == s.k.late {
-		s.k.w.passes()
+// pending is when the job of a hook that was killed is to be taken over; the zero time:
+// none is.
+func (k *crash) pending() (due time.Time) {
+	if k != nil {
+		due = k.due
 	}
-	return s.Store.Claim(ctx, r)
+	return due
+}
+
+// takeOver has the job be due again, when it is time.
+func (k *crash) takeOver() error {
+	k.w.clock.advance(k.w.ctx, k.due)
+	k.due, k.others = time.Time{}, k.lost && k.runs > k.began
+	return k.w.step.Rescue(k.w.ctx)
+}
+
+// begins is told that a hook is to run, and gives what runs in its place.
+func (k *crash) begins(hook engine.Hook) engine.Hook {
+	if k == nil || k.off {
+		return hook
+	}
+	if k.runs++; k.runs != k.late {
+		return hook
+	}
+	return func(*engine.Call) (engine.Raw, error) {
+		k.lost, k.began = true, k.runs
+		k.w.step.Kill()
+		return nil, engine.ErrLost
+	}
 }
 
 // committed says that what the hook has done so far stays.

@@ -47,7 +47,7 @@ def consume(ctx, item):
     db.ensure("t", {"id": "integer", "n": "integer"})
     db.insert("t", [{"id": item["id"], "n": 1}])
     ctx.count("seen")
-    state.set("last", item["id"])
+    state.set("last", max(item["id"], state.get("last", 0)))
     log.info("took", id = item["id"])
 
 def finish(ctx, summary):
@@ -421,7 +421,7 @@ func TestPointsThatDoNotComeAgainAreTold(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	k := &crash{look: true}
+	k := &crash{}
 	r := w.live(t.Context(), s.tests[0], k)
 	came := k.seen
 	k.seen += 3
@@ -446,7 +446,7 @@ func TestATestThatMissesAllPointsFails(t *testing.T) {
 	defer s.Close()
 	w := worker{suite: s}
 	defer w.close(t.Context())
-	k := &crash{look: true}
+	k := &crash{}
 	r := w.live(t.Context(), s.tests[0], k)
 	k.seen = 2
 	w.crashes(t.Context(), s.tests[0], r, k)
@@ -560,7 +560,7 @@ func TestOfManyPointsSomeAreTried(t *testing.T) {
 		s := &kills{room: room(c.points)}
 		for point := 1.0; point <= float64(c.points); point = s.next(point, c.points) {
 			s.tried++
-			s.runs += c.each
+			s.lives += c.each
 		}
 		if s.tried != c.want {
 			t.Errorf("of %d points %d are tried, want %d where each takes %d runs", c.points, s.tried, c.want, c.each)
@@ -585,7 +585,7 @@ func TestEveryPointIsTriedIfThatIsAskedFor(t *testing.T) {
 	} {
 		s := suite(t, Options{Jobs: dir, Crash: true, Every: every})
 		w := worker{suite: s}
-		k := &crash{look: true}
+		k := &crash{}
 		r := w.live(t.Context(), s.tests[0], k)
 		k.seen = 330
 		w.crashes(t.Context(), s.tests[0], r, k)

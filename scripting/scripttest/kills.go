@@ -2,6 +2,7 @@ package scripttest
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,14 +10,12 @@ import (
 
 // kills are the runs of a test with a crash, and those beside which they are looked at.
 type kills struct {
-	w       *worker
-	t       *test
-	first   *lived
-	another *lived         // with other dice; nil: nobody has asked
-	late    map[int]*lived // in which a run of a hook begins late, by which
-	tried   int            // crashes
-	runs    int            // of the test, so far
-	room    int            // how many there may be
+	w     *worker
+	t     *test
+	runs  map[way]*lived // those without a crash
+	tried int            // crashes
+	lives int            // of the test, so far
+	room  int            // how many there may be
 }
 
 // lived is a run of a test.
@@ -25,73 +24,157 @@ type lived struct {
 	result *Result // nil: it has passed
 }
 
-// run runs the test.
-func (s *kills) run(ctx context.Context, k *crash) *lived {
-	s.runs++
-	return &lived{k, s.w.live(ctx, s.t, k)}
+// run runs the test in a way.
+func (s *kills) run(ctx context.Context, how way) *lived {
+	if l := s.runs[how]; l != nil {
+		return l
+	}
+	s.lives++
+	k := &crash{way: how}
+	l := &lived{k, s.w.live(ctx, s.t, k)}
+	if how.at == 0 {
+		s.runs[how] = l
+	}
+	return l
 }
 
 // next is where a crash is tried behind one at a point: as far on as leaves room for all
 // that are, evenly, if each takes as many runs as those before.
 func (s *kills) next(point float64, points int) float64 {
-	tries := float64(s.room-s.runs) / (float64(s.runs) / float64(s.tried))
+	tries := float64(s.room-s.lives) / (float64(s.lives) / float64(s.tried))
 	return point + max(1, (float64(points)-point)/max(tries, 0))
 }
 
 // holds says that the test has passed.
 func (l *lived) holds() bool { return l.result == nil || len(l.result.Failures) == 0 }
 
-// at runs the test with a crash at a point; beside is a run without one that tells
-// what is right. The job is taken over as late as servers do. What is another by that
-// alone, since the test or a table has the time in it, is none that a crash makes: it is
-// so, too, where the hook merely begins that late. Of what has times in part, such as that
-// of a hook that goes on behind a checkpoint, there must be as much; and all must hold
-// where the time stands still.
-func (s *kills) at(ctx context.Context, point int) (k, beside *lived) {
-	s.tried++
-	k = s.run(ctx, &crash{at: point, slow: true})
-	if k.died == nil || k.began == 0 || k.holds() && s.difference(ctx, k, s.first) == "" {
-		return k, s.first
+// far is how many calls the test had made when the world was looked at; 0: all.
+func (l *lived) far() int {
+	if l.upto > 0 {
+		return l.upto
 	}
-	late := s.late[k.began]
-	if late == nil {
-		late = s.run(ctx, &crash{look: true, late: k.began})
-		s.late[k.began] = late
-	}
-	if k.holds() && late.holds() && s.difference(ctx, k, late) == "" {
-		return k, late
-	}
-	still := s.run(ctx, &crash{at: point})
-	switch {
-	case !late.holds() || !still.holds() || s.difference(ctx, still, s.first) != "":
-	case !k.holds():
-		return k, late
-	default:
-		timed := s.first.outcome.timed(late.outcome)
-		if s.steady(ctx, k.outcome).shape(timed).difference(s.steady(ctx, late.outcome.without(k.loose)).shape(timed)) != "" {
-			return k, late
-		}
-	}
-	return still, s.first
+	return l.half
 }
 
-// difference is how the outcome after a crash is another, but for what is made at random.
-func (s *kills) difference(ctx context.Context, k, beside *lived) string {
-	whole := beside.outcome.without(k.loose)
-	if k.outcome.difference(whole) == "" {
+// upto is a run that is looked at when the test has made so many calls.
+func (s *kills) upto(ctx context.Context, l *lived, calls int) *lived {
+	if calls == l.far() {
+		return l
+	}
+	how := l.way
+	how.upto = calls
+	return s.run(ctx, how)
+}
+
+// level has two runs be looked at as far as the one came that came less far.
+func (s *kills) level(ctx context.Context, k, beside *lived) (*lived, *lived) {
+	calls := k.far()
+	if n := beside.far(); calls == 0 || n > 0 && n < calls {
+		calls = n
+	}
+	return s.upto(ctx, k, calls), s.upto(ctx, beside, calls)
+}
+
+// at runs the test with a crash at a point; beside is a run without one that tells what
+// is right. The job is taken over by another server, which works meanwhile what else is
+// due. If all points are asked for, it is taken over by the only one there is, too.
+func (s *kills) at(ctx context.Context, point int) (k, beside *lived) {
+	s.tried++
+	k, beside = s.judge(ctx, way{at: point})
+	if s.w.suite.opts.Every && k.others && s.same(ctx, k, beside) {
+		return s.judge(ctx, way{at: point, alone: true})
+	}
+	return k, beside
+}
+
+// judge runs the test with a crash. What is another by the time alone, since the test or
+// a table has it in it, is none that the crash makes: it is so, too, where the hook merely
+// begins as late as the job is taken over. Of what has times in part, such as that of a hook
+// that goes on behind a checkpoint, there must be as much; and all must hold where the
+// time stands still. If only the order is another then in which jobs ran, and what each of
+// them found, the job is to be taken over before others.
+func (s *kills) judge(ctx context.Context, how way) (k, beside *lived) {
+	how.slow = true
+	first := s.run(ctx, way{})
+	k = s.run(ctx, how)
+	if k.died == nil || k.began == 0 || s.same(ctx, k, first) {
+		return k, first
+	}
+	late := s.run(ctx, way{late: k.began, slow: true, alone: how.alone})
+	if !k.others && s.same(ctx, k, late) {
+		return k, late
+	}
+	how.slow = false
+	still := s.run(ctx, how)
+	if !s.same(ctx, still, first) {
+		if a, b := s.level(ctx, still, first); still.others && s.difference(ctx, a, b, counted, returned) == "" {
+			return s.judge(ctx, way{at: how.at, alone: true})
+		}
+		return still, first
+	}
+	if !k.holds() && late.holds() {
+		return k, late
+	}
+	a, b := s.level(ctx, k, late)
+	timed := first.outcome.timed(late.outcome)
+	if s.steady(ctx, a.outcome).shape(timed).difference(s.steady(ctx, b.outcome.without(a.loose)).shape(timed)) != "" {
+		return &lived{a.crash, still.result}, b // it is not told by the test, which looks at the time
+	}
+	return still, first
+}
+
+// why is where the test holds at a point at which it does not; "": that is not known.
+func (s *kills) why(ctx context.Context, k, beside *lived) string {
+	switch {
+	case beside.late > 0:
+		return beside.later("")
+	case k.others && s.run(ctx, way{at: k.at, alone: true}).holds():
+		return "nothing else runs before the job is taken over"
+	}
+	return ""
+}
+
+// same says that both have passed, with the same outcome.
+func (s *kills) same(ctx context.Context, k, beside *lived) bool {
+	return k.holds() && beside.holds() && s.difference(ctx, k, beside) == ""
+}
+
+// difference is how the outcome after a crash is another, but for what is made at random,
+// and what is loose.
+func (s *kills) difference(ctx context.Context, k, beside *lived, loose ...string) string {
+	loose = append(loose, k.loose...)
+	is, whole := k.outcome.without(loose), beside.outcome.without(loose)
+	if is.difference(whole) == "" {
 		return ""
 	}
-	return s.steady(ctx, k.outcome).difference(s.steady(ctx, whole))
+	return s.steady(ctx, is).difference(s.steady(ctx, whole))
 }
 
 // steady is a picture but for what is made at random.
 func (s *kills) steady(ctx context.Context, p picture) picture {
-	if s.another == nil {
-		if s.another = s.run(ctx, &crash{look: true, dice: "others"}); s.another.outcome == nil {
-			s.another = s.first
+	return p.steady(s.run(ctx, way{}).outcome, s.run(ctx, way{dice: "others"}).outcome)
+}
+
+// sets is the line of a picture; of a request that replaces others it is what it replaces:
+// their order counts.
+func sets(what, line string) string {
+	if parts := strings.SplitN(line, " ", 3); what == requested && replaces(parts[0]) {
+		return parts[1]
+	}
+	return line
+}
+
+// sorted is the picture without the order in which things were done.
+func (p picture) sorted() picture {
+	o := maps.Clone(p)
+	for _, what := range []string{"jobs", returned, counted, requested, "mail", "rejects"} {
+		if text := p[what]; text != "" {
+			lines := strings.Split(text, "\n")
+			slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(sets(what, a), sets(what, b)) })
+			o[what] = strings.Join(lines, "\n")
 		}
 	}
-	return p.steady(s.first.outcome, s.another.outcome)
+	return o
 }
 
 // varying are what may be times, or parts of them, and hashes of texts that have them.
@@ -149,9 +232,9 @@ func (p picture) shape(timed map[string]bool) picture {
 		is := mask(what)
 		put := map[string]bool{}
 		for line := range strings.SplitSeq(text, "\n") {
-			if parts := strings.SplitN(line, " ", 3); what == requested && replaces(parts[0]) {
-				once := strings.Join(parts[:2], " ") + mask(strings.Join(parts[2:], ""))
-				if put[once] { // it replaces what was put there before
+			if url := sets(what, line); url != line { // it replaces what was put there before
+				once := url + mask(line)
+				if put[once] {
 					continue
 				}
 				put[once] = true

@@ -79,7 +79,7 @@ end
 		w := worker{suite: s}
 		var got []string
 		for at := 1; ; at++ {
-			k := &crash{at: at}
+			k := &crash{way: way{at: at}}
 			w.live(t.Context(), s.tests[0], k)
 			if k.died == nil {
 				break

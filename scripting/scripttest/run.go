@@ -427,7 +427,7 @@ func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook e
 		if ran = j.ID == id; !ran {
 			return nil, fmt.Errorf("job %d came before job %d", j.ID, id)
 		}
-		return instead(j, hook), nil
+		return t.crash.begins(instead(j, hook)), nil
 	}
 	defer func() { t.step.Before = t.bound }()
 	t.crash.again() // of a hook that t.run has run again since
@@ -438,6 +438,11 @@ func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook e
 		}
 		if err != nil {
 			return err
+		}
+		if !t.crash.pending().IsZero() {
+			if err := t.crash.takeOver(); err != nil {
+				return err
+			}
 		}
 		again = t.crash.again()
 	}

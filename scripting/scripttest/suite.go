@@ -474,7 +474,7 @@ func (w *worker) one(ctx context.Context, t *test) *Result {
 	began := time.Now()
 	var k *crash
 	if w.suite.opts.Crash {
-		k = &crash{look: true}
+		k = &crash{}
 	}
 	r := w.live(ctx, t, k)
 	r.Millis = float64(time.Since(began).Microseconds()) / 1000

@@ -150,9 +150,9 @@ func (w *world) open() error {
 	if w.step, err = w.eng.NewStepper(w.ctx, engine.ServerOptions{Types: []*engine.Type{w.typ}, Name: "test"}); err != nil {
 		return err
 	}
-	w.step.Before, w.step.Died = w.bound, func() {
+	w.step.Before, w.step.Died = w.bound, func() error {
 		w.host.Forget()
-		w.crash.over()
+		return w.crash.over()
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	why := ""
 	switch most := max(maxAttempts, w.typ.Settings.Retry.Max); {
 	case j.Phase == engine.PhaseFail && w.busy.times <= maxAtOnce:
-		return hook, nil
+		return w.crash.begins(hook), nil
 	case w.failed[j.ID] >= most && j.Attempts < most:
 		why = fmt.Sprintf("%s failed %d times: attempts are counted anew after a checkpoint that takes the job on; does it commit something each time, and then fail?", j.Phase, w.failed[j.ID])
 	case j.Attempts >= most:
@@ -178,6 +178,7 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	case w.busy.times > maxAtOnce:
 		why = fmt.Sprintf("%s ran %d times at one moment: does it snooze without end?", j.Phase, w.busy.times-1)
 	default:
+		hook = w.crash.begins(hook)
 		return func(c *engine.Call) (engine.Raw, error) {
 			result, err := hook(c)
 			var v *engine.Verdict
@@ -293,12 +294,33 @@ const (
 	maxAtOnce   = 1000 // runs of its hooks without that time goes by
 )
 
+// work does what is due now, and has the job of a hook that was killed be taken over
+// behind it. next is when a job is due, or taken over, again; the zero time: none is.
+func (w *world) work() (next time.Time, err error) {
+	for {
+		next, err = w.step.Work(w.ctx)
+		due := w.crash.pending()
+		switch {
+		case err != nil || due.IsZero():
+			return next, err
+		case due.After(w.clock.Now()):
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+			return next, nil
+		}
+		if err := w.crash.takeOver(); err != nil {
+			return next, err
+		}
+	}
+}
+
 // settle works until a job is final, and so is each that has failed an attempt
 // meanwhile; waits are skipped.
 func (w *world) settle(id engine.JobID) (*engine.Job, error) {
 	began, failed := w.clock.Now(), maps.Clone(w.failed)
 	for skips := 0; ; skips++ {
-		next, err := w.step.Work(w.ctx)
+		next, err := w.work()
 		if err != nil {
 			return nil, err
 		}
@@ -306,7 +328,7 @@ func (w *world) settle(id engine.JobID) (*engine.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		open := !j.Status.Final()
+		open := !j.Status.Final() || !w.crash.pending().IsZero()
 		for other, n := range w.failed {
 			if !open && n > failed[other] {
 				o, err := w.store.Job(w.ctx, other)
@@ -330,9 +352,12 @@ func (w *world) advance(to time.Time) error {
 		if _, _, err := w.step.Fire(w.ctx); err != nil {
 			return err
 		}
-		next, err := w.step.Work(w.ctx)
+		next, err := w.work()
 		if err != nil {
 			return err
+		}
+		if due := w.crash.pending(); due.After(to) {
+			to = due
 		}
 		_, fires, err := w.step.Fire(w.ctx) // what the jobs that ended have held up
 		if err != nil {
