@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,9 +30,14 @@ func (s *Store) Make(ctx context.Context, query string) (made bool, err error) {
 		return true, err
 	}
 	defer c.Close()
+	defer s.tables.Clear()
 	for _, q := range statements {
 		if _, err := c.ExecContext(ctx, q); err != nil {
-			return true, &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Cause: err}
+			message := err.Error()
+			if strings.Contains(message, "syntax error") {
+				message += ": the embedded database, on which tests run, does not know all SQL of servers; db.ensure makes tables on every database"
+			}
+			return true, &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: message, Cause: err}
 		}
 	}
 	return true, nil
@@ -64,14 +70,18 @@ type madeColumn struct {
 	more     []string
 }
 
+// forServers finds what MySQL and MariaDB alone read, between /*! and */.
+var forServers = regexp.MustCompile(`(?s)/\*M?!\d*(.*?)\*/`)
+
 // makeTable gives the statements that do here what one does on a server. One that is
 // not understood stays as it is, unless it is one that makes a table.
 func (s *Store) makeTable(sql string) (statements []string, err error) {
-	list, ok := tokens(sql)
+	text := forServers.ReplaceAllString(sql, " $1 ")
+	list, ok := tokens(text)
 	if !ok {
 		return []string{sql}, nil
 	}
-	p := &tableParser{parser: parser{sql: sql, list: list}, s: s}
+	p := &tableParser{parser: parser{sql: text, list: list}, s: s}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -85,7 +95,7 @@ func (s *Store) makeTable(sql string) (statements []string, err error) {
 	}()
 	switch {
 	case p.take("ALTER"):
-		return p.alter(), nil
+		return p.alter(sql), nil
 	case !p.take("CREATE"):
 		return []string{sql}, nil
 	}
@@ -103,7 +113,7 @@ func (s *Store) makeTable(sql string) (statements []string, err error) {
 	from := p.now().from
 	for p.table = p.ident(); p.take("."); p.table = p.ident() {
 	}
-	head += sql[from:p.last()]
+	head += text[from:p.last()]
 	if !p.sign("(") || p.ahead().text == "SELECT" || p.ahead().text == "WITH" {
 		return []string{sql}, nil
 	}
@@ -122,16 +132,18 @@ func (s *Store) makeTable(sql string) (statements []string, err error) {
 }
 
 // alter reads ALTER TABLE, of which ADD COLUMN alone is made another one.
-func (p *tableParser) alter() []string {
+func (p *tableParser) alter(sql string) []string {
 	if !p.take("TABLE") {
-		return []string{p.sql}
+		return []string{sql}
 	}
 	p.table = p.ident()
 	at := p.now().from
 	if !p.take("ADD") || !p.take("COLUMN") && (!p.isName() || tableWords[p.now().text] && p.now().kind == tokenWord) {
-		return []string{p.sql}
+		return []string{sql}
 	}
-	p.column()
+	if p.column(); len(p.parts) > 0 || len(p.key) > 0 {
+		panic(p.unknown("a column that is a key from then on"))
+	}
 	p.take("FIRST")
 	if p.take("AFTER") {
 		p.ident()
@@ -286,7 +298,7 @@ func (p *tableParser) indexOptions() {
 		case p.take("KEY_BLOCK_SIZE"):
 			p.take("=")
 			p.at++
-		case p.take("VISIBLE"):
+		case p.take("VISIBLE"), p.take("INVISIBLE"):
 		default:
 			return
 		}
@@ -380,7 +392,7 @@ func (p *tableParser) column() {
 			return
 		case p.take("UNSIGNED"), p.take("ZEROFILL"):
 			c.unsigned = true
-		case p.take("SIGNED"), p.take("NULL"), p.take("BINARY"), p.take("ASCII"), p.take("VISIBLE"):
+		case p.take("SIGNED"), p.take("NULL"), p.take("BINARY"), p.take("ASCII"), p.take("VISIBLE"), p.take("INVISIBLE"):
 		case p.take("NOT"):
 			p.must("NULL")
 			c.notNull = true
@@ -499,11 +511,12 @@ func (p *tableParser) definitions() (defs []string) {
 		def := q + " " + typ
 		switch {
 		case c.numbers && inKey && len(p.key) == 1:
-			defs = append(defs, q+" INTEGER PRIMARY KEY AUTOINCREMENT")
-			if p.number != "" {
+			def = q + " INTEGER PRIMARY KEY"
+			if p.number != "" { // else an upsert that meets a row would leave a number out, which servers give to the next row
+				def += " AUTOINCREMENT"
 				p.behind = append(p.behind, fmt.Sprintf("INSERT INTO sqlite_sequence (name, seq) VALUES ('%s', %s - 1)", strings.ReplaceAll(p.table, "'", "''"), p.number))
 			}
-			p.key = nil
+			p.key, defs = nil, append(defs, def)
 			continue
 		case c.numbers:
 			panic(p.unknown("AUTO_INCREMENT of " + c.name + ", which is not the only column of the primary key,"))

@@ -31,6 +31,9 @@ func TestStatementsThatMakeTables(t *testing.T) {
 		{"CREATE TEMPORARY TABLE d (id int)", ""},
 		{"ALTER TABLE c RENAME TO e", ""},
 		{"ALTER TABLE e ADD COLUMN at geometry", "the type geometry of the column at"},
+		{"ALTER TABLE e ADD COLUMN n int UNIQUE", "a column that is a key from then on of table e"},
+		{"ALTER TABLE e MODIFY k int", "syntax error"},
+		{"CREATE TABLE f (n int /*!80023 INVISIBLE */, at datetime/*!(6)*/) /*!50100 PARTITION BY HASH (n) */", ""},
 		{"CREATE VIEW v AS SELECT * FROM b", ""},
 		{"DROP TABLE b", ""},
 	} {

@@ -107,10 +107,11 @@ func (s *scope) resolve(table, name string) typ {
 // calls is what a column of a result is called on servers, as it is written, where it is
 // called otherwise here: as the table has it.
 func (s *scope) calls(n *node, sql string) string {
+	written := n.written(sql)
 	for _, src := range s.sources {
 		for _, c := range src.columns {
-			if c.name == n.name && c.declared != "" && c.declared != n.written(sql) {
-				return n.written(sql)
+			if c.name == n.name && c.declared != "" && c.declared != written {
+				return written
 			}
 		}
 	}
@@ -120,13 +121,12 @@ func (s *scope) calls(n *node, sql string) string {
 // written is a column's name as it is written.
 func (n *node) written(sql string) string {
 	text := sql[n.from:n.to]
-	if i := len(text) - len(n.name); i >= 0 && strings.EqualFold(text[i:], n.name) {
-		return text[i:]
+	list, _ := tokens(text)
+	last := list[len(list)-2] // before the end
+	if last.kind == tokenName {
+		return last.text
 	}
-	if i := len(text) - len(n.name) - 1; i >= 1 && strings.EqualFold(text[i:len(text)-1], n.name) { // in quotes
-		return text[i : len(text)-1]
-	}
-	return n.name
+	return text[last.from:last.to]
 }
 
 // cte finds a query by its name.
