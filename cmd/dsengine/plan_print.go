@@ -120,6 +120,9 @@ func printPlanTable(p *printer, t *plan.Table) {
 	if t.Creates != "" {
 		p.line("  it would be made: %s", clean(t.Creates))
 	}
+	if t.AlsoBySQL {
+		p.line("  statements under SQL change rows of it, too: those shown here are as they were written, not as they would be in the end")
+	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		sign, row := "+", r.After

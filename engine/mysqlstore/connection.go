@@ -90,8 +90,10 @@ func (c *Connection) Begin(o engine.SessionOptions) engine.Joined {
 	return sqlstore.NewJoined(c.s.Store, c.s, o)
 }
 
-// MakesTables says whether a statement is one that makes or changes tables.
-func (c *Connection) MakesTables(query string) (bool, error) { return c.s.MakesTables(query) }
+// Make runs a statement of a test that makes or changes tables; false if it is none.
+func (c *Connection) Make(ctx context.Context, query string) (bool, error) {
+	return c.s.Make(ctx, query)
+}
 
 // Quote writes a name so that it can be used in SQL.
 func (c *Connection) Quote(name string) string { return c.s.Quote(name) }

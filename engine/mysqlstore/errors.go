@@ -198,6 +198,7 @@ var (
 	firstName = regexp.MustCompile(`'([^']*)'`)
 	near      = regexp.MustCompile(`(?s) near '(.*)' at line (\d+)$`)
 	ofKey     = regexp.MustCompile(`(?s)^Duplicate entry '.*' for key '([^']*)'$`)
+	condition = regexp.MustCompile("^CONSTRAINT `(?:[^`]*[.])?([^`]+)` failed for `[^`]*`[.]`([^`]+)`$")
 	named     = regexp.MustCompile(`^Incorrect (uuid|inet4|inet6) value: `)
 	function  = regexp.MustCompile(`^FUNCTION (?:\S+\.)?(\S+) does not exist`)
 )
@@ -247,6 +248,10 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 		if m := near.FindStringSubmatch(me.Message); m != nil { // it speaks English
 			f.Near = m[1]
 			f.Line, _ = strconv.Atoi(m[2])
+		}
+	case 4025:
+		if m := condition.FindStringSubmatch(me.Message); m != nil {
+			f.Kind, f.Table, f.Columns = sqlstore.FaultCondition, m[2], m[1:2]
 		}
 	case 1062:
 		if m := ofKey.FindStringSubmatch(me.Message); m != nil {

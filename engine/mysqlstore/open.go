@@ -202,11 +202,15 @@ func (quiet) Print(...any) {}
 // pool makes a pool whose connections have the engine's settings: READ
 // COMMITTED, UTC, strict mode, and the given ones. NO_ZERO_DATE and NO_ZERO_IN_DATE are
 // not among them: they refuse the SQL by which dates of zeros are found and mended. Rows
-// of hooks do not bring any: see FitOf. A row with the number 0 keeps it. A time with more
+// of hooks do not bring any: see FitOf. To hooks || joins texts, as in all SQL but the servers' own. A row with the number 0 keeps it. A time with more
 // digits than its column is cut off to these, which MariaDB does anyway, and not rounded.
 // What the server is set to for others must not cut results off, refuse statements, or
 // change the words of errors.
 func (s *Store) pool(base *mysql.Config, forEngine bool, settings map[string]string) *sql.DB {
+	modes := s.dialect.modes
+	if !forEngine {
+		modes += ",PIPES_AS_CONCAT"
+	}
 	cfg := base.Clone()
 	cfg.ClientFoundRows = forEngine || !s.counts // an UPDATE counts rows that stay as they are, too, as on SQLite
 	if forEngine {                               // hooks' statements end with their lease
@@ -215,7 +219,7 @@ func (s *Store) pool(base *mysql.Config, forEngine bool, settings map[string]str
 	cfg.Params = map[string]string{
 		s.dialect.isolation: "'READ-COMMITTED'",
 		"time_zone":         "'+00:00'",
-		"sql_mode":          "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO" + s.dialect.modes + "'",
+		"sql_mode":          "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO" + modes + "'",
 		"sql_select_limit":  "18446744073709551615",
 		"sql_safe_updates":  "0",
 		"lc_messages":       "'en_US'",

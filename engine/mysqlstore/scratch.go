@@ -149,9 +149,10 @@ func (s *ScratchServer) Try(ctx context.Context) error {
 	return errors.Join(err, s.drop(ctx, name))
 }
 
-// create makes an empty database.
+// create makes an empty database, whose texts are compared letter by letter unless a table
+// says otherwise, as those of Ensure, and as SQLite does.
 func (s *ScratchServer) create(ctx context.Context, name string) error {
-	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+name)
+	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE "+s.dialect.collation)
 	return s.refused(err, "make the database "+name)
 }
 
@@ -263,6 +264,17 @@ func (x *Scratch) Handle() *sql.DB { return x.control }
 // Session is a session of a test itself.
 func (x *Scratch) Session(o engine.SessionOptions) engine.Joined {
 	return sqlstore.NewJoined(x.Store.Store, x.Store, o)
+}
+
+// Make runs a statement of a test that makes or changes tables; false if it is none.
+func (s *Store) Make(ctx context.Context, query string) (made bool, err error) {
+	if made, err = s.MakesTables(query); !made || err != nil {
+		return made, err
+	}
+	if _, err = s.control.ExecContext(ctx, query); err != nil {
+		err = &engine.Failure{Kind: engine.KindError, Code: "db.error", Message: err.Error(), Cause: err}
+	}
+	return true, err
 }
 
 // Connect opens a database that scripts reach by a name, and makes it if it is not

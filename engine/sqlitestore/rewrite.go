@@ -42,7 +42,7 @@ var times = map[typKind]string{typDate: asDate, typTime: asTime, typTimestamp: a
 // typ is the type of an expression.
 type typ struct {
 	kind  typKind
-	scale int
+	scale int  // of a column of points in time: how many digits of a second of six it does not keep
 	text  bool // a column that is kept as text
 	key   bool // of which equal values are equal texts
 }
@@ -51,9 +51,10 @@ func (t typ) exact() bool { return t.kind == typWhole || t.kind == typDecimal ||
 
 // column is a column of a table or of a result.
 type column struct {
-	name    string
-	typ     typ
-	neutral string // the type as db.ensure names it
+	name     string
+	typ      typ
+	neutral  string // the type as db.ensure names it
+	declared string // the name as the table has it
 }
 
 // relation is what a query or a table gives; open: it may give more.
@@ -101,6 +102,31 @@ func (s *scope) resolve(table, name string) typ {
 		}
 	}
 	return typ{}
+}
+
+// calls is what a column of a result is called on servers, as it is written, where it is
+// called otherwise here: as the table has it.
+func (s *scope) calls(n *node, sql string) string {
+	written := n.written(sql)
+	for _, src := range s.sources {
+		for _, c := range src.columns {
+			if c.name == n.name && c.declared != "" && c.declared != written {
+				return written
+			}
+		}
+	}
+	return ""
+}
+
+// written is a column's name as it is written.
+func (n *node) written(sql string) string {
+	text := sql[n.from:n.to]
+	list, _ := tokens(text)
+	last := list[len(list)-2] // before the end
+	if last.kind == tokenName {
+		return last.text
+	}
+	return text[last.from:last.to]
 }
 
 // cte finds a query by its name.
@@ -290,6 +316,10 @@ func (r *rewriter) core(c *core, sc *scope, into []typ, u use, compound bool) re
 			r.assign(it.expr, at(into, i), sc)
 			continue
 		}
+		as := ""
+		if bare && it.alias == "" && u == useResult {
+			as = sc.calls(it.expr, r.sql)
+		}
 		before := len(r.edits)
 		if compound && bare && t.kind == typDecimal {
 			r.wrap(it.expr, t, useResult, func() {})
@@ -299,9 +329,12 @@ func (r *rewriter) core(c *core, sc *scope, into []typ, u use, compound bool) re
 		if len(r.edits) > before && it.alias == "" {
 			shown := r.sql[it.expr.from:it.expr.to]
 			if bare {
-				shown = it.expr.name
+				shown = it.expr.written(r.sql)
 			}
-			r.put(it.expr.to, ` AS "`+strings.ReplaceAll(shown, `"`, `""`)+`"`)
+			as = shown
+		}
+		if as != "" {
+			r.put(it.expr.to, ` AS "`+strings.ReplaceAll(as, `"`, `""`)+`"`)
 		}
 	}
 	sc.aliases = aliases
@@ -409,8 +442,11 @@ func (r *rewriter) assign(n *node, target typ, sc *scope) {
 	case target.kind == typWhole && t.kind == typDecimal:
 	case times[target.kind] != "" && (n.kind == nodeText || n.kind == nodeParameter || n.kind == nodeNow || times[t.kind] != "" && t != target):
 		name, how = fnTime, "'"+times[target.kind]+"'"
-		if target.kind == typDate {
+		switch target.kind {
+		case typDate:
 			how = "'" + asDay + "'"
+		case typTimestamp:
+			how = "'" + asTimestampOf(target.scale) + "'"
 		}
 	case target.kind == typText && r.isBytes(n):
 		r.put(n.from, "CAST(")

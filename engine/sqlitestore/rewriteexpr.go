@@ -86,6 +86,10 @@ func (r *rewriter) find(n *node, sc *scope) typ {
 			return typ{kind: typDecimal, scale: t.scale}
 		}
 		switch strings.ToLower(n.name) {
+		case "date":
+			return typ{kind: typDate}
+		case "datetime":
+			return typ{kind: typTimestamp}
 		case "integer", "int", "signed", "unsigned", "bigint", "signed integer", "unsigned integer":
 			if t := r.typeOf(n.kids[0], sc); t.kind == typDecimal {
 				return typ{kind: typDecimal}
@@ -200,7 +204,7 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 	for _, k := range n.kids {
 		list = append(list, r.typeOf(k, sc))
 	}
-	if n.name == "count" || n.name == "row_number" || n.name == "length" {
+	if n.name == "count" || n.name == "row_number" || n.name == "length" || sameAs[n.name] != "" {
 		return typ{kind: typWhole}
 	}
 	if _, ours := functions[n.name]; !ours || len(list) == 0 {
@@ -279,6 +283,9 @@ func (r *rewriter) emit(n *node, sc *scope, u use) {
 	}
 	if n.kind == nodeQuery {
 		r.query(n.query, sc, nil, useResult)
+		return
+	}
+	if r.spoken(n, t, sc) {
 		return
 	}
 	if t.kind == typFloat && n.kind == nodeBinary { // of which decimals are made floats

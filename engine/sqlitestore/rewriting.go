@@ -87,7 +87,13 @@ func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (
 		}
 		return ""
 	}
-	fit.Of = func(name string) func(any) (any, string) { return fitOf(fit.Type(name), rel.ours) }
+	fit.Of = func(name string) func(any) (any, string) {
+		i := slices.IndexFunc(rel.columns, func(c column) bool { return strings.EqualFold(c.name, name) })
+		if i < 0 {
+			return nil
+		}
+		return fitOf(rel.columns[i].neutral, rel.ours, rel.columns[i].typ.scale)
+	}
 	fit.Odd = func(name string) string {
 		if form := keptAs[fit.Type(name)]; form != "" {
 			return fmt.Sprintf("typeof(%[1]s) = 'text' AND %[1]s NOT GLOB '%[2]s'", w.s.Quote(name), form)
@@ -168,19 +174,26 @@ const conditions = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name 
 // tableColumns are the columns of a table or a view; open if there is none.
 func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel relation, err error) {
 	var keys, whole, truth []string
-	var name, declared string
+	var name, declared, counts string
 	var pk int
+	digits := map[int]int{} // of a second, by column
 	err = pragma(ctx, x, "table_info", table, []any{new(any), &name, &declared, new(any), new(any), &pk}, func() {
 		if pk > 0 {
 			keys = append(keys, name)
+			if strings.EqualFold(declared, "integer") {
+				counts = name
+			}
 		}
-		if strings.EqualFold(declared, "integer") {
+		if neutralType(declared) == "integer" {
 			whole = append(whole, name)
 		}
 		if strings.EqualFold(declared, "boolean") {
 			truth = append(truth, name)
 		}
-		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared), neutralType(declared)})
+		if n, is := strings.CutPrefix(declared, "DATETIME("); is {
+			digits[len(rel.columns)], _ = strconv.Atoi(strings.TrimSuffix(n, ")"))
+		}
+		rel.columns = append(rel.columns, column{strings.ToLower(name), columnTyp(declared), neutralType(declared), name})
 	})
 	rel.open = len(rel.columns) == 0
 	if err != nil {
@@ -213,9 +226,14 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 				continue
 			}
 			rel.whole = append(rel.whole, strings.ToLower(name))
-			if len(keys) == 1 && keys[0] == name {
+			if len(keys) == 1 && keys[0] == name && counts == name {
 				rel.needs = name
 			}
+		}
+	}
+	if rel.ours {
+		for i, digits := range digits {
+			rel.columns[i].typ.scale = 6 - digits
 		}
 	}
 	return rel, made.Err()

@@ -206,6 +206,8 @@ func dropScripts(ctx context.Context, c *sql.Conn) error {
 		switch own := strings.HasPrefix(name, "sqlite_"); {
 		case (kind == "table" || kind == "view") && !own:
 			drops = append(drops, "DROP "+kind+` IF EXISTS main."`+strings.ReplaceAll(name, `"`, `""`)+`"`)
+		case kind == "table" && name == "sqlite_sequence": // how far tables that number their rows have come
+			drops = append(drops, "DELETE FROM main.sqlite_sequence")
 		case kind == "index" && (inner || !own), kind == "trigger":
 		default:
 			left = append(left, kind+" "+name)

@@ -174,7 +174,9 @@ func (s *Store) Fault(err error) (f sqlstore.Fault) {
 			f.Kind, f.Columns = sqlstore.FaultType, []string{column}
 		}
 	case "UNIQUE constraint failed":
-		if !strings.HasPrefix(about, "index ") { // one of expressions
+		if index, of := strings.CutPrefix(about, "index '"); of { // one of expressions
+			f.Kind, f.Index = sqlstore.FaultDuplicate, strings.TrimSuffix(index, "'")
+		} else {
 			f.Kind, f.Columns = sqlstore.FaultDuplicate, columns(about)
 		}
 	case "NOT NULL constraint failed":

@@ -121,7 +121,7 @@ func neutralType(t string) string {
 	low := strings.ToLower(t)
 	base, numbers, has := strings.Cut(low, "(")
 	switch {
-	case base == "varchar" && has:
+	case (base == "varchar" || base == charText) && has:
 		return "text(" + numbers
 	case base == "decimal", base == "decimal_text", base == "decimal_key_text":
 		return "decimal(" + numbers
@@ -184,26 +184,10 @@ func (s *Store) ColumnSQL(c engine.Column, inKey bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	typ := map[string]string{
-		"text": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "BOOLEAN", "date": "DATE",
-		"time": "TIME", "timestamp": "TIMESTAMP", "bytes": "BLOB", "json": "JSON_TEXT",
-	}[name]
-	switch {
-	case name == "text" && len(n) == 0 && inKey: // as on MySQL, and so refused
+	if inKey && (name == "bytes" || name == "text" && len(n) == 0) { // as on MySQL, and so refused
 		n = []int{keySize}
-		fallthrough
-	case name == "text" && len(n) == 1:
-		typ = fmt.Sprintf("VARCHAR(%d)", n[0])
-	case name == "bytes" && inKey:
-		n = []int{keySize}
-	case name == "decimal" && asText(n[0], n[1]) && inKey:
-		typ = fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
-	case name == "decimal" && asText(n[0], n[1]):
-		typ = fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
-	case name == "decimal":
-		typ = fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
 	}
-	def := s.Quote(c.Name) + " " + typ
+	def := s.Quote(c.Name) + " " + typeSQL(name, n, inKey)
 	if !c.Nullable || inKey {
 		def += " NOT NULL"
 	}
@@ -212,6 +196,27 @@ func (s *Store) ColumnSQL(c engine.Column, inKey bool) (string, error) {
 	}
 	return def, nil
 }
+
+// typeSQL is a type of db.ensure as SQLite is told it.
+func typeSQL(name string, n []int, inKey bool) string {
+	switch {
+	case name == "text" && len(n) == 1:
+		return fmt.Sprintf("VARCHAR(%d)", n[0])
+	case name != "decimal":
+		return map[string]string{
+			"text": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "BOOLEAN", "date": "DATE",
+			"time": "TIME", "timestamp": "TIMESTAMP", "bytes": "BLOB", "json": "JSON_TEXT",
+		}[name]
+	case !asText(n[0], n[1]):
+		return fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1])
+	case inKey:
+		return fmt.Sprintf("DECIMAL_KEY_TEXT(%d,%d)", n[0], n[1])
+	}
+	return fmt.Sprintf("DECIMAL_TEXT(%d,%d) COLLATE %s", n[0], n[1], decimalOrder)
+}
+
+// charText is the type of texts of Make whose spaces at the end are not given back.
+const charText = "char_text"
 
 // keySize is how long texts and bytes of a key are at most.
 const keySize = 255
@@ -362,8 +367,11 @@ func (s *Store) FromDB(v any, column *sql.ColumnType) (any, error) {
 		if base == "DECIMAL_TEXT" || base == "DECIMAL_KEY_TEXT" || base == "DECIMAL" {
 			return decimal(x, numbers), nil
 		}
-		if base == "TIME" {
+		switch base {
+		case "TIME":
 			return sqlstore.TimeOfDay(x), nil
+		case strings.ToUpper(charText):
+			return strings.TrimRight(x, " "), nil
 		}
 	case []byte:
 		if x == nil { // the driver's word for no bytes; NULL is nil itself
@@ -445,9 +453,10 @@ func bare(d engine.Decimal) any {
 
 // fitOf has a column keep values as MySQL would give them back, so that equal ones
 // are the same: decimals with the digits of their column, points in time with
-// microseconds. ours says that db.ensure made the table: then what the column of a
-// server would not hold is refused; else it stays.
-func fitOf(columnType string, ours bool) func(any) (any, string) {
+// microseconds. ours says that db.ensure made the table, or Make: then what the column of a
+// server would not hold is refused; else it stays. cut is how many digits of a second the
+// column does not keep of six.
+func fitOf(columnType string, ours bool, cut int) func(any) (any, string) {
 	fit := sqlstore.FitOf(columnType)
 	name, n, err := engine.ParseColumnType(columnType)
 	if err != nil {
@@ -485,8 +494,8 @@ func fitOf(columnType string, ours bool) func(any) (any, string) {
 		if why != "" {
 			x = v
 		}
-		if text, ok := x.(string); ok && name == "timestamp" && (why != "" || len(text) != len(timestampLayout)) {
-			return timeAs(text, asTimestamp), ""
+		if text, ok := x.(string); ok && name == "timestamp" && (cut > 0 || why != "" || len(text) != len(timestampLayout)) {
+			return timeAs(text, asTimestampOf(cut)), ""
 		}
 		return x, ""
 	}
@@ -494,9 +503,9 @@ func fitOf(columnType string, ours bool) func(any) (any, string) {
 
 // What timeAs makes of a text, besides a time.
 const (
-	asTimestamp = "timestamp"
-	asDate      = "date" // what is compared with a date: it may have a time of day
-	asDay       = "day"  // what is kept as a date
+	asTimestamp = "timestamp" // and how many digits of a second are kept, if not all
+	asDate      = "date"      // what is compared with a date: it may have a time of day
+	asDay       = "day"       // what is kept as a date
 	asTime      = "time"
 )
 
@@ -505,6 +514,10 @@ const (
 // it leaves the text.
 func timeAs(text, as string) string {
 	text = strings.TrimRight(text, " ") // as servers read it
+	digits := len(timestampLayout)
+	if of, ok := strings.CutPrefix(as, asTimestamp); ok && of != "" {
+		digits -= 6 - int(of[0]-'0')
+	}
 	if as == asTime {
 		if clock, why := sqlstore.FitOf(asTime)(text); why == "" {
 			return clock.(string)
@@ -518,7 +531,16 @@ func timeAs(text, as string) string {
 	case as == asDay, as == asDate && t.Equal(t.Truncate(24*time.Hour)):
 		return t.Format(time.DateOnly)
 	}
-	return t.Format(timestampLayout)
+	text = t.Format(timestampLayout)
+	return text[:digits] + "000000"[:len(text)-digits] // servers cut off the others
+}
+
+// asTimestampOf is asTimestamp without so many digits at the end.
+func asTimestampOf(cut int) string {
+	if cut == 0 {
+		return asTimestamp
+	}
+	return asTimestamp + strconv.Itoa(6-cut)
 }
 
 // timestampLayout is how points in time are kept.

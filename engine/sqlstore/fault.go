@@ -18,6 +18,7 @@ const (
 	FaultType                        // the column cannot hold the value
 	FaultLong                        // the value is too long for the column
 	FaultRange                       // the value is out of the column's range
+	FaultCondition                   // a condition on the column does not hold
 	FaultOverflow                    // the statement works out a number that is too large
 )
 

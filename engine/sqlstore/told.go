@@ -25,6 +25,11 @@ func (s *Session) told(ctx context.Context, x Execer, query string, err error) e
 		return err
 	}
 	t := &teller{s: s, ctx: ctx, x: x, Fault: s.fault(err)}
+	if t.Kind == FaultCondition { // MariaDB has one on columns of JSON
+		if shape := t.shape(t.Table); shape.typeOf(t.Columns[0]) == "json" {
+			t.Kind, f.Code = FaultType, "db.value"
+		}
+	}
 	t.tables = tablesOf(query, s.store.D.Name() == "sqlite")
 	if message := t.statement(query); message != "" {
 		f.Message = message + t.own()

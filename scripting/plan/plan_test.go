@@ -365,9 +365,14 @@ func TestAPlanTellsAllAndLeavesNothing(t *testing.T) {
 			}
 		}
 		tables := map[string]string{}
+		var also []string
 		for _, x := range r.Tables {
+			if x.AlsoBySQL {
+				also = append(also, x.Name)
+			}
 			tables[x.Connection+"."+x.Name] = fmt.Sprint(x.Stats["inserted"], x.Stats["updated"], x.Stats["unchanged"], x.Stats["deleted"], " ", x.Creates)
 		}
+		eq("changed by SQL, too", also, "[people]")
 		eq("people", tables[".people"], "1 1 1 0 ")
 		eq("old", tables[".old"], "1 1 0 1 ")
 		eq("made", tables[".made"], "22 1 0 0 id integer, name text, amount decimal(10,2), key id")

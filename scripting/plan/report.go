@@ -233,6 +233,7 @@ func (w *World) finish(began time.Time) (*Report, error) {
 	r.Statements, r.Records = r.changes.statements, r.changes.sources
 	for _, t := range r.changes.tables {
 		if len(t.Stats) > 0 || t.Creates != "" {
+			t.AlsoBySQL = slices.ContainsFunc(r.Statements, func(s *Statement) bool { return s.changes(t) })
 			r.Tables = append(r.Tables, t)
 		}
 	}

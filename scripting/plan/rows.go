@@ -52,6 +52,7 @@ type Table struct {
 	Creates    string       `json:"creates,omitempty"` // the columns, if it is missing and would be made
 	Stats      engine.Stats `json:"stats"`             // inserted, updated, unchanged, deleted, skipped
 	Rows       []Row        `json:"rows"`              // the first few
+	AlsoBySQL  bool         `json:"also_by_sql"`       // statements have changed rows of it, too, which may be these
 	lookups    int
 }
 
@@ -62,6 +63,15 @@ type Statement struct {
 	Writes     bool   `json:"writes"`
 	Times      int64  `json:"times"`
 	Rows       int64  `json:"rows"` // that it touched; of what writes
+}
+
+// changes says whether the statement has changed rows of a table, as far as its words tell.
+func (s *Statement) changes(t *Table) bool {
+	if !s.Writes || s.Rows == 0 || s.Connection != t.Connection {
+		return false
+	}
+	name := strings.ToLower(t.Name[strings.LastIndexByte(t.Name, '.')+1:])
+	return slices.Contains(strings.FieldsFunc(strings.ToLower(s.SQL), func(r rune) bool { return strings.ContainsRune(" .,;()=<>'\"`[]", r) }), name)
 }
 
 // changes are what hooks have written. They are added up.

@@ -86,8 +86,8 @@ func (w *World) writeTable(t *writing, db string, table *keptTable) (left []stri
 	return d.LeftOut
 }
 
-// createTable is a statement that makes a table, and which every store reads: what is
-// between /*! and */ is read by MySQL and MariaDB alone. It tells what is left out.
+// createTable is a statement that makes a table, as servers read it, and databases of tests.
+// It tells what is left out.
 func createTable(table *keptTable) (sql string, left []string) {
 	d := table.design
 	left = slices.Clone(d.LeftOut)
@@ -110,10 +110,7 @@ func createTable(table *keptTable) (sql string, left []string) {
 		}
 		def := quote(c.Name) + " " + typ
 		if c.Name == auto {
-			if n := largest(table, auto); n > 1<<31-1 {
-				left = append(left, fmt.Sprintf("that the column %s takes numbers as large as %d, on MySQL and MariaDB", auto, n))
-			}
-			defs = append(defs, quote(c.Name)+" INTEGER PRIMARY KEY /*! AUTO_INCREMENT */")
+			defs = append(defs, quote(c.Name)+" BIGINT PRIMARY KEY AUTO_INCREMENT")
 			continue
 		}
 		if slices.Contains(d.Required, c.Name) || slices.Contains(key, c.Name) {
@@ -122,7 +119,7 @@ func createTable(table *keptTable) (sql string, left []string) {
 		if value := d.Defaults[c.Name]; value != "" {
 			switch {
 			case value == "CURRENT_TIMESTAMP" && c.Type == "timestamp":
-				value += "/*!(6)*/"
+				value += "(6)"
 			case strings.HasPrefix(typ, "LONG"): // MySQL takes no plain value there
 				value = "(" + value + ")"
 			}
@@ -159,21 +156,16 @@ func typeIn(table *keptTable, c engine.Column, inKey bool) (sql, lost string) {
 	case "float":
 		return "DOUBLE", ""
 	case "decimal":
-		if n[0] > 15 {
-			lost = fmt.Sprintf("the digits of the column %s behind the 15th, on the embedded database", c.Name)
-		}
-		return fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1]), lost
+		return fmt.Sprintf("DECIMAL(%d,%d)", n[0], n[1]), ""
 	case "time":
-		return "TIME /*!(6)*/", ""
+		return "TIME(6)", ""
 	case "timestamp":
-		return "DATETIME /*!(6)*/", ""
+		return "DATETIME(6)", ""
 	case "bytes":
 		if inKey {
 			return "VARBINARY(255)", ""
 		}
 		return "LONGBLOB", ""
-	case "json":
-		return "LONGTEXT", "that the column " + c.Name + " is JSON: it is a text"
 	}
 	return strings.ToUpper(name), ""
 }
@@ -190,18 +182,6 @@ func width(table *keptTable, column string) int {
 		for i, name := range r.names {
 			if s, ok := r.values[i].(string); ok && name == column {
 				most = max(most, len(s))
-			}
-		}
-	}
-	return most
-}
-
-// largest is the largest number in a column.
-func largest(table *keptTable, column string) (most int64) {
-	for _, r := range table.rows {
-		for i, name := range r.names {
-			if n, ok := r.values[i].(int64); ok && name == column {
-				most = max(most, n)
 			}
 		}
 	}

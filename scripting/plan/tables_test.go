@@ -54,7 +54,7 @@ func TestATestHasTablesAsTheyAre(t *testing.T) {
 		written, err := os.ReadFile(filepath.Join(s.jobs, "goods_test.star"))
 		s.must(err)
 		for _, want := range []string{
-			"`id` INTEGER PRIMARY KEY /*! AUTO_INCREMENT */", "`n` BIGINT NOT NULL DEFAULT 7", "`at` DATETIME /*!(6)*/ DEFAULT CURRENT_TIMESTAMP/*!(6)*/", "UNIQUE (`k`)",
+			"`id` BIGINT PRIMARY KEY AUTO_INCREMENT", "`n` BIGINT NOT NULL DEFAULT 7", "`at` DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6)", "UNIQUE (`k`)",
 			`t.db.ensure("plain", {"id": "integer", "code": "text(20)"}, key = ["id"])`, "ON `plain` (`code`)",
 			"# left out of the table goods: the trigger audit", "# left out of the table goods: ", "condition",
 		} {

@@ -2,7 +2,6 @@ package scripttest
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,8 +20,6 @@ import (
 // database is a job database that worlds use one after the other.
 type database interface {
 	engine.Store
-	// Handle is the database itself.
-	Handle() *sql.DB
 	// Session is a session of a test itself.
 	Session(o engine.SessionOptions) engine.Joined
 	// Quote writes a name so that it can be used in SQL.
@@ -41,7 +38,6 @@ type database interface {
 // connection is a database that scripts reach by a name.
 type connection interface {
 	engine.Connection
-	Handle() *sql.DB
 	// Quote writes a name so that it can be used in SQL.
 	Quote(name string) string
 	maker
@@ -49,9 +45,9 @@ type connection interface {
 	Tables(ctx context.Context) ([]string, error)
 }
 
-// maker tells statements that make tables from others.
+// maker runs statements that make or change tables; false if one is another.
 type maker interface {
-	MakesTables(query string) (bool, error)
+	Make(ctx context.Context, query string) (made bool, err error)
 }
 
 // site is where grounds have their databases.

@@ -2,7 +2,6 @@ package scripttest
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io"
 	"strings"
@@ -17,13 +16,12 @@ import (
 // tables can be made and changed.
 type autocommit struct {
 	engine.Joined
-	raw *sql.DB
-	by  maker
+	by maker
 }
 
 // autocommitOn is such a session on a database that scripts reach by a name.
 func autocommitOn(c connection) *autocommit {
-	return &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), raw: c.Handle(), by: c}
+	return &autocommit{Joined: c.Begin(engine.SessionOptions{Type: "the test"}), by: c}
 }
 
 // commit commits what a statement did.
@@ -37,16 +35,8 @@ func (s *autocommit) commit(ctx context.Context, err error) error {
 
 // Exec runs a statement.
 func (s *autocommit) Exec(ctx context.Context, query string, args []any) (int64, error) {
-	makes, err := s.by.MakesTables(query)
-	if err != nil {
+	if made, err := s.by.Make(ctx, query); made || err != nil {
 		return 0, err
-	}
-	if makes {
-		r, err := s.raw.ExecContext(ctx, query, args...)
-		if err != nil {
-			return 0, hostlib.Errorf("db.error", "%v", err)
-		}
-		return r.RowsAffected()
 	}
 	n, err := s.Joined.Exec(ctx, query, args)
 	return n, s.commit(ctx, err)
@@ -133,7 +123,7 @@ func (w *world) session() (*autocommit, error) {
 	if w.db == nil {
 		w.db = w.ground.db.Session(engine.SessionOptions{Type: "the test"})
 	}
-	return &autocommit{Joined: w.db, raw: w.ground.db.Handle(), by: w.ground.db}, nil
+	return &autocommit{Joined: w.db, by: w.ground.db}, nil
 }
 
 func (t *tester) jobDatabase() (hostlib.Value, error) {
@@ -154,21 +144,24 @@ func (t *tester) table(name, order string) (hostlib.Value, error) {
 	return s.table(t.ctx, t.ground.db.Quote, name, order)
 }
 
-// table reads a table in an order, and rows that are alike in it by all columns.
+// table reads a table in an order, and rows that are alike in it by all columns. Columns
+// are sorted by here.
 func (s *autocommit) table(ctx context.Context, quote func(string) string, name, order string) (hostlib.Value, error) {
 	columns, err := s.Columns(ctx, name)
 	s.Rollback(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var by []string
-	if order != "" {
-		by = append(by, order)
+	all := make([]string, len(columns))
+	for i, col := range columns {
+		all[i] = quote(col.Name)
 	}
-	for _, col := range columns {
-		by = append(by, quote(col.Name))
+	query := "SELECT " + strings.Join(all, ", ") + " FROM " + quote(name)
+	keys, known := orderOf(order, columns)
+	if !known {
+		query += " ORDER BY " + strings.Join(append([]string{order}, all...), ", ")
 	}
-	rows, err := s.Query(ctx, "SELECT * FROM "+quote(name)+" ORDER BY "+strings.Join(by, ", "), nil)
+	rows, err := s.Query(ctx, query, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +170,7 @@ func (s *autocommit) table(ctx context.Context, quote func(string) string, name,
 	for {
 		row, err := rows.Next(ctx)
 		if err == io.EOF {
+			sortRows(list, keys)
 			return list, nil
 		}
 		if err != nil {

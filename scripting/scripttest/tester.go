@@ -82,7 +82,7 @@ var testerType = &hostlib.ObjectType{
 		{Name: "records", Type: "test_records", Doc: "What the job type has noted of the rows of its sources.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			return &sources{v.(*tester).world}, nil
 		}},
-		{Name: "db", Type: "connection", Doc: "The job database, with the functions of db. Each commits at once; exec makes tables too.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+		{Name: "db", Type: "connection", Doc: "The job database, with the functions of db. Each commits at once; exec makes tables too: give it what SHOW CREATE TABLE shows of those that you have in production. Also without a server, such a table refuses what it refuses there: an empty field for a date, 300 for a tinyint, a text that is too long. Its text is compared letter by letter, on a server (--db) too, unless the statement names a character set or a collation, by which servers alone go. Its foreign keys are enforced by servers alone.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			return v.(*tester).jobDatabase()
 		}},
 	},
@@ -143,7 +143,7 @@ func worldMethods() []*hostlib.Func {
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
 				return t.bucket(a.String("name"))
 			}),
-		method("table", "Gives the rows of a table of the job database. A json column comes as its text, which MySQL writes in a way of its own: compare json.decode of it.",
+		method("table", "Gives the rows of a table of the job database, in the same order on every database: NULL comes first, text by its bytes. A json column comes as its text, which MySQL writes in a way of its own: compare json.decode of it.",
 			"t.table(\"people\", order_by = \"id\")  # [{\"id\": 1, \"name\": \"Ada\"}, {\"id\": 2, \"name\": \"Grace\"}]",
 			"t.table(\"people\", {order_by = \"id\"})  -- {{id = 1, name = \"Ada\"}, {id = 2, name = \"Grace\"}}",
 			[]param{{Name: "name", Type: hostlib.String, Doc: "the table"}, {Name: "order_by", Type: hostlib.String, Default: hostlib.None, Doc: "the columns by which they are sorted, and then by all others; None: by all of them"}}, "list of dict",
