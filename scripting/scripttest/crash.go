@@ -49,19 +49,21 @@ func (p *Point) at(place string) bool {
 // them: the hook ends there, as far as it did come is what the database has, and
 // the job is due again.
 type crash struct {
-	w     *world
-	at    int    // the point, from 1; 0: none
-	seen  int    // points so far
-	runs  int    // of hooks that have begun
-	began int    // the run that was killed before its end; 0: none
-	late  int    // the run that begins as late as after a takeover, without a crash; 0: none
-	slow  bool   // the job is taken over as late as that, and not at once
-	died  *Point // where it was killed
-	last  *hostlib.Call
-	near  near          // what the hook that runs, or ran last, has called
-	done  engine.JobRef // whose hook has committed its end
-	mark  int           // the first request that is not committed
-	in    *hostlib.Func // that the hook has called and that goes on; nil: none
+	w      *world
+	at     int          // the point, from 1; 0: none
+	seen   int          // points so far
+	runs   int          // of hooks that have begun
+	began  int          // the run that was killed before its end; 0: none
+	late   int          // the run that begins as late as after a takeover, without a crash; 0: none
+	slow   bool         // the job is taken over as late as that, and not at once
+	died   *Point       // where it was killed
+	killed engine.JobID // whose hook ran then
+	last   *hostlib.Call
+	near   near          // what the hook that runs, or ran last, has called
+	done   engine.JobRef // whose hook has committed its end
+	start  int           // the first request of the run of a hook
+	mark   int           // the first one that is not committed
+	in     *hostlib.Func // that the hook has called and that goes on; nil: none
 
 	handed  map[engine.JobID]engine.Raw // what produce has handed on
 	stepped map[step]bool               // where ctx.checkpoint has committed
@@ -298,7 +300,10 @@ func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.
 		k.began = k.runs
 	}
 	k.w.step.Kill()
-	k.w.http.forget(k.mark)
+	k.w.http.forget(k.start, k.mark)
+	if k.killed = j.ID; ended {
+		k.w.http.anew()
+	}
 	return true
 }
 
@@ -365,7 +370,15 @@ func (s *crashStore) Claim(ctx context.Context, r engine.ClaimRequest) ([]engine
 	if s.k.runs++; s.k.runs == s.k.late {
 		s.k.w.passes()
 	}
+	s.k.start = s.k.w.http.made()
 	return s.Store.Claim(ctx, r)
+}
+
+// ends is told of the end of a hook that has committed.
+func (k *crash) ends(j *engine.ClaimedJob) {
+	if k.done = j.JobRef; j.ID == k.killed {
+		k.w.http.anew()
+	}
 }
 
 // committed says that what the hook has done so far stays.
@@ -401,7 +414,7 @@ func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engi
 	}
 	switch at := (step{o.Job.ID, o.Job.Phase}); {
 	case !o.Checkpoint():
-		s.k.done = o.Job.JobRef
+		s.k.ends(o.Job)
 		if o.HandsOn() {
 			s.k.handed[at.job] = o.Item
 		}
@@ -470,30 +483,7 @@ func (s *crashStore) Settle(ctx context.Context, outcomes []engine.Outcome, done
 	if err := s.k.committed(ctx); err != nil {
 		return lost, err
 	}
-	s.k.done = outcomes[len(outcomes)-1].Job.JobRef
+	s.k.ends(outcomes[len(outcomes)-1].Job)
 	s.k.commits(late+theCommit, j, true)
 	return lost, nil
-}
-
-// made is how many requests there were.
-func (s *stubs) made() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.calls)
-}
-
-// forget takes back the requests from one on that only read: what a killed attempt
-// has asked is asked again.
-func (s *stubs) forget(from int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	kept := s.calls[:from:from]
-	for _, c := range s.calls[from:] {
-		if !reads(c.method) {
-			kept = append(kept, c)
-		} else if c.by != nil && c.by.times >= 0 {
-			c.by.times++
-		}
-	}
-	s.calls = kept
 }

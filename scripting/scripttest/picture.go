@@ -1,12 +1,10 @@
 package scripttest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -50,41 +48,19 @@ func (w *world) picture() picture {
 // requested are all requests.
 const requested = "requests"
 
-// told is the request in a line.
-func (c *call) told() string {
-	return strings.TrimRight(fmt.Sprintf("%s %s %s", c.method, c.url, c.body), " ")
-}
-
 // changes are the requests that change something: not those that read, nor those that
-// say once more how something is to be, or with the same key, nor those for a token. Who
-// takes webhooks drops what comes with an id that it has had, whatever it says.
+// only say once more what was said.
 func (s *stubs) changes() (lines []string) {
 	had := map[string]bool{}
 	for _, c := range s.calls {
-		told := c.told()
-		again := replaces(c.method) && slices.Contains(lines, told)
-		for name, of := range map[string]string{"Idempotency-Key": told, "Webhook-Id": c.url} {
-			if key := c.header.Get(name); key != "" {
-				key = strings.Join([]string{name, key, of}, " ")
-				again, had[key] = again || had[key], true
-			}
+		says := c.says()
+		if !c.reads() && (says == "" || !had[says]) {
+			lines = append(lines, c.told())
 		}
-		if !again && !reads(c.method) && !bytes.Contains(c.body, []byte("grant_type=")) && !graphQuery.Match(c.body) {
-			lines = append(lines, told)
-		}
+		had[says] = true
 	}
 	return lines
 }
-
-// graphQuery is a query of GraphQL, which reads; a mutation writes.
-var graphQuery = regexp.MustCompile(`"query"\s*:\s*"(\s|\\n)*(query\b|\{)`)
-
-// reads says that requests of a method change nothing.
-func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
-
-// replaces says that requests of a method say how something is to be, so that another one
-// of the same does no more.
-func replaces(method string) bool { return method == http.MethodPut || method == http.MethodDelete }
 
 func (p picture) add(what string, lines []string) {
 	if len(lines) == 0 {
