@@ -97,14 +97,9 @@ func (p picture) shape() picture {
 		is := mask(what)
 		put := map[string]bool{}
 		for line := range strings.SplitSeq(text, "\n") {
-			if parts := strings.SplitN(line, " ", 3); what == requested && replaces(parts[0]) {
-				once := strings.Join(parts[:2], " ") + mask(strings.Join(parts[2:], ""))
-				if put[once] { // it replaces what was put there before
-					continue
-				}
-				put[once] = true
+			if masked := mask(line); what != requested || !overwrites(put, line, masked) {
+				all[is] = append(all[is], masked)
 			}
-			all[is] = append(all[is], mask(line))
 		}
 	}
 	o := picture{}

@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -75,22 +76,42 @@ func (p picture) add(what string, lines []string) {
 
 // tables are those of the job database that are not the engine's.
 func (w *world) tables(p picture) {
-	t := &tester{world: w}
 	names, err := w.ground.db.Tables(w.ctx)
 	if err != nil {
 		return
 	}
+	s, err := w.session()
+	if err != nil {
+		return
+	}
 	for _, name := range names {
-		if rows, err := t.table(name, ""); err == nil {
-			p.rows("table "+name, rows)
-		}
+		w.rows(p, "table "+name, s, w.ground.db.Quote, name)
 	}
 }
 
-// rows adds the rows of a table.
-func (p picture) rows(what string, rows hostlib.Value) {
+// designer is a session that can tell which column numbers the rows of a table.
+type designer interface {
+	Design(ctx context.Context, table string) (engine.TableDesign, error)
+}
+
+// rows adds the rows of a table, but for the numbers that a server gives them: it does not
+// give those again that were rolled back.
+func (w *world) rows(p picture, what string, s *autocommit, quote func(string) string, table string) {
+	rows, err := s.table(w.ctx, quote, table, "")
+	if err != nil {
+		return
+	}
+	auto := ""
+	if d, ok := s.Joined.(designer); ok && w.ground.site != (files{}) {
+		design, _ := d.Design(w.ctx, table)
+		s.Rollback(w.ctx)
+		auto = design.Auto
+	}
 	var lines []string
 	for _, r := range rows.([]hostlib.Value) {
+		if row := r.(*hostlib.Dict); auto != "" {
+			row.Set(auto, "#")
+		}
 		lines = append(lines, literal(r, 1))
 	}
 	p.add(what, lines)
@@ -108,9 +129,7 @@ func (w *world) connections(p picture) {
 		}
 		s := autocommitOn(c)
 		for _, name := range names {
-			if rows, err := s.table(w.ctx, c.Quote, name, ""); err == nil {
-				p.rows("table "+at.name+"."+name, rows)
-			}
+			w.rows(p, "table "+at.name+"."+name, s, c.Quote, name)
 		}
 		s.Close()
 	}
@@ -277,17 +296,6 @@ func (p picture) without(some []string) picture {
 	o := maps.Clone(p)
 	for _, what := range some {
 		delete(o, what)
-	}
-	return o
-}
-
-// steady is what two runs without a crash leave alike: the rest is made at random.
-func (p picture) steady(one, another picture) picture {
-	o := picture{}
-	for what, text := range p {
-		if one[what] == another[what] {
-			o[what] = text
-		}
 	}
 	return o
 }

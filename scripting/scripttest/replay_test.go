@@ -219,3 +219,44 @@ def test_port(t):
 		t.Errorf("%s", text(by["port"]))
 	}
 }
+
+// TestNumbersOfRowsMayHaveGaps has tables whose rows the database numbers: a server does
+// not give numbers again that were rolled back.
+func TestNumbersOfRowsMayHaveGaps(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, use func(*Suite)) {
+		number := "AUTO_INCREMENT"
+		if strings.HasSuffix(t.Name(), "sqlite") {
+			number = "AUTOINCREMENT"
+		}
+		s := suite(t, Options{Crash: true, Jobs: folder(t, map[string]string{"x.star": `
+job(needs = ["db:shop:write"])
+
+def consume(ctx, item):
+    if not ctx.position:
+        db.insert("lg", [{"msg": "a"}])
+        ctx.checkpoint(1)
+    db.insert("lg", [{"msg": "b"}])
+    if item == "twice":
+        db.connect("shop").insert("lg", [{"msg": "b"}])
+`, "x_test.star": `
+def test_right(t):
+    t.db.exec("CREATE TABLE lg (id INTEGER PRIMARY KEY ` + number + `, msg VARCHAR(20))")
+    t.run("right")
+
+def test_twice(t):
+    for d in [t.db, t.connection("shop")]:
+        d.exec("CREATE TABLE lg (id INTEGER PRIMARY KEY ` + number + `, msg VARCHAR(20))")
+    t.run("twice")
+`})})
+		use(s)
+		defer s.Close()
+		for _, r := range s.Run(t.Context()) {
+			told := text(r)
+			switch {
+			case r.Name == "right" && (r.Status != Passed || len(r.Differs) > 0), r.Name == "twice" && !strings.Contains(told, "table shop.lg:"):
+				t.Errorf("it is told as %s", told)
+			}
+		}
+	})
+}
