@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -133,6 +134,13 @@ func (s *stub) answer(rq *http.Request) *http.Response {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: s.header.Clone(), Request: rq,
 		Body: io.NopCloser(bytes.NewReader(s.body)), ContentLength: int64(len(s.body)),
 	}
+}
+
+// of says whether a stub is of a host.
+func (s *stubs) of(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.list, func(x *stub) bool { return strings.EqualFold(x.url.Hostname(), host) })
 }
 
 // unmatched says what a request would have needed.

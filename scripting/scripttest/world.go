@@ -44,6 +44,7 @@ type world struct {
 	secrets map[string]string
 	hides   *engine.Secrets // those that scripts were given
 	falls   falls
+	silent  *Stop // the first error in t.run and its like that changes nothing of how a job ends; nil: there was none
 	others  map[reached]connection
 	servers map[string]*server
 	stores  map[string]*store
@@ -74,7 +75,7 @@ func newWorld(ctx context.Context, g *ground, test string) *world {
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Random: newDice(test), Dated: true, Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Fell: w.fell,
+		Random: newDice(test), Dated: true, Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Refused: w.refused, Unheard: w.unheard, Fell: w.fell,
 	}
 	w.host.Mail = (*office)(nil).settings()
 	return w
@@ -170,7 +171,13 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	why := ""
 	switch most := max(maxAttempts, w.typ.Settings.Retry.Max); {
 	case j.Phase == engine.PhaseFail && w.busy.times <= maxAtOnce:
-		return hook, nil
+		return func(c *engine.Call) (engine.Raw, error) {
+			result, err := hook(c)
+			if err != nil && !hostlib.Decided(err) {
+				w.unheard("the fail hook", err)
+			}
+			return result, err
+		}, nil
 	case w.failed[j.ID] >= most && j.Attempts < most:
 		why = fmt.Sprintf("%s failed %d times: attempts are counted anew after a checkpoint that takes the job on; does it commit something each time, and then fail?", j.Phase, w.failed[j.ID])
 	case j.Attempts >= most:
@@ -230,6 +237,31 @@ func (w *world) secret(name string) (string, error) {
 		return "", engine.Wrapf("", hostlib.ErrNoSecret, "the test has not set it").WithHint("t.secret(%q, \"...\")", name)
 	}
 	return value, nil
+}
+
+// refused has what the script's needs do not have fail the test, also where the script
+// catches that; but not a secret that the test has set, nor requests to a host that it has
+// a stub of: it is to see that they are refused.
+func (w *world) refused(kind, name string, err error) {
+	_, set := w.secrets[name]
+	if kind == "secret" && !set || kind == "http" && !w.http.of(name) {
+		w.note(err.Error())
+	}
+}
+
+// unheard keeps an error that only the log would tell.
+func (w *world) unheard(what string, err error) {
+	if f := engine.AsFailure(err); w.silent == nil {
+		w.silent = &Stop{Message: fmt.Sprintf("%s failed: %s", what, f.Message), Detail: f.Backtrace}
+	}
+}
+
+// heard ends the test by an error that only the log would tell, unless any is wanted.
+func (w *world) heard(c *hostlib.Call, want string) error {
+	if w.silent == nil || want == "any" {
+		return nil
+	}
+	return stop(c, w.silent)
 }
 
 // wrong is something that fails a test, and where the test was.
