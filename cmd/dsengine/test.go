@@ -105,11 +105,15 @@ found; with 130 when it was interrupted, after it has told what ran until then. 
 
 // runTests finds the tests, runs them and tells how they went.
 func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []string) error {
-	if g.Output == "json" && o.format == "text" {
+	switch {
+	case g.Output != "json" || o.format == "json":
+	case o.format == "text":
 		o.format = "json"
+	case g.from("output") == "--output": // a setting says what is so where nothing else is said
+		return usage("-o json and --format %s are two forms of the results: leave one out", o.format)
 	}
 	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash, Every: o.every, Update: o.update}
-	if err := o.cover.validate(); err != nil {
+	if err := o.cover.validate(env); err != nil {
 		return err
 	}
 	so.Coverage = o.cover.on() && !o.list
