@@ -38,8 +38,8 @@ func newTest(env *Env, g *globals) *cobra.Command {
 		Short: "Run the tests of job scripts",
 		Long: `Run the tests of job scripts: functions test_NAME(t) in NAME_test.star or NAME_test.lua, or in
 the script itself.
-PATH is a script, a file of tests, a folder, a glob, or the name of a job type; without one all of
-the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
+PATH is a script, a file of tests, a folder, a glob, or the name of a job type or of a folder of
+them; without one all of the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
 over waits, no network, and a folder for files. See dsengine docs t for what a test can do.
 
 With --crash each test is run again with the process killed at each point where that matters:

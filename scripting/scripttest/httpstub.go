@@ -14,7 +14,7 @@ func (*stubs) ObjectType() *hostlib.ObjectType { return httpType }
 var httpType = &hostlib.ObjectType{
 	Name: "test_http", Doc: "What a test's requests get, and which were made. There is no network: a request that no stub fits fails the test.",
 	Attrs: []hostlib.Attr{
-		{Name: "calls", Type: "list of test_call", Doc: "The requests that were made, in order.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+		{Name: "calls", Type: "list of test_call", Doc: "The requests that were made, in order. Of what a hook that was killed by --crash makes again, one that does no more then is there once: it reads, puts or deletes the same, or has the same Idempotency-Key or webhook-id.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			s := v.(*stubs)
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -372,6 +372,7 @@ func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 		}
 		return func(c *engine.Call) (engine.Raw, error) {
 			result, ended = hook(c)
+			t.fails(ended)
 			return result, ended
 		}
 	}); err != nil {

@@ -23,6 +23,8 @@ def consume(ctx, item):
         _ = catch(secret)
     elif item == "caught request":
         return catch(post)[1].code
+    elif item == "refused":
+        post()
     elif item == "after":
         ctx.on_commit(bad)
     else:
@@ -54,6 +56,10 @@ def test_fail(t):
 def test_after_fail(t):
     t.fail("after fail", "no")
 
+def test_refused(t):
+    t.eq(t.run("refused", expect = "failed").error.code, "needs")
+    t.eq(t.consume("refused", expect = "failed").error.code, "needs")
+
 def test_wanted(t):
     t.secret("pw", "a-secret")
     t.run("caught secret")
@@ -76,7 +82,7 @@ func TestErrorsThatOnlyTheLogTellsFailTheTest(t *testing.T) {
 		"after_alone": "a function given to ctx.on_commit failed: too late",
 		"fail":        "the fail hook failed: ",
 		"after_fail":  "a function given to ctx.on_commit failed: too late",
-		"wanted":      "",
+		"refused":     "", "wanted": "",
 	}
 	for _, crash := range []bool{false, true} {
 		dir := folder(t, map[string]string{"x.star": quiet, "x_test.star": quietTests})

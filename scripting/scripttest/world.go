@@ -30,25 +30,26 @@ type Script interface {
 // world is what one test lives in. It belongs to the goroutine of its test, and
 // is made of parts that are not there before they are asked for.
 type world struct {
-	ctx     context.Context
-	ground  *ground
-	tested  Script // nil: a helper file is tested
-	folder  string // of the file of tests: fixtures are there
-	clock   *clock
-	log     *lines
-	host    *hostlib.Host
-	http    *stubs
-	wrong   []wrong       // what the script asked for in vain: each fails the test
-	calls   int           // that the test itself has made
-	call    *hostlib.Call // the last one's; nil: there was none
-	secrets map[string]string
-	hides   *engine.Secrets // those that scripts were given
-	falls   falls
-	silent  *Stop // the first error in t.run and its like that changes nothing of how a job ends; nil: there was none
-	others  map[reached]connection
-	servers map[string]*server
-	stores  map[string]*store
-	post    *office // nil: nobody has asked for it
+	ctx      context.Context
+	ground   *ground
+	tested   Script // nil: a helper file is tested
+	folder   string // of the file of tests: fixtures are there
+	clock    *clock
+	log      *lines
+	host     *hostlib.Host
+	http     *stubs
+	wrong    []wrong       // what the script asked for in vain: each fails the test
+	refusals []string      // those of them that its needs do not have
+	calls    int           // that the test itself has made
+	call     *hostlib.Call // the last one's; nil: there was none
+	secrets  map[string]string
+	hides    *engine.Secrets // those that scripts were given
+	falls    falls
+	silent   *Stop // the first error in t.run and its like that changes nothing of how a job ends; nil: there was none
+	others   map[reached]connection
+	servers  map[string]*server
+	stores   map[string]*store
+	post     *office // nil: nobody has asked for it
 
 	crash *crash // nil: nothing is killed
 	begun bool   // a job has run, or the clock was set or moved
@@ -187,6 +188,7 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	default:
 		return func(c *engine.Call) (engine.Raw, error) {
 			result, err := hook(c)
+			w.fails(err)
 			var v *engine.Verdict
 			if err != nil && !errors.Is(err, engine.ErrLost) && (!errors.As(err, &v) || v.Event == engine.Retried) {
 				w.failed[j.ID]++
@@ -239,18 +241,31 @@ func (w *world) secret(name string) (string, error) {
 	return value, nil
 }
 
-// refused has what the script's needs do not have fail the test, also where the script
-// catches that; but not a secret that the test has set, nor requests to a host that it has
-// a stub of: it is to see that they are refused.
+// refused has what the script's needs do not have fail the test, unless its hook fails by it;
+// but not a secret that the test has set, nor requests to a host that it has a stub of: it
+// is to see that they are refused.
 func (w *world) refused(kind, name string, err error) {
 	_, set := w.secrets[name]
 	if kind == "secret" && !set || kind == "http" && !w.http.of(name) {
 		w.note(err.Error())
+		w.refusals = append(w.refusals, err.Error())
 	}
+}
+
+// fails is told of the error by which a hook fails: what it tells of refusals is not
+// swallowed.
+func (w *world) fails(err error) {
+	if err == nil {
+		return
+	}
+	w.wrong = slices.DeleteFunc(w.wrong, func(x wrong) bool {
+		return slices.Contains(w.refusals, x.message) && strings.Contains(err.Error(), x.message)
+	})
 }
 
 // unheard keeps an error that only the log would tell.
 func (w *world) unheard(what string, err error) {
+	w.fails(err)
 	if f := engine.AsFailure(err); w.silent == nil {
 		w.silent = &Stop{Message: fmt.Sprintf("%s failed: %s", what, f.Message), Detail: f.Backtrace}
 	}
