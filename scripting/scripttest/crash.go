@@ -49,21 +49,21 @@ func (p *Point) at(place string) bool {
 // them: the hook ends there, as far as it did come is what the database has, and
 // the job is due again.
 type crash struct {
-	w      *world
-	at     int          // the point, from 1; 0: none
-	seen   int          // points so far
-	runs   int          // of hooks that have begun
-	began  int          // the run that was killed before its end; 0: none
-	late   int          // the run that begins as late as after a takeover, without a crash; 0: none
-	slow   bool         // the job is taken over as late as that, and not at once
-	died   *Point       // where it was killed
-	killed engine.JobID // whose hook ran then
-	last   *hostlib.Call
-	near   near          // what the hook that runs, or ran last, has called
-	done   engine.JobRef // whose hook has committed its end
-	start  int           // the first request of the run of a hook
-	mark   int           // the first one that is not committed
-	in     *hostlib.Func // that the hook has called and that goes on; nil: none
+	w     *world
+	at    int          // the point, from 1; 0: none
+	seen  int          // points so far
+	runs  int          // of hooks that have begun
+	began int          // the run that was killed before its end; 0: none
+	late  int          // the run that begins as late as after a takeover, without a crash; 0: none
+	slow  bool         // the job is taken over as late as that, and not at once
+	died  *Point       // where it was killed
+	whose engine.JobID // the job whose hook ran then
+	last  *hostlib.Call
+	near  near          // what the hook that runs, or ran last, has called
+	done  engine.JobRef // whose hook has committed its end
+	start int           // the first request of the run of a hook
+	mark  int           // the first one that is not committed
+	in    *hostlib.Func // that the hook has called and that goes on; nil: none
 
 	handed  map[engine.JobID]engine.Raw // what produce has handed on
 	stepped map[step]bool               // where ctx.checkpoint has committed
@@ -301,7 +301,7 @@ func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.
 	}
 	k.w.step.Kill()
 	k.w.http.forget(k.start, k.mark)
-	if k.killed = j.ID; ended {
+	if k.whose = j.ID; ended {
 		k.w.http.anew()
 	}
 	return true
@@ -376,7 +376,7 @@ func (s *crashStore) Claim(ctx context.Context, r engine.ClaimRequest) ([]engine
 
 // ends is told of the end of a hook that has committed.
 func (k *crash) ends(j *engine.ClaimedJob) {
-	if k.done = j.JobRef; j.ID == k.killed {
+	if k.done = j.JobRef; j.ID == k.whose {
 		k.w.http.anew()
 	}
 }

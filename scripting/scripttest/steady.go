@@ -5,11 +5,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // steady is the picture with a mark in place of what is made at random: what two runs
 // without a crash, with other dice, do not have alike. How many lines there are counts all
-// the same, but for a text in which that is random, too.
+// the same, but for a text in which that is random, too, or that is none.
 func (p picture) steady(one, another picture) picture {
 	names := alike(slices.Sorted(maps.Keys(one)), slices.Sorted(maps.Keys(another)))
 	one, another = one.named(names), another.named(names)
@@ -18,7 +19,7 @@ func (p picture) steady(one, another picture) picture {
 		a, b := strings.Split(one[what], "\n"), strings.Split(another[what], "\n")
 		switch {
 		case one[what] == another[what]:
-		case one[what] == "" || another[what] == "" || len(a) != len(b):
+		case one[what] == "" || another[what] == "" || len(a) != len(b) || !utf8.ValidString(one[what]+another[what]):
 			delete(o, what)
 		default:
 			m, put, lines := alike(a, b), map[string]bool{}, []string(nil)

@@ -30,26 +30,26 @@ type Script interface {
 // world is what one test lives in. It belongs to the goroutine of its test, and
 // is made of parts that are not there before they are asked for.
 type world struct {
-	ctx      context.Context
-	ground   *ground
-	tested   Script // nil: a helper file is tested
-	folder   string // of the file of tests: fixtures are there
-	clock    *clock
-	log      *lines
-	host     *hostlib.Host
-	http     *stubs
-	wrong    []wrong       // what the script asked for in vain: each fails the test
-	refusals []string      // those of them that its needs do not have
-	calls    int           // that the test itself has made
-	call     *hostlib.Call // the last one's; nil: there was none
-	secrets  map[string]string
-	hides    *engine.Secrets // those that scripts were given
-	falls    falls
-	silent   *Stop // the first error in t.run and its like that changes nothing of how a job ends; nil: there was none
-	others   map[reached]connection
-	servers  map[string]*server
-	stores   map[string]*store
-	post     *office // nil: nobody has asked for it
+	ctx     context.Context
+	ground  *ground
+	tested  Script // nil: a helper file is tested
+	folder  string // of the file of tests: fixtures are there
+	clock   *clock
+	log     *lines
+	host    *hostlib.Host
+	http    *stubs
+	wrong   []wrong       // what the script asked for in vain: each fails the test
+	lacks   []string      // those of them that its needs do not have
+	calls   int           // that the test itself has made
+	call    *hostlib.Call // the last one's; nil: there was none
+	secrets map[string]string
+	hides   *engine.Secrets // those that scripts were given
+	falls   falls
+	silent  *Stop // the first error in t.run and its like that changes nothing of how a job ends; nil: there was none
+	others  map[reached]connection
+	servers map[string]*server
+	stores  map[string]*store
+	post    *office // nil: nobody has asked for it
 
 	crash *crash // nil: nothing is killed
 	begun bool   // a job has run, or the clock was set or moved
@@ -248,18 +248,18 @@ func (w *world) refused(kind, name string, err error) {
 	_, set := w.secrets[name]
 	if kind == "secret" && !set || kind == "http" && !w.http.of(name) {
 		w.note(err.Error())
-		w.refusals = append(w.refusals, err.Error())
+		w.lacks = append(w.lacks, err.Error())
 	}
 }
 
-// fails is told of the error by which a hook fails: what it tells of refusals is not
+// fails is told of the error by which a hook fails: what it tells of lacks is not
 // swallowed.
 func (w *world) fails(err error) {
 	if err == nil {
 		return
 	}
 	w.wrong = slices.DeleteFunc(w.wrong, func(x wrong) bool {
-		return slices.Contains(w.refusals, x.message) && strings.Contains(err.Error(), x.message)
+		return slices.Contains(w.lacks, x.message) && strings.Contains(err.Error(), x.message)
 	})
 }
 
