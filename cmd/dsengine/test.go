@@ -38,8 +38,8 @@ func newTest(env *Env, g *globals) *cobra.Command {
 		Short: "Run the tests of job scripts",
 		Long: `Run the tests of job scripts: functions test_NAME(t) in NAME_test.star or NAME_test.lua, or in
 the script itself.
-PATH is a script, a file of tests, a folder, a glob, or the name of a job type; without one all of
-the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
+PATH is a script, a file of tests, a folder, a glob, or the name of a job type or of a folder of
+them; without one all of the jobs folder is tested. Each test has a world of its own: an empty database, a clock that skips
 over waits, no network, and a folder for files. See dsengine docs t for what a test can do.
 
 With --crash each test is run again with the process killed at each point where that matters:
@@ -108,11 +108,15 @@ found; with 130 when it was interrupted, after it has told what ran until then. 
 
 // runTests finds the tests, runs them and tells how they went.
 func runTests(ctx context.Context, env *Env, g *globals, o testOptions, paths []string) error {
-	if g.Output == "json" && o.format == "text" {
+	switch {
+	case g.Output != "json" || o.format == "json":
+	case o.format == "text":
 		o.format = "json"
+	case g.from("output") == "--output": // a setting says what is so where nothing else is said
+		return usage("-o json and --format %s are two forms of the results: leave one out", o.format)
 	}
 	so := scripttest.Options{Jobs: g.Jobs, Paths: paths, Parallel: o.parallel, FailFast: o.failFast, Timeout: o.timeout, Crash: o.crash, Every: o.every, Update: o.update}
-	if err := o.cover.validate(); err != nil {
+	if err := o.cover.validate(env); err != nil {
 		return err
 	}
 	so.Coverage = o.cover.on() && !o.list

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -27,13 +29,20 @@ func (o *coverOptions) flags(c *cobra.Command) {
 	o.bounded = func() bool { return f.Changed("threshold") }
 }
 
-func (o *coverOptions) validate() error {
+func (o *coverOptions) validate(env *Env) error {
 	if o.threshold < 0 || o.threshold > 100 || o.threshold != o.threshold {
 		return usage("--threshold %g: wanted a percentage, from 0 to 100", o.threshold)
 	}
 	for flag, file := range map[string]string{"lcov": o.lcov, "html": o.html} {
 		if file == "-" {
 			return usage("--%s -: name a file: standard output has the results", flag)
+		}
+		if file == "" {
+			continue
+		}
+		to := env.path(file)
+		if _, err := os.Stat(filepath.Dir(to)); err != nil { // it is told before all tests have run
+			return cannotWrite(flag, file, to, err)
 		}
 	}
 	return nil

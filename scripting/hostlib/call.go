@@ -72,6 +72,14 @@ type Host struct {
 	// if it is given: for tests. An error of it is the function's.
 	Around func(c *Call, f *Func, after bool) error
 
+	// Refused is told of each request and each secret that a script's needs do not have,
+	// by the host or the name: for tests.
+	Refused func(kind, name string, err error)
+
+	// Unheard is told of an error that changes nothing of how the job ends, and what has
+	// failed: for tests.
+	Unheard func(what string, err error)
+
 	// Fell is told where the script was when a hook fails, or a test: for tests.
 	Fell func(c *Call, at Caller)
 
@@ -157,6 +165,13 @@ func (c *Call) Context() context.Context {
 // After is where the script has called ctx.on_commit, as "file:line", while a function
 // runs that was given to it; "" otherwise. It is known only with Host.Around.
 func (c *Call) After() string { return c.afterAt }
+
+// tellRefused tells Host.Refused; err is nil where nothing was refused.
+func (c *Call) tellRefused(kind, name string, err error) {
+	if c.Host.Refused != nil && codeIs(err, "needs") {
+		c.Host.Refused(kind, name, err)
+	}
+}
 
 // over says why the hook must end, if it must.
 func (c *Call) over() error {

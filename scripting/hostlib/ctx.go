@@ -282,6 +282,9 @@ var ctxType = &ObjectType{
 					if err == nil {
 						err = c.tellLeaks()
 					}
+					if err != nil && c.Host != nil && c.Host.Unheard != nil && !Decided(err) {
+						c.Host.Unheard("a function given to ctx.on_commit", err)
+					}
 					return err
 				})
 				return nil, nil

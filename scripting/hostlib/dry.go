@@ -131,11 +131,13 @@ type loginKey struct{}
 
 func asLogin(ctx context.Context) context.Context { return context.WithValue(ctx, loginKey{}, true) }
 
+// IsLogin says whether the context is of a request that only asks for a token.
+func IsLogin(ctx context.Context) bool { return ctx.Value(loginKey{}) != nil }
+
 // send sends one request, or has it answered.
 func (c *Call) sendOrDry(r *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	if d := c.Host.Dry; d != nil && d.Send != nil {
-		login, _ := r.Context().Value(loginKey{}).(bool)
-		return d.Send(r, login, send)
+		return d.Send(r, IsLogin(r.Context()), send)
 	}
 	return send(r)
 }

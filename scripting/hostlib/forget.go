@@ -1,13 +1,11 @@
 package hostlib
 
 // Forget forgets what a process keeps in its memory from one hook to the next, as
-// its end does: tokens, when requests of a rate were sent, open connections, when
-// temporary files were looked for. No hook may run. What is kept in Host and is to
-// live on is what its maker gave it.
+// its end does: when requests of a rate were sent, open connections, when temporary
+// files were looked for. Tokens live on: that another process asks for its own changes
+// nothing. No hook may run. What is kept in Host and is to live on is what its maker
+// gave it.
 func (h *Host) Forget() {
-	h.tokens.mu.Lock()
-	h.tokens.m = nil
-	h.tokens.mu.Unlock()
 	h.limits.mu.Lock()
 	h.limits.m = nil
 	h.limits.mu.Unlock()

@@ -305,14 +305,20 @@ func hostOf(u *url.URL) (host, port string, explicit bool, err error) {
 	return host, "443", false, nil
 }
 
+// mayAsk gives the host of a URL, if the script may ask it, and where it may be then.
+func (c *Call) mayAsk(u *url.URL) (host string, to reach, err error) {
+	host, port, explicit, err := hostOf(u)
+	if err == nil {
+		to, err = c.Needs.host("http", host, port, explicit, c.instance())
+		c.tellRefused("http", host, err)
+	}
+	return host, to, err
+}
+
 // roundTrip sends one request, if the script may ask its host. All requests of
 // scripts pass here, redirects too.
 func (c *Call) roundTrip(r *http.Request) (*http.Response, error) {
-	host, port, explicit, err := hostOf(r.URL)
-	if err != nil {
-		return nil, err
-	}
-	to, err := c.Needs.host("http", host, port, explicit, c.instance())
+	host, to, err := c.mayAsk(r.URL)
 	if err != nil {
 		return nil, err
 	}

@@ -113,11 +113,7 @@ func (o *oauth) kept(c *Call) (*token, error) {
 	if err != nil {
 		return nil, Errorf("usage", "token_url is no URL")
 	}
-	host, port, explicit, err := hostOf(u)
-	if err != nil {
-		return nil, err
-	}
-	at, err := c.Needs.host("http", host, port, explicit, c.instance())
+	_, at, err := c.mayAsk(u)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ var secretsModule = &Module{
 // secret gives the script a secret, which is known as one from then on.
 func (c *Call) secret(name string) (string, error) {
 	if err := c.Needs.name("secret", name, c.Hook.Job().Instance); err != nil {
+		c.tellRefused("secret", name, err)
 		return "", err
 	}
 	if c.Host.Secret == nil {

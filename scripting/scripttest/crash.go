@@ -52,16 +52,18 @@ func (p *Point) at(place string) bool {
 type crash struct {
 	way
 	w      *world
-	seen   int       // points so far
-	runs   int       // of hooks that have begun
-	began  int       // the run that was killed before its end; 0: none
-	died   *Point    // where it was killed
-	due    time.Time // when its job is taken over; zero: none is to be
-	others bool      // others ran before it was
+	seen   int          // points so far
+	runs   int          // of hooks that have begun
+	began  int          // the run that was killed before its end; 0: none
+	died   *Point       // where it was killed
+	whose  engine.JobID // the job whose hook ran then
+	due    time.Time    // when its job is taken over; zero: none is to be
+	others bool         // others ran before it was
 	last   *hostlib.Call
 	near   near          // what the hook that runs, or ran last, has called
 	done   engine.JobRef // whose hook has committed its end
-	mark   int           // the first request that is not committed
+	start  int           // the first request of the run of a hook
+	mark   int           // the first one that is not committed
 	in     *hostlib.Func // that the hook has called and that goes on; nil: none
 
 	handed  map[engine.JobID]engine.Raw // what produce has handed on
@@ -299,7 +301,10 @@ func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.
 		k.began = k.runs
 	}
 	k.w.step.Kill()
-	k.w.http.forget(k.mark)
+	k.w.http.forget(k.start, k.mark)
+	if k.whose = j.ID; ended {
+		k.w.http.anew()
+	}
 	return true
 }
 
@@ -387,11 +392,12 @@ func (k *crash) takeOver() error {
 	return k.w.step.Rescue(k.w.ctx)
 }
 
-// begins is told that a hook is to run, and gives what runs in its place.
-func (k *crash) begins(hook engine.Hook) engine.Hook {
+// begins is told that a job's hook is to run, and gives what runs in its place.
+func (k *crash) begins(j *engine.ClaimedJob, hook engine.Hook) engine.Hook {
 	if k == nil || k.off {
 		return hook
 	}
+	k.start = k.w.http.begins(j.ID == k.whose)
 	if k.runs++; k.runs != k.late {
 		return hook
 	}
@@ -399,6 +405,13 @@ func (k *crash) begins(hook engine.Hook) engine.Hook {
 		k.lost, k.began = true, k.runs
 		k.w.step.Kill()
 		return nil, engine.ErrLost
+	}
+}
+
+// ends is told of the end of a hook that has committed.
+func (k *crash) ends(j *engine.ClaimedJob) {
+	if k.done = j.JobRef; j.ID == k.whose {
+		k.w.http.anew()
 	}
 }
 
@@ -435,7 +448,7 @@ func (s *crashStore) Commit(ctx context.Context, session engine.Session, o *engi
 	}
 	switch at := (step{o.Job.ID, o.Job.Phase}); {
 	case !o.Checkpoint():
-		s.k.done = o.Job.JobRef
+		s.k.ends(o.Job)
 		if o.HandsOn() {
 			s.k.handed[at.job] = o.Item
 		}
@@ -504,30 +517,7 @@ func (s *crashStore) Settle(ctx context.Context, outcomes []engine.Outcome, done
 	if err := s.k.committed(ctx); err != nil {
 		return lost, err
 	}
-	s.k.done = outcomes[len(outcomes)-1].Job.JobRef
+	s.k.ends(outcomes[len(outcomes)-1].Job)
 	s.k.commits(late+theCommit, j, true)
 	return lost, nil
-}
-
-// made is how many requests there were.
-func (s *stubs) made() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.calls)
-}
-
-// forget takes back the requests from one on that only read: what a killed attempt
-// has asked is asked again.
-func (s *stubs) forget(from int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	kept := s.calls[:from:from]
-	for _, c := range s.calls[from:] {
-		if !reads(c.method) {
-			kept = append(kept, c)
-		} else if c.by != nil && c.by.times >= 0 {
-			c.by.times++
-		}
-	}
-	s.calls = kept
 }

@@ -455,31 +455,6 @@ func TestATestThatMissesAllPointsFails(t *testing.T) {
 	}
 }
 
-// TestAKilledProcessForgetsItsMemory has hooks that use what a process keeps from one
-// to the next: the token of a login, and what was sent once.
-func TestAKilledProcessForgetsItsMemory(t *testing.T) {
-	by := crashed(t, `
-job(needs = ["http:*.example.com"])
-
-def consume(ctx, item):
-    login = http.oauth2("https://auth.example.com/token", id = "c", secret = "a-long-secret")
-    http.put("https://api.example.com/x", json = item, auth = login)
-`, `
-def test_one_token(t):
-    t.http.on("POST", "https://auth.example.com/token", json = {"access_token": "a-long-token", "token_type": "bearer", "expires_in": 3600})
-    t.http.on("PUT", "https://api.example.com/x")
-    t.run({"id": 1})
-    t.run({"id": 2})
-    t.eq(len([c for c in t.http.calls if c.method == "POST"]), 1)
-`)
-	told := text(by["one_token"])
-	for _, want := range []string{"killed after http.put in consume (", "+POST https://auth.example.com/token"} {
-		if !strings.Contains(told, want) {
-			t.Errorf("%q is not told:\n%s", want, told)
-		}
-	}
-}
-
 // TestALeakFailsTheTest has a hook leave an iterator open in its first attempt only.
 func TestALeakFailsTheTest(t *testing.T) {
 	dir := folder(t, map[string]string{

@@ -14,7 +14,7 @@ func (*stubs) ObjectType() *hostlib.ObjectType { return httpType }
 var httpType = &hostlib.ObjectType{
 	Name: "test_http", Doc: "What a test's requests get, and which were made. There is no network: a request that no stub fits fails the test.",
 	Attrs: []hostlib.Attr{
-		{Name: "calls", Type: "list of test_call", Doc: "The requests that were made, in order.", Get: func(v hostlib.Value) (hostlib.Value, error) {
+		{Name: "calls", Type: "list of test_call", Doc: "The requests that were made, in order. Of what a hook that was killed by --crash makes again, one that does no more then is there once: it reads, puts or deletes the same, or has the same Idempotency-Key or webhook-id.", Get: func(v hostlib.Value) (hostlib.Value, error) {
 			s := v.(*stubs)
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -26,11 +26,14 @@ var httpType = &hostlib.ObjectType{
 		}},
 	},
 	Methods: []*hostlib.Func{
-		method("on", "Says what a request gets. Of the stubs that fit, the first that is not spent answers.", "t.http.on(\"GET\", \"https://api.example.com/items\", json = [{\"id\": 1}])", "t.http.on(\"GET\", \"https://api.example.com/items\", {json = {{id = 1}}})",
+		method("on", "Says what a request gets. Of the stubs that fit, the first that is not spent answers.",
+			"t.http.on(\"GET\", \"https://api.example.com/items\", json = [{\"id\": 1}])\nt.http.on(\"POST\", \"https://api.example.com/graphql\", match = {\"variables\": {\"page\": 2}}, json = {\"data\": {\"items\": []}})",
+			"t.http.on(\"GET\", \"https://api.example.com/items\", {json = {{id = 1}}})\nt.http.on(\"POST\", \"https://api.example.com/graphql\", {match = {variables = {page = 2}}, json = {data = {items = {}}}})",
 			[]param{
 				{Name: "method", Type: hostlib.String, Doc: "GET, POST and so on"},
 				{Name: "url", Type: hostlib.String, Doc: "the whole URL; its query, if it has one, must be in the request's"},
 				{Name: "params", Type: hostlib.DictOf, Default: hostlib.None, Named: true, Doc: "parameters that the request's query must have"},
+				{Name: "match", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what must be in the request's body, as t.contains looks for it: a text in the body as it is, all else in its JSON, such as the variables of a GraphQL query"},
 				{Name: "status", Type: hostlib.Int, Default: int64(200), Named: true, Doc: "the answer's status"},
 				{Name: "json", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "the answer's body, as JSON"},
 				{Name: "body", Type: hostlib.Text, Default: hostlib.None, Named: true, Doc: "the answer's body, as it is"},
@@ -47,8 +50,7 @@ func (s *stubs) on(a *hostlib.Args) error {
 	if err != nil || u.Host == "" {
 		return hostlib.Errorf("usage", "url: %q is no whole URL, such as https://api.example.com/items", a.String("url"))
 	}
-	u.Host = strings.ToLower(u.Host)
-	st := &stub{method: strings.ToUpper(a.String("method")), url: u, status: int(a.Int("status")), header: http.Header{}, times: -1}
+	st := &stub{method: strings.ToUpper(a.String("method")), url: u, match: a.Value("match"), status: int(a.Int("status")), header: http.Header{}, times: -1}
 	st.text = st.method + " " + a.String("url")
 	if st.status < 100 || st.status > 599 {
 		return hostlib.Errorf("usage", "status: got %d, wanted 100 to 599", st.status)
@@ -64,6 +66,13 @@ func (s *stubs) on(a *hostlib.Args) error {
 			return err
 		}
 		st.text += " with " + st.params.Encode()
+	}
+	if st.match != nil {
+		raw, err := hostlib.EncodeJSON(st.match)
+		if err != nil {
+			return err
+		}
+		st.text += " that has " + string(raw)
 	}
 	if d := a.Dict("headers"); d != nil {
 		if err := hostlib.EachParam("headers", d, func(name, value string) { st.header.Add(name, value) }); err != nil {

@@ -232,14 +232,9 @@ func (p picture) shape(timed map[string]bool) picture {
 		is := mask(what)
 		put := map[string]bool{}
 		for line := range strings.SplitSeq(text, "\n") {
-			if url := sets(what, line); url != line { // it replaces what was put there before
-				once := url + mask(line)
-				if put[once] {
-					continue
-				}
-				put[once] = true
+			if masked := mask(line); what != requested || !overwrites(put, line, masked) {
+				all[is] = append(all[is], masked)
 			}
-			all[is] = append(all[is], mask(line))
 		}
 	}
 	o := picture{}

@@ -1,9 +1,11 @@
 package scripttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -222,7 +224,15 @@ func (t *tester) rejected() (hostlib.Value, error) {
 	if t.step == nil {
 		return list, nil
 	}
+	var all []*engine.Reject
 	err := t.store.Rejects(t.ctx, engine.RejectFilter{Type: t.typeID()}, func(r *engine.Reject) bool {
+		all = append(all, r)
+		return true
+	})
+	slices.SortStableFunc(all, func(a, b *engine.Reject) int {
+		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(orZero(a.Source), orZero(b.Source)), cmp.Compare(orZero(a.Line), orZero(b.Line)))
+	})
+	for _, r := range all {
 		var source, line hostlib.Value
 		if r.Source != nil {
 			source = *r.Source
@@ -234,8 +244,7 @@ func (t *tester) rejected() (hostlib.Value, error) {
 			Names:  []string{"row", "reason", "source", "line", "state"},
 			Values: []hostlib.Value{hostlib.JSON(r.Row), r.Reason, source, line, string(r.State)},
 		})
-		return true
-	})
+	}
 	return list, err
 }
 
@@ -271,6 +280,14 @@ func (t *tester) waiting() (hostlib.Value, error) {
 			return list, nil
 		}
 	}
+}
+
+// orZero is what p points to.
+func orZero[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 func textOrBytes(data []byte) hostlib.Value {

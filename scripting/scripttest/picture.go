@@ -1,12 +1,11 @@
 package scripttest
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -50,44 +49,22 @@ func (w *world) picture() picture {
 // requested are all requests.
 const requested = "requests"
 
-// told is the request in a line.
-func (c *call) told() string {
-	return strings.TrimRight(fmt.Sprintf("%s %s %s", c.method, c.url, c.body), " ")
-}
-
-// changes are the requests that change something: not those that read, nor those with
-// the same key once more, nor those for a token; of those that say alike how something is
-// to be the last. Who takes webhooks drops what comes with an id that it has had, whatever
-// it says.
+// changes are the requests that change something: not those that read, nor those that
+// only say once more what was said; of those that say alike how something is to be the last.
 func (s *stubs) changes() (lines []string) {
 	had := map[string]bool{}
 	for _, c := range s.calls {
-		told, again := c.told(), false
-		for name, of := range map[string]string{"Idempotency-Key": told, "Webhook-Id": c.url} {
-			if key := c.header.Get(name); key != "" {
-				key = strings.Join([]string{name, key, of}, " ")
-				again, had[key] = again || had[key], true
-			}
+		told, says := c.told(), c.says()
+		if replaces(c.method) {
+			lines = slices.DeleteFunc(lines, func(line string) bool { return line == told })
 		}
-		if !again && !reads(c.method) && !bytes.Contains(c.body, []byte("grant_type=")) && !graphQuery.Match(c.body) {
-			if replaces(c.method) {
-				lines = slices.DeleteFunc(lines, func(line string) bool { return line == told })
-			}
+		if replaces(c.method) || !c.reads() && (says == "" || !had[says]) {
 			lines = append(lines, told)
 		}
+		had[says] = true
 	}
 	return lines
 }
-
-// graphQuery is a query of GraphQL, which reads; a mutation writes.
-var graphQuery = regexp.MustCompile(`"query"\s*:\s*"(\s|\\n)*(query\b|\{)`)
-
-// reads says that requests of a method change nothing.
-func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
-
-// replaces says that requests of a method say how something is to be, so that another one
-// of the same does no more.
-func replaces(method string) bool { return method == http.MethodPut || method == http.MethodDelete }
 
 func (p picture) add(what string, lines []string) {
 	if len(lines) == 0 {
@@ -102,22 +79,42 @@ func (p picture) add(what string, lines []string) {
 
 // tables are those of the job database that are not the engine's.
 func (w *world) tables(p picture) {
-	t := &tester{world: w}
 	names, err := w.ground.db.Tables(w.ctx)
 	if err != nil {
 		return
 	}
+	s, err := w.session()
+	if err != nil {
+		return
+	}
 	for _, name := range names {
-		if rows, err := t.table(name, ""); err == nil {
-			p.rows("table "+name, rows)
-		}
+		w.rows(p, "table "+name, s, w.ground.db.Quote, name)
 	}
 }
 
-// rows adds the rows of a table.
-func (p picture) rows(what string, rows hostlib.Value) {
+// designer is a session that can tell which column numbers the rows of a table.
+type designer interface {
+	Design(ctx context.Context, table string) (engine.TableDesign, error)
+}
+
+// rows adds the rows of a table, but for the numbers that a server gives them: it does not
+// give those again that were rolled back.
+func (w *world) rows(p picture, what string, s *autocommit, quote func(string) string, table string) {
+	rows, err := s.table(w.ctx, quote, table, "")
+	if err != nil {
+		return
+	}
+	auto := ""
+	if d, ok := s.Joined.(designer); ok && w.ground.site != (files{}) {
+		design, _ := d.Design(w.ctx, table)
+		s.Rollback(w.ctx)
+		auto = design.Auto
+	}
 	var lines []string
 	for _, r := range rows.([]hostlib.Value) {
+		if row := r.(*hostlib.Dict); auto != "" {
+			row.Set(auto, "#")
+		}
 		lines = append(lines, literal(r, 1))
 	}
 	p.add(what, lines)
@@ -135,9 +132,7 @@ func (w *world) connections(p picture) {
 		}
 		s := autocommitOn(c)
 		for _, name := range names {
-			if rows, err := s.table(w.ctx, c.Quote, name, ""); err == nil {
-				p.rows("table "+at.name+"."+name, rows)
-			}
+			w.rows(p, "table "+at.name+"."+name, s, c.Quote, name)
 		}
 		s.Close()
 	}
@@ -304,17 +299,6 @@ func (p picture) without(some []string) picture {
 	o := maps.Clone(p)
 	for _, what := range some {
 		delete(o, what)
-	}
-	return o
-}
-
-// steady is what two runs without a crash leave alike: the rest is made at random.
-func (p picture) steady(one, another picture) picture {
-	o := picture{}
-	for what, text := range p {
-		if one[what] == another[what] {
-			o[what] = text
-		}
 	}
 	return o
 }

@@ -113,8 +113,10 @@ var (
 	loopsParam    = param{Name: "loops", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: loopsDoc}
 	countedParam  = param{Name: "counted", Type: hostlib.Data, Default: hostlib.None, Named: true, Doc: "what it has counted before, such as {\"read\": 20, \"rejected\": 2}: the setting rejects is about all of it"}
 	inParam       = param{Name: "instance", Type: hostlib.String, Default: hostlib.None, Named: true, Doc: "of which instance"}
-	runParam      = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test. So does another job that fails, or is cancelled, meanwhile, such as one that it has enqueued, unless that end is expected: \"any\" lets all be"}
-	expectParam   = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test"}
+	runParam      = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test. So does another job that fails, or is cancelled, meanwhile, such as one that it has enqueued, unless that end is expected. " + unheardDoc}
+	expectParam   = param{Name: "expect", Type: hostlib.String, Default: "completed", Named: true, Choices: []string{"completed", "failed", "cancelled", "any"}, Doc: "how it must end; another end fails the test. " + unheardDoc}
+
+	unheardDoc = "An error in the hook fail, or in what ctx.on_commit calls, does, too, though it changes no end. \"any\" lets all be"
 )
 
 func runMethods() []*hostlib.Func {
@@ -340,6 +342,7 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 		return nil, err
 	}
 	t.ground.store.counted = map[engine.JobID]engine.Stats{id: counted}
+	t.silent = nil
 	o, err := t.step1(id, position)
 	if err != nil {
 		return nil, err
@@ -354,7 +357,7 @@ func (t *tester) hook(c *hostlib.Call, a *hostlib.Args, phase engine.Phase, payl
 	if got != want && want != "any" {
 		return nil, hookFailed(c, o, "%s ended as %s, not %s", phase, got, want)
 	}
-	return o, nil
+	return o, t.heard(c, want)
 }
 
 // step1 runs the hook that is due for a job, and takes the job away with all
@@ -369,6 +372,7 @@ func (t *tester) step1(id engine.JobID, position engine.Raw) (*outcome, error) {
 		}
 		return func(c *engine.Call) (engine.Raw, error) {
 			result, ended = hook(c)
+			t.fails(ended)
 			return result, ended
 		}
 	}); err != nil {
@@ -427,7 +431,7 @@ func (t *tester) only(id engine.JobID, instead func(j *engine.ClaimedJob, hook e
 		if ran = j.ID == id; !ran {
 			return nil, fmt.Errorf("job %d came before job %d", j.ID, id)
 		}
-		return t.crash.begins(instead(j, hook)), nil
+		return t.crash.begins(j, instead(j, hook)), nil
 	}
 	defer func() { t.step.Before = t.bound }()
 	t.crash.again() // of a hook that t.run has run again since
@@ -479,7 +483,11 @@ func (t *tester) failHook(c *hostlib.Call, a *hostlib.Args) (hostlib.Value, erro
 		return nil, err
 	}
 	before := t.clock.Now()
+	t.silent = nil
 	o, err := t.step1(id, nil)
+	if err == nil {
+		err = t.heard(c, "")
+	}
 	if err != nil {
 		return nil, err
 	}

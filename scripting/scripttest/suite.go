@@ -27,7 +27,7 @@ import (
 type Options struct {
 	Jobs     string         // the jobs folder; default "jobs"
 	Paths    []string       // scripts, files of tests, folders, globs; default: the jobs folder
-	Run      *regexp.Regexp // only tests whose "file: name" it matches; nil: all
+	Run      *regexp.Regexp // only tests whose "file: name" it matches, with or without test_; nil: all
 	Parallel int            // how many run at once; default: as many as there are processors
 	FailFast bool           // begin no further test when one has failed
 	Timeout  time.Duration  // of one test; default 1m
@@ -215,12 +215,19 @@ func Find(o Options) (*Suite, error) {
 			if script := scripts[of]; script != nil {
 				one.script = script
 			}
-			if o.Run == nil || o.Run.MatchString(t.File+": "+t.Name) {
+			if o.runs(t.File, t.Name) {
 				s.tests = append(s.tests, one)
 			}
 		}
 	}
 	return s, nil
+}
+
+// runs says whether a test of a name is to run: as it is told, or as it is defined, where
+// that is what is asked for.
+func (o Options) runs(file, name string) bool {
+	return o.Run == nil || o.Run.MatchString(file+": "+name) ||
+		strings.Contains(o.Run.String(), "test_") && o.Run.MatchString(file+": test_"+name)
 }
 
 func hidden(p string) bool {
@@ -302,10 +309,14 @@ func namesOf(root *os.Root, jobs string) (files, types []string) {
 }
 
 // inside is a path below the jobs folder: as it is, or a job type's name, also where a
-// folder has that name.
+// folder has that name, or a folder of job types.
 func inside(jobs, file string) (string, error) {
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
-		for _, ending := range endings {
+		also := slices.Clone(endings)
+		if err != nil {
+			also = append(also, "")
+		}
+		for _, ending := range also {
 			named := filepath.Join(jobs, file+ending)
 			if _, err := os.Stat(named); err == nil {
 				file = named

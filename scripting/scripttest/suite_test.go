@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -290,6 +291,42 @@ func TestSkippedTodoAndHelpers(t *testing.T) {
 	one := results(t, Options{Jobs: dir, Paths: []string{filepath.Join(dir, "lib", "*.star")}})
 	if len(one) != 1 || one["add"] == nil {
 		t.Errorf("of lib there are %d", len(one))
+	}
+	for _, name := range []string{"lib", "lib/add_test.star"} { // below the jobs folder
+		if one := results(t, Options{Jobs: dir, Paths: []string{name}}); len(one) != 1 || one["add"] == nil {
+			t.Errorf("of %s there are %d", name, len(one))
+		}
+	}
+	for run, want := range map[string]int{"test_add": 1, "lib/.*: test_a": 1, ": add$": 1, ": t": 0, "test_later": 1} {
+		if got := results(t, Options{Jobs: dir, Run: regexp.MustCompile(run)}); len(got) != want {
+			t.Errorf("%s runs %d tests", run, len(got))
+		}
+	}
+}
+
+// TestRejectsComeBySourceAndLine has rows that the reader and the script set aside, of
+// which the reader's come later.
+func TestRejectsComeBySourceAndLine(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"x.star": `
+job(needs = ["files:*.csv"], rejects = "100%")
+
+def consume(ctx, item):
+    reject({"n": 0}, "no place")
+    for name in ["b.csv", "a.csv"]:
+        for row in csv.read(name, on_bad = "reject"):
+            if row["id"] == "x":
+                reject(row, "no number")
+`, "x_test.star": `
+def test_it(t):
+    t.file("a.csv", "id,n\nx,1\n2\n3,3\nx,4\n")
+    t.file("b.csv", "id,n\nx,1\n")
+    for first in [0, 5]:
+        t.run()
+        t.eq([(r["source"], r["line"]) for r in t.rejects()[first:]], [(None, None), ("a.csv", 2), ("a.csv", 3), ("a.csv", 5), ("b.csv", 2)])
+`})
+	if r := results(t, Options{Jobs: dir})["it"]; r.Status != Passed {
+		t.Errorf("%s", text(r))
 	}
 }
 

@@ -152,7 +152,7 @@ func worldMethods() []*hostlib.Func {
 			}),
 		method("logs", "Gives what the hooks have logged: dicts with level, message, fields, phase and attempt.", "t.logs()[0][\"message\"]  # \"imported\"", "t.logs()[1].message  -- \"imported\"", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.logged() }),
-		method("rejects", "Gives the rows that were rejected: dicts with row, reason, source, line and state: open, redriving, redriven or closed.", "len(t.rejects())  # 0", "#t.rejects()  -- 0", nil, "list of dict",
+		method("rejects", "Gives the rows that were rejected: dicts with row, reason, source, line and state: open, redriving, redriven or closed. Those of a job come by source and line.", "len(t.rejects())  # 0", "#t.rejects()  -- 0", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.rejected() }),
 		method("enqueued", "Gives the jobs of other types, and of this one, that were made and have not been run: dicts with type, payload, key, phase, priority and run_at.", "t.enqueued()[0][\"type\"]  # \"mail\"", "t.enqueued()[1].type  -- \"mail\"", nil, "list of dict",
 			func(_ *hostlib.Call, t *tester, _ *hostlib.Args) (hostlib.Value, error) { return t.waiting() }),

@@ -16,7 +16,7 @@ type watch struct{ t *tester }
 // ObjectType is test_clock.
 func (*watch) ObjectType() *hostlib.ObjectType { return clockType }
 
-var endParam = param{Name: "expect", Type: hostlib.String, Default: expectParam.Default, Named: true, Choices: expectParam.Choices, Doc: "how the jobs must end that end on the way; another end fails the test"}
+var endParam = param{Name: "expect", Type: hostlib.String, Default: expectParam.Default, Named: true, Choices: expectParam.Choices, Doc: "how the jobs must end that end on the way; another end fails the test. " + unheardDoc}
 
 var clockType = &hostlib.ObjectType{
 	Name: "test_clock", Doc: "A test's clock: it stands still while the test computes, and skips over waits.",
@@ -64,9 +64,12 @@ func (t *tester) watched(c *hostlib.Call, want string, own []engine.JobID, do fu
 	if t.ran {
 		before, err = t.ended(want, beside)
 	}
-	t.own, t.beside = own, false
+	t.own, t.beside, t.silent = own, false, nil
 	if err == nil {
 		err = do()
+	}
+	if err == nil {
+		err = t.heard(c, want)
 	}
 	if err != nil || beside && !t.beside {
 		return err

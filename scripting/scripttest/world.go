@@ -39,11 +39,13 @@ type world struct {
 	host    *hostlib.Host
 	http    *stubs
 	wrong   []wrong       // what the script asked for in vain: each fails the test
+	lacks   []string      // those of them that its needs do not have
 	calls   int           // that the test itself has made
 	call    *hostlib.Call // the last one's; nil: there was none
 	secrets map[string]string
 	hides   *engine.Secrets // those that scripts were given
 	falls   falls
+	silent  *Stop // the first error in t.run and its like that changes nothing of how a job ends; nil: there was none
 	others  map[reached]connection
 	servers map[string]*server
 	stores  map[string]*store
@@ -74,7 +76,7 @@ func newWorld(ctx context.Context, g *ground, test string) *world {
 	w.host = &hostlib.Host{
 		Leaks: hostlib.LeaksFail, Leaked: w.leaked,
 		Files: "", Connections: w, HTTP: w.http, Secret: w.secret, Log: slog.New(w.log),
-		Random: newDice(test), Dated: true, Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Fell: w.fell,
+		Random: newDice(test), Dated: true, Remotes: w.remote, Dial: w.dial, S3: w.store3, Around: w.around, Refused: w.refused, Unheard: w.unheard, Fell: w.fell,
 	}
 	w.host.Mail = (*office)(nil).settings()
 	return w
@@ -170,7 +172,14 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	why := ""
 	switch most := max(maxAttempts, w.typ.Settings.Retry.Max); {
 	case j.Phase == engine.PhaseFail && w.busy.times <= maxAtOnce:
-		return w.crash.begins(hook), nil
+		hook = w.crash.begins(j, hook)
+		return func(c *engine.Call) (engine.Raw, error) {
+			result, err := hook(c)
+			if err != nil && !errors.Is(err, engine.ErrLost) && !hostlib.Decided(err) {
+				w.unheard("the fail hook", err)
+			}
+			return result, err
+		}, nil
 	case w.failed[j.ID] >= most && j.Attempts < most:
 		why = fmt.Sprintf("%s failed %d times: attempts are counted anew after a checkpoint that takes the job on; does it commit something each time, and then fail?", j.Phase, w.failed[j.ID])
 	case j.Attempts >= most:
@@ -178,9 +187,10 @@ func (w *world) bound(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, erro
 	case w.busy.times > maxAtOnce:
 		why = fmt.Sprintf("%s ran %d times at one moment: does it snooze without end?", j.Phase, w.busy.times-1)
 	default:
-		hook = w.crash.begins(hook)
+		hook = w.crash.begins(j, hook)
 		return func(c *engine.Call) (engine.Raw, error) {
 			result, err := hook(c)
+			w.fails(err)
 			var v *engine.Verdict
 			if err != nil && !errors.Is(err, engine.ErrLost) && (!errors.As(err, &v) || v.Event == engine.Retried) {
 				w.failed[j.ID]++
@@ -231,6 +241,44 @@ func (w *world) secret(name string) (string, error) {
 		return "", engine.Wrapf("", hostlib.ErrNoSecret, "the test has not set it").WithHint("t.secret(%q, \"...\")", name)
 	}
 	return value, nil
+}
+
+// refused has what the script's needs do not have fail the test, unless its hook fails by it;
+// but not a secret that the test has set, nor requests to a host that it has a stub of: it
+// is to see that they are refused.
+func (w *world) refused(kind, name string, err error) {
+	_, set := w.secrets[name]
+	if kind == "secret" && !set || kind == "http" && !w.http.of(name) {
+		w.note(err.Error())
+		w.lacks = append(w.lacks, err.Error())
+	}
+}
+
+// fails is told of the error by which a hook fails: what it tells of lacks is not
+// swallowed.
+func (w *world) fails(err error) {
+	if err == nil {
+		return
+	}
+	w.wrong = slices.DeleteFunc(w.wrong, func(x wrong) bool {
+		return slices.Contains(w.lacks, x.message) && strings.Contains(err.Error(), x.message)
+	})
+}
+
+// unheard keeps an error that only the log would tell.
+func (w *world) unheard(what string, err error) {
+	w.fails(err)
+	if f := engine.AsFailure(err); w.silent == nil {
+		w.silent = &Stop{Message: fmt.Sprintf("%s failed: %s", what, f.Message), Detail: f.Backtrace}
+	}
+}
+
+// heard ends the test by an error that only the log would tell, unless any is wanted.
+func (w *world) heard(c *hostlib.Call, want string) error {
+	if w.silent == nil || want == "any" {
+		return nil
+	}
+	return stop(c, w.silent)
 }
 
 // wrong is something that fails a test, and where the test was.
