@@ -119,6 +119,7 @@ type Call struct {
 	gone     []string               // see changed
 	answers  int                    // of servers by http since the last commit
 	made     map[string]bool        // files that were made since the last commit
+	fresh    map[string]bool        // files that this run has made, and not moved away
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	file     string                 // the same, but for an entry of an archive that

@@ -39,6 +39,7 @@ type moveNote struct {
 	// Position is the sum of the hook's position: it may go on behind the move from
 	// another one.
 	Position string `json:"position"`
+	Made     bool   `json:"made,omitempty"` // the run had made the file itself
 }
 
 // is says whether it is the file that was to be moved, as far as anybody can tell.
@@ -77,7 +78,7 @@ func (c *Call) noteMove(root folder, src, dst string, info fs.FileInfo) error {
 	if c.Host.Dry != nil {
 		return nil
 	}
-	text, err := json.Marshal(moveNote{dst, info.Size(), info.ModTime().UnixNano(), c.position()})
+	text, err := json.Marshal(moveNote{dst, info.Size(), info.ModTime().UnixNano(), c.position(), c.fresh[src]})
 	if err != nil {
 		return err
 	}
@@ -247,9 +248,37 @@ func (c *Call) movedBefore(root folder, src, dst, exists string, info fs.FileInf
 	return to, nil
 }
 
+// madeAnew says that an earlier run of the job's hook has made the file at src, too, and
+// moved it to dst, or to where that was taken: this one belongs where that one is; "": that
+// is no longer there.
+func (c *Call) madeAnew(root folder, src, dst string) (to string, anew bool) {
+	note := c.noteOf(src, path.Dir(dst))
+	if !c.fresh[src] || c.Host.Dry != nil || c.moves[note] {
+		return "", false
+	}
+	n := c.readNote(root, note)
+	if n == nil || !n.Made || n.Position != c.position() {
+		return "", false
+	}
+	if now, err := root.Lstat(n.To); err != nil || !n.is(now) {
+		return "", true
+	}
+	for k, to := 2, dst; k <= maxMoves; k++ {
+		if to == n.To {
+			return to, true
+		}
+		to = numbered(dst, k)
+	}
+	return "", true
+}
+
 // changed notes that a file was moved, or with to = "" deleted, before the commit of what
 // is written. One that this run has made since then is made again by the next one.
 func (c *Call) changed(p, to, what string) {
+	if c.fresh[p] {
+		delete(c.fresh, p)
+		c.fresh[to] = true
+	}
 	if c.after || c.Host.Dry != nil {
 		return
 	}
@@ -267,13 +296,13 @@ func (c *Call) changed(p, to, what string) {
 // making notes that a file was made, or written anew.
 func (c *Call) making(p string) {
 	c.forgetFiles()
-	c.made[p] = true
+	c.made[p], c.fresh[p] = true, true
 }
 
 // forgetFiles has what is noted of files forgotten once what is written is committed.
 func (c *Call) forgetFiles() {
 	if c.made == nil {
-		c.made = map[string]bool{}
+		c.made, c.fresh = map[string]bool{}, map[string]bool{}
 		c.Hook.OnCheckpoint(func() { clear(c.made); c.gone = c.gone[:0] })
 	}
 }

@@ -215,8 +215,13 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 			return nil, err
 		}
 	}
-	if to, err := c.movedBefore(root, src, dst, exists, info); to != "" || err != nil {
-		return to, err
+	to, anew := c.madeAnew(root, src, dst)
+	if !anew {
+		if to, err := c.movedBefore(root, src, dst, exists, info); to != "" || err != nil {
+			return to, err
+		}
+	} else if to != "" {
+		dst, exists = to, "replace"
 	}
 	if gone {
 		if there, err := root.Lstat(dst); err == nil && there.Mode().IsRegular() {
@@ -230,7 +235,7 @@ func (c *Call) moveFile(src, dst, exists string) (Value, error) {
 	if into, err := root.Stat(dst); err == nil && into.IsDir() {
 		return nil, Errorf("file.folder", "%q is a folder: write %q", dst, dst+"/")
 	}
-	to := dst
+	to = dst
 	for n := 2; ; n++ {
 		if to == src { // it has such a name already
 			return to, nil

@@ -285,6 +285,35 @@ func TestAHookThatFailsTellsOfTheFilesThatAreGone(t *testing.T) {
 
 // What notes moves goes with the commit: also what an earlier run has moved, and this one
 // does not meet again. Of moves after a commit there is nothing to note.
+// A file that a run makes, and moves to its place, takes the place of the one that an
+// earlier run of the hook has made and moved.
+func TestAFileThatIsMadeAnewIsMovedAnew(t *testing.T) {
+	t.Parallel()
+	for _, exists := range []string{"replace", "number", "error"} {
+		for _, first := range []string{"", "    ctx.checkpoint(1)\n"} {
+			w := world.New(t)
+			w.File("out/old.csv", "of another job")
+			w.Script("job", `
+job(needs = ["files:out/*"], retry = retry(max = 3, first = "1ms"))
+def consume(ctx, item):
+    files.write("out/x.part", "version %d" % ctx.attempt)
+`+first+`    path = files.move("out/x.part", "out/x.csv", exists = "`+exists+`")
+    if named("old"): path = files.move(path, "out/old.csv", exists = "number")
+    if ctx.attempt < 3: error("the upload failed")
+    return [path, files.read(path), sorted([f.path for f in files.list("out/*")])]
+def named(what): return "`+exists+`" == "number"
+`)
+			want := `["out/x.csv","version 3",["out/old.csv","out/x.csv"]]`
+			if exists == "number" {
+				want = `["out/old-2.csv","version 3",["out/old-2.csv","out/old.csv"]]`
+			}
+			if j := w.Do("job", "1"); string(j.Result) != want {
+				t.Errorf("%s, %q: got %s, %+v, want %s", exists, first, j.Result, j.Error, want)
+			}
+		}
+	}
+}
+
 func TestNotesOfMovesGoWithTheCommit(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
