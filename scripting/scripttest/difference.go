@@ -13,8 +13,11 @@ import (
 )
 
 // difference shows how two values differ: short ones side by side, longer ones
-// line by line, rows a line each.
+// line by line, rows as tables.
 func difference(in notation, got, want hostlib.Value) string {
+	if diff := tableDiff(in, got, want); diff != "" {
+		return diff
+	}
 	g, w := in.literal(got, 0), in.literal(want, 0)
 	if gs, ok := got.(string); ok && strings.Contains(gs, "\n") {
 		if ws, ok := want.(string); ok {

@@ -145,7 +145,7 @@ def test_comparisons(t):
 
 // Tests that fail, with what must be told.
 var bad = map[string]string{
-	"eq":        "def test_eq(t):\n    rows = [{\"id\": 1}, {\"id\": 2}]\n    t.eq(rows, [{\"id\": 1}, {\"id\": 3}])\n|not equal|-    {\"id\": 3}|+    {\"id\": 2}|t.eq(rows, [{\"id\": 1}, {\"id\": 3}])|rows = [{",
+	"eq":        "def test_eq(t):\n    rows = [{\"id\": 1}, {\"id\": 2}]\n    t.eq(rows, [{\"id\": 1}, {\"id\": 3}])\n|not equal| id\n|-3\n|+2\n|t.eq(rows, [{\"id\": 1}, {\"id\": 3}])|rows = [{",
 	"types":     "def test_types(t):\n    t.eq(\"1\", 1)\n|got:    \"1\"|wanted: 1",
 	"raises":    "def test_raises(t):\n    int(\"x\")\n|invalid literal|in test_raises",
 	"end":       "def test_end(t):\n    t.file(\"incoming/a.csv\", \"id,name\\nx,y\\n\")\n    t.run()\n|the job ended as failed, not completed: int: invalid literal|people.star|attempt failed",
