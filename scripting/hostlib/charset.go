@@ -53,8 +53,24 @@ func decoding(name string, r io.Reader, charset string) (*decoded, error) {
 	return &decoded{name: name, r: r, e: e, charset: charset}, nil
 }
 
+// Decode is the text of a file that is in a character set; name is for messages.
+func Decode(name string, data []byte, charset string) (string, error) {
+	d, err := decoding(name, bytes.NewReader(data), charset)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(d)
+	if err == nil && !utf8.Valid(text) {
+		err = (&input{name: name, text: d}).noText(0)
+	}
+	return string(text), err
+}
+
 // encodingOf finds a character set; nil is UTF-8.
 func encodingOf(charset string) (encoding.Encoding, error) {
+	if strings.EqualFold(charset, "utf-8-sig") { // whose mark is left out, or written by encoded
+		return nil, nil
+	}
 	e, err := htmlindex.Get(charset)
 	if err != nil || e == encoding.Replacement { // browsers read some no more
 		if e, err = ianaindex.IANA.Encoding(charset); err != nil || e == nil {

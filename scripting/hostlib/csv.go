@@ -124,7 +124,7 @@ var csvModule = &Module{
 				Param{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
 				Param{Name: "line_end", Type: String, Default: "\n", Named: true, Choices: []string{"\n", "\r\n"}, Doc: "what ends a line"},
 				Param{Name: "quote_all", Type: Bool, Default: false, Named: true, Doc: "quotes stand around all fields, not only where they must"},
-				writeEncoding, appendParam),
+				WriteEncoding, appendParam),
 			Returns: "written", Needs: "files", Effect: Outside, Same: true,
 			Example: "csv.write(\"data/out/people.csv\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
 			Lua:     "csv.write(\"data/out/people.csv\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
