@@ -300,6 +300,7 @@ type csvOptions struct {
 	nulls   map[string]bool
 	// reject sets a bad row aside; nil: it is an error.
 	reject rejecting
+	hint   string // what is said of rows that could be set aside
 }
 
 // rejecting sets a bad row aside.
@@ -352,6 +353,9 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	}
 	if o.reject, err = c.onBad(a); err != nil {
 		return o, err
+	}
+	if c.Hook != nil {
+		o.hint = setsAside
 	}
 	if end := a.String("line_end"); end != "" {
 		o.lineEnd = end[len(end)-1]
