@@ -124,6 +124,9 @@ type Failure struct {
 	// Row is the number of the row that was to be written which it is about, from 1;
 	// 0: it is about none. Not stored.
 	Row int64 `json:"-"`
+	// Key is what that row has in the columns of the key by which rows are written, as it
+	// is shown: id = 5. Not stored.
+	Key string `json:"-"`
 	// Cause is what the failure was made from; not stored.
 	Cause error `json:"-"`
 }

@@ -124,7 +124,7 @@ func (g gauge) more(p *pace) string {
 	if g.Failed > 0 {
 		words = append(words, humanize.Comma(g.Failed)+" failed")
 	}
-	if rate := p.known(); rate >= 0.05 {
+	if rate := p.known(); rate >= 0.1 {
 		words = append(words, humanize.CommafWithDigits(rate, digits(rate))+"/s")
 	}
 	if d := p.left(g); d > 0 && !g.Others { // nobody knows how much of it others do

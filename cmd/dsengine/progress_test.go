@@ -298,6 +298,13 @@ func TestAPaceKnowsWhenTheRestIsDone(t *testing.T) {
 	if p.rate < 99 || p.rate > 101 {
 		t.Errorf("rate %.1f, want 100", p.rate)
 	}
+	var slow pace
+	for i := range time.Duration(60) {
+		slow.look(i*time.Second, 3+int64(i/15))
+	}
+	if slow.rate = 0.08; slow.known() == 0 || strings.Contains(gauge{Done: 3, Total: 10}.more(&slow), "/s") {
+		t.Errorf("of a rate that is nought as it is written it says %q", gauge{Done: 3, Total: 10}.more(&slow))
+	}
 	if left := p.left(gauge{Done: 4000, Total: 10_000}).Round(time.Second); left != time.Minute {
 		t.Errorf("%s left, want 1m0s", left)
 	}

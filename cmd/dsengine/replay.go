@@ -26,8 +26,8 @@ func newReplay(env *Env, g *globals) *cobra.Command {
 		Short: "Run a job once more without doing what it does, to see how it fails",
 		Long: `Take a job of the database, a failed one or any other, and run its hook here once more: the
 phase that failed last, with the job's payload, its item, its state, its window, and the
-position of its last checkpoint; one that completed begins that phase anew. It says what dsengine
-plan says, and nothing of it stays. The counts are those that jobs show would have then, and those
+position of its last checkpoint; one that completed, or rejected too many rows, begins that phase
+anew. It says what dsengine plan says, and nothing of it stays. The counts are those that jobs show would have then, and those
 of the items that were run; what the job had counted by where it begins is told beside them.
 
 Tables, state, variables, records and files are as they are now, not as they were when the job

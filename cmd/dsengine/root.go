@@ -264,11 +264,27 @@ func flagError(c *cobra.Command, err error) error {
 		var names []string
 		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 		name := "--" + none.GetSpecifiedName()
-		return usage("%s has no flag %q%s", c.CommandPath(), name, hostlib.Suggest(name, names)).WithHint("%s", see)
+		like := takes(c, none.GetSpecifiedName())
+		if like == "" {
+			like = hostlib.Suggest(name, names)
+		}
+		return usage("%s has no flag %q%s", c.CommandPath(), name, like).WithHint("%s", see)
 	case errors.As(err, &invalid):
 		return usage("--%s: %s", invalid.GetFlag().Name, wrong(invalid.GetValue(), invalid.Unwrap())).WithHint("%s", see)
 	}
 	return usage("%s", err).WithHint("%s", see)
+}
+
+// takes says which flag of a command takes a word as its value, if its help lists it.
+func takes(c *cobra.Command, word string) (like string) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		_, list, _ := strings.Cut(f.Usage, ": ")
+		words := strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
+		if like == "" && f.Value.Type() == "string" && word != "or" && slices.Contains(words, word) {
+			like = fmt.Sprintf(" (did you mean --%s %s?)", f.Name, word)
+		}
+	})
+	return like
 }
 
 // arguments checks the number of a command's arguments, which are named.

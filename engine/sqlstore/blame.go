@@ -64,6 +64,18 @@ func (w *writer) blame(ctx context.Context, x Execer, f *engine.Failure, err err
 	}
 }
 
+// keyShown is what the i-th row of a batch has in the columns of the key, as errors show
+// it; "" where it is not known by any.
+func (w *writer) keyShown(b *batch, i int) string {
+	var told []string
+	for _, c := range w.key {
+		if k := indexFold(b.names, c); k >= 0 {
+			told = append(told, c+" = "+w.s.shown(b.args[i*len(b.names)+k]))
+		}
+	}
+	return strings.Join(told, ", ")
+}
+
 // shown is a value as an error shows it: its beginning, without secrets.
 func (s *Session) shown(v any) string {
 	switch x := v.(type) {

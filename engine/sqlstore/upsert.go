@@ -56,7 +56,7 @@ func (s *Session) newUpserter(ctx context.Context, w *writer, spec engine.Upsert
 	if u.before == "" {
 		w.once = spec.Key
 	}
-	w.flush, w.has = u.flush, u.has
+	w.flush, w.has, w.key = u.flush, u.has, spec.Key
 	return u, nil
 }
 

@@ -129,7 +129,10 @@ func (w *writer) makeReady(b *batch) (err error) {
 		row := b.args[i*n : (i+1)*n]
 		if err := w.fit(b, row, b.at[i]); err != nil {
 			var f *engine.Failure // always of the row, whatever its code is
-			if w.rejects == nil || !errors.As(err, &f) {
+			if errors.As(err, &f) {
+				f.Key = w.keyShown(b, i)
+			}
+			if w.rejects == nil || f == nil {
 				return err
 			}
 			b.refused = append(b.refused, refusal{b.rows[i], f})

@@ -34,6 +34,7 @@ type writer struct {
 	table string
 	stats engine.Stats
 	once  []string          // columns of which a batch may hold the same values once only; nil: none
+	key   []string          // columns by which rows are known; nil: none are
 	full  func(*batch) bool // no other row goes into the batch
 	ready func(*batch)      // is called for a batch before it is written, beside the hook
 	flush func(ctx context.Context, c *sql.Conn, b *batch) error
@@ -393,7 +394,7 @@ func (w *writer) named(ctx context.Context, x Execer, b *batch, i int, err error
 	if f.Code == "db.missing" {
 		return f // whatever the row is
 	}
-	f.Row = b.at[i]
+	f.Row, f.Key = b.at[i], w.keyShown(b, i)
 	f.Message = fmt.Sprintf("row %d: %s", f.Row, strings.TrimSuffix(f.Message, " at row 1"))
 	return f
 }

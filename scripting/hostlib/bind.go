@@ -300,6 +300,8 @@ func (p *Param) wrong(c *Call, v Value) error {
 		hint = fmt.Sprintf(": write [%q]", s)
 	case p.Type == Moment && isString:
 		hint = ": see time.parse"
+	case p.Type == Function && plain == nil:
+		hint = ": what is called in its place has run before; write lambda: ..."
 	}
 	return Errorf("usage", "%s: got %s, wanted %s%s", p.Name, name, p.Type, hint)
 }

@@ -55,6 +55,19 @@ func decoding(name string, r io.Reader, charset string) (*decoded, error) {
 	return &decoded{name: name, r: r, e: e, charset: charset}, nil
 }
 
+// Decode is the text of a file that is in a character set; name is for messages.
+func Decode(name string, data []byte, charset string) (string, error) {
+	d, err := decoding(name, bytes.NewReader(data), charset)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(d)
+	if err == nil && !utf8.Valid(text) {
+		err = (&input{name: name, text: d}).noText(0)
+	}
+	return string(text), err
+}
+
 // encodingOf finds a character set; nil is UTF-8.
 func encodingOf(charset string) (encoding.Encoding, error) {
 	bare := bareCharset(charset)

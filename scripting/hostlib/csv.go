@@ -124,7 +124,7 @@ var csvModule = &Module{
 				Param{Name: "sep", Type: String, Default: ",", Named: true, Doc: "what stands between fields, one character"},
 				Param{Name: "line_end", Type: String, Default: "\n", Named: true, Choices: []string{"\n", "\r\n"}, Doc: "what ends a line"},
 				Param{Name: "quote_all", Type: Bool, Default: false, Named: true, Doc: "quotes stand around all fields, not only where they must"},
-				writeEncoding, appendParam),
+				WriteEncoding, appendParam),
 			Returns: "written", Needs: "files", Effect: Outside, Same: true,
 			Example: "csv.write(\"data/out/people.csv\", [{\"id\": 1, \"name\": \"Ada\"}]).rows  # 1",
 			Lua:     "csv.write(\"data/out/people.csv\", {{id = 1, name = \"Ada\"}}).rows  -- 1",
@@ -300,6 +300,7 @@ type csvOptions struct {
 	nulls   map[string]bool
 	// reject sets a bad row aside; nil: it is an error.
 	reject rejecting
+	hint   string // what is said of rows that could be set aside
 }
 
 // rejecting sets a bad row aside.
@@ -352,6 +353,9 @@ func csvOptionsOf(c *Call, a *Args) (o csvOptions, err error) {
 	}
 	if o.reject, err = c.onBad(a); err != nil {
 		return o, err
+	}
+	if c.Hook != nil {
+		o.hint = setsAside
 	}
 	if end := a.String("line_end"); end != "" {
 		o.lineEnd = end[len(end)-1]

@@ -203,7 +203,13 @@ func (r *csvReader) record() error {
 // setAside rejects the row with which err is about, if bad rows are to be.
 func (r *csvReader) setAside(err error) error {
 	var f *engine.Failure
-	if r.o.reject == nil || !errors.As(err, &f) {
+	switch {
+	case !errors.As(err, &f):
+		return err
+	case r.o.reject == nil:
+		if f.Code == "csv.fields" {
+			f.Message += r.o.hint
+		}
 		return err
 	}
 	var row Value

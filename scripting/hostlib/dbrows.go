@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -33,7 +34,7 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 	}
 	stats, err := f(source)
 	if err != nil {
-		return nil, rows.origins.tell(err)
+		return nil, rows.origins.tell(rows.told(err))
 	}
 	all := engine.Stats{}
 	all.Add(stats)
@@ -53,6 +54,25 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 		all["rejected"] = rows.rejected
 	}
 	return &statistics{all}, nil
+}
+
+// setsAside is said of what is wrong with a row, where rows can be rejected.
+const setsAside = `; on_bad = "reject" sets such rows aside`
+
+// told says in an error about a row which key that has, and what can be done with such rows.
+func (s *rowSource) told(err error) error {
+	var f *engine.Failure
+	if !errors.As(err, &f) || f.Row == 0 {
+		return err
+	}
+	told, row := *f, fmt.Sprintf("row %d", f.Row)
+	if rest, ok := strings.CutPrefix(f.Message, row+": "); ok && f.Key != "" && !strings.Contains(rest, f.Key) {
+		told.Message = row + " (" + f.Key + "): " + rest
+	}
+	if s.c.Hook != nil && !s.rejecting && (f.Code == "db.value" || f.Code == "db.constraint") {
+		told.Message += setsAside
+	}
+	return &told
 }
 
 // rejecter is a rowSource that takes rows back.

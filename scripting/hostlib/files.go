@@ -109,7 +109,7 @@ var filesModule = &Module{
 				{Name: "path", Type: String, Doc: "the file"},
 				{Name: "data", Type: Any, Doc: "a string, bytes, a stream, or strings (lines, without their ends)"},
 				{Name: "append", Type: Bool, Default: false, Named: true, Doc: "adds to the file that is there, which is copied for it; a hook that runs again adds it again"},
-				{Name: "encoding", Type: String, Default: None, Named: true, Doc: writeEncoding.Doc + ", just as the data is"},
+				{Name: "encoding", Type: String, Default: None, Named: true, Doc: WriteEncoding.Doc + ", just as the data is"},
 			},
 			Returns: "file", Needs: "files", Effect: Outside, Same: true,
 			Example: "files.write(\"data/out/note.txt\", \"done\\n\").size  # 5",

@@ -210,6 +210,19 @@ func (t *ObjectType) Names() []string {
 // Missing is the error about a name that the type does not have.
 func (t *ObjectType) Missing(name string) error { return missing(t.Name, name, t.Names()) }
 
+// NoElements says that values of the type have no elements, and what there is instead; key
+// is that of the element, as it is written.
+func (t *ObjectType) NoElements(key string) string {
+	hint := ""
+	switch {
+	case t.Method("get") != nil:
+		hint = ": use .get(" + key + ")"
+	case len(t.Attrs) > 0:
+		hint = ": use its attributes, such as ." + t.Attrs[0].Name
+	}
+	return t.Name + " has no elements" + hint
+}
+
 // String is how a value of the type prints.
 func (t *ObjectType) String(self Value) string {
 	if t.Text != nil {

@@ -17,7 +17,7 @@ func paginateFunc(of, base string, via func(self Value) *way) *Func {
 			"{\"cursor\": \"after\", \"path\": \"meta.cursor\"}: a value in the page, for that parameter (of both paths the end is where the page has nothing there; a first page that has items, and not even the path's outermost name, or a next page under a name that is almost the same, is an error); {\"page\": \"page\"} or {\"offset\": \"offset\"}: a parameter that counts pages, or items, until a page is empty; " +
 			"or a function of the response that gives a URL, a dict of parameters, or None"},
 		{Name: "items", Type: String, Default: None, Named: true, Doc: "where the items of a page are, such as \"data.items\"; None: the page is a list of them"},
-		{Name: "start", Type: Data, Default: None, Named: true, Doc: "the page to begin with: the cursor of a page from before, or parameters such as {\"page\": 0}"},
+		{Name: "start", Type: Data, Default: None, Named: true, Doc: "the page to begin with: the cursor of a page from before. It is a URL where next is \"link\" or a path, and a dict of parameters where next names one: {\"after\": \"c2\"}, {\"page\": 0}; of a function what it gave. What an API calls its cursor goes into such a dict"},
 		{Name: "pages", Type: Bool, Default: false, Named: true, Doc: "True: gives pages, not items; a page's cursor is what start takes to go on after it"},
 		{Name: "max_pages", Type: Int, Default: int64(10_000), Named: true, Doc: "more pages than this are an error"},
 		{Name: "params", Type: DictOf, Default: None, Named: true, Doc: "parameters of the first page's URL, and of all where next gives parameters"},
@@ -64,7 +64,7 @@ var pageType = &ObjectType{
 	Name: "page", Doc: "A page that http.paginate has asked for.",
 	Attrs: []Attr{
 		pageAttr("items", "list", "The items of the page.", func(p *page) Value { return p.items }),
-		pageAttr("cursor", "string or dict", "Where the next page is: what start of http.paginate takes. None: this is the last one.", func(p *page) Value { return p.cursor }),
+		pageAttr("cursor", "string or dict", "Where the next page is, as start of http.paginate takes it: a URL, or a dict of parameters where next names one, such as {\"after\": \"c2\"}. None: this is the last one.", func(p *page) Value { return p.cursor }),
 		pageAttr("number", "int", "The number of the page in this loop, from 1.", func(p *page) Value { return p.number }),
 		pageAttr("response", "response", "The answer that has the page.", func(p *page) Value { return p.response }),
 	},
@@ -77,6 +77,7 @@ type pager struct {
 	params   *Dict
 	find     func(resp *response, content Value, count int) (Value, error) // the next cursor
 	counts   string                                                        // the parameter that counts; "": none does
+	after    string                                                        // the parameter that a value of the page is for; "": none is
 	byItem   bool                                                          // it counts items
 	at       []step                                                        // of the items; nil: the page is a list
 	path     string                                                        // of the items, as it was given
@@ -119,15 +120,6 @@ func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	if p.most < 1 {
 		return nil, Errorf("usage", "max_pages: got %d, wanted at least 1", p.most)
 	}
-	switch start := p.cursor.(type) {
-	case nil, string:
-	case *Dict:
-		if _, err := queryOf("start", start); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, Errorf("usage", "start: got %s, wanted what the cursor of a page gave: a URL, a dict of parameters, or None", c.Lang.TypeName(start))
-	}
 	if a.Given("items") {
 		var err error
 		p.path = a.String("items")
@@ -138,7 +130,10 @@ func newPager(c *Call, a *Args, w *way) (*pager, error) {
 	if err := p.follow(c.Lang.Plain(a.Value("next"))); err != nil {
 		return nil, err
 	}
-	var err error
+	err := p.begins(p.cursor)
+	if err != nil {
+		return nil, err
+	}
 	first := *a
 	first.vals = append([]Value(nil), a.vals...)
 	for i := range first.f.Params {
@@ -158,6 +153,22 @@ func newPager(c *Call, a *Args, w *way) (*pager, error) {
 		p.cursor, err = p.refilled(text)
 	}
 	return p, err
+}
+
+// begins says whether start can be the cursor of a page.
+func (p *pager) begins(start Value) error {
+	d, isDict := start.(*Dict)
+	_, isText := start.(string)
+	switch name := p.after + p.counts; {
+	case start == nil, isText && name == "":
+		return nil
+	case isDict:
+		_, err := queryOf("start", d)
+		return err
+	case name != "":
+		return Errorf("usage", "start: got %s, wanted what the cursor of a page gave, here a dict of parameters such as {%q: ...}", p.c.Lang.TypeName(start), name)
+	}
+	return Errorf("usage", "start: got %s, wanted what the cursor of a page gave: a URL, a dict of parameters, or None", p.c.Lang.TypeName(start))
 }
 
 // itemPath reads a path such as meta.next or $.data[0].list.
@@ -285,7 +296,7 @@ func (p *pager) follow(next Value) error {
 		if err != nil {
 			return err
 		}
-		p.byPath = true
+		p.byPath, p.after = true, said["cursor"]
 		p.find = func(_ *response, content Value, count int) (Value, error) {
 			v, err := p.inPage(said["path"], steps, content, count)
 			if err != nil || v == nil || v == "" || v == false {
@@ -294,7 +305,7 @@ func (p *pager) follow(next Value) error {
 			if _, err := paramText(v); err != nil {
 				return nil, Errorf("http.page", "what is at %q is no value for a parameter: it is a list or a dict", said["path"])
 			}
-			return &Dict{Names: []string{said["cursor"]}, Values: []Value{v}}, nil
+			return &Dict{Names: []string{p.after}, Values: []Value{v}}, nil
 		}
 	default:
 		return Errorf("usage", "next: %s", wanted)
@@ -519,6 +530,7 @@ func sum(text []byte) [16]byte {
 func (p *pager) items(content Value) ([]Value, error) {
 	v, deep := walk(content, p.at)
 	list, ok := v.([]Value)
+	d, isDict := v.(*Dict)
 	switch {
 	case deep < len(p.at):
 		return nil, Errorf("http.page", "items: the page has no %q%s", p.path, namesOf(content))
@@ -526,6 +538,8 @@ func (p *pager) items(content Value) ([]Value, error) {
 		return nil, nil // null, where others have a list
 	case !ok && len(p.at) == 0:
 		return nil, Errorf("http.page", "the page is no list: say where its items are, such as items = \"data\"%s", namesOf(content))
+	case isDict && len(d.Names) == 0:
+		return nil, Errorf("http.page", "items leads to {}, an empty dict, not to a list")
 	case !ok:
 		return nil, Errorf("http.page", "items leads to %s, not to a list%s", p.c.Lang.TypeName(v), namesOf(content))
 	}

@@ -9,6 +9,46 @@ import (
 	"github.com/dsengine/dsengine/scripting/internal/world"
 )
 
+// TestARowThatCannotBeWrittenIsToldByItsKey runs the same in both languages, and looks at what is
+// hinted at.
+func TestARowThatCannotBeWrittenIsToldByItsKey(t *testing.T) {
+	t.Parallel()
+	const aside = `; on_bad = "reject" sets such rows aside`
+	for _, c := range []struct{ star, lua, want string }{
+		{`db.upsert("t", [{"id": 4, "at": "x"}, {"id": 5, "at": "long"}], key = ["id"])`,
+			`db.upsert("t", {{id = 4, at = "x"}, {id = 5, at = "long"}}, {key = {"id"}})`,
+			`db.upsert: row 2 (id = 5): column at is of type text(3) and cannot hold "long": it is longer than 3 characters` + aside},
+		{`db.bulk("t", [{"id": 5, "at": "long"}], key = ["id"], mode = "upsert")`, `db.bulk("t", {{id = 5, at = "long"}}, {key = {"id"}, mode = "upsert"})`,
+			`db.bulk: row 1 (id = 5): column at is of type text(3) and cannot hold "long": it is longer than 3 characters` + aside},
+		{`db.merge("t", [{"id": 5, "at": "long"}], key = ["id"])`, `db.merge("t", {{id = 5, at = "long"}}, {key = {"id"}})`,
+			`db.merge: row 1 (id = 5): column at is of type text(3) and cannot hold "long": it is longer than 3 characters` + aside},
+		{`db.insert("t", [{"id": 5, "at": "long"}])`, `db.insert("t", {{id = 5, at = "long"}})`,
+			`db.insert: row 1: column at is of type text(3) and cannot hold "long": it is longer than 3 characters` + aside},
+		{`db.upsert("n", [{"a": "the-secret", "b": "` + strings.Repeat("y", 70) + `", "n": "x"}], key = ["a", "b"])`,
+			`db.upsert("n", {{a = "the-secret", b = "` + strings.Repeat("y", 70) + `", n = "x"}}, {key = {"a", "b"}})`,
+			`db.upsert: row 1 (a = "the-secret", b = "` + strings.Repeat("y", 60) + `"... (70 characters)): column n is of type integer and cannot hold "x": it is not of that type, or out of its range` + aside},
+		{`list(csv.parse("a,b\n1,2,3\n"))`, `list(csv.parse("a,b\n1,2,3\n"))`, "csv.parse: the text, line 2: got 3 fields, wanted 2" + aside},
+	} {
+		w := world.New(t)
+		w.Script("star", `
+def consume(ctx, item):
+    db.ensure("t", {"id": "integer", "at": "text(3)"}, key = ["id"])
+    db.ensure("n", {"a": "text(20)", "b": "text(90)", "n": "integer"}, key = ["a", "b"])
+    `+c.star)
+		w.Lua("lua", `
+function consume(ctx, item)
+  db.ensure("t", {id = "integer", at = "text(3)"}, {key = {"id"}})
+  db.ensure("n", {a = "text(20)", b = "text(90)", n = "integer"}, {key = {"a", "b"}})
+  `+c.lua+`
+end`)
+		for _, name := range []string{"star", "lua"} {
+			if j := w.Do(name, "1"); j.Error == nil || j.Error.Message != c.want {
+				t.Errorf("%s: got  %+v\nwant %s", name, j.Error, c.want)
+			}
+		}
+	}
+}
+
 // TestRowsThatTheDatabaseRefusesAreSetAside runs the same in both languages.
 func TestRowsThatTheDatabaseRefusesAreSetAside(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ func (c *Call) locate(row Value, r *engine.Rejection) {
 // reasonOf is why a row is rejected, of the error that says so: its message without where
 // that is, which is the first of some prefixes too, and its code.
 func reasonOf(f *engine.Failure, where ...string) string {
-	reason := whereabouts.ReplaceAllString(f.Message, "")
+	reason := whereabouts.ReplaceAllString(strings.Replace(f.Message, setsAside, "", 1), "")
 	for _, w := range where {
 		if rest, ok := strings.CutPrefix(reason, w); ok {
 			reason = rest

@@ -2,6 +2,7 @@ package hostlib
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -25,6 +26,9 @@ func missing(of, name string, names []string) error {
 	}
 	if like == "" && len(names) == 1 {
 		like = fmt.Sprintf(" (did you mean %q?)", names[0])
+	}
+	if like == "" && slices.Contains(names, "get") && slices.Contains(names, "set") { // it has values by name
+		like = fmt.Sprintf(": use .get(%q)", name)
 	}
 	return Errorf("usage", "%s has no %q%s%s", of, name, like, see)
 }

@@ -1,6 +1,7 @@
 package hostlib
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -13,8 +14,8 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// writeEncoding is the character set of what is written.
-var writeEncoding = Param{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"utf-16\", or \"utf-8-sig\", which is UTF-8 with a byte order mark, as Excel takes it; None: utf-8"}
+// WriteEncoding is the character set of what is written.
+var WriteEncoding = Param{Name: "encoding", Type: String, Default: None, Named: true, Doc: "the character set of the text, such as \"windows-1252\", \"utf-16\", or \"utf-8-sig\", which is UTF-8 with a byte order mark, as Excel takes it; None: utf-8"}
 
 // encoded makes text of a character set of what is written to it, which is UTF-8. A byte order
 // mark goes before it where the character set has one, if it begins the file.
@@ -41,6 +42,19 @@ func encoded(w io.Writer, charset string, begins bool) (io.WriteCloser, error) {
 		_, err = io.WriteString(out, "\uFEFF")
 	}
 	return out, err
+}
+
+// Encode is text, which is UTF-8, as a file of a character set begins with it.
+func Encode(text []byte, charset string) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := encoded(&b, charset, true)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	return b.Bytes(), err
 }
 
 // ascii lets ASCII pass, and nothing else.

@@ -127,11 +127,7 @@ func init() {
 			r.l = l
 			name, ok := l.Get(2).(lua.LString)
 			if !ok {
-				hint := ""
-				if len(o.typ.Attrs) > 0 {
-					hint = ": use its attributes, such as ." + o.typ.Attrs[0].Name
-				}
-				return r.raisef(l, "%s has no elements%s", o.typ.Name, hint)
+				return r.raisef(l, "%s", o.typ.NoElements(keyText(l.Get(2))))
 			}
 			v, err := o.get(string(name))
 			if err != nil {

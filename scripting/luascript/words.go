@@ -29,6 +29,13 @@ var (
 	funcToWrite = regexp.MustCompile(`lambda (\w+): (\{[^{}]*\}|\w+\.json\(\)\[\.\.\.\]|\w+\.\w+\(\))`)
 )
 
+// wordsInLua are words of theirs that only Lua needs otherwise.
+var wordsInLua = strings.NewReplacer(
+	".json().get(...)", ".json()[...]",
+	"write lambda: ...", "write function() ... end",
+	"{}, an empty dict, not to a list", "{}, not to a list; an empty table is {} in JSON, and an empty list is json.array()",
+)
+
 // inLua is an error of the host library as Lua has it: what it says to write, and, where
 // the call is wrong, which is told in words of ours alone, what is given and left out. What
 // others said, such as a server, stays as it is; so does what strike takes for a secret,
@@ -66,7 +73,7 @@ func toldInLua(message string) string {
 	m = dictToWrite.ReplaceAllStringFunc(m, func(s string) string {
 		return keyInDict.ReplaceAllString(nameInDict.ReplaceAllString(s, "$1 = "), "[$1] = ")
 	})
-	return funcToWrite.ReplaceAllString(strings.ReplaceAll(m, ".json().get(...)", ".json()[...]"), "function($1) return $2 end")
+	return funcToWrite.ReplaceAllString(wordsInLua.Replace(m), "function($1) return $2 end")
 }
 
 // reworded says what the interpreter has raised in other words: what it is that

@@ -498,6 +498,9 @@ def fail(ctx, item, err):
 		if len(r.Values) != 1 || string(r.Values[0].After) != `"bad item 7"` {
 			t.Errorf("what the fail hook has set is not told: %+v", r.Values)
 		}
+		if h := r.Hooks; len(h) != 2 || h[0].Attempt != 1 || h[1].Phase != engine.PhaseFail || h[1].Attempt != 1 {
+			t.Errorf("the hooks of attempt 1: %+v %+v", h[0], h[len(h)-1])
+		}
 		for _, x := range r.Tables {
 			if x.Stats["inserted"] != 0 || x.Creates != "" {
 				t.Errorf("what was rolled back is told: %+v", x)

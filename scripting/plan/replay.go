@@ -13,6 +13,7 @@ type replayed struct {
 	claimed *engine.ClaimedJob
 	phase   engine.Phase // that is run
 	done    bool         // it was handed over
+	anew    bool         // the phase is begun anew, not at the last checkpoint
 
 	run    engine.JobID          // at the root of the tree that the job is in
 	began  time.Time             // when the phase was last begun; zero: never
@@ -94,7 +95,8 @@ func (w *World) Jobs(ctx context.Context, f engine.JobFilter) ([]*engine.Job, er
 
 // Replay runs a job of the database once more, from where its last attempt began:
 // with its payload, its item, and the position of its last checkpoint. One that completed
-// begins its phase anew, as a retry of it does.
+// begins its phase anew, as a retry of it does, and so does one that rejected too many rows:
+// the position is behind those that a checkpoint has committed.
 func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*Report, error) {
 	began := time.Now()
 	r := &replayed{job: job, looked: map[engine.JobID]bool{}}
@@ -119,11 +121,11 @@ func (w *World) Replay(types []*engine.Type, t *engine.Type, job *engine.Job) (*
 		return nil, r.cannot("finish works on what its items have come to, which a test cannot set up")
 	}
 	before, begun, err := engine.CountedBefore(r.claimed.Position)
-	completed := job.Status == engine.StatusCompleted
-	if r.phase == engine.PhaseFinish || !completed && (begun || err != nil) {
+	r.anew = r.anew || job.Status == engine.StatusCompleted
+	if r.phase == engine.PhaseFinish || !r.anew && (begun || err != nil) {
 		before = job.Stats
 	}
-	if completed {
+	if r.anew {
 		r.claimed.Position = nil
 	}
 	w.replay, w.report.Before = r, before
@@ -164,7 +166,7 @@ func (w *World) phaseOf(r *replayed) error {
 	}
 	for i := len(attempts) - 1; i >= 0; i-- {
 		if a := attempts[i]; a.Failure != nil && a.Phase != engine.PhaseFail {
-			r.phase, r.began = a.Phase, a.StartedAt
+			r.phase, r.began, r.anew = a.Phase, a.StartedAt, a.Failure.Kind == engine.KindRejects
 			return nil
 		}
 	}

@@ -441,7 +441,7 @@ function consume(ctx, item)
 end
 `
 
-func TestATestCountsWhatTheJobHasRejectedBefore(t *testing.T) {
+func TestAReplayOfTooManyRejectsBeginsAnew(t *testing.T) {
 	t.Parallel()
 	for ending, script := range map[string]string{".star": few, ".lua": fewLua} {
 		for limit, fails := range map[string]string{"2": "3 rows were rejected, more than rejects = 2 allows; the first: it is bad (in.csv, line 6)", `"30%"`: "3 of 6 rows were rejected"} {
@@ -452,8 +452,11 @@ func TestATestCountsWhatTheJobHasRejectedBefore(t *testing.T) {
 					s.script("few", strings.Replace(script, "rejects = 2", "rejects = "+limit, 1))
 					s.File("in.csv", "id,bad\n1,no\n2,no\n3,yes\n4,no\n5,yes\n6,yes\n")
 					s.runWith()
-					_, name, err := s.replay(1)
+					r, name, err := s.replay(1)
 					s.must(err)
+					if r.RejectCount != 3 || r.Rejects[0].Reason != "it is bad" || r.Rejects[0].Line != 4 {
+						t.Errorf("rejects: %d %+v", r.RejectCount, r.Rejects)
+					}
 					written, err := os.ReadFile(filepath.Join(s.jobs, "few_test"+ending))
 					s.must(err)
 					if got := s.test(strings.TrimPrefix(name, "test_")); got.Status != scripttest.Failed || !strings.Contains(got.Failures[0].Message, fails) {

@@ -198,7 +198,7 @@ func (s *store) scope(ctx context.Context, scope engine.Scope) error {
 // real database, and what it does from there on in the scratch tables.
 
 func (s *store) goesOn(id engine.JobID) bool {
-	return s.w.replay != nil && id == s.w.root && s.w.replay.job.Status != engine.StatusCompleted
+	return s.w.replay != nil && id == s.w.root && !s.w.replay.anew
 }
 
 func (s *store) SavedStats(ctx context.Context, id engine.JobID) (engine.Stats, error) {

@@ -389,7 +389,7 @@ func (w *World) before(j *engine.ClaimedJob, hook engine.Hook) (engine.Hook, err
 	if !slices.Contains(w.jobs, j.ID) {
 		w.jobs = append(w.jobs, j.ID)
 	}
-	run := &Hook{Job: j.ID, Type: w.names[j.Type], Phase: j.Phase, Attempt: j.Attempts + 1}
+	run := &Hook{Job: j.ID, Type: w.names[j.Type], Phase: j.Phase, Attempt: j.Attempt()}
 	if j.ID != w.root {
 		run.Item = j.Item
 		if run.Item == nil {

@@ -224,7 +224,11 @@ func (w *worker) crashes(ctx context.Context, t *test, r *Result, first *crash) 
 		r.Differs = nil
 	}
 	if bad > 0 {
-		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, lead to another result", bad, kills.tried)})
+		lead := "lead"
+		if bad == 1 {
+			lead = "leads"
+		}
+		r.Failures = append(r.Failures, &Failure{Message: fmt.Sprintf("%d more of %d crashes, at other places, %s to another result", bad, kills.tried, lead)})
 	}
 }
 

@@ -20,12 +20,17 @@ func fileMethods() []*hostlib.Func {
 		method("file", "Puts a file into the files folder. Without content it gives what is in a file that is there, such as one that the script has written.",
 			"t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\nt.file(\"incoming/a.csv\")  # \"id,name\\n1,Ada\\n\"",
 			"t.file(\"incoming/a.csv\", \"id,name\\n1,Ada\\n\")\nt.file(\"incoming/a.csv\")  -- \"id,name\\n1,Ada\\n\"",
-			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the files folder"}, {Name: "content", Type: hostlib.Text, Default: hostlib.None, Doc: "what is in it; None: the file is read"}}, "string, or bytes if it is no UTF-8; None if it was put there",
+			[]param{{Name: "path", Type: hostlib.String, Doc: "where, from the files folder"}, {Name: "content", Type: hostlib.Text, Default: hostlib.None, Doc: "what is in it; None: the file is read"}, hostlib.WriteEncoding}, "string, or bytes if it is no UTF-8; None if it was put there",
 			func(_ *hostlib.Call, t *tester, a *hostlib.Args) (hostlib.Value, error) {
-				if a.Given("content") {
-					return nil, t.write(a.String("path"), contentOf(a.Value("content")))
+				charset := a.String("encoding")
+				if !a.Given("content") {
+					return t.read(a.String("path"), charset)
 				}
-				return t.read(a.String("path"))
+				data, err := hostlib.Encode(contentOf(a.Value("content")), charset)
+				if err != nil {
+					return nil, err
+				}
+				return nil, t.write(a.String("path"), data)
 			}),
 		method("files", "Lists the paths of the files in the files folder, sorted: those that the test has put there, and what the script has made of them.", "t.files(\"incoming/*\")  # [\"incoming/a.csv\"]", "t.files(\"incoming/*\")  -- {\"incoming/a.csv\"}",
 			[]param{{Name: "glob", Type: hostlib.String, Default: "**", Doc: "only those that it finds, such as \"out/*.csv\""}}, "list of string",
@@ -49,7 +54,7 @@ func fileMethods() []*hostlib.Func {
 }
 
 // read is what is in a file of the files folder.
-func (w *world) read(name string) (hostlib.Value, error) {
+func (w *world) read(name, charset string) (hostlib.Value, error) {
 	clean, err := within(name)
 	if err != nil {
 		return nil, err
@@ -78,6 +83,9 @@ func (w *world) read(name string) (hostlib.Value, error) {
 	data, err := root.ReadFile(clean)
 	if err != nil {
 		return nil, err
+	}
+	if charset != "" {
+		return hostlib.Decode(name, data, charset)
 	}
 	return textOrBytes(data), nil
 }

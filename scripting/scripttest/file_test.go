@@ -35,6 +35,17 @@ def test_what_was_written(t):
     t.eq(t.files(glob = "nothing/*"), [])
     t.eq([r["name"] for r in csv.parse(t.file("out/people.csv"))], ["Ada", "Grace"])
 
+def test_encodings(t):
+    t.file("in/w.csv", "Müller€", encoding = "windows-1252")
+    t.eq(t.file("in/w.csv"), b"M\xfcller\x80")
+    t.eq(t.file("in/w.csv", encoding = "windows-1252"), "Müller€")
+    t.file("in/s.csv", "ü", encoding = "utf-8-sig")
+    t.eq(t.file("in/s.csv"), "\ufeffü")
+    t.eq(t.file("in/s.csv", encoding = "utf-8-sig"), "ü")
+    t.fails(lambda: t.file("in/x.csv", "→", encoding = "latin-1"), "there is a character that latin-1 does not have")
+    t.fails(lambda: t.file("in/x.csv", "a", encoding = "none"), 'there is no encoding "none"')
+    t.fails(lambda: t.file("in/w.csv", encoding = "utf-8"), "in/w.csv is not UTF-8")
+
 def test_what_is_not_there(t):
     t.fails(lambda: t.file("in/a.csv"), 'there is no file "in/a.csv": the files folder is empty')
     t.file("in/b.csv", "id\n")
@@ -66,6 +77,8 @@ function test_in_lua(t)
   t.eq(#t.files("in/*"), 0)
   t.file("in/a.csv", "")
   t.eq(t.file("in/a.csv"), "")
+  t.file("in/w.csv", "ü", {encoding = "windows-1252"})
+  t.eq(t.file("in/w.csv", {encoding = "windows-1252"}), "ü")
 end
 `}
 	dir := folder(t, of)

@@ -136,8 +136,12 @@ func (f *Failure) text(w io.Writer) {
 	if f.Text != "" {
 		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(f.Text, "\n", "\n        "))
 	}
-	if f.Detail != "" {
-		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(f.Detail, "\n", "\n        "))
+	detail := f.Detail
+	if i := strings.LastIndex(detail, "\nError: "); i >= 0 && strings.HasSuffix(f.Message, detail[i+len("\nError: "):]) {
+		detail = detail[:i] // it is told above
+	}
+	if detail != "" {
+		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(detail, "\n", "\n        "))
 	}
 	if f.Inner != nil {
 		locals(w, fmt.Sprintf("where, at %s:%d in %s:", f.Inner.File, f.Inner.Line, f.Inner.Func), f.Inner.Locals)

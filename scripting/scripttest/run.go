@@ -57,7 +57,7 @@ var outcomeType = &hostlib.ObjectType{
 			}
 			return hostlib.NewErr(o.err)
 		}),
-		outcomeAttr("attempts", "int", "How many attempts the job's last phase took.", func(o *outcome) hostlib.Value { return int64(o.job.Attempt) }),
+		outcomeAttr("attempts", "int", "How many attempts the job's last phase took, as ctx.attempt counts them: since its last checkpoint that committed anything new, with which the count begins anew. The log that a failed test shows has those before, too.", func(o *outcome) hostlib.Value { return int64(o.job.Attempt) }),
 		outcomeAttr("children", "dict", "How many items there are, by status.", func(o *outcome) hostlib.Value {
 			d := &hostlib.Dict{}
 			c := o.job.Children

@@ -83,6 +83,8 @@ func habit(source []byte, pos syntax.Position, message string) (syntax.Position,
 	case first == "assert" && strings.HasSuffix(message, "want newline"):
 		place(indent)
 		return pos, habits[first]
+	case strings.HasPrefix(message, "non-ASCII "): // hex escape, octal escape
+		return pos, message + `, or b"..." for bytes`
 	case first == "else" && word == "if":
 		place(indent)
 		return pos, "write elif for else if"

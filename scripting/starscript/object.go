@@ -1,6 +1,7 @@
 package starscript
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 
@@ -81,11 +82,7 @@ func (o *object) Get(k starlark.Value) (_ starlark.Value, found bool, err error)
 	defer contain(o.typ.Name, &err)
 	name, ok := k.(starlark.String)
 	if !ok || !o.typ.Record {
-		hint := ""
-		if len(o.typ.Attrs) > 0 {
-			hint = ": use its attributes, such as ." + o.typ.Attrs[0].Name
-		}
-		return nil, false, fmt.Errorf("%s has no elements%s", o.typ.Name, hint)
+		return nil, false, errors.New(o.typ.NoElements(k.String()))
 	}
 	a := o.typ.Attr(string(name))
 	if a == nil {
