@@ -361,6 +361,8 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 	for _, c := range []struct{ code, message, trace string }{
 		{"local x = item.none.y", `null has no "y": see first whether there is something`, "jobs/job.lua:4: in consume"},
 		{"return item.missing.y", `item.missing is nil, which has no "y": see first whether there is something, by: if item.missing then`, "jobs/job.lua:4: in consume"},
+		{"for i, row in csv.read(\"in.csv\") do\n    log.info(row.id)\n  end", `row is nil, which has no "id": an iterator gives one value, and no number before it: write for row in ... do`, "jobs/job.lua:5: in consume"},
+		{"for a, b in iter.join({{id = 1}}, {}, \"id\", {how = \"left\"}) do\n    log.info(b.id)\n  end", `see first whether there is something`, "jobs/job.lua:5: in consume"},
 		{"return item.a.y", `item.a is a number, which has no "y"`, "jobs/job.lua:4: in consume"},
 		{"return item.a + nil", "+ does not work with number and nil", "jobs/job.lua:4: in consume"},
 		{"return item.a < \"x\"", "number and string have no order", "jobs/job.lua:4: in consume"},
