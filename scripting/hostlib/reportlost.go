@@ -77,6 +77,17 @@ func (r *Report) TextNumber(at At, differs bool, number string) {
 	r.Add(at, "compare", true, "compare numbers: "+number, fmt.Sprintf("this is always %t: what csv.read gives are texts, which are never equal to a number", differs))
 }
 
+// TextOperator tells of a field of a row of texts that is compared, or calculated, with a
+// number. number is how it becomes one.
+func (r *Report) TextOperator(at At, op, number string) {
+	r.Add(at, "type", false, "make a number of it: "+number, fmt.Sprintf("%s does not work with a text and a number: what csv.read gives are texts", op))
+}
+
+// TextRepeated tells of a field of a row of texts that is multiplied.
+func (r *Report) TextRepeated(at At, number string) {
+	r.Add(at, "type", true, "make a number of it: "+number, "this repeats the text: what csv.read gives are texts")
+}
+
 // commits are the functions that cannot be called inside catch, with why.
 var commits = map[string]string{"ctx.batches": "commits after each pass", "ctx.checkpoint": "commits"}
 

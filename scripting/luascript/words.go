@@ -101,7 +101,7 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 			}
 			return fmt.Sprintf("a %s has no order with the other value, which is a whole number beyond 2^53, an object or null: math.compare(a, b) < 0 takes any two numbers, a.compare(b) < 0 a decimal, and null has none", other)
 		}
-		return fmt.Sprintf("%s and %s have no order", m[1], m[2])
+		return fmt.Sprintf("%s and %s have no order", m[1], m[2]) + textNumber(m[1], m[2])
 	}
 	if strings.HasPrefix(message, "for statement ") {
 		return "a for loop counts from a number to a number, up to 2^53: one of them is none, or is larger (tonumber(...) makes a number of text)"
@@ -119,6 +119,14 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 		return "# works with strings and tables alone"
 	}
 	return message
+}
+
+// textNumber says what to do where one of two values is a number and the other a text.
+func textNumber(x, y string) string {
+	if x == "number" && y == "string" || x == "string" && y == "number" {
+		return ": make a number of the text, by tonumber(...), which gives nil if it is none; fields of CSV are text"
+	}
+	return ""
 }
 
 // indexed is what an element of a name is asked of, on a line.
