@@ -377,6 +377,8 @@ func TestErrorsTellWhereAndWhat(t *testing.T) {
 		{"db.query(\"SELECT ?\", {1})", "got table, wanted null, bool, number", "jobs/job.lua:4"},
 		{"csv.parse(\"a\", {header = 1})", "csv.parse: header: got number, wanted true, false or a list of names", "jobs/job.lua:4"},
 		{"csv.parse(\"a\", {quote = \"None\"})", "csv.parse: quote: wanted one character such as \"'\", other than the separator, or nil", "jobs/job.lua:4"},
+		{"db.upsert(\"t\", {}, {\"id\"})", `got 3 positional arguments, takes at most 2: write db.upsert(table, rows, {key = ...}): db.upsert(table, rows, {key, update`, "jobs/job.lua:4"},
+		{"csv.read(\"x\", {delimiter = \";\"})", `csv.read: there is no argument "delimiter" (did you mean "sep"?)`, "jobs/job.lua:4"},
 		{"db.upsert(\"t\", {})", `argument "key" is missing: db.upsert(table, rows, {key, update = nil, newer = nil, on_bad = "error"})`, "jobs/job.lua:4"},
 		{"json.encode(1, 2, 3)", "takes at most 2: json.encode(value, indent = 0)", "jobs/job.lua:4"},
 		{"log.info()", `argument "msg" is missing: log.info(msg, {...})`, "jobs/job.lua:4"},
