@@ -161,9 +161,11 @@ func suggestDocs(name string) string {
 		return fmt.Sprintf(" (did you mean %q?)", word)
 	}
 	all := documented()
-	for _, full := range all { // job.needs, of which only the end was given
-		if _, end, ok := strings.Cut(full, "."); ok && end == name {
-			return fmt.Sprintf(" (did you mean %q?)", full)
+	for _, inModule := range []bool{true, false} { // job.needs, of which only the end was given; those of modules first
+		for _, full := range all {
+			if of, end, ok := strings.Cut(full, "."); ok && end == name && (!inModule || hostlib.ModuleNamed(of) != nil) {
+				return fmt.Sprintf(" (did you mean %q?)", full)
+			}
 		}
 	}
 	return hostlib.Suggest(name, all)

@@ -37,10 +37,16 @@ func quoteAll(d SessionDialect, names []string) string {
 // such table.
 func (s *Session) describe(ctx context.Context, table string) (Shape, error) {
 	shape, err := s.look(ctx, table)
-	if err == nil && len(shape.Columns) == 0 {
-		err = &engine.Failure{Kind: engine.KindError, Code: "db.missing", Message: noTable(table, nil)}
+	if err != nil || len(shape.Columns) > 0 {
+		return shape, err
 	}
-	return shape, err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.readConn(ctx)
+	if err != nil {
+		return shape, err
+	}
+	return shape, &engine.Failure{Kind: engine.KindError, Code: "db.missing", Message: s.noTable(ctx, c, table)}
 }
 
 // shapeFor is how long a table's shape is taken to stay the same. It is only
@@ -344,8 +350,13 @@ func noColumn(table, column string, names []string) string {
 	return fmt.Sprintf("table %s has no column %q%s: it has %s%s", table, column, like, strings.Join(names, ", "), more)
 }
 
-// noTable says that there is no such table; like are those that there are.
-func noTable(table string, like []string) string {
+// noTable says that there is no such table, and which one is like it.
+func (s *Session) noTable(ctx context.Context, x Execer, table string) string {
+	like, err := s.d.Tables(ctx, x)
+	if err != nil {
+		like = nil
+	}
+	like = slices.DeleteFunc(like, func(n string) bool { return s.store.CheckTable(n) != nil })
 	return fmt.Sprintf("there is no table %s%s: make it with db.ensure(%q, {...})", table, engine.Suggest(table, like), table)
 }
 

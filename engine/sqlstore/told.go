@@ -177,11 +177,7 @@ func (t *teller) noTable() string {
 			name = of.name
 		}
 	}
-	all, err := t.s.d.Tables(t.ctx, t.x)
-	if err != nil {
-		all = nil
-	}
-	return noTable(name, slices.DeleteFunc(all, func(n string) bool { return t.s.store.CheckTable(n) != nil }))
+	return t.s.noTable(t.ctx, t.x, name)
 }
 
 // noColumn says which column is not there, and which one is like it.

@@ -163,6 +163,8 @@ var toldCases = []testCase{
 		}
 		_, err = h.Insert(w.ctx, "peple", source(engine.Row{Names: []string{"id"}, Values: []any{int64(2)}}))
 		told(w, "no table", `db.missing: there is no table peple (did you mean "people"?): make it with db.ensure("peple", {...})`, err)
+		_, err = h.Upsert(w.ctx, "peple", source(engine.Row{Names: []string{"id"}, Values: []any{int64(2)}}), engine.Upsert{Key: []string{"id"}})
+		w.same("no table to upsert into", `there is no table peple (did you mean "people"?): make it with db.ensure("peple", {...})`, engine.AsFailure(errOr(err)).Message)
 	}},
 }
 

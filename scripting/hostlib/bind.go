@@ -157,17 +157,23 @@ func (f *Func) Unknown(name, signature string) error {
 			names = append(names, p.Name)
 		}
 	}
-	return Errorf("usage", "there is no argument %q%s: %s", name, Suggest(name, names), signature)
+	return Errorf("usage", "there is no argument %q%s: %s", name, suggestNamed(name, names), signature)
 }
 
 func (f *Func) tooMany(c *Call, n int) error {
 	takes := 0
+	var first []string
+	hint := ""
 	for _, p := range f.Params {
-		if !p.Named && !p.Others {
+		switch {
+		case p.Named && p.Default == nil && hint == "":
+			hint = fmt.Sprintf(": write %s(%s, %s = ...)", f, strings.Join(first, ", "), p.Name)
+		case !p.Named && !p.Others:
 			takes++
+			first = append(first, p.Name)
 		}
 	}
-	return Errorf("usage", "got %d positional arguments, takes at most %d: %s", n, takes, c.Lang.Signature(f))
+	return Errorf("usage", "got %d positional arguments, takes at most %d%s: %s", n, takes, hint, c.Lang.Signature(f))
 }
 
 // Check says whether a string may be given for the parameter.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // What is lost without an error: rows that a function forgets to return, that are
@@ -68,6 +70,31 @@ func (r *Report) UpsertKey(f *Func, at At, table string, key []string, made Keys
 	r.Add(at, "key", true, "", fmt.Sprintf("%s: key: %s is not the key of the table, which is made with %s in line %d", f, strings.Join(key, ", "), strings.Join(m.columns, ", "), m.line))
 }
 
+// TableLike tells of rows that are written to a table whose name is that of one that the
+// script makes, but for a letter that is left out, too many or at the wrong place. made are
+// those that it makes, each with what tells its database, as the table has it.
+func (r *Report) TableLike(f *Func, at At, table string, made []string) {
+	for _, m := range made {
+		a, b := strings.ToLower(table), strings.ToLower(m)
+		_, name, _ := strings.Cut(table, ".")
+		_, other, _ := strings.Cut(m, ".")
+		if min(len(name), len(other)) < 5 || a == b || name[0] != other[0] || name[len(name)-1] != other[len(other)-1] {
+			continue
+		}
+		switch d := levenshtein.ComputeDistance(a, b); {
+		case d == 1 && len(a) != len(b), d == 2 && letters(a) == letters(b):
+			r.Add(at, "table", true, "", fmt.Sprintf("%s: nothing here makes a table %q (did you mean %q?)", f, name, other))
+			return
+		}
+	}
+}
+
+func letters(s string) string {
+	list := []byte(s)
+	slices.Sort(list)
+	return string(list)
+}
+
 // OfTexts says that the rows of an iterator have texts alone.
 func OfTexts(f *Func) bool { return f != nil && f.String() == "csv.read" }
 
@@ -75,6 +102,17 @@ func OfTexts(f *Func) bool { return f != nil && f.String() == "csv.read" }
 // is how it becomes one.
 func (r *Report) TextNumber(at At, differs bool, number string) {
 	r.Add(at, "compare", true, "compare numbers: "+number, fmt.Sprintf("this is always %t: what csv.read gives are texts, which are never equal to a number", differs))
+}
+
+// TextOperator tells of a field of a row of texts that is compared, or calculated, with a
+// number. number is how it becomes one.
+func (r *Report) TextOperator(at At, op, number string) {
+	r.Add(at, "type", false, "make a number of it: "+number, fmt.Sprintf("%s does not work with a text and a number: what csv.read gives are texts", op))
+}
+
+// TextRepeated tells of a field of a row of texts that is multiplied.
+func (r *Report) TextRepeated(at At, number string) {
+	r.Add(at, "type", true, "make a number of it: "+number, "this repeats the text: what csv.read gives are texts")
 }
 
 // commits are the functions that cannot be called inside catch, with why.

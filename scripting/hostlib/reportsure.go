@@ -112,6 +112,16 @@ func (r *Report) Module(at At, name string, names []string) {
 // Lazy says that a function gives an iterator that runs when it is gone through.
 func Lazy(f *Func) bool { return f != nil && strings.HasPrefix(f.Returns, "iterator") }
 
+// oneEach are what iterators are of that give one value at a time, whatever they are
+// made with.
+var oneEach = []string{"dict", "list", "string", "entry", "node", "object"}
+
+// GivesOne says that a function gives an iterator of single values.
+func GivesOne(f *Func) bool {
+	of, ok := strings.CutPrefix(f.Returns, "iterator of ")
+	return ok && slices.Contains(oneEach, of)
+}
+
 // NotRun tells of an iterator that is dropped.
 func (r *Report) NotRun(at At, f *Func) {
 	r.Add(at, "effect", true, "loop over it, give it to what takes rows, or make a list of it by list(...)", fmt.Sprintf("this does nothing: what %s gives is lazy, and nobody goes through it", f))

@@ -101,7 +101,7 @@ func CheckSetting(name string) error {
 			return nil
 		}
 	}
-	return Errorf("usage", "there is no setting %q%s", name, Suggest(name, SettingNames()))
+	return Errorf("usage", "there is no setting %q%s", name, suggestNamed(name, SettingNames()))
 }
 
 // declare does what job() says. Later settings win over earlier ones.

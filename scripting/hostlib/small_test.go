@@ -210,6 +210,7 @@ func TestCalendar(t *testing.T) {
     fails("PST is no zone that can be told: give timezone or %z", time.parse, "2024-01-01 10:00 PST", "%Y-%m-%d %H:%M %Z")
     fails("CET is no zone that Europe/Berlin has at that time", time.parse, "2024-07-01 10:00 CET", "%Y-%m-%d %H:%M %Z", "Europe/Berlin")
     fails("there is no %Q", time.parse, "2024", "%Y%Q")
+    fails('format: "02.01.2006" has no %: it is as for strptime, such as "%d.%m.%Y" for 28.03.2026', time.parse, "28.03.2026", "02.01.2006")
     fails("there is no %Q", time.now().format, "%Y %Q")
     fails("there is no %", time.now().format, "100%")
     fails("%-d is for writing", time.parse, "1", "%-d")

@@ -3,6 +3,8 @@ package hostlib
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -10,6 +12,25 @@ import (
 // Suggest is the candidate that was probably meant, as " (did you mean ...?)",
 // or "" if none is near.
 func Suggest(name string, candidates []string) string { return engine.Suggest(name, candidates) }
+
+// otherwise are arguments and settings by names that other programs give them.
+var otherwise = map[string][]string{
+	"delimiter": {"sep"}, "delim": {"sep"}, "separator": {"sep"}, "schedule": {"every", "cron"}, "interval": {"every"}, "trigger": {"every", "cron"},
+}
+
+// suggestNamed is Suggest for arguments and settings.
+func suggestNamed(name string, candidates []string) string {
+	var meant []string
+	for _, n := range otherwise[name] {
+		if slices.Contains(candidates, n) {
+			meant = append(meant, strconv.Quote(n))
+		}
+	}
+	if len(meant) > 0 {
+		return fmt.Sprintf(" (did you mean %s?)", strings.Join(meant, " or "))
+	}
+	return Suggest(name, candidates)
+}
 
 // missing is the error about a name that a module or a type does not have.
 func missing(of, name string, names []string) error {

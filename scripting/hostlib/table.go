@@ -78,6 +78,7 @@ var elsewhere = map[string]string{
 	"round":      "use math.round(x)",
 	"pow":        "use math.pow(x, y)",
 	"open":       "use files.read(path), or csv.read, json.lines, files.lines for what is large",
+	"assert":     "if not x: error(message) stops a hook; in tests, t.ok(x) and t.eq(got, want)",
 	"input":      "nobody is there to ask; a job gets its payload as item, or ctx.payload",
 	"map":        "use iter.map(fn, list), or [fn(x) for x in list]",
 	"filter":     "use iter.filter(fn, list), or [x for x in list if fn(x)]",

@@ -84,6 +84,9 @@ func parseTime(text, format string, loc *time.Location) (time.Time, error) {
 	if err := checkFormat(format); err != nil {
 		return time.Time{}, err
 	}
+	if !strings.Contains(format, "%") {
+		return time.Time{}, Errorf("usage", "format: %q has no %%: it is as for strptime, such as \"%%d.%%m.%%Y\" for 28.03.2026", format)
+	}
 	f := &timeFields{text: text, year: noYear, century: -1, month: -1, day: -1, yearday: -1, week: -1, weekday: -1, half: -1}
 	why, err := f.read(format)
 	if err == nil && why == "" && f.text != "" {

@@ -21,6 +21,7 @@ type loop struct {
 	bad    error // why it cannot begin
 	steady bool  // see hostlib.Steady
 	at     reading
+	single bool // it gives one value at a time
 }
 
 var iteratorMeta *lua.LTable
@@ -89,6 +90,7 @@ func (it *iterator) next(l *lua.LState) int {
 	}
 	switch err {
 	case nil:
+		lo.single = true
 		l.Push(v)
 		return 1
 	case io.EOF:

@@ -503,6 +503,10 @@ func (c *linter) loop(s *luasyntax.For) {
 		return
 	}
 	switch e := s.Values[0]; c.kindOf(e) {
+	case "iterator":
+		if f := c.makerOf(e); f != nil && hostlib.GivesOne(f) && len(s.Names) > 1 && len(s.Names[1].Binding.Uses) > 0 && len(s.Names[1].Binding.Writes) == 1 {
+			c.add(s.Names[1].Pos, "loop", true, fmt.Sprintf("write for %s in %s(...) do", s.Names[1].Name, f), fmt.Sprintf("%s is always nil: an iterator gives one value, and no number before it", s.Names[1].Name))
+		}
 	case "function":
 		if f := c.function(e); f != nil && f.Name != "" { // a function of the script's own may be an iterator
 			c.add(e.Start(), "call", false, fmt.Sprintf("call it: %s(...)", f), fmt.Sprintf("the function %s cannot be gone through, what it gives can", f))
@@ -531,7 +535,7 @@ func (c *linter) equal(e *luasyntax.Binary) {
 		return
 	}
 	x, y := c.kindOf(e.X), c.kindOf(e.Y)
-	if x == "" || y == "" || x == y || x == "nil" || y == "nil" || x == "null" || y == "null" || c.madeCallable() && (x == "table" || y == "table") {
+	if c.newTable(e) || x == "" || y == "" || x == y || x == "nil" || y == "nil" || x == "null" || y == "null" || c.madeCallable() && (x == "table" || y == "table") {
 		return
 	}
 	hint := ""
@@ -548,6 +552,18 @@ func (c *linter) equal(e *luasyntax.Binary) {
 		always = "true"
 	}
 	c.add(e.OpPos, "compare", true, hint, fmt.Sprintf("this is always %s: %s and %s are never equal", always, x, y))
+}
+
+// newTable tells of values that are compared with a table that is made there.
+func (c *linter) newTable(e *luasyntax.Binary) bool {
+	_, x := e.X.(*luasyntax.Table)
+	_, y := e.Y.(*luasyntax.Table)
+	if !x && !y {
+		return false
+	}
+	hint := "ask for an empty list by #rows == 0, for a table without any element by next(t) == nil"
+	c.add(e.OpPos, "compare", true, hint, fmt.Sprintf("this is always %t: a table is equal to itself alone, and this one is new", e.Op == "~="))
+	return true
 }
 
 // keys tells of keys that a table has twice: the last one counts.

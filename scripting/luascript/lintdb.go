@@ -2,6 +2,8 @@ package luascript
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
@@ -19,6 +21,7 @@ type ensured struct {
 func (c *linter) tables() {
 	known := map[string]*ensured{}
 	var writes []*luasyntax.Call
+	open := false // which tables the script makes is not known
 	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
 		call, ok := n.(*luasyntax.Call)
 		if !ok {
@@ -28,6 +31,7 @@ func (c *linter) tables() {
 		case f == nil || f.Module != "db" && f.Module != "connection":
 		case f.Name == "ensure":
 			c.ensure(f, call, known)
+			open = open || c.tableOf(f, call) == ""
 		case f.Param("rows") != nil && f.Param("table") != nil:
 			writes = append(writes, call)
 		}
@@ -36,6 +40,10 @@ func (c *linter) tables() {
 	for _, call := range writes {
 		f := c.callee(call)
 		t := known[c.tableOf(f, call)]
+		if t == nil && !open && c.tableOf(f, call) != "" {
+			at := c.argument(f, call, "table").Start()
+			c.report.TableLike(f, spot(at), c.tableOf(f, call), slices.Sorted(maps.Keys(known)))
+		}
 		fields := c.rowFields(c.argument(f, call, "rows"), 0)
 		for _, field := range fields {
 			c.maybeNumber(field)

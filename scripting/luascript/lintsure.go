@@ -22,17 +22,97 @@ func (c *linter) sure() {
 			if f := c.callee(n.Call); hostlib.Lazy(f) {
 				c.report.NotRun(spot(n.Start()), f)
 			}
+		case *luasyntax.NumberFor:
+			c.fromZero(n)
 		case *luasyntax.Index:
-			if _, isNumber := c.value(n.Key).(lua.LNumber); isNumber {
-				if f := c.lazy(n.X); f != nil {
-					c.report.NoLength(spot(n.Start()), f, "an element")
-				}
+			number, isNumber := c.value(n.Key).(lua.LNumber)
+			if f := c.lazy(n.X); isNumber && f != nil {
+				c.report.NoLength(spot(n.Start()), f, "an element")
+			}
+			if isNumber && number == 0 && c.isList(n.X) {
+				c.add(n.Start(), "index", true, fmt.Sprintf("write %s[1]", short(n.X)), "there is no element 0: lists begin with 1 in Lua")
 			}
 		case *luasyntax.Binary:
 			c.word(n)
 		}
 		return true
 	})
+}
+
+// isList says that an expression gives a list of the host library.
+func (c *linter) isList(e luasyntax.Expr) bool {
+	if f := c.makerOf(e); f != nil {
+		return f.Returns == "list" || strings.HasPrefix(f.Returns, "list of ")
+	}
+	n, ok := e.(*luasyntax.Name)
+	if !ok || n.Binding == nil || n.Binding.Loop == nil || n.Binding.Place != 0 || len(n.Binding.Writes) != 1 || len(n.Binding.Loop.Values) != 1 || c.setsIn(n.Binding) {
+		return false
+	}
+	f := c.makerOf(n.Binding.Loop.Values[0])
+	return f != nil && f.Returns == "iterator of list"
+}
+
+// fromZero tells of a loop from 0 through a list, of which it reads the element 0, and
+// maybe not the last.
+func (c *linter) fromZero(s *luasyntax.NumberFor) {
+	to := s.To
+	less, ok := to.(*luasyntax.Binary)
+	if ok && less.Op == "-" && c.value(less.Y) == lua.LNumber(1) {
+		to = less.X
+	}
+	length, ok := to.(*luasyntax.Unary)
+	if !ok || length.Op != "#" || c.value(s.From) != lua.LNumber(0) || s.Step != nil || len(s.Var.Binding.Writes) != 1 {
+		return
+	}
+	of, ok := length.X.(*luasyntax.Name)
+	if !ok || of.Binding == nil || c.kindOf(of) == "string" {
+		return
+	}
+	var reads luasyntax.Node
+	guarded := false
+	isIt := func(n luasyntax.Node) bool {
+		x, ok := n.(*luasyntax.Index)
+		if !ok {
+			return false
+		}
+		list, ok := x.X.(*luasyntax.Name)
+		key, isName := x.Key.(*luasyntax.Name)
+		return ok && isName && list.Binding == of.Binding && key.Binding == s.Var.Binding
+	}
+	luasyntax.Walk(s.Body, func(n luasyntax.Node) bool {
+		switch n := n.(type) {
+		case *luasyntax.If:
+			luasyntax.Walk(n.Cond, func(n luasyntax.Node) bool {
+				guarded = guarded || isIt(n)
+				return true
+			})
+		case *luasyntax.Binary:
+			guarded = guarded || (n.Op == "and" || n.Op == "or") && isIt(n.X)
+		}
+		if isIt(n) && reads == nil {
+			reads = n
+		}
+		return true
+	})
+	if reads != nil && !guarded && !c.setsIn(of.Binding) { // it may be a table that begins with 0
+		c.add(reads.Start(), "index", true, fmt.Sprintf("write for %s = 1, #%s do", s.Var.Name, of.Name), fmt.Sprintf("there is no %s[0]: lists begin with 1 in Lua, and end with #%[1]s", of.Name))
+	}
+}
+
+// setsIn says that the file sets an element of what a name stands for.
+func (c *linter) setsIn(b *luasyntax.Binding) (set bool) {
+	luasyntax.Walk(c.tree.Body, func(n luasyntax.Node) bool {
+		if a, ok := n.(*luasyntax.Assign); ok {
+			for _, e := range a.Left {
+				if x, ok := e.(*luasyntax.Index); ok {
+					root, _ := rootOf(x)
+					set = set || root != nil && root.Binding == b
+				}
+			}
+		}
+		return !set
+	})
+	return set
 }
 
 // lazy is the function that has made the iterator that an expression gives, nil if it

@@ -1,13 +1,16 @@
 package luascript
 
 import (
+	"slices"
+
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	"github.com/dsengine/dsengine/scripting/luascript/luasyntax"
 )
 
-// textNumber tells of a field of a row of csv.read that is compared with a number.
+// textNumber tells of a field of a row of csv.read that is compared with a number. Lua
+// calculates with texts that are numbers.
 func (c *linter) textNumber(e *luasyntax.Binary) {
-	if e.Op != "==" && e.Op != "~=" {
+	if !slices.Contains([]string{"==", "~=", "<", "<=", ">", ">="}, e.Op) {
 		return
 	}
 	for _, sides := range [][2]luasyntax.Expr{{e.X, e.Y}, {e.Y, e.X}} {
@@ -20,7 +23,11 @@ func (c *linter) textNumber(e *luasyntax.Binary) {
 			if text := luasyntax.Text(x); text != "it" {
 				number = "tonumber(" + text + ")"
 			}
-			c.report.TextNumber(spot(e.OpPos), e.Op == "~=", number)
+			if e.Op == "==" || e.Op == "~=" {
+				c.report.TextNumber(spot(e.OpPos), e.Op == "~=", number)
+			} else {
+				c.report.TextOperator(spot(e.OpPos), e.Op, number)
+			}
 		}
 	}
 }

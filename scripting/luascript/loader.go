@@ -325,6 +325,9 @@ func (r *run) require(a *args) int {
 	case r.script.testing && r.testable(p):
 		job = &hostlib.Declaration{Type: strings.TrimSuffix(p, Ending), Needs: &hostlib.Needs{}} // once more, for its functions alone
 	case !hostlib.IsHelper(p):
+		if own[name] != nil || hostlib.ModuleNamed(name) != nil {
+			return r.raisef(a.l, "require: %q: the module %[1]s is there without it: leave out require", name)
+		}
 		hint := ""
 		if slashes := strings.ReplaceAll(strings.TrimSuffix(name, Ending), ".", "/"); hostlib.IsHelper(slashes + Ending) {
 			hint = fmt.Sprintf(" (did you mean %q?)", slashes)

@@ -1,6 +1,9 @@
 package luascript
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/dsengine/dsengine/scripting/hostlib"
 	lua "github.com/yuin/gopher-lua"
 )
@@ -163,5 +166,12 @@ func (o *object) binary(op string, a, b hostlib.Value) (_ hostlib.Value, err err
 
 // noArith raises the error about an operator that does not work.
 func (r *run) noArith(l *lua.LState, op string) int {
-	return r.raisef(l, "%s does not work with %s and %s", op, typeName(l.Get(1)), typeName(l.Get(2)))
+	x, y := typeName(l.Get(1)), typeName(l.Get(2))
+	hint := textNumber(x, y)
+	for _, v := range []lua.LValue{l.Get(1), l.Get(2)} {
+		if s, ok := v.(lua.LString); ok && hint != "" && len(s) <= 40 {
+			hint = fmt.Sprintf(": %s is no number%s", quoted(string(s)), strings.Replace(hint, ":", ";", 1))
+		}
+	}
+	return r.raisef(l, "%s does not work with %s and %s%s", op, x, y, hint)
 }

@@ -3,6 +3,7 @@ package luascript
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/dsengine/dsengine/engine"
@@ -94,7 +95,7 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 		if m[1] != "nil" {
 			return fmt.Sprintf("%s is a %s, which has no %q", what, m[1], m[2])
 		}
-		return fmt.Sprintf("%s is nil, which has no %q%s", what, m[2], r.whyNil(what))
+		return fmt.Sprintf("%s is nil, which has no %q%s", what, m[2], r.whyNil(what, f, line))
 	}
 	if m := aboutArith.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s does not work with %s and %s", operators[m[1]], m[2], m[3])
@@ -107,7 +108,7 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 			}
 			return fmt.Sprintf("a %s has no order with the other value, which is a whole number beyond 2^53, an object or null: math.compare(a, b) < 0 takes any two numbers, a.compare(b) < 0 a decimal, and null has none", other)
 		}
-		return fmt.Sprintf("%s and %s have no order", m[1], m[2])
+		return fmt.Sprintf("%s and %s have no order", m[1], m[2]) + textNumber(m[1], m[2])
 	}
 	if strings.HasPrefix(message, "for statement ") {
 		return "a for loop counts from a number to a number, up to 2^53: one of them is none, or is larger (tonumber(...) makes a number of text)"
@@ -125,6 +126,14 @@ func (r *run) reworded(_ *lua.LState, message string, stack []frame) string {
 		return "# works with strings and tables alone"
 	}
 	return message
+}
+
+// textNumber says what to do where one of two values is a number and the other a text.
+func textNumber(x, y string) string {
+	if x == "number" && y == "string" || x == "string" && y == "number" {
+		return ": make a number of the text, by tonumber(...), which gives nil if it is none; fields of CSV are text"
+	}
+	return ""
 }
 
 // indexed is what an element of a name is asked of, on a line.
@@ -147,6 +156,20 @@ func (f *file) indexed(line int, key string) string {
 		return true
 	})
 	return what
+}
+
+// second says that a name is not the first that a loop over something sets, around a line.
+func (f *file) second(name string, line int) (found bool) {
+	if f == nil {
+		return false
+	}
+	walk(f.tree, func(n any) bool {
+		if loop, ok := n.(*ast.GenericForStmt); ok && loop.Line() <= line && line <= lastLine(loop) {
+			found = slices.Contains(loop.Names[1:], name) // of the innermost one
+		}
+		return true
+	})
+	return found
 }
 
 // called is what is called on a line, if that is one thing.
@@ -176,8 +199,11 @@ func (f *file) called(line int) string {
 	return what
 }
 
-// whyNil says why something may be nil.
-func (r *run) whyNil(what string) string {
+// whyNil says why something may be nil, on a line.
+func (r *run) whyNil(what string, f *file, line int) string {
+	if n := len(r.cur.loops); n > 0 && r.cur.loops[n-1].single && f.second(what, line) {
+		return fmt.Sprintf(": an iterator gives one value, and no number before it: write for %s in ... do", what)
+	}
 	if what == "item" && r.call.Hook != nil && r.call.Hook.Item() == nil {
 		return fmt.Sprintf(": the job has no payload; give it one by: dsengine enqueue %s --payload '{...}', or in produce, by what it emits or returns", r.call.Hook.Type().Name)
 	}

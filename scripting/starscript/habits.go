@@ -123,7 +123,7 @@ var signs = []struct {
 	{regexp.MustCompile(`input character '!'`), regexp.MustCompile(`!`), "write not"},
 	{regexp.MustCompile(`got '?[=:]'?`), regexp.MustCompile(`:=`), "there is no := : set the variable on a line of its own"},
 	{regexp.MustCompile(`input character '@'`), regexp.MustCompile(`^\s*@`), "there are no decorators"},
-	{regexp.MustCompile(`got '?:'?,`), regexp.MustCompile(`^\s*(def\s|\w+\s*:)`), "there are no annotations of types: leave out the colon and the type"},
+	{regexp.MustCompile(`got '?:'?,`), regexp.MustCompile(`^\s*(def\s.*\w\s*:\s*\w|\w+\s*:)`), "there are no annotations of types: leave out the colon and the type"},
 	{regexp.MustCompile(`got '[->]`), regexp.MustCompile(`^\s*def\s.*->`), "there are no annotations of types: leave out the arrow and the type"},
 }
 

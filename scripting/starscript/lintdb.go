@@ -2,6 +2,7 @@ package starscript
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ type table struct {
 func (c *linter) tables() {
 	known := map[string]*table{}
 	var writes []*syntax.CallExpr
+	open := false // which tables the script makes is not known
 	syntax.Walk(c.tree, func(n syntax.Node) bool {
 		call, ok := n.(*syntax.CallExpr)
 		if !ok {
@@ -31,6 +33,7 @@ func (c *linter) tables() {
 		case f == nil || f.Module != "db" && f.Module != "connection":
 		case f.Name == "ensure":
 			c.ensured(f, call, known)
+			open = open || c.tableOf(f, call) == ""
 		case f.Param("rows") != nil && f.Param("table") != nil:
 			writes = append(writes, call)
 		}
@@ -39,6 +42,10 @@ func (c *linter) tables() {
 	for _, call := range writes {
 		f := c.callee(call.Fn)
 		t := known[c.tableOf(f, call)]
+		if t == nil && !open && c.tableOf(f, call) != "" {
+			at, _ := argument(f, call, "table").Span()
+			c.report.TableLike(f, spot(at), c.tableOf(f, call), slices.Sorted(maps.Keys(known)))
+		}
 		if t == nil || t.unknown {
 			continue
 		}

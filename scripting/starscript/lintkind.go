@@ -163,6 +163,12 @@ func (c *linter) attribute(d *syntax.DotExpr) {
 		return
 	case !own:
 		hint, text := c.insteadOf(d), fmt.Sprintf("no value has %q", name)
+		if f := c.lazy(d.X); f != nil {
+			text, hint = fmt.Sprintf("what %s gives is an iterator, which has no %q", f, name), "go through it by a loop"
+			if f.Name == "query" {
+				hint += fmt.Sprintf(", or take one row by %s.one(...), one value by %[1]s.value(...)", strings.TrimSuffix(f.String(), ".query"))
+			}
+		}
 		if hint == "" {
 			hint = fmt.Sprintf("of a dict: %s[%q]", c.short(d.X), name)
 			for _, n := range c.everybody() {

@@ -21,6 +21,9 @@ func (c *linter) lostRows() {
 		case *syntax.ExprStmt:
 			statements[unwrapped(n.X)] = true
 		case *syntax.AssignStmt:
+			if n.Op != syntax.EQ {
+				c.textNumber(n.Op-syntax.PLUS_EQ+syntax.PLUS, n.OpPos, n.LHS, n.RHS)
+			}
 			if id, ok := n.LHS.(*syntax.Ident); !ok || id.Name != "_" {
 				c.wanted(n.RHS)
 			}
@@ -49,7 +52,7 @@ func (c *linter) lostRows() {
 			c.keptRejects(n.Body)
 			c.movedFiles(n.Body)
 		case *syntax.BinaryExpr:
-			c.textNumber(n)
+			c.textNumber(n.Op, n.OpPos, n.X, n.Y)
 		}
 		return true
 	})

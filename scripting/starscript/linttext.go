@@ -8,20 +8,72 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// textNumber tells of a field of a row of csv.read that is compared with a number.
-func (c *linter) textNumber(e *syntax.BinaryExpr) {
-	if e.Op != syntax.EQL && e.Op != syntax.NEQ {
-		return
-	}
-	for _, sides := range [][2]syntax.Expr{{e.X, e.Y}, {e.Y, e.X}} {
+// textNumber tells of a field of a row of csv.read that is compared, or calculated, with a
+// number.
+func (c *linter) textNumber(op syntax.Token, at syntax.Position, left, right syntax.Expr) {
+	for _, sides := range [][2]syntax.Expr{{left, right}, {right, left}} {
 		x, ok := unwrapped(sides[0]).(*syntax.IndexExpr)
-		if kind := c.kindOf(sides[1]); !ok || kind != "int" && kind != "float" {
+		if !ok || !c.isNumber(sides[1]) {
 			continue
 		}
-		if id, ok := x.X.(*syntax.Ident); ok && c.textRow(c.nameOf(id)) {
-			c.report.TextNumber(spot(e.OpPos), e.Op == syntax.NEQ, "int("+c.short(x)+")")
+		if id, ok := x.X.(*syntax.Ident); !ok || !c.textRow(c.nameOf(id)) {
+			continue
+		}
+		switch number := "float(" + c.short(x) + ")"; op {
+		case syntax.EQL, syntax.NEQ:
+			c.report.TextNumber(spot(at), op == syntax.NEQ, "int("+c.short(x)+")")
+		case syntax.LT, syntax.LE, syntax.GT, syntax.GE, syntax.PLUS, syntax.MINUS, syntax.SLASH, syntax.SLASHSLASH:
+			c.report.TextOperator(spot(at), op.String(), number)
+		case syntax.STAR:
+			if c.kindOf(sides[1]) == "float" {
+				c.report.TextOperator(spot(at), op.String(), number)
+			} else {
+				c.report.TextRepeated(spot(at), number)
+			}
 		}
 	}
+}
+
+// isNumber says that an expression is a number, be it a name that begins as one and is
+// counted up.
+func (c *linter) isNumber(e syntax.Expr) bool {
+	number := func(e syntax.Expr) bool { return c.kindOf(e) == "int" || c.kindOf(e) == "float" }
+	id, ok := unwrapped(e).(*syntax.Ident)
+	if !ok || number(e) {
+		return number(e)
+	}
+	n := c.nameOf(id)
+	if n == nil || len(n.writes) < 2 {
+		return false
+	}
+	begun, set := false, 0
+	syntax.Walk(c.tree, func(x syntax.Node) bool {
+		s, ok := x.(*syntax.AssignStmt)
+		if !ok {
+			return true
+		}
+		if to, ok := s.LHS.(*syntax.Ident); ok && c.nameOf(to) == n {
+			switch counts := c.counts(s.RHS, n); {
+			case s.Op != syntax.EQ || counts:
+				set++
+			case number(s.RHS):
+				set++
+				begun = true
+			}
+		}
+		return true
+	})
+	return begun && set == len(n.writes)
+}
+
+// counts says that an expression is a sum, or the like, with what a name stands for.
+func (c *linter) counts(e syntax.Expr, n *name) bool {
+	sum, ok := unwrapped(e).(*syntax.BinaryExpr)
+	if !ok || sum.Op != syntax.PLUS && sum.Op != syntax.MINUS {
+		return false
+	}
+	id, ok := sum.X.(*syntax.Ident)
+	return ok && c.nameOf(id) == n
 }
 
 // textRow says that a name is that of rows of csv.read, and that nothing changes them.

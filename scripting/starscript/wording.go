@@ -18,7 +18,7 @@ var wordings = []struct {
 	{regexp.MustCompile(`^(?:\w+: )?cannot \w+(?: \w+)* frozen (?:hash table|list|set)$`),
 		"a global cannot be changed after the script is loaded, nor can what it holds: keep the value by state.set(name, value) or vars.set(name, value), or make the list or dict in the hook"},
 	{regexp.MustCompile(`^unknown binary op: string \+ (int|float|bool)$`), "a string and $1 cannot be added: make a string of the other one, by str(...)"},
-	{regexp.MustCompile(`^unknown binary op: (int|float|bool) \+ string$`), "$1 and a string cannot be added: make a string of the first one, by str(...), or a number of the other one, by int(...) or float(...)"},
+	{regexp.MustCompile(`^unknown binary op: (int|float|bool) \+ string$`), "$1 and a string cannot be added: make a string of the first one, by str(...), or a number of the other one, by int(...) or float(...); fields of CSV are text"},
 	{regexp.MustCompile(`^%([doxX]) format requires integer: cannot convert decimal to int$`), "%$1 in a format takes a whole number, and got a decimal: write %s, or make a whole number of it, by x.to_int()"},
 	{regexp.MustCompile(`^(?:int: )?cannot convert decimal to int$`), "int() takes no decimal: write x.to_int(), which cuts off what is behind the point, or x.round().to_int()"},
 	{regexp.MustCompile(`^float got decimal, want number or string$`), "float() takes no decimal: write x.to_float(), which gives the nearest float"},
@@ -28,6 +28,7 @@ var wordings = []struct {
 }
 
 var (
+	mixedOrder = regexp.MustCompile(`^(?:unknown binary op: )?(string|int|float) (<|<=|>|>=|-|/|//) (string|int|float)(?: not implemented)?$`)
 	outOfRange = regexp.MustCompile(`^(\w+) index (-?\d+) out of range \[-(\d+):-?\d+\]$`)
 	noFunction = regexp.MustCompile(`^invalid call of non-function \((\w+)\)$`)
 )
@@ -39,6 +40,15 @@ func (r *run) reword(message string, stack starlark.CallStack) string {
 		if m := w.says.FindStringSubmatchIndex(message); m != nil {
 			return string(w.says.ExpandString(nil, w.word, message, m))
 		}
+	}
+	if m := mixedOrder.FindStringSubmatch(message); m != nil && (m[1] == "string") != (m[3] == "string") && len(stack) > 0 {
+		pos, text := stack.At(0).Pos, "..."
+		if tree, source := r.script.tree(pos.Filename()); tree != nil {
+			if e := operand(tree, pos, m[3] == "string"); e != nil {
+				text = shortText(source, e)
+			}
+		}
+		return fmt.Sprintf("%s does not work with %s and %s: make a number of the string, by float(%s); fields of CSV are text", m[2], m[1], m[3], text)
 	}
 	if m := outOfRange.FindStringSubmatch(message); m != nil {
 		n, err := strconv.Atoi(m[3])
