@@ -139,7 +139,7 @@ var filesModule = &Module{
 			},
 		},
 		{
-			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error, also if another has come in its place since: it gives where that file is now. A hook that reads files into the database has each moved once its rows are committed, \"ctx.on_commit(files.move, path, \\\"done/\\\")\": a file that was moved before is not found in its folder by the run that comes after a rollback, and its rows are missing.",
+			Name: "move", Doc: "Gives a file another path, and makes the folders that are missing. It never overwrites one, unless told to. It gives the new path. A file that an earlier run of the same job has moved already is no error, also if another has come in its place since: it gives where that file is now. A hook that reads files into the database has each moved once its rows are committed, \"ctx.on_commit(files.move, path, \\\"done/\\\")\": a file that was moved before is not found in its folder by the run that comes after a rollback, and its rows are missing. A process that dies between the two leaves the file where it is; where nobody comes for it again, because its item is unique = \"forever\", let consume return the path, and the hook finish, which is called again, move the files of summary.results.",
 			Params: []Param{
 				{Name: "src", Type: String, Doc: "the file"},
 				{Name: "dst", Type: String, Doc: "its new path; with / at the end, the folder that it goes to"},
