@@ -62,6 +62,7 @@ type Call struct {
 	records  recording
 	skipping *loop // it leaves out elements that were committed before
 
+	elsewhere   bool // a row was rejected that no reader has given
 	rejectsFull bool
 	window      *Window // once it was asked for
 	imported    bool    // it was told that another job has imported it
@@ -165,6 +166,11 @@ func (c *Call) Position() Raw {
 
 // LastPosition is the same, for what does not go on from there.
 func (c *Call) LastPosition() Raw { return c.position.User }
+
+// Committed tells where the hook goes on: its position, and how far its loops have come.
+func (c *Call) Committed() Raw {
+	return position{User: c.position.User, Loops: c.position.Loops}.encode()
+}
 
 // Failure is how the attempt failed; nil outside the fail hook.
 func (c *Call) Failure() *Failure { return c.failure }

@@ -120,7 +120,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 	}
 	switch {
 	case i >= 0:
-		if ls.before[i].index < ls.high && !c.unwritten() {
+		if ls.before[i].index < ls.high && !c.Unwritten() {
 			return nil, c.strange("the loop%s comes after others now before which it came then, and the hook has written something between them", id)
 		}
 	case len(ls.before) > 0:
@@ -132,7 +132,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 				return nil, c.strange("the loop%s went over another source then", id)
 			}
 		}
-		if !c.unwritten() {
+		if !c.Unwritten() {
 			return nil, c.strange("the loop%s was not there then, and the hook has written something before it, of which nobody can tell whether it was committed", id)
 		}
 		ls.high = math.MaxInt
@@ -180,8 +180,8 @@ func (ls *loops) met(site uint64, i int) (n int) {
 	return n
 }
 
-// unwritten says that nothing was written since the last commit.
-func (c *Call) unwritten() bool {
+// Unwritten says that nothing was written since the last commit.
+func (c *Call) Unwritten() bool {
 	return !c.pend.touched() && len(c.pend.rejects) == 0 && (c.session == nil || !c.session.Changed())
 }
 

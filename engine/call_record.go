@@ -112,12 +112,13 @@ func (r *recording) undo(scans []*recordScan, noted []int) {
 
 // recording is what a call knows of records besides what waits.
 type recording struct {
-	pass  int64
-	run   JobID // 0: not looked up
-	gen   int   // grows when what waited was written or taken back
-	scans []*recordScan
-	reads map[recordRef]*Record // single ones, as they were read at gen
-	at    int
+	pass     int64
+	run      JobID // 0: not looked up
+	rejecter JobID // of the item that the job redrives; 0: not looked up
+	gen      int   // grows when what waited was written or taken back
+	scans    []*recordScan
+	reads    map[recordRef]*Record // single ones, as they were read at gen
+	at       int
 }
 
 // Records is what is known of the rows of a source.
@@ -286,7 +287,11 @@ func (l *RecordLook) Take(i int, content RecordSum, scan *RecordScan) (given boo
 		return false, err
 	}
 	by := c.recordBy()
-	given = rec.Status(content, by) != RecordSame || c.job.Redrive != 0 && !(rec.by(by) && rec.Pass == by.Pass)
+	if given = rec.Status(content, by) != RecordSame; !given {
+		if given, err = c.takesAgain(rec, by); err != nil {
+			return false, err
+		}
+	}
 	w := RecordWrite{Source: l.r.source, Key: l.keys[i], Known: true, Read: l.found[i], Content: content}
 	switch {
 	case given && c.skipping != nil:
@@ -344,6 +349,26 @@ func (c *Call) unseen() (int64, error) {
 		n += c.summary.Stats[UnseenCount]
 	}
 	return n, err
+}
+
+// takesAgain says of a row that is the same as one that was taken whether it is redriven: of
+// an item, which may have others, if the job has taken it that rejected the item.
+func (c *Call) takesAgain(rec *Record, by RecordBy) (bool, error) {
+	switch own := rec.by(by); {
+	case c.job.Redrive == 0 || own && rec.Pass == by.Pass:
+		return false, nil
+	case c.job.Redrive == RedriveRows || own:
+		return true, nil
+	}
+	if c.records.rejecter == 0 {
+		if err := c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {
+			c.records.rejecter = x.Job
+			return false
+		}); err != nil {
+			return false, err
+		}
+	}
+	return rec.Job == c.records.rejecter, nil
 }
 
 // Status compares one row with what is known of it, and remembers what it has

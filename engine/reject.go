@@ -69,6 +69,7 @@ func (c *Call) Reject(r Rejection) error {
 		return err
 	}
 	r.bound()
+	c.elsewhere = c.elsewhere || r.Line == 0
 	c.Count("rejected", 1)
 	if err := c.remember(c.ctx); err != nil {
 		return err
@@ -195,8 +196,8 @@ func (c *Call) recallRejects(ctx context.Context) error {
 // judgeRejects says whether the job has rejected more than it may, in this call or
 // before a checkpoint from which it goes on, but for what was redriven since. A
 // phase that ended was judged then. A share is of the rows that were read, or, where
-// fewer were read than rejected, because the script has them from elsewhere, of those
-// that were written and rejected; a job that rejects the only thing it works on has no
+// the script has them from elsewhere, of those that were written and rejected, if that
+// is more; a job that rejects the only thing it works on has no
 // share. Before the end it counts only once many were rejected.
 func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	limit := c.typ.Settings.Rejects.WithDefaults()
@@ -223,8 +224,8 @@ func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	all := stats["rejected"] - c.mended
 	n := all - c.whole - c.pend.whole
 	rows := stats["read"]
-	if rows < n {
-		rows = n + stats["inserted"] + stats["updated"] + stats["unchanged"]
+	if rows < n || c.elsewhere {
+		rows = max(rows, n+stats["inserted"]+stats["updated"]+stats["unchanged"])
 	}
 	switch {
 	case limit.kind == limitCount && all > limit.count:

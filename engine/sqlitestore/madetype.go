@@ -30,7 +30,8 @@ type madeType struct {
 
 // integers are the types of whole numbers: the bytes of each.
 var integers = map[string]int{"tinyint": 1, "int1": 1, "smallint": 2, "int2": 2, "mediumint": 3, "int3": 3, "middleint": 3,
-	"int": 4, "integer": 4, "int4": 4, "bigint": 8, "int8": 8}
+	"int": 4, "int4": 4, "integer": 8, // which only tables of SQLite are told to have
+	"bigint": 8, "int8": 8}
 
 // lengths are the types of texts and bytes that are measured in bytes, and how many they hold.
 var lengths = map[string]int{"tinytext": 1<<8 - 1, "text": 1<<16 - 1, "mediumtext": 1<<24 - 1, "tinyblob": 1<<8 - 1, "blob": 1<<16 - 1, "mediumblob": 1<<24 - 1}
@@ -66,6 +67,9 @@ func (p *tableParser) typ(column string) (t madeType) {
 	}
 	size, whole := integers[name]
 	most := lengths[name]
+	if n > 6 && (name == "datetime" || name == "timestamp" || name == "time") {
+		panic(p.unknown(fmt.Sprintf("%s(%d), which has more than 6 digits,", name, n)))
+	}
 	switch {
 	case name == "bool", name == "boolean", name == "tinyint" && n == 1 && !p.word("UNSIGNED"):
 		t.neutral, t.least, t.most = "boolean", "-128", "127"
@@ -79,6 +83,7 @@ func (p *tableParser) typ(column string) (t madeType) {
 	case name == "year":
 		t.neutral, t.sql, t.more = "integer", "BIGINT", "(%[1]s = 0 OR %[1]s BETWEEN 1901 AND 2155)"
 	case name == "decimal", name == "numeric", name == "dec", name == "fixed":
+		args = args[:min(len(args), 2)]
 		digits := append(args, []string{"10", "0"}[len(args):]...)
 		t.neutral = "decimal(" + digits[0] + "," + digits[1] + ")"
 	case name == "float" && n <= 24, name == "float4":

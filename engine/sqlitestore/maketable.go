@@ -514,7 +514,7 @@ func (p *tableParser) definitions() (defs []string) {
 			def = q + " INTEGER PRIMARY KEY"
 			if p.number != "" { // else an upsert that meets a row would leave a number out, which servers give to the next row
 				def += " AUTOINCREMENT"
-				p.behind = append(p.behind, fmt.Sprintf("INSERT INTO sqlite_sequence (name, seq) VALUES ('%s', %s - 1)", strings.ReplaceAll(p.table, "'", "''"), p.number))
+				p.behind = append(p.behind, fmt.Sprintf("INSERT INTO sqlite_sequence (name, seq) SELECT '%[1]s', %[2]s - 1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = '%[1]s')", strings.ReplaceAll(p.table, "'", "''"), p.number))
 			}
 			p.key, defs = nil, append(defs, def)
 			continue

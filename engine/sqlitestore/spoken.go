@@ -27,11 +27,11 @@ func (r *rewriter) spoken(n *node, t typ, sc *scope) bool {
 		between(") || (", useText)
 		r.put(n.to, " || '')")
 	case n.kind == nodeCast && (t.kind == typDate || t.kind == typTimestamp):
-		of, as := "date", asDay
-		if t.kind == typTimestamp {
-			of, as = "datetime", asTimestamp
+		of, as := "date(", asDay
+		if t.kind == typTimestamp { // as columns hold it
+			of, as = "strftime('%Y-%m-%d %H:%M:%S.000000', ", asTimestamp
 		}
-		r.replace(n.from, n.kids[0].from, of+"("+fnTime+"(")
+		r.replace(n.from, n.kids[0].from, of+fnTime+"(")
 		r.emit(n.kids[0], sc, useValue)
 		r.replace(n.kids[0].to, n.to, ", '"+as+"'))")
 	default:

@@ -43,6 +43,9 @@ func (s *Session) describe(ctx context.Context, table string) (Shape, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.readConn(ctx)
+	if err == nil {
+		err = s.spoolOn(ctx, c)
+	}
 	if err != nil {
 		return shape, err
 	}
@@ -197,11 +200,17 @@ func (s *Session) lacks(shape *Shape, table string, columns []engine.Column, key
 	return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: first.Error() + ". ensure never alters a table; add what is missing outside of jobs: " + strings.Join(add, "; ")}
 }
 
-// keeps says whether a column of one type gives back all values of another as they are,
-// or refuses them.
+// keeps says whether a column of one type keeps all values of another, as its own or as
+// text, or refuses them.
 func keeps(have, want string) bool {
 	a, n := kindOf(have)
 	b, m := kindOf(want)
+	switch {
+	case a == "decimal" && b == "integer", a == "timestamp" && b == "date":
+		return true
+	case a == "text" && b != "bytes":
+		return true
+	}
 	return a == b && n >= m
 }
 

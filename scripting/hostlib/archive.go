@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bufio"
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -205,6 +204,7 @@ type entry struct {
 	sum      string // of its content, as the archive has it; "": it has none
 	open     func() (io.Reader, func() error, error)
 	local    bool // the archive is named by its path
+	linked   bool // it is a link, and not read
 }
 
 // ObjectType is entry.
@@ -214,6 +214,7 @@ func (e *entry) label() string { return e.name + " in " + e.archive }
 
 // link makes it one that cannot be read: it is another name for a file.
 func (e *entry) link(to string) {
+	e.linked = true
 	e.open = func() (io.Reader, func() error, error) {
 		return nil, nil, Errorf("file.archive", "%s is a link, to %s: read that one", e.label(), to)
 	}
@@ -348,13 +349,24 @@ func onlyEntry(p string, open func() (*walker, error)) (io.Reader, func() error,
 	if err != nil {
 		return nil, nil, err
 	}
-	first, err := w.take("")
-	if err == nil {
-		var second *entry
-		if second, err = w.take(""); err == nil {
-			err = Errorf("file.archive", "%s has several files, such as %s and %s: go through them with files.entries", p, first.name, second.name)
+	var first, link *entry
+	for err == nil {
+		var e *entry
+		switch e, err = w.take(""); {
+		case err != nil:
+		case e.linked:
+			link = e
+		case first == nil:
+			first = e
+		default:
+			err = Errorf("file.archive", "%s has several files, such as %s and %s: go through them with files.entries", p, first.name, e.name)
 		}
-	} else if err == io.EOF {
+	}
+	switch {
+	case err != io.EOF || first != nil:
+	case link != nil:
+		_, _, err = link.open()
+	default:
 		err = Errorf("file.archive", "there is no file in %s", p)
 	}
 	w.close()
@@ -364,7 +376,10 @@ func onlyEntry(p string, open func() (*walker, error)) (io.Reader, func() error,
 	if w, err = open(); err != nil {
 		return nil, nil, err
 	}
-	if first, err = w.take(""); err != nil {
+	for first = nil; err == nil && (first == nil || first.linked); {
+		first, err = w.take("")
+	}
+	if err != nil {
 		w.close()
 		return nil, nil, err
 	}
@@ -404,70 +419,6 @@ func (c *Call) walk(kind, label, file string, f archiveFile) (w *walker, err err
 		f.Close()
 	}
 	return w, err
-}
-
-func tarWalker(p, file string, f archiveFile) (*walker, error) {
-	in := &counted{r: f}
-	r, err := unpack(p, file, in)
-	if err != nil {
-		return nil, err
-	}
-	u, cut := &unpacked{name: p}, false
-	t, taken := tar.NewReader(readFunc(func(b []byte) (int, error) {
-		n, err := r.Read(b)
-		cut = cut || n == 0 && err == io.EOF
-		return n, err
-	})), 0
-	next := func() (*entry, error) {
-		for {
-			h, err := t.Next()
-			if err == io.EOF {
-				return nil, tarEnd(p, r, cut)
-			}
-			if err != nil {
-				return nil, u.explain(err)
-			}
-			taken++
-			e, mine := &entry{archive: p, name: h.Name, size: h.Size, modified: h.ModTime}, taken
-			switch h.Typeflag {
-			case tar.TypeLink, tar.TypeSymlink:
-				e.link(h.Linkname)
-				return e, nil
-			case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
-			default:
-				continue
-			}
-			u := &unpacked{name: e.label(), r: t, packed: func() int64 { return in.n }} // what is sparse grows, too
-			e.open = func() (io.Reader, func() error, error) {
-				return readFunc(func(b []byte) (int, error) {
-					if taken != mine {
-						return 0, Errorf("file.archive", "%s was passed: read each file of a tar before the next one is taken, in the loop itself", e.label())
-					}
-					return u.Read(b)
-				}), nothing, nil
-			}
-			return e, nil
-		}
-	}
-	return &walker{p, next, func() error { taken++; return f.Close() }}, nil
-}
-
-// tarEnd sees that a tar, of which r is left, has its end, which cut denies, and
-// nothing else after it, and that what it is packed in is whole; io.EOF if so.
-func tarEnd(p string, r io.Reader, cut bool) error {
-	if cut {
-		return Errorf("file.truncated", "%s ends without the end of a tar: it is not complete", p)
-	}
-	b := make([]byte, 4096)
-	for {
-		n, err := r.Read(b)
-		if len(bytes.Trim(b[:n], "\x00")) > 0 {
-			return Errorf("file.corrupt", "%s goes on after the end of a tar: it is damaged, or several were joined, which cannot be read", p)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 type readFunc func([]byte) (int, error)

@@ -118,6 +118,7 @@ type Call struct {
 	moved    map[string]bool        // paths to which files were moved
 	gone     []string               // see changed
 	answers  int                    // of servers by http since the last commit
+	counts   bool                   // they are
 	made     map[string]bool        // files that were made since the last commit
 	fresh    map[string]bool        // files that this run has made, and not moved away
 	source   string                 // the file that was opened last
@@ -138,8 +139,9 @@ type Call struct {
 	nones    int64               // see skipped
 	rejected int64               // rows, by the script and by what it called
 	unseen   rejectedRows        // of these, those that the next scan of records does not see
+	before   rejectedRows        // those that were rejected while no scan was under way
 	scanning bool                // a scan of records reads a row
-	scanned  bool                // one was begun
+	scanned  bool                // one is under way
 	varies   bool                // see settled
 	ended    bool                // see ends
 	lastTurn int                 // of the last batch, with which the end of its rows was met

@@ -68,7 +68,7 @@ func (c *Call) notesOf(src, dst string) []string {
 
 // position is the sum of the hook's position.
 func (c *Call) position() string {
-	sum := sha256.Sum256(c.Hook.LastPosition())
+	sum := sha256.Sum256(c.Hook.Committed())
 	return fmt.Sprintf("%x", sum[:8])
 }
 

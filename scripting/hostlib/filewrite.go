@@ -41,12 +41,12 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 		return nil, err
 	}
 	defer root.Close()
-	mode := fs.FileMode(0o644)
+	mode, there := fs.FileMode(0o644), false
 	if info, err := root.Stat(p); err == nil {
 		if err := regular(p, info); err != nil {
 			return nil, err
 		}
-		mode = info.Mode().Perm()
+		mode, there = info.Mode().Perm(), true
 	}
 	temp, f, err := c.createTemp(root, path.Dir(p), path.Base(p), mode)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 		return nil, fileError(p, err)
 	}
 	syncFolder(root, path.Dir(p))
-	if !more {
+	if !more || !there || c.fresh[p] {
 		c.making(p)
 	}
 	return &file{path: p, size: info.Size(), modified: info.ModTime()}, nil

@@ -100,7 +100,8 @@ func (c *Call) send(rq *httpRequest) (*response, error) {
 
 // answered counts the answers that a hook has had since its last commit.
 func (c *Call) answered() {
-	if c.answers == 0 {
+	if !c.counts {
+		c.counts = true
 		c.Hook.OnCheckpoint(func() { c.answers = 0 })
 	}
 	c.answers++
@@ -125,7 +126,8 @@ func (c *Call) again(about map[string]any, retry, attempt int, failed *httpFailu
 		}
 		wait = backoff.Wait(min(attempt, 20))
 	}
-	long := failed.asked && wait > maxHTTPWait && (c.answers == 0 || wait > maxHTTPHold || wait > c.Hook.TimeLeft()/2)
+	long := failed.asked && wait > maxHTTPWait &&
+		(c.answers == 0 || attempt > retry || wait > maxHTTPHold || wait > c.Hook.TimeLeft()/2 || !c.Hook.Unwritten()) // others may wait for what it has locked
 	switch {
 	case !failed.again || retry == 0:
 		return failed.err
@@ -174,10 +176,10 @@ func (rq *httpRequest) failure(code, format string, args ...any) *engine.Failure
 // accepts says whether an answer with the status will do. A part of what was asked
 // for is only what the script has asked for, or it would be taken for the whole.
 func (rq *httpRequest) accepts(status int) bool {
-	if status == http.StatusPartialContent && rq.header.Get("Range") == "" {
-		return false
+	if rq.ok != nil && rq.ok(status) {
+		return true
 	}
-	return status < 400 || rq.ok != nil && rq.ok(status)
+	return status < 400 && (status != http.StatusPartialContent || rq.header.Get("Range") != "")
 }
 
 // repeatable says whether sending it twice does no harm.

@@ -242,6 +242,7 @@ type changedRows struct {
 	key, fields []string
 	scan        *engine.RecordScan // nil: the rows are not all that there are
 	lookAhead   int
+	noted       bool // what was rejected before
 
 	n     int64 // rows that were read
 	ahead []aheadRow
@@ -275,6 +276,7 @@ func (s *changedRows) next() (Value, error) {
 		if s.end != nil {
 			if isEOF(s.end) && s.scan != nil {
 				s.scan.End()
+				s.c.scanned = false // what is rejected now may be of another source
 			}
 			return nil, s.end
 		}
@@ -344,7 +346,12 @@ func (s *changedRows) noteRejected() error {
 		return nil
 	}
 	x := s.c.unseen
-	if s.c.unseen = (rejectedRows{}); x.rows == nil {
+	s.c.unseen = rejectedRows{}
+	if !s.noted { // nobody knows of which source they are: of each that is scanned later
+		s.noted = true
+		x.rows, x.more = append(x.rows, s.c.before.rows...), x.more+s.c.before.more
+	}
+	if x.rows == nil {
 		return nil
 	}
 	var keys []engine.RecordKey

@@ -81,8 +81,11 @@ func reasonOf(f *engine.Failure, where ...string) string {
 
 // refuse is reject for a row that no writer has got: a scan of records may not see it.
 func (c *Call) refuse(row Value, r engine.Rejection) error {
-	if c.scanning || !c.scanned {
+	switch {
+	case c.scanning:
 		c.unseen.add(row)
+	case !c.scanned:
+		c.before.add(row)
 	}
 	return c.reject(row, r)
 }

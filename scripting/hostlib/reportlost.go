@@ -75,10 +75,10 @@ func (r *Report) UpsertKey(f *Func, at At, table string, key []string, made Keys
 // those that it makes, each with what tells its database, as the table has it.
 func (r *Report) TableLike(f *Func, at At, table string, made []string) {
 	for _, m := range made {
-		a, b := strings.ToLower(table), strings.ToLower(m)
-		_, name, _ := strings.Cut(table, ".")
-		_, other, _ := strings.Cut(m, ".")
-		if min(len(name), len(other)) < 5 || a == b || name[0] != other[0] || name[len(name)-1] != other[len(other)-1] {
+		of, name, _ := strings.Cut(table, ".")
+		ofOther, other, _ := strings.Cut(m, ".")
+		a, b := strings.ToLower(name), strings.ToLower(other)
+		if of != ofOther || min(len(name), len(other)) < 5 || a == b || name[0] != other[0] || name[len(name)-1] != other[len(other)-1] {
 			continue
 		}
 		switch d := levenshtein.ComputeDistance(a, b); {
@@ -131,9 +131,13 @@ func (r *Report) Caught(f *Func, at At, catch string, line int, surely bool) {
 	r.Add(at, "catch", !surely, "catch what may fail in the loop, or in the step, and not what commits", fmt.Sprintf("%s %s, so it cannot be used inside %s, as in line %d: %s", f, commits[f.String()], catch, line, where))
 }
 
+// makers are the functions that make files of their own accord.
+var makers = []string{"write", "write_lines", "save", "download", "get", "copy"}
+
 // MovedFiles follows the files that a function reads, in the order of its calls.
 type MovedFiles struct {
-	reads  map[string]int // the lines where they are read, by how the script writes their paths
+	reads  map[string]int  // the lines where they are read, by how the script writes their paths
+	made   map[string]bool // files that it makes itself, and would make again
 	wrote  bool
 	commit bool
 }
@@ -152,11 +156,18 @@ func (m *MovedFiles) Call(r *Report, f *Func, fn string, args []string, at At) {
 	case commits[f.String()] != "" || f.String() == "ctx.emit_all":
 		m.commit = true
 	case f.String() == "files.move" || f.String() == "files.remove":
-		if line := m.reads[path]; line > 0 && m.wrote && !m.commit {
+		if line := m.reads[path]; line > 0 && m.wrote && !m.commit && !m.made[path] {
 			r.Add(at, "move", true, fmt.Sprintf("ctx.on_commit(%s, path, ...)", f), fmt.Sprintf("%s: what was read of the file in line %d is not committed yet: if the hook fails behind this, the next run does not find it, and its rows are missing", f, line))
 		}
+	case slices.Contains(makers, f.Name):
+		if m.made == nil {
+			m.made = map[string]bool{}
+		}
+		for _, a := range args {
+			m.made[a] = true
+		}
 	case f.Effect == Write:
-		m.wrote = m.wrote || f.Name != "ensure"
+		m.wrote = m.wrote || f.Param("rows") != nil && f.Name != "ensure" || f.Name == "exec"
 	case len(f.Params) > 0 && f.Params[0].Type == Source && path != "":
 		if m.reads == nil {
 			m.reads = map[string]int{}

@@ -21,7 +21,7 @@ func TestWhatToUseInsteadIsThere(t *testing.T) {
 			t.Errorf("%s: nothing of this name is missing", name)
 		}
 		for _, m := range named.FindAllStringSubmatch(use, -1) {
-			if !member(m[1], m[2]) {
+			if m[1] != "t" && !member(m[1], m[2]) { // t is what tests have
 				t.Errorf("%s: %s: there is no %s", name, use, m[0])
 			}
 		}

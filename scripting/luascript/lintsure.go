@@ -41,6 +41,9 @@ func (c *linter) sure() {
 
 // isList says that an expression gives a list of the host library.
 func (c *linter) isList(e luasyntax.Expr) bool {
+	if n, ok := e.(*luasyntax.Name); ok && n.Binding != nil && c.setsIn(n.Binding) {
+		return false
+	}
 	if f := c.makerOf(e); f != nil {
 		return f.Returns == "list" || strings.HasPrefix(f.Returns, "list of ")
 	}
@@ -65,7 +68,7 @@ func (c *linter) fromZero(s *luasyntax.NumberFor) {
 		return
 	}
 	of, ok := length.X.(*luasyntax.Name)
-	if !ok || of.Binding == nil || c.kindOf(of) == "string" {
+	if !ok || of.Binding == nil || !c.isList(of) { // one of its own may begin with 0
 		return
 	}
 	var reads luasyntax.Node

@@ -90,7 +90,7 @@ func (c *linter) readsTexts(e luasyntax.Expr) bool {
 // textBatch says that an expression is a batch of what csv.read gives.
 func (c *linter) textBatch(e luasyntax.Expr) bool {
 	n, ok := e.(*luasyntax.Name)
-	if !ok || n.Binding == nil || n.Binding.Loop == nil || len(n.Binding.Writes) != 1 || len(n.Binding.Loop.Values) != 1 || n.Binding.Place != 0 {
+	if !ok || n.Binding == nil || n.Binding.Loop == nil || len(n.Binding.Writes) != 1 || len(n.Binding.Loop.Values) != 1 || n.Binding.Place != 0 || len(n.Binding.Uses) > 1 { // else its rows may be changed elsewhere
 		return false
 	}
 	call, ok := n.Binding.Loop.Values[0].(*luasyntax.Call)

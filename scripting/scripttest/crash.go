@@ -52,19 +52,20 @@ func (p *Point) at(place string) bool {
 type crash struct {
 	way
 	w      *world
-	seen   int          // points so far
-	runs   int          // of hooks that have begun
-	began  int          // the run that was killed before its end; 0: none
-	died   *Point       // where it was killed
-	whose  engine.JobID // the job whose hook ran then
-	due    time.Time    // when its job is taken over; zero: none is to be
-	others bool         // others ran before it was
-	last   *hostlib.Call
-	near   near          // what the hook that runs, or ran last, has called
-	done   engine.JobRef // whose hook has committed its end
-	start  int           // the first request of the run of a hook
-	mark   int           // the first one that is not committed
-	in     *hostlib.Func // that the hook has called and that goes on; nil: none
+	seen   int                // points so far
+	runs   int                // of hooks that have begun
+	began  int                // the run that was killed before its end; 0: none
+	died   *Point             // where it was killed
+	whose  engine.JobID       // the job whose hook ran then
+	due    time.Time          // when its job is taken over; zero: none is to be
+	others bool               // others ran before it was
+	last   *hostlib.Call      // while its hook runs
+	job    *engine.ClaimedJob // of that
+	near   near               // what the hook that runs, or ran last, has called
+	done   engine.JobRef      // whose hook has committed its end
+	start  int                // the first request of the run of a hook
+	mark   int                // the first one that is not committed
+	in     *hostlib.Func      // that the hook has called and that goes on; nil: none
 
 	handed  map[engine.JobID]engine.Raw // what produce has handed on
 	stepped map[step]bool               // where ctx.checkpoint has committed
@@ -314,6 +315,9 @@ func (k *crash) dies(what string, j *engine.ClaimedJob, ended bool, in *hostlib.
 
 // around is called before and after each function that a hook calls.
 func (k *crash) around(c *hostlib.Call, f *hostlib.Func, after bool) error {
+	if c.Hook != nil {
+		k.job = c.Hook.Job()
+	}
 	if k.last, k.in = c, f; after {
 		k.in = nil
 	}
@@ -488,7 +492,7 @@ func (s *crashJoined) CommitOwn(ctx context.Context) error {
 		return s.Joined.CommitOwn(ctx)
 	}
 	k, what := s.on.k, fmt.Sprintf("the commit on connection %q", s.on.name)
-	j := k.last.Hook.Job() // that has called db.connect
+	j := k.job // that has called db.connect; its hook is over, maybe, and the call another's
 	if k.commits(early+what, j, false) {
 		return engine.ErrLost
 	}

@@ -116,7 +116,8 @@ func (s *kills) judge(ctx context.Context, how way) (k, beside *lived) {
 		return k, late
 	}
 	a, b := s.level(ctx, k, late)
-	timed := first.outcome.timed(late.outcome)
+	one, later := s.level(ctx, first, late)
+	timed := one.outcome.timed(later.outcome)
 	if s.steady(ctx, a.outcome).shape(timed).difference(s.steady(ctx, b.outcome.without(a.loose)).shape(timed)) != "" {
 		return &lived{a.crash, still.result}, b // it is not told by the test, which looks at the time
 	}
@@ -164,10 +165,13 @@ func sets(what, line string) string {
 	return line
 }
 
+// unordered is what jobs may do in another order by right.
+var unordered = []string{"jobs", returned, counted, requested, "mail", "rejects"}
+
 // sorted is the picture without the order in which things were done.
 func (p picture) sorted() picture {
 	o := maps.Clone(p)
-	for _, what := range []string{"jobs", returned, counted, requested, "mail", "rejects"} {
+	for _, what := range unordered {
 		if text := p[what]; text != "" {
 			lines := strings.Split(text, "\n")
 			slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(sets(what, a), sets(what, b)) })

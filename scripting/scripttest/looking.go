@@ -37,8 +37,10 @@ func (s *autocommit) commit(ctx context.Context, err error) error {
 
 // Exec runs a statement.
 func (s *autocommit) Exec(ctx context.Context, query string, args []any) (int64, error) {
-	if made, err := s.by.Make(ctx, query); made || err != nil {
-		return 0, err
+	if len(args) == 0 {
+		if made, err := s.by.Make(ctx, query); made || err != nil {
+			return 0, err
+		}
 	}
 	n, err := s.Joined.Exec(ctx, query, args)
 	return n, s.commit(ctx, err)

@@ -115,7 +115,7 @@ func (c *linter) textRows(e syntax.Expr, depth int) bool {
 	case *syntax.Ident:
 		n := c.nameOf(e)
 		switch {
-		case n == nil:
+		case n == nil || len(n.uses) > 1: // its rows may be changed elsewhere
 		case n.value != nil && len(n.writes) == 1:
 			return c.textRows(n.value, depth+1)
 		case len(n.ins) == 1 && len(n.writes) == 1:

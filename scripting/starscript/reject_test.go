@@ -436,6 +436,7 @@ def produce(ctx):
     ctx.emit_all([{"id": i} for i in range(10)])
 def consume(ctx, item):
     db.ensure("whole", {"id": "integer"})
+    if item["id"] == 5: db.insert("whole", records.changed("items", [{"id": 1}], key = "id")) # another job's
     for r in records.changed("items", [item, item], key = "id"):
         if r["id"] % 5 == 0 and vars.get("now") == None: reject(item, "bad")
         else: db.insert("whole", [r])
@@ -461,9 +462,11 @@ func TestAShareOfRejectsIsOfTheRowsRead(t *testing.T) {
 	for _, c := range []struct{ body, end string }{
 		{`for r in csv.read("in.csv"): import_row(r, 9)`, "3 of 20 rows were rejected"},
 		{`for r in json.decode(files.read("in.json")): import_row(r, 1)`, "3 of 20 rows were rejected"},
+		{`[list(csv.read("map.csv")), [import_row(r, 1) for r in json.decode(files.read("in.json"))]]`, "3 of 20 rows were rejected"},
 	} {
 		w := world.New(t)
 		w.File("in.csv", "n\n"+strings.Repeat("1\n", 17)+strings.Repeat("0\n", 3))
+		w.File("map.csv", "n\n1\n2\n3\n4\n5\n6\n")
 		w.File("in.json", "["+strings.Repeat(`{"n": "1"}, `, 17)+strings.Repeat(`{"n": "0"}, `, 2)+`{"n": "0"}]`)
 		w.Script("job", `
 job(needs = ["files:*"])
