@@ -92,8 +92,8 @@ func TestLargeFilesStream(t *testing.T) {
 // TestAFileThatIsReadIsHeldOnce reads a whole file in a process of its own, which must not
 // hold it several times meanwhile.
 func TestAFileThatIsReadIsHeldOnce(t *testing.T) {
-	if _, err := os.Stat("/proc/self/status"); err != nil || raced {
-		t.Skip("this system does not show how much memory a process held, or the race detector takes much")
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("this system does not show how much memory a process held")
 	}
 	t.Parallel()
 	const size = 64 << 20
@@ -101,7 +101,7 @@ func TestAFileThatIsReadIsHeldOnce(t *testing.T) {
 	large(t, filepath.Join(dir, "big.txt"), size, "", "%d,Jane Doe,\"jane@example.com, home\",Springfield,US,2020-01-01T00:00:00Z\n", "")
 	_, nothing, _ := streamed(t, dir, "n = 1")
 	result, held, out := streamed(t, dir, `n = len(files.read("big.txt")) >> 20`)
-	if result != "64" || held-nothing > 2*size {
+	if result != "64" || held-nothing > 2*size && !raced { // the race detector takes much itself
 		t.Errorf("got %s MB, %d MB were held for them, want less than %d\n%s", result, (held-nothing)>>20, 2*size>>20, out)
 	}
 }
