@@ -208,7 +208,7 @@ func keeps(have, want string) bool {
 	switch {
 	case a == "decimal" && b == "integer", a == "timestamp" && b == "date":
 		return true
-	case a == "text" && b != "bytes":
+	case a == "text" && (b == "date" || b == "time" || b == "timestamp"): // as other tools make them
 		return true
 	}
 	return a == b && n >= m
