@@ -314,6 +314,27 @@ def named(what): return "`+exists+`" == "number"
 	}
 }
 
+// What an earlier pass of a loop has made and moved, and committed, is no other run's.
+func TestFilesOfPassesAreKept(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.File("in.csv", "id\n1\n2\n3\n4\n")
+	w.Script("job", `
+job(needs = ["files:**"], retry = retry(max = 3, first = "1ms"))
+def consume(ctx, item):
+    for rows in ctx.batches(csv.read("in.csv"), 1):
+        files.write("out/x.part", rows[0]["id"])
+        if rows[0]["id"] == "3" and not files.exists("failed"):
+            files.write("failed", "")
+            error("no")
+        files.move("out/x.part", "out/x.csv", exists = "number")
+    return [[f.path, files.read(f.path)] for f in files.list("out/*")]
+`)
+	if j, want := w.Do("job", "1"), `[["out/x-2.csv","2"],["out/x-3.csv","3"],["out/x-4.csv","4"],["out/x.csv","1"]]`; string(j.Result) != want {
+		t.Errorf("got %s, %+v, want %s", j.Result, j.Error, want)
+	}
+}
+
 func TestNotesOfMovesGoWithTheCommit(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
