@@ -19,6 +19,7 @@ type logWriter struct {
 	mu    sync.Mutex
 	lines []LogLine
 	full  chan struct{}
+	turn  chan struct{} // holds one while lines are written
 }
 
 const (
@@ -29,7 +30,7 @@ const (
 )
 
 func newLogWriter(s *Server) *logWriter {
-	return &logWriter{srv: s, full: make(chan struct{}, 1)}
+	return &logWriter{srv: s, full: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // add takes a line of a hook.
@@ -103,7 +104,15 @@ func (w *logWriter) drop() {
 	w.mu.Unlock()
 }
 
+// write writes the lines that there are, once those are written, or given back, that are
+// being written.
 func (w *logWriter) write(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	w.mu.Lock()
 	lines := w.lines
 	w.lines = nil
