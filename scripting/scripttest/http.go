@@ -235,8 +235,6 @@ func (s *stubs) forget(start, mark int) {
 				c.by.times++
 			}
 			continue
-		case c.reads() && start+i < mark && slices.ContainsFunc(s.calls[start+i+1:mark], func(d *call) bool { return d.method == http.MethodDelete }):
-			// what it has read was taken away then, as from a queue
 		case says != "" && c.by != nil:
 			s.again[says] = append(s.again[says], c)
 		}

@@ -168,14 +168,19 @@ func sets(what, line string) string {
 // unordered is what jobs may do in another order by right.
 var unordered = []string{"jobs", returned, counted, requested, "mail", "rejects"}
 
+// sorted is a text of a picture without the order of its lines, but for that of sets.
+func sorted(what, text string) string {
+	lines := strings.Split(text, "\n")
+	slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(sets(what, a), sets(what, b)) })
+	return strings.Join(lines, "\n")
+}
+
 // sorted is the picture without the order in which things were done.
 func (p picture) sorted() picture {
 	o := maps.Clone(p)
 	for _, what := range unordered {
 		if text := p[what]; text != "" {
-			lines := strings.Split(text, "\n")
-			slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(sets(what, a), sets(what, b)) })
-			o[what] = strings.Join(lines, "\n")
+			o[what] = sorted(what, text)
 		}
 	}
 	return o

@@ -72,9 +72,7 @@ func (p picture) add(what string, lines []string) {
 	}
 	text := strings.Join(lines, "\n")
 	if len(text) > maxPicture && slices.Contains(unordered, what) { // before it is cut
-		lines = slices.Clone(lines)
-		slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(sets(what, a), sets(what, b)) })
-		text = strings.Join(lines, "\n")
+		text = sorted(what, text)
 	}
 	if len(text) > maxPicture {
 		text = fmt.Sprintf("%s...\n... %d lines, %s", text[:maxPicture], strings.Count(text, "\n")+1, size([]byte(text)))
