@@ -30,8 +30,8 @@ const exitHelp = `Exit codes:
     0  done; also drained by SIGTERM or SIGHUP
     1  it failed
     2  wrong usage, also where what was named is not there: a job, a type, a file (but 1
-       where vars or state has no such value); or, at the end of a run, a script did not
-       load (the others ran; not with --once, unless it is the script of that job)
+       where vars, state or records has no such value); or, at the end of a run, a script did
+       not load (the others ran; not with --once, unless it is the script of that job)
     3  the database cannot be reached, was not made yet or has no room, or its URL (--db,
        DSENGINE_DB) cannot be used
     4  a job failed during run --until-idle, run --once or enqueue --wait, or cannot end

@@ -149,35 +149,6 @@ func formatFile(file, shown string, check bool) (bool, error) {
 	return true, replaceFile(file, text)
 }
 
-// replaceFile gives a file another content, whole or not at all, and leaves its
-// mode. Of a link it is the file behind it.
-func replaceFile(file string, content []byte) error {
-	file, err := filepath.EvalSymlinks(file)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".dsengine-fmt-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) // of no use once it was renamed
-	_, err = temp.Write(content)
-	if cerr := temp.Chmod(info.Mode().Perm()); err == nil {
-		err = cerr
-	}
-	if cerr := temp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
-}
-
 // scriptFiles are the scripts that paths name: files, all in folders,
 // those that a glob finds, the script of a job type. No path: the jobs folder.
 func scriptFiles(env *Env, g *globals, paths []string) ([]string, error) {

@@ -13,38 +13,55 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// writeWhole makes the file that a flag names: it appears when it is complete, and one
-// that is there keeps its mode, and the links to it. What is no file, such as
-// /dev/stdout or a pipe, is written to.
+// writeWhole makes the file that a flag names: it appears when it is complete. What is
+// no file, such as /dev/stdout or a pipe, is written to.
 func writeWhole(env *Env, flag, name string, write func(w io.Writer) error) error {
-	to, mode := env.path(name), fs.FileMode(0)
-	info, err := os.Stat(to)
-	switch {
-	case err == nil && !info.Mode().IsRegular():
+	to := env.path(name)
+	if info, err := os.Stat(to); err == nil && !info.Mode().IsRegular() {
 		file, err := os.OpenFile(to, os.O_WRONLY, 0)
 		if err != nil {
 			return cannotWrite(flag, name, to, err)
 		}
 		return writeAll(file, write)
-	case err == nil:
-		to, mode = realPath(to), info.Mode().Perm()
 	}
-	part := fmt.Sprintf("%s.%x.part", to, rand.Uint64())
-	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	part, err := openPart(to)
 	if err != nil {
 		return cannotWrite(flag, name, to, err)
 	}
-	defer os.Remove(part) // unless it was renamed
-	if mode != 0 {
-		if err := file.Chmod(mode); err != nil {
-			file.Close()
+	return takePlace(to, part, write)
+}
+
+// replaceFile gives a file another content, whole or not at all.
+func replaceFile(file string, content []byte) error {
+	part, err := openPart(file)
+	if err != nil {
+		return err
+	}
+	return takePlace(file, part, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// openPart makes a file beside another one, to take its place.
+func openPart(of string) (*os.File, error) {
+	return os.OpenFile(fmt.Sprintf("%s.%x.part", realPath(of), rand.Uint64()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
+// takePlace writes a part, and puts it in the place of a file: that keeps its mode, and
+// the symbolic links to it.
+func takePlace(of string, part *os.File, write func(w io.Writer) error) error {
+	defer os.Remove(part.Name()) // unless it was renamed
+	if info, err := os.Stat(of); err == nil {
+		if err := part.Chmod(info.Mode().Perm()); err != nil {
+			part.Close()
 			return err
 		}
 	}
-	if err := writeAll(file, write); err != nil {
+	if err := writeAll(part, write); err != nil {
 		return err
 	}
-	return os.Rename(part, to)
+	return os.Rename(part.Name(), realPath(of))
 }
 
 // writeAll writes a file, and closes it.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -137,12 +136,13 @@ func runRejectsClose(ctx context.Context, env *Env, g *globals, o rejectsCloseOp
 	default:
 		p.line("no reject was %s: none of them is open", word)
 	}
-	left := fmt.Sprintf("%s being redriven, and left as %s", plural(int64(r.Redriving), "reject is", "rejects are"), isOrAre(r.Redriving))
+	left := plural(int64(r.Redriving), "reject is being redriven, and left as it is", "rejects are being redriven, and left as they are")
 	switch {
-	case r.Redriving > 0 && len(o.IDs) > 0:
+	case p.err != nil || o.Reopen || r.Redriving == 0:
+		return p.err
+	case len(o.IDs) > 0:
 		return engine.Errorf(engine.CodeConflict, "%s", left).WithHint("once the job that redrives it has ended, or was cancelled, it can be closed if it is open")
-	case r.Redriving > 0:
-		env.say("%s", left)
 	}
-	return p.err
+	env.say("%s", left)
+	return nil
 }

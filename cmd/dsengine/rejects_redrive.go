@@ -91,24 +91,10 @@ func runRejectsRedrive(ctx context.Context, env *Env, g *globals, o rejectsRedri
 		return err
 	}
 	if r.NoHook > 0 {
-		return engine.Errorf(engine.CodeConflict, "%s cannot be redriven: %s, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject", "rejects"), noWhole(r.NoHook)).
+		return engine.Errorf(engine.CodeConflict, "%s, and the script has no hook redrive(ctx, rows)", plural(int64(r.NoHook), "reject cannot be redriven: it is no whole item", "rejects cannot be redriven: they are no whole items")).
 			WithHint("the first was rejected because: %s. Once that is mended, its job does all again, what was committed too, by: dsengine jobs retry %d --fresh. To redo these rows alone, define the hook in %s; it gets them", clip(r.Reason, 300), *r.Again, s.file(g, o.Type))
 	}
 	return nil
-}
-
-func isOrAre(n int) string {
-	if n == 1 {
-		return "it is"
-	}
-	return "they are"
-}
-
-func noWhole(n int) string {
-	if n == 1 {
-		return "it is no whole item"
-	}
-	return "they are no whole items"
 }
 
 func tellRedriven(env *Env, r engine.Redriven) error {

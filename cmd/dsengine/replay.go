@@ -91,8 +91,12 @@ func runReplay(ctx context.Context, env *Env, g *globals, o planOptions, id engi
 	}
 	if save {
 		file := filepath.FromSlash(j.Type) + "_test" + endingOf(env, g, j.Type)
-		name, err := p.Save(filepath.Join(env.path(g.Jobs), file))
+		to := filepath.Join(env.path(g.Jobs), file)
+		name, tests, err := p.Save(to)
 		if err != nil {
+			return err
+		}
+		if err := replaceFile(to, tests); err != nil {
 			return err
 		}
 		shown := filepath.ToSlash(filepath.Join(g.Jobs, file))

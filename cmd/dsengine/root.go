@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -275,12 +276,14 @@ func flagError(c *cobra.Command, err error) error {
 	return usage("%s", err).WithHint("%s", see)
 }
 
+// wordList is the end of a flag's help that lists the words which it takes.
+var wordList = regexp.MustCompile(`: (\w+(?:, \w+)* or \w+)$`)
+
 // takes says which flag of a command takes a word as its value, if its help lists it.
 func takes(c *cobra.Command, word string) (like string) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		_, list, _ := strings.Cut(f.Usage, ": ")
-		words := strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
-		if like == "" && f.Value.Type() == "string" && word != "or" && slices.Contains(words, word) {
+		words := strings.FieldsFunc(wordList.FindString(f.Usage), func(r rune) bool { return strings.ContainsRune(":, ", r) })
+		if like == "" && word != "or" && slices.Contains(words, word) {
 			like = fmt.Sprintf(" (did you mean --%s %s?)", f.Name, word)
 		}
 	})

@@ -23,7 +23,7 @@ var errNoAnswer = errors.New("there is no answer")
 // replaced. One may be on a mount that does not answer: then those who wait for it are
 // told so, and while it is being read still, those who come later are at once.
 type secretFiles struct {
-	patience time.Duration // 0: secretPatience
+	patience time.Duration // 0: secretPatience; less in tests
 	mu       sync.Mutex
 	reading  map[secretFile]*secretReading
 }

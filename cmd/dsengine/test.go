@@ -49,7 +49,7 @@ job is taken over 20 seconds later, when all else that is due has run, as on oth
 --crash=all also before others run, as by the only server there is.
 Of more than some 300 points as many are taken, evenly, as make 100,000 points in all runs, of which
 there are at least 10: the result says how many of how many, and how many were left out. Where the
-outcome depends on the time, a point takes up to three runs, and fewer points are taken. --crash=all
+outcome depends on the time, a point takes several runs, and fewer points are taken. --crash=all
 leaves out none, however long that takes: the time goes with the square of the points.
 
 With --db mysql://user:password@host:3306/ the tests run on that server, MariaDB or MySQL: in

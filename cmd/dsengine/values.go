@@ -14,8 +14,8 @@ import (
 	"github.com/dsengine/dsengine/scripting/hostlib"
 )
 
-// valueOptions are those of the commands vars and state, which differ by whose
-// values are meant.
+// valueOptions are those of the commands vars, state and records, which differ by
+// whose values, or rows, are meant.
 type valueOptions struct {
 	Command  string // vars, state or records
 	Type     string // "" for vars
@@ -126,7 +126,7 @@ func valueFlagError(c *cobra.Command, err error) error {
 	var none *pflag.NotExistError
 	if errors.As(err, &none) && strings.Trim(none.GetSpecifiedShortnames(), "0123456789.") != none.GetSpecifiedShortnames() {
 		return usage("%s has no flag -%s", c.CommandPath(), none.GetSpecifiedShortnames()).
-			WithHint("a value that begins with - stands behind --, as in: set offset -- -%s", none.GetSpecifiedShortnames())
+			WithHint("a value that begins with - stands behind --, as in: ... -- -%s", none.GetSpecifiedShortnames())
 	}
 	return flagError(c, err)
 }

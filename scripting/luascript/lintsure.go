@@ -42,13 +42,13 @@ func (c *linter) sure() {
 // isList says that an expression gives a list of the host library.
 func (c *linter) isList(e luasyntax.Expr) bool {
 	if n, ok := e.(*luasyntax.Name); ok && n.Binding != nil && c.setsIn(n.Binding) {
-		return false
+		return false // it may be a table that begins with 0
 	}
 	if f := c.makerOf(e); f != nil {
 		return f.Returns == "list" || strings.HasPrefix(f.Returns, "list of ")
 	}
 	n, ok := e.(*luasyntax.Name)
-	if !ok || n.Binding == nil || n.Binding.Loop == nil || n.Binding.Place != 0 || len(n.Binding.Writes) != 1 || len(n.Binding.Loop.Values) != 1 || c.setsIn(n.Binding) {
+	if !ok || n.Binding == nil || n.Binding.Loop == nil || n.Binding.Place != 0 || len(n.Binding.Writes) != 1 || len(n.Binding.Loop.Values) != 1 {
 		return false
 	}
 	f := c.makerOf(n.Binding.Loop.Values[0])
@@ -97,7 +97,7 @@ func (c *linter) fromZero(s *luasyntax.NumberFor) {
 		}
 		return true
 	})
-	if reads != nil && !guarded && !c.setsIn(of.Binding) { // it may be a table that begins with 0
+	if reads != nil && !guarded {
 		c.add(reads.Start(), "index", true, fmt.Sprintf("write for %s = 1, #%s do", s.Var.Name, of.Name), fmt.Sprintf("there is no %s[0]: lists begin with 1 in Lua, and end with #%[1]s", of.Name))
 	}
 }

@@ -30,7 +30,11 @@ func (s *site) replay(id engine.JobID) (*plan.Report, string, error) {
 	name := ""
 	r, err := w.Replay(types, typeOf(s.t, types, j.Type), j)
 	if err == nil {
-		name, err = w.Save(filepath.Join(s.jobs, j.Type+"_test"+s.ending))
+		file := filepath.Join(s.jobs, j.Type+"_test"+s.ending)
+		var tests []byte
+		if name, tests, err = w.Save(file); err == nil {
+			s.must(os.WriteFile(file, tests, 0o600))
+		}
 	}
 	s.must(w.Close())
 	s.same(before, files)

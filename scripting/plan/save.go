@@ -17,21 +17,21 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// Save writes the replay as a test at the end of a file of tests, which is made if
-// it is missing, in the language that its name ends in, and gives the test's name.
-// The replay must have been made with Options.Keep. What is too large for a test is
-// an error, and so is what would tell a secret; nothing is written then.
-func (w *World) Save(file string) (string, error) {
+// Save puts the replay as a test at the end of a file of tests, which need not be there,
+// in the language that its name ends in, and gives the test's name and what the file is
+// to hold then. The replay must have been made with Options.Keep. What is too large for
+// a test is an error, and so is what would tell a secret.
+func (w *World) Save(file string) (string, []byte, error) {
 	r, n := w.replay, notations[filepath.Ext(file)]
 	if n == nil {
-		return "", engine.Errorf(engine.CodeInternal, "%s is no file of tests", file)
+		return "", nil, engine.Errorf(engine.CodeInternal, "%s is no file of tests", file)
 	}
 	if r == nil || !w.opts.Keep {
-		return "", engine.Errorf(engine.CodeInternal, "there is no replay to save")
+		return "", nil, engine.Errorf(engine.CodeInternal, "there is no replay to save")
 	}
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return "", nil, err
 	}
 	name := fmt.Sprintf("test_job_%d", r.job.ID)
 	for i := 2; bytes.Contains(old, []byte(n.beginning(name))); i++ {
@@ -39,21 +39,21 @@ func (w *World) Save(file string) (string, error) {
 	}
 	w.leftOut = nil
 	if err := w.keepEnsured(strings.TrimSuffix(file, "_test"+filepath.Ext(file)) + filepath.Ext(file)); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	lines, err := w.test(n)
 	if err != nil {
-		return "", r.cannot("%v", err)
+		return "", nil, r.cannot("%v", err)
 	}
 	shown := filepath.Base(file)
 	chunk, err := n.format(shown, []byte(n.test(name, w.doc(), lines)))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("format the test: %w", err)
+		return "", nil, fmt.Errorf("format the test: %w", err)
 	case len(chunk) > maxKeptAll:
-		return "", r.cannot("it would have %d bytes, more than 1 MB", len(chunk))
+		return "", nil, r.cannot("it would have %d bytes, more than 1 MB", len(chunk))
 	case w.opts.Secrets.Strike(string(chunk)) != string(chunk):
-		return "", r.cannot("a secret would stand in it, in the name of a table, a column or a header")
+		return "", nil, r.cannot("a secret would stand in it, in the name of a table, a column or a header")
 	}
 	all := bytes.TrimRight(old, "\r\n")
 	if len(old) == 0 {
@@ -64,27 +64,9 @@ func (w *World) Save(file string) (string, error) {
 		all = bytes.ReplaceAll(bytes.ReplaceAll(all, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 	}
 	if _, err := n.format(shown, all); err != nil {
-		return "", r.cannot("behind what stands in %s it is no longer a script: %v", shown, err)
+		return "", nil, r.cannot("behind what stands in %s it is no longer a script: %v", shown, err)
 	}
-	return name, replace(file, all)
-}
-
-// replace writes a file by way of another one. One that is there keeps who may read it, and
-// the links that lead to it.
-func replace(file string, content []byte) error {
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(file); err == nil {
-		mode = info.Mode().Perm()
-		if file, err = filepath.EvalSymlinks(file); err != nil {
-			return err
-		}
-	}
-	temp := file + ".tmp"
-	defer os.Remove(temp) // of no use once it was renamed
-	if err := os.WriteFile(temp, content, mode); err != nil {
-		return err
-	}
-	return os.Rename(temp, file)
+	return name, all, nil
 }
 
 // cannot is why no test can be written of the replay.

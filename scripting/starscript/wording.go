@@ -17,7 +17,7 @@ var wordings = []struct {
 }{
 	{regexp.MustCompile(`^(?:\w+: )?cannot \w+(?: \w+)* frozen (?:hash table|list|set)$`),
 		"a global cannot be changed after the script is loaded, nor can what it holds: keep the value by state.set(name, value) or vars.set(name, value), or make the list or dict in the hook"},
-	{regexp.MustCompile(`^unknown binary op: string \+ (int|float|bool)$`), "a string and $1 cannot be added: make a string of the other one, by str(...)"},
+	{regexp.MustCompile(`^unknown binary op: string \+ (int|float|bool)$`), "a string and $1 cannot be added: make a string of the other one, by str(...), or a number of the string, by int(...) or float(...); fields of CSV are text"},
 	{regexp.MustCompile(`^unknown binary op: (int|float|bool) \+ string$`), "$1 and a string cannot be added: make a string of the first one, by str(...), or a number of the other one, by int(...) or float(...); fields of CSV are text"},
 	{regexp.MustCompile(`^%([doxX]) format requires integer: cannot convert decimal to int$`), "%$1 in a format takes a whole number, and got a decimal: write %s, or make a whole number of it, by x.to_int()"},
 	{regexp.MustCompile(`^(?:int: )?cannot convert decimal to int$`), "int() takes no decimal: write x.to_int(), which cuts off what is behind the point, or x.round().to_int()"},
