@@ -62,7 +62,7 @@ type Call struct {
 	records  recording
 	skipping *loop // it leaves out elements that were committed before
 
-	elsewhere   bool // a row was rejected that no reader has given
+	elsewhere   bool // rows were committed as rejected that have no line of a source
 	rejectsFull bool
 	window      *Window // once it was asked for
 	imported    bool    // it was told that another job has imported it
@@ -72,17 +72,18 @@ type Call struct {
 
 // pending is what waits for the next commit.
 type pending struct {
-	items    []JobInsert
-	loose    int // items that no loop counts
-	enqueue  []JobInsert
-	bytes    int
-	writes   []VariableWrite
-	records  *recordLog // nil: nothing
-	onCommit []func() error
-	rejects  []Rejection
-	whole    int64              // rejects that were the whole item, kept or not
-	called   bool               // a query has called a function that may have written
-	keys     map[pendingKey]int // where those with a key are; nil: not built
+	items     []JobInsert
+	loose     int // items that no loop counts
+	enqueue   []JobInsert
+	bytes     int
+	writes    []VariableWrite
+	records   *recordLog // nil: nothing
+	onCommit  []func() error
+	rejects   []Rejection
+	whole     int64              // rejects that were the whole item, kept or not
+	elsewhere bool               // one, but for the whole item, that has no line of a source
+	called    bool               // a query has called a function that may have written
+	keys      map[pendingKey]int // where those with a key are; nil: not built
 
 	rejectBytes int
 	left        LeftOut
@@ -164,12 +165,18 @@ func (c *Call) Position() Raw {
 	return c.position.User
 }
 
-// LastPosition is the same, for what does not go on from there.
-func (c *Call) LastPosition() Raw { return c.position.User }
-
-// Committed tells where the hook goes on: its position, and how far its loops have come.
-func (c *Call) Committed() Raw {
-	return position{User: c.position.User, Loops: c.position.Loops}.encode()
+// Place tells where the hook is, the same in each of its runs: the position that it goes on
+// from, and how far the loops are that it has come to.
+func (c *Call) Place() Raw {
+	p := position{User: c.position.User}
+	for _, l := range c.loops.counts {
+		n := l.N
+		if l.Done || l.Left { // of some it is known only that they are over
+			n = allOf
+		}
+		p.Loops = append(p.Loops, loopCount{N: n})
+	}
+	return p.encode()
 }
 
 // Failure is how the attempt failed; nil outside the fail hook.

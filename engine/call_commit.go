@@ -168,6 +168,7 @@ func (c *Call) committed() {
 	}
 	run := c.pend.onCommit
 	c.whole += c.pend.whole
+	c.elsewhere = c.elsewhere || c.pend.elsewhere
 	c.pend = pending{}
 	c.records.gen++
 	c.saved, c.inCatch = c.stats.Copy(), nil

@@ -149,10 +149,19 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 	s := d.srv
 	pause := 10 * time.Millisecond
 	began := s.eng.clock.Boot()
+	var duty *trouble // once it has failed: then the outage lasts until it works, or is given up
+	defer func() {
+		if duty != nil {
+			s.usable(duty, false)
+		}
+	}()
 	for try := 1; ; try++ {
 		lost, err := s.eng.store.Settle(ctx, batch, gone)
 		if err == nil {
 			d.settled(batch, lost)
+			if duty != nil {
+				s.usable(duty, true)
+			}
 			return false
 		}
 		var locked *LockedError
@@ -166,7 +175,10 @@ func (d *completer) commit(ctx context.Context, batch []Outcome, gone []ClaimID)
 			return false
 		}
 		if mayPass(err) {
-			s.waitOut(nil, "complete jobs", began, err, "jobs", len(batch))
+			if duty == nil {
+				duty = new(trouble)
+			}
+			s.waitOut(duty, "complete jobs", began, err, "jobs", len(batch))
 		} else {
 			s.log(slog.LevelWarn, "complete jobs", err, "jobs", len(batch))
 		}

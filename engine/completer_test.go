@@ -76,3 +76,43 @@ type lockedStore struct{ Store }
 func (lockedStore) Settle(context.Context, []Outcome, []ClaimID) ([]JobID, error) {
 	return nil, &LockedError{Jobs: []JobID{8}}
 }
+
+// awayStore cannot be reached for some tries.
+type awayStore struct {
+	Store
+	away func() bool
+}
+
+func (a awayStore) Settle(context.Context, []Outcome, []ClaimID) ([]JobID, error) {
+	if a.away() {
+		return nil, Errorf(CodeUnreachable, "reach the database: connection refused")
+	}
+	return nil, nil
+}
+
+// It is told that the database can be used again once the jobs that were done meanwhile
+// are completed, also where all else could use it before.
+func TestAnOutageLastsUntilJobsAreCompleted(t *testing.T) {
+	t.Parallel()
+	log, lines := told()
+	s := &Server{eng: &Engine{clock: newLeaps(), log: log}, opts: ServerOptions{}.WithDefaults(), claims: newClaimTable(), running: newRunTable()}
+	try := 0
+	s.eng.store = awayStore{away: func() bool {
+		if try++; try == 3 {
+			s.usable(s, true)
+			if !s.away.on() {
+				t.Error("the jobs that are done are not waited for")
+			}
+		}
+		return try < 4
+	}}
+	s.done = newCompleter(s)
+	id := s.claims.newID()
+	s.claims.taken(id, claimedJobs(7))
+	s.waitOut(s, "beat", s.eng.clock.Boot(), Errorf(CodeUnreachable, "reach the database: connection refused"))
+	s.done.add(Outcome{Job: &ClaimedJob{JobRef: JobRef{ID: 7}, Claim: id}}, true)
+	s.done.flush(t.Context())
+	if got := lines.String(); try != 4 || s.away.on() || strings.Count(got, "level=WARN") != 1 || strings.Count(got, "can be used again") != 1 {
+		t.Errorf("after %d tries it says\n%s", try, got)
+	}
+}

@@ -91,6 +91,7 @@ type CommittedRejects struct {
 	Standing int64 // of the phase: those that nobody has mended or closed
 	Whole    int64 // of them, those that were the whole item
 	Mended   int64 // of all phases: redriven and not rejected again, or closed
+	Unplaced bool  // some of the phase, but for whole items, have no line of a source
 }
 
 // RedriveBatch is rejects to be redriven: by one job, or as items by one each.

@@ -69,7 +69,7 @@ func (c *Call) Reject(r Rejection) error {
 		return err
 	}
 	r.bound()
-	c.elsewhere = c.elsewhere || r.Line == 0
+	c.pend.elsewhere = c.pend.elsewhere || r.Line == 0 && !r.WholeItem
 	c.Count("rejected", 1)
 	if err := c.remember(c.ctx); err != nil {
 		return err
@@ -190,6 +190,7 @@ func (c *Call) recallRejects(ctx context.Context) error {
 		return err
 	}
 	c.earlier, c.whole, c.mended, c.recalled = k.Standing, c.whole+k.Whole, k.Mended, true
+	c.elsewhere = c.elsewhere || k.Unplaced
 	return nil
 }
 
@@ -197,8 +198,8 @@ func (c *Call) recallRejects(ctx context.Context) error {
 // before a checkpoint from which it goes on, but for what was redriven since. A
 // phase that ended was judged then. A share is of the rows that were read, or, where
 // the script has them from elsewhere, of those that were written and rejected, if that
-// is more; a job that rejects the only thing it works on has no
-// share. Before the end it counts only once many were rejected.
+// is more; a job that rejects the only thing it works on has no share. Before the end
+// it counts only once many were rejected.
 func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	limit := c.typ.Settings.Rejects.WithDefaults()
 	if !c.judged() || limit.kind == limitNone || !end && c.stats["rejected"] == 0 {
@@ -224,7 +225,7 @@ func (c *Call) judgeRejects(ctx context.Context, end bool) error {
 	all := stats["rejected"] - c.mended
 	n := all - c.whole - c.pend.whole
 	rows := stats["read"]
-	if rows < n || c.elsewhere {
+	if rows < n || c.elsewhere || c.pend.elsewhere {
 		rows = max(rows, n+stats["inserted"]+stats["updated"]+stats["unchanged"])
 	}
 	switch {

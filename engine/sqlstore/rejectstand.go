@@ -16,13 +16,13 @@ type redrivenRows struct {
 	settled      int
 	phase        engine.Phase
 	whole        bool
-	n            int64
+	n, loose     int64 // all, and those that have no line of a source
 }
 
-// CommittedRejects counts the rejects that were committed with a job's work. One
-// that was closed is as good as mended. One that was redriven is mended, unless it was
-// rejected again: which of the rows of a
-// redrive that were, is not known, so that as many of a job's count as there are.
+// CommittedRejects counts the rejects that were committed with a job's work. One that
+// was closed is as good as mended. One that was redriven is mended, unless it was
+// rejected again: which of the rows of a redrive that were, is not known, so that as
+// many of a job's count as there are.
 func (s *Store) CommittedRejects(ctx context.Context, job engine.JobID, phase engine.Phase) (c engine.CommittedRejects, err error) {
 	err = s.read(ctx, func(t *Tx) error {
 		c = engine.CommittedRejects{}
@@ -48,6 +48,8 @@ func (s *Store) CommittedRejects(ctx context.Context, job engine.JobID, phase en
 				c.Standing += x.n - mended
 				if x.whole {
 					c.Whole += x.n - mended
+				} else {
+					c.Unplaced = c.Unplaced || x.loose > 0
 				}
 			}
 		}
@@ -61,10 +63,10 @@ func (t *Tx) redrivenRows(jobs []engine.JobID, kept ...int64) (list []redrivenRo
 	for part := range slices.Chunk(jobs, rejectPage) {
 		err := t.query(func(r *sql.Rows) error {
 			var x redrivenRows
-			err := r.Scan(&x.job, &x.phase, &x.whole, &x.redrive, &x.settled, &x.n)
+			err := r.Scan(&x.job, &x.phase, &x.whole, &x.redrive, &x.settled, &x.n, &x.loose)
 			list = append(list, x)
 			return err
-		}, "SELECT job, phase, whole, redrive, redriven, COUNT(*) FROM ds_rejects WHERE job IN ("+idList(part)+") AND kept IN ("+idList(kept)+") GROUP BY job, phase, whole, redrive, redriven ORDER BY job, phase, whole, redrive")
+		}, "SELECT job, phase, whole, redrive, redriven, COUNT(*), SUM(CASE WHEN line > 0 THEN 0 ELSE 1 END) FROM ds_rejects WHERE job IN ("+idList(part)+") AND kept IN ("+idList(kept)+") GROUP BY job, phase, whole, redrive, redriven ORDER BY job, phase, whole, redrive")
 		if err != nil {
 			return nil, err
 		}

@@ -120,7 +120,7 @@ type Call struct {
 	answers  int                    // of servers by http since the last commit
 	counts   bool                   // they are
 	made     map[string]bool        // files that were made since the last commit
-	fresh    map[string]bool        // files that this run has made, and not moved away
+	fresh    map[string]bool        // files that this run has made, where they are now
 	source   string                 // the file that was opened last
 	opened   int                    // how many different ones, as far as that matters
 	file     string                 // the same, but for an entry of an archive that

@@ -36,8 +36,8 @@ type moveNote struct {
 	// What tells the file from others: no move changes that.
 	Size     int64 `json:"size"`
 	Modified int64 `json:"modified"` // in nanoseconds since 1970
-	// Position is the sum of the hook's position: it may go on behind the move from
-	// another one.
+	// Position is the sum of where the hook was: it may come by the same path to
+	// another move, in the next pass of a loop or behind a checkpoint.
 	Position string `json:"position"`
 	Made     bool   `json:"made,omitempty"` // the run had made the file itself
 }
@@ -66,9 +66,9 @@ func (c *Call) notesOf(src, dst string) []string {
 	return notes
 }
 
-// position is the sum of the hook's position.
+// position is the sum of where the hook is.
 func (c *Call) position() string {
-	sum := sha256.Sum256(c.Hook.Committed())
+	sum := sha256.Sum256(c.Hook.Place())
 	return fmt.Sprintf("%x", sum[:8])
 }
 
@@ -275,18 +275,13 @@ func (c *Call) madeAnew(root folder, src, dst string) (to string, anew bool) {
 // changed notes that a file was moved, or with to = "" deleted, before the commit of what
 // is written. One that this run has made since then is made again by the next one.
 func (c *Call) changed(p, to, what string) {
-	if c.fresh[p] {
-		delete(c.fresh, p)
-		c.fresh[to] = true
+	fresh, made := c.fresh[p], c.made[p]
+	delete(c.fresh, p)
+	delete(c.made, p)
+	if fresh && to != "" {
+		c.fresh[to], c.made[to] = true, made
 	}
-	if c.after || c.Host.Dry != nil {
-		return
-	}
-	if c.made[p] {
-		delete(c.made, p)
-		if to != "" {
-			c.making(to)
-		}
+	if made || c.after || c.Host.Dry != nil {
 		return
 	}
 	c.forgetFiles()

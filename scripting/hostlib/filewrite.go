@@ -73,7 +73,7 @@ func (c *Call) writeFile(p string, more bool, fill func(io.Writer) error) (*file
 		return nil, fileError(p, err)
 	}
 	syncFolder(root, path.Dir(p))
-	if !more || !there || c.fresh[p] {
+	if !more || !there {
 		c.making(p)
 	}
 	return &file{path: p, size: info.Size(), modified: info.ModTime()}, nil

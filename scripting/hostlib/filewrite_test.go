@@ -283,8 +283,6 @@ func TestAHookThatFailsTellsOfTheFilesThatAreGone(t *testing.T) {
 	}
 }
 
-// What notes moves goes with the commit: also what an earlier run has moved, and this one
-// does not meet again. Of moves after a commit there is nothing to note.
 // A file that a run makes, and moves to its place, takes the place of the one that an
 // earlier run of the hook has made and moved.
 func TestAFileThatIsMadeAnewIsMovedAnew(t *testing.T) {
@@ -335,6 +333,35 @@ def consume(ctx, item):
 	}
 }
 
+// What a hook moves before a loop whose passes it commits is where it was when it goes on.
+func TestAFileThatIsMovedBeforeALoopStays(t *testing.T) {
+	t.Parallel()
+	for _, exists := range []string{"number", "replace", "error"} {
+		for _, source := range []string{`files.write("in/x.part", "id\n1\n2\n3\n")`, ""} {
+			w := world.New(t)
+			w.File("in/x.part", "id\n1\n2\n3\n")
+			w.Exec("CREATE TABLE seen (id TEXT)")
+			w.Script("job", `
+job(needs = ["files:**"], retry = retry(max = 3, first = "1ms"))
+def consume(ctx, item):
+    `+source+`
+    p = files.move("in/x.part", "in/x.csv", exists = "`+exists+`")
+    for rows in ctx.batches(csv.read(p), 1):
+        if rows[0]["id"] == "2" and not files.exists("failed"):
+            files.write("failed", "")
+            error("no")
+        db.insert("seen", rows)
+    return [p, sorted([f.path for f in files.list("in/*")])]
+`)
+			if j, got := w.Do("job", "1"), w.Query("SELECT group_concat(id) FROM seen"); string(j.Result) != `["in/x.csv",["in/x.csv"]]` || got != "1,2,3\n" {
+				t.Errorf("%s, %s: got %s, %q, %+v", exists, source, j.Result, got, j.Error)
+			}
+		}
+	}
+}
+
+// What notes moves goes with the commit: also what an earlier run has moved, and this one
+// does not meet again. Of moves after a commit there is nothing to note.
 func TestNotesOfMovesGoWithTheCommit(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
