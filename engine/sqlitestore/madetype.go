@@ -1,14 +1,9 @@
 package sqlitestore
 
 import (
-	"database/sql/driver"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-
-	"modernc.org/sqlite"
 
 	"github.com/dsengine/dsengine/engine"
 )
@@ -170,42 +165,10 @@ func (t madeType) in(column string, inKey, unsigned bool) (sql, check string) {
 	return sql, strings.Join(conditions, " AND ")
 }
 
-// fnNow gives the time of a clock, in defaults of columns, where SQLite knows that of the
-// machine alone: (number of the clock, digits behind the point).
-const fnNow = "dsengine_now"
-
-// clocksOf are the clocks that fnNow knows: those of tests, of which each worker has one.
-var clocksOf struct {
-	mu   sync.Mutex
-	list []engine.Clock
-}
-
-func init() {
-	sqlite.MustRegisterFunction(fnNow, &sqlite.FunctionImpl{NArgs: 2,
-		Scalar: func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-			n, _ := args[0].(int64)
-			digits, _ := args[1].(int64)
-			clocksOf.mu.Lock()
-			defer clocksOf.mu.Unlock()
-			if n < 0 || n >= int64(len(clocksOf.list)) {
-				return nil, fmt.Errorf("there is no clock %d", n)
-			}
-			return timeAs(clocksOf.list[n].Now().UTC().Format(timestampLayout), asTimestampOf(6-int(digits))), nil
-		}})
-}
-
 // nowSQL is the time, for a column of the type.
-func (s *Store) nowSQL(t madeType) string {
-	clocksOf.mu.Lock()
-	defer clocksOf.mu.Unlock()
-	n := slices.Index(clocksOf.list, s.Clock)
-	if n < 0 {
-		n = len(clocksOf.list)
-		clocksOf.list = append(clocksOf.list, s.Clock)
-	}
-	now := fmt.Sprintf("%s(%d, %d)", fnNow, n, t.digits)
+func (t madeType) nowSQL() string {
 	if t.neutral == "date" || t.neutral == "time" {
-		return t.neutral + "(" + now + ")"
+		return t.neutral + "('now')"
 	}
-	return now
+	return fmt.Sprintf("%s(strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'), '%s')", fnTime, asTimestampOf(6-t.digits))
 }

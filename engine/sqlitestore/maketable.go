@@ -546,7 +546,7 @@ func (p *tableParser) definitions() (defs []string) {
 func (p *tableParser) defaultSQL(c *madeColumn) string {
 	switch {
 	case c.now:
-		return " DEFAULT (" + p.s.nowSQL(c.typ) + ")"
+		return " DEFAULT (" + c.typ.nowSQL() + ")"
 	case c.value == nil && c.expr == "":
 		return ""
 	case c.value == nil:
@@ -586,5 +586,5 @@ func (p *tableParser) touch(c *madeColumn) {
 	}
 	t, q := p.s.Quote(p.table), p.s.Quote(c.name)
 	p.behind = append(p.behind, fmt.Sprintf("CREATE TRIGGER %s AFTER UPDATE ON %s WHEN NEW.%s IS OLD.%s AND (%s) BEGIN UPDATE %s SET %s = %s WHERE rowid = NEW.rowid; END",
-		p.s.Quote(p.table+" "+c.name), t, q, q, strings.Join(differs, " OR "), t, q, p.s.nowSQL(c.typ)))
+		p.s.Quote(p.table+" "+c.name), t, q, q, strings.Join(differs, " OR "), t, q, c.typ.nowSQL()))
 }
