@@ -89,7 +89,7 @@ func (l *recordLog) writes() []RecordWrite {
 type recordScan struct {
 	source string
 	ended  bool
-	noted  int  // rows that were noted as seen, or as unseen
+	noted  int  // rows that were noted as seen, or as rejected before they could be
 	torn   bool // a catch has taken some of those back
 }
 
@@ -112,13 +112,12 @@ func (r *recording) undo(scans []*recordScan, noted []int) {
 
 // recording is what a call knows of records besides what waits.
 type recording struct {
-	pass     int64
-	run      JobID // 0: not looked up
-	rejecter JobID // of the item that the job redrives; 0: not looked up
-	gen      int   // grows when what waited was written or taken back
-	scans    []*recordScan
-	reads    map[recordRef]*Record // single ones, as they were read at gen
-	at       int
+	pass  int64
+	run   JobID // 0: not looked up
+	gen   int   // grows when what waited was written or taken back
+	scans []*recordScan
+	reads map[recordRef]*Record // single ones, as they were read at gen
+	at    int
 }
 
 // Records is what is known of the rows of a source.
@@ -360,15 +359,8 @@ func (c *Call) takesAgain(rec *Record, by RecordBy) (bool, error) {
 	case c.job.Redrive == RedriveRows || own:
 		return true, nil
 	}
-	if c.records.rejecter == 0 {
-		if err := c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {
-			c.records.rejecter = x.Job
-			return false
-		}); err != nil {
-			return false, err
-		}
-	}
-	return rec.Job == c.records.rejecter, nil
+	x, err := c.ofItem()
+	return x != nil && rec.Job == x.Job, err
 }
 
 // Status compares one row with what is known of it, and remembers what it has

@@ -102,7 +102,7 @@ type Stats map[string]int64
 const RerunCount = "reruns"
 
 // UnseenCount is the count of rows that a job rejected before records.changed could see
-// them, and of which nobody knows whether they are known.
+// them, and of which nobody knows whether they are known. No script counts by that name.
 const UnseenCount = "unseen"
 
 // Bounds of a job's counts, such that they fit into 64 kB as JSON.

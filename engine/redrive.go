@@ -297,6 +297,8 @@ type redriven struct {
 	end  bool
 
 	places map[uint64]*equalRows // of the rows that the hook was given, by their fingerprint
+	item   *Reject               // see ofItem
+	looked bool                  // for that
 }
 
 // equalRows is where rows were that are equal, and how many of them were rejected again.
@@ -384,15 +386,29 @@ func (c *Call) cameFrom(r *Rejection) error {
 	if !r.WholeItem {
 		return nil
 	}
-	return c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {
-		if x.Source != nil {
-			r.Source = *x.Source
-		}
-		if x.Line != nil {
-			r.Line = *x.Line
-		}
+	x, err := c.ofItem()
+	if x != nil && x.Source != nil {
+		r.Source = *x.Source
+	}
+	if x != nil && x.Line != nil {
+		r.Line = *x.Line
+	}
+	return err
+}
+
+// ofItem is the reject whose item the job redrives, without its row; nil if it is not there
+// any more.
+func (c *Call) ofItem() (*Reject, error) {
+	if c.redriven.looked {
+		return c.redriven.item, nil
+	}
+	err := c.eng.store.Rejects(c.ctx, RejectFilter{Redrive: c.job.ID, NoRows: true}, func(x *Reject) bool {
+		own := *x
+		c.redriven.item = &own
 		return false
 	})
+	c.redriven.looked = err == nil
+	return c.redriven.item, err
 }
 
 // sure says whether it is known which rejects a commit now would be done with:

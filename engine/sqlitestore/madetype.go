@@ -82,12 +82,12 @@ func (p *tableParser) typ(column string) (t madeType) {
 		digits := append(args, []string{"10", "0"}[len(args):]...)
 		t.neutral = "decimal(" + digits[0] + "," + digits[1] + ")"
 	case name == "float" && n <= 24, name == "float4":
-		t.neutral, t.least, t.most = "float", "-3.402823466e38", "3.402823466e38"
+		t.neutral, t.least, t.most = "float", "-3.4028234663852886e38", "3.4028234663852886e38"
 	case name == "double", name == "real", name == "float", name == "float8":
 		t.neutral = "float"
 	case (name == "varchar" || name == "nvarchar") && n > 0, name == "char", name == "nchar":
 		t.neutral = fmt.Sprintf("text(%d)", max(n, 1))
-		if strings.HasSuffix(name, "nchar") || name == "char" {
+		if !strings.Contains(name, "var") {
 			t.sql = fmt.Sprintf("CHAR_TEXT(%d)", max(n, 1))
 		}
 	case strings.HasSuffix(name, "text") && (most > 0 || name == "longtext"):
@@ -165,7 +165,7 @@ func (t madeType) in(column string, inKey, unsigned bool) (sql, check string) {
 	return sql, strings.Join(conditions, " AND ")
 }
 
-// nowSQL is the time, for a column of the type.
+// nowSQL is the time, for a column of the type: that of the clock of the connection.
 func (t madeType) nowSQL() string {
 	if t.neutral == "date" || t.neutral == "time" {
 		return t.neutral + "('now')"

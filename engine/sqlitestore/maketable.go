@@ -144,6 +144,9 @@ func (p *tableParser) alter(sql string) []string {
 	if p.column(); len(p.parts) > 0 || len(p.key) > 0 {
 		panic(p.unknown("a column that is a key from then on"))
 	}
+	if p.columns[0].onUpdate { // the others are not known here
+		panic(p.unknown("ON UPDATE of a column that is added"))
+	}
 	p.take("FIRST")
 	if p.take("AFTER") {
 		p.ident()
@@ -307,10 +310,11 @@ func (p *tableParser) indexOptions() {
 
 // unique adds a unique key.
 func (p *tableParser) unique(name string, parts []keyPart) {
-	var columns []string
+	var columns, names []string
 	whole := true
 	for _, part := range parts {
 		q := p.s.Quote(part.column)
+		names = append(names, part.column)
 		if part.size != "" {
 			q, whole = "substr("+q+", 1, "+part.size+")", false
 		}
@@ -320,7 +324,10 @@ func (p *tableParser) unique(name string, parts []keyPart) {
 		p.parts = append(p.parts, "UNIQUE ("+strings.Join(columns, ", ")+")")
 		return
 	}
-	p.behind = append(p.behind, fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s (%s)", p.s.Quote(p.table+" "+name), p.s.Quote(p.table), strings.Join(columns, ", ")))
+	if name == "" {
+		name = strings.Join(names, "_")
+	}
+	p.behind = append(p.behind, fmt.Sprintf("CREATE UNIQUE INDEX IF NOT EXISTS %s ON %s (%s)", p.s.Quote(p.table+" "+name), p.s.Quote(p.table), strings.Join(columns, ", ")))
 }
 
 // references reads what a foreign key refers to.
@@ -585,6 +592,6 @@ func (p *tableParser) touch(c *madeColumn) {
 		return
 	}
 	t, q := p.s.Quote(p.table), p.s.Quote(c.name)
-	p.behind = append(p.behind, fmt.Sprintf("CREATE TRIGGER %s AFTER UPDATE ON %s WHEN NEW.%s IS OLD.%s AND (%s) BEGIN UPDATE %s SET %s = %s WHERE rowid = NEW.rowid; END",
+	p.behind = append(p.behind, fmt.Sprintf("CREATE TRIGGER IF NOT EXISTS %s AFTER UPDATE ON %s WHEN NEW.%s IS OLD.%s AND (%s) BEGIN UPDATE %s SET %s = %s WHERE rowid = NEW.rowid; END",
 		p.s.Quote(p.table+" "+c.name), t, q, q, strings.Join(differs, " OR "), t, q, c.typ.nowSQL()))
 }

@@ -42,7 +42,8 @@ var times = map[typKind]string{typDate: asDate, typTime: asTime, typTimestamp: a
 // typ is the type of an expression.
 type typ struct {
 	kind  typKind
-	scale int  // of a column of points in time: how many digits of a second of six it does not keep
+	scale int  // of decimals: how many digits stand behind the point
+	cut   int  // of a column of points in time: how many digits of a second of six it does not keep
 	text  bool // a column that is kept as text
 	key   bool // of which equal values are equal texts
 }
@@ -446,7 +447,7 @@ func (r *rewriter) assign(n *node, target typ, sc *scope) {
 		case typDate:
 			how = "'" + asDay + "'"
 		case typTimestamp:
-			how = "'" + asTimestampOf(target.scale) + "'"
+			how = "'" + asTimestampOf(target.cut) + "'"
 		}
 	case target.kind == typText && r.isBytes(n):
 		r.put(n.from, "CAST(")

@@ -204,7 +204,7 @@ func (r *rewriter) called(n *node, sc *scope) typ {
 	for _, k := range n.kids {
 		list = append(list, r.typeOf(k, sc))
 	}
-	if n.name == "count" || n.name == "row_number" || n.name == "length" || sameAs[n.name] != "" {
+	if n.name == "count" || n.name == "row_number" || sameAs[n.name] != "" {
 		return typ{kind: typWhole}
 	}
 	if _, ours := functions[n.name]; !ours || len(list) == 0 {

@@ -92,7 +92,7 @@ func (w *rewriting) Fits(ctx context.Context, x sqlstore.Execer, table string) (
 		if i < 0 {
 			return nil
 		}
-		return fitOf(rel.columns[i].neutral, rel.ours, rel.columns[i].typ.scale)
+		return fitOf(rel.columns[i].neutral, rel.ours, rel.columns[i].typ.cut)
 	}
 	fit.Odd = func(name string) string {
 		if form := keptAs[fit.Type(name)]; form != "" {
@@ -233,7 +233,7 @@ func tableColumns(ctx context.Context, x sqlstore.Execer, table string) (rel rel
 	}
 	if rel.ours {
 		for i, digits := range digits {
-			rel.columns[i].typ.scale = 6 - digits
+			rel.columns[i].typ.cut = 6 - digits
 		}
 	}
 	return rel, made.Err()

@@ -213,10 +213,11 @@ func (c *scan) turn(ctx context.Context) error {
 	return nil
 }
 
-// Single is the number of the shortest digits that a number of single precision has.
+// Single is the number of the shortest digits that a number of single precision has; of
+// the greatest these are too great to be written again.
 func Single(f float64) float64 {
 	f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
-	return f
+	return max(-math.MaxFloat32, min(math.MaxFloat32, f))
 }
 
 // beyond is the condition that a key is on one side of values. The first column

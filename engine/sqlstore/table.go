@@ -130,8 +130,8 @@ func (s *Session) Columns(ctx context.Context, table string) ([]engine.Column, e
 	return shape.Columns, err
 }
 
-// Ensure creates the table if it is missing; one that is there must have the columns. Where a server would commit the
-// job's transaction, it is made on a connection of its own.
+// Ensure creates the table if it is missing; one that is there must have the columns.
+// Where a server would commit the job's transaction, it is made on a connection of its own.
 func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Column, key []string) (made bool, err error) {
 	if err := s.store.CheckTable(table); err != nil {
 		return false, err
@@ -143,16 +143,18 @@ func (s *Session) Ensure(ctx context.Context, table string, columns []engine.Col
 	if s.store.ReadOnly {
 		return false, errReadOnly
 	}
-	shape, err := s.look(ctx, table)
-	if err == nil && s.lacks(&shape, table, columns, key) != nil { // since it was looked at somebody may have altered it
-		s.store.shapes.Delete(table)
-		shape, err = s.look(ctx, table)
-	}
-	if err != nil {
-		return false, err
-	}
-	if len(shape.Columns) > 0 {
-		return false, s.lacks(&shape, table, columns, key)
+	for again := false; ; again = true {
+		shape, err := s.look(ctx, table)
+		if err != nil {
+			return false, err
+		}
+		if len(shape.Columns) == 0 {
+			break
+		}
+		if err = s.lacks(&shape, table, columns, key); err == nil || again {
+			return false, err
+		}
+		s.store.shapes.Delete(table) // since it was looked at somebody may have altered it
 	}
 	x, free, err := s.d.OwnConnection(ctx)
 	if err != nil {
@@ -178,7 +180,6 @@ func (s *Session) lacks(shape *Shape, table string, columns []engine.Column, key
 	for _, c := range columns {
 		have, inKey := shape.column(c.Name), slices.Contains(key, c.Name)
 		switch {
-		case len(shape.Columns) == 0:
 		case have == nil && inKey:
 			return &engine.Failure{Kind: engine.KindError, Code: "db.column", Message: fmt.Sprintf(
 				"table %s is there, and has no column %q, which is to be in its key: ensure never alters a table, so give another name, or have this one made anew", table, c.Name)}
@@ -208,7 +209,7 @@ func keeps(have, want string) bool {
 	switch {
 	case a == "decimal" && b == "integer", a == "timestamp" && b == "date":
 		return true
-	case a == "text" && (b == "date" || b == "time" || b == "timestamp"): // as other tools make them
+	case a == "text" && !strings.EqualFold(have, "json") && (b == "date" || b == "time" || b == "timestamp"): // as other tools make them
 		return true
 	}
 	return a == b && n >= m

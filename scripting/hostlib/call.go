@@ -118,7 +118,7 @@ type Call struct {
 	moved    map[string]bool        // paths to which files were moved
 	gone     []string               // see changed
 	answers  int                    // of servers by http since the last commit
-	counts   bool                   // they are
+	counts   bool                   // a checkpoint sets them back
 	made     map[string]bool        // files that were made since the last commit
 	fresh    map[string]bool        // files that this run has made, where they are now
 	source   string                 // the file that was opened last
@@ -138,10 +138,10 @@ type Call struct {
 	warned   map[string]bool     // what was warned of already
 	nones    int64               // see skipped
 	rejected int64               // rows, by the script and by what it called
-	unseen   rejectedRows        // of these, those that the next scan of records does not see
+	unseen   rejectedRows        // those that were rejected while a scan of records read
 	before   rejectedRows        // those that were rejected while no scan was under way
 	scanning bool                // a scan of records reads a row
-	scanned  bool                // one is under way
+	scans    int                 // how many are under way
 	varies   bool                // see settled
 	ended    bool                // see ends
 	lastTurn int                 // of the last batch, with which the end of its rows was met

@@ -253,6 +253,9 @@ var ctxType = &ObjectType{
 			Example: "ctx.count(\"without_email\")",
 			Lua:     "ctx.count(\"without_email\")",
 			Do: func(c *Call, a *Args) (Value, error) {
+				if a.String("name") == engine.UnseenCount {
+					return nil, Errorf("usage", "name: %q is a count of the engine's own: take another one", engine.UnseenCount)
+				}
 				return nil, c.Hook.Count(a.String("name"), a.Int("n"))
 			},
 		},

@@ -247,7 +247,7 @@ func (f *ftpSession) stat(p string) (fs.FileInfo, error) {
 }
 
 func (f *ftpSession) dated(p string, info remoteInfo) (_ fs.FileInfo, err error) {
-	if !info.IsDir() {
+	if !info.IsDir() && info.modified.IsZero() {
 		info.modified, err = f.modified(p)
 	}
 	return info, err

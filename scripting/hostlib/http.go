@@ -69,7 +69,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 			params[0].Doc = "where to: what follows the client's base_url, or a whole URL"
 		}
 		params = append(params, wayParams(client)...)
-		params = append(params, Param{Name: "ok", Type: Any, Default: None, Named: true, Doc: "statuses of 400 and above that are no error, such as [404]", Holds: func(c *Call, v Value) error {
+		params = append(params, Param{Name: "ok", Type: Any, Default: None, Named: true, Doc: "statuses that are no error, of those that are one: [404], [206]", Holds: func(c *Call, v Value) error {
 			_, err := okOf(c, v)
 			return err
 		}})
@@ -88,7 +88,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 			Together: func(known func(name string) Value, _ func(name string) bool) error {
 				return oneBody(func(name string) bool { return known(name) != nil })
 			},
-			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; so is 206, a part, without a header Range. Waits of more than 30s that a server asks for put the job to sleep.",
+			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; so is 206, a part, without a header Range. A wait of more than 30s that a server asks for puts the job to sleep; one of up to 5 minutes is waited for in a hook that has had answers since its last commit, and has written nothing.",
 			Params: params, Returns: "response", Needs: "http", Effect: effect,
 			Example: strings.ReplaceAll(strings.ReplaceAll(example, "$.", of+"."), "$/", base),
 			Lua:     strings.ReplaceAll(strings.ReplaceAll(lua, "$.", of+"."), "$/", base),

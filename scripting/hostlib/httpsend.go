@@ -44,8 +44,9 @@ const (
 	// A longer wait that a server asks for is not spent in the hook: the job
 	// is put to sleep.
 	maxHTTPWait = 30 * time.Second
-	// Unless the hook has had answers since its last commit, for which it would ask
-	// once more, to be sent to sleep at the same place again: up to this it waits.
+	// Unless the hook has written nothing and had answers since its last commit, for
+	// which it would ask once more, to be sent to sleep at the same place again: up to
+	// this it waits in the hook.
 	maxHTTPHold = 5 * time.Minute
 	// No server can put a job to sleep for longer; then it is asked again.
 	maxHTTPSnooze = 24 * time.Hour
@@ -81,7 +82,9 @@ func (c *Call) send(rq *httpRequest) (*response, error) {
 		}
 		resp, failed := c.attempt(rq, authorization)
 		if failed == nil {
-			c.answered()
+			if !rq.login {
+				c.answered()
+			}
 			return resp, nil
 		}
 		if o, ok := rq.auth.(*oauth); ok && failed.status == http.StatusUnauthorized && !renewed {

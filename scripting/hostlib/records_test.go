@@ -94,6 +94,7 @@ func TestRecordsCompareWhatIsEqual(t *testing.T) {
     fails("id: got None", records.link, "s", 1, None)
     fails("an id of 502 bytes", records.link, "s", 1, "x" * 500)
     fails("max_missing", records.missing, "s", max_missing = "lots")
+    fails("is a count of the engine's own", ctx.count, "unseen")
 `)
 }
 
@@ -426,6 +427,30 @@ function finish(ctx, summary) return missing(ctx.payload) end
 				}
 			}
 		})
+	}
+}
+
+// What is rejected while a scan is under way, also where another one has ended in it, is of
+// that scan, and says nothing of a later one.
+func TestScansMayBeWithinScans(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Script("job", `
+job(rejects = "all", retry = retry(max = 1))
+def consume(ctx, item):
+    for r in records.changed("s", [{"id": "x%d" % item["n"]}, {"id": "y%d" % item["n"]}], key = "id", whole = True):
+        list(records.changed("o", [{"id": 1}], key = "id", whole = True))
+        reject(r, "later")
+    list(records.changed("t", item["rows"], key = "id", whole = True))
+    return [m["key"] for m in records.missing("t", max_missing = "all")]
+`)
+	for _, c := range []struct{ payload, want string }{
+		{`{"n": 1, "rows": [{"id": 1}, {"id": 2}]}`, `[]`},
+		{`{"n": 2, "rows": [{"id": 1}]}`, `[2]`},
+	} {
+		if j := w.Do("job", c.payload); string(j.Result) != c.want {
+			t.Errorf("%s: got %s %+v, want %s", c.payload, j.Result, j.Error, c.want)
+		}
 	}
 }
 

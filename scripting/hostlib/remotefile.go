@@ -16,7 +16,7 @@ type remoteFile struct {
 	path     string
 	size     int64
 	modified time.Time
-	opened   remoteInfo // what it was when it was opened: lists may tell no more than the day
+	opened   remoteInfo // what the server said when it was opened; what a list says may be older, and tell no time
 }
 
 // ObjectType is remote_file.

@@ -131,8 +131,9 @@ func (r *Report) Caught(f *Func, at At, catch string, line int, surely bool) {
 	r.Add(at, "catch", !surely, "catch what may fail in the loop, or in the step, and not what commits", fmt.Sprintf("%s %s, so it cannot be used inside %s, as in line %d: %s", f, commits[f.String()], catch, line, where))
 }
 
-// makers are the functions that make files of their own accord.
-var makers = []string{"write", "write_lines", "save", "download", "get", "copy"}
+// makers are the functions that make files of their own accord, by name, with the parameter
+// that says where.
+var makers = map[string]string{"write": "path", "write_lines": "path", "save": "path", "get": "to"}
 
 // MovedFiles follows the files that a function reads, in the order of its calls.
 type MovedFiles struct {
@@ -143,8 +144,9 @@ type MovedFiles struct {
 }
 
 // Call takes the next call: of f, or of a function that is not known, nil, with how that and
-// the arguments are written, as far as they are names, parts of them or texts. It tells of a file that is
-// moved or deleted while what was read of it, and written to the database, waits for the commit.
+// the arguments are written, as far as they are names, parts of them or texts. It tells of a
+// file that is moved or deleted while what was read of it, and written to the database, waits
+// for the commit.
 func (m *MovedFiles) Call(r *Report, f *Func, fn string, args []string, at At) {
 	path := ""
 	if len(args) > 0 {
@@ -159,7 +161,7 @@ func (m *MovedFiles) Call(r *Report, f *Func, fn string, args []string, at At) {
 		if line := m.reads[path]; line > 0 && m.wrote && !m.commit && !m.made[path] {
 			r.Add(at, "move", true, fmt.Sprintf("ctx.on_commit(%s, path, ...)", f), fmt.Sprintf("%s: what was read of the file in line %d is not committed yet: if the hook fails behind this, the next run does not find it, and its rows are missing", f, line))
 		}
-	case slices.Contains(makers, f.Name):
+	case f.Param(makers[f.Name]) != nil:
 		if m.made == nil {
 			m.made = map[string]bool{}
 		}
@@ -167,7 +169,7 @@ func (m *MovedFiles) Call(r *Report, f *Func, fn string, args []string, at At) {
 			m.made[a] = true
 		}
 	case f.Effect == Write:
-		m.wrote = m.wrote || f.Param("rows") != nil && f.Name != "ensure" || f.Name == "exec"
+		m.wrote = m.wrote || f.Param("rows") != nil || f.Name == "exec" || f.Name == "emit" || f.Name == "enqueue"
 	case len(f.Params) > 0 && f.Params[0].Type == Source && path != "":
 		if m.reads == nil {
 			m.reads = map[string]int{}
