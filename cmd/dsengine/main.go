@@ -33,7 +33,7 @@ func main() { os.Exit(int(command(context.Background()))) }
 // With it an import takes about a third less processor time.
 var ballast []byte
 
-const ballastSize = 32 << 20
+const ballastSize = 48 << 20
 
 // command runs the process's own command line.
 func command(ctx context.Context) exitCode {

@@ -21,10 +21,10 @@ type Loader interface {
 	LoadText(ctx context.Context, c *sql.Conn, table string, columns []string, hex []bool, text []byte) (n int64, clean bool, err error)
 }
 
-// loadBytes is about how much text one LoadText takes. More is not faster (256 KB
-// and 4 MB take the same time, within what the machine varies by), and what is
-// taken is kept twice: one is gathered while the last one is sent.
-const loadBytes = 512 << 10
+// loadBytes is about how much text one LoadText takes. More is not faster, within what
+// the machine varies by, and what is taken is kept twice: one is gathered while the last
+// one is sent.
+const loadBytes = 1 << 20
 
 // Bulk inserts rows, or upserts them, in the fastest way that there is. Rows
 // are loaded as text where the server allows it. It takes what it is given then

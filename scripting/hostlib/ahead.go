@@ -10,9 +10,9 @@ import (
 // beside it. So is giving them the script's form, if it has looked at those before.
 // Small files are not worth it.
 const (
-	aheadFrom  = 1000      // rows that are read without
-	aheadRows  = 256       // at once
-	aheadBytes = 256 << 10 // at once, about
+	aheadFrom  = 1000    // rows that are read without
+	aheadRows  = 1000    // at once: to wake for fewer costs processor time
+	aheadBytes = 1 << 20 // at once, about
 )
 
 // rowMaker is a Language that makes rows of text its own in any goroutine.

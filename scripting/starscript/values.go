@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"reflect"
 	"time"
 
 	"github.com/dsengine/dsengine/engine"
@@ -163,31 +164,37 @@ func (builder) Dict(names []string, values []starlark.Value) (starlark.Value, er
 // Plain gives a scalar, an iterator, an object or a function in the form of
 // the host library.
 func (r *run) Plain(v hostlib.Value) hostlib.Value {
-	switch v := v.(type) {
+	switch x := v.(type) {
 	case starlark.String:
-		return string(v)
+		return textOf(v)
 	case starlark.Int:
-		if n, ok := v.Int64(); ok {
+		if n, ok := x.Int64(); ok {
 			return n
 		}
-		return v.BigInt()
+		return x.BigInt()
 	case starlark.NoneType:
 		return nil
 	case starlark.Bool:
-		return bool(v)
+		return bool(x)
 	case starlark.Float:
-		return float64(v)
+		return float64(x)
 	case starlark.Bytes:
-		return []byte(v)
+		return []byte(x)
 	case *object:
-		return v.self
+		return x.self
 	case *iterator:
-		return v.it
+		return x.it
 	case starlark.Callable:
-		return &function{run: r, fn: v}
+		return &function{run: r, fn: x}
 	}
 	return v
 }
+
+var stringType = reflect.TypeFor[string]()
+
+// textOf is a starlark.String as a string. A conversion would give each a header of its
+// own, of which an import makes millions; reflect shares that of the value.
+func textOf(v hostlib.Value) hostlib.Value { return reflect.ValueOf(v).Convert(stringType).Interface() }
 
 // Iterate iterates over lists, tuples, sets, ranges and iterators; not over
 // dicts, which are rows.
