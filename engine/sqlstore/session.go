@@ -226,32 +226,35 @@ func (s *Session) toWrite(ctx context.Context) (*sql.Conn, error) {
 
 var errReadOnly = &engine.Failure{Kind: engine.KindError, Code: "db.read_only", Message: "the connection is for reading only"}
 
-// launch does what run does while its caller goes on; what it gives waits for
-// the end. Whatever else needs the session waits for it too.
-func (s *Session) launch(ctx context.Context, f func(*sql.Conn) error) (wait func() error) {
+// launch does what run does while its caller goes on. Whatever else needs the session
+// waits for the end. f is to guard what it does.
+func (s *Session) launch(ctx context.Context, f func(*sql.Conn)) error {
 	s.mu.Lock()
 	c, err := s.toWrite(ctx)
 	if err != nil {
 		s.mu.Unlock()
-		return func() error { return err }
+		return err
 	}
-	done := make(chan error, 1)
 	go func() {
 		defer s.mu.Unlock()
-		defer func() {
-			if p := recover(); p != nil {
-				s.broken = true
-				s.ended = panicked(p)
-				done <- s.ended
-			}
-		}()
-		err := f(c)
-		if err != nil {
-			err = s.explain(ctx, err)
-		}
-		done <- err
+		f(c)
 	}()
-	return func() error { return <-done }
+	return nil
+}
+
+// guarded is the error of what uses the session, for a script's author.
+func (s *Session) guarded(ctx context.Context, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.broken = true
+			s.ended = panicked(p)
+			err = s.ended
+		}
+	}()
+	if err = f(); err != nil {
+		err = s.explain(ctx, err)
+	}
+	return err
 }
 
 // panicked is the error of what a panic ended; to be called where it is recovered.

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -28,7 +27,7 @@ func (s *Session) Insert(ctx context.Context, table string, rows engine.RowSourc
 }
 
 // writer gathers rows into batches and writes them: the next batch is gathered
-// while the last one is made ready and written.
+// while those before it are made ready and written: see sending.
 type writer struct {
 	s     *Session
 	table string
@@ -50,8 +49,7 @@ type writer struct {
 	n    int64 // rows that were taken
 	none int64 // that were None
 	now  *batch
-	idle *batch
-	wait func() error // for the batch that is being written; nil: none is
+	sent sent
 
 	query string // the last statement, which most batches share
 	shape string // what it was made for
@@ -97,7 +95,7 @@ func (s *Session) newWriter(ctx context.Context, table string) (w *writer, err e
 	if err := s.checkDryTable(ctx, table, true); err != nil {
 		return nil, err
 	}
-	w = &writer{s: s, table: table, now: &batch{}, idle: &batch{},
+	w = &writer{s: s, table: table, now: &batch{},
 		stats: engine.Stats{"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0}}
 	w.flush = w.insert
 	w.full = func(b *batch) bool {
@@ -180,47 +178,6 @@ func (w *writer) take(ctx context.Context, rows engine.RowSource) error {
 			return err
 		}
 	}
-}
-
-// send has the batch written that was gathered, once the one before it is. It is made
-// ready meanwhile.
-func (w *writer) send(ctx context.Context) error {
-	b := w.now
-	if b.count == 0 && len(b.refused) == 0 {
-		return w.settled(ctx)
-	}
-	ready := make(chan error, 1)
-	go func() { ready <- w.makeReady(b) }()
-	if err := w.settled(ctx); err != nil {
-		<-ready
-		return err
-	}
-	w.now, w.idle = w.idle, b
-	w.now.clear()
-	w.wait = w.s.launch(ctx, func(c *sql.Conn) error {
-		if err := <-ready; err != nil || b.count == 0 {
-			return err
-		}
-		return w.write(ctx, c, b)
-	})
-	return nil
-}
-
-// settled waits for the batch that is being written, and rejects what could not be.
-func (w *writer) settled(ctx context.Context) error {
-	if w.wait == nil {
-		return nil
-	}
-	err := w.wait()
-	w.wait = nil
-	slices.SortStableFunc(w.idle.refused, func(a, b refusal) int { return cmp.Compare(a.row.At, b.row.At) })
-	for _, r := range w.idle.refused {
-		if err != nil {
-			break
-		}
-		err = w.reject(ctx, r)
-	}
-	return err
 }
 
 // add takes a row into the batch; false if it must go into another one. A row that
