@@ -27,6 +27,25 @@ func (g *generated) Next(context.Context) (engine.Row, error) {
 	return g.row(g.i - 1), nil
 }
 
+// brokenOff is a source that ends with an error after some rows.
+type brokenOff struct {
+	*sifted
+	after int
+	err   error
+}
+
+func (b *brokenOff) Next(ctx context.Context) (engine.Row, error) {
+	if b.i == b.after && b.after < b.n {
+		return engine.Row{}, b.err
+	}
+	return b.sifted.Next(ctx)
+}
+
+func (b *brokenOff) Reject(_ context.Context, row engine.Row, why *engine.Failure) error {
+	b.back = append(b.back, fmt.Sprintf("%d %s %.1v", row.At, why.Code, row.Values[1]))
+	return nil
+}
+
 // many are n pairs from an id on.
 func many(from, n, v int) engine.RowSource {
 	names, values := []string{"id", "v"}, make([]any, 2)
@@ -60,6 +79,53 @@ func numbering(w *world) string {
 }
 
 var bulkCases = []testCase{
+	{"what gives the rows may use the session while they are written", func(w *world) {
+		h := w.hook(w.store)
+		_, err := h.Ensure(w.ctx, "t", []engine.Column{{Name: "id", Type: "integer"}, {Name: "s", Type: "text(200)", Nullable: true}}, []string{"id"})
+		w.must(err)
+		broke, names := errors.New("broke"), []string{"id", "s"}
+		for what, write := range map[string]func(engine.RowSource) (engine.Stats, error){
+			"insert": func(s engine.RowSource) (engine.Stats, error) { return h.Insert(w.ctx, "t", s) },
+			"bulk":   func(s engine.RowSource) (engine.Stats, error) { return h.Bulk(w.ctx, "t", s, nil) },
+			"upsert": func(s engine.RowSource) (engine.Stats, error) {
+				return h.Upsert(w.ctx, "t", s, engine.Upsert{Key: []string{"id"}})
+			},
+		} {
+			for _, until := range []int{12_000, 9_777} {
+				m, err := h.Mark(w.ctx)
+				w.must(err)
+				had, bad := int64(0), []string(nil)
+				g := &sifted{}
+				g.generated = &generated{n: 12_000, row: func(i int) engine.Row {
+					if i%750 == 0 {
+						n := w.query(h, "SELECT COUNT(*) FROM t")[0][0].(int64)
+						if n < had || n > int64(i) {
+							w.Errorf("%s: %d rows are there before row %d is given, and %d were before", what, n, i, had)
+						}
+						had = n
+					}
+					text := strings.Repeat("x", 200)
+					if i%1501 == 1500 {
+						text += "x"
+						bad = append(bad, fmt.Sprintf("%d db.value x", i+1))
+					}
+					return engine.Row{Names: names, Values: []any{int64(i), text}}
+				}}
+				source := &brokenOff{sifted: g, after: until, err: broke}
+				got, err := write(source)
+				if until < g.n {
+					w.same(what+": it breaks", true, errors.Is(err, broke))
+				} else {
+					w.must(err)
+					w.same(what+": counts", stats(12_000-int64(len(bad)), 0, 0), got)
+					w.same(what+": given back", bad, g.back)
+					w.same(what+": rows", 12_000-int64(len(bad)), w.query(h, "SELECT COUNT(*) FROM t")[0][0])
+				}
+				w.must(h.Undo(w.ctx, m))
+				w.same(what+": rows after all", int64(0), w.query(h, "SELECT COUNT(*) FROM t")[0][0])
+			}
+		}
+	}},
 	{"bulk inserts many rows, whatever their shapes", func(w *world) {
 		j := w.start(job(w.typ("t")))
 		h := w.hook(w.store)
