@@ -225,12 +225,16 @@ func printPlanRest(p *printer, r *plan.Report) {
 	}
 	if r.RejectCount > 0 {
 		heading(p, "%s rejected", plural(int64(r.RejectCount), "row", "rows"))
-		for _, x := range r.Rejects[:min(len(r.Rejects), 5)] {
+		shown := r.Rejects[:min(len(r.Rejects), 5)]
+		for _, x := range shown {
 			place := clean(x.Source)
 			if x.Line > 0 {
 				place += fmt.Sprintf(":%d", x.Line)
 			}
 			p.line("  %s %s %s", place, clip(x.Reason, planValue), clip(string(x.Row), planValue))
+		}
+		if more := int64(r.RejectCount) - int64(len(shown)); more > 0 {
+			p.line("  and %s more", humanize.Comma(more))
 		}
 	}
 	if n := r.Needs; len(n.Used)+len(n.Unused) > 0 {

@@ -131,10 +131,14 @@ func runRejectsClose(ctx context.Context, env *Env, g *globals, o rejectsCloseOp
 		p.err = printJSON(env.Stdout, r)
 	case n > 0:
 		p.line("%s %s", plural(int64(n), "reject was", "rejects were"), word)
-	case o.Reopen:
+	case o.Reopen && len(o.IDs) > 0:
 		p.line("no reject was %s: none of them is closed", word)
-	default:
+	case o.Reopen:
+		p.line("no reject was %s: none that is closed fits", word)
+	case len(o.IDs) > 0:
 		p.line("no reject was %s: none of them is open", word)
+	default:
+		p.line("no reject was %s: none that is open fits", word)
 	}
 	left := plural(int64(r.Redriving), "reject is being redriven, and left as it is", "rejects are being redriven, and left as they are")
 	switch {

@@ -44,7 +44,7 @@ of such a name, these begin with one more _. Decimals and times in a row are tex
 	o.flags(c.Flags())
 	o.openFlag(c.Flags())
 	c.Flags().StringVar(&o.Format, "format", "jsonl", "`form` of the rows: jsonl or csv")
-	c.Flags().StringVar(&o.To, "to", "", "`file` to write; it appears when it is complete (default: standard output)")
+	c.Flags().StringVar(&o.To, "to", "", "`file` to write; it appears when it is complete (default, and -: standard output)")
 	return c
 }
 
@@ -70,7 +70,7 @@ func runRejectsExport(ctx context.Context, env *Env, g *globals, o rejectsExport
 		}
 		return e.jsonl()
 	}
-	if o.To == "" {
+	if o.To == "" || o.To == "-" {
 		w := bufio.NewWriter(env.Stdout)
 		if err := rows(w); err != nil {
 			return err

@@ -88,7 +88,7 @@ func requestFuncs(of, base string, via func(self Value) *way) []*Func {
 			Together: func(known func(name string) Value, _ func(name string) bool) error {
 				return oneBody(func(name string) bool { return known(name) != nil })
 			},
-			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; so is 206, a part, without a header Range. A wait of more than 30s that a server asks for puts the job to sleep; one of up to 5 minutes is waited for in a hook that has had answers since its last commit, and has written nothing.",
+			Name: name, Doc: doc + " A status of 400 or above is an error: http.404 and its like; so is 206, a part, without a header Range. A wait of more than 30s that a server asks for puts the job to sleep, for at most a day, and counts as no attempt; one of up to 5 minutes is waited for in a hook that has had answers since its last commit, and has written nothing.",
 			Params: params, Returns: "response", Needs: "http", Effect: effect,
 			Example: strings.ReplaceAll(strings.ReplaceAll(example, "$.", of+"."), "$/", base),
 			Lua:     strings.ReplaceAll(strings.ReplaceAll(lua, "$.", of+"."), "$/", base),

@@ -11,8 +11,8 @@ func TestTheClockSaysHowJobsEnd(t *testing.T) {
 	t.Parallel()
 	const hourly, daily = `every = "1h", retry = retry(max = 1)`, `cron = "0 6 * * *"`
 	for name, c := range map[string]struct{ settings, consume, test, want string }{
-		"failed":            {hourly, "int('boom')", "t.clock.advance('3h')", `the job of 2020-01-01T00:00:00Z (and 3 more) ended as failed, not completed: int: invalid literal with base 10: boom`},
-		"failed later":      {hourly, "int(item or '1') if time.now().hour < 2 else int('boom')", "t.clock.advance('1h30m'); t.clock.set(t.clock.now() + time.duration('1h'))", `the job of 2020-01-01T02:00:00Z ended as failed, not completed: int: invalid literal with base 10: boom`},
+		"failed":            {hourly, "int('boom')", "t.clock.advance('3h')", `the job of 2020-01-01T00:00:00Z (and 3 more) ended as failed, not completed: int: invalid literal with base 10: "boom"`},
+		"failed later":      {hourly, "int(item or '1') if time.now().hour < 2 else int('boom')", "t.clock.advance('1h30m'); t.clock.set(t.clock.now() + time.duration('1h'))", `the job of 2020-01-01T02:00:00Z ended as failed, not completed: int: invalid literal with base 10: "boom"`},
 		"before":            {hourly, "int('boom') if item else None", "t.run('x', expect = 'failed'); t.clock.advance('3h')", ""},
 		"as expected":       {hourly, "int('boom')", "t.clock.advance('3h', expect = 'failed')", ""},
 		"any":               {hourly, "int('boom') if time.now().hour < 2 else None", "t.clock.advance('3h', expect = 'any')", ""},
@@ -49,7 +49,7 @@ func TestARunSaysHowOtherJobsEnd(t *testing.T) {
 	t.Parallel()
 	const once, twice = `retry = retry(max = 1)`, `retry = retry(max = 2, first = "5m")`
 	const more = `ctx.enqueue("x", "other") if item == "one" else `
-	const failed = `another job of 2020-01-01T00:00:00Z ended as failed, not completed: int: invalid literal with base 10: boom`
+	const failed = `another job of 2020-01-01T00:00:00Z ended as failed, not completed: int: invalid literal with base 10: "boom"`
 	for name, c := range map[string]struct{ settings, consume, test, want string }{
 		"failed":              {once, more + "int('boom')", "t.run('one')", failed},
 		"failed at last":      {twice, more + "int('boom' + str(time.now().year)[4:])", "t.run('one')", failed},
