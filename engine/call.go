@@ -63,6 +63,7 @@ type Call struct {
 	skipping *loop // it leaves out elements that were committed before
 
 	elsewhere   bool // rows were committed as rejected that have no line of a source
+	gathers     int  // how many functions gather rows to write them
 	rejectsFull bool
 	window      *Window // once it was asked for
 	imported    bool    // it was told that another job has imported it
@@ -96,9 +97,10 @@ type pendingKey struct {
 	instance, key string
 }
 
-// touched says whether anything but the items of loops waits.
+// touched says whether anything but the items of loops, and what is to be done after the
+// commit, waits.
 func (p *pending) touched() bool {
-	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || len(p.onCommit) > 0 || p.called
+	return p.loose > 0 || len(p.enqueue) > 0 || len(p.writes) > 0 || p.called
 }
 
 // Bounds of what one hook may hold back until its next commit.
@@ -165,8 +167,8 @@ func (c *Call) Position() Raw {
 	return c.position.User
 }
 
-// Place tells where the hook is, the same in each of its runs: the position that it goes on
-// from, and how far the loops are that it has come to.
+// Place tells where the hook is, the same in each of its runs but in the source of a loop:
+// the position that it goes on from, and how far the loops are that it has come to.
 func (c *Call) Place() Raw {
 	p := position{User: c.position.User}
 	for _, l := range c.loops.counts {

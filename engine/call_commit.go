@@ -46,6 +46,9 @@ func (c *Call) commitPosition() error {
 	if len(c.marked) > 0 {
 		return c.waits()
 	}
+	if c.gathers > 0 {
+		return c.misuse("nothing can be committed while a function such as db.insert takes the rows that it writes: those that it has taken are not written yet, and a hook that goes on from there would leave them out. Give it a list, or call it in the loop for the rows of each pass")
+	}
 	if err := c.judgeRejects(c.ctx, false); err != nil {
 		return err
 	}

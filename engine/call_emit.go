@@ -289,7 +289,7 @@ func (p *pending) full() bool {
 // mayCommitAlone says whether a loop may commit by itself: nothing would be
 // committed that the script would do once more after a crash.
 func (c *Call) mayCommitAlone() bool {
-	return len(c.catches) == 0 && !c.pend.touched() && (c.session == nil || !c.session.Changed())
+	return len(c.catches) == 0 && c.gathers == 0 && !c.pend.touched() && len(c.pend.onCommit) == 0 && (c.session == nil || !c.session.Changed())
 }
 
 func (c *Call) misuse(format string, args ...any) error {

@@ -519,5 +519,11 @@ func (b *Batches) end() {
 // elements up to there have been left out: there are no more passes.
 func (b *Batches) Over() bool { return b.l.left == 0 && b.l.was.Left }
 
-// Done is called at the end of the source.
-func (b *Batches) Done() error { return b.l.exhausted() }
+// Done is called at the end of the source. Rows that it rejected behind the last pass are
+// committed: the script may do away with the source now.
+func (b *Batches) Done() error {
+	if err := b.l.exhausted(); err != nil || len(b.c.pend.rejects) == 0 {
+		return err
+	}
+	return b.c.commitPosition()
+}

@@ -77,6 +77,10 @@ type Row struct {
 	Bad *Failure
 }
 
+// MaxRowsAhead is how many rows of a source a session takes at most before it has written
+// the first of them, or given it back.
+const MaxRowsAhead = 40_000
+
 // RowSource gives rows until io.EOF. A session does not keep a row's values
 // beyond the next call.
 type RowSource interface {

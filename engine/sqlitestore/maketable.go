@@ -21,7 +21,7 @@ func (s *Store) Make(ctx context.Context, query string) (made bool, err error) {
 	if made, err = s.MakesTables(query); !made || err != nil {
 		return made, err
 	}
-	statements, err := s.makeTable(query)
+	statements, unless, err := s.makeTable(query)
 	if err != nil {
 		return true, err
 	}
@@ -30,6 +30,13 @@ func (s *Store) Make(ctx context.Context, query string) (made bool, err error) {
 		return true, err
 	}
 	defer c.Close()
+	if unless != "" {
+		var there bool
+		err := c.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE UNION ALL SELECT 1 FROM sqlite_temp_master WHERE name = ?1 COLLATE NOCASE)", unless).Scan(&there)
+		if err != nil || there {
+			return true, err
+		}
+	}
 	defer s.tables.Clear()
 	for _, q := range statements {
 		if _, err := c.ExecContext(ctx, q); err != nil {
@@ -73,49 +80,50 @@ type madeColumn struct {
 // forServers finds what MySQL and MariaDB alone read, between /*! and */.
 var forServers = regexp.MustCompile(`(?s)/\*M?!\d*(.*?)\*/`)
 
-// makeTable gives the statements that do here what one does on a server. One that is
-// not understood stays as it is, unless it is one that makes a table.
-func (s *Store) makeTable(sql string) (statements []string, err error) {
+// makeTable gives the statements that do here what one does on a server, and the table, if
+// they are not to be run when there is one. One that is not understood stays as it is, unless
+// it is one that makes a table.
+func (s *Store) makeTable(sql string) (statements []string, unless string, err error) {
 	text := forServers.ReplaceAllString(sql, " $1 ")
 	list, ok := tokens(text)
 	if !ok {
-		return []string{sql}, nil
+		return []string{sql}, "", nil
 	}
 	p := &tableParser{parser: parser{sql: text, list: list}, s: s}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case *engine.Failure:
-			statements, err = nil, r
+			err = r
 		case notUnderstood:
-			statements, err = nil, p.unknown(p.shown())
+			err = p.unknown(p.shown())
 		default:
 			panic(r)
 		}
 	}()
 	switch {
 	case p.take("ALTER"):
-		return p.alter(sql), nil
+		return p.alter(sql), "", nil
 	case !p.take("CREATE"):
-		return []string{sql}, nil
+		return []string{sql}, "", nil
 	}
 	head := "CREATE TABLE "
 	if p.take("TEMPORARY") || p.take("TEMP") {
 		head = "CREATE TEMP TABLE "
 	}
 	if !p.take("TABLE") {
-		return []string{sql}, nil
+		return []string{sql}, "", nil
 	}
-	if p.take("IF") {
+	once := p.take("IF")
+	if once {
 		p.must("NOT", "EXISTS")
-		head += "IF NOT EXISTS "
 	}
 	from := p.now().from
 	for p.table = p.ident(); p.take("."); p.table = p.ident() {
 	}
 	head += text[from:p.last()]
 	if !p.sign("(") || p.ahead().text == "SELECT" || p.ahead().text == "WITH" {
-		return []string{sql}, nil
+		return []string{sql}, "", nil
 	}
 	p.must("(")
 	for {
@@ -128,7 +136,10 @@ func (s *Store) makeTable(sql string) (statements []string, err error) {
 	}
 	p.must(")")
 	options := p.options()
-	return append([]string{head + " (" + strings.Join(append(p.definitions(), p.parts...), ", ") + ")" + options}, p.behind...), nil
+	if once {
+		unless = p.table
+	}
+	return append([]string{head + " (" + strings.Join(append(p.definitions(), p.parts...), ", ") + ")" + options}, p.behind...), unless, nil
 }
 
 // alter reads ALTER TABLE, of which ADD COLUMN alone is made another one.
@@ -310,11 +321,10 @@ func (p *tableParser) indexOptions() {
 
 // unique adds a unique key.
 func (p *tableParser) unique(name string, parts []keyPart) {
-	var columns, names []string
+	var columns []string
 	whole := true
 	for _, part := range parts {
 		q := p.s.Quote(part.column)
-		names = append(names, part.column)
 		if part.size != "" {
 			q, whole = "substr("+q+", 1, "+part.size+")", false
 		}
@@ -325,9 +335,9 @@ func (p *tableParser) unique(name string, parts []keyPart) {
 		return
 	}
 	if name == "" {
-		name = strings.Join(names, "_")
+		name = fmt.Sprintf("%s %d", parts[0].column, len(p.behind)) // servers number them, too
 	}
-	p.behind = append(p.behind, fmt.Sprintf("CREATE UNIQUE INDEX IF NOT EXISTS %s ON %s (%s)", p.s.Quote(p.table+" "+name), p.s.Quote(p.table), strings.Join(columns, ", ")))
+	p.behind = append(p.behind, fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s (%s)", p.s.Quote(p.table+" "+name), p.s.Quote(p.table), strings.Join(columns, ", ")))
 }
 
 // references reads what a foreign key refers to.
@@ -592,6 +602,6 @@ func (p *tableParser) touch(c *madeColumn) {
 		return
 	}
 	t, q := p.s.Quote(p.table), p.s.Quote(c.name)
-	p.behind = append(p.behind, fmt.Sprintf("CREATE TRIGGER IF NOT EXISTS %s AFTER UPDATE ON %s WHEN NEW.%s IS OLD.%s AND (%s) BEGIN UPDATE %s SET %s = %s WHERE rowid = NEW.rowid; END",
+	p.behind = append(p.behind, fmt.Sprintf("CREATE TRIGGER %s AFTER UPDATE ON %s WHEN NEW.%s IS OLD.%s AND (%s) BEGIN UPDATE %s SET %s = %s WHERE rowid = NEW.rowid; END",
 		p.s.Quote(p.table+" "+c.name), t, q, q, strings.Join(differs, " OR "), t, q, c.typ.nowSQL()))
 }

@@ -21,10 +21,13 @@ type Loader interface {
 	LoadText(ctx context.Context, c *sql.Conn, table string, columns []string, hex []bool, text []byte) (n int64, clean bool, err error)
 }
 
-// loadBytes is about how much text one LoadText takes. More is not faster, within what
-// the machine varies by, and what is taken is kept twice: one is gathered while the last
-// one is sent.
-const loadBytes = 1 << 20
+// loadBytes is about how much text one LoadText takes, and loadRows how many rows. More is
+// not faster, within what the machine varies by, and what is taken is kept several times:
+// see sending.
+const (
+	loadBytes = 1 << 20
+	loadRows  = engine.MaxRowsAhead / (maxSent + 1)
+)
 
 // Bulk inserts rows, or upserts them, in the fastest way that there is. Rows
 // are loaded as text where the server allows it. It takes what it is given then
@@ -48,7 +51,7 @@ func (s *Session) Bulk(ctx context.Context, table string, rows engine.RowSource,
 			return nil, err
 		}
 		if shape.Texts {
-			w.full = func(b *batch) bool { return b.size >= loadBytes }
+			w.full = func(b *batch) bool { return b.size >= loadBytes || b.count >= loadRows }
 			w.ready = func(b *batch) { b.makeText(l) }
 			w.flush = func(ctx context.Context, c *sql.Conn, b *batch) error {
 				if len(b.text) > 0 {

@@ -25,6 +25,7 @@ type sent struct {
 	list  []*sending // the oldest first; the hook's own, as spare and last are
 	spare []*batch   // to be used again
 	last  *sync.WaitGroup
+	err   error // why one could not be settled: nothing is given back any more
 
 	mu      sync.Mutex
 	queue   []*sending // to be written
@@ -80,7 +81,11 @@ func (w *writer) launch(ctx context.Context, p *sending) error {
 	if goes {
 		return nil
 	}
-	return w.s.launch(ctx, func(c *sql.Conn) { w.writeSent(ctx, c) })
+	err := w.s.launch(ctx, func(c *sql.Conn) { w.writeSent(ctx, c) })
+	if err != nil {
+		q.queue, q.writing = nil, false // nobody else looks at them
+	}
+	return err
 }
 
 // writeSent writes the batches of the queue until there is none.
@@ -109,30 +114,29 @@ func (w *writer) writeSent(ctx context.Context, c *sql.Conn) {
 }
 
 // settled waits for all batches that are on their way.
-func (w *writer) settled(ctx context.Context) (err error) {
+func (w *writer) settled(ctx context.Context) error {
 	for len(w.sent.list) > 0 {
-		if err == nil {
-			err = w.settle(ctx)
-			continue
-		}
-		<-w.sent.list[0].done
-		w.sent.list = w.sent.list[1:]
+		_ = w.settle(ctx)
 	}
-	return err
+	return w.sent.err
 }
 
-// settle waits for the oldest one, and rejects what could not be written.
+// settle waits for the oldest one, and rejects what could not be written. It gives the
+// first error that there was.
 func (w *writer) settle(ctx context.Context) error {
-	p := w.sent.list[0]
-	w.sent.list = w.sent.list[1:]
-	err := <-p.done
+	q := &w.sent
+	p := q.list[0]
+	q.list = q.list[1:]
+	if err := <-p.done; q.err == nil {
+		q.err = err
+	}
 	slices.SortStableFunc(p.b.refused, func(a, b refusal) int { return cmp.Compare(a.row.At, b.row.At) })
 	for _, r := range p.b.refused {
-		if err != nil {
+		if q.err != nil {
 			break
 		}
-		err = w.reject(ctx, r)
+		q.err = w.reject(ctx, r)
 	}
-	w.sent.spare = append(w.sent.spare, p.b)
-	return err
+	q.spare = append(q.spare, p.b)
+	return q.err
 }

@@ -141,7 +141,7 @@ type Call struct {
 	unseen   rejectedRows        // those that were rejected while a scan of records read
 	before   rejectedRows        // those that were rejected while no scan was under way
 	scanning bool                // a scan of records reads a row
-	scans    int                 // how many are under way
+	scanned  bool                // one was begun since one ended
 	varies   bool                // see settled
 	ended    bool                // see ends
 	lastTurn int                 // of the last batch, with which the end of its rows was met

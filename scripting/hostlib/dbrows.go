@@ -32,7 +32,14 @@ func (c *Call) write(a *Args, f func(engine.RowSource) (engine.Stats, error)) (V
 		rows.rejecting = true
 		source = rejecter{rows}
 	}
-	stats, err := f(source)
+	var stats engine.Stats
+	take := func() (err error) { stats, err = f(source); return err }
+	var err error
+	if c.Hook != nil {
+		err = c.Hook.Gather(take)
+	} else {
+		err = take()
+	}
 	if err != nil {
 		return nil, rows.origins.tell(rows.told(err))
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/dsengine/dsengine/engine"
 )
 
-// maxRuns is how much is kept of where rows are from that are being written: more
-// than a database is sent at once.
-const maxRuns = 20_000
+// maxRuns is how much is kept of where rows are from that are being written: of all that
+// a session may have on their way.
+const maxRuns = engine.MaxRowsAhead
 
 // origins keeps where rows are from that are written as they are read, so that an error
 // about one that was sent with many others says where it is.

@@ -46,7 +46,7 @@ var recordsModule = &Module{
 					if s.scan, err = r.Scan(); err != nil {
 						return nil, err
 					}
-					c.scans++
+					c.scanned = true
 				}
 				if c.Hook.Job().Redrive == engine.RedriveRows {
 					s.lookAhead = 1 // what was read of them counts as redriven at the next commit
@@ -276,8 +276,7 @@ func (s *changedRows) next() (Value, error) {
 		if s.end != nil {
 			if isEOF(s.end) && s.scan != nil {
 				s.scan.End()
-				s.scan = nil
-				s.c.scans-- // what is rejected now may be of another source
+				s.c.scanned = false // what is rejected now may be of another source
 			}
 			return nil, s.end
 		}
@@ -351,7 +350,6 @@ func (s *changedRows) noteRejected() error {
 	if !s.noted { // nobody knows of which source they are: of each that is scanned later
 		s.noted = true
 		x.rows, x.more = append(x.rows, s.c.before.rows...), x.more+s.c.before.more
-		s.c.before.more = 0 // the engine has their number now
 	}
 	if x.rows == nil {
 		return nil

@@ -84,7 +84,7 @@ func (c *Call) refuse(row Value, r engine.Rejection) error {
 	switch {
 	case c.scanning:
 		c.unseen.add(row)
-	case c.scans == 0:
+	case !c.scanned:
 		c.before.add(row)
 	}
 	return c.reject(row, r)

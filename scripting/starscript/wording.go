@@ -24,8 +24,8 @@ var wordings = []struct {
 	{regexp.MustCompile(`^float got decimal, want number or string$`), "float() takes no decimal: write x.to_float(), which gives the nearest float"},
 	{regexp.MustCompile(`^%([eEfFgG]) format requires float, not decimal$`), "%$1 in a format takes a number, and got a decimal: write %s, or make a float of it, by x.to_float()"},
 	{regexp.MustCompile(`^%([doxX]) format requires integer: cannot convert (\w+) to int$`), "%$1 in a format takes a whole number, and got a $2: write %s, or make a number of it, by int(...)"},
-	{regexp.MustCompile(`(?s)^int: invalid literal with base 10: (.*)$`), `int: invalid literal with base 10: "$1"`},
-	{regexp.MustCompile(`(?s)^invalid float literal: (.*)$`), `float: invalid literal: "$1"`},
+	{regexp.MustCompile(`(?s)^int: invalid literal with base 10: ([^"].*|)$`), `int: invalid literal with base 10: "$1"`},
+	{regexp.MustCompile(`(?s)^invalid float literal: ([^"].*|)$`), `float: invalid literal: "$1"`},
 	{regexp.MustCompile(`^float: empty string$`), `float: invalid literal: ""`},
 	{regexp.MustCompile(`^%([eEfFgG]) format requires float, not (\w+)$`), "%$1 in a format takes a number, and got a $2: write %s, or make a number of it, by float(...)"},
 }
