@@ -15,6 +15,10 @@ import (
 // function, returns.
 func Mapping(f *Func) bool { return f != nil && f.String() == "iter.map" }
 
+// HandsOn says that a function of the table calls the one that is its first argument with
+// those behind it.
+func HandsOn(f *Func) bool { return f.String() == "ctx.on_commit" || f.String() == "catch" }
+
 // Nothing tells of the value of a function that returns none.
 func (r *Report) Nothing(at At, name string) {
 	r.Add(at, "return", true, "return in it what it makes", fmt.Sprintf("%s returns nothing, but its value is used", name))

@@ -244,6 +244,9 @@ func (c *linter) call(e *luasyntax.Call) {
 		}
 		return nil, start
 	})
+	if hostlib.HandsOn(f) && len(e.Args) > 0 && c.function(e.Args[0]) != nil {
+		c.call(&luasyntax.Call{Fn: e.Args[0], Args: e.Args[1:], Open: e.Open})
+	}
 }
 
 // ofTest says that an expression is a part of t.

@@ -185,6 +185,9 @@ func (c *linter) call(e *syntax.CallExpr) {
 		at, _ := message.Span()
 		c.report.Raised(f, spot(at), c.kindOf(message), `code = "..."`)
 	}
+	if hostlib.HandsOn(f) && len(e.Args) > 0 && c.callee(e.Args[0]) != nil {
+		c.call(&syntax.CallExpr{Fn: e.Args[0], Lparen: e.Lparen, Args: e.Args[1:], Rparen: e.Rparen})
+	}
 }
 
 // marks tells of statements that have not as many ? as they are given values.
