@@ -186,7 +186,7 @@ func TestTheExampleOfRejects(t *testing.T) {
 			}
 		}
 		run("orders          1       0    31        30         1", "run", "--once", "orders", "--payload", `{"path": "incoming/a.csv"}`)
-		for i, want := range []string{"no amount", "", "1 reject is redriven by 1 job", "none of them is open", "1 row was rejected"} {
+		for i, want := range []string{"no amount", "", "1 reject is redriven by 1 job", "none that is open fits", "1 row was rejected"} {
 			args := strings.Fields(page.Groups[1].Commands[i])[1:]
 			if j := slices.Index(args, "--to"); j >= 0 {
 				args[j+1] = filepath.Join(dir, args[j+1])
