@@ -236,6 +236,7 @@ func (c *Call) EmitAll(src EmissionSource, id LoopID) (int64, error) {
 			if created {
 				made++
 			}
+			l.note(func() uint64 { return prints[i] })
 			l.advance(1, prints[i], false)
 		}
 		if end == io.EOF {

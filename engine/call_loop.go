@@ -98,8 +98,8 @@ func KeptPosition(finish Raw) (Raw, error) {
 	return p.Kept, err
 }
 
-// loopCount is how many elements a loop has taken, a fingerprint of the last
-// one, whether the loop is over: its source had ended, or the script left it, and
+// loopCount is how many elements a loop has taken, fingerprints of the last one and of
+// some of them, whether the loop is over: its source had ended, or the script left it, and
 // whether its source had ended already when the last batch was taken.
 type loopCount struct {
 	N    int64  `json:"n"`
@@ -108,6 +108,7 @@ type loopCount struct {
 	Left bool   `json:"b,omitempty"`
 	End  bool   `json:"e,omitempty"`
 	Many int    `json:"m,omitempty"` // stored only: so many loops of a place that are over
+	Some uint64 `json:"f,omitempty"` // of the first, the second, the fourth and so on; 0: not known
 	Each []byte `json:"i,omitempty"` // stored only: what each of these went through, or all if it is the same
 	loopKey
 	version
@@ -297,6 +298,9 @@ type loop struct {
 	era  int
 	was  loopCount // at the last commit before a crash
 	left int64     // elements to leave out still
+	met  int64     // elements that were left out or taken
+	some uint64    // of these: see loopCount
+	lone bool      // no other can be taken for it
 	sure bool      // no rejects were read outside of such a loop before it
 
 	catches int        // how many were around it when it began
@@ -330,16 +334,28 @@ func (l *loop) skip(fingerprint func() uint64) (bool, error) {
 		}
 		return false, nil
 	}
+	l.note(fingerprint)
 	if l.left--; l.left == 0 {
 		l.caughtUp()
 		if err := l.forget(); err != nil {
 			return false, err
 		}
 	}
-	if l.left == 0 && l.was.Last != 0 && fingerprint() != l.was.Last {
+	switch {
+	case l.left > 0:
+	case l.was.Last != 0 && fingerprint() != l.was.Last:
 		return false, l.changed("element %d is another one now", l.was.N)
+	case l.was.Some != 0 && l.some != l.was.Some && !l.lone:
+		return false, l.changed("some of the first %d are other ones now; of a loop that stands in another one, over what has no name, it is not known otherwise which one it is", l.was.N)
 	}
 	return true, nil
+}
+
+// note notes an element that is left out or taken, in their order.
+func (l *loop) note(fingerprint func() uint64) {
+	if l.met++; !l.lone && l.met&(l.met-1) == 0 {
+		l.some = max(l.some*31+fingerprint(), 1)
+	}
 }
 
 // caughtUp says that the loop leaves out nothing more.
@@ -389,7 +405,7 @@ func (l *loop) retract() error {
 func (l *loop) advance(n int, last uint64, end bool) {
 	ls := &l.c.loops
 	was := ls.counts[l.n]
-	ls.put(l.n, loopCount{N: was.N + int64(n), Last: last, End: end, loopKey: was.loopKey, version: was.version, Again: was.Again})
+	ls.put(l.n, loopCount{N: was.N + int64(n), Last: last, Some: l.some, End: end, loopKey: was.loopKey, version: was.version, Again: was.Again})
 	if l.at >= 0 { // what came after it was inside of its passes
 		ls.before = slices.DeleteFunc(slices.Clone(ls.before), func(c loopCount) bool { return c.index > l.at })
 	}
@@ -449,7 +465,7 @@ type Batches struct {
 }
 
 // Batches begins a loop in batches, which id tells from others. Ask Over before and Skip
-// about each element, gather those for which it is false, call Pass before the script
+// about each element, gather those for which it is false and call Take for each, call Pass before the script
 // gets a batch and Commit when it asks for the next one, Abandon when it leaves the loop
 // in a pass, and Done at the end of the source.
 func (c *Call) Batches(id LoopID) (*Batches, error) {
@@ -472,6 +488,9 @@ func (c *Call) Batches(id LoopID) (*Batches, error) {
 // Skip says whether the element belongs to a batch that was committed before a
 // crash. fingerprint is called now and then, and never gives 0.
 func (b *Batches) Skip(fingerprint func() uint64) (bool, error) { return b.l.skip(fingerprint) }
+
+// Take is called for each element that is gathered for the next pass.
+func (b *Batches) Take(fingerprint func() uint64) { b.l.note(fingerprint) }
 
 // Ended says that the source has ended: the pass that follows is the last one.
 func (b *Batches) Ended() { b.ended = true }

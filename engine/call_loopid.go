@@ -104,6 +104,7 @@ func (c *Call) enterLoop(id LoopID) (*loop, error) {
 	ls := &c.loops
 	l := &loop{c: c, n: ls.next, at: -1, era: ls.era, sure: c.redriven.sure(), catches: len(c.catches)}
 	key, gone := id.key(), false
+	l.lone = key.Source != 0 && id.Source != "" || !id.Again && !id.Aside
 	i := slices.IndexFunc(ls.before, func(was loopCount) bool {
 		same := key.Source != 0 && was.loopKey == key
 		other := same && was.over() && was.changed(id.Version)

@@ -425,11 +425,14 @@ func (l *batchLoop) next() (Value, error) {
 			return nil, err
 		}
 		var bad error
-		skip, err := l.b.Skip(func() uint64 {
-			print, err := l.fingerprint(v)
-			bad = err
+		print := func() (print uint64) {
+			print, bad = l.fingerprint(v)
 			return print
-		})
+		}
+		skip, err := l.b.Skip(print)
+		if !skip && err == nil && bad == nil {
+			l.b.Take(print)
+		}
 		switch {
 		case bad != nil:
 			return nil, bad

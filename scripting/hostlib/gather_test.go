@@ -134,3 +134,43 @@ def consume(ctx, item):
 		t.Errorf("got %v, %q, %+v", j.Stats, got, j.Error)
 	}
 }
+
+// Loops within a loop that are tried again are known by all that they go through, and where
+// that has no name by some of their elements, not by their order alone.
+func TestLoopsWithinLoopsAreNotTakenForOthers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ loop, want, why string }{
+		{`iter.join(csv.read(p), csv.read("ref.csv"), "id")`, "a1,aEND,b1,bEND,c1,cEND", ""},
+		{`iter.chain([{"id": "0", "n": p}], csv.read(p))`, "ain/a.csv,a1,aEND,bin/b.csv,b1,bEND,cin/c.csv,c1,cEND", ""},
+		{`csv.parse(files.read(p))`, "a1,aEND,b1,bEND", "some of the first 2 are other ones now"},
+		{`[r for r in csv.read(p)]`, "a1,aEND,b1,bEND", "some of the first 2 are other ones now"},
+	} {
+		w := world.New(t)
+		w.File("ref.csv", "id,c\n1,x\nEND,x\n")
+		for _, f := range []string{"a", "b", "c"} {
+			w.File("in/"+f+".csv", "id,n\n1,"+f+"\nEND,-\n")
+		}
+		w.Exec("CREATE TABLE t (id TEXT)")
+		w.Script("job", `
+job(needs = ["files:**"], retry = retry(max = 2, first = "1ms"))
+def one(ctx, p):
+    for rows in ctx.batches(`+c.loop+`, 1000):
+        for r in rows:
+            r = r[0] if type(r) == "tuple" else r
+            db.insert("t", [{"id": p[3] + (r["id"] if r["id"] != "0" else r["n"])}])
+        if p == "in/c.csv" and not files.exists("failed"):
+            files.write("failed", "")
+            error("no")
+    ctx.on_commit(files.move, p, "done/")
+    ctx.checkpoint()
+
+def consume(ctx, item):
+    for f in files.list("in/*.csv"):
+        one(ctx, f.path)
+`)
+		j, got := w.Do("job", "1"), w.Query("SELECT group_concat(id) FROM t")
+		if got != c.want+"\n" || (j.Error == nil) != (c.why == "") || c.why != "" && !strings.Contains(j.Error.Message, c.why) {
+			t.Errorf("%s: got %q, %+v", c.loop, got, j.Error)
+		}
+	}
+}

@@ -60,14 +60,25 @@ type origin struct {
 	src  Value  // what it was opened by
 }
 
-// originOf is what an iterator reads; nothing if there are several.
-func originOf(it Iterator) origin {
-	for s := sourceOf(it); s != nil; s = sourceOf(s.over[0]) {
-		if s.origin.name != "" || len(s.over) != 1 {
-			return s.origin
+// originOf is what an iterator reads: of several, all that have a name, and the version of
+// the first one.
+func originOf(it Iterator) (o origin) {
+	s := sourceOf(it)
+	switch {
+	case s == nil:
+		return origin{}
+	case s.origin.name != "":
+		return s.origin
+	}
+	for _, over := range s.over {
+		switch of := originOf(over); {
+		case o.name == "":
+			o = of
+		case of.name != "":
+			o.name += " and " + of.name
 		}
 	}
-	return origin{}
+	return o
 }
 
 // origin is that of a source. A temporary file has another name in each attempt, and a URL
