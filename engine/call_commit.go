@@ -38,6 +38,13 @@ func (c *Call) Checkpoint(user Raw, set bool) error {
 	return c.commitPosition()
 }
 
+// Gather runs what takes rows and writes them: nothing is committed meanwhile.
+func (c *Call) Gather(write func() error) error {
+	c.gathers++
+	defer func() { c.gathers-- }()
+	return write()
+}
+
 // commitPosition commits what waits, with the position and the loops' counts.
 func (c *Call) commitPosition() error {
 	if c.ctx.Err() != nil {

@@ -465,9 +465,9 @@ type Batches struct {
 }
 
 // Batches begins a loop in batches, which id tells from others. Ask Over before and Skip
-// about each element, gather those for which it is false and call Take for each, call Pass before the script
-// gets a batch and Commit when it asks for the next one, Abandon when it leaves the loop
-// in a pass, and Done at the end of the source.
+// about each element, gather those for which it is false and call Take for each, call Pass
+// before the script gets a batch and Commit when it asks for the next one, Abandon when it
+// leaves the loop in a pass, and Done at the end of the source.
 func (c *Call) Batches(id LoopID) (*Batches, error) {
 	if len(c.catches) > 0 {
 		return nil, c.commits("it commits after each pass")

@@ -181,13 +181,6 @@ func (ls *loops) met(site uint64, i int) (n int) {
 	return n
 }
 
-// Gather runs what takes rows and writes them: nothing is committed meanwhile.
-func (c *Call) Gather(write func() error) error {
-	c.gathers++
-	defer func() { c.gathers-- }()
-	return write()
-}
-
 // Unwritten says that nothing was written since the last commit.
 func (c *Call) Unwritten() bool {
 	return !c.pend.touched() && len(c.pend.rejects) == 0 && (c.session == nil || !c.session.Changed())

@@ -559,35 +559,6 @@ func (p *tableParser) definitions() (defs []string) {
 	return defs
 }
 
-// defaultSQL is the default of a column: written as the column keeps it.
-func (p *tableParser) defaultSQL(c *madeColumn) string {
-	switch {
-	case c.now:
-		return " DEFAULT (" + c.typ.nowSQL() + ")"
-	case c.value == nil && c.expr == "":
-		return ""
-	case c.value == nil:
-		return " DEFAULT " + c.expr
-	}
-	text := c.value.text
-	if c.value.kind == tokenText {
-		text = strings.ReplaceAll(p.sql[c.value.from+1:c.value.to-1], "''", "'")
-	} else if c.value.kind == tokenNumber {
-		text = c.sign + p.sql[c.value.from:c.value.to]
-	}
-	if fit := fitOf(c.typ.neutral, true, 0); fit != nil {
-		if x, why := fit(text); why == "" {
-			if s, ok := x.(string); ok {
-				text = s
-			}
-		}
-	}
-	if c.typ.neutral == "bytes" {
-		return fmt.Sprintf(" DEFAULT x'%x'", text)
-	}
-	return " DEFAULT '" + strings.ReplaceAll(text, "'", "''") + "'" // the column makes a number of it
-}
-
 // touch adds what ON UPDATE CURRENT_TIMESTAMP does: a row that changes otherwise has
 // the time.
 func (p *tableParser) touch(c *madeColumn) {
